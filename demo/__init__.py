@@ -1,0 +1,1 @@
+"""A demo CLIP of our own: the concepts, the pictures, the captions, the training, the check."""
