@@ -1,0 +1,72 @@
+"""What can go wrong, in words that a person can act on.
+
+The message of each is a whole sentence or two for the person concerned, already translatable.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+
+class GalleryError(Exception):
+    """Something a user or an admin should read. `str(error)` is the message."""
+
+
+class FilmError(GalleryError):
+    """This film cannot be imported; trying the same file again will not help."""
+
+
+class QueryError(GalleryError):
+    """This search cannot be done as asked."""
+
+
+class IndexUnavailable(GalleryError):
+    """The index cannot answer now."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or _(
+                "The search index cannot be reached. Nothing is lost; please try again in a "
+                "moment. If it lasts, an administrator should look whether Redis is running."
+            )
+        )
+
+
+class IndexWarmingUp(IndexUnavailable):
+    """Redis is still loading its data or building its index."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The search index is warming up after a restart. Please try again in a moment.")
+        )
+
+
+class NoSearchCommands(IndexUnavailable):
+    """The server at REDIS_URL is a Redis without the search commands."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The Redis server at REDIS_URL has no search commands (FT.SEARCH). Use Redis 8 or "
+                "Redis Stack, or leave REDIS_URL empty to use the embedded server."
+            )
+        )
+
+
+class ModelError(GalleryError):
+    """The model cannot be loaded or used."""
+
+
+class DiskFull(GalleryError):
+    """No space is left where the films are kept."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The disk is full. Nothing was kept of this film. Free some space where the films "
+                "are stored, then try again."
+            )
+        )
+
+
+class LostClaim(Exception):  # noqa: N818 - not an error: somebody else owns the work now
+    """The film was deleted or imported anew, or the lease ran out and another worker has it."""

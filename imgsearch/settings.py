@@ -1,0 +1,234 @@
+"""Settings, each read from the environment with a safe default. README.md lists them all."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.utils.translation import gettext_lazy as _
+
+from imgsearch.secret import secret_from
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+# --- where everything is kept -------------------------------------------------------------------
+
+# Database, Redis, films, thumbnails, logs, secrets: all state of one installation.
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).expanduser().absolute()
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+SECRET_KEY = env.str("SECRET_KEY", default="") or secret_from(VAR_DIR / "secret_key")
+DEBUG = env.bool("DEBUG", default=False)
+
+# --- the web ------------------------------------------------------------------------------------
+
+# Where users reach this installation, when it stands behind a proxy: https://scenes.example.org
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) + ["localhost", "127.0.0.1", "[::1]"]
+if _public.hostname:
+    ALLOWED_HOSTS.append(_public.hostname)
+    CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+
+# An address that begins with https:// turns on everything that only makes sense over TLS.
+_tls = _public.scheme == "https"
+SECURE_SSL_REDIRECT = _tls
+SECURE_HSTS_SECONDS = 31_536_000 if _tls else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _tls
+SECURE_HSTS_PRELOAD = _tls
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _tls else None
+SESSION_COOKIE_SECURE = _tls
+CSRF_COOKIE_SECURE = _tls
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Two installations on one host differ in their port only, and browsers share cookies across ports.
+_cookie_suffix = env.str("PORT", default="")
+SESSION_COOKIE_NAME = f"imgsearch_session{_cookie_suffix}"
+CSRF_COOKIE_NAME = f"imgsearch_csrf{_cookie_suffix}"
+LANGUAGE_COOKIE_NAME = "imgsearch_language"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "gallery",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "gallery.middleware.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gallery.middleware.RefuseLargeBodies",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "imgsearch.urls"
+WSGI_APPLICATION = "imgsearch.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "gallery.context.installation",
+            ],
+        },
+    }
+]
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- language -----------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+
+# --- database -----------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # Web and workers write at once: readers never wait, and writers queue instead of failing.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Redis: the index in database 0, the queue in database 1 ------------------------------------
+
+# Empty: the server that `make run` starts, at a socket in VAR_DIR that only its owner can open.
+REDIS_URL_GIVEN = bool(env.str("REDIS_URL", default=""))
+REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{VAR_DIR / 'redis' / 'redis.sock'}?db=0"
+
+
+def _queue_url(redis_url: str) -> str:
+    """The queue's address: the same server as the index, database 1."""
+    parts = urlsplit(redis_url)
+    if parts.scheme == "unix":
+        return f"redis+socket://{parts.path}?virtual_host=1"
+    return parts._replace(path="/1").geturl()
+
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _queue_url(REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A task that outlives the visibility timeout would be delivered a second time while it still runs:
+# tasks are short, and their hard limit lies well below it.
+CELERY_TASK_TIME_LIMIT = 1500
+CELERY_TASK_SOFT_TIME_LIMIT = 1380
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="films")
+# Finds work whose worker died, and hands it out again.
+SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "gallery.tasks.sweep",
+        "schedule": SWEEP_SECONDS,
+        "options": {"expires": SWEEP_SECONDS},
+    }
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+
+# --- what is embedded, and how ------------------------------------------------------------------
+
+# A model of the CLIP family: a hub id, or a folder.
+CLIP_MODEL = env.str("CLIP_MODEL", default="openai/clip-vit-base-patch16")
+DEMO_MODEL_DIR = BASE_DIR / "demo" / "model"
+# What becomes of the edges of a picture that is not square: squash, pad, or tiles.
+CLIP_EDGES = env.str("CLIP_EDGES", default="squash")
+# Pictures in one forward pass.
+CLIP_BATCH = env.int("CLIP_BATCH", default=32)
+
+# Seconds of film in one task, and for how long a worker may be silent before another takes over.
+SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)
+LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
+
+MAX_FILM_HOURS = env.float("MAX_FILM_HOURS", default=12.0)
+MAX_FILM_PIXELS = env.int("MAX_FILM_PIXELS", default=8192 * 4320)
+MAX_PICTURE_BYTES = env.int("MAX_PICTURE_BYTES", default=20_000_000)
+MAX_PICTURE_PIXELS = env.int("MAX_PICTURE_PIXELS", default=60_000_000)
+MAX_QUERY_CHARACTERS = env.int("MAX_QUERY_CHARACTERS", default=500)
+
+# The index is exact (FLAT) up to so many frames and approximate (HNSW) above.
+INDEX_FLAT_MAX = env.int("INDEX_FLAT_MAX", default=300_000)
+INDEX_EF_RUNTIME = env.int("INDEX_EF_RUNTIME", default=200)
+# Prefix of every key in Redis: two installations may share one server.
+INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
+
+# --- files --------------------------------------------------------------------------------------
+
+MEDIA_ROOT = Path(env.str("MEDIA_DIR", default=str(VAR_DIR / "media"))).expanduser().absolute()
+# Uploads arrive on the same disk as the media store: filing them is a rename, not a copy.
+FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
+FILE_UPLOAD_HANDLERS = ["gallery.uploads.StreamToDisk"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+# --- logs ---------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "httpx": {"level": "WARNING"},
+        "huggingface_hub": {"level": "ERROR"},
+        "transformers": {"level": "ERROR"},
+    },
+}
