@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import environ
 from django.utils.translation import gettext_lazy as _
 
+from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.secret import secret_from
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -144,7 +145,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Empty: the server that `make run` starts, at a socket in VAR_DIR that only its owner can open.
 REDIS_URL_GIVEN = bool(env.str("REDIS_URL", default=""))
-REDIS_URL = env.str("REDIS_URL", default="") or f"unix://{VAR_DIR / 'redis' / 'redis.sock'}?db=0"
+REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis_url(VAR_DIR)
 
 
 def _queue_url(redis_url: str) -> str:

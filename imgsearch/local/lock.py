@@ -1,0 +1,28 @@
+"""One launcher for each VAR_DIR."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imgsearch.local.terminal import Refusal
+
+
+@contextmanager
+def only_one(var_dir: Path, address: str) -> Iterator[None]:
+    """Hold VAR_DIR/run.lock. The kernel lets go of it when this process ends, however it ends."""
+    path = var_dir / "run.lock"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refusal(
+                f"This installation is running already: {file.read().strip() or 'just started'}. "
+                "Stop it first, or start a second one beside it with its own folder: "
+                "`VAR_DIR=/some/folder PORT=8001 make run`."
+            ) from error
+        file.truncate(0)
+        file.write(f"{address} (process {os.getpid()}, VAR_DIR {var_dir})\n")
+        file.flush()
+        yield

