@@ -67,7 +67,9 @@ def _unit(rows: "torch.Tensor") -> Vectors:
     array = np.asarray(rows.float().cpu().numpy(), dtype=np.float32)
     lengths = np.linalg.norm(array, axis=1, keepdims=True)
     if not np.isfinite(array).all() or (lengths == 0).any():
-        raise ModelError(_("The model gave a vector that is not a direction; its weights may be damaged."))
+        raise ModelError(
+            _("The model gave a vector that is not a direction; its weights may be damaged.")
+        )
     return array / lengths
 
 
@@ -154,7 +156,7 @@ class Encoder:
             return _unit(_features(self._network.get_image_features(**inputs)))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts: shape (n, width), float32, unit length. Long ones are cut at the model's limit."""
+        """Embed texts: shape (n, width), float32, unit length. What the model cannot read is cut."""
         if not texts:
             return np.zeros((0, self.model.width), np.float32)
         inputs = self._tokenizer(
@@ -178,7 +180,7 @@ class Encoder:
         return len(self._tokenizer(text)["input_ids"]) > self._text_length
 
     def probabilities(self, vector: Vector, words: Sequence[str]) -> list[float]:
-        """How probable each of `words` is for a picture: softmax of scale x cosine, summing to 1."""
+        """How probable each word is for a picture: softmax of scale x cosine, summing to 1."""
         logits = self.scale * (self.texts(words) @ vector)
         odds = np.exp(logits - logits.max())
         return [float(p) for p in odds / odds.sum()]

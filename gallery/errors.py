@@ -3,6 +3,7 @@
 The message of each is a whole sentence or two for the person concerned, already translatable.
 """
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
@@ -18,10 +19,10 @@ class QueryError(GalleryError):
     """This search cannot be done as asked."""
 
 
-class IndexUnavailable(GalleryError):
+class IndexUnavailable(GalleryError):  # noqa: N818 - the name says what is the matter
     """The index cannot answer now."""
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | Promise | None = None) -> None:
         super().__init__(
             message
             or _(
@@ -37,6 +38,18 @@ class IndexWarmingUp(IndexUnavailable):
     def __init__(self) -> None:
         super().__init__(
             _("The search index is warming up after a restart. Please try again in a moment.")
+        )
+
+
+class IndexMissing(IndexUnavailable):
+    """Redis answers, but the index is not there: a new or emptied server."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The search index is empty. An administrator can fill it again from the stored "
+                "films with: manage.py rebuild_index"
+            )
         )
 
 
@@ -56,7 +69,7 @@ class ModelError(GalleryError):
     """The model cannot be loaded or used."""
 
 
-class DiskFull(GalleryError):
+class DiskFull(GalleryError):  # noqa: N818
     """No space is left where the films are kept."""
 
     def __init__(self) -> None:

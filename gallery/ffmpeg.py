@@ -173,7 +173,9 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
         duration = _last_packet(path, max_pixels) - start
     if duration > max_seconds:
         raise FilmError(
-            _("The film is %(hours).1f hours long; at most %(most).1f are accepted (MAX_FILM_HOURS).")
+            _(
+                "The film is %(hours).1f hours long; at most %(most).1f are accepted (MAX_FILM_HOURS)."
+            )
             % {"hours": duration / 3600, "most": max_seconds / 3600}
         )
     aspect = _ASPECT.search(first.output)
@@ -394,9 +396,7 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
     read = run(
         [
             *("-v", "error"),
-            *input_arguments(
-                path, max_pixels, "-noaccurate_seek", "-copyts", "-ss", f"{seek:.3f}"
-            ),
+            *input_arguments(path, max_pixels, "-noaccurate_seek", "-copyts", "-ss", f"{seek:.3f}"),
             *("-map", "0:V:0", "-fps_mode", "passthrough"),
             "-vf",
             f"settb=1/{MICRO},setpts=PTS-{round(found.start * MICRO)},"

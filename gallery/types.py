@@ -65,13 +65,14 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One frame as the index keeps it. `start` and `end`: the seconds it stands for."""
+    """One frame as the index keeps it: shown at `time`, in a shot from `start` to `end` (seconds)."""
 
     film: int
     second: int
+    time: float
+    shot: int
     start: float
     end: float
-    shot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +117,19 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One shot that was found, shown by its best frame. Times in seconds; `score` is a cosine."""
+    """One shot that was found, from `start` to `end`, shown by its best frame at `time` (seconds).
+
+    `score` is a cosine; `thumbnail` is an address on this site; `rate` is frames per second.
+    """
 
     film: int
     title: str
     year: int | None
     second: int
+    time: float
+    shot: int
     start: float
     end: float
-    shot: int
     score: float
     thumbnail: str
     rate: Fraction

@@ -99,7 +99,9 @@ def download(hub_id: str) -> Path:
         names = HfApi().list_repo_files(hub_id)
         weights = next((name for name in WEIGHT_FILES if name in names), None)
         if weights is None:
-            raise ModelError(_("%(model)s has no weights that can be used here.") % {"model": hub_id})
+            raise ModelError(
+                _("%(model)s has no weights that can be used here.") % {"model": hub_id}
+            )
         return Path(
             snapshot_download(hub_id, allow_patterns=["*.json", "*.txt", "*.model", weights])
         )
@@ -116,7 +118,10 @@ def _width(config: dict[str, Any]) -> int:
     """How many numbers an embedding has."""
     text = config.get("text_config") or {}
     return int(
-        config.get("projection_dim") or text.get("projection_size") or text.get("hidden_size") or 512
+        config.get("projection_dim")
+        or text.get("projection_size")
+        or text.get("hidden_size")
+        or 512
     )
 
 

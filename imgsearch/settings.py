@@ -28,7 +28,7 @@ DEBUG = env.bool("DEBUG", default=False)
 # Where users reach this installation, when it stands behind a proxy: https://scenes.example.org
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) + ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
 if _public.hostname:
     ALLOWED_HOSTS.append(_public.hostname)
     CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
@@ -213,6 +213,7 @@ INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", default=str(VAR_DIR / "media"))).expanduser().absolute()
 # Uploads arrive on the same disk as the media store: filing them is a rename, not a copy.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
+FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["gallery.uploads.StreamToDisk"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 

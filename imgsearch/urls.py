@@ -8,3 +8,6 @@ urlpatterns = [
     path("language/", include("django.conf.urls.i18n")),
     path("", include("gallery.urls")),
 ]
+
+handler404 = "gallery.views.not_found"
+handler500 = "gallery.views.server_error"

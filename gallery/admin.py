@@ -1,0 +1,196 @@
+"""The film library in Django's admin: upload, progress, retry, the frames of a film."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from gallery import pipeline, tasks
+from gallery.errors import DiskFull
+from gallery.forms import UploadForm
+from gallery.models import Film
+from gallery.search import thumbnail_address
+from gallery.templatetags.scenes import clock, poster
+
+FRAMES_PER_PAGE = 120
+
+admin.site.site_header = gettext_lazy("Scene search: administration")
+admin.site.site_title = gettext_lazy("Scene search")
+admin.site.index_title = gettext_lazy("What would you like to do?")
+
+
+@admin.register(Film)
+class FilmAdmin(admin.ModelAdmin):
+    """Films, with the live progress of their import."""
+
+    form = UploadForm
+    list_display = (
+        "picture",
+        "title_and_year",
+        "import_progress",
+        "length",
+        "frame_count",
+        "created",
+    )
+    list_display_links = ("picture", "title_and_year")
+    list_filter = ("state", "year")
+    search_fields = ("title", "original_name")
+    actions = ("retry", "import_again")
+    list_per_page = 50
+    change_form_template = "admin/gallery/film/change_form.html"
+
+    class Media:
+        css = {"all": ("gallery/admin.css",)}
+        js = ("django_htmx/htmx-2.min.js", "gallery/upload.js")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Also: the progress of one film, and its frames."""
+        return [
+            path(
+                "<int:film_id>/progress/",
+                self.admin_site.admin_view(self.progress_view),
+                name="gallery_film_progress",
+            ),
+            path(
+                "<int:film_id>/frames/",
+                self.admin_site.admin_view(self.frames_view),
+                name="gallery_film_frames",
+            ),
+            *super().get_urls(),
+        ]
+
+    # --- columns ------------------------------------------------------------------------------
+
+    @admin.display(description="")
+    def picture(self, film: Film) -> SafeString | str:
+        """A small picture of the film."""
+        if film.searchable_run is None:
+            return ""
+        return format_html('<img class="film-poster" src="{}" alt="">', poster(film))
+
+    @admin.display(description=gettext_lazy("film"), ordering="title")
+    def title_and_year(self, film: Film) -> str:
+        """Its name."""
+        return str(film)
+
+    @admin.display(description=gettext_lazy("import"), ordering="state")
+    def import_progress(self, film: Film) -> SafeString:
+        """A bar that asks for itself anew while the import runs."""
+        return SafeString(render_to_string("admin/gallery/film/_progress.html", {"film": film}))
+
+    @admin.display(description=gettext_lazy("length"), ordering="duration")
+    def length(self, film: Film) -> str:
+        """How long the film is."""
+        return clock(film.duration) if film.duration else ""
+
+    # --- views --------------------------------------------------------------------------------
+
+    def progress_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
+        """The bar of one film."""
+        film = Film.objects.filter(pk=film_id).first()
+        if film is None:
+            return HttpResponse()
+        return render(request, "admin/gallery/film/_progress.html", {"film": film})
+
+    def frames_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
+        """All frames of a film, to look at."""
+        film = get_object_or_404(Film, pk=film_id)
+        if not self.has_view_permission(request, film):
+            raise Http404
+        seconds: list[int] = []
+        if film.searchable_run is not None:
+            seconds = film.files.run(film.searchable_run).load().seconds.tolist()
+        page = Paginator(seconds, FRAMES_PER_PAGE).get_page(request.GET.get("page"))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Frames of %(film)s") % {"film": film},
+            "film": film,
+            "page": page,
+            "frames": [(second, thumbnail_address(film, second)) for second in page],
+        }
+        return render(request, "admin/gallery/film/frames.html", context)
+
+    # --- adding and changing --------------------------------------------------------------------
+
+    def get_form(
+        self, request: HttpRequest, obj: Film | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """A file is asked for once; a form knows when the disk was full."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if change:
+            return type("ChangeForm", (form,), {"file": None, "clean_file": None})
+        # Reading the body is what may fill the disk.
+        _body_is_read = request.POST
+        error = request.__dict__.get("upload_error")
+
+        class Form(form):  # type: ignore[misc, valid-type]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                self.upload_error = error
+
+        return Form
+
+    def get_fields(self, request: HttpRequest, obj: Film | None = None) -> Any:  # noqa: ARG002
+        """The file only when adding."""
+        return ["title", "year"] if obj else ["file", "title", "year"]
+
+    def save_model(self, request: HttpRequest, obj: Film, form: Any, change: bool) -> None:
+        """Store a new film and queue its import; change no more than title and year."""
+        if change:
+            obj.save(update_fields=["title", "year"])
+            return
+        file = form.cleaned_data["file"]
+        try:
+            film, _new = pipeline.add_film(
+                file.path,
+                file.sha256,
+                name=file.name,
+                title=form.cleaned_data["title"],
+                year=form.cleaned_data["year"],
+            )
+        except DiskFull as error:
+            self.message_user(request, str(error), messages.ERROR)
+            raise
+        # The admin goes on with this object: make it the stored one.
+        obj.__dict__.update(film.__dict__)
+        tasks.queue_import(film)
+
+    # --- actions ----------------------------------------------------------------------------------
+
+    @admin.action(description=gettext_lazy("Retry the import of failed films"))
+    def retry(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
+        """Import failed films again."""
+        self._restart(request, queryset.filter(state=Film.State.FAILED))
+
+    @admin.action(description=gettext_lazy("Import again (decode and embed anew)"))
+    def import_again(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
+        """Import films anew; the ready ones stay searchable meanwhile."""
+        self._restart(request, queryset)
+
+    def _restart(self, request: HttpRequest, films: QuerySet[Film]) -> None:
+        count = 0
+        for film in films:
+            if pipeline.restart(film):
+                tasks.queue_import(film)
+                count += 1
+        self.message_user(
+            request,
+            ngettext("%(n)d film is queued.", "%(n)d films are queued.", count) % {"n": count}
+            if count
+            else _("None of these films can be imported now: they are under way already."),
+            messages.SUCCESS if count else messages.WARNING,
+        )
+
+    def view_on_site(self, obj: Film) -> str | None:
+        """The film's page, once there is one."""
+        return reverse("film", args=[obj.pk]) if obj.searchable_run is not None else None

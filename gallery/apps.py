@@ -1,0 +1,15 @@
+"""The gallery as a Django application."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class GalleryConfig(AppConfig):
+    """Connects what must happen when a film is deleted, and the system checks."""
+
+    name = "gallery"
+    verbose_name = _("Film library")
+
+    def ready(self) -> None:
+        """Importing is registering."""
+        from gallery import checks, signals  # noqa: F401

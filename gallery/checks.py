@@ -1,0 +1,71 @@
+"""System checks: what is missing on this machine, and what to do about it."""
+
+import os
+import subprocess
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from gallery import ffmpeg, weights
+from gallery.errors import ModelError
+
+
+@register()
+def ffmpeg_runs(**_kwargs: Any) -> list[CheckMessage]:
+    """FFmpeg is there and starts."""
+    try:
+        ffmpeg.version()
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        return [
+            Error(
+                f"FFmpeg does not run: {error}",
+                hint="Install ffmpeg, or the package imageio-ffmpeg from requirements.txt.",
+                id="gallery.E001",
+            )
+        ]
+    return []
+
+
+@register()
+def media_store_is_writable(**_kwargs: Any) -> list[CheckMessage]:
+    """Films can be stored."""
+    try:
+        settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return [Error(f"{settings.MEDIA_ROOT}: {error}", hint="Set MEDIA_DIR.", id="gallery.E002")]
+    if not os.access(settings.MEDIA_ROOT, os.W_OK):
+        return [
+            Error(
+                f"{settings.MEDIA_ROOT} is not writable.", hint="Set MEDIA_DIR.", id="gallery.E002"
+            )
+        ]
+    return []
+
+
+@register()
+def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
+    """Values that would only be noticed in the middle of an import."""
+    found: list[CheckMessage] = []
+    if settings.CLIP_EDGES not in ("squash", "pad", "tiles"):
+        found.append(
+            Error(
+                f"CLIP_EDGES is {settings.CLIP_EDGES!r}.",
+                hint="squash, pad or tiles",
+                id="gallery.E003",
+            )
+        )
+    for name in ("SEGMENT_SECONDS", "LEASE_SECONDS", "CLIP_BATCH", "INDEX_FLAT_MAX"):
+        if getattr(settings, name) < 1:
+            found.append(Error(f"{name} must be at least 1.", id="gallery.E004"))
+    return found
+
+
+@register()
+def model_is_here(**_kwargs: Any) -> list[CheckMessage]:
+    """CLIP_MODEL names a model that can be read."""
+    try:
+        weights.current()
+    except (ModelError, OSError, ValueError) as error:
+        return [Warning(f"The model: {error}", hint="Set CLIP_MODEL.", id="gallery.W001")]
+    return []

@@ -1,0 +1,16 @@
+"""What every page knows."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from gallery import weights
+from gallery.errors import ModelError
+
+
+def installation(_request: HttpRequest) -> dict[str, Any]:
+    """The model in use, for the footer."""
+    try:
+        return {"model": weights.current()}
+    except ModelError as error:
+        return {"model_error": error}

@@ -1,0 +1,356 @@
+"""The only room that knows Redis and RediSearch: one hash a frame, and the frames near a vector.
+
+Keys, below a prefix that holds the model's fingerprint, so that vectors of two models never meet:
+
+    PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, embedding
+    PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
+    PREFIX:MODEL:flat, ...:hnsw      search indexes over the hashes; at most both, while switching
+    PREFIX:MODEL:frames              alias: the index that answers
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+import numpy as np
+import redis
+from django.conf import settings
+from django.utils.translation import gettext as _
+from redis.commands.search.field import Field, NumericField, TagField, VectorField
+from redis.commands.search.index_definition import IndexDefinition, IndexType
+from redis.commands.search.query import Query as SearchQuery
+
+from gallery import weights
+from gallery.errors import (
+    IndexMissing,
+    IndexUnavailable,
+    IndexWarmingUp,
+    ModelError,
+    NoSearchCommands,
+)
+from gallery.types import FrameRecord, Neighbour, Vector, Vectors
+
+PIPELINE = 500  # hashes sent in one go
+QUERY_TIMEOUT = 5000  # milliseconds
+FIELDS = ("film", "second", "time", "shot", "start", "end")
+RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no flapping
+
+
+class Kind(StrEnum):
+    """How the index looks for neighbours: through all frames, or along a graph."""
+
+    FLAT = "flat"
+    HNSW = "hnsw"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The index as it is: `frames` in it, its kind, the part (0 to 1) that is ready to search."""
+
+    kind: Kind
+    frames: int
+    ready: float
+    megabytes: float
+
+
+@contextmanager
+def _speaking_plainly() -> Iterator[None]:
+    """Turn what Redis raises into errors that say what to do."""
+    try:
+        yield
+    except redis.BusyLoadingError as error:
+        raise IndexWarmingUp from error
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise IndexUnavailable from error
+    except redis.ResponseError as error:
+        said = str(error).lower()
+        if "unknown command" in said:
+            raise NoSearchCommands from error
+        if "no such index" in said or "unknown index" in said or "index not found" in said:
+            raise IndexMissing from error
+        if "timeout" in said:
+            raise IndexUnavailable(
+                _("The search took too long and was given up. Please try again.")
+            ) from error
+        if "oom" in said or "used memory" in said:
+            raise IndexUnavailable(
+                _("Redis has no memory left for more frames. Raise its maxmemory, then retry.")
+            ) from error
+        raise
+
+
+@cache
+def connect(url: str) -> redis.Redis:
+    """A pool of connections to a Redis server; replies in the shape of protocol 2."""
+    return redis.Redis.from_url(
+        url, protocol=2, socket_connect_timeout=5, socket_timeout=30, health_check_interval=30
+    )
+
+
+def current() -> "FrameIndex":
+    """The index of the model that this process uses."""
+    return of_model(weights.current().fingerprint)
+
+
+def of_model(fingerprint: str) -> "FrameIndex":
+    """The index of a model; of another than the current one, only to drop films from it."""
+    return FrameIndex(
+        connect(settings.REDIS_URL),
+        prefix=f"{settings.INDEX_PREFIX}:{fingerprint}",
+        width=weights.current().width,
+        flat_max=settings.INDEX_FLAT_MAX,
+        ef_runtime=settings.INDEX_EF_RUNTIME,
+    )
+
+
+class FrameIndex:
+    """The frames of one model in Redis. Every method raises IndexUnavailable when it cannot."""
+
+    def __init__(
+        self, client: redis.Redis, *, prefix: str, width: int, flat_max: int, ef_runtime: int
+    ) -> None:
+        self.client = client
+        self.prefix = prefix
+        self.width = width
+        self.flat_max = flat_max
+        self.ef_runtime = ef_runtime
+        self.alias = f"{prefix}:frames"
+
+    def _frame_key(self, film: int, second: int) -> str:
+        return f"{self.prefix}:frame:{film}:{second}"
+
+    def _film_key(self, film: int) -> str:
+        return f"{self.prefix}:film:{film}"
+
+    def _name(self, kind: Kind) -> str:
+        return f"{self.prefix}:{kind}"
+
+    # --- the indexes themselves -------------------------------------------------------------
+
+    def ensure(self) -> None:
+        """Make sure that there is an index to search, and that time-outs are errors."""
+        with _speaking_plainly():
+            self._fail_on_timeout()
+            if self._info(self.alias) is None:
+                if self._info(self._name(Kind.FLAT)) is None:
+                    self._create(Kind.FLAT)
+                self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
+
+    def _fail_on_timeout(self) -> None:
+        """By default RediSearch returns part of the answer after a time-out, without a word."""
+        try:
+            self.client.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
+        except redis.ResponseError:
+            self.client.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
+
+    def _create(self, kind: Kind) -> None:
+        attributes: dict[str, Any] = {
+            "TYPE": "FLOAT16",
+            "DIM": self.width,
+            "DISTANCE_METRIC": "COSINE",
+        }
+        if kind is Kind.HNSW:
+            attributes |= {"M": 16, "EF_CONSTRUCTION": 200, "EF_RUNTIME": self.ef_runtime}
+        fields: list[Field] = [
+            TagField("film"),
+            *(NumericField(name) for name in FIELDS if name != "film"),
+            VectorField("embedding", kind.upper(), attributes),
+        ]
+        try:
+            self.client.ft(self._name(kind)).create_index(
+                fields,
+                definition=IndexDefinition(
+                    prefix=[f"{self.prefix}:frame:"], index_type=IndexType.HASH
+                ),
+            )
+        except redis.ResponseError as error:
+            # Another process was quicker.
+            if "already exists" not in str(error).lower():
+                raise
+
+    def _info(self, name: str) -> dict[str, Any] | None:
+        try:
+            raw = self.client.ft(name).info()
+        except redis.ResponseError as error:
+            said = str(error).lower()
+            if "unknown index" in said or "no such index" in said or "index not found" in said:
+                return None
+            raise
+        return {str(key): value for key, value in raw.items()}
+
+    def status(self) -> Status:
+        """How the index that answers is doing."""
+        with _speaking_plainly():
+            info = self._info(self.alias)
+        if info is None:
+            raise IndexMissing
+        name = _text(info["index_name"])
+        memory = float(info.get("vector_index_sz_mb", 0) or 0) + float(
+            info.get("inverted_sz_mb", 0) or 0
+        )
+        return Status(
+            kind=Kind.HNSW if name.endswith(Kind.HNSW) else Kind.FLAT,
+            frames=int(info["num_docs"]),
+            ready=float(info.get("percent_indexed", 1)),
+            megabytes=memory,
+        )
+
+    def tend(self) -> str | None:
+        """Move between the exact and the approximate index as the number of frames asks for it.
+
+        The other index is built beside the one that answers; once it is complete the alias moves
+        to it, at once, and the old one goes. Returns what was done, or None. Call it now and then.
+        """
+        self.ensure()
+        status = self.status()
+        limit = self.flat_max if status.kind is Kind.FLAT else self.flat_max * RETURN_TO_FLAT
+        wanted = Kind.HNSW if status.frames > limit else Kind.FLAT
+        with _speaking_plainly():
+            if wanted is status.kind:
+                other = Kind.FLAT if status.kind is Kind.HNSW else Kind.HNSW
+                if self._info(self._name(other)) is not None:
+                    self.client.ft(self._name(other)).dropindex()
+                return None
+            info = self._info(self._name(wanted))
+            if info is None:
+                self._create(wanted)
+                return f"building the {wanted} index"
+            if float(info["percent_indexed"]) < 1 or int(info["num_docs"]) < status.frames:
+                return f"the {wanted} index is {float(info['percent_indexed']):.0%} built"
+            self.client.ft(self._name(wanted)).aliasupdate(self.alias)
+            self.client.ft(self._name(status.kind)).dropindex()
+            return f"switched to the {wanted} index"
+
+    # --- frames -----------------------------------------------------------------------------
+
+    def put(self, film: int, records: Sequence[FrameRecord], vectors: Vectors) -> None:
+        """Make these the frames of `film`: `vectors` has shape (len(records), width), unit rows.
+
+        Frames that it had before and that are not among them go. Raises ModelError for vectors of
+        another width, or that are no unit vectors: RediSearch would skip them silently.
+        """
+        if vectors.shape != (len(records), self.width):
+            raise ModelError(
+                f"vectors of shape {vectors.shape} for {len(records)} frames of {self.width}"
+            )
+        lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
+        if not np.allclose(lengths, 1.0, atol=5e-3):
+            raise ModelError("a vector to be indexed has no unit length")
+        rows = vectors.astype(np.float16)
+        self.ensure()
+        with _speaking_plainly():
+            before = {int(second) for second in self.client.smembers(self._film_key(film))}
+            for at in range(0, len(records), PIPELINE):
+                chunk = records[at : at + PIPELINE]
+                pipe = self.client.pipeline(transaction=False)
+                # First the note that there is a hash, then the hash: a crash leaves no orphan.
+                pipe.sadd(self._film_key(film), *(record.second for record in chunk))
+                for record, row in zip(chunk, rows[at : at + PIPELINE], strict=True):
+                    pipe.hset(
+                        self._frame_key(film, record.second),
+                        mapping={
+                            "film": str(record.film),
+                            "second": record.second,
+                            "time": repr(record.time),
+                            "shot": record.shot,
+                            "start": repr(record.start),
+                            "end": repr(record.end),
+                            "embedding": row.tobytes(),
+                        },
+                    )
+                pipe.execute()
+            self._forget(film, before - {record.second for record in records})
+
+    def _forget(self, film: int, seconds: set[int]) -> None:
+        if seconds:
+            pipe = self.client.pipeline(transaction=True)
+            pipe.delete(*(self._frame_key(film, second) for second in seconds))
+            pipe.srem(self._film_key(film), *seconds)
+            pipe.execute()
+
+    def drop(self, film: int) -> int:
+        """Take a film out of the index. Returns how many frames it had."""
+        with _speaking_plainly():
+            seconds = {int(second) for second in self.client.smembers(self._film_key(film))}
+            self._forget(film, seconds)
+        return len(seconds)
+
+    def films(self) -> list[int]:
+        """The films that have frames here, in ascending order."""
+        with _speaking_plainly():
+            found = self.client.scan_iter(match=f"{self.prefix}:film:*", count=1000)
+            return sorted(int(key.rpartition(b":")[2]) for key in found)
+
+    def count(self, film: int) -> int:
+        """How many frames of a film are here."""
+        with _speaking_plainly():
+            return int(self.client.scard(self._film_key(film)))
+
+    def vector(self, film: int, second: int) -> Vector | None:
+        """The embedding of one frame, shape (width,), or None when it is not here."""
+        with _speaking_plainly():
+            raw = self.client.hget(self._frame_key(film, second), "embedding")
+        if raw is None:
+            return None
+        vector = np.frombuffer(raw, np.float16).astype(np.float32)
+        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+    def nearest(self, vector: Vector, count: int, film: int | None = None) -> list[Neighbour]:
+        """The `count` frames nearest to a unit vector of shape (width,), best first.
+
+        `film` keeps to one film. Raises IndexWarmingUp while the index is rebuilt after a
+        restart, rather than answering from a part of it.
+        """
+        if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
+            raise ModelError("the query vector has the wrong shape or no direction")
+        chosen = "(@film:{$film})" if film is not None else "*"
+        query = (
+            SearchQuery(f"{chosen}=>[KNN $count @embedding $vector AS distance]")
+            .return_fields(*FIELDS, "distance")
+            .sort_by("distance")
+            .paging(0, count)
+            .timeout(QUERY_TIMEOUT)
+            .dialect(2)
+        )
+        parameters: dict[str, str | int | float | bytes] = {
+            "count": count,
+            "vector": vector.astype(np.float16).tobytes(),
+        }
+        if film is not None:
+            parameters["film"] = str(film)
+        with _speaking_plainly():
+            info = self._info(self.alias)
+            if info is None:
+                raise IndexMissing
+            if float(info.get("percent_indexed", 1)) < 1:
+                raise IndexWarmingUp
+            found = self.client.ft(self.alias).search(query, query_params=parameters)
+        return [
+            Neighbour(
+                FrameRecord(
+                    film=int(row.film),
+                    second=int(row.second),
+                    time=float(row.time),
+                    shot=int(row.shot),
+                    start=float(row.start),
+                    end=float(row.end),
+                ),
+                score=1.0 - float(row.distance),
+            )
+            for row in found.docs
+        ]
+
+
+def check_server(url: str) -> None:
+    """Raise when the Redis server at `url` cannot be used, in words that say what to do."""
+    with _speaking_plainly():
+        client = connect(url)
+        client.ping()
+        client.execute_command("FT._LIST")
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,120 @@
+"""manage.py doctor: what is installed, reachable, warm."""
+
+import shutil
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from gallery import encoder, ffmpeg, index, weights
+from gallery.errors import GalleryError, IndexMissing
+from gallery.models import Film
+from imgsearch.celery import app
+
+WORKER_PATIENCE = 2.0  # seconds
+
+
+class Command(BaseCommand):
+    """A line for each thing that the search engine needs."""
+
+    help = "Show what is installed, reachable and warm; ends non-zero when something is not."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Examine one after the other; a failure does not stop the next."""
+        examinations: list[tuple[str, Callable[[], str]]] = [
+            ("FFmpeg", lambda: f"{ffmpeg.version()} ({ffmpeg.binary()})"),
+            ("Database", _database),
+            ("Media store", _media),
+            ("Redis", _redis),
+            ("Index", _index),
+            ("Model", _model),
+            ("Workers", _workers),
+            ("Films", _films),
+        ]
+        ill = 0
+        for name, examine in examinations:
+            try:
+                self.stdout.write(f"  ok   {name:<12} {examine()}")
+            except Exception as error:  # a doctor looks at everything
+                ill += 1
+                self.stdout.write(f"  BAD  {name:<12} {error}")
+        if ill:
+            raise CommandError(f"{ill} of {len(examinations)} need attention.")
+
+
+def _database() -> str:
+    connection.ensure_connection()
+    return f"{connection.vendor}, {Film.objects.count()} films"
+
+
+def _media() -> str:
+    settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.MEDIA_ROOT).free / 1e9
+    return f"{settings.MEDIA_ROOT}, {free:.1f} GB free"
+
+
+def _redis() -> str:
+    index.check_server(settings.REDIS_URL)
+    info: Any = index.connect(settings.REDIS_URL).info()
+    return (
+        f"{info['redis_version']} at {settings.REDIS_URL.partition('@')[2] or settings.REDIS_URL}, "
+        f"{info['used_memory_human']} used, append-only file {'on' if info['aof_enabled'] else 'OFF'}"
+    )
+
+
+def _index() -> str:
+    try:
+        status = index.current().status()
+    except IndexMissing:
+        return "not made yet; the first film makes it"
+    searchable = Film.objects.filter(
+        searchable_run__isnull=False, model=weights.current().fingerprint
+    )
+    expected = sum(searchable.values_list("frame_count", flat=True))
+    if status.ready >= 1 and status.frames != expected:
+        raise GalleryError(
+            f"{status.frames} frames, but the films have {expected}: run manage.py rebuild_index"
+        )
+    warm = "warm" if status.ready >= 1 else f"warming up, {status.ready:.0%}"
+    return f"{status.kind.upper()}, {status.frames} frames, {status.megabytes:.1f} MB, {warm}"
+
+
+def _model() -> str:
+    begun = time.monotonic()
+    loaded = encoder.current()
+    loaded.text("a film")
+    model = loaded.model
+    return (
+        f"{model.name} ({model.width} numbers, {'/'.join(model.languages)}, edges: {loaded.edges}) "
+        f"on {loaded.device}, loaded in {time.monotonic() - begun:.1f} s"
+        + ("; THE DEMO MODEL" if model.is_demo else "")
+    )
+
+
+def _workers() -> str:
+    answers = app.control.ping(timeout=WORKER_PATIENCE)
+    if not answers:
+        raise GalleryError("no Celery worker answers; films wait until one does")
+    return ", ".join(sorted(name for answer in answers for name in answer))
+
+
+def _films() -> str:
+    states = [
+        f"{Film.objects.filter(state=state).count()} {state.label}"
+        for state in Film.State
+        if Film.objects.filter(state=state).exists()
+    ]
+    others = (
+        Film.objects.filter(searchable_run__isnull=False)
+        .exclude(model=weights.current().fingerprint)
+        .count()
+    )
+    if others:
+        raise GalleryError(
+            f"{others} films were embedded by another model and are not searched: "
+            "run manage.py reembed"
+        )
+    return ", ".join(states) or "none yet"

@@ -1,0 +1,42 @@
+"""manage.py fetch_model: have the model's weights here, or say plainly that they are not."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from gallery import weights
+from gallery.errors import ModelError
+
+
+class Command(BaseCommand):
+    """Downloads CLIP_MODEL at the first start, when the hub can be reached."""
+
+    help = "Download the weights of CLIP_MODEL if they are not here and the hub answers."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Look on the disk, then ask the hub for a moment; never hang."""
+        name = settings.CLIP_MODEL
+        try:
+            folder = weights.local_folder(name)
+        except ModelError as error:
+            raise CommandError(str(error)) from error
+        if folder is not None:
+            self.stdout.write(f"Model: {name}, from {folder}")
+            return
+        self.stdout.write(f"Model: {name} is not on this disk; asking the model hub...")
+        if not weights.hub_answers():
+            self._fall_back(f"The hub does not answer within {weights.HUB_PATIENCE:.0f} seconds.")
+            return
+        try:
+            self.stdout.write(f"Downloading {name}, once; it is kept for the next start.")
+            self.stdout.write(f"Model: {name}, in {weights.download(name)}")
+        except ModelError as error:
+            self._fall_back(str(error))
+
+    def _fall_back(self, reason: str) -> None:
+        self.stdout.write(
+            f"{reason}\nThis installation runs on the small demo model, which knows what it was "
+            "taught and little else. To use the real one, start again with a connection, or set "
+            "CLIP_MODEL to a folder that holds a model."
+        )

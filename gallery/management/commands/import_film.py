@@ -1,0 +1,93 @@
+"""manage.py import_film: films from this machine's disk into the library."""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from gallery import pipeline, tasks
+from gallery.errors import GalleryError
+from gallery.models import Film
+from gallery.progress import Progress, progress_of
+
+POLL = 0.5  # seconds between two looks at the progress
+LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
+
+
+class Command(BaseCommand):
+    """Copies films into the media store and queues their import."""
+
+    help = "Import films: they are copied into the media store, and workers do the rest."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Paths and what to call them."""
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+        parser.add_argument("--title", help="the film's title; by default its file's name")
+        parser.add_argument("--year", type=int)
+        parser.add_argument("--wait", action="store_true", help="show progress until it is done")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """File and queue each; with --wait, follow them."""
+        paths: list[Path] = options["paths"]
+        if options["title"] and len(paths) > 1:
+            raise CommandError("--title is for one film at a time.")
+        failed = 0
+        for path in paths:
+            try:
+                film = self._add(path, options["title"] or "", options["year"])
+            except (GalleryError, OSError) as error:
+                self.stderr.write(f"{path}: {error}")
+                failed += 1
+                continue
+            if options["wait"] and not self._follow(film.pk):
+                failed += 1
+        if failed:
+            raise CommandError(f"{failed} of {len(paths)} films could not be imported.")
+
+    def _add(self, path: Path, title: str, year: int | None) -> Film:
+        if not path.is_file():
+            raise FileNotFoundError("there is no such file")
+        copy, sha256 = pipeline.stored_copy(path)
+        film, is_new = pipeline.add_film(copy, sha256, name=path.name, title=title, year=year)
+        if not is_new and film.state != Film.State.FAILED:
+            self.stdout.write(f"{path}: here already, as film {film.pk} ({film}).")
+            return film
+        if not is_new:
+            pipeline.restart(film)
+        tasks.queue_import(film)
+        self.stdout.write(f"{path}: queued as film {film.pk} ({film}).")
+        return film
+
+    def _follow(self, film_id: int) -> bool:
+        """Show progress until the import ends; True when it ended well."""
+        bar = tqdm(total=None, unit=" frames", leave=True, disable=not self.stderr.isatty())
+        told = 0.0
+        with bar:
+            while True:
+                film = Film.objects.filter(pk=film_id).first()
+                if film is None:
+                    self.stderr.write("The film was deleted.")
+                    return False
+                progress = progress_of(film)
+                bar.total = progress.expected or None
+                bar.n = progress.done
+                bar.set_description(progress.label)
+                if not film.is_unfinished:
+                    break
+                if not self.stderr.isatty() and time.monotonic() - told > LINE_EVERY:
+                    told = time.monotonic()
+                    self.stdout.write(_line(progress))
+                time.sleep(POLL)
+        if film.state == Film.State.FAILED:
+            self.stderr.write(f"{film}: {film.error}")
+            return False
+        self.stdout.write(f"{film}: ready, {film.frame_count} frames in {film.shot_count} shots.")
+        return True
+
+
+def _line(progress: Progress) -> str:
+    left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left else ""
+    return f"  {progress.label}: {progress.done} of {progress.expected or '?'} frames{left}"

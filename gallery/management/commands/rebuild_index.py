@@ -1,0 +1,43 @@
+"""manage.py rebuild_index: fill Redis again from the media store."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from gallery import index, pipeline, weights
+from gallery.errors import GalleryError
+from gallery.models import Film
+
+
+class Command(BaseCommand):
+    """Reads the stored vectors; decodes and embeds nothing."""
+
+    help = "Fill the search index again from the media store, without decoding or embedding."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Every searchable film of the model in use; then what belongs to no film goes."""
+        mine = Film.objects.filter(
+            searchable_run__isnull=False, model=weights.current().fingerprint
+        )
+        frames, failed = 0, []
+        try:
+            here = index.current()
+            here.ensure()
+            for film in tqdm(mine, unit=" films", disable=not self.stderr.isatty()):
+                try:
+                    frames += pipeline.reindex(film)
+                except FileNotFoundError:
+                    failed.append(film)
+            for film_id in set(here.films()) - set(mine.values_list("id", flat=True)):
+                here.drop(film_id)
+            here.tend()
+        except GalleryError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"{frames} frames of {mine.count() - len(failed)} films are in the index."
+        )
+        for film in failed:
+            self.stderr.write(f"{film} (number {film.pk}): its vectors are gone; import it again.")
+        if failed:
+            raise CommandError("Some films have to be imported again.")

@@ -1,0 +1,29 @@
+"""manage.py reembed: bring films that another model embedded over to the model in use."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from gallery import pipeline, tasks, weights
+from gallery.models import Film
+
+
+class Command(BaseCommand):
+    """Queues a new import of every film whose vectors are another model's."""
+
+    help = "Import anew every film whose vectors were made by another model than the one in use."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Queue them; the workers do the rest."""
+        model = weights.current()
+        count = 0
+        others = Film.objects.filter(searchable_run__isnull=False).exclude(model=model.fingerprint)
+        for film in others:
+            if pipeline.restart(film):
+                tasks.queue_import(film)
+                count += 1
+        self.stdout.write(
+            f"{count} films are queued to be embedded with {model.name}."
+            if count
+            else f"All films are embedded with {model.name} already, or under way."
+        )

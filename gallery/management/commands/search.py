@@ -1,0 +1,76 @@
+"""manage.py search: the search of the pages, in the terminal."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from gallery import pictures, search
+from gallery.errors import GalleryError
+from gallery.templatetags.scenes import timecode
+from gallery.types import Hit, Query
+
+
+class Command(BaseCommand):
+    """Finds scenes."""
+
+    help = "Find scenes by words or by a picture."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Words or a picture, and how to show what is found."""
+        parser.add_argument("words", nargs="?", default="")
+        parser.add_argument("--image", type=Path, metavar="FILE", help="search with a picture")
+        parser.add_argument("--film", type=int, metavar="ID", help="in one film only")
+        parser.add_argument("--count", type=int, default=24, help="how many hits (24)")
+        parser.add_argument("--json", action="store_true", help="as JSON")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Search and print."""
+        if options["image"] and options["words"]:
+            raise CommandError("Give words or --image, not both.")
+        if options["count"] < 1:
+            raise CommandError("--count must be at least 1.")
+        try:
+            token = self._picture(options["image"]) if options["image"] else ""
+            results = search.search(
+                Query(
+                    words=options["words"],
+                    picture=token,
+                    film=options["film"],
+                    page_size=options["count"],
+                )
+            )
+        except (GalleryError, OSError) as error:
+            raise CommandError(str(error)) from error
+        for notice in results.notices:
+            self.stderr.write(notice)
+        if options["json"]:
+            self.stdout.write(
+                json.dumps([_row(h) for h in results.hits], ensure_ascii=False, indent=1)
+            )
+            return
+        for hit in results.hits:
+            self.stdout.write(f"{hit.score:6.3f}  {timecode(hit.time, hit.rate)}  {hit.title}")
+        if not results.hits:
+            self.stdout.write("Nothing found: no film is searchable yet.")
+
+    def _picture(self, path: Path) -> str:
+        if path.stat().st_size == 0:
+            raise CommandError(f"{path} is empty (0 bytes).")
+        with path.open("rb") as file:
+            return pictures.keep(pictures.open_picture(file))
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    return {
+        "film": hit.film,
+        "title": hit.title,
+        "start": hit.start,
+        "end": hit.end,
+        "time": hit.time,
+        "second": hit.second,
+        "score": round(hit.score, 6),
+        "thumbnail": hit.thumbnail,
+    }

@@ -1,0 +1,242 @@
+"""Durable rows: films, the segments of an import, and the shots that were found.
+
+Importing this loads neither torch nor transformers.
+"""
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q, Sum
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from gallery.storage import FilmFiles
+from gallery.types import Probe, Span
+
+
+def new_uid() -> str:
+    """A random name for a film's folder."""
+    return secrets.token_hex(8)
+
+
+class Film(models.Model):
+    """A film and the state of its import.
+
+    States and who moves between them:
+
+        waiting   -> probing    a worker took it up (`Film.claim`)
+        probing   -> importing  the file is good and its segments are planned
+        importing -> indexing   the last segment is done; one worker takes the last step
+        indexing  -> ready      its frames are in the index
+        any but ready -> failed with a sentence in `error`
+        ready, failed -> waiting by retry or re-import, with the next `run`
+
+    A film with `searchable_run` is searched, also while it is imported anew: the frames of the
+    last finished run answer until those of the new one replace them.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        PROBING = "probing", _("looking at the file")
+        IMPORTING = "importing", _("importing")
+        INDEXING = "indexing", _("indexing")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+
+    UNFINISHED = (State.WAITING, State.PROBING, State.IMPORTING, State.INDEXING)
+
+    uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
+    title = models.CharField(_("title"), max_length=200)
+    year = models.PositiveSmallIntegerField(_("year"), null=True, blank=True)
+    original_name = models.CharField(_("file name"), max_length=255, editable=False)
+    sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    size = models.BigIntegerField(_("bytes"), default=0, editable=False)
+
+    state = models.CharField(
+        _("state"), max_length=12, choices=State, default=State.WAITING, editable=False
+    )
+    error = models.TextField(_("what went wrong"), blank=True, editable=False)
+    run = models.PositiveIntegerField(default=1, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    started = models.DateTimeField(null=True, editable=False)
+    finished = models.DateTimeField(null=True, editable=False)
+    created = models.DateTimeField(_("added"), auto_now_add=True)
+
+    duration = models.FloatField(_("seconds"), default=0, editable=False)
+    start = models.FloatField(default=0, editable=False)
+    width = models.PositiveIntegerField(default=0, editable=False)
+    height = models.PositiveIntegerField(default=0, editable=False)
+    rate_numerator = models.PositiveIntegerField(default=0, editable=False)
+    rate_denominator = models.PositiveIntegerField(default=1, editable=False)
+    video_codec = models.CharField(max_length=40, blank=True, editable=False)
+    audio_codec = models.CharField(max_length=40, blank=True, editable=False)
+    rotation = models.SmallIntegerField(default=0, editable=False)
+
+    run_model = models.CharField(max_length=12, blank=True, editable=False)
+    searchable_run = models.PositiveIntegerField(null=True, editable=False)
+    frame_count = models.PositiveIntegerField(_("frames"), default=0, editable=False)
+    shot_count = models.PositiveIntegerField(_("shots"), default=0, editable=False)
+    model = models.CharField(max_length=12, blank=True, editable=False, db_index=True)
+    model_name = models.CharField(_("model"), max_length=200, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-created", "-id"]
+        verbose_name = _("film")
+        verbose_name_plural = _("films")
+        indexes = [models.Index(fields=["state"])]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.year})" if self.year else self.title
+
+    def get_absolute_url(self) -> str:
+        """The film's page."""
+        return reverse("film", args=[self.pk])
+
+    @property
+    def files(self) -> FilmFiles:
+        """Where its files lie."""
+        return FilmFiles(self.uid)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second; 0 before the file was looked at."""
+        return Fraction(self.rate_numerator, self.rate_denominator or 1)
+
+    @property
+    def probe(self) -> Probe:
+        """What the file says of itself, as it was found when it was looked at."""
+        return Probe(
+            duration=self.duration,
+            start=self.start,
+            width=self.width,
+            height=self.height,
+            rate=self.rate,
+            video_codec=self.video_codec,
+            audio_codec=self.audio_codec,
+            rotation=self.rotation,
+        )
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether an import is under way or waiting."""
+        return self.state in self.UNFINISHED
+
+    def frames_done(self) -> int:
+        """Frames of the current run that are embedded."""
+        total = self.segments.filter(run=self.run).aggregate(done=Sum("frames_done"))
+        return int(total["done"] or 0)
+
+    def frames_expected(self) -> int:
+        """About how many frames the current run will have; 0 before the file was looked at."""
+        total = self.segments.filter(run=self.run).aggregate(all=Sum("frames_expected"))
+        return int(total["all"] or 0)
+
+
+class Segment(models.Model):
+    """A stretch of one run of a film, and a short task.
+
+    waiting -> running (claimed by a conditional UPDATE, with a lease that the worker renews while
+    it works) -> done. When the lease runs out, the worker is taken for dead and the segment can be
+    claimed again: the same work gives the same vectors.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+
+    film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="segments")
+    run = models.PositiveIntegerField()
+    number = models.PositiveIntegerField()
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField(null=True)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    claim_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    frames_expected = models.PositiveIntegerField(default=0)
+    frames_done = models.PositiveIntegerField(default=0)
+    last_time = models.FloatField(null=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["film", "run", "number"], name="one_segment_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.film_id}/{self.run}/{self.number}"
+
+    @property
+    def span(self) -> Span:
+        """Its stretch of the film, in seconds."""
+        return Span(self.start, self.end)
+
+    @classmethod
+    def claimable(cls) -> "models.QuerySet[Segment]":
+        """Segments of running imports that nobody works on."""
+        return cls.objects.filter(
+            Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
+            film__state=Film.State.IMPORTING,
+            film__run=F("run"),
+        )
+
+    def claim(self) -> bool:
+        """Take this segment for this worker; False when somebody else has it or it is done."""
+        token = uuid.uuid4()
+        taken = Segment.claimable().filter(pk=self.pk).values("pk")
+        changed = Segment.objects.filter(pk__in=taken).update(
+            state=self.State.RUNNING, claim_token=token, lease_until=lease_end(), frames_done=0
+        )
+        self.claim_token = token if changed else None
+        return bool(changed)
+
+    def _owned(self) -> "models.QuerySet[Segment]":
+        return Segment.objects.filter(
+            pk=self.pk, claim_token=self.claim_token, state=self.State.RUNNING
+        )
+
+    def renew(self, frames_done: int) -> bool:
+        """Report progress and keep the lease; False when the segment is not ours any more."""
+        return bool(self._owned().update(frames_done=frames_done, lease_until=lease_end()))
+
+    def complete(self, frames: int, last_time: float | None) -> bool:
+        """Mark it done; False when it is not ours any more."""
+        return bool(
+            self._owned().update(
+                state=self.State.DONE,
+                frames_done=frames,
+                frames_expected=frames,
+                last_time=last_time,
+                lease_until=None,
+            )
+        )
+
+
+class Shot(models.Model):
+    """What lies between two cuts of a searchable film; `second` is the frame in its middle.
+
+    Shots too short to have a frame of their own (at one frame a second) are not listed.
+    """
+
+    film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="shots")
+    number = models.PositiveIntegerField()
+    start = models.FloatField()
+    end = models.FloatField()
+    second = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["film", "number"], name="one_shot_each")]
+
+    def __str__(self) -> str:
+        return f"{self.film_id}/{self.number}"
+
+
+def lease_end() -> datetime:
+    """Until when a worker that reports now is taken to be alive."""
+    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)

@@ -1,0 +1,186 @@
+"""Where a film's files live in the media store, and their names.
+
+    films/UID/source.EXT               the film as it was uploaded
+    films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
+    films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
+    films/UID/RUN/segment-00003.npz    one segment's seconds, times, vectors and cuts
+    probes/TOKEN.jpg                   pictures that users search with
+    incoming/                          uploads on their way
+
+A run is one import of the film. The segments hold all that is needed to fill Redis again without
+decoding or embedding anything.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from gallery.errors import DiskFull
+from gallery.types import Picture
+
+THUMBNAIL_WIDTH = 640  # pixels: two for one on the phone and in the grid
+THUMBNAIL_QUALITY = 80
+STILL_QUALITY = 92
+MAX_EXTENSION = 8
+
+
+@contextmanager
+def telling_full_disk() -> Iterator[None]:
+    """Turn the system's "no space left on device" into DiskFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull from error
+        raise
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file all at once: it is there complete, or not at all. Raises DiskFull."""
+    with telling_full_disk():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+
+
+def save_jpeg(picture: Picture, path: Path, quality: int) -> None:
+    """Write a picture as JPEG. Raises DiskFull."""
+    write_whole(path, lambda file: picture.save(file, "JPEG", quality=quality))
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentData:
+    """What one segment of a run gave, frame by frame in time order.
+
+    `seconds` int32 (n,); `times` float64 (n,), seconds; `vectors` float16 (n, width), unit rows;
+    `cuts` float64 (m,), the seconds at which a new shot begins.
+    """
+
+    seconds: NDArray[np.int32]
+    times: NDArray[np.float64]
+    vectors: NDArray[np.float16]
+    cuts: NDArray[np.float64]
+
+
+class FilmFiles:
+    """The files of one film."""
+
+    def __init__(self, uid: str) -> None:
+        self.folder = settings.MEDIA_ROOT / "films" / uid
+
+    def source(self) -> Path:
+        """The film file. Raises FileNotFoundError when somebody took it away."""
+        for path in self.folder.glob("source*"):
+            return path
+        raise FileNotFoundError(self.folder / "source")
+
+    def file_source(self, path: Path, name: str) -> Path:
+        """Move an uploaded file here, keeping the extension of `name`. Raises DiskFull."""
+        extension = "".join(c for c in Path(name).suffix[1:].lower() if c.isascii() and c.isalnum())
+        suffix = f".{extension[:MAX_EXTENSION]}" if extension else ""
+        target: Path = self.folder / f"source{suffix}"
+        with telling_full_disk():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, target)
+        target.chmod(0o640)
+        return target
+
+    def run(self, run: int) -> "RunFiles":
+        """The files of one import."""
+        return RunFiles(self.folder / str(run))
+
+    def remove_other_runs(self, keep: int) -> None:
+        """Remove what earlier imports left."""
+        for folder in self.folder.iterdir() if self.folder.is_dir() else ():
+            if folder.is_dir() and folder.name != str(keep):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove the film and all that was made of it; no error when it is gone already."""
+        # Twice: a worker that has not yet noticed may write one more file in between.
+        for _attempt in range(2):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class RunFiles:
+    """The files of one import of a film."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def thumbnail(self, second: int) -> Path:
+        """The small picture of a frame."""
+        return self.folder / "thumbs" / f"{second:06d}.jpg"
+
+    def still(self, second: int) -> Path:
+        """The full-size picture of a frame."""
+        return self.folder / "stills" / f"{second:06d}.jpg"
+
+    def save_thumbnail(self, second: int, picture: Picture) -> None:
+        """Keep a frame's small picture. Raises DiskFull."""
+        save_jpeg(picture, self.thumbnail(second), THUMBNAIL_QUALITY)
+
+    def thumbnails(self) -> int:
+        """How many small pictures there are."""
+        folder = self.folder / "thumbs"
+        return sum(1 for _path in folder.glob("*.jpg")) if folder.is_dir() else 0
+
+    def segment(self, number: int) -> Path:
+        """The file of one segment."""
+        return self.folder / f"segment-{number:05d}.npz"
+
+    def save_segment(self, number: int, data: SegmentData) -> None:
+        """Keep a segment. Raises DiskFull."""
+        write_whole(
+            self.segment(number),
+            lambda file: np.savez(
+                file,
+                seconds=data.seconds,
+                times=data.times,
+                vectors=data.vectors,
+                cuts=data.cuts,
+            ),
+        )
+
+    def load(self) -> SegmentData:
+        """All segments of the run, joined in time order. Raises FileNotFoundError when none is."""
+        parts = []
+        for path in sorted(self.folder.glob("segment-*.npz")):
+            with np.load(path) as data:
+                parts.append([data[name] for name in ("seconds", "times", "vectors", "cuts")])
+        if not parts:
+            raise FileNotFoundError(self.folder)
+        seconds, times, vectors, cuts = (
+            np.concatenate(column) for column in zip(*parts, strict=True)
+        )
+        return SegmentData(seconds, times, vectors, cuts)
+
+    def remove(self) -> None:
+        """Remove the run."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def remove_older(folder: Path, seconds: float) -> None:
+    """Remove files in `folder` that were last touched more than `seconds` ago."""
+    limit = time.time() - seconds
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):
+            if path.is_file() and path.stat().st_mtime < limit:
+                path.unlink()

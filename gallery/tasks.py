@@ -1,0 +1,79 @@
+"""Celery shims: each takes an id, and calls the step that does the work."""
+
+import logging
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
+
+from gallery import pipeline
+from gallery.models import Film, Segment
+from imgsearch.celery import app
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="gallery.tasks.probe")
+def probe(film_id: int) -> None:
+    """Look at a film's file, and queue its segments."""
+    for segment_id in pipeline.probe_film(film_id):
+        segment.delay(segment_id)
+
+
+@shared_task(name="gallery.tasks.segment")
+def segment(segment_id: int) -> None:
+    """Embed one segment; the worker that does the last one also finishes the film."""
+    try:
+        done = pipeline.import_segment(segment_id)
+    except SoftTimeLimitExceeded:
+        row = Segment.objects.select_related("film").filter(pk=segment_id).first()
+        if row is not None:
+            pipeline.fail(
+                row.film,
+                _("A part of this film took too long. A smaller SEGMENT_SECONDS may help."),
+            )
+        return
+    except Exception as error:
+        row = Segment.objects.select_related("film").filter(pk=segment_id).first()
+        if row is not None:
+            pipeline.fail(row.film, error)
+        raise
+    if done is not None:
+        pipeline.finish_film(done)
+
+
+@shared_task(name="gallery.tasks.finish")
+def finish(film_id: int) -> None:
+    """Put an embedded film into the index."""
+    pipeline.finish_film(film_id)
+
+
+@shared_task(name="gallery.tasks.sweep")
+def sweep() -> None:
+    """Hand out again what was left lying, and tidy up."""
+    steps = {"probe": probe, "segment": segment, "finish": finish}
+    pipeline.sweep(waiting_messages() == 0, lambda step, key: steps[step].delay(key))
+
+
+def waiting_messages() -> int:
+    """How many tasks wait in the queue."""
+    with app.connection_or_acquire() as connection:
+        return int(connection.default_channel.client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
+
+
+def queue_import(film: Film) -> None:
+    """Queue the import of a film once its row is committed.
+
+    When the queue cannot be reached the film keeps waiting, and the sweep finds it.
+    """
+
+    def send() -> None:
+        try:
+            probe.delay(film.pk)
+        except (OperationalError, OSError):
+            log.exception("film %s waits: the queue cannot be reached", film.pk)
+
+    transaction.on_commit(send)

@@ -1,0 +1,70 @@
+"""Times, states and addresses as templates show them."""
+
+from fractions import Fraction
+
+from django import template
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from gallery.models import Film
+from gallery.progress import Progress, progress_of
+from gallery.search import thumbnail_address
+
+register = template.Library()
+
+
+@register.filter
+def clock(seconds: float) -> str:
+    """A time in a film: 1:02:03, or 2:03 within the first hour."""
+    whole = int(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@register.filter
+def timecode(seconds: float, rate: Fraction) -> str:
+    """A timecode, hh:mm:ss:ff, counting frames within the second; without frames at no rate."""
+    whole = int(seconds + 1e-6)
+    text = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    if not rate:
+        return text
+    return f"{text}:{int((seconds - whole) * rate + Fraction(1, 1000)):02d}"
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """How long something takes, in words."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        count = max(1, round(seconds))
+        return ngettext("%(n)d second", "%(n)d seconds", count) % {"n": count}
+    if seconds < 5400:
+        count = round(seconds / 60)
+        return ngettext("%(n)d minute", "%(n)d minutes", count) % {"n": count}
+    return _("%(hours).1f hours") % {"hours": seconds / 3600}
+
+
+@register.filter
+def percent(part: float) -> str:
+    """A part of one, as a percentage that a style sheet understands: 12.5%."""
+    return f"{part * 100:.1f}%"
+
+
+@register.filter
+def progress(film: Film) -> Progress:
+    """How far a film's import is."""
+    return progress_of(film)
+
+
+@register.simple_tag
+def thumb(film: Film, second: int) -> str:
+    """The address of a frame's small picture."""
+    return thumbnail_address(film, second)
+
+
+@register.filter
+def poster(film: Film) -> str:
+    """The address of the picture that stands for a film: the shot a third into it."""
+    shots = list(film.shots.values_list("second", flat=True))
+    return thumbnail_address(film, shots[len(shots) // 3] if shots else 0)

@@ -1,0 +1,226 @@
+"""The pages. Each works without JavaScript; htmx asks for parts of them."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from gallery import ffmpeg, index, pictures, search, weights
+from gallery.errors import GalleryError, IndexUnavailable
+from gallery.forms import PictureForm, SearchForm
+from gallery.models import Film, Shot
+from gallery.storage import STILL_QUALITY, save_jpeg
+from gallery.types import Query
+
+NEWEST = 12
+FILMS_PER_PAGE = 48
+SHOTS_PER_PAGE = 120
+SIMILAR = 12
+NEIGHBOURS = 4  # frames shown on either side of a frame
+FOR_EVER = cache_control(public=True, max_age=31_536_000, immutable=True)
+_SEPARATORS = re.compile(r"[\n\r,;，；、]+")
+
+
+def searchable() -> Any:
+    """Films that can be searched with the model in use."""
+    return Film.objects.filter(searchable_run__isnull=False, model=weights.current().fingerprint)
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The search box with the newest films, or the results of the search in the address."""
+    form = SearchForm(request.GET)
+    context: dict[str, Any] = {"newest": [], "films": searchable().order_by("title")}
+    status = HTTPStatus.OK
+    try:
+        query = form.query()
+        context["query"] = query
+        if query.film is not None:
+            context["film"] = Film.objects.filter(pk=query.film).first()
+        if query.kind is None:
+            context["newest"] = searchable()[:NEWEST]
+            context["others"] = _waiting_for_reembedding()
+        else:
+            context["results"] = search.search(query)
+            context["more_address"] = _address(query, page=query.page + 1)
+    except IndexUnavailable as error:
+        context["error"], status = error, HTTPStatus.SERVICE_UNAVAILABLE
+    except GalleryError as error:
+        context["error"], status = error, HTTPStatus.BAD_REQUEST
+    template = "gallery/home.html"
+    if request.htmx and not request.htmx.boosted and "results" in context:  # type: ignore[attr-defined]
+        template = "gallery/_hits.html"
+    return render(request, template, context, status=status)
+
+
+def _waiting_for_reembedding() -> int:
+    """How many films another model embedded, which cannot be searched with this one."""
+    return (
+        Film.objects.filter(searchable_run__isnull=False)
+        .exclude(model=weights.current().fingerprint)
+        .count()
+    )
+
+
+def _address(query: Query, **changes: int | None) -> str:
+    """The address of a search."""
+    values: dict[str, Any] = {
+        "q": query.words,
+        "picture": query.picture,
+        "frame": f"{query.frame[0]}-{query.frame[1]}" if query.frame else "",
+        "film": query.film,
+        **changes,
+    }
+    return f"{reverse('home')}?{urlencode({k: v for k, v in values.items() if v})}"
+
+
+@require_POST
+def upload_picture(request: HttpRequest) -> HttpResponse:
+    """Keep a picture, and go to the search for what looks like it."""
+    form = PictureForm(request.POST, request.FILES)
+    if "upload_error" in request.__dict__:
+        message = str(request.__dict__["upload_error"])
+        return render(request, "gallery/error.html", {"message": message}, status=507)
+    if not form.is_valid():
+        message = " ".join(m for messages in form.errors.values() for m in messages)
+        return render(request, "gallery/error.html", {"message": message}, status=400)
+    token = pictures.keep(form.cleaned_data["picture"])
+    return redirect(_address(Query(picture=token, film=form.cleaned_data["film"])))
+
+
+@require_safe
+def film_list(request: HttpRequest) -> HttpResponse:
+    """All films."""
+    page = Paginator(searchable(), FILMS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "gallery/films.html", {"page": page})
+
+
+@require_safe
+def film(request: HttpRequest, film_id: int) -> HttpResponse:
+    """A film and its shots in time order."""
+    shown = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
+    page = Paginator(shown.shots.all(), SHOTS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "gallery/film.html", {"film": shown, "page": page})
+
+
+@require_safe
+def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
+    """A frame, large, with its neighbours, similar frames, and the probability of words."""
+    shown = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
+    files = shown.files.run(shown.searchable_run or 0)
+    if not files.thumbnail(second).is_file():
+        raise Http404
+    around = range(max(0, second - NEIGHBOURS), second + NEIGHBOURS + 1)
+    shot = Shot.objects.filter(film=shown, start__lte=second + 1e-6).last()
+    context: dict[str, Any] = {
+        "film": shown,
+        "second": second,
+        "shot": shot,
+        "neighbours": [s for s in around if files.thumbnail(s).is_file()],
+        "similar": [],
+    }
+    words = [w.strip() for w in _SEPARATORS.split(request.GET.get("words", "")) if w.strip()]
+    context["words"] = request.GET.get("words", "")
+    try:
+        if "words" in request.GET:
+            context["probabilities"] = search.probabilities(film_id, second, words)
+    except GalleryError as error:
+        context["words_error"] = error
+    if request.htmx and request.htmx.target == "probabilities":  # type: ignore[attr-defined]
+        return render(request, "gallery/_probabilities.html", context)
+    try:
+        context["similar"] = search.similar(film_id, second, SIMILAR)
+    except GalleryError as error:
+        context["error"] = error
+    return render(request, "gallery/frame.html", context)
+
+
+@require_GET
+@FOR_EVER
+def thumbnail(_request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
+    """A frame's small picture."""
+    path = Film(uid=uid).files.run(run).thumbnail(second)
+    return _jpeg(path)
+
+
+@require_GET
+@FOR_EVER
+def still(_request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
+    """A frame at the film's full size, made when it is first asked for, and kept."""
+    shown = get_object_or_404(Film, uid=uid, searchable_run=run)
+    files = shown.files.run(run)
+    path = files.still(second)
+    if not path.is_file():
+        data = files.load()
+        times = data.times[data.seconds == second]
+        if not len(times):
+            raise Http404
+        try:
+            picture = ffmpeg.still(
+                shown.files.source(),
+                shown.probe,
+                float(times[0]),
+                max_pixels=settings.MAX_FILM_PIXELS,
+            )
+            save_jpeg(picture, path, STILL_QUALITY)
+        except (GalleryError, FileNotFoundError):
+            # The small picture is better than none.
+            path = files.thumbnail(second)
+    return _jpeg(path)
+
+
+@require_GET
+@FOR_EVER
+def probe_picture(_request: HttpRequest, token: str) -> HttpResponseBase:
+    """A picture that is searched with."""
+    return _jpeg(pictures.probe_path(token))
+
+
+def _jpeg(path: Any) -> HttpResponseBase:
+    try:
+        return FileResponse(path.open("rb"), content_type="image/jpeg")
+    except FileNotFoundError as error:
+        raise Http404 from error
+
+
+@require_safe
+def health(_request: HttpRequest) -> JsonResponse:
+    """Whether this process can answer searches; for load balancers and health checks."""
+    state: dict[str, Any] = {"database": "ok", "index": "ok"}
+    status = HTTPStatus.OK
+    Film.objects.exists()
+    try:
+        here = index.current()
+        here.ensure()
+        state["frames"] = here.status().frames
+    except IndexUnavailable as error:
+        state["index"], status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
+    return JsonResponse(state, status=status)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """There is no such page."""
+    message = _("There is nothing at this address. The film may have been deleted.")
+    return render(request, "gallery/error.html", {"message": message}, status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Something unexpected happened."""
+    message = _("Something went wrong here. Nothing was lost; the log says what happened.")
+    return render(request, "gallery/error.html", {"message": message}, status=500)
