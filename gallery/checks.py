@@ -48,16 +48,15 @@ def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
     """Values that would only be noticed in the middle of an import."""
     found: list[CheckMessage] = []
     if settings.CLIP_EDGES not in ("squash", "pad", "tiles"):
+        given = settings.CLIP_EDGES
         found.append(
-            Error(
-                f"CLIP_EDGES is {settings.CLIP_EDGES!r}.",
-                hint="squash, pad or tiles",
-                id="gallery.E003",
-            )
+            Error(f"CLIP_EDGES is {given!r}.", hint="squash, pad, tiles", id="gallery.E003")
         )
-    for name in ("SEGMENT_SECONDS", "LEASE_SECONDS", "CLIP_BATCH", "INDEX_FLAT_MAX"):
-        if getattr(settings, name) < 1:
-            found.append(Error(f"{name} must be at least 1.", id="gallery.E004"))
+    found.extend(
+        Error(f"{name} must be at least 1.", id="gallery.E004")
+        for name in ("SEGMENT_SECONDS", "LEASE_SECONDS", "CLIP_BATCH", "INDEX_FLAT_MAX")
+        if getattr(settings, name) < 1
+    )
     return found
 
 

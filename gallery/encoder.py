@@ -156,7 +156,7 @@ class Encoder:
             return _unit(_features(self._network.get_image_features(**inputs)))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts: shape (n, width), float32, unit length. What the model cannot read is cut."""
+        """Embed texts: shape (n, width), float32, unit length. What is too long is cut."""
         if not texts:
             return np.zeros((0, self.model.width), np.float32)
         inputs = self._tokenizer(

@@ -45,8 +45,10 @@ def binary() -> str:
 
 def version() -> str:
     """The first line that FFmpeg says of itself."""
-    run = subprocess.run([binary(), "-version"], capture_output=True, text=True, timeout=20)
-    return run.stdout.partition(" Copyright")[0].strip()
+    said = subprocess.run(
+        [binary(), "-version"], capture_output=True, text=True, timeout=20, check=True
+    )
+    return said.stdout.partition(" Copyright")[0].strip()
 
 
 def input_arguments(path: Path, max_pixels: int, *before: str) -> list[str]:
@@ -173,9 +175,7 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
         duration = _last_packet(path, max_pixels) - start
     if duration > max_seconds:
         raise FilmError(
-            _(
-                "The film is %(hours).1f hours long; at most %(most).1f are accepted (MAX_FILM_HOURS)."
-            )
+            _("The film is %(hours).1f hours long; at most %(most).1f are accepted.")
             % {"hours": duration / 3600, "most": max_seconds / 3600}
         )
     aspect = _ASPECT.search(first.output)
@@ -286,21 +286,15 @@ def _filters(found: Probe, span: Span, width: int, times: int, cuts: int) -> str
     return ",".join(chain)
 
 
+@contextlib.contextmanager
 def decode(
     path: Path, found: Probe, span: Span, *, width: int, max_pixels: int, limit: float
-) -> "contextlib.AbstractContextManager[Decoding]":
+) -> Iterator[Decoding]:
     """Decode a span of film to one picture a second, at most `width` pixels wide.
 
     Use it as a context manager: leaving it ends FFmpeg, whatever happened. `limit` is seconds of
     wall clock, after which FFmpeg is killed and FilmError raised.
     """
-    return _decode(path, found, span, width, max_pixels, limit)
-
-
-@contextlib.contextmanager
-def _decode(
-    path: Path, found: Probe, span: Span, width: int, max_pixels: int, limit: float
-) -> Iterator[Decoding]:
     read_times, write_times = os.pipe()
     seek = max(0.0, span.start - PRE_ROLL)
     with (

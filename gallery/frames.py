@@ -31,9 +31,10 @@ def stream(
         def put(item: Frame | Exception | None) -> None:
             while not stop.is_set():
                 try:
-                    return ready.put(item, timeout=0.2)
+                    ready.put(item, timeout=0.2)
                 except queue.Full:
                     continue
+                return
 
         def read() -> None:
             try:

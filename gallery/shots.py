@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 from gallery.types import Shot
 
@@ -10,7 +11,7 @@ def shots_from_cuts(cuts: Sequence[float], duration: float) -> list[Shot]:
     """The shots between `cuts` (times of the first frame after each), all in seconds."""
     inner = sorted({cut for cut in cuts if 0.0 < cut < duration})
     edges = [0.0, *inner, max(duration, inner[-1] if inner else 0.0)]
-    return [Shot(i, a, b) for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False))]
+    return [Shot(i, a, b) for i, (a, b) in enumerate(pairwise(edges))]
 
 
 def shot_of(time: float, shots: Sequence[Shot]) -> int:

@@ -65,7 +65,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """One frame as the index keeps it: shown at `time`, in a shot from `start` to `end` (seconds)."""
+    """A frame as the index keeps it: shown at `time`, in a shot from `start` to `end` (seconds)."""
 
     film: int
     second: int

@@ -98,7 +98,7 @@ def upload_picture(request: HttpRequest) -> HttpResponse:
         message = str(request.__dict__["upload_error"])
         return render(request, "gallery/error.html", {"message": message}, status=507)
     if not form.is_valid():
-        message = " ".join(m for messages in form.errors.values() for m in messages)
+        message = " ".join(str(m) for messages in form.errors.values() for m in messages)
         return render(request, "gallery/error.html", {"message": message}, status=400)
     token = pictures.keep(form.cleaned_data["picture"])
     return redirect(_address(Query(picture=token, film=form.cleaned_data["film"])))

@@ -1,8 +1,8 @@
 """Start child processes, watch them, and leave none behind.
 
 Every child has a session of its own, so that Ctrl-C at the terminal reaches only the launcher,
-which then stops them in order. On Linux the kernel stops them, too, when the launcher is killed, and
-gives it the orphans of its children, so that even those are found.
+which then stops them in order. On Linux the kernel stops them, too, when the launcher is killed,
+and gives it the orphans of its children, so that even those are found.
 """
 
 import contextlib

@@ -59,9 +59,11 @@ def _media() -> str:
 def _redis() -> str:
     index.check_server(settings.REDIS_URL)
     info: Any = index.connect(settings.REDIS_URL).info()
+    address = settings.REDIS_URL.partition("@")[2] or settings.REDIS_URL
+    kept = "on" if info["aof_enabled"] else "OFF"
     return (
-        f"{info['redis_version']} at {settings.REDIS_URL.partition('@')[2] or settings.REDIS_URL}, "
-        f"{info['used_memory_human']} used, append-only file {'on' if info['aof_enabled'] else 'OFF'}"
+        f"{info['redis_version']} at {address}, "
+        f"{info['used_memory_human']} used, append-only file {kept}"
     )
 
 
