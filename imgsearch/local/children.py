@@ -195,7 +195,7 @@ class Children:
             self.check()
             if ready():
                 return True
-            time.sleep(0.1)
+            time.sleep(0.3)
         return False
 
     def watch(self) -> None:
@@ -215,9 +215,9 @@ class Children:
             for child in group:
                 with contextlib.suppress(ProcessLookupError):
                     child.process.terminate()
-            end = time.monotonic() + max((child.grace for child in group), default=0)
-            for child in group:
-                self._see_off(child, end)
+            told_at = time.monotonic()
+            for child in sorted(group, key=lambda child: child.grace):
+                self._see_off(child, told_at + child.grace)
         self._running.clear()
         self._kill_orphans()
 

@@ -1,0 +1,26 @@
+# The image of the web server, the worker and the one-shot setup of docker-compose.yml.
+FROM python:3.12-slim
+
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ffmpeg libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /app
+COPY requirements.txt .
+RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
+
+COPY . .
+# Volumes take over the owner of the folders that they cover.
+RUN python -m imgsearch.local.translations \
+    && useradd --create-home --uid 10001 imgsearch \
+    && install -d -o imgsearch -g imgsearch /data /models
+USER imgsearch
+
+ENV VAR_DIR=/data \
+    HF_HOME=/models \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+EXPOSE 8000
+CMD ["gunicorn", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--workers=1", "--threads=8", \
+     "--timeout=120", "--graceful-timeout=5", "--access-logfile=-", "--no-control-socket", \
+     "imgsearch.wsgi"]

@@ -1,0 +1,72 @@
+"""docker-compose.yml: valid, and every service says how it is."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    return loaded
+
+
+def test_it_follows_the_compose_schema() -> None:
+    result = subprocess.run(
+        [
+            sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec",
+            str(ROOT / "docker-compose.yml"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_lasting_service_has_a_health_check(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert set(services) == {"web", "worker", "redis", "postgres", "setup"}
+    for name in ("web", "worker", "redis", "postgres"):
+        assert services[name]["healthcheck"]["test"], name
+        assert services[name]["restart"] == "unless-stopped", name
+
+
+def test_servers_start_after_the_setup_and_healthy_stores(compose: dict[str, Any]) -> None:
+    for name in ("web", "worker"):
+        waits_for = compose["services"][name]["depends_on"]
+        assert waits_for["setup"]["condition"] == "service_completed_successfully"
+        assert waits_for["redis"]["condition"] == "service_healthy"
+        assert waits_for["postgres"]["condition"] == "service_healthy"
+
+
+def test_state_lives_in_named_volumes(compose: dict[str, Any]) -> None:
+    used = {
+        volume.partition(":")[0]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", [])
+    }
+    assert used == set(compose["volumes"]) == {"var", "models", "postgres", "redis"}
+
+
+def test_redis_keeps_everything(compose: dict[str, Any]) -> None:
+    redis = compose["services"]["redis"]
+    assert redis["image"] == "redis:8"
+    command = " ".join(redis["command"])
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+
+
+def test_secrets_and_stores_stay_inside(compose: dict[str, Any]) -> None:
+    text = (ROOT / "docker-compose.yml").read_text("utf-8")
+    assert "${POSTGRES_PASSWORD:?" in text
+    assert "POSTGRES_PASSWORD=\n" in (ROOT / ".env.example").read_text("utf-8")
+    for name in ("redis", "postgres", "worker", "setup"):
+        assert "ports" not in compose["services"][name], name
+    assert compose["services"]["web"]["ports"][0].startswith("${HOST:-127.0.0.1}:")

@@ -1,0 +1,201 @@
+"""`python -m imgsearch.local` as a whole, the way `make run` starts it."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imgsearch.local.lock import only_one
+from imgsearch.local.port import ask, in_url, lan_address, names_to_allow
+from imgsearch.local.terminal import Refusal
+from imgsearch.local.translations import compile_translations
+from tests.test_local_redis import plain_server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(var_dir: Path, **more: str) -> dict[str, str]:
+    """The environment of a launcher: this one's, and an installation of its own."""
+    own = {"VAR_DIR": str(var_dir), "IMPORT_DEMO": "0", "DATABASE_URL": "", "MEDIA_DIR": ""}
+    mine = {**os.environ, **own, **more}
+    return {name: value for name, value in mine.items() if value or name == "REDIS_URL"}
+
+
+def launch(var_dir: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a launcher that is expected to refuse."""
+    return subprocess.run(
+        [sys.executable, "-m", "imgsearch.local"],
+        cwd=ROOT,
+        env=environment(var_dir, **more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_a_busy_port_is_told_plainly(tmp_path: Path, busy_port: int) -> None:
+    result = launch(tmp_path, PORT=str(busy_port))
+    assert result.returncode == 1
+    assert f"Port {busy_port} on 127.0.0.1 is already in use" in result.stderr
+    assert "make run` to use another port." in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "redis").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"PORT": "http"}, "PORT=http is not a whole number from 1 to 65535."),
+        ({"PORT": "70000"}, "PORT=70000 is not a whole number from 1 to 65535."),
+        ({"HOST": "203.0.113.9"}, "HOST=203.0.113.9 is not an address of this machine."),
+        ({"DATABASE_URL": "nonsense://x"}, "The settings cannot be used"),
+    ],
+)
+def test_settings_that_cannot_be_used(
+    tmp_path: Path, settings: dict[str, str], sentence: str
+) -> None:
+    result = launch(tmp_path, **{"PORT": str(free_port()), **settings})
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = launch(tmp_path / "file" / "var")
+    assert result.returncode == 1
+    assert "The settings cannot be used" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_one_launcher_for_each_folder(tmp_path: Path) -> None:
+    with only_one(tmp_path, "http://127.0.0.1:1234/"):
+        result = launch(tmp_path, PORT=str(free_port()))
+    assert result.returncode == 1
+    assert "running already: http://127.0.0.1:1234/" in result.stderr
+    with only_one(tmp_path, "again"):
+        pass
+
+
+def test_the_lock_names_who_holds_it(tmp_path: Path) -> None:
+    with (
+        only_one(tmp_path, "http://127.0.0.1:8000/"),
+        pytest.raises(Refusal, match=f"process {os.getpid()}"),
+        only_one(tmp_path, "second"),
+    ):
+        pass
+
+
+def test_a_redis_without_search_is_refused(tmp_path: Path) -> None:
+    with plain_server() as url:
+        result = launch(tmp_path, PORT=str(free_port()), REDIS_URL=url)
+    assert result.returncode == 1
+    assert "has no search commands" in result.stderr
+    assert "Use Redis 8" in result.stderr
+
+
+def of_installation(var_dir: Path) -> list[str]:
+    """The commands of all processes that belong to an installation (Linux)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if f"VAR_DIR={var_dir}\0".encode() in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue
+    return found
+
+
+def start(var_dir: Path, port: int) -> tuple[subprocess.Popen[str], str]:
+    """Start an installation; returns when it is ready, with what it printed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imgsearch.local"],
+        cwd=ROOT,
+        env=environment(var_dir, PORT=str(port), REDIS_URL=""),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if "to stop" in line:
+            return process, printed
+    raise AssertionError(printed)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the embedded server is Linux only")
+def test_an_installation_starts_stops_and_starts_again(tmp_path: Path) -> None:
+    var_dir, port = tmp_path / "var", free_port()
+    process, printed = start(var_dir, port)
+    login = var_dir / "admin-login.txt"
+    password = login.read_text().split()[-1]
+    assert password in printed
+    assert stat.S_IMODE(login.stat().st_mode) == 0o600
+    assert f"http://127.0.0.1:{port}/" in printed
+    assert ask("127.0.0.1", port, "/healthz")[0] == 200
+    assert any("redis-server" in command for command in of_installation(var_dir))
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=30)
+    assert "Stopping" in output and "Stopped" in output and "Traceback" not in output
+    assert process.returncode == 0
+    assert of_installation(var_dir) == []
+
+    started = time.monotonic()
+    process, printed = start(var_dir, port)
+    assert time.monotonic() - started < 30
+    assert password not in printed
+    assert str(login) in printed
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert of_installation(var_dir) == []
+
+
+def test_addresses() -> None:
+    assert in_url("127.0.0.1", 8000) == "http://127.0.0.1:8000/"
+    assert in_url("::1", 8000) == "http://[::1]:8000/"
+    assert names_to_allow("127.0.0.1") == ["127.0.0.1"]
+    everywhere = names_to_allow("0.0.0.0")
+    assert socket.gethostname() in everywhere
+    assert (lan_address() or "0.0.0.0") in everywhere
+
+
+def test_translations_are_compiled_when_they_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "zh_Hans" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    source = folder / "django.po"
+    source.write_text(
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        'msgid "Film"\nmsgstr "影片"\n',
+        encoding="utf-8",
+    )
+    assert compile_translations(tmp_path) == 1
+    assert "影片".encode() in (folder / "django.mo").read_bytes()
+    assert compile_translations(tmp_path) == 0
+    later = time.time() + 10
+    os.utime(source, (later, later))
+    assert compile_translations(tmp_path) == 1
