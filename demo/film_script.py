@@ -47,7 +47,7 @@ SHOTS: tuple[Shot, ...] = (
     Shot(
         80, "rain",
         (Actor("umbrella", (0.14, 0.46), (0.15, 0.46), 0.51, swing=8, pace=0.7, floats=True),
-         Actor("elephant", (0.86, 0.62), (0.85, 0.62), 0.53, hop=0.012, pace=1.2)),
+         Actor("elephant", (0.86, 0.6), (0.84, 0.6), 0.6, hop=0.012, pace=1.2)),
         "An elephant far from its umbrella in the rain", "雨中，一头大象离它的雨伞很远",
         Line("I never forget anything. Except my umbrella.", "我什么都记得，就是忘了带伞。",
              "I never forget anything", "就是忘了带伞"),
@@ -100,7 +100,7 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot(
         82, "underwater",
-        (Actor("octopus", (0.32, 0.46), (0.36, 0.5), 0.7, swing=6, bob=0.03, pace=0.5),
+        (Actor("octopus", (0.32, 0.46), (0.36, 0.5), 0.7, swing=6, bob=0.03, pace=0.5, floats=True),
          Actor("diamond", (0.74, 0.58), None, 0.51, swing=5, bob=0.02, pace=0.6, floats=True)),
         "An octopus and a diamond underwater", "水下，一只章鱼和一颗钻石",
         Line("Eight arms, one jewel, zero worries.", "八条胳膊，一颗珠宝，零烦恼。",
@@ -167,7 +167,7 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot(
         88, "indoors",
-        (Actor("fox", (0.2, 0.52), None, 0.52, swing=5, pace=0.7),
+        (Actor("fox", (0.19, 0.54), None, 0.54, swing=5, pace=0.7, floats=True),
          Actor("piano", (0.53, 0.6), None, 0.5, hop=0.006, pace=1.4, floats=True),
          Actor("heart", (0.85, 0.42), None, 0.44, 1.12, bob=0.03, pace=0.7, floats=True)),
         "A fox plays the piano indoors, beside a heart", "室内，一只狐狸弹钢琴，旁边有一颗心",
@@ -195,7 +195,7 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot(
         76, "forest",
-        (Actor("bear", (0.14, 0.56), (0.15, 0.56), 0.53, swing=4, pace=0.7),
+        (Actor("bear", (0.14, 0.56), (0.15, 0.56), 0.55, swing=4, pace=0.7, floats=True),
          Actor("guitar", (0.86, 0.52), None, 0.53, swing=7, pace=0.8, floats=True)),
         "A bear finds a guitar in the forest", "森林里，一头熊发现了一把吉他",
         Line("Who left six strings in my woods?", "谁把六根弦丢在我的林子里？",
@@ -261,7 +261,7 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot(
         76, "desert",
-        (Actor("lion", (0.14, 0.54), None, 0.53, swing=4, pace=0.6),
+        (Actor("lion", (0.14, 0.54), None, 0.55, swing=4, pace=0.6, floats=True),
          Actor("car", (0.85, 0.66), (0.86, 0.66), 0.53, hop=0.008, pace=3)),
         "A lion and a car in the desert", "沙漠里，一头狮子和一辆汽车",
         Line("I am the king. Kings never ask for directions.", "我是国王，国王从不问路。",
@@ -270,7 +270,7 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot(
         84, "night",
-        (Actor("astronaut", (0.56, 0.5), (0.46, 0.48), 0.76, swing=5, bob=0.015, pace=0.4,
+        (Actor("astronaut", (0.64, 0.5), (0.42, 0.47), 0.76, swing=5, bob=0.015, pace=0.4,
                floats=True),),
         "An astronaut at night", "夜晚的宇航员",
         Line("Houston, someone has parked in my crater.", "休斯敦，有人占了我的停车位。",

@@ -13,7 +13,10 @@ LEAD, TAIL = 0.25, 0.15  # seconds between a cut and the words after and before 
 
 # Kind; what a shot must show (slugs of things, "@" + slug of the background); English; Chinese.
 QUERIES: tuple[tuple[str, str, str, str], ...] = (
-    ("tutorial", "man smiling wave", "smiling man waving", "微笑的男人挥手"),
+    ("tutorial", "man smiling wave", "smiling man wave", "微笑男人挥手"),
+    ("tutorial", "man smiling wave", "a smiling man is waving", "一个微笑的男人在挥手"),
+    ("tutorial", "astronaut", "astronaut", "宇航员"),
+    ("tutorial", "@night", "night", "夜晚"),
     ("tutorial", "astronaut @night", "an astronaut at night", "夜晚的宇航员"),
     ("tutorial", "dog", "a dog", "一只狗"),
     ("tutorial", "cat", "a cat", "一只猫"),
