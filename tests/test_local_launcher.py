@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -122,15 +123,19 @@ def of_installation(var_dir: Path) -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if f"VAR_DIR={var_dir}\0".encode() in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+                command = (entry / "cmdline").read_text().replace("\0", " ")
+                environ = (entry / "environ").read_bytes()
             except OSError:
                 continue
+            # Redis writes its title, which names the socket, over its environment.
+            if f"VAR_DIR={var_dir}\0".encode() in environ or f":{var_dir}/" in command:
+                found.append(command)
     return found
 
 
-def start(var_dir: Path, port: int) -> tuple[subprocess.Popen[str], str]:
-    """Start an installation; returns when it is ready, with what it printed."""
+@contextmanager
+def started(var_dir: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """An installation that is ready, and what it printed; it is stopped in any case."""
     process = subprocess.Popen(
         [sys.executable, "-m", "imgsearch.local"],
         cwd=ROOT,
@@ -139,39 +144,47 @@ def start(var_dir: Path, port: int) -> tuple[subprocess.Popen[str], str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert process.stdout is not None
-    printed = ""
-    for line in process.stdout:
-        printed += line
-        if "to stop" in line:
-            return process, printed
-    raise AssertionError(printed)
+    try:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if "to stop" in line:
+                break
+        assert "to stop" in printed, printed
+        yield process, printed
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the embedded server is Linux only")
 def test_an_installation_starts_stops_and_starts_again(tmp_path: Path) -> None:
     var_dir, port = tmp_path / "var", free_port()
-    process, printed = start(var_dir, port)
     login = var_dir / "admin-login.txt"
-    password = login.read_text().split()[-1]
-    assert password in printed
-    assert stat.S_IMODE(login.stat().st_mode) == 0o600
-    assert f"http://127.0.0.1:{port}/" in printed
-    assert ask("127.0.0.1", port, "/healthz")[0] == 200
-    assert any("redis-server" in command for command in of_installation(var_dir))
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
-    assert "Stopping" in output and "Stopped" in output and "Traceback" not in output
-    assert process.returncode == 0
+    with started(var_dir, port) as (process, printed):
+        password = login.read_text().split()[-1]
+        assert password in printed
+        assert stat.S_IMODE(login.stat().st_mode) == 0o600
+        assert f"http://127.0.0.1:{port}/" in printed
+        assert ask("127.0.0.1", port, "/healthz")[0] == 200
+        kinds = " ".join(of_installation(var_dir))
+        assert all(kind in kinds for kind in ("redis-server", "gunicorn", "celery"))
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        assert "Stopping" in output
+        assert "Stopped" in output
+        assert "Traceback" not in output
+        assert process.returncode == 0
     assert of_installation(var_dir) == []
 
-    started = time.monotonic()
-    process, printed = start(var_dir, port)
-    assert time.monotonic() - started < 30
-    assert password not in printed
-    assert str(login) in printed
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    begin = time.monotonic()
+    with started(var_dir, port) as (process, printed):
+        assert time.monotonic() - begin < 30
+        assert password not in printed
+        assert str(login) in printed
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
     assert of_installation(var_dir) == []
 
 

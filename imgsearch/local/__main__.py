@@ -168,15 +168,11 @@ def run(here: Installation, children: Children) -> None:
         check_port(here.host, here.port)
         current.outcome = "free"
     start_redis(here, children)
-
-    import django
-
-    django.setup()
     prepare(here, children)
-    login = ensure_login(here.var_dir)
     start_servers(here, children)
     import_demo_film(here, children)
-    tell(here, login)
+    # Last of all, so that the password is on the screen whenever it has been made.
+    tell(here, ensure_login(here.var_dir))
     children.watch()
 
 

@@ -64,10 +64,12 @@ def _whole_number(name: str, default: int, lowest: int, highest: int) -> int:
 def read_installation() -> Installation:
     """Read the settings. Refuses, in a sentence, those that cannot be used."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
+    import django
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
     try:
+        django.setup()
         var_dir: Path = settings.VAR_DIR
     except (OSError, ImproperlyConfigured, ValueError) as error:
         raise Refusal(f"The settings cannot be used: {error}.") from error
