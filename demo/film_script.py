@@ -128,8 +128,8 @@ SHOTS: tuple[Shot, ...] = (
     ),
     Shot(
         78, "sea",
-        (Actor("tiger", (0.15, 0.54), (0.14, 0.54), 0.53, bob=0.02, pace=0.6, floats=True),
-         Actor("ship", (0.86, 0.48), (0.85, 0.48), 0.53, swing=3, bob=0.012, pace=0.5,
+        (Actor("tiger", (0.15, 0.54), (0.14, 0.54), 0.56, bob=0.02, pace=0.6, floats=True),
+         Actor("ship", (0.86, 0.48), (0.84, 0.48), 0.62, swing=3, bob=0.012, pace=0.5,
                floats=True)),
         "A tiger watches a ship on the sea", "大海上，一只老虎看着一艘轮船",
         Line("Relax, sailors. I have already had lunch.", "水手们别紧张，我吃过午饭了。",
@@ -262,7 +262,7 @@ SHOTS: tuple[Shot, ...] = (
     Shot(
         76, "desert",
         (Actor("lion", (0.14, 0.54), None, 0.55, swing=4, pace=0.6, floats=True),
-         Actor("car", (0.85, 0.66), (0.86, 0.66), 0.53, hop=0.008, pace=3)),
+         Actor("car", (0.84, 0.62), (0.86, 0.62), 0.64, hop=0.008, pace=3)),
         "A lion and a car in the desert", "沙漠里，一头狮子和一辆汽车",
         Line("I am the king. Kings never ask for directions.", "我是国王，国王从不问路。",
              "kings never ask for directions", "国王从不问路"),

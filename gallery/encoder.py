@@ -88,6 +88,10 @@ class Encoder:
         os.environ["HF_HUB_OFFLINE"] = "1"
         import torch
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
 
         self.model = model
         self.edges = edges or settings.CLIP_EDGES
@@ -101,7 +105,7 @@ class Encoder:
         try:
             network = AutoModel.from_pretrained(model.folder, dtype=torch.float32)
             self._tokenizer = AutoTokenizer.from_pretrained(model.folder)
-            self._processor = AutoImageProcessor.from_pretrained(model.folder, use_fast=False)
+            self._processor = AutoImageProcessor.from_pretrained(model.folder, backend="pil")
         except Exception as error:  # transformers raises whatever the files lead it to
             raise ModelError(
                 _("The model %(name)s in %(folder)s cannot be loaded: %(reason)s")

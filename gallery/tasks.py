@@ -73,7 +73,12 @@ def queue_import(film: Film) -> None:
     def send() -> None:
         try:
             probe.delay(film.pk)
-        except (OperationalError, OSError):
-            log.exception("film %s waits: the queue cannot be reached", film.pk)
+        except (OperationalError, OSError) as error:
+            log.warning(
+                "film %s waits: the queue cannot be reached (%s). It is imported once Redis and a "
+                "worker are up.",
+                film.pk,
+                error,
+            )
 
     transaction.on_commit(send)
