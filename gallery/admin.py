@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -164,6 +164,16 @@ class FilmAdmin(admin.ModelAdmin):
         # The admin goes on with this object: make it the stored one.
         obj.__dict__.update(film.__dict__)
         tasks.queue_import(film)
+
+    def response_add(
+        self, request: HttpRequest, obj: Film, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Tell the upload script where to go on: following a redirect would use up the messages."""
+        response = super().response_add(request, obj, post_url_continue)
+        by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
+        if by_script and response.has_header("Location"):
+            return JsonResponse({"next": response.headers["Location"]})
+        return response
 
     # --- actions ----------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from gallery.models import Film
 from gallery.types import Query
 
 MOST_PAGES = 200
+# What a browser offers to choose; the import decides what can be read.
+FILM_TYPES = "video/*,.mkv,.mxf,.ts,.m2ts,.flv,.ogv"
 
 
 class SearchForm(forms.Form):
@@ -69,7 +71,12 @@ class PictureForm(forms.Form):
 class UploadForm(forms.ModelForm):
     """A film to be imported, in the admin."""
 
-    file = forms.FileField(label=gettext_lazy("Film file"), required=False, allow_empty_file=True)
+    file = forms.FileField(
+        label=gettext_lazy("Film file"),
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": FILM_TYPES}),
+    )
 
     class Meta:
         model = Film
