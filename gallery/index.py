@@ -19,7 +19,7 @@ import numpy as np
 import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
-from redis.commands.search.field import Field, NumericField, TagField, VectorField
+from redis.commands.search.field import Field, TagField, VectorField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
 from redis.commands.search.query import Query as SearchQuery
 
@@ -156,7 +156,6 @@ class FrameIndex:
             attributes |= {"M": 16, "EF_CONSTRUCTION": 200, "EF_RUNTIME": self.ef_runtime}
         fields: list[Field] = [
             TagField("film"),
-            *(NumericField(name) for name in FIELDS if name != "film"),
             VectorField("embedding", kind.upper(), attributes),
         ]
         try:

@@ -18,7 +18,7 @@ if (BASE_DIR / ".env").is_file():
 
 # Database, Redis, films, thumbnails, logs, secrets: all state of one installation.
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).expanduser().absolute()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret_from(VAR_DIR / "secret_key")
 DEBUG = env.bool("DEBUG", default=False)
@@ -118,7 +118,10 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 
 # --- database -----------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+_sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": VAR_DIR / "db.sqlite3"}
+DATABASES = {
+    "default": env.db("DATABASE_URL") if env.str("DATABASE_URL", default="") else _sqlite,
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # Web and workers write at once: readers never wait, and writers queue instead of failing.

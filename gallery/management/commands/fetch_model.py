@@ -12,6 +12,8 @@ from gallery.errors import ModelError
 class Command(BaseCommand):
     """Downloads CLIP_MODEL at the first start, when the hub can be reached."""
 
+    # It runs before anything else is ready.
+    requires_system_checks = []
     help = "Download the weights of CLIP_MODEL if they are not here and the hub answers."
 
     def handle(self, *_args: Any, **_options: Any) -> None:

@@ -1,0 +1,5 @@
+"""Measurements behind the figures in the README: `make bench`, or `python -m benchmarks NAME`."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")

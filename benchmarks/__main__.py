@@ -1,0 +1,31 @@
+"""Run one measurement, or all."""
+
+import sys
+from collections.abc import Callable
+
+import django
+
+from benchmarks import edges, index, start, throughput
+
+ALL: dict[str, Callable[[], None]] = {
+    "edges": edges.main,
+    "throughput": throughput.main,
+    "index": index.main,
+    "start": start.main,
+}
+
+
+def main() -> None:
+    """Names are arguments; none means all."""
+    names = sys.argv[1:] or list(ALL)
+    unknown = set(names) - set(ALL)
+    if unknown:
+        raise SystemExit(f"No benchmark {', '.join(unknown)}; there are {', '.join(ALL)}.")
+    django.setup()
+    for name in names:
+        print(f"\n== {name}\n", flush=True)
+        ALL[name]()
+
+
+if __name__ == "__main__":
+    main()

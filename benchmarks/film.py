@@ -1,0 +1,61 @@
+"""The demo film, its ground truth, and how well a way of embedding finds its shots."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gallery import ffmpeg, frames, shots
+from gallery.types import Frame, Span
+
+DEMO = Path(__file__).resolve().parent.parent / "demo"
+FILM = DEMO / "film.mp4"
+MOST_PIXELS = 100_000_000
+
+
+def truth() -> dict[str, Any]:
+    """The ground-truth file."""
+    found: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text(encoding="utf-8"))
+    return found
+
+
+def film_frames() -> tuple[list[Frame], list[int]]:
+    """The film's frames, one a second, and the shot of each."""
+    probe = ffmpeg.probe(FILM, MOST_PIXELS, 3600)
+    with frames.stream(
+        FILM, probe, Span(0, None), width=640, max_pixels=MOST_PIXELS, limit=600
+    ) as (some, decoding):
+        all_frames = list(some)
+    found = shots.shots_from_cuts(decoding.cuts, probe.duration)
+    return all_frames, [shots.shot_of(frame.time, found) for frame in all_frames]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How often a right shot is first, and among the first five, of so many queries."""
+
+    first: float
+    first_five: float
+    queries: int
+
+
+def score(
+    queries: Sequence[dict[str, Any]],
+    texts: NDArray[np.float32],
+    pictures: NDArray[np.float32],
+    shot_of_picture: Sequence[int],
+) -> Score:
+    """Rank shots by their best frame: `texts` (queries, width), `pictures` (frames, width)."""
+    numbers = np.array(shot_of_picture)
+    first = five = 0
+    for query, row in zip(queries, texts @ pictures.T, strict=True):
+        best = {int(shot): row[numbers == shot].max() for shot in np.unique(numbers)}
+        ranked = sorted(best, key=lambda shot: -best[shot])
+        right = set(query["shots"])
+        first += ranked[0] in right
+        five += bool(right & set(ranked[:5]))
+    return Score(first / len(queries), five / len(queries), len(queries))

@@ -1,0 +1,64 @@
+"""From a clean clone to the first search: how many seconds, and where they go.
+
+Clones the repository's last commit into a new folder and types `make run` there.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT = 1800.0  # seconds
+PHRASE = "a dog in the snow"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _first_search(address: str) -> int:
+    """How many hits the results page shows; raises OSError while there is no page."""
+    with urllib.request.urlopen(f"{address}/?{urllib.parse.urlencode({'q': PHRASE})}") as page:
+        return page.read().decode().count("/frames/")
+
+
+def main() -> None:
+    """Print each line of `make run` with the second at which it came, until a search answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "clone"
+        begun = time.perf_counter()
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+        port = _free_port()
+        environment = {
+            k: v for k, v in os.environ.items() if k not in ("VAR_DIR", "DJANGO_SETTINGS_MODULE")
+        }
+        process = subprocess.Popen(
+            ["make", "run"],
+            cwd=clone,
+            env=environment | {"PORT": str(port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                print(f"{time.perf_counter() - begun:7.1f} s  {line.rstrip()[:110]}", flush=True)
+                if "Ctrl-C" in line or time.perf_counter() - begun > LIMIT:
+                    break
+            hits = _first_search(f"http://127.0.0.1:{port}")
+            seconds = round(time.perf_counter() - begun, 1)
+            print(json.dumps({"seconds to the first search": seconds, "links to frames": hits}))
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()

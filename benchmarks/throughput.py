@@ -1,0 +1,71 @@
+"""How fast frames are imported: decoded, embedded, and kept as thumbnails and vectors.
+
+The demo model beside a ViT-B/16 of random weights, whose speed is that of the real one.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+from django.conf import settings
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
+
+from benchmarks import film
+from gallery import encoder, ffmpeg, frames, ingest, weights
+from gallery.storage import THUMBNAIL_WIDTH, RunFiles
+from gallery.types import Span
+
+COPIES = 3  # how often the demo film goes through
+COPIES_B16 = 1
+
+
+def random_b16(folder: Path) -> weights.Model:
+    """A model of the exact size of openai/clip-vit-base-patch16, with random weights."""
+    config = CLIPConfig(projection_dim=512)
+    config.vision_config.patch_size = 16
+    CLIPModel(config).save_pretrained(folder)
+    CLIPImageProcessor().save_pretrained(folder)
+    CLIPTokenizerFast.from_pretrained(settings.DEMO_MODEL_DIR).save_pretrained(folder)
+    return weights.describe("random ViT-B/16", folder)
+
+
+def import_speed(model: weights.Model, copies: int) -> float:
+    """Frames imported a second, the model being loaded already."""
+    loaded = encoder.Encoder(model)
+    probe = ffmpeg.probe(film.FILM, film.MOST_PIXELS, 3600)
+    loaded.pictures([frame.picture for frame in film.film_frames()[0][:2]])
+    done = 0
+    begun = time.perf_counter()
+    for _copy in range(copies):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            frames.stream(
+                film.FILM,
+                probe,
+                Span(0, None),
+                width=THUMBNAIL_WIDTH,
+                max_pixels=film.MOST_PIXELS,
+                limit=600,
+            ) as (some, _decoding),
+        ):
+            run = RunFiles(Path(folder))
+            data = ingest.embed_span(
+                some,
+                loaded,
+                batch=settings.CLIP_BATCH,
+                save_thumbnail=run.save_thumbnail,
+                progress=lambda _done: None,
+            )
+            run.save_segment(0, data)
+            done += len(data.seconds)
+    return done / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Print both speeds and their ratio."""
+    demo = import_speed(weights.describe("demo", settings.DEMO_MODEL_DIR), COPIES)
+    print(f"demo model: {demo:.1f} frames a second", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        b16 = import_speed(random_b16(Path(folder)), COPIES_B16)
+    print(f"ViT-B/16, random weights: {b16:.1f} frames a second ({demo / b16:.1f} times slower)")
+    print(f"An hour of film takes {3600 / demo:.0f} s and {3600 / b16:.0f} s, on one worker.")
