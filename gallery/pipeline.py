@@ -121,8 +121,8 @@ def probe_film(film_id: int) -> list[int]:
     """
     stale = Q(state=Film.State.PROBING, lease_until__lt=timezone.now())
     waiting = Film.objects.filter(Q(state=Film.State.WAITING) | stale, pk=film_id)
-    # A probe has its own wall-clock limit, several times the lease.
-    lease = timezone.now() + timedelta(seconds=ffmpeg.PROBE_LIMIT * 8)
+    # Nobody renews it meanwhile; a probe done twice does no harm.
+    lease = timezone.now() + timedelta(seconds=ffmpeg.PROBE_LIMIT)
     if not waiting.update(
         state=Film.State.PROBING, started=timezone.now(), lease_until=lease, error=""
     ):

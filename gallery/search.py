@@ -47,7 +47,12 @@ def query_vector(query: Query) -> Vector:
     if query.frame is not None:
         found = index.current().vector(*query.frame)
         if found is None:
-            raise QueryError(_("This frame is not in the index (any more)."))
+            raise QueryError(
+                _(
+                    "This frame is not in the index. Its film was deleted, or another model "
+                    "embedded it; an administrator can bring it over with manage.py reembed."
+                )
+            )
         return found
     if query.picture:
         return pictures.vector(query.picture)

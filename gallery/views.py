@@ -119,6 +119,15 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
     return render(request, "gallery/film.html", {"film": shown, "page": page})
 
 
+def split_words(text: str) -> list[str]:
+    """The words that a user gave, a line each or between commas, each once.
+
+    A list as Python writes it, ['dog', 'smiling man wave'], is understood as well.
+    """
+    parts = (part.strip(" \t[]'\"“”‘’") for part in _SEPARATORS.split(text))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
 @require_safe
 def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     """A frame, large, with its neighbours, similar frames, and the probability of words."""
@@ -135,7 +144,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "neighbours": [s for s in around if files.thumbnail(s).is_file()],
         "similar": [],
     }
-    words = [w.strip() for w in _SEPARATORS.split(request.GET.get("words", "")) if w.strip()]
+    words = split_words(request.GET.get("words", ""))
     context["words"] = request.GET.get("words", "")
     try:
         if "words" in request.GET:

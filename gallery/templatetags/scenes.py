@@ -66,5 +66,5 @@ def thumb(film: Film, second: int) -> str:
 @register.filter
 def poster(film: Film) -> str:
     """The address of the picture that stands for a film: the shot a third into it."""
-    shots = list(film.shots.values_list("second", flat=True))
-    return thumbnail_address(film, shots[len(shots) // 3] if shots else 0)
+    shot = film.shots.filter(number__gte=film.shot_count // 3).first()
+    return thumbnail_address(film, shot.second if shot else 0)
