@@ -135,7 +135,8 @@ def _refusal(said: str) -> str:
     """Why FFmpeg could not read a file, as a sentence."""
     if "max pixel count" in said or "Picture size" in said:
         return _("Its pictures are larger than this installation accepts (MAX_FILM_PIXELS).")
-    if "moov atom not found" in said:
+    # A file of another kind that is named .mp4 is taken for one by its name only.
+    if "moov atom not found" in said and "misdetection possible" not in said:
         return _(
             "The file is incomplete: its table of contents is missing, as after an upload or a "
             "recording that broke off. Please upload the whole file."
