@@ -1,0 +1,189 @@
+"""What the tests share: one Redis, one database, one media store, and real processes around them.
+
+- `redis_server`: a Redis with RediSearch for the whole session; its index is emptied before a test.
+- `worker`: a real Celery worker, running for as long as the tests of a file that ask for it.
+- `web_server`: a real gunicorn (for browsers, too), running for as long as a file's tests.
+- `demo_film`: the demo film, imported; the import is done once and put back for each test.
+- `make_video`: films made on the spot, in a folder of the test's own.
+"""
+
+# ruff: noqa: ARG001 - fixtures ask for others by naming them
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client
+
+from gallery import encoder, index, pipeline
+from gallery.models import Film, Shot
+from imgsearch.local import redis_server as embedded
+from tests.films import make_film
+from tests.processes import Web, Worker
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo"
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder that the session's settings made."""
+    shutil.rmtree(settings.VAR_DIR, ignore_errors=True)
+
+
+# --- Redis --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def _redis_session() -> Iterator[str]:
+    with embedded.running(settings.VAR_DIR) as url:
+        assert url == settings.REDIS_URL
+        yield url
+
+
+@pytest.fixture
+def redis_server(_redis_session: str) -> redis.Redis:
+    """A client of the session's Redis, with an empty index and an empty queue."""
+    client = index.connect(settings.REDIS_URL)
+    client.flushdb()
+    queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE)
+    return client
+
+
+def queue_client() -> redis.Redis:
+    """A client of the database that holds the queue."""
+    return redis.Redis.from_url(settings.REDIS_URL.replace("db=0", "db=1"), protocol=2)
+
+
+# --- processes ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def static_files() -> None:
+    """Gather the static files: pages name them by their hash."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture(scope="module")
+def _worker_of_module(
+    _redis_session: str, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
+    process = Worker(tmp_path_factory.mktemp("worker"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def worker(
+    _worker_of_module: Worker, redis_server: redis.Redis, transactional_db: None
+) -> Iterator[Worker]:
+    """A worker that runs; a test that killed it may leave it so."""
+    if not _worker_of_module.runs():
+        _worker_of_module.start()
+    yield _worker_of_module
+    # What a test left over must not keep the next one waiting.
+    Film.objects.all().delete()
+
+
+@pytest.fixture(scope="module")
+def _web_of_module(
+    _redis_session: str,
+    static_files: None,
+    django_db_setup: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Web]:
+    process = Web(tmp_path_factory.mktemp("web"))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def web_server(_web_of_module: Web, redis_server: redis.Redis, transactional_db: None) -> Web:
+    """A web server that runs, at `web_server.url`; it sees what a test commits."""
+    return _web_of_module
+
+
+@pytest.fixture
+def page(static_files: None, redis_server: redis.Redis, db: None) -> Client:
+    """An anonymous visitor."""
+    return Client()
+
+
+# --- films --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_video(tmp_path: Path) -> Callable[..., Path]:
+    """`make_video("a.mp4", seconds=4, ...)`: see `tests.films.make_film`."""
+
+    def make(name: str = "film.mp4", **how: Any) -> Path:
+        return make_film(tmp_path / name, **how)
+
+    return make
+
+
+def add(path: Path, title: str = "") -> Film:
+    """File a film, as an upload does, without queueing its import."""
+    copy, sha256 = pipeline.stored_copy(path)
+    film, _is_new = pipeline.add_film(copy, sha256, name=path.name, title=title)
+    return film
+
+
+def import_here(film: Film) -> Film:
+    """Import a film in this very process, step by step, as the tasks do."""
+    for segment_id in pipeline.probe_film(film.pk):
+        done = pipeline.import_segment(segment_id)
+        if done is not None:
+            pipeline.finish_film(done)
+    film.refresh_from_db()
+    return film
+
+
+@pytest.fixture
+def ready_film(redis_server: redis.Redis, db: None) -> Callable[..., Film]:
+    """`ready_film(path, title)`: a film that is imported, here and now."""
+
+    def make(path: Path, title: str = "") -> Film:
+        film = import_here(add(path, title))
+        assert film.state == Film.State.READY, film.error
+        return film
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _imported_demo(
+    _redis_session: str, django_db_setup: None, django_db_blocker: Any
+) -> tuple[Film, list[Shot]]:
+    with django_db_blocker.unblock():
+        film = import_here(add(DEMO / "film.mp4", "The Cat Who Borrowed a Rocket"))
+        assert film.state == Film.State.READY, film.error
+        shots = list(film.shots.all())
+        shutil.copytree(film.files.folder, settings.VAR_DIR / "demo-film")
+        Film.objects.get(pk=film.pk).delete()
+    return film, shots
+
+
+@pytest.fixture
+def demo_film(_imported_demo: tuple[Film, list[Shot]], redis_server: redis.Redis, db: None) -> Film:
+    """The demo film, searchable. Its import is done once; rows and vectors are put back."""
+    film, shots = _imported_demo
+    if not film.files.folder.exists():
+        shutil.copytree(settings.VAR_DIR / "demo-film", film.files.folder)
+    Film.objects.bulk_create([film])
+    Shot.objects.bulk_create(shots)
+    restored = Film.objects.get(pk=film.pk)
+    pipeline.reindex(restored)
+    return restored
+
+
+@pytest.fixture(scope="session")
+def clip() -> encoder.Encoder:
+    """The model of these tests, loaded."""
+    return encoder.current()

@@ -1,0 +1,57 @@
+"""The product's own settings, read in an environment of the tests' own.
+
+Everything that the environment can say is said here, before the settings are read, so that neither
+this machine's installation nor its .env leaks in. The child processes of the tests (workers, web
+servers, manage.py) inherit that environment and load `imgsearch.settings` as always.
+
+The database is one SQLite file. The tests' own process uses it as its test database (TEST NAME) and
+its children find the same file through DATABASE_URL, so both see the same committed rows.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = Path(tempfile.mkdtemp(prefix="imgsearch-test-")).resolve()
+
+os.environ.update(
+    {
+        "VAR_DIR": str(VAR),
+        "MEDIA_DIR": str(VAR / "media"),
+        "DATABASE_URL": f"sqlite:///{VAR / 'db.sqlite3'}",
+        # TEST_CLIP_MODEL: another model of the same shape, while the demo model is trained anew.
+        "CLIP_MODEL": os.environ.get("TEST_CLIP_MODEL", "") or str(ROOT / "demo" / "model"),
+        "CLIP_EDGES": "squash",
+        "CLIP_BATCH": "8",
+        # Short, so that what takes minutes in earnest takes seconds here.
+        "SEGMENT_SECONDS": "5",
+        "LEASE_SECONDS": "4",
+        "SWEEP_SECONDS": "1",
+        "REDIS_URL": "",
+        "CELERY_BROKER_URL": "",
+        "CELERY_QUEUE": "films",
+        "INDEX_PREFIX": "imgsearch",
+        "PUBLIC_URL": "",
+        "SECRET_KEY": "",
+        "ALLOWED_HOSTS": "",
+        "DEBUG": "0",
+        "TIME_ZONE": "UTC",
+        "LOG_LEVEL": "INFO",
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+    }
+)
+for name in (
+    *("PORT", "HOST", "IMPORT_DEMO", "WORKERS", "MAX_FILM_HOURS", "MAX_FILM_PIXELS"),
+    *("MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "MAX_QUERY_CHARACTERS", "INDEX_FLAT_MAX"),
+    *("INDEX_EF_RUNTIME", "HF_ENDPOINT", "HF_HOME"),
+):
+    os.environ.pop(name, None)
+os.environ["DJANGO_SETTINGS_MODULE"] = "imgsearch.settings"
+
+from imgsearch.settings import *  # noqa: E402, F403
+from imgsearch.settings import DATABASES  # noqa: E402
+
+DATABASES["default"]["TEST"] = {"NAME": str(VAR / "db.sqlite3")}

@@ -1,0 +1,501 @@
+"""FFmpeg: which frame stands for which second, where the cuts are, and files made to harm."""
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gallery import ffmpeg, pipeline
+from gallery.errors import FilmError
+from gallery.types import Picture, Probe, Span
+from tests.films import (
+    H264,
+    all_frames,
+    first_at_or_after_each_second,
+    make_film,
+    noise,
+    presentation_times,
+    run_ffmpeg,
+    scenes,
+)
+
+Make = Callable[..., Path]
+PIXELS = 8192 * 4320
+WHOLE = Span(0, None)
+
+
+def probe(path: Path, max_pixels: int = PIXELS, max_seconds: float = 3600) -> Probe:
+    return ffmpeg.probe(path, max_pixels=max_pixels, max_seconds=max_seconds)
+
+
+def decode(
+    path: Path, span: Span = WHOLE, width: int = 640
+) -> tuple[list[float], list[Picture], list[float]]:
+    """Times, pictures and cuts of a span."""
+    found = probe(path)
+    with ffmpeg.decode(path, found, span, width=width, max_pixels=PIXELS, limit=60) as decoding:
+        frames = list(decoding.pictures)
+    return [time for time, _ in frames], [picture for _, picture in frames], decoding.cuts
+
+
+# --- which frame stands for which second -----------------------------------------------------
+
+
+def offset_film(folder: Path, name: str, offset: float) -> Path:
+    """Six seconds of film whose own clock begins at `offset` seconds."""
+    return make_film(
+        folder / name,
+        seconds=6,
+        options=("-output_ts_offset", str(offset), "-avoid_negative_ts", "0"),
+    )
+
+
+def varying_rate(folder: Path, name: str) -> Path:
+    """Frames at uneven distances, among them a second in which none begins."""
+    return make_film(
+        folder / name,
+        seconds=10,
+        # 24 fps, then every seventh frame, then one gap of over two seconds, then 24 fps.
+        filters="select='lt(n,50)+between(n,50,120)*not(mod(n,7))+gt(n,175)*lt(n,230)'",
+        options=("-fps_mode", "vfr"),
+    )
+
+
+FILMS: dict[str, Callable[[Path], Path]] = {
+    "24 fps": lambda folder: make_film(folder / "a.mp4", seconds=6),
+    "24000/1001 fps": lambda folder: make_film(folder / "a.mkv", seconds=7, rate="24000/1001"),
+    "24000/1001 fps, mp4": lambda folder: make_film(folder / "a.mp4", seconds=7, rate="24000/1001"),
+    "30000/1001 fps, transport stream": lambda folder: make_film(
+        folder / "a.ts", seconds=6, rate="30000/1001"
+    ),
+    "varying, mkv": lambda folder: varying_rate(folder, "a.mkv"),
+    "varying, mp4": lambda folder: varying_rate(folder, "a.mp4"),
+    "starts at 3.7 s, mp4": lambda folder: offset_film(folder, "a.mp4", 3.7),
+    "starts at 3.7 s, mkv": lambda folder: offset_film(folder, "a.mkv", 3.7),
+    "starts at 90.3 s, transport stream": lambda folder: offset_film(folder, "a.ts", 90.3),
+    "1 fps": lambda folder: make_film(folder / "a.mp4", seconds=6, rate="1"),
+    "one frame in three seconds": lambda folder: make_film(
+        folder / "a.mkv", seconds=12, rate="1/3"
+    ),
+    "VP9 in WebM": lambda folder: make_film(
+        folder / "a.webm", seconds=4, codec=("-c:v", "libvpx", "-deadline", "realtime")
+    ),
+    "MPEG-4 in AVI": lambda folder: make_film(folder / "a.avi", seconds=4, codec=("-c:v", "mpeg4")),
+    "frames out of order": lambda folder: make_film(
+        folder / "a.mp4",
+        seconds=5,
+        codec=("-c:v", "libx264", "-preset", "fast", "-bf", "3", "-pix_fmt", "yuv420p"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FILMS)
+def test_a_second_is_shown_by_the_first_frame_at_or_after_it(kind: str, tmp_path: Path) -> None:
+    film = FILMS[kind](tmp_path)
+    times = presentation_times(film)
+    expected = first_at_or_after_each_second(times)
+
+    found, pictures, _cuts = decode(film)
+
+    assert found == pytest.approx([float(times[i] - times[0]) for i in expected], abs=2e-6)
+    frames = all_frames(film, *pictures[0].size).astype(np.int16)
+    assert len(frames) == len(times)
+    for index, picture in zip(expected, pictures, strict=True):
+        distance = np.abs(frames - np.asarray(picture, np.int16)).mean(axis=(1, 2, 3))
+        assert int(distance.argmin()) == index
+
+
+@pytest.mark.parametrize("kind", FILMS)
+@pytest.mark.parametrize("borders", [(1, 2, 3, 4, 5), (2,), (3, 4)])
+def test_spans_give_what_the_whole_film_gives(
+    kind: str, borders: tuple[int, ...], tmp_path: Path
+) -> None:
+    film = FILMS[kind](tmp_path)
+    times, pictures, cuts = decode(film)
+
+    starts = [0, *borders]
+    parts = [decode(film, Span(a, b)) for a, b in zip(starts, [*borders, None], strict=True)]
+
+    assert [time for part in parts for time in part[0]] == times
+    assert [time for part in parts for time in part[2]] == cuts
+    joined = [picture for part in parts for picture in part[1]]
+    for one, other in zip(joined, pictures, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_long_film_may_be_cut_anywhere(tmp_path: Path) -> None:
+    """Seeking lands before a span's start also beyond the pre-roll, with distant key frames."""
+    film = make_film(
+        tmp_path / "a.mkv",
+        seconds=40,
+        rate="24000/1001",
+        codec=(*H264[:-1], "250"),
+    )
+    times, pictures, _ = decode(film)
+    parts = [decode(film, Span(a, b)) for a, b in ((0, 13), (13, 27), (27, 39), (39, None))]
+    assert [time for part in parts for time in part[0]] == times
+    joined = [picture for part in parts for picture in part[1]]
+    assert [p.tobytes() for p in joined] == [p.tobytes() for p in pictures]
+
+
+def test_a_film_of_less_than_a_second_has_one_frame(make_video: Make) -> None:
+    times, pictures, cuts = decode(make_video(seconds=0.4))
+    assert times == [0.0]
+    assert len(pictures) == 1
+    assert cuts == []
+
+
+def test_a_single_picture_is_a_film_of_one_frame(make_video: Make) -> None:
+    assert decode(make_video(seconds=0.04))[0] == [0.0]
+
+
+# --- what the file says of itself -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "25", "24"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_the_rate_is_exact(rate: str, name: str, make_video: Make) -> None:
+    found = probe(make_video(name, seconds=2, rate=rate))
+    assert found.rate == Fraction(rate)
+
+
+def test_probe_tells_what_is_in_the_file(make_video: Make) -> None:
+    found = probe(make_video("a.mp4", seconds=3, sound=True, size="320x180"))
+    assert found.duration == pytest.approx(3, abs=0.1)
+    assert (found.width, found.height) == (320, 180)
+    assert (found.video_codec, found.audio_codec) == ("h264", "aac")
+    assert found.rotation == 0
+    assert found.start == pytest.approx(0, abs=0.05)
+
+
+def test_sound_that_begins_first_does_not_shift_the_pictures(tmp_path: Path) -> None:
+    """The film begins with its sound; the picture of its second 0 comes after 0.5 s."""
+    picture = make_film(tmp_path / "v.mkv", seconds=4)
+    film = tmp_path / "film.mkv"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "sine=duration=4.5", "-itsoffset", "0.5", "-i", str(picture)),
+        *("-map", "1:v", "-map", "0:a", "-c:v", "copy", "-c:a", "libmp3lame", str(film)),
+    )
+    times, _, _ = decode(film)
+    assert times[0] == pytest.approx(0.5, abs=0.002)
+    assert times[1:] == pytest.approx([1, 2, 3, 4], abs=1 / 24 + 0.03)
+    assert all(time >= second for second, time in enumerate(times))
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_turned_films_are_upright(turn: int, tmp_path: Path) -> None:
+    """A phone writes sideways frames and says so; the picture comes out as it was seen."""
+    flat = scenes(tmp_path / "flat.mp4", ["red"], frames=24)
+    film = tmp_path / "turned.mp4"
+    top_is_white = "drawbox=x=0:y=0:w=iw:h=ih/3:color=white:t=fill"
+    lying = {90: "transpose=1", 180: "hflip,vflip", 270: "transpose=2"}[turn]
+    upright = tmp_path / "lying.mp4"
+    run_ffmpeg("-i", str(flat), "-vf", f"{top_is_white},{lying}", *H264, str(upright))
+    run_ffmpeg("-display_rotation", str(turn), "-i", str(upright), "-c", "copy", str(film))
+
+    _, pictures, _ = decode(film)
+    found = probe(film)
+
+    assert pictures[0].size == (160, 90)
+    assert (found.width, found.height) == (160, 90)
+    assert found.rotation % 360 in (turn, 360 - turn)
+    assert min(pictures[0].getpixel((80, 10))) > 200
+    assert pictures[0].getpixel((80, 80))[1] < 60
+    still = ffmpeg.still(film, found, 0.0, max_pixels=PIXELS)
+    assert still.size == (160, 90)
+    assert min(still.getpixel((80, 10))) > 200
+
+
+def test_stretched_pixels_are_made_square(make_video: Make) -> None:
+    film = make_video(seconds=1, size="720x576", filters="setsar=64/45")
+    found = probe(film)
+    _, pictures, _ = decode(film)
+    assert (found.width, found.height) == (1024, 576)
+    assert pictures[0].size == (640, 360)
+    assert ffmpeg.still(film, found, 0.0, max_pixels=PIXELS).size == (1024, 576)
+
+
+@pytest.mark.parametrize("size", ["161x91", "159x90", "853x357", "17x9"])
+def test_odd_sizes_are_read(size: str, make_video: Make) -> None:
+    film = make_video("a.mkv", seconds=1, picture="testsrc", size=size, codec=("-c:v", "ffv1"))
+    width, height = (int(part) for part in size.split("x"))
+    found = probe(film)
+    _, pictures, _ = decode(film)
+    assert (found.width, found.height) == (width, height)
+    assert pictures[0].width == min(640, width)
+    shown = pictures[0].width / pictures[0].height
+    assert shown == pytest.approx(width / height, rel=1.5 / pictures[0].height)
+
+
+def test_wide_pictures_are_made_smaller(make_video: Make) -> None:
+    _, pictures, _ = decode(make_video(seconds=1, size="1280x536"), width=320)
+    assert pictures[0].size == (320, 134)
+
+
+def test_a_film_without_a_stated_duration_is_measured(tmp_path: Path) -> None:
+    """A WebM that a browser recorded, or an MKV from a pipe, does not say how long it is."""
+    film = tmp_path / "live.mkv"
+    source = make_film(tmp_path / "a.mkv", seconds=5)
+    film.write_bytes(run_ffmpeg("-i", str(source), "-c", "copy", "-f", "matroska", "-"))
+    assert probe(film).duration == pytest.approx(5, abs=0.1)
+    assert len(decode(film)[0]) == 5
+
+
+# --- cuts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [24, 25])
+def test_cuts_are_exact_to_the_frame(rate: int, tmp_path: Path) -> None:
+    colours = ["red", "blue", "white", "green", "black"]
+    film = scenes(tmp_path / "a.mp4", colours, frames=37, rate=rate)
+    _, _, cuts = decode(film)
+    assert cuts == pytest.approx([37 * n / rate for n in range(1, 5)], abs=2e-6)
+
+
+def test_a_moving_picture_is_no_cut(make_video: Make) -> None:
+    assert decode(make_video(seconds=4))[2] == []
+
+
+# --- a still at full size ---------------------------------------------------------------------
+
+
+def test_the_still_is_the_frame_that_was_embedded(tmp_path: Path) -> None:
+    film = offset_film(tmp_path, "a.ts", 12.5)
+    times, pictures, _ = decode(film)
+    found = probe(film)
+    for time_, picture in zip(times, pictures, strict=True):
+        still = ffmpeg.still(film, found, time_, max_pixels=PIXELS)
+        difference = np.abs(np.asarray(still, np.int16) - np.asarray(picture, np.int16)).mean()
+        assert difference < 1
+
+
+def test_a_still_after_the_end_is_refused(make_video: Make) -> None:
+    film = make_video(seconds=1)
+    with pytest.raises(FilmError):
+        ffmpeg.still(film, probe(film), 20.0, max_pixels=PIXELS)
+
+
+# --- files that are no films, and files made to harm ----------------------------------------
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A film of this machine that no upload may reach: bright red."""
+    return scenes(tmp_path / "secret.mp4", ["red"], frames=48)
+
+
+def playlists(secret: Path) -> dict[str, bytes]:
+    """Scripts in the formats of FFmpeg that name other files."""
+    return {
+        "HLS": f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{secret}\n"
+        "#EXT-X-ENDLIST\n".encode(),
+        "HLS by address": f"#EXTM3U\n#EXTINF:2.0,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode(),
+        "concat script": f"ffconcat version 1.0\nfile '{secret}'\n".encode(),
+        "DASH": f'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+        f'mediaPresentationDuration="PT2S"><Period><AdaptationSet mimeType="video/mp4">'
+        f'<Representation id="1" bandwidth="1"><BaseURL>{secret}</BaseURL></Representation>'
+        "</AdaptationSet></Period></MPD>".encode(),
+        "SDP": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        b"m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "text": b"just some words\n" * 50,
+        "subtitles": b"1\n00:00:00,000 --> 00:00:02,000\nhello\n",
+    }
+
+
+@pytest.mark.parametrize("kind", playlists(Path("x")))
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi"])
+def test_a_script_named_like_a_film_is_refused_and_reads_nothing(
+    kind: str, name: str, tmp_path: Path, secret: Path
+) -> None:
+    script = tmp_path / name
+    script.write_bytes(playlists(secret)[kind])
+    os.utime(secret, ns=(0, secret.stat().st_mtime_ns))
+
+    with pytest.raises(FilmError, match=r"accepted here|cannot read this file"):
+        probe(script)
+    made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
+    with ffmpeg.decode(script, made_up, WHOLE, width=640, max_pixels=PIXELS, limit=20) as decoding:
+        assert list(decoding.pictures) == []
+    with pytest.raises(FilmError):
+        ffmpeg.still(script, made_up, 0.0, max_pixels=PIXELS)
+    assert secret.stat().st_atime_ns == 0, "somebody read the other file"
+
+
+def test_a_name_that_looks_like_an_option_or_a_protocol_is_a_name(
+    tmp_path: Path, make_video: Make
+) -> None:
+    for name in ("-i.mp4", "concat:a|b.mp4", "a%03d.mp4", "quote'; rm.mp4", "影片 one.mp4"):
+        film = make_video("plain.mp4", seconds=1).rename(tmp_path / name)
+        assert decode(film)[0] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("empty", "The file is empty"),
+        ("random bytes", "cannot read this file as a film"),
+        ("zeros", "cannot read this file as a film"),
+        ("sound only", "There is no video in this file"),
+        ("mp3 with a cover", "There is no video in this file|not a film in a format"),
+        ("m4a with a cover", "There is no video in this file"),
+        ("a picture", "not a film in a format|cannot read this file"),
+    ],
+)
+def test_what_is_no_film_is_refused_with_a_sentence(
+    kind: str, sentence: str, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    cover = tmp_path / "cover.jpg"
+    noise(1).save(cover)
+    sine = ("-f", "lavfi", "-i", "sine=duration=3")
+    if kind == "empty":
+        film.touch()
+    elif kind == "random bytes":
+        film.write_bytes(np.random.default_rng(3).bytes(300_000))
+    elif kind == "zeros":
+        film.write_bytes(bytes(300_000))
+    elif kind == "sound only":
+        run_ffmpeg(*sine, "-c:a", "aac", str(film))
+    elif kind == "a picture":
+        shutil.copy(cover, film)
+    else:
+        suffix, codec = (".mp3", "libmp3lame") if "mp3" in kind else (".m4a", "aac")
+        song = tmp_path / f"song{suffix}"
+        run_ffmpeg(
+            *(*sine, "-i", str(cover), "-map", "0", "-map", "1", "-c:a", codec),
+            *("-c:v", "mjpeg", "-disposition:v", "attached_pic", str(song)),
+        )
+        song.rename(film)
+    with pytest.raises(FilmError, match=sentence) as caught:
+        probe(film)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def import_like_the_pipeline(path: Path) -> None:
+    """What an import does to notice a film that breaks off."""
+    found = probe(path)
+    with ffmpeg.decode(path, found, WHOLE, width=64, max_pixels=PIXELS, limit=60) as decoding:
+        times = [time for time, _ in decoding.pictures]
+    last = times[-1] if times else 0.0
+    slack = max(pipeline.END_SLACK_SECONDS, found.duration * pipeline.END_SLACK_PART)
+    if last + slack < found.duration and decoding.complaints.strip():
+        raise FilmError(ffmpeg.incomplete(found.duration, last))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("a.mp4", ("-movflags", "+faststart"), "The file is incomplete"),
+        ("a.mkv", (), "The file is incomplete"),
+        ("a.mp4", (), "The file is incomplete: its table of contents is missing"),
+    ],
+)
+@pytest.mark.parametrize("part", [0.5, 0.8])
+def test_half_a_film_is_told_as_such(
+    name: str, options: tuple[str, ...], sentence: str, part: float, tmp_path: Path
+) -> None:
+    whole = make_film(tmp_path / name, seconds=60, sound=True, rate="12", options=options)
+    probe(whole)
+    half = tmp_path / f"half{whole.suffix}"
+    half.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * part)])
+    with pytest.raises(FilmError, match=sentence):
+        import_like_the_pipeline(half)
+
+
+def test_pictures_that_are_too_large_are_refused(make_video: Make) -> None:
+    film = make_video(seconds=1, size="640x360")
+    with pytest.raises(FilmError, match="larger than this installation accepts"):
+        probe(film, max_pixels=640 * 360 - 1)
+    assert probe(film, max_pixels=1024 * 576).width == 640
+
+
+def test_a_film_that_is_too_long_is_refused(make_video: Make) -> None:
+    film = make_video(seconds=3)
+    with pytest.raises(FilmError, match=r"hours long; at most"):
+        probe(film, max_seconds=2)
+
+
+# --- the clock on the wall --------------------------------------------------------------------
+
+
+def in_group(group: int) -> list[int]:
+    """Processes of a process group that are not mere zombies."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[2]) == group and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def sleepy_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An `ffmpeg` that has a child of its own and never ends; it writes its group to a file."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "ffmpeg"
+    group = tmp_path / "group"
+    program.write_text(f"#!/bin/sh\necho $$ > {group}\nsleep 300 &\nsleep 300\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    ffmpeg.binary.cache_clear()
+    monkeypatch.setattr(ffmpeg, "binary", lambda: str(program))
+    return group
+
+
+def test_the_limit_ends_ffmpeg_and_its_children(sleepy_ffmpeg: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(FilmError, match="did not finish within 1 seconds"):
+        ffmpeg.run(["-version"], limit=1)
+    assert time.monotonic() - begun < 10
+    assert in_group(int(sleepy_ffmpeg.read_text())) == []
+
+
+def test_the_limit_ends_a_decoder_and_its_children(sleepy_ffmpeg: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.touch()
+    made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
+    with (
+        pytest.raises(FilmError, match="took too long"),
+        ffmpeg.decode(film, made_up, WHOLE, width=64, max_pixels=PIXELS, limit=1) as decoding,
+    ):
+        list(decoding.pictures)
+    assert in_group(int(sleepy_ffmpeg.read_text())) == []
+
+
+def test_leaving_early_ends_the_decoder(make_video: Make) -> None:
+    film = make_video(seconds=30, size="640x360")
+    with ffmpeg.decode(
+        film, probe(film), WHOLE, width=640, max_pixels=PIXELS, limit=60
+    ) as decoding:
+        next(iter(decoding.pictures))
+    named = [
+        entry
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and str(film).encode() in (entry / "cmdline").read_bytes()
+    ]
+    assert named == []
+
+
+def test_a_picture_that_breaks_off_ends_the_stream(tmp_path: Path) -> None:
+    broken = tmp_path / "a.ppm"
+    broken.write_bytes(b"P6\n4 4\n255\n" + bytes(10))
+    with broken.open("rb") as file:
+        assert ffmpeg._read_ppm(file) is None
+    whole = tmp_path / "b.ppm"
+    Image.new("RGB", (3, 5), "red").save(whole)
+    with whole.open("rb") as file:
+        picture = ffmpeg._read_ppm(file)
+    assert picture is not None
+    assert (picture.size, picture.getpixel((2, 4))) == ((3, 5), (255, 0, 0))
