@@ -70,12 +70,16 @@ class FilmAdmin(admin.ModelAdmin):
 
     # --- columns ------------------------------------------------------------------------------
 
-    @admin.display(description="")
+    @admin.display(description=gettext_lazy("picture"))
     def picture(self, film: Film) -> SafeString | str:
         """A small picture of the film."""
         if film.searchable_run is None:
             return ""
-        return format_html('<img class="film-poster" src="{}" alt="">', poster(film))
+        return format_html(
+            '<img class="film-poster" src="{}" width="640" height="360" alt="{}">',
+            poster(film),
+            film.title,
+        )
 
     @admin.display(description=gettext_lazy("film"), ordering="title")
     def title_and_year(self, film: Film) -> str:

@@ -49,7 +49,7 @@ addEventListener("DOMContentLoaded", () => {
       return;
     }
     for (const old of form.querySelectorAll(".errornote, .errorlist")) old.remove();
-    for (const note of answer.querySelectorAll(".errornote")) panel.before(note);
+    for (const note of answer.querySelectorAll(".errornote")) form.querySelector("fieldset").before(note);
     for (const list of answer.querySelectorAll(".errorlist")) {
       const row = list.closest(".form-row");
       const name = row && [...row.classList].find((c) => c.startsWith("field-"));
