@@ -106,6 +106,9 @@ class Encoder:
             network = AutoModel.from_pretrained(model.folder, dtype=torch.float32)
             self._tokenizer = AutoTokenizer.from_pretrained(model.folder)
             self._processor = AutoImageProcessor.from_pretrained(model.folder, backend="pil")
+            # Without its files, transformers makes a tokenizer to which all words are the same.
+            if len(self._tokenizer) <= len(self._tokenizer.all_special_ids):
+                raise ValueError("its tokenizer has no words")
         except Exception as error:  # transformers raises whatever the files lead it to
             raise ModelError(
                 _("The model %(name)s in %(folder)s cannot be loaded: %(reason)s")
