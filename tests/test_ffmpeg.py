@@ -156,7 +156,7 @@ def test_a_single_picture_is_a_film_of_one_frame(make_video: Make) -> None:
     assert decode(make_video(seconds=0.04))[0] == [0.0]
 
 
-# --- what the file says of itself -------------------------------------------------------------------
+# --- what the file says of itself --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "25", "24"])

@@ -1,0 +1,447 @@
+"""The index in a real Redis with RediSearch: exact, approximate, and the way between the two."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import redis
+
+from gallery import index, search
+from gallery.errors import (
+    IndexMissing,
+    IndexUnavailable,
+    IndexWarmingUp,
+    ModelError,
+    NoSearchCommands,
+)
+from gallery.index import FrameIndex, Kind
+from gallery.types import FrameRecord, Vectors
+from imgsearch.local import redis_server as embedded
+from imgsearch.local.sockets import embedded_redis_url
+from tests.processes import free_port, wait_for
+
+WIDTH = 64
+
+
+def unit(rows: np.ndarray) -> Vectors:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def random_vectors(count: int, seed: int = 1, width: int = WIDTH) -> Vectors:
+    return unit(np.random.default_rng(seed).normal(size=(count, width)))
+
+
+def clustered(count: int, seed: int = 2, width: int = WIDTH) -> Vectors:
+    """As films give them: neighbouring frames are alike."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(count // 20, width))
+    chosen = rng.integers(0, len(centres), count)
+    return unit(centres[chosen] + rng.normal(scale=0.35, size=(count, width)))
+
+
+def records(film: int, count: int, frames_per_shot: int = 4) -> list[FrameRecord]:
+    return [
+        FrameRecord(
+            film, second, second + 0.01, second // frames_per_shot,
+            float(second // frames_per_shot * frames_per_shot),
+            float(second // frames_per_shot * frames_per_shot + frames_per_shot),
+        )
+        for second in range(count)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def make_index(redis_server: redis.Redis) -> Callable[..., FrameIndex]:
+    def make(prefix: str = "t:model1", flat_max: int = 300_000, width: int = WIDTH) -> FrameIndex:
+        made = FrameIndex(
+            redis_server, prefix=prefix, width=width, flat_max=flat_max, ef_runtime=200
+        )
+        made.ensure()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def here(make_index: Callable[..., FrameIndex]) -> FrameIndex:
+    return make_index()
+
+
+# --- put, find, drop ------------------------------------------------------------------------------
+
+
+def test_a_frame_finds_itself_first_and_comes_back_whole(here: FrameIndex) -> None:
+    vectors, rows = random_vectors(50), records(7, 50)
+    here.put(7, rows, vectors)
+    for number in (0, 17, 49):
+        found = here.nearest(vectors[number], 5)
+        assert found[0].record == rows[number]
+        assert found[0].score == pytest.approx(1.0, abs=2e-3)
+        assert [n.score for n in found] == sorted((n.score for n in found), reverse=True)
+    assert here.vector(7, 17) == pytest.approx(vectors[17], abs=2e-3)
+    assert np.linalg.norm(here.vector(7, 17)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_more_than_ten_come_back(here: FrameIndex) -> None:
+    here.put(1, records(1, 60), random_vectors(60))
+    assert len(here.nearest(random_vectors(1, 9)[0], 45)) == 45
+
+
+def test_one_film_only(here: FrameIndex) -> None:
+    vectors = random_vectors(40)
+    for film in (1, 11, 111):
+        here.put(film, records(film, 40), vectors)
+    found = here.nearest(vectors[3], 100, film=11)
+    assert {n.record.film for n in found} == {11}
+    assert len(found) == 40
+    assert here.nearest(vectors[3], 10, film=5) == []
+
+
+def test_putting_again_replaces(here: FrameIndex, redis_server: redis.Redis) -> None:
+    here.put(1, records(1, 30), random_vectors(30, 1))
+    fresh = random_vectors(12, 2)
+    here.put(1, records(1, 12), fresh)
+    assert here.count(1) == 12
+    assert here.status().frames == 12
+    assert len(redis_server.keys("t:model1:frame:1:*")) == 12
+    assert here.nearest(fresh[5], 1)[0].record.second == 5
+    assert here.vector(1, 20) is None
+
+
+def test_dropping_leaves_nothing(here: FrameIndex, redis_server: redis.Redis) -> None:
+    here.put(1, records(1, 30), random_vectors(30, 1))
+    here.put(2, records(2, 10), random_vectors(10, 2))
+    assert here.films() == [1, 2]
+    assert here.drop(1) == 30
+    assert here.films() == [2]
+    assert redis_server.keys("t:model1:frame:1:*") + redis_server.keys("t:model1:film:1") == []
+    assert {n.record.film for n in here.nearest(random_vectors(1, 1)[0], 50)} == {2}
+    assert here.drop(1) == 0
+
+
+def test_vectors_that_redisearch_would_skip_are_refused(
+    here: FrameIndex, redis_server: redis.Redis
+) -> None:
+    good = random_vectors(3)
+    zero, nan, long = good.copy(), good.copy(), good.copy() * 2
+    zero[1] = 0
+    nan[1, 5] = np.nan
+    for bad in (zero, nan, long, good[:2], random_vectors(3, width=WIDTH + 1)):
+        with pytest.raises(ModelError):
+            here.put(1, records(1, 3), bad)
+    assert redis_server.keys("t:model1:frame:*") == []
+    for query in (zero[1], nan[1], np.ones(WIDTH + 1, np.float32)):
+        with pytest.raises(ModelError, match="wrong shape or no direction"):
+            here.nearest(query, 5)
+
+
+def test_two_models_never_meet(make_index: Callable[..., FrameIndex]) -> None:
+    one, other = make_index("t:aaaa"), make_index("t:bbbb", width=32)
+    one.put(1, records(1, 20), random_vectors(20))
+    other.put(1, records(1, 5), random_vectors(5, width=32))
+    assert one.status().frames == 20
+    assert other.status().frames == 5
+    assert len(one.nearest(random_vectors(1)[0], 100)) == 20
+    assert len(other.nearest(random_vectors(1, width=32)[0], 100)) == 5
+    one.drop(1)
+    assert other.count(1) == 5
+
+
+def test_among_duplicates_the_frame_itself_comes_first(here: FrameIndex) -> None:
+    """Black frames score the same everywhere; the one that was searched with leads."""
+    same = np.repeat(random_vectors(1), 30, axis=0)
+    for film in (1, 2, 3):
+        here.put(film, records(film, 30), same)
+    for own in ((1, 0), (2, 13), (3, 29)):
+        vector = here.vector(*own)
+        assert vector is not None
+        hits = search.one_per_shot(here.nearest(vector, 90), own)
+        assert (hits[0].record.film, hits[0].record.second) == own
+        shots = [(n.record.film, n.record.shot) for n in hits]
+        assert len(shots) == len(set(shots)) == 24
+
+
+# --- exact and approximate ------------------------------------------------------------------------
+
+
+@contextmanager
+def searching(here: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
+    """Search without pause; yields how many frames each search found. Fails if one failed."""
+    found: list[int] = []
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            try:
+                found.append(len(here.nearest(query, 10)))
+            except BaseException as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
+    assert failures == []
+
+
+def tend_until(here: FrameIndex, kind: Kind) -> list[str]:
+    said: list[str] = []
+
+    def done() -> bool:
+        note = here.tend()
+        if note:
+            said.append(note)
+        return here.status().kind is kind
+
+    wait_for(done, pause=0.02)
+    return said
+
+
+def test_it_moves_to_the_graph_and_back_while_searches_go_on(
+    make_index: Callable[..., FrameIndex], redis_server: redis.Redis
+) -> None:
+    here = make_index(flat_max=200)
+    vectors = clustered(3000)
+    for film in range(6):
+        here.put(film, records(film, 500), vectors[film * 500 : film * 500 + 500])
+    assert here.status().kind is Kind.FLAT
+    with searching(here, vectors[77]) as found:
+        wait_for(lambda: found)
+        said = tend_until(here, Kind.HNSW)
+        more = len(found) + 5
+        wait_for(lambda: len(found) > more)
+        assert said[0] == "building the hnsw index"
+        assert said[-1] == "switched to the hnsw index"
+        assert here.status().frames == 3000
+        assert here.tend() is None
+        for film in range(1, 6):
+            here.drop(film)
+        # 500 frames are above the limit still.
+        assert here.tend() is None
+        here.put(0, records(0, 150), vectors[:150])
+        tend_until(here, Kind.FLAT)
+        more = len(found) + 5
+        wait_for(lambda: len(found) > more)
+    assert set(found) == {10}
+    names = redis_server.execute_command("FT._LIST")
+    assert names == [b"t:model1:flat"]
+
+
+def test_between_the_two_limits_it_stays_what_it_is(make_index: Callable[..., FrameIndex]) -> None:
+    here = make_index(flat_max=200)
+    here.put(1, records(1, 200), random_vectors(200))
+    assert here.tend() is None
+    here.put(1, records(1, 201), random_vectors(201))
+    tend_until(here, Kind.HNSW)
+    here.put(1, records(1, 170), random_vectors(170))
+    assert here.tend() is None
+    assert here.status().kind is Kind.HNSW
+
+
+def test_the_graph_finds_what_the_exact_search_finds(
+    make_index: Callable[..., FrameIndex], redis_server: redis.Redis
+) -> None:
+    here = make_index(flat_max=200, width=128)
+    vectors = clustered(6000, width=128)
+    for film in range(6):
+        here.put(film, records(film, 1000), vectors[film * 1000 : film * 1000 + 1000])
+    tend_until(here, Kind.HNSW)
+    described = redis_server.execute_command("FT.INFO", "t:model1:frames")
+    assert b"HNSW" in repr(described).encode()
+    stored = vectors.astype(np.float16).astype(np.float32)
+    rng = np.random.default_rng(9)
+    hits = 0
+    chosen = rng.choice(6000, 100, replace=False)
+    for number in chosen:
+        query = unit(vectors[number : number + 1] + rng.normal(scale=0.05, size=(1, 128)))[0]
+        exact = set(np.argsort(-(stored @ query))[:10].tolist())
+        found = {n.record.film * 1000 + n.record.second for n in here.nearest(query, 10)}
+        hits += len(exact & found)
+    assert hits / 1000 >= 0.98
+    itself = [here.nearest(vectors[n], 1)[0].record for n in chosen]
+    assert [r.film * 1000 + r.second for r in itself] == chosen.tolist()
+
+
+def test_the_graph_searches_as_wide_as_the_settings_say(
+    make_index: Callable[..., FrameIndex], redis_server: redis.Redis
+) -> None:
+    here = make_index(flat_max=2)
+    here.put(1, records(1, 10), random_vectors(10))
+    tend_until(here, Kind.HNSW)
+    said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:hnsw", "embedding")
+    graph = said[said.index(b"BACKEND_INDEX") + 1]
+    assert graph[graph.index(b"EF_RUNTIME") + 1] == 200
+
+
+def test_a_search_that_takes_too_long_is_an_error(
+    here: FrameIndex, redis_server: redis.Redis
+) -> None:
+    here.ensure()
+    assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT") == [
+        [b"ON_TIMEOUT", b"fail"]
+    ]
+
+
+def test_a_lenient_server_is_made_strict(here: FrameIndex, redis_server: redis.Redis) -> None:
+    redis_server.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "RETURN")
+    here.ensure()
+    assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT")[0][1] == b"fail"
+
+
+def test_two_processes_make_the_index_at_once(redis_server: redis.Redis) -> None:
+    failures: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            FrameIndex(redis_server, prefix="t:both", width=8, flat_max=10, ef_runtime=10).ensure()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+# --- when Redis is not as it should be ---------------------------------------------------------
+
+
+def index_at(url: str) -> FrameIndex:
+    return FrameIndex(index.connect(url), prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100)
+
+
+@contextmanager
+def server_of(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(embedded.command(folder), stdout=subprocess.DEVNULL) as process:
+        try:
+            embedded.wait_ready(embedded_redis_url(folder), lambda _text: None)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_killed_server_comes_back_with_every_frame(tmp_path: Path) -> None:
+    here = index_at(embedded_redis_url(tmp_path))
+    vectors = random_vectors(800)
+    with server_of(tmp_path) as process:
+        here.put(1, records(1, 800), vectors)
+        before = [n.record for n in here.nearest(vectors[5], 20)]
+        time.sleep(1.5)  # the append-only file is written to disk every second
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with pytest.raises(IndexUnavailable, match="cannot be reached"):
+            here.nearest(vectors[5], 20)
+    with server_of(tmp_path):
+
+        def answer() -> list[FrameRecord]:
+            try:
+                return [n.record for n in here.nearest(vectors[5], 20)]
+            except IndexWarmingUp:
+                return []
+
+        assert wait_for(answer) == before
+        assert here.count(1) == here.status().frames == 800
+
+
+def test_a_server_that_is_down_is_told(tmp_path: Path) -> None:
+    here = index_at(f"redis://127.0.0.1:{free_port()}/0")
+    for ask in (
+        lambda: here.nearest(random_vectors(1)[0], 3),
+        here.ensure,
+        here.films,
+        lambda: here.drop(1),
+        lambda: here.put(1, records(1, 1), random_vectors(1)),
+    ):
+        with pytest.raises(IndexUnavailable, match="cannot be reached"):
+            ask()
+    with pytest.raises(IndexUnavailable, match="cannot be reached"):
+        index.check_server(embedded_redis_url(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def plain_redis() -> Iterator[str]:
+    """A Redis without the search module."""
+    port = free_port()
+    program, _module = embedded.binaries()
+    command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        url = f"redis://127.0.0.1:{port}/0"
+        try:
+            embedded.wait_ready(url, lambda _text: None)
+            yield url
+        finally:
+            process.kill()
+
+
+def test_a_server_without_search_is_told(plain_redis: str) -> None:
+    here = index_at(plain_redis)
+    with pytest.raises(NoSearchCommands, match=r"no search commands \(FT.SEARCH\). Use Redis 8"):
+        here.ensure()
+    with pytest.raises(NoSearchCommands):
+        here.nearest(random_vectors(1)[0], 3)
+    with pytest.raises(NoSearchCommands):
+        index.check_server(plain_redis)
+
+
+def test_an_emptied_server_is_told(make_index: Callable[..., FrameIndex]) -> None:
+    here = make_index()
+    here.put(1, records(1, 5), random_vectors(5))
+    here.client.flushdb()
+    with pytest.raises(IndexMissing, match=r"manage\.py rebuild_index"):
+        here.nearest(random_vectors(1)[0], 3)
+    with pytest.raises(IndexMissing):
+        here.status()
+
+
+def test_a_full_server_is_told(here: FrameIndex, redis_server: redis.Redis) -> None:
+    used = int(redis_server.info("memory")["used_memory"])
+    redis_server.config_set("maxmemory", used + 200_000)
+    try:
+        with pytest.raises(IndexUnavailable, match="no memory left"):
+            here.put(1, records(1, 20_000), random_vectors(20_000))
+    finally:
+        redis_server.config_set("maxmemory", 0)
+
+
+def test_a_loading_server_is_told(tmp_path: Path) -> None:
+    """A server that reads a long append-only file answers, but not yet with data."""
+    here = index_at(embedded_redis_url(tmp_path))
+    with server_of(tmp_path) as process:
+        here.put(1, records(1, 5), random_vectors(5))
+        pipe = here.client.pipeline(transaction=False)
+        for number in range(5000):
+            pipe.set(f"something:{number}", "x")
+        pipe.execute()
+        time.sleep(1.5)
+        process.kill()
+        process.wait()
+    slowly = ["--key-load-delay", "1000"]  # microseconds; the server looks up every 1024 keys
+    with subprocess.Popen(
+        [*embedded.command(tmp_path), *slowly], stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+
+            def ask() -> str:
+                try:
+                    here.nearest(random_vectors(1)[0], 3)
+                except IndexWarmingUp as error:
+                    return str(error)
+                except IndexUnavailable:
+                    return ""
+                return "answered"
+
+            assert "warming up" in wait_for(ask, pause=0.01)
+        finally:
+            process.kill()
