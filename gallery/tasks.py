@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from gallery import pipeline
+from gallery import housekeeping, pipeline
 from gallery.models import Film, Segment
 from imgsearch.celery import app
 
@@ -55,7 +55,7 @@ def finish(film_id: int) -> None:
 def sweep() -> None:
     """Hand out again what was left lying, and tidy up."""
     steps = {"probe": probe, "segment": segment, "finish": finish}
-    pipeline.sweep(waiting_messages() == 0, lambda step, key: steps[step].delay(key))
+    housekeeping.sweep(waiting_messages() == 0, lambda step, key: steps[step].delay(key))
 
 
 def waiting_messages() -> int:
