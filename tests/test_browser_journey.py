@@ -1,0 +1,258 @@
+"""A person's whole way through the product, in a real browser, on the real parts.
+
+Nothing here may be skipped: without Chromium these tests fail.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from gallery.models import Film
+from tests.processes import Web
+
+DEMO_FILM = Path(__file__).resolve().parent.parent / "demo" / "film.mp4"
+TITLE = "The Cat Who Borrowed a Rocket"
+PASSWORD = "a-password-for-this-test"
+PATIENCE = 120_000  # milliseconds
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without the services that it would call on the network."""
+    # Playwright's own loop runs in this thread, and Django would take it for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    path = shutil.which("chromium")
+    assert path, "chromium is needed: sudo apt-get install -y chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=path,
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+                *("--disable-background-networking", "--disable-component-update"),
+                "--disable-sync",
+            ],
+        )
+        yield started
+        started.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What scripts complained about; a journey ends with none."""
+    return []
+
+
+@pytest.fixture
+def tab(browser: Browser, errors: list[str]) -> Iterator[Page]:
+    """A tab of a fresh visitor who reads English, at a desk."""
+    context = browser.new_context(viewport=DESKTOP, locale="en-GB")
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    yield page
+    context.close()
+
+
+def log_in(page: Page, url: str) -> None:
+    """Log in to the admin as somebody made for this test."""
+    get_user_model().objects.create_superuser("admin", password=PASSWORD)
+    page.goto(f"{url}/admin/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing sticks out to the right of the window."""
+    return bool(
+        page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+    )
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_whole_way(web_server: Web, tab: Page, errors: list[str]) -> None:
+    # Upload in the admin.
+    log_in(tab, web_server.url)
+    tab.goto(f"{web_server.url}/admin/gallery/film/add/")
+    tab.set_input_files("input[type=file]", DEMO_FILM)
+    tab.fill("#id_title", TITLE)
+    tab.click("[name=_save]")
+    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
+
+    # Watch the progress end, without touching the page.
+    row = tab.locator("#result_list tbody tr").first
+    expect(row).to_contain_text(TITLE)
+    expect(row).to_contain_text("ready", timeout=PATIENCE)
+    film = Film.objects.get()
+    assert film.title == TITLE
+    assert film.frame_count > 100
+
+    # Search by words, in English.
+    tab.goto(web_server.url)
+    tab.fill("#q", "an astronaut at night")
+    tab.keyboard.press("Enter")
+    first = tab.locator(".hits li").first
+    expect(first).to_contain_text("00:01:3")
+    expect(tab).to_have_url(re.compile(r"q=an\+astronaut\+at\+night"))
+
+    # And in Chinese.
+    tab.fill("input[name=q]", "微笑的男人在挥手")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("h1")).to_have_text("微笑的男人在挥手")
+    expect(tab.locator(".hits li").first).to_contain_text("00:00:1")
+
+    # Click the hit: the frame, its neighbours, similar frames.
+    tab.locator(".hits li a").first.click()
+    expect(tab).to_have_url(re.compile(rf"/films/{film.pk}/frames/1\d/"))
+    still = tab.locator(".screen > img")
+    expect(still).to_be_visible()
+    assert (
+        tab.wait_for_function("document.querySelector('.screen > img').naturalWidth").json_value()
+        == 640
+    )
+    assert tab.locator(".strip a").count() == 9
+    assert tab.locator("ul.hits li").count() == 12
+
+    # Ask how probable words are.
+    tab.fill("#words", "dog, cat, night, astronaut, man, smiling, wave, smiling man wave")
+    tab.click(".ask button")
+    answers = tab.locator("#probabilities li")
+    expect(answers).to_have_count(8)
+    expect(answers.first).to_contain_text("smiling man wave")
+    shares = [float(n) for n in re.findall(r"([\d.]+)\s?%", tab.inner_text("#probabilities ul"))]
+    assert sum(shares[:8]) == pytest.approx(100, abs=1)
+    assert errors == []
+
+
+@pytest.fixture
+def searchable(web_server: Web, demo_film: Film) -> Film:  # noqa: ARG001 - makes rows committed
+    """The demo film, for the web server's process, too."""
+    return demo_film
+
+
+def test_a_dropped_picture_finds_its_scene(
+    web_server: Web, searchable: Film, tab: Page, errors: list[str], tmp_path: Path
+) -> None:
+    picture = tmp_path / "screenshot.jpg"
+    shutil.copy(searchable.files.run(searchable.searchable_run or 1).thumbnail(40), picture)
+    tab.goto(web_server.url)
+    tab.set_input_files("input[type=file]", picture)
+    expect(tab).to_have_url(re.compile(r"picture=[0-9a-f]{32}"))
+    expect(tab.locator(".hits li").first.locator("a").first).to_have_attribute(
+        "href", f"/films/{searchable.pk}/frames/40/"
+    )
+    assert errors == []
+
+
+def test_more_hits_come_on_demand_and_the_address_can_be_shared(
+    web_server: Web, searchable: Film, tab: Page
+) -> None:
+    tab.goto(f"{web_server.url}/?q=dog")
+    hits = tab.locator(".hits > li:has(img)")
+    expect(hits).to_have_count(24)
+    tab.locator(".more a").click()
+    expect(hits).to_have_count(searchable.shot_count)
+    links = tab.locator(".hits li a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert len(set(links)) == len(links)
+
+
+def test_search_and_reading_work_without_javascript(
+    web_server: Web, searchable: Film, browser: Browser, tmp_path: Path
+) -> None:
+    context: BrowserContext = browser.new_context(java_script_enabled=False, locale="en")
+    tab = context.new_page()
+    tab.goto(web_server.url)
+    tab.fill("#q", "a dog in the snow")
+    tab.keyboard.press("Enter")
+    tab.locator(".more a").click()
+    assert "page=2" in tab.url
+    assert tab.locator(".hits li img").count() == searchable.shot_count - 24
+    tab.go_back()
+    tab.locator(".hits li a").first.click()
+    tab.fill("#words", "dog\ncat")
+    tab.click(".ask button")
+    expect(tab.locator("#probabilities")).to_contain_text("dog")
+    picture = tmp_path / "p.jpg"
+    shutil.copy(searchable.files.run(searchable.searchable_run or 1).thumbnail(40), picture)
+    tab.goto(web_server.url)
+    tab.set_input_files("input[type=file]", picture)
+    tab.locator("form:has(input[type=file]) button").first.click()
+    assert "picture=" in tab.url
+    context.close()
+
+
+@pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_its_window(
+    web_server: Web, searchable: Film, browser: Browser, window: dict[str, int], scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": window["width"], "height": window["height"]},
+        color_scheme="dark" if scheme == "dark" else "light",
+        locale="zh-CN",
+    )
+    tab = context.new_page()
+    for path in ("/", "/?q=狗", "/films/", f"/films/{searchable.pk}/", "/nothing/",
+                 f"/films/{searchable.pk}/frames/12/?words=狗,猫"):  # fmt: skip
+        tab.goto(web_server.url + path)
+        assert tab.locator("html").get_attribute("lang") == "zh-hans"
+        assert fits(tab), path
+        broken = tab.evaluate(
+            "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+        )
+        assert broken == [], path
+    context.close()
+
+
+def test_the_keyboard_leads_to_a_scene(web_server: Web, searchable: Film, tab: Page) -> None:
+    tab.goto(f"{web_server.url}/films/{searchable.pk}/")
+    tab.keyboard.press("/")
+    expect(tab.locator("input[name=q]").first).to_be_focused()
+    tab.keyboard.type("cat")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".hits li").first).to_be_visible()
+    tab.locator(".hits li a").first.focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".screen > img")).to_be_visible()
+
+
+def test_the_language_is_a_click_away(web_server: Web, searchable: Film, tab: Page) -> None:
+    tab.goto(f"{web_server.url}/films/{searchable.pk}/")
+    tab.get_by_role("button", name="中").click()
+    expect(tab.locator("html")).to_have_attribute("lang", "zh-hans")
+    assert tab.url.endswith(f"/films/{searchable.pk}/")
+
+
+def test_the_footer_names_the_demo_model(web_server: Web, searchable: Film, tab: Page) -> None:
+    for path in ("/", f"/films/{searchable.pk}/", "/?q=cat"):
+        tab.goto(web_server.url + path)
+        expect(tab.locator("footer")).to_contain_text("Demo model")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_film_that_is_none_says_why_in_the_admin(
+    web_server: Web, tab: Page, tmp_path: Path
+) -> None:
+    text = tmp_path / "diary.mp4"
+    text.write_text("Dear diary, this is no film.\n" * 50)
+    log_in(tab, web_server.url)
+    tab.goto(f"{web_server.url}/admin/gallery/film/add/")
+    tab.set_input_files("input[type=file]", text)
+    tab.click("[name=_save]")
+    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
+    row = tab.locator("#result_list tbody tr").first
+    expect(row).to_contain_text("failed", timeout=PATIENCE)
+    expect(row).to_contain_text("film")
+    film = Film.objects.get()
+    assert film.error
+    assert film.error in row.inner_text()
