@@ -22,8 +22,8 @@ class SearchForm(forms.Form):
     """The address of a search: words, a picture's token or a frame, a film, a page."""
 
     q = forms.CharField(required=False, strip=True)
-    picture = forms.CharField(required=False)
-    frame = forms.RegexField(r"^\d{1,18}-\d{1,9}$", required=False)
+    picture = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False)
+    frame = forms.RegexField(r"\A[0-9]{1,9}-[0-9]{1,9}\Z", required=False)
     film = forms.IntegerField(required=False, min_value=1, max_value=2**62)
     page = forms.IntegerField(required=False, min_value=1, max_value=MOST_PAGES)
 

@@ -1,27 +1,41 @@
 """The addresses of the gallery."""
 
 from django.urls import path, register_converter
-from django.urls.converters import StringConverter
+from django.urls.converters import IntConverter, StringConverter
 
 from gallery import views
 
 
-class Hexadecimal(StringConverter):
-    """A random name made of hexadecimal digits."""
+class Number(IntConverter):
+    """A number of a sensible length: others would not fit into the name of a file."""
 
-    regex = "[0-9a-f]{8,64}"
+    regex = "[0-9]{1,9}"
 
 
-register_converter(Hexadecimal, "hex")
+class Uid(StringConverter):
+    """The random name of a film's folder."""
+
+    regex = "[0-9a-f]{8,32}"
+
+
+class Token(StringConverter):
+    """The name of a picture that is searched with."""
+
+    regex = "[0-9a-f]{32}"
+
+
+register_converter(Number, "number")
+register_converter(Uid, "uid")
+register_converter(Token, "token")
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("picture/", views.upload_picture, name="upload_picture"),
     path("films/", views.film_list, name="films"),
-    path("films/<int:film_id>/", views.film, name="film"),
-    path("films/<int:film_id>/frames/<int:second>/", views.frame, name="frame"),
-    path("thumbs/<hex:uid>/<int:run>/<int:second>.jpg", views.thumbnail, name="thumbnail"),
-    path("stills/<hex:uid>/<int:run>/<int:second>.jpg", views.still, name="still"),
-    path("pictures/<hex:token>.jpg", views.probe_picture, name="probe_picture"),
+    path("films/<number:film_id>/", views.film, name="film"),
+    path("films/<number:film_id>/frames/<number:second>/", views.frame, name="frame"),
+    path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", views.thumbnail, name="thumbnail"),
+    path("stills/<uid:uid>/<number:run>/<number:second>.jpg", views.still, name="still"),
+    path("pictures/<token:token>.jpg", views.probe_picture, name="probe_picture"),
     path("healthz", views.health, name="health"),
 ]
