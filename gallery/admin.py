@@ -5,7 +5,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -148,32 +154,45 @@ class FilmAdmin(admin.ModelAdmin):
         """The file only when adding."""
         return ["title", "year"] if obj else ["file", "title", "year"]
 
-    def save_model(self, request: HttpRequest, obj: Film, form: Any, change: bool) -> None:
+    def save_model(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Film,
+        form: Any,
+        change: bool,
+    ) -> None:
         """Store a new film and queue its import; change no more than title and year."""
         if change:
             obj.save(update_fields=["title", "year"])
             return
         file = form.cleaned_data["file"]
-        try:
-            film, _new = pipeline.add_film(
-                file.path,
-                file.sha256,
-                name=file.name,
-                title=form.cleaned_data["title"],
-                year=form.cleaned_data["year"],
-            )
-        except DiskFull as error:
-            self.message_user(request, str(error), messages.ERROR)
-            raise
+        film, _new = pipeline.add_film(
+            file.path,
+            file.sha256,
+            name=file.name,
+            title=form.cleaned_data["title"],
+            year=form.cleaned_data["year"],
+        )
         # The admin goes on with this object: make it the stored one.
         obj.__dict__.update(film.__dict__)
         tasks.queue_import(film)
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A disk that fills up while a film is filed is told on the form."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except DiskFull as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self._go_on(request, HttpResponseRedirect(request.path))
+
     def response_add(
         self, request: HttpRequest, obj: Film, post_url_continue: str | None = None
     ) -> HttpResponse:
+        """Go on to the list of films, or where the admin chose to."""
+        return self._go_on(request, super().response_add(request, obj, post_url_continue))
+
+    def _go_on(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Tell the upload script where to go on: following a redirect would use up the messages."""
-        response = super().response_add(request, obj, post_url_continue)
         by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
         if by_script and response.has_header("Location"):
             return JsonResponse({"next": response.headers["Location"]})

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ class ArrivedFile(UploadedFile):
 
     def close(self) -> None:
         """Close the file, and remove it unless it was moved away."""
-        super().close()
+        # On a full disk closing fails as well, over what could not be written.
+        with suppress(OSError):
+            super().close()
         self.path.unlink(missing_ok=True)
 
 
