@@ -7,11 +7,13 @@
 - `make_video`: films made on the spot, in a folder of the test's own.
 """
 
-# ruff: noqa: ARG001 - fixtures ask for others by naming them
+
 
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -28,6 +30,15 @@ from tests.processes import Web, Worker
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
+
+
+def pytest_configure() -> None:
+    """A test run that is ended from outside ends its servers, too."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def pytest_unconfigure() -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from imgsearch.local.children import end_with_parent
+
 ROOT = Path(__file__).resolve().parent.parent
 
 T = TypeVar("T")
@@ -78,6 +80,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - the tests start it in one thread
             )
 
     @property

@@ -27,7 +27,7 @@ os.environ.update(
         # Short, so that what takes minutes in earnest takes seconds here.
         "SEGMENT_SECONDS": "5",
         "LEASE_SECONDS": "4",
-        "SWEEP_SECONDS": "1",
+        "SWEEP_SECONDS": "2",
         "REDIS_URL": "",
         "CELERY_BROKER_URL": "",
         "CELERY_QUEUE": "films",
@@ -40,6 +40,8 @@ os.environ.update(
         "LOG_LEVEL": "INFO",
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        # The tests, a worker and a web server share few cores: threads would wait for one another.
+        "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
     }
 )

@@ -1,6 +1,7 @@
 """The encoder: it gives what plain transformers gives, and nothing of a picture is lost."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -43,7 +44,10 @@ def features(output: Any) -> torch.Tensor:
 def base_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """ViT-B/16 at its real size: 600 MB, removed at once afterwards."""
     folder = tmp_path_factory.mktemp("models") / "clip-vit-base-patch16"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
     yield clip_like_openai(folder, TEXTS)
+    torch.set_num_threads(threads)
     shutil.rmtree(folder)
 
 

@@ -1,0 +1,101 @@
+"""Frames are decoded ahead while others are embedded; errors arrive, and threads end."""
+
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from gallery import ffmpeg, frames
+from gallery.errors import FilmError
+from gallery.types import Frame, Probe, Span
+
+PIXELS = 8192 * 4320
+
+
+def decoders() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "decoder"]
+
+
+def stream_all(path: Path, span: Span = Span(0, None)) -> tuple[list[Frame], list[float]]:  # noqa: B008
+    found = ffmpeg.probe(path, max_pixels=PIXELS, max_seconds=3600)
+    with frames.stream(path, found, span, width=640, max_pixels=PIXELS, limit=60) as (some, how):
+        return list(some), how.cuts
+
+
+def test_a_frame_knows_its_second_and_its_time(make_video: Callable[..., Path]) -> None:
+    film = make_video("a.mkv", seconds=5, rate="24000/1001")
+    found, _ = stream_all(film)
+    assert [frame.second for frame in found] == [0, 1, 2, 3, 4]
+    rate = Fraction(24000, 1001)
+    exact = [0, *(-(-second * rate // 1) / rate for second in (1, 2, 3, 4))]
+    # Matroska keeps times in whole milliseconds.
+    assert [frame.time for frame in found] == pytest.approx([float(t) for t in exact], abs=0.001)
+    assert all(frame.picture.size == (160, 90) for frame in found)
+    assert decoders() == []
+
+
+def test_a_second_without_a_frame_is_left_out(make_video: Callable[..., Path]) -> None:
+    film = make_video("a.mkv", seconds=9, rate="1/3")
+    found, _ = stream_all(film)
+    assert [(frame.second, frame.time) for frame in found] == [(0, 0.0), (3, 3.0), (6, 6.0)]
+
+
+def test_a_span_holds_only_its_own_seconds(make_video: Callable[..., Path]) -> None:
+    film = make_video(seconds=8)
+    assert [f.second for f in stream_all(film, Span(3, 6))[0]] == [3, 4, 5]
+    assert stream_all(film, Span(100, None))[0] == []
+
+
+def test_an_error_of_the_decoder_arrives_where_frames_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "ffmpeg"
+    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(ffmpeg, "binary", lambda: str(slow))
+    made_up = Probe(5, 0, 160, 90, Fraction(24), "h264", "")
+    with (
+        pytest.raises(FilmError, match="took too long"),
+        frames.stream(slow, made_up, Span(0, None), width=64, max_pixels=PIXELS, limit=0.5) as (
+            some,
+            _how,
+        ),
+    ):
+        list(some)
+    assert decoders() == []
+
+
+def test_leaving_early_ends_the_decoder_s_thread(make_video: Callable[..., Path]) -> None:
+    """More frames than are decoded ahead: the thread waits for room, and must not wait for ever."""
+    film = make_video(seconds=100, rate="2")
+    found = ffmpeg.probe(film, max_pixels=PIXELS, max_seconds=3600)
+    begun = time.monotonic()
+    with frames.stream(film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60) as (
+        some,
+        _how,
+    ):
+        next(iter(some))
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not decoders():
+            time.sleep(0.01)
+        time.sleep(0.5)
+    assert time.monotonic() - begun < 30
+    assert decoders() == []
+
+
+def test_no_more_than_some_frames_are_held_ahead(make_video: Callable[..., Path]) -> None:
+    film = make_video(seconds=200, rate="1", size="32x18")
+    found = ffmpeg.probe(film, max_pixels=PIXELS, max_seconds=3600)
+    with frames.stream(film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60) as (
+        some,
+        how,
+    ):
+        first = next(iter(some))
+        time.sleep(1)
+        # The end, with what is known only there, has not been reached by reading ahead.
+        assert how.complaints == ""
+        rest = list(some)
+    assert (first.second, len(rest)) == (0, 199)

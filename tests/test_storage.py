@@ -1,0 +1,121 @@
+"""The media store: whole files or none, honest names, a full disk told as such."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gallery import storage
+from gallery.errors import DiskFull
+from gallery.storage import FilmFiles, RunFiles, SegmentData
+from tests.films import noise
+
+
+def segment(first: int, count: int, cuts: list[float]) -> SegmentData:
+    seconds = np.arange(first, first + count, dtype=np.int32)
+    vectors = np.random.default_rng(first).normal(size=(count, 8)).astype(np.float16)
+    return SegmentData(seconds, seconds + 0.5, vectors, np.array(cuts, np.float64))
+
+
+def test_segments_are_joined_in_time_order(tmp_path: Path) -> None:
+    run = RunFiles(tmp_path)
+    parts = [segment(0, 5, [1.5]), segment(5, 5, []), segment(10, 2, [10.25, 11.0])]
+    for number in (2, 0, 1):
+        run.save_segment(number, parts[number])
+    data = run.load()
+    assert data.seconds.tolist() == list(range(12))
+    assert data.cuts.tolist() == [1.5, 10.25, 11.0]
+    assert data.vectors.tobytes() == b"".join(part.vectors.tobytes() for part in parts)
+    assert data.times.dtype == np.float64
+
+
+def test_nothing_stored_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        RunFiles(tmp_path / "none").load()
+    assert RunFiles(tmp_path / "none").thumbnails() == 0
+
+
+def test_a_broken_off_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    storage.write_whole(path, lambda file: file.write(b"old"))
+
+    def fail(file: Any) -> None:
+        file.write(b"new, but not all of")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        storage.write_whole(path, fail)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_full_disk_is_told_and_leaves_nothing(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/full fails a small file when it is closed, and a large one while it is written."""
+
+    def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
+        path = Path(dir) / f"{prefix}x"
+        path.touch()
+        return os.open("/dev/full", os.O_WRONLY), str(path)
+
+    monkeypatch.setattr(storage.tempfile, "mkstemp", on_full_disk)
+    with pytest.raises(DiskFull, match="The disk is full"):
+        storage.write_whole(tmp_path / "a", lambda file: file.write(bytes(size)))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("Film.MP4", "source.mp4"),
+        ("film", "source"),
+        ("../../etc/passwd", "source"),
+        ("a.b/c.mkv", "source.mkv"),
+        ("film.m p4;rm", "source.mp4rm"),
+        ("film.影片", "source"),
+        ("film." + "x" * 300, "source.xxxxxxxx"),
+        ("film.mp4\x00.exe", "source.exe"),
+    ],
+)
+def test_a_film_s_name_says_nothing_but_its_kind(name: str, stored: str, tmp_path: Path) -> None:
+    files = FilmFiles("0011223344556677")
+    arrived = tmp_path / "arrived"
+    arrived.write_bytes(b"film")
+    try:
+        path = files.file_source(arrived, name)
+        assert path.parent == files.folder
+        assert path.name == stored
+        assert files.source() == path
+        assert path.stat().st_mode & 0o777 == 0o640
+        assert not arrived.exists()
+    finally:
+        files.remove()
+    assert not files.folder.exists()
+    files.remove()
+
+
+def test_other_runs_are_removed() -> None:
+    files = FilmFiles("8899aabbccddeeff")
+    try:
+        for run in (1, 2, 3):
+            files.run(run).save_thumbnail(0, noise(run))
+        files.remove_other_runs(keep=2)
+        assert [p.name for p in files.folder.iterdir()] == ["2"]
+    finally:
+        files.remove()
+
+
+def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
+    for name, age in (("old", 100), ("new", 10)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    (tmp_path / "folder").mkdir()
+    os.utime(tmp_path / "folder", (0, 0))
+    storage.remove_older(tmp_path, 50)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "new"]
+    storage.remove_older(tmp_path / "missing", 50)
