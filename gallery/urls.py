@@ -20,6 +20,7 @@ urlpatterns = [
     path("films/", views.film_list, name="films"),
     path("films/<int:film_id>/", views.film, name="film"),
     path("films/<int:film_id>/frames/<int:second>/", views.frame, name="frame"),
+    path("films/<int:film_id>/scenes/<int:number>.mp4", views.scene, name="scene"),
     path("thumbs/<hex:uid>/<int:run>/<int:second>.jpg", views.thumbnail, name="thumbnail"),
     path("stills/<hex:uid>/<int:run>/<int:second>.jpg", views.still, name="still"),
     path("pictures/<hex:token>.jpg", views.probe_picture, name="probe_picture"),
