@@ -121,6 +121,14 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
     return render(request, "gallery/film.html", {"film": shown, "page": page})
 
 
+def _time_of(film_id: int, second: int) -> float:
+    """When a frame is shown; its second when the index cannot tell."""
+    try:
+        return index.current().time(film_id, second) or float(second)
+    except IndexUnavailable:
+        return float(second)
+
+
 def citation(request: HttpRequest, film: Film, second: int, time: float) -> str:
     """How to quote a frame: title, year, timecode, and the address of its page."""
     address = request.build_absolute_uri(reverse("frame", args=[film.pk, second]))
@@ -152,7 +160,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "neighbours": [s for s in around if files.thumbnail(s).is_file()],
         "similar": [],
     }
-    context["time"] = time = index.current().time(film_id, second) or float(second)
+    context["time"] = time = _time_of(film_id, second)
     context["citation"] = citation(request, shown, second, time)
     words = split_words(request.GET.get("words", ""))
     context["words"] = request.GET.get("words", "")
