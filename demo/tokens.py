@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,7 @@ def save_tokenizer(folder: Path) -> None:
         model_input_names=["input_ids", "attention_mask"],
     )
     fast.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that every version knows
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

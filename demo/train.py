@@ -235,6 +235,7 @@ def export(model: CLIPModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     small = deepcopy(model).half()
     small.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
     save_tokenizer(folder)
     config = json.loads((folder / "config.json").read_text())
     config |= {"languages": ["en", "zh"], "demo": True}

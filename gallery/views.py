@@ -20,6 +20,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from gallery import clips, ffmpeg, index, pictures, search, weights
 from gallery.errors import ClipBusy, GalleryError, IndexUnavailable
@@ -35,6 +36,8 @@ FILMS_PER_PAGE = 48
 SHOTS_PER_PAGE = 120
 SIMILAR = 12
 NEIGHBOURS = 4  # frames shown on either side of a frame
+# The same address gives a page or a part of it: browsers must not take one for the other.
+BY_HTMX = vary_on_headers("HX-Request", "HX-Target")
 FOR_EVER = cache_control(public=True, max_age=31_536_000, immutable=True)
 _SEPARATORS = re.compile(r"[\n\r,;，；、]+")
 
@@ -45,6 +48,7 @@ def searchable() -> Any:
 
 
 @require_safe
+@BY_HTMX
 def home(request: HttpRequest) -> HttpResponse:
     """The search box with the newest films, or the results of the search in the address."""
     form = SearchForm(request.GET)
@@ -145,6 +149,7 @@ def split_words(text: str) -> list[str]:
 
 
 @require_safe
+@BY_HTMX
 def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     """A frame, large, with its neighbours, similar frames, and the probability of words."""
     shown = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)

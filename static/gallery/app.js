@@ -14,7 +14,6 @@ function showTheme(theme) {
   themeButton.setAttribute("aria-label", themeButton.dataset[theme]);
 }
 
-themeButton.hidden = false;
 showTheme(document.documentElement.dataset.theme);
 themeButton.addEventListener("click", () => {
   const now = THEMES.indexOf(document.documentElement.dataset.theme);
@@ -61,7 +60,6 @@ function searchWith(files) {
 if (pictureForm) {
   const root = document.documentElement;
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
-  $(".with-script", pictureForm).hidden = false;
   $("input[type=file]", pictureForm).addEventListener("change", () => pictureForm.requestSubmit());
   document.addEventListener("paste", (event) => {
     if (searchWith(event.clipboardData?.files ?? [])) event.preventDefault();
@@ -118,7 +116,7 @@ document.addEventListener("htmx:afterSettle", () => {
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
     const place = $("#probabilities") ?? $("#count");
-    place.textContent = document.body.dataset.moreFailed;
+    place.textContent = document.body.dataset.failed;
     place.scrollIntoView({ block: "nearest" });
     console.warn(failure, event.detail);
   });
