@@ -81,5 +81,14 @@ class DiskFull(GalleryError):  # noqa: N818
         )
 
 
+class ClipBusy(GalleryError):  # noqa: N818 - the name says what is the matter
+    """Too many clips are being cut at once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Many scenes are being prepared at the moment. Please try again in a few seconds.")
+        )
+
+
 class LostClaim(Exception):  # noqa: N818 - not an error: somebody else owns the work now
     """The film was deleted or imported anew, or the lease ran out and another worker has it."""

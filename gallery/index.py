@@ -297,6 +297,12 @@ class FrameIndex:
         vector = np.frombuffer(raw, np.float16).astype(np.float32)
         return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
 
+    def time(self, film: int, second: int) -> float | None:
+        """When a frame is shown, in seconds of its film, or None when it is not here."""
+        with _speaking_plainly():
+            raw = self.client.hget(self._frame_key(film, second), "time")
+        return float(raw) if raw is not None else None
+
     def nearest(self, vector: Vector, count: int, film: int | None = None) -> list[Neighbour]:
         """The `count` frames nearest to a unit vector of shape (width,), best first.
 

@@ -4,6 +4,7 @@
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
     films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
     films/UID/RUN/segment-00003.npz    one segment's seconds, times, vectors and cuts
+    clips/UID/START-END.mp4            scenes that were played, within a size limit
     probes/TOKEN.jpg                   pictures that users search with
     incoming/                          uploads on their way
 
@@ -117,6 +118,7 @@ class FilmFiles:
         # Twice: a worker that has not yet noticed may write one more file in between.
         for _attempt in range(2):
             shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(settings.MEDIA_ROOT / "clips" / self.folder.name, ignore_errors=True)
 
 
 class RunFiles:
@@ -184,3 +186,18 @@ def remove_older(folder: Path, seconds: float) -> None:
         with suppress(OSError):
             if path.is_file() and path.stat().st_mtime < limit:
                 path.unlink()
+
+
+def shrink_to(folder: Path, most: int) -> None:
+    """Remove the files below `folder` that were not used for longest, until `most` bytes remain."""
+    files = []
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            if path.is_file():
+                files.append((path.stat().st_mtime, path.stat().st_size, path))
+    total = sum(size for _used, size, _path in files)
+    for _used, size, path in sorted(files):
+        if total <= most:
+            break
+        path.unlink(missing_ok=True)
+        total -= size

@@ -34,6 +34,7 @@ urlpatterns = [
     path("films/", views.film_list, name="films"),
     path("films/<number:film_id>/", views.film, name="film"),
     path("films/<number:film_id>/frames/<number:second>/", views.frame, name="frame"),
+    path("films/<number:film_id>/scenes/<number:number>.mp4", views.scene, name="scene"),
     path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", views.thumbnail, name="thumbnail"),
     path("stills/<uid:uid>/<number:run>/<number:second>.jpg", views.still, name="still"),
     path("pictures/<token:token>.jpg", views.probe_picture, name="probe_picture"),

@@ -22,11 +22,13 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from gallery import ffmpeg, index, pictures, search, weights
-from gallery.errors import GalleryError, IndexUnavailable
+from gallery import clips, ffmpeg, index, pictures, search, weights
+from gallery.errors import ClipBusy, GalleryError, IndexUnavailable
 from gallery.forms import PictureForm, SearchForm
 from gallery.models import Film, Shot
+from gallery.sending import send_file
 from gallery.storage import STILL_QUALITY, save_jpeg
+from gallery.templatetags.scenes import clock, timecode
 from gallery.types import Query
 
 NEWEST = 12
@@ -123,6 +125,20 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
     return render(request, "gallery/film.html", {"film": shown, "page": page})
 
 
+def _time_of(film_id: int, second: int) -> float:
+    """When a frame is shown; its second when the index cannot tell."""
+    try:
+        return index.current().time(film_id, second) or float(second)
+    except IndexUnavailable:
+        return float(second)
+
+
+def citation(request: HttpRequest, film: Film, second: int, time: float) -> str:
+    """How to quote a frame: title, year, timecode, and the address of its page."""
+    address = request.build_absolute_uri(reverse("frame", args=[film.pk, second]))
+    return f"{film}, {timecode(time, film.rate)}, {address}"
+
+
 def split_words(text: str) -> list[str]:
     """The words that a user gave, a line each or between commas, each once.
 
@@ -149,6 +165,8 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "neighbours": [s for s in around if files.thumbnail(s).is_file()],
         "similar": [],
     }
+    context["time"] = time = _time_of(film_id, second)
+    context["citation"] = citation(request, shown, second, time)
     words = split_words(request.GET.get("words", ""))
     context["words"] = request.GET.get("words", "")
     try:
@@ -197,6 +215,27 @@ def still(_request: HttpRequest, uid: str, run: int, second: int) -> HttpRespons
             # The small picture is better than none.
             path = files.thumbnail(second)
     return _jpeg(path)
+
+
+@require_safe
+def scene(request: HttpRequest, film_id: int, number: int) -> HttpResponseBase:
+    """A shot of a film as a clip that any browser plays; `?save=1` to keep it."""
+    shown = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
+    shot = get_object_or_404(Shot, film=shown, number=number)
+    try:
+        path = clips.clip(shown, shot.start, min(shot.end, shot.start + clips.LONGEST))
+    except ClipBusy as error:
+        busy = HttpResponse(str(error), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        busy["Retry-After"] = "5"
+        return busy
+    except (GalleryError, FileNotFoundError) as error:
+        return HttpResponse(str(error), status=HTTPStatus.NOT_FOUND)
+    name = ""
+    if "save" in request.GET:
+        name = f"{shown.title} {clock(shot.start).replace(':', '.')}.mp4"
+    response = send_file(request, path, "video/mp4", download_as=name)
+    response["Cache-Control"] = "private, max-age=86400"
+    return response
 
 
 @require_GET

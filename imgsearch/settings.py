@@ -220,6 +220,10 @@ FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["gallery.uploads.StreamToDisk"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
+# Scenes that are played are cut when asked for, at most so many at once, and kept within a limit.
+CLIPS_AT_ONCE = env.int("CLIPS_AT_ONCE", default=2)
+CLIP_CACHE_BYTES = env.int("CLIP_CACHE_BYTES", default=2_000_000_000)
+
 # --- logs ---------------------------------------------------------------------------------------
 
 LOGGING = {

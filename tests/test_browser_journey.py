@@ -135,7 +135,7 @@ def test_the_whole_way(web_server: Web, tab: Page, errors: list[str]) -> None:
 
 
 @pytest.fixture
-def searchable(web_server: Web, demo_film: Film) -> Film:  # noqa: ARG001 - makes rows committed
+def searchable(web_server: Web, demo_film: Film) -> Film:
     """The demo film, for the web server's process, too."""
     return demo_film
 

@@ -136,3 +136,41 @@ function fadeIn(inside) {
 
 fadeIn(document);
 document.addEventListener("htmx:load", (event) => fadeIn(event.target));
+
+// --- a scene plays where its still was ----------------------------------------------------------
+
+const play = $("a.play");
+
+if (play) {
+  play.addEventListener("click", (event) => {
+    event.preventDefault();
+    const still = $(".screen > img");
+    const video = document.createElement("video");
+    Object.assign(video, {
+      src: play.href, poster: still.currentSrc, controls: true, autoplay: true, loop: true,
+      playsInline: true, className: "scene",
+    });
+    video.setAttribute("style", still.getAttribute("style"));
+    video.setAttribute("aria-label", still.alt);
+    video.addEventListener("error", () => {
+      video.replaceWith(still);
+      play.textContent = play.dataset.failed;
+      play.hidden = false;
+    });
+    play.hidden = true;
+    still.replaceWith(video);
+    video.focus();
+  });
+}
+
+// --- a citation is copied -----------------------------------------------------------------------
+
+const copy = $("button.copy");
+
+if (copy && navigator.clipboard) {
+  copy.hidden = false;
+  copy.addEventListener("click", async () => {
+    await navigator.clipboard.writeText($("#citation").value);
+    copy.textContent = copy.dataset.copied;
+  });
+}
