@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from demo.captions import DOING, FIGURES, Caption, caption, scene_facts
-from demo.concepts import BACKGROUNDS, CONCEPTS
+from demo.concepts import BACKGROUNDS, CONCEPTS, KNOWN
 from demo.pictures import ASPECTS, Scene, background, draw, glyph, random_things
 from demo.splits import TRAINING_SEEDS, is_trainable
 from demo.tokens import CONTEXT, build_tokenizer
@@ -67,7 +67,7 @@ def look_alikes() -> dict[str, tuple[str, ...]]:
     flat: list[NDArray[np.float32]] = []
     for known in CONCEPTS:
         pixels = np.asarray(glyph(known.emoji, 16), dtype=np.float32)
-        flat.append((pixels[..., :3] - 128) * (pixels[..., 3:] / 255))
+        flat.append((pixels[..., :3] - np.float32(128)) * (pixels[..., 3:] / np.float32(255)))
     straight = np.stack([one.ravel() for one in flat])
     mirrored = np.stack([one[:, ::-1].ravel() for one in flat])
     lengths = np.linalg.norm(straight, axis=1)
@@ -192,7 +192,7 @@ class Painter:
     def _names(self, rng: Generator) -> NDArray[np.int64]:
         language = int(rng.integers(2))
         texts: list[str] = []
-        for known in (*CONCEPTS, *BACKGROUNDS):
+        for known in KNOWN:
             names = (known.en, known.zh)[language]
             texts.append(names[0] if rng.random() < 0.7 else names[int(rng.integers(len(names)))])
         return self._encode(texts)

@@ -183,6 +183,7 @@ BACKGROUNDS: tuple[Background, ...] = (
 )
 
 CONCEPTS: tuple[Concept, ...] = _load()
+KNOWN: tuple[Concept | Background, ...] = (*CONCEPTS, *BACKGROUNDS)
 
 
 @cache

@@ -20,7 +20,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
 from demo.batches import BACKDROP_SEEDS, FACTS, SCENE_SEEDS, Painter
 from demo.captions import LANGUAGES, article, scene_facts
-from demo.concepts import BACKGROUNDS, CONCEPTS, Background, Concept, concept
+from demo.concepts import BACKGROUNDS, CONCEPTS, KNOWN, Background, Concept, concept
 from demo.pictures import Scene, draw, random_scene
 from demo.splits import (
     EVALUATION_SEEDS,
@@ -120,9 +120,7 @@ def names_test(judge: Judge, used: Used) -> dict[str, tuple[float, float]]:
     """
     hits: dict[str, list[tuple[bool, bool]]] = {language: [] for language in LANGUAGES}
     facts = [*(known.slug for known in CONCEPTS), *("@" + known.slug for known in BACKGROUNDS)]
-    queries = {
-        lang: judge.texts([bare(k, lang) for k in (*CONCEPTS, *BACKGROUNDS)]) for lang in hits
-    }
+    queries = {lang: judge.texts([bare(k, lang) for k in KNOWN]) for lang in hits}
     for _ in range(GALLERIES):
         scenes = [random_scene(used.seed(), (known.slug,)) for known in CONCEPTS]
         scenes += [random_scene(used.seed(), (), known.slug) for known in BACKGROUNDS]
@@ -196,7 +194,7 @@ def tutorial_test(judge: Judge, used: Used) -> dict[str, float]:
     truth = np.tile(np.arange(len(TUTORIAL)), ROUNDS)
     found: dict[str, float] = {}
     for number, language in enumerate(LANGUAGES):
-        labels = judge.texts([label[number] for label in TUTORIAL])
+        labels = judge.texts([(english, chinese)[number] for english, chinese, _ in TUTORIAL])
         found[language] = float(np.mean((gallery @ labels.T).argmax(axis=1) == truth))
     return found
 

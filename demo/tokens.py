@@ -11,7 +11,7 @@ from tokenizers.models import WordPiece
 from tokenizers.processors import TemplateProcessing
 
 from demo.captions import LANGUAGES, caption
-from demo.concepts import BACKGROUNDS, CONCEPTS
+from demo.concepts import KNOWN
 from demo.pictures import random_scene
 
 CONTEXT = 32
@@ -39,7 +39,7 @@ COMMON_ZH = """\
 
 def _words() -> list[str]:
     """Every word and Chinese character of the names and of many sampled captions, in order."""
-    texts = [name for known in (*CONCEPTS, *BACKGROUNDS) for name in (*known.en, *known.zh)]
+    texts = [name for known in KNOWN for name in (*known.en, *known.zh)]
     rng = np.random.default_rng(11)
     for seed in range(12000):
         scene = random_scene(seed)
