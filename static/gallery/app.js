@@ -1,7 +1,7 @@
 // What makes the pages pleasant. They work without it.
 
 const $ = (selector, inside = document) => inside.querySelector(selector);
-const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]");
+const isTyping = (target) => target.closest("input, textarea, select, video, [contenteditable]");
 
 // --- theme: as the system has it, light, dark ---------------------------------------------------
 
