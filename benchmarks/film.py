@@ -24,14 +24,15 @@ def truth() -> dict[str, Any]:
 
 
 def film_frames() -> tuple[list[Frame], list[int]]:
-    """The film's frames, one a second, and the shot of each."""
+    """The film's frames, one a second, and the number of the shot of each, from 1."""
     probe = ffmpeg.probe(FILM, MOST_PIXELS, 3600)
     with frames.stream(
         FILM, probe, Span(0, None), width=640, max_pixels=MOST_PIXELS, limit=600
     ) as (some, decoding):
         all_frames = list(some)
     found = shots.shots_from_cuts(decoding.cuts, probe.duration)
-    return all_frames, [shots.shot_of(frame.time, found) for frame in all_frames]
+    # The ground truth counts shots from 1.
+    return all_frames, [shots.shot_of(frame.time, found) + 1 for frame in all_frames]
 
 
 @dataclass(frozen=True, slots=True)
