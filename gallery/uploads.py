@@ -57,23 +57,24 @@ class StreamToDisk(FileUploadHandler):
     DiskFull, for the form to show.
     """
 
-    file: ArrivedFile | None = None
+    # Not called `file`: Django's parser closes a handler's `file` itself, be it None or not.
+    arriving: ArrivedFile | None = None
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Open the file that the next chunks go to."""
         super().new_file(*args, **kwargs)
         try:
             with telling_full_disk():
-                self.file = ArrivedFile(self.file_name or "", self.content_type or "")
+                self.arriving = ArrivedFile(self.file_name or "", self.content_type or "")
         except DiskFull as error:
             self._give_up(error)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002
         """Write and hash a chunk."""
-        assert self.file is not None
+        assert self.arriving is not None
         try:
             with telling_full_disk():
-                self.file.append(raw_data)
+                self.arriving.append(raw_data)
         except DiskFull as error:
             self._give_up(error)
 
@@ -85,14 +86,14 @@ class StreamToDisk(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> UploadedFile:
         """Hand over the file, from its beginning."""
-        assert self.file is not None
-        arrived, self.file = self.file, None
+        assert self.arriving is not None
+        arrived, self.arriving = self.arriving, None
         arrived.seek(0)
         arrived.size = file_size
         return arrived
 
     def upload_interrupted(self) -> None:
         """The browser went away: nothing is kept."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+        if self.arriving is not None:
+            self.arriving.close()
+            self.arriving = None
