@@ -7,8 +7,6 @@
 - `make_video`: films made on the spot, in a folder of the test's own.
 """
 
-
-
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -26,10 +24,8 @@ from gallery import encoder, index, pipeline
 from gallery.models import Film, Shot
 from imgsearch.local import redis_server as embedded
 from tests.films import make_film
+from tests.importing import DEMO, add, import_here, queue_client
 from tests.processes import Web, Worker
-
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = ROOT / "demo"
 
 
 def pytest_configure() -> None:
@@ -63,11 +59,6 @@ def redis_server(_redis_session: str) -> redis.Redis:
     client.flushdb()
     queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE)
     return client
-
-
-def queue_client() -> redis.Redis:
-    """A client of the database that holds the queue."""
-    return redis.Redis.from_url(settings.REDIS_URL.replace("db=0", "db=1"), protocol=2)
 
 
 # --- processes ----------------------------------------------------------------------------------
@@ -137,23 +128,6 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
         return make_film(tmp_path / name, **how)
 
     return make
-
-
-def add(path: Path, title: str = "") -> Film:
-    """File a film, as an upload does, without queueing its import."""
-    copy, sha256 = pipeline.stored_copy(path)
-    film, _is_new = pipeline.add_film(copy, sha256, name=path.name, title=title)
-    return film
-
-
-def import_here(film: Film) -> Film:
-    """Import a film in this very process, step by step, as the tasks do."""
-    for segment_id in pipeline.probe_film(film.pk):
-        done = pipeline.import_segment(segment_id)
-        if done is not None:
-            pipeline.finish_film(done)
-    film.refresh_from_db()
-    return film
 
 
 @pytest.fixture

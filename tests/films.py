@@ -77,15 +77,15 @@ def scenes(
 def moving_scenes(path: Path, shots: int, *, seconds: float = 3, size: str = "160x90") -> Path:
     """A film of `shots` unlike moving pictures, as an import in earnest has them."""
     inputs = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=12:duration={seconds}"] * shots
-    hues = ";".join(
-        f"[{number}:v]hue=h={number * 360 // shots}:s={1 + number % 3},"
-        f"setpts=PTS-STARTPTS[c{number}]"
+    tints = ("red", "white", "black", "yellow", "blue", "cyan")
+    tinted = ";".join(
+        f"[{number}:v]drawbox=color={tints[number % len(tints)]}@0.8:t=fill[c{number}]"
         for number in range(shots)
     )
     joined = "".join(f"[c{number}]" for number in range(shots))
     run_ffmpeg(
         *inputs,
-        *("-filter_complex", f"{hues};{joined}concat=n={shots}:v=1[v]", "-map", "[v]"),
+        *("-filter_complex", f"{tinted};{joined}concat=n={shots}:v=1[v]", "-map", "[v]"),
         *(*H264, *SILENT, str(path)),
     )
     return path

@@ -16,8 +16,8 @@ from gallery import encoder, index, pictures, search, weights
 from gallery.errors import IndexUnavailable, QueryError
 from gallery.models import Film
 from gallery.types import FrameRecord, Hit, Query
-from tests.conftest import DEMO
 from tests.films import noise
+from tests.importing import DEMO
 from tests.processes import free_port
 
 TRUTH: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))

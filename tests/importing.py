@@ -1,0 +1,105 @@
+"""Steps of an import that several rooms' tests take, and what must be true afterwards."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import redis
+from django.conf import settings
+
+from gallery import index, pipeline, tasks
+from gallery.models import Film, Segment, Shot
+from imgsearch.celery import app
+from tests.processes import wait_for
+
+DEMO = Path(__file__).resolve().parent.parent / "demo"
+
+
+def queue_client() -> redis.Redis:
+    """A client of the database that holds the queue."""
+    return redis.Redis.from_url(settings.REDIS_URL.replace("db=0", "db=1"), protocol=2)
+
+
+def add(path: Path, title: str = "") -> Film:
+    """File a film, as an upload does, without queueing its import."""
+    copy, sha256 = pipeline.stored_copy(path)
+    film, _is_new = pipeline.add_film(copy, sha256, name=path.name, title=title)
+    return film
+
+
+def import_here(film: Film) -> Film:
+    """Import a film in this very process, step by step, as the tasks do."""
+    for segment_id in pipeline.probe_film(film.pk):
+        done = pipeline.import_segment(segment_id)
+        if done is not None:
+            pipeline.finish_film(done)
+    film.refresh_from_db()
+    return film
+
+
+def upload(path: Path, title: str = "") -> Film:
+    """File a film and queue its import, as the admin does."""
+    film = add(path, title)
+    tasks.queue_import(film)
+    return film
+
+
+def ended(film: Film, patience: float = 90.0) -> Film:
+    """The film once its import has ended, well or not."""
+
+    def look() -> bool:
+        film.refresh_from_db()
+        return not film.is_unfinished
+
+    wait_for(look, patience)
+    return film
+
+
+def ready(film: Film) -> Film:
+    assert ended(film).state == Film.State.READY, film.error
+    return film
+
+
+def is_idle() -> bool:
+    """Whether no task waits and none but a sweep runs."""
+    if queue_client().llen("films"):
+        return False
+    active = app.control.inspect(timeout=1).active() or {}
+    return all(t["name"] == "gallery.tasks.sweep" for ts in active.values() for t in ts)
+
+
+def segments_done(film: Film, at_least: int) -> None:
+    """Wait until so many segments are done, and fail when the import is over by then."""
+    wait_for(lambda: film.segments.filter(state=Segment.State.DONE).count() >= at_least, pause=0.01)
+
+
+def keys_of(film: Film | int) -> list[bytes]:
+    client = index.connect(settings.REDIS_URL)
+    number = film if isinstance(film, int) else film.pk
+    return client.keys(f"*:frame:{number}:*") + client.keys(f"*:film:{number}")
+
+
+def assert_complete(film: Film) -> None:
+    """The invariant: rows in the database, thumbnails, vectors and hashes are equally many."""
+    film.refresh_from_db()
+    assert film.searchable_run is not None
+    run = film.files.run(film.searchable_run)
+    data = run.load()
+    here = index.current()
+    hashes = len(here.client.keys(f"{here.prefix}:frame:{film.pk}:*"))
+    assert film.frame_count > 0
+    counts = (run.thumbnails(), len(data.seconds), len(data.vectors), here.count(film.pk), hashes)
+    assert counts == (film.frame_count,) * 5
+    assert sorted(set(data.seconds.tolist())) == data.seconds.tolist()
+    vector = here.vector(film.pk, int(data.seconds[0]))
+    assert vector == pytest.approx(data.vectors[0].astype(np.float32), abs=2e-3)
+    assert [p.name for p in film.files.folder.iterdir() if p.is_dir()] == [str(film.searchable_run)]
+    assert not film.segments.exists()
+    assert [p for p in film.files.folder.rglob("*") if "draft" in p.name] == []
+
+
+def assert_gone(film_id: int, folder: Path) -> None:
+    assert not folder.exists()
+    assert keys_of(film_id) == []
+    for model in (Segment, Shot):
+        assert not model.objects.filter(film_id=film_id).exists()

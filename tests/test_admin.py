@@ -1,0 +1,383 @@
+"""The film library in the admin: upload, progress, retry, frames, deletion, a full disk."""
+
+import http.client
+import os
+import re
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from gallery import index, uploads
+from gallery.models import Film
+from tests.films import make_film
+from tests.importing import add, import_here, queue_client
+from tests.processes import Web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORD = "only-for-these-tests"
+ADD = "/admin/gallery/film/add/"
+LIST = "/admin/gallery/film/"
+
+
+@pytest.fixture
+def staff(static_files: None, redis_server: Any, transactional_db: None) -> Client:
+    """An administrator, logged in."""
+    get_user_model().objects.create_superuser("admin", "admin@example.org", PASSWORD)
+    client = Client()
+    assert client.login(username="admin", password=PASSWORD)
+    return client
+
+
+def send(client: Client, name: str, content: bytes, **fields: str) -> Any:
+    return client.post(
+        ADD, {"file": SimpleUploadedFile(name, content), "title": "", "year": "", **fields}
+    )
+
+
+def text(response: Any) -> str:
+    content: str = response.content.decode()
+    return content
+
+
+def incoming() -> set[Path]:
+    return set(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
+
+
+# --- who may --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address", [LIST, ADD, "/admin/", f"{LIST}1/progress/", f"{LIST}1/frames/"]
+)
+def test_the_library_needs_a_login(address: str, page: Client) -> None:
+    response = page.get(address)
+    assert response.status_code == 302
+    assert response.url.startswith("/admin/login/")
+
+
+def test_a_stranger_s_upload_is_not_stored(page: Client) -> None:
+    before = incoming()
+    response = send(page, "a.mp4", bytes(1000))
+    assert response.status_code == 302
+    assert "/admin/login/" in response.url
+    assert incoming() == before
+    assert not Film.objects.exists()
+
+
+def test_a_user_who_is_no_administrator_is_sent_away(page: Client) -> None:
+    get_user_model().objects.create_user("someone", password=PASSWORD)
+    page.login(username="someone", password=PASSWORD)
+    assert page.get(LIST).status_code == 302
+
+
+# --- uploading ------------------------------------------------------------------------------------
+
+
+def test_an_upload_becomes_a_film_whose_import_is_queued(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    before = incoming()
+    content = make_video(seconds=2).read_bytes()
+    response = send(staff, "The_Third_Man.mp4", content, year="1949")
+    assert response.status_code == 302
+    film = Film.objects.get()
+    assert (film.title, film.year, film.state) == ("The Third Man", 1949, Film.State.WAITING)
+    assert film.original_name == "The_Third_Man.mp4"
+    assert film.size == len(content)
+    assert film.files.source().read_bytes() == content
+    assert film.files.source().name == "source.mp4"
+    assert incoming() == before
+    message = queue_client().lindex("films", 0)
+    assert b"gallery.tasks.probe" in message
+    assert str(film) in text(staff.get(LIST))
+
+
+def test_a_title_may_be_given(staff: Client, make_video: Callable[..., Path]) -> None:
+    send(staff, "a.mp4", make_video(seconds=1).read_bytes(), title="影片 & Co")
+    assert Film.objects.get().title == "影片 & Co"
+
+
+def test_the_same_file_twice_is_told(staff: Client, make_video: Callable[..., Path]) -> None:
+    content = make_video(seconds=1).read_bytes()
+    send(staff, "a.mp4", content, title="First")
+    response = send(staff, "b.mkv", content, title="Second")
+    assert response.status_code == 200
+    film = Film.objects.get()
+    assert f"This very file is here already: First (number {film.pk})" in text(response)
+    assert film.files.source().read_bytes() == content
+    assert queue_client().llen("films") == 1
+
+
+def test_an_empty_or_missing_file_is_told(staff: Client) -> None:
+    before = incoming()
+    response = send(staff, "a.mp4", b"")
+    assert "The file is empty." in text(response)
+    missing = staff.post(ADD, {"title": "x", "year": ""})
+    assert "Choose a film file." in text(missing)
+    assert not Film.objects.exists()
+    assert incoming() == before
+
+
+@pytest.mark.parametrize("size", [1000, 300_000])
+def test_a_full_disk_is_told_and_nothing_is_kept(
+    size: int, staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upload is written to /dev/full, the kernel's own full disk."""
+    before = incoming()
+    made: list[Path] = []
+
+    def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
+        path = Path(dir) / f"{prefix}full"
+        path.touch()
+        made.append(path)
+        return os.open("/dev/full", os.O_RDWR), str(path)
+
+    monkeypatch.setattr(uploads.tempfile, "mkstemp", on_full_disk)
+    response = send(staff, "a.mp4", bytes(size))
+    assert response.status_code == 200
+    assert "The disk is full. Nothing was kept of this film." in text(response)
+    assert made
+    assert incoming() == before
+    assert not Film.objects.exists()
+    picture = staff.post(
+        reverse("upload_picture"), {"picture": SimpleUploadedFile("a.jpg", bytes(1000))}
+    )
+    assert picture.status_code == 507
+    assert "The disk is full" in text(picture)
+    assert incoming() == before
+
+
+def test_a_full_disk_while_filing_is_told(
+    staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A media store on another disk than the uploads: the move itself runs out of space.
+
+    The system's answer is the one fake here: no second disk can be filled without being root.
+    """
+    import errno
+
+    from gallery import storage
+
+    def full(_source: Path, _target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before, folders = incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
+    monkeypatch.setattr(storage.shutil, "move", full)
+    response = send(staff, "a.mp4", make_video(seconds=1).read_bytes())
+    monkeypatch.undo()
+    assert response.status_code == 302
+    assert "The disk is full" in text(staff.get(response.url))
+    assert not Film.objects.exists()
+    assert incoming() == before
+    assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
+
+
+def test_title_and_year_can_be_changed_and_the_import_goes_on(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=1))
+    page = staff.get(f"{LIST}{film.pk}/change/")
+    assert 'type="file"' not in text(page)
+    Film.objects.filter(pk=film.pk).update(state=Film.State.PROBING)
+    staff.post(f"{LIST}{film.pk}/change/", {"title": "Better", "year": "2001"})
+    film.refresh_from_db()
+    assert (film.title, film.year, film.state) == ("Better", 2001, Film.State.PROBING)
+
+
+# --- progress, actions, frames, deletion ----------------------------------------------------------
+
+
+def test_progress_asks_for_itself_anew_until_the_end(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=11))
+    address = f"{LIST}{film.pk}/progress/"
+    assert "waiting" in text(staff.get(address))
+    assert "every 1s" in text(staff.get(address))
+    from gallery import pipeline
+
+    first, *_others = pipeline.probe_film(film.pk)
+    pipeline.import_segment(first)
+    half = text(staff.get(address))
+    assert "5 of 11 frames" in half
+    assert "45.5%" in half
+    for segment_id in _others:
+        done = pipeline.import_segment(segment_id)
+    assert done is not None
+    pipeline.finish_film(done)
+    end = text(staff.get(address))
+    assert "ready" in end
+    assert "every 1s" not in end
+    assert "<html" not in end
+    film.delete()
+    assert text(staff.get(address)) == ""
+
+
+def act(client: Client, action: str, *films: Film) -> str:
+    response = client.post(
+        LIST, {"action": action, "_selected_action": [film.pk for film in films]}, follow=True
+    )
+    return text(response)
+
+
+def test_failed_films_are_retried(staff: Client, make_video: Callable[..., Path]) -> None:
+    film = add(make_video(seconds=2))
+    source = film.files.source()
+    aside = source.rename(source.with_name("aside"))
+    import_here(film)
+    assert film.state == Film.State.FAILED
+    assert "gone from the media store" in text(staff.get(LIST))
+    aside.rename(source)
+    assert "1 film is queued." in act(staff, "retry", film)
+    assert queue_client().llen("films") == 1
+    assert import_here(film).state == Film.State.READY
+    # A ready film is not retried, but can be imported again; one under way is neither.
+    assert "under way already" in act(staff, "retry", film)
+    assert "1 film is queued." in act(staff, "import_again", film)
+    assert "under way already" in act(staff, "import_again", film)
+    film.refresh_from_db()
+    assert (film.state, film.run, film.searchable_run) == (Film.State.WAITING, 3, 2)
+
+
+def test_all_frames_can_be_looked_at(staff: Client, demo_film: Film) -> None:
+    address = f"{LIST}{demo_film.pk}/frames/"
+    response = staff.get(address)
+    assert response.status_code == 200
+    assert len(re.findall(r"/thumbs/", text(response))) == min(120, demo_film.frame_count)
+    waiting = Film.objects.create(title="Waiting", sha256="w")
+    assert "no frames yet" in text(staff.get(f"{LIST}{waiting.pk}/frames/"))
+    assert staff.get(f"{LIST}999999/frames/").status_code == 404
+
+
+def test_the_list_shows_ready_waiting_and_failed_films(staff: Client, demo_film: Film) -> None:
+    Film.objects.create(title="Bad", sha256="b", state=Film.State.FAILED, error="It is broken.")
+    Film.objects.create(title="Next", sha256="n")
+    listed = text(staff.get(LIST))
+    assert "It is broken." in listed
+    assert "waiting" in listed
+    assert f"{demo_film.frame_count} frames" in listed
+    assert staff.get(f"{LIST}?q=Bad&state__exact=failed").status_code == 200
+
+
+def test_deleting_in_the_admin_removes_everything(
+    staff: Client, ready_film: Callable[..., Film], make_video: Callable[..., Path]
+) -> None:
+    films = [ready_film(make_video(f"{n}.mp4", seconds=n)) for n in (1, 2, 3)]
+    folders = [film.files.folder for film in films]
+    one = f"{LIST}{films[0].pk}/delete/"
+    assert staff.get(one).status_code == 200
+    assert staff.post(one, {"post": "yes"}).status_code == 302
+    chosen = {"action": "delete_selected", "_selected_action": [f.pk for f in films[1:]]}
+    staff.post(LIST, {**chosen, "post": "yes"})
+    assert not Film.objects.exists()
+    assert not any(folder.exists() for folder in folders)
+    client = index.connect(settings.REDIS_URL)
+    assert client.keys("*:frame:*") + client.keys("*:film:*") == []
+
+
+# --- large films, at a real server ----------------------------------------------------------------
+
+MEGABYTE = 1 << 20
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process and its children hold at their highest."""
+    found = 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            status = (entry / "status").read_text()
+            group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
+        except OSError:
+            continue
+        if group == pid:
+            match = re.search(r"VmHWM:\s+(\d+) kB", status)
+            found += int(match[1]) * 1024 if match else 0
+    return found
+
+
+def upload_zeros(web: Web, cookie: str, token: str, megabytes: int) -> int:
+    """Send a file of zeros piece by piece, as a browser does. Returns the status."""
+    head = (
+        f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'
+        '--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nZeros\r\n'
+        '--x\r\nContent-Disposition: form-data; name="year"\r\n\r\n\r\n'
+        '--x\r\nContent-Disposition: form-data; name="file"; filename="zeros.mp4"\r\n'
+        "Content-Type: video/mp4\r\n\r\n"
+    ).encode()
+    tail = b"\r\n--x--\r\n"
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=120)
+    connection.putrequest("POST", ADD)
+    connection.putheader("Cookie", cookie)
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Content-Length", str(len(head) + megabytes * MEGABYTE + len(tail)))
+    connection.endheaders()
+    connection.send(head)
+    for _ in range(megabytes):
+        connection.send(bytes(MEGABYTE))
+    connection.send(tail)
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status
+
+
+def test_memory_stays_flat_while_a_large_film_is_uploaded(
+    web_server: Web, staff: Client, demo_film: Film
+) -> None:
+    # The model is in memory before anything is measured.
+    with urllib.request.urlopen(f"{web_server.url}/?q=dog", timeout=60) as found:
+        assert found.status == 200
+    staff.get(ADD)
+    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in staff.cookies.items())
+    token = staff.cookies[settings.CSRF_COOKIE_NAME].value
+    assert upload_zeros(web_server, cookie, token, 1) == 302
+    before = resident(web_server.pid)
+    assert before > 20 * MEGABYTE
+    assert upload_zeros(web_server, cookie, token, 300) == 302
+    assert resident(web_server.pid) - before < 50 * MEGABYTE
+    large = Film.objects.get(size=300 * MEGABYTE)
+    assert large.files.source().stat().st_size == 300 * MEGABYTE
+    large.delete()
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(web_server: Web, staff: Client) -> None:
+    from tests.processes import wait_for
+
+    staff.get(ADD)
+    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in staff.cookies.items())
+    before = incoming()
+    connection = http.client.HTTPConnection("127.0.0.1", web_server.port, timeout=30)
+    connection.putrequest("POST", ADD)
+    connection.putheader("Cookie", cookie)
+    connection.putheader("X-CSRFToken", staff.cookies[settings.CSRF_COOKIE_NAME].value)
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Content-Length", str(50 * MEGABYTE))
+    connection.endheaders()
+    connection.send(b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n')
+    connection.send(bytes(5 * MEGABYTE))
+    wait_for(lambda: incoming() - before)
+    connection.close()
+    wait_for(lambda: incoming() == before)
+    assert not Film.objects.exists()
+
+
+@pytest.mark.usefixtures("staff")
+def test_a_film_in_the_library_can_be_watched_over_its_whole_life(
+    staff: Client, tmp_path: Path
+) -> None:
+    """The change page works in every state."""
+    film = add(make_film(tmp_path / "a.mp4", seconds=1))
+    for state in Film.State:
+        Film.objects.filter(pk=film.pk).update(state=state)
+        assert staff.get(f"{LIST}{film.pk}/change/").status_code == 200
+        assert staff.get(f"{LIST}{film.pk}/progress/").status_code == 200

@@ -1,0 +1,205 @@
+"""manage.py: import_film, search, doctor, and the checks at every start."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.core.management import CommandError, call_command
+
+from gallery import checks
+from gallery.models import Film
+from gallery.templatetags.scenes import clock, span, timecode
+from tests.films import noise
+from tests.importing import queue_client
+from tests.processes import free_port, manage
+from tests.test_search import broken_pictures
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def call(name: str, *arguments: Any, **options: Any) -> tuple[str, str]:
+    out, err = StringIO(), StringIO()
+    call_command(name, *arguments, stdout=out, stderr=err, **options)
+    return out.getvalue(), err.getvalue()
+
+
+# --- search ---------------------------------------------------------------------------------------
+
+
+def test_search_prints_json(demo_film: Film) -> None:
+    done = manage("search", "a dog in the snow", "--json", "--count", "5")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 5
+    for row in rows:
+        assert set(row) == {
+            "film", "title", "start", "end", "time", "second", "score", "thumbnail",
+        }  # fmt: skip
+        assert (row["film"], row["title"]) == (demo_film.pk, demo_film.title)
+        assert row["start"] <= row["time"] < row["end"]
+        assert -1 <= row["score"] <= 1
+        assert row["thumbnail"] == f"/thumbs/{demo_film.uid}/1/{row['second']}.jpg"
+    assert [row["score"] for row in rows] == sorted((r["score"] for r in rows), reverse=True)
+    assert len({row["start"] for row in rows}) == 5
+
+
+def test_search_prints_lines(demo_film: Film) -> None:
+    out, _ = call("search", "一只狗", count=3)
+    lines = out.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert re.fullmatch(
+            rf" *-?\d\.\d\d\d  00:0\d:\d\d:\d\d  {re.escape(demo_film.title)}", line
+        )
+
+
+def test_search_takes_a_picture(demo_film: Film) -> None:
+    thumbnail = demo_film.files.run(demo_film.searchable_run or 0).thumbnail(30)
+    out, _ = call("search", image=thumbnail, json=True, count=1)
+    (row,) = json.loads(out)
+    assert row["start"] <= 30 < row["end"]
+
+
+def test_search_keeps_to_one_film(demo_film: Film) -> None:
+    assert json.loads(call("search", "dog", film=demo_film.pk + 1, json=True)[0]) == []
+    assert "Nothing found" in call("search", "dog", film=demo_film.pk + 1)[0]
+
+
+def test_search_refuses_what_makes_no_sense(demo_film: Film, tmp_path: Path) -> None:
+    for arguments, sentence in (
+        (([],), "nothing to search for"),
+        ((["x" * 10_000],), "10000 characters"),
+        ((["dog"], 0), "at least 1"),
+    ):
+        words, *count = arguments
+        with pytest.raises(CommandError, match=sentence):
+            call("search", *words, **({"count": count[0]} if count else {}))
+    with pytest.raises(CommandError, match="not both"):
+        call("search", "dog", image=tmp_path / "a.jpg")
+    with pytest.raises(CommandError, match="No such file"):
+        call("search", image=tmp_path / "missing.jpg")
+    for path, sentence in broken_pictures(tmp_path).values():
+        with pytest.raises(CommandError, match=sentence):
+            call("search", image=path)
+    (tmp_path / "empty.jpg").touch()
+    with pytest.raises(CommandError, match="is empty"):
+        call("search", image=tmp_path / "empty.jpg")
+
+
+def test_search_says_when_redis_is_down(demo_film: Film) -> None:
+    done = manage("search", "dog", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert done.returncode == 1
+    assert "The search index cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- import_film ----------------------------------------------------------------------------------
+
+
+def test_import_film_takes_one_title_for_one_film(make_video: Callable[..., Path]) -> None:
+    with pytest.raises(CommandError, match="one film at a time"):
+        call("import_film", make_video("a.mp4", seconds=1), "b.mp4", title="Title")
+
+
+def test_a_film_is_filed_although_the_queue_is_away(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    begun = time.monotonic()
+    done = manage(
+        "import_film", str(make_video(seconds=1)),
+        CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "the queue cannot be reached" in done.stderr
+    assert Film.objects.get().state == Film.State.WAITING
+    assert time.monotonic() - begun < 60
+    assert queue_client().llen("films") == 0
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
+    from gallery import index
+
+    index.current().drop(demo_film.pk)
+    done = manage("doctor")
+    assert done.returncode == 1
+    assert re.search(
+        r"BAD  Index .*0 frames, but the films have \d+: run .*rebuild_index", done.stdout
+    )
+    assert re.search(r"BAD  Workers .*no Celery worker answers", done.stdout)
+    assert "2 of 8 need attention." in done.stderr
+    Film.objects.update(model="000000000000")
+    assert re.search(r"BAD  Films .*run manage.py reembed", manage("doctor").stdout)
+
+
+def test_the_doctor_survives_a_missing_redis(transactional_db: None) -> None:
+    address = f"redis://user:hush@127.0.0.1:{free_port()}/0"
+    done = manage("doctor", REDIS_URL=address, CELERY_BROKER_URL=address)
+    assert done.returncode == 1
+    assert re.search(r"BAD  Redis +The search index cannot be reached", done.stdout)
+    assert "ok   FFmpeg" in done.stdout
+    assert "hush" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def test_settings_that_make_no_sense_are_told_at_the_start() -> None:
+    done = manage("check", CLIP_EDGES="crop", SEGMENT_SECONDS="0")
+    assert done.returncode == 1
+    assert "gallery.E003" in done.stderr
+    assert "SEGMENT_SECONDS must be at least 1" in done.stderr
+
+
+def test_a_model_that_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
+    done = manage("check", CLIP_MODEL=str(tmp_path))
+    assert "gallery.W001" in done.stderr
+    assert "no config.json in it" in done.stderr
+
+
+def test_an_ffmpeg_that_does_not_run_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("gallery.ffmpeg.binary", lambda: str(broken))
+    assert [message.id for message in checks.ffmpeg_runs()] == ["gallery.E001"]
+    monkeypatch.setattr("gallery.ffmpeg.binary", lambda: str(tmp_path / "missing"))
+    assert [message.id for message in checks.ffmpeg_runs()] == ["gallery.E001"]
+    monkeypatch.undo()
+    assert checks.ffmpeg_runs() == []
+
+
+def test_a_media_store_that_cannot_be_made_is_told(settings: Any, tmp_path: Path) -> None:
+    noise(1).save(tmp_path / "file.png")
+    settings.MEDIA_ROOT = tmp_path / "file.png" / "media"
+    assert [message.id for message in checks.media_store_is_writable()] == ["gallery.E002"]
+
+
+# --- how times are written ------------------------------------------------------------------------
+
+
+def test_times_are_written_as_people_read_them() -> None:
+    from fractions import Fraction
+
+    assert [clock(t) for t in (0, 59.9, 61, 3600, 7384.5)] == [
+        "0:00", "0:59", "1:01", "1:00:00", "2:03:04",
+    ]  # fmt: skip
+    assert timecode(3.5, Fraction(24)) == "00:00:03:12"
+    assert timecode(3661.0, Fraction(0)) == "01:01:01"
+    film_rate = Fraction(24000, 1001)
+    codes = [timecode(float(n / film_rate), film_rate) for n in range(24)]
+    assert codes == [f"00:00:00:{n:02d}" for n in range(24)]
+    assert [span(t) for t in (None, 0.2, 59, 90, 6000)] == [
+        "", "1 second", "59 seconds", "2 minutes", "1.7 hours",
+    ]  # fmt: skip

@@ -1,0 +1,138 @@
+"""Two languages: pages in Chinese speak Chinese, and no sentence is left untranslated."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+from django.test import Client
+from django.utils import translation
+
+from gallery.models import Film
+from imgsearch.local.translations import compile_translations
+from tests.test_search import english_model, synthetic_film
+
+__all__ = ["english_model"]  # a fixture
+
+ROOT = Path(__file__).resolve().parent.parent
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+CATALOG = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """As `make run` does."""
+    compile_translations(ROOT / "locale")
+    translation.trans_real._translations.clear()  # type: ignore[attr-defined]
+
+
+def switch(client: Client, language: str) -> None:
+    response = client.post("/language/setlang/", {"language": language, "next": "/"})
+    assert response.status_code == 302
+
+
+ADDRESSES = ("/", "/films/", "/films/{film}/", "/films/{film}/frames/5/", "/?q=dog", "/nothing/")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_pages_can_be_read_in_chinese_and_in_english(
+    address: str, page: Client, demo_film: Film
+) -> None:
+    address = address.format(film=demo_film.pk)
+    english = page.get(address).content.decode()
+    assert '<html lang="en"' in english
+    switch(page, "zh-hans")
+    chinese = page.get(address).content.decode()
+    assert '<html lang="zh-Hans"' in chinese
+    # The switch itself is named in its own language on every page, the example query is Chinese.
+    few = len(CHINESE.findall(english))
+    assert few < 10
+    assert len(CHINESE.findall(chinese)) > few + 20
+    switch(page, "en")
+    assert page.get(address).content.decode().count("lang=") == english.count("lang=")
+
+
+def test_the_browser_s_language_is_used_at_first(page: Client) -> None:
+    assert (
+        '<html lang="zh-Hans"'
+        in page.get("/", headers={"Accept-Language": "zh-CN"}).content.decode()
+    )
+    assert '<html lang="en"' in page.get("/", headers={"Accept-Language": "fr"}).content.decode()
+
+
+def test_errors_are_told_in_chinese(page: Client, demo_film: Film) -> None:
+    switch(page, "zh-hans")
+    for address in ("/?q=" + "x" * 900, "/?frame=abc", f"/?frame={demo_film.pk}-9999"):
+        response = page.get(address)
+        assert response.status_code == 400
+        alert = re.search(r'role="alert">([^<]+)<', response.content.decode())
+        assert alert
+        assert CHINESE.search(alert[1])
+
+
+def test_the_notice_about_chinese_words_is_in_chinese(
+    static_files: None, english_model: None, db: None
+) -> None:
+    synthetic_film("Film", 4, 4, 1)
+    client = Client()
+    switch(client, "zh-hans")
+    notes = re.findall(r'<p class="note">([^<]+)</p>', client.get("/?q=一只狗").content.decode())
+    assert any("chinese-clip" in note and CHINESE.search(note) for note in notes)
+
+
+def extracted(folder: Path) -> set[str]:
+    """The messages that gettext finds in the sources, in a copy of them."""
+    for name in ("gallery", "imgsearch", "templates", "manage.py"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "locale").mkdir()
+    done = subprocess.run(
+        [sys.executable, "manage.py", "makemessages", "-l", "zh_Hans"],
+        cwd=folder, env=os.environ, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = folder / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
+    with made.open("rb") as file:
+        return {str(m.id if isinstance(m.id, str) else m.id[0]) for m in read_po(file) if m.id}
+
+
+def test_every_message_of_the_sources_is_translated(tmp_path: Path) -> None:
+    with CATALOG.open("rb") as file:
+        catalog = read_po(file, locale="zh_Hans")
+    translated = {
+        str(m.id if isinstance(m.id, str) else m.id[0])
+        for m in catalog
+        if m.id and all(m.string if isinstance(m.string, tuple) else [m.string]) and not m.fuzzy
+    }
+    messages = extracted(tmp_path)
+    assert len(messages) > 100
+    assert sorted(messages - translated) == []
+
+
+def test_the_catalog_is_whole_and_sound(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["msgfmt", "--check", "--statistics", "-o", str(tmp_path / "a.mo"), str(CATALOG)],
+        env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d+ translated messages\.", done.stderr.strip()), done.stderr
+
+
+def test_translations_keep_their_placeholders() -> None:
+    with CATALOG.open("rb") as file:
+        catalog = read_po(file, locale="zh_Hans")
+    pattern = re.compile(r"%\(\w+\)[.\d]*[sdf]|\{\w+\}")
+    for message in catalog:
+        if not message.id:
+            continue
+        singular = message.id if isinstance(message.id, str) else message.id[-1]
+        texts = message.string if isinstance(message.string, tuple) else (message.string,)
+        for text in texts:
+            assert set(pattern.findall(str(text))) == set(pattern.findall(singular)), message.id

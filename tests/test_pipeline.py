@@ -1,0 +1,350 @@
+"""The steps of an import, taken here one by one: failing, repeated, on another model."""
+
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from gallery import housekeeping, index, pipeline, search, storage, weights
+from gallery.errors import QueryError
+from gallery.models import Film, Segment
+from gallery.types import Query, Span
+from tests.films import make_film, moving_scenes
+from tests.importing import (
+    add,
+    assert_complete,
+    assert_gone,
+    import_here,
+    keys_of,
+)
+from tests.processes import free_port, manage, python
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# --- power cuts -----------------------------------------------------------------------------------
+
+
+def test_a_film_waits_while_redis_is_away(
+    redis_server: redis.Redis, tmp_path: Path, settings: Any
+) -> None:
+    """The last step finds no index; nothing is lost, and the sweep tries again."""
+    film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    for segment_id in pipeline.probe_film(film.pk):
+        pipeline.import_segment(segment_id)
+    alive = settings.REDIS_URL
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    assert not pipeline.finish_film(film.pk)
+    film.refresh_from_db()
+    assert film.state == Film.State.INDEXING
+    handed_out: list[tuple[str, int]] = []
+    housekeeping.sweep(True, lambda step, key: handed_out.append((step, key)))
+    assert handed_out == []
+    settings.REDIS_URL = alive
+    Film.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    housekeeping.sweep(False, lambda step, key: handed_out.append((step, key)))
+    assert handed_out == [("finish", film.pk)]
+    assert pipeline.finish_film(film.pk)
+    assert_complete(film)
+
+
+# --- deleting -------------------------------------------------------------------------------------
+
+
+def test_deleting_afterwards_leaves_nothing(
+    ready_film: Callable[..., Film], make_video: Callable[..., Path]
+) -> None:
+    kept = ready_film(make_video("a.mp4", seconds=3))
+    film = ready_film(make_video("b.mp4", seconds=4))
+    number, folder = film.pk, film.files.folder
+    assert keys_of(number)
+    film.delete()
+    assert_gone(number, folder)
+    assert_complete(kept)
+
+
+def test_a_deletion_that_redis_missed_is_made_up_for(
+    ready_film: Callable[..., Film], make_video: Callable[..., Path], settings: Any
+) -> None:
+    film = ready_film(make_video(seconds=3))
+    number, alive = film.pk, settings.REDIS_URL
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    film.delete()
+    settings.REDIS_URL = alive
+    assert keys_of(number)
+    housekeeping.sweep(True, lambda _step, _key: None)
+    assert keys_of(number) == []
+
+
+# --- the same file, the same film -----------------------------------------------------------------
+
+
+def test_the_same_file_twice_is_one_film(
+    redis_server: redis.Redis, make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_video(seconds=2)
+    first = add(path, "First")
+    shutil.copy(path, tmp_path / "other name.mkv")
+    copy, sha256 = pipeline.stored_copy(tmp_path / "other name.mkv")
+    again, is_new = pipeline.add_film(copy, sha256, name="other name.mkv", title="Second")
+    assert (again.pk, is_new, again.title) == (first.pk, False, "First")
+    assert not copy.exists()
+    assert Film.objects.count() == 1
+    assert len(list((settings.MEDIA_ROOT / "films").iterdir())) >= 1
+    assert again.files.source().read_bytes() == path.read_bytes()
+
+
+def test_two_uploads_of_one_file_at_once_are_one_film(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    path = make_video(seconds=1)
+    copies = [pipeline.stored_copy(path) for _ in range(6)]
+    folders_before = set((settings.MEDIA_ROOT / "films").glob("*"))
+    found: list[tuple[int, bool]] = []
+    failures: list[BaseException] = []
+
+    def file(copy: Path, sha256: str) -> None:
+        try:
+            film, is_new = pipeline.add_film(copy, sha256, name="a.mp4")
+            found.append((film.pk, is_new))
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=file, args=copy) for copy in copies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len({number for number, _ in found}) == 1
+    assert sum(is_new for _, is_new in found) == 1
+    assert len(set((settings.MEDIA_ROOT / "films").glob("*")) - folders_before) == 1
+
+
+# --- failing, trying again, importing anew --------------------------------------------------------
+
+
+def test_an_import_under_way_is_not_started_twice(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=8))
+    assert not pipeline.restart(film)
+    first = pipeline.probe_film(film.pk)
+    assert len(first) == 2
+    assert pipeline.probe_film(film.pk) == []
+    assert not pipeline.restart(film)
+    assert pipeline.import_segment(first[0]) is None
+    assert pipeline.import_segment(first[0]) is None
+
+
+def test_a_failed_re_import_keeps_what_was_searchable(
+    redis_server: redis.Redis, ready_film: Callable[..., Film], make_video: Callable[..., Path]
+) -> None:
+    film = ready_film(make_video(seconds=4))
+    source = film.files.source()
+    content = source.read_bytes()
+    source.write_bytes(b"rubbish" * 1000)
+    assert pipeline.restart(film)
+    import_here(film)
+    assert film.state == Film.State.FAILED
+    assert film.searchable_run == 1
+    assert search.search(Query(frame=(film.pk, 2))).hits[0].second == 2
+    assert film.files.run(1).thumbnail(2).is_file()
+    source.write_bytes(content)
+    assert pipeline.restart(film)
+    import_here(film)
+    assert_complete(film)
+
+
+def test_a_full_disk_fails_the_film_and_says_so(
+    redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thumbnails are written to /dev/full, the kernel's own full disk."""
+    film = add(make_video(seconds=3))
+
+    def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
+        path = Path(dir) / f"{prefix}full"
+        path.touch()
+        return os.open("/dev/full", os.O_WRONLY), str(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage.tempfile, "mkstemp", on_full_disk)
+        import_here(film)
+    assert film.state == Film.State.FAILED
+    assert "The disk is full" in film.error
+    assert [p.name for p in film.files.folder.iterdir()] == [film.files.source().name]
+    assert pipeline.restart(film)
+    assert_complete(import_here(film))
+
+
+# --- another model --------------------------------------------------------------------------------
+
+
+def test_a_model_that_changes_during_a_run_starts_it_over(
+    redis_server: redis.Redis, tmp_path: Path
+) -> None:
+    film = add(moving_scenes(tmp_path / "a.mp4", 3, seconds=5))
+    first, second, _third = pipeline.probe_film(film.pk)
+    pipeline.import_segment(first)
+    Film.objects.update(run_model="000000000000")
+    assert pipeline.import_segment(second) is None
+    film.refresh_from_db()
+    assert (film.state, film.run) == (Film.State.WAITING, 2)
+    assert not film.segments.exists()
+    handed_out: list[tuple[str, int]] = []
+    housekeeping.sweep(True, lambda step, key: handed_out.append((step, key)))
+    assert handed_out == [("probe", film.pk)]
+    import_here(film)
+    assert film.state == Film.State.READY
+    assert film.run_model == weights.current().fingerprint
+    assert_complete(film)
+
+
+def test_a_model_that_changes_before_the_last_step_starts_it_over(
+    redis_server: redis.Redis, tmp_path: Path
+) -> None:
+    film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=4))
+    for segment_id in pipeline.probe_film(film.pk):
+        pipeline.import_segment(segment_id)
+    Film.objects.update(run_model="000000000000")
+    assert not pipeline.finish_film(film.pk)
+    film.refresh_from_db()
+    assert (film.state, film.run, keys_of(film)) == (Film.State.WAITING, 2, [])
+
+
+def test_the_index_is_rebuilt_without_decoding_or_embedding(
+    ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
+) -> None:
+    film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=5))
+    query = Query(frame=(film.pk, 7))
+    before = search.search(query).hits
+    redis_server.flushdb()
+    with pytest.raises(QueryError):
+        search.search(query)
+
+    marker = tmp_path / "ffmpeg-was-started"
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {marker}\nexit 1\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    done = python(
+        "-c",
+        "import sys, django; django.setup()\n"
+        "from django.core.management import call_command\n"
+        "call_command('rebuild_index', skip_checks=True)\n"
+        "print(sorted({'torch', 'transformers'} & set(sys.modules)))",
+        PATH=f"{program.parent}:/usr/bin:/bin",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["20 frames of 1 films are in the index.", "[]"]
+    assert not marker.exists()
+    assert_complete(film)
+    assert search.search(query).hits == before
+
+
+def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
+    ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
+) -> None:
+    kept = ready_film(make_film(tmp_path / "a.mp4", seconds=3), "Kept")
+    lost = ready_film(make_film(tmp_path / "b.mp4", seconds=4), "Lost")
+    rows, _ = pipeline.ingest.records(999, kept.files.run(1).load(), kept.duration)
+    index.current().put(999, rows, kept.files.run(1).load().vectors.astype(np.float32))
+    for path in lost.files.run(1).folder.glob("segment-*"):
+        path.unlink()
+    done = manage("rebuild_index")
+    assert done.returncode == 1
+    assert "3 frames of 1 films are in the index." in done.stdout
+    assert f"Lost (number {lost.pk}): its vectors are gone; import it again." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert keys_of(999) == []
+
+
+# --- who owns a segment ---------------------------------------------------------------------------
+
+
+def test_a_segment_has_one_owner(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=3))
+    (number,) = pipeline.probe_film(film.pk)
+    mine, other = Segment.objects.get(pk=number), Segment.objects.get(pk=number)
+    assert mine.claim()
+    assert not other.claim()
+    assert mine.renew(1)
+    Segment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert other.claim()
+    assert not mine.renew(2)
+    assert not mine.complete(3, 2.0)
+    assert other.complete(3, 2.0)
+    assert not mine.claim()
+    fresh = Segment.objects.get(pk=number)
+    assert (fresh.state, fresh.frames_done) == (Segment.State.DONE, 3)
+
+
+def test_a_worker_that_lost_its_segment_throws_its_work_away(
+    redis_server: redis.Redis,
+    make_video: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The film is deleted between two batches of a segment."""
+    film = add(make_video(seconds=20))
+    folder = film.files.folder
+    first, *_others = pipeline.probe_film(film.pk)
+    genuine = Segment.renew
+
+    def delete_then_renew(self: Segment, frames_done: int) -> bool:
+        if frames_done:
+            Film.objects.filter(pk=film.pk).delete()
+        return genuine(self, frames_done)
+
+    monkeypatch.setattr(Segment, "renew", delete_then_renew)
+    assert pipeline.import_segment(first) is None
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("duration", "spans"),
+    [
+        (0.2, [Span(0, None)]),
+        (5.0, [Span(0, None)]),
+        (5.1, [Span(0, 5), Span(5, None)]),
+        (12.0, [Span(0, 5), Span(5, 10), Span(10, None)]),
+    ],
+)
+def test_a_film_is_cut_into_spans_of_which_the_last_is_open(
+    duration: float, spans: list[Span]
+) -> None:
+    assert pipeline.plan(duration) == spans
+
+
+def test_the_way_a_film_is_cut_does_not_matter(
+    ready_film: Callable[..., Film], tmp_path: Path, settings: Any
+) -> None:
+    """Segments of 3 s or one of 1000 s: the same frames, cuts and (nearly) vectors."""
+    path = moving_scenes(tmp_path / "a.mp4", 4, seconds=4.5)
+    settings.SEGMENT_SECONDS = 3
+    film = ready_film(path)
+    short = film.files.run(1).load()
+    settings.SEGMENT_SECONDS = 1000
+    assert pipeline.restart(film)
+    import_here(film)
+    long = film.files.run(2).load()
+    assert short.seconds.tolist() == long.seconds.tolist() == list(range(18))
+    assert short.times.tolist() == long.times.tolist()
+    assert short.cuts.tolist() == long.cuts.tolist()
+    assert len(short.cuts) == 3
+    cosines = (short.vectors.astype(np.float32) * long.vectors.astype(np.float32)).sum(axis=1)
+    assert float(cosines.min()) > 0.999

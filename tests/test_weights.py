@@ -1,0 +1,189 @@
+"""Which model is used, where it comes from, and what happens when the hub is silent."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from gallery import weights
+from gallery.errors import ModelError
+from tests.hub import serving_hub, silent_hub
+from tests.networks import tiny_clip
+from tests.processes import free_port, manage, python
+
+HUB_ID = "somebody/tiny-clip"
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """What this process remembers of its model is forgotten, before and after."""
+    weights.current.cache_clear()
+    yield
+    weights.current.cache_clear()
+
+
+def fetch(endpoint: str, home: Path, *, name: str = HUB_ID) -> tuple[int, str, float]:
+    """Run `manage.py fetch_model` with a hub of our own: exit code, what it printed, seconds."""
+    begun = time.monotonic()
+    done = manage(
+        "fetch_model",
+        HF_ENDPOINT=endpoint, HF_HOME=str(home), HF_HUB_OFFLINE="0", CLIP_MODEL=name,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout + done.stderr, time.monotonic() - begun
+
+
+def start_up() -> float:
+    """Seconds that manage.py takes for nothing at all."""
+    begun = time.monotonic()
+    manage("check")
+    return time.monotonic() - begun
+
+
+# --- the fingerprint ------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_changes_with_whatever_changes_the_vectors(
+    tmp_path: Path, settings: Any
+) -> None:
+    folder = tiny_clip(tmp_path / "m")
+    seen = [weights.describe("m", folder).fingerprint]
+    assert weights.describe("other name", folder).fingerprint == seen[0]
+    tensors = load_file(folder / "model.safetensors")
+    tensors["visual_projection.weight"][0, 0] += 1
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    seen.append(weights.describe("m", folder).fingerprint)
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"resample": 2}))
+    seen.append(weights.describe("m", folder).fingerprint)
+    for edges in ("pad", "tiles"):
+        settings.CLIP_EDGES = edges
+        seen.append(weights.describe("m", folder).fingerprint)
+    assert len(set(seen)) == 5
+    assert all(len(one) == 12 for one in seen)
+
+
+def test_what_a_model_says_of_itself(tmp_path: Path) -> None:
+    plain = weights.describe("m", tiny_clip(tmp_path / "a"))
+    assert (plain.languages, plain.is_demo, plain.width, plain.reads_chinese) == (
+        ("en",), False, 24, False,
+    )  # fmt: skip
+    ours = weights.describe("m", tiny_clip(tmp_path / "b", languages=["en", "zh"], demo=True))
+    assert (ours.languages, ours.is_demo, ours.reads_chinese) == (("en", "zh"), True, True)
+
+
+def test_describing_a_model_loads_no_torch() -> None:
+    done = python(
+        "-c",
+        "import sys, django; django.setup(); from gallery import weights; weights.current();"
+        "print('torch' in sys.modules)",
+    )
+    assert done.stdout.strip() == "False", done.stderr
+
+
+# --- which model it is ----------------------------------------------------------------------------
+
+
+def test_a_folder_is_used_as_it_is(tmp_path: Path, settings: Any, fresh: None) -> None:
+    settings.CLIP_MODEL = str(tiny_clip(tmp_path / "mine"))
+    assert weights.current().folder == tmp_path / "mine"
+    assert weights.current().name == settings.CLIP_MODEL
+
+
+def test_a_folder_without_a_model_is_told(tmp_path: Path, settings: Any, fresh: None) -> None:
+    settings.CLIP_MODEL = str(tmp_path)
+    with pytest.raises(ModelError, match=r"no config\.json in it"):
+        weights.current()
+    code, said, _ = fetch("http://127.0.0.1:1", tmp_path, name=str(tmp_path))
+    assert code == 1
+    assert "no config.json in it" in said
+
+
+def test_without_its_files_the_demo_model_stands_in(settings: Any, fresh: None) -> None:
+    settings.CLIP_MODEL = "nobody/has-this-model"
+    settings.DEMO_MODEL_DIR = settings.BASE_DIR / "demo" / "model"
+    assert weights.local_folder("nobody/has-this-model") is None
+    model = weights.current()
+    assert (model.name, model.is_demo, model.reads_chinese) == ("demo", True, True)
+
+
+# --- the hub --------------------------------------------------------------------------------------
+
+
+def test_a_silent_hub_is_given_up_after_some_seconds(tmp_path: Path) -> None:
+    idle = start_up()
+    with silent_hub() as endpoint:
+        code, said, took = fetch(endpoint, tmp_path)
+    assert code == 0
+    assert "The hub does not answer within 3 seconds" in said
+    assert "runs on the small demo model" in said
+    assert took < weights.HUB_PATIENCE + 2 * idle + 2
+
+
+def test_a_refusing_hub_is_given_up_at_once(tmp_path: Path) -> None:
+    idle = start_up()
+    code, said, took = fetch(f"http://127.0.0.1:{free_port()}", tmp_path)
+    assert code == 0
+    assert "runs on the small demo model" in said
+    assert took < 2 * idle + 2
+
+
+def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "source")
+    (folder / "flax_model.msgpack").write_bytes(bytes(1000))
+    (folder / "README.md").write_text("a model")
+    home = tmp_path / "home"
+    with serving_hub(HUB_ID, folder) as (endpoint, fetched):
+        code, said, _ = fetch(endpoint, home)
+        assert code == 0, said
+        assert f"Downloading {HUB_ID}, once" in said
+        assert "demo model" not in said
+        assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(fetched)
+        assert "flax_model.msgpack" not in fetched
+        fetched.clear()
+        code, said, _ = fetch(endpoint, home)
+        assert (code, fetched) == (0, [])
+        assert f"Model: {HUB_ID}, from {home}" in said
+    done = python(
+        "-c",
+        "import django; django.setup(); from gallery import encoder;"
+        "e = encoder.current(); print(e.model.name, e.model.width, e.text('a dog').shape)",
+        HF_HOME=str(home), CLIP_MODEL=HUB_ID,
+    )  # fmt: skip
+    assert done.stdout.strip() == f"{HUB_ID} 24 (24,)", done.stderr
+
+
+def test_a_model_without_weights_is_not_taken(tmp_path: Path) -> None:
+    folder = tiny_clip(tmp_path / "source")
+    (folder / "model.safetensors").unlink()
+    with serving_hub(HUB_ID, folder) as (endpoint, _fetched):
+        code, said, _ = fetch(endpoint, tmp_path / "home")
+    assert code == 0
+    assert "has no weights that can be used here" in said
+    assert "runs on the small demo model" in said
+
+
+def test_an_unknown_model_is_told(tmp_path: Path) -> None:
+    with serving_hub("else/where", tiny_clip(tmp_path / "source")) as (endpoint, _fetched):
+        code, said, _ = fetch(endpoint, tmp_path / "home")
+    assert code == 0
+    assert f"{HUB_ID} could not be downloaded" in said
+
+
+def test_half_a_download_is_no_model(tmp_path: Path) -> None:
+    """The cache holds the configuration, but no weights: the demo model stands in."""
+    folder = tiny_clip(tmp_path / "source")
+    home = tmp_path / "home"
+    with serving_hub(HUB_ID, folder) as (endpoint, _fetched):
+        assert fetch(endpoint, home)[0] == 0
+    (snapshot,) = (home / "hub").glob("models--*/snapshots/*")
+    (snapshot / "model.safetensors").unlink()
+    code, said, _ = fetch(f"http://127.0.0.1:{free_port()}", home)
+    assert code == 0
+    assert "is not on this disk" in said
+    shutil.rmtree(home)
