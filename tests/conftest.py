@@ -19,10 +19,12 @@ import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
+from django.utils import translation
 
 from gallery import encoder, index, pipeline
 from gallery.models import Film, Shot
 from imgsearch.local import redis_server as embedded
+from tests.browsing import browser, errors, tab  # noqa: F401 - fixtures
 from tests.films import make_film
 from tests.importing import DEMO, add, import_here, queue_client
 from tests.processes import Web, Worker
@@ -40,6 +42,13 @@ def pytest_configure() -> None:
 def pytest_unconfigure() -> None:
     """Remove the folder that the session's settings made."""
     shutil.rmtree(settings.VAR_DIR, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A page that was read in Chinese leaves its thread in Chinese; the next test begins anew."""
+    yield
+    translation.deactivate()
 
 
 # --- Redis --------------------------------------------------------------------------------------
