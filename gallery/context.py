@@ -12,5 +12,5 @@ def installation(_request: HttpRequest) -> dict[str, Any]:
     """The model in use, for the footer."""
     try:
         return {"model": weights.current()}
-    except ModelError as error:
+    except (ModelError, OSError, ValueError) as error:
         return {"model_error": error}

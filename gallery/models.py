@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Sum
 from django.urls import reverse
@@ -17,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from gallery.storage import FilmFiles
 from gallery.types import Probe, Span
+
+FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first moving pictures; a typing error
 
 
 def new_uid() -> str:
@@ -52,7 +55,12 @@ class Film(models.Model):
 
     uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
     title = models.CharField(_("title"), max_length=200)
-    year = models.PositiveSmallIntegerField(_("year"), null=True, blank=True)
+    year = models.PositiveSmallIntegerField(
+        _("year"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(FIRST_YEAR), MaxValueValidator(LAST_YEAR)],
+    )
     original_name = models.CharField(_("file name"), max_length=255, editable=False)
     sha256 = models.CharField(max_length=64, unique=True, editable=False)
     size = models.BigIntegerField(_("bytes"), default=0, editable=False)

@@ -52,7 +52,11 @@ def searchable() -> Any:
 def home(request: HttpRequest) -> HttpResponse:
     """The search box with the newest films, or the results of the search in the address."""
     form = SearchForm(request.GET)
-    context: dict[str, Any] = {"newest": [], "films": searchable().order_by("title")}
+    context: dict[str, Any] = {
+        "newest": [],
+        "films": searchable().order_by("title"),
+        "others": _waiting_for_reembedding(),
+    }
     status = HTTPStatus.OK
     try:
         query = form.query()
@@ -61,7 +65,6 @@ def home(request: HttpRequest) -> HttpResponse:
             context["film"] = Film.objects.filter(pk=query.film).first()
         if query.kind is None:
             context["newest"] = searchable()[:NEWEST]
-            context["others"] = _waiting_for_reembedding()
         else:
             context["results"] = search.search(query)
             context["more_address"] = _address(query, page=query.page + 1)

@@ -1,0 +1,63 @@
+"""A real browser for tests, and how a person logs in with it.
+
+Nothing here may be skipped: without Chromium these tests fail.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth import get_user_model
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+PASSWORD = "a-password-for-this-test"
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without the services that it would call on the network."""
+    # Playwright's own loop runs in this thread, and Django would take it for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    path = shutil.which("chromium")
+    assert path, "chromium is needed: sudo apt-get install -y chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=path,
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+                *("--disable-background-networking", "--disable-component-update"),
+                "--disable-sync",
+            ],
+        )
+        yield started
+        started.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    """What scripts complained about; a journey ends with none."""
+    return []
+
+
+@pytest.fixture
+def tab(browser: Browser, errors: list[str]) -> Iterator[Page]:
+    """A tab of a fresh visitor who reads English, at a desk."""
+    context = browser.new_context(viewport=DESKTOP, locale="en-GB")
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    yield page
+    context.close()
+
+
+def log_in(page: Page, url: str) -> None:
+    """Log in to the admin as somebody made for this test."""
+    get_user_model().objects.create_superuser("admin", password=PASSWORD)
+    page.goto(f"{url}/admin/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")

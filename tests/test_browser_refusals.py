@@ -1,0 +1,36 @@
+"""What the browser shows of films that are none.
+
+A file of its own, because each of these files has a web server of its own: the server remembers the
+ids of content types, which are made anew after every test.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from gallery.models import Film
+from tests.browsing import log_in
+from tests.processes import Web
+
+PATIENCE = 120_000  # milliseconds
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_film_that_is_none_says_why_in_the_admin(
+    web_server: Web, tab: Page, tmp_path: Path
+) -> None:
+    text = tmp_path / "diary.mp4"
+    text.write_text("Dear diary, this is no film.\n" * 50)
+    log_in(tab, web_server.url)
+    tab.goto(f"{web_server.url}/admin/gallery/film/add/")
+    tab.set_input_files("input[type=file]", text)
+    tab.click("[name=_save]")
+    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
+    row = tab.locator("#result_list tbody tr").first
+    expect(row).to_contain_text("failed", timeout=PATIENCE)
+    expect(row).to_contain_text("film")
+    film = Film.objects.get()
+    assert film.error
+    assert film.error in row.inner_text()
