@@ -205,15 +205,21 @@ def _last_packet(path: Path, max_pixels: int) -> float:
         ],
         PROBE_LIMIT * 5,
     )
-    base = _TIME_BASE.search(copied.output)
-    packets = [
-        [int(part) for part in line.split(b",")[2:4]]
-        for line in copied.output.splitlines()
+    end = _latest_end(copied.output)
+    if end is None:
+        raise FilmError(_refusal(copied.said))
+    return end
+
+
+def _latest_end(framecrc: bytes) -> float | None:
+    """When the last of the listed packets ends, in seconds; None when none is listed."""
+    base = _TIME_BASE.search(framecrc)
+    ends = [
+        sum(int(part) for part in line.split(b",")[2:4])
+        for line in framecrc.splitlines()
         if line[:1].isdigit()
     ]
-    if not base or not packets:
-        raise FilmError(_refusal(copied.said))
-    return max(sum(packet) for packet in packets) * int(base[1]) / int(base[2])
+    return max(ends) * int(base[1]) / int(base[2]) if base and ends else None
 
 
 def _refuse_half_a_film(path: Path, found: Probe, max_pixels: int) -> None:
@@ -231,11 +237,13 @@ def _refuse_half_a_film(path: Path, found: Probe, max_pixels: int) -> None:
             [
                 *("-v", "error"),
                 *input_arguments(path, max_pixels, "-ss", f"{tail:.3f}"),
-                *("-map", stream, "-c", "copy", "-frames", "1", "-f", "framecrc", "-"),
+                *("-copyts", "-map", stream, "-c", "copy", "-f", "framecrc", "-"),
             ],
             PROBE_LIMIT,
         )
-        if any(line[:1].isdigit() for line in read.output.splitlines()):
+        # Where a container has lost its list of places, seeking ends up before the break.
+        end = _latest_end(read.output)
+        if end is not None and end - found.start >= tail:
             return
     raise FilmError(incomplete(found.duration, None))
 
