@@ -25,6 +25,7 @@ from tests.films import (
     run_ffmpeg,
     scenes,
 )
+from tests.processes import wait_for
 
 Make = Callable[..., Path]
 PIXELS = 8192 * 4320
@@ -409,6 +410,24 @@ def test_half_a_film_is_told_as_such(
         import_like_the_pipeline(half)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_half_a_film_is_noticed_before_it_is_decoded(name: str, tmp_path: Path) -> None:
+    fast = ("-movflags", "+faststart") if name == "a.mp4" else ()
+    whole = make_film(tmp_path / name, seconds=60, rate="12", options=fast)
+    half = tmp_path / f"half{whole.suffix}"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(FilmError, match="it says that it is 60 seconds long, but its end is miss"):
+        probe(half)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_long_still_at_the_end_is_no_missing_end(name: str, tmp_path: Path) -> None:
+    """Slides: the last picture is shown for half a minute, and nothing comes after it."""
+    film = make_film(tmp_path / name, seconds=120, rate="1/30", picture="testsrc2")
+    assert probe(film).duration == pytest.approx(120, abs=1)
+    assert len(decode(film)[0]) == 4
+
+
 def test_pictures_that_are_too_large_are_refused(make_video: Make) -> None:
     film = make_video(seconds=1, size="640x360")
     with pytest.raises(FilmError, match="larger than this installation accepts"):
@@ -459,7 +478,8 @@ def test_the_limit_ends_ffmpeg_and_its_children(sleepy_ffmpeg: Path) -> None:
     with pytest.raises(FilmError, match="did not finish within 1 seconds"):
         ffmpeg.run(["-version"], limit=1)
     assert time.monotonic() - begun < 10
-    assert in_group(int(sleepy_ffmpeg.read_text())) == []
+    # The kernel takes a moment to carry out the sentence.
+    wait_for(lambda: in_group(int(sleepy_ffmpeg.read_text())) == [], patience=5)
 
 
 def test_the_limit_ends_a_decoder_and_its_children(sleepy_ffmpeg: Path, tmp_path: Path) -> None:
@@ -471,7 +491,8 @@ def test_the_limit_ends_a_decoder_and_its_children(sleepy_ffmpeg: Path, tmp_path
         ffmpeg.decode(film, made_up, WHOLE, width=64, max_pixels=PIXELS, limit=1) as decoding,
     ):
         list(decoding.pictures)
-    assert in_group(int(sleepy_ffmpeg.read_text())) == []
+    # The kernel takes a moment to carry out the sentence.
+    wait_for(lambda: in_group(int(sleepy_ffmpeg.read_text())) == [], patience=5)
 
 
 def test_leaving_early_ends_the_decoder(make_video: Make) -> None:

@@ -19,7 +19,8 @@ from django.utils import timezone
 from gallery import housekeeping, index, pipeline, search, storage, weights
 from gallery.errors import QueryError
 from gallery.models import Film, Segment
-from gallery.types import Query, Span
+from gallery.storage import FilmFiles, RunFiles
+from gallery.types import Picture, Query, Span
 from tests.films import make_film, moving_scenes
 from tests.importing import (
     add,
@@ -105,8 +106,8 @@ def test_the_same_file_twice_is_one_film(
     assert again.files.source().read_bytes() == path.read_bytes()
 
 
-def test_two_uploads_of_one_file_at_once_are_one_film(
-    redis_server: redis.Redis, make_video: Callable[..., Path]
+def test_uploads_of_one_file_at_once_are_one_film(
+    redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_video(seconds=1)
     copies = [pipeline.stored_copy(path) for _ in range(6)]
@@ -123,6 +124,15 @@ def test_two_uploads_of_one_file_at_once_are_one_film(
         finally:
             connection.close()
 
+    together = threading.Barrier(len(copies))
+    genuine = FilmFiles.file_source
+
+    def all_at_once(self: FilmFiles, path: Path, name: str) -> Path:
+        # By now each has seen that there is no such film yet.
+        together.wait(timeout=30)
+        return genuine(self, path, name)
+
+    monkeypatch.setattr(FilmFiles, "file_source", all_at_once)
     threads = [threading.Thread(target=file, args=copy) for copy in copies]
     for thread in threads:
         thread.start()
@@ -299,19 +309,22 @@ def test_a_worker_that_lost_its_segment_throws_its_work_away(
     make_video: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The film is deleted between two batches of a segment."""
+    """The film is deleted while a batch is written: the rest of it comes after the deletion."""
     film = add(make_video(seconds=20))
     folder = film.files.folder
     first, *_others = pipeline.probe_film(film.pk)
-    genuine = Segment.renew
+    genuine = RunFiles.save_thumbnail
+    written: list[bool] = []
 
-    def delete_then_renew(self: Segment, frames_done: int) -> bool:
-        if frames_done:
-            Film.objects.filter(pk=film.pk).delete()
-        return genuine(self, frames_done)
+    def delete_then_save(self: RunFiles, second: int, picture: Picture) -> None:
+        Film.objects.filter(pk=film.pk).delete()
+        genuine(self, second, picture)
+        written.append(folder.exists())
 
-    monkeypatch.setattr(Segment, "renew", delete_then_renew)
+    monkeypatch.setattr(RunFiles, "save_thumbnail", delete_then_save)
     assert pipeline.import_segment(first) is None
+    assert all(written)
+    assert len(written) == 5
     assert not folder.exists()
 
 
