@@ -36,6 +36,8 @@ from gallery.types import FrameRecord, Neighbour, Vector, Vectors
 PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
 FIELDS = ("film", "second", "time", "shot", "start", "end")
+# Alias and run of the server for which the index was seen complete.
+_complete: set[tuple[str, str]] = set()
 RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no flapping
 
 
@@ -303,6 +305,21 @@ class FrameIndex:
             raw = self.client.hget(self._frame_key(film, second), "time")
         return float(raw) if raw is not None else None
 
+    def _require_complete(self) -> None:
+        """Raise IndexWarmingUp while the server builds the index from its hashes, after a start.
+
+        Asking takes milliseconds on a large graph: once complete, it is so until the next start.
+        """
+        start = (self.alias, self.client.info("server")["run_id"])
+        if start in _complete:
+            return
+        info = self._info(self.alias)
+        if info is None:
+            raise IndexMissing
+        if float(info.get("percent_indexed", 1)) < 1:
+            raise IndexWarmingUp
+        _complete.add(start)
+
     def nearest(self, vector: Vector, count: int, film: int | None = None) -> list[Neighbour]:
         """The `count` frames nearest to a unit vector of shape (width,), best first.
 
@@ -327,11 +344,7 @@ class FrameIndex:
         if film is not None:
             parameters["film"] = str(film)
         with _speaking_plainly():
-            info = self._info(self.alias)
-            if info is None:
-                raise IndexMissing
-            if float(info.get("percent_indexed", 1)) < 1:
-                raise IndexWarmingUp
+            self._require_complete()
             found = self.client.ft(self.alias).search(query, query_params=parameters)
         return [
             Neighbour(
