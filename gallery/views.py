@@ -160,15 +160,16 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     if not files.thumbnail(second).is_file():
         raise Http404
     around = range(max(0, second - NEIGHBOURS), second + NEIGHBOURS + 1)
-    shot = Shot.objects.filter(film=shown, start__lte=second + 1e-6).last()
+    time = _time_of(film_id, second)
+    shot = Shot.objects.filter(film=shown, start__lte=time + 1e-6).last()
     context: dict[str, Any] = {
         "film": shown,
         "second": second,
+        "time": time,
         "shot": shot,
         "neighbours": [s for s in around if files.thumbnail(s).is_file()],
         "similar": [],
     }
-    context["time"] = time = _time_of(film_id, second)
     context["citation"] = citation(request, shown, second, time)
     words = split_words(request.GET.get("words", ""))
     context["words"] = request.GET.get("words", "")

@@ -434,3 +434,15 @@ def test_a_picture_above_the_limit_is_refused(page: Client, settings: Any) -> No
     )
     assert response.status_code == 400
     assert "too large" in body(response)
+
+
+def test_a_frame_belongs_to_the_shot_that_its_own_time_lies_in(
+    page: Client, demo_film: Film
+) -> None:
+    """The frame of second 7 may be shown a little later, after a cut that comes in between."""
+    index.current().client.hset(
+        index.current()._frame_key(demo_film.pk, 7), "time", repr(7.0 + 1 / 24)
+    )
+    demo_film.shots.filter(number=2).update(start=7.0 + 1 / 24)
+    body = page.get(f"/films/{demo_film.pk}/frames/7/").content.decode()
+    assert "Shot 3," in body
