@@ -1,5 +1,7 @@
 """What users and admins type in, checked."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -10,34 +12,90 @@ from django.utils.translation import gettext_lazy
 
 from gallery import pictures
 from gallery.errors import GalleryError, QueryError
-from gallery.models import Film
-from gallery.types import Query
+from gallery.models import LAST_YEAR, Film
+from gallery.types import Example, FrameKey, Mode, Order, Query
 
 MOST_PAGES = 200
 # What a browser offers to choose; the import decides what can be read.
 FILM_TYPES = "video/*,.mkv,.mxf,.ts,.m2ts,.flv,.ogv"
 
 
+class Several(forms.Field):
+    """A parameter that may come more than once; each value is matched against `pattern`."""
+
+    widget = forms.MultipleHiddenInput
+
+    def __init__(self, pattern: str, read: Callable[[re.Match[str]], Any], most: int) -> None:
+        super().__init__(required=False)
+        self.pattern = re.compile(pattern)
+        self.read = read
+        self.most = most
+
+    def to_python(self, value: Any) -> tuple[Any, ...]:
+        """Every value read, each once, in their order; empty ones are left out."""
+        given = [one for one in value or () if one]
+        found = [self.pattern.fullmatch(one) for one in given]
+        if len(given) > self.most or None in found:
+            raise ValidationError("malformed", code="invalid")
+        return tuple(dict.fromkeys(self.read(match) for match in found if match))
+
+
+FRAME = r"([0-9]{1,9})-([0-9]{1,9})"
+TOKEN = r"([0-9a-f]{32})"
+WEIGHT = r"(?:\*([0-9]{1,2}(?:\.[0-9]{1,3})?))?"
+MOST_EXAMPLES = 12  # of a kind in one query
+MOST_CHOSEN = 200  # films or labels in one query
+
+
+def _frame(match: re.Match[str]) -> FrameKey:
+    return int(match[1]), int(match[2])
+
+
 class SearchForm(forms.Form):
-    """The address of a search: words, a picture's token or a frame, a film, a page."""
+    """The address of a search: see `gallery.address`."""
 
     q = forms.CharField(required=False, strip=True)
-    picture = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False)
-    frame = forms.RegexField(r"\A[0-9]{1,9}-[0-9]{1,9}\Z", required=False)
-    film = forms.IntegerField(required=False, min_value=1, max_value=2**62)
+    w = forms.FloatField(required=False, min_value=0, max_value=99)
+    frame = Several(
+        FRAME + WEIGHT,
+        lambda m: Example(frame=_frame(m), weight=float(m[3] or 1)),
+        MOST_EXAMPLES,
+    )
+    picture = Several(
+        TOKEN + WEIGHT, lambda m: Example(picture=m[1], weight=float(m[2] or 1)), MOST_EXAMPLES
+    )
+    more = Several(FRAME, _frame, MOST_EXAMPLES)
+    less = Several(FRAME, _frame, MOST_EXAMPLES)
+    sort = forms.ChoiceField(required=False, choices=[(order, order) for order in Order])
+    film = Several(r"([0-9]{1,18})", lambda m: int(m[1]), MOST_CHOSEN)
+    label = Several(r"([0-9]{1,18})", lambda m: int(m[1]), MOST_CHOSEN)
+    to = forms.IntegerField(required=False, min_value=1, max_value=LAST_YEAR)
     page = forms.IntegerField(required=False, min_value=1, max_value=MOST_PAGES)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Names of parameters that are Python's own words."""
+        super().__init__(*args, **kwargs)
+        self.fields["not"] = forms.CharField(required=False, strip=True)
+        self.fields["in"] = forms.ChoiceField(required=False, choices=[(m, m) for m in Mode])
+        self.fields["from"] = forms.IntegerField(required=False, min_value=1, max_value=LAST_YEAR)
 
     def query(self) -> Query:
         """The search that is meant. Raises QueryError when the address makes no sense."""
         if not self.is_valid():
             raise QueryError(_("This address is not one of a search here."))
         given = self.cleaned_data
-        film, _dash, second = given["frame"].partition("-")
         return Query(
             words=given["q"],
-            picture=given["picture"],
-            frame=(int(film), int(second)) if given["frame"] else None,
-            film=given["film"],
+            words_weight=1.0 if given["w"] is None else given["w"],
+            avoid=given["not"],
+            examples=given["frame"] + given["picture"],
+            more=given["more"],
+            less=given["less"],
+            mode=Mode(given["in"] or Mode.BOTH),
+            order=Order(given["sort"] or Order.RELEVANCE),
+            films=given["film"],
+            years=(given["from"], given["to"]),
+            labels=given["label"],
             page=given["page"] or 1,
         )
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from gallery import encoder, index, pictures, weights
 from gallery.errors import QueryError
 from gallery.models import Film
-from gallery.types import Hit, Neighbour, Query, Results, Vector
+from gallery.types import Example, Hit, Neighbour, ProbeKind, Query, Results, Vector
 
 FRAMES_PER_HIT = 8  # asked of the index for each hit wanted: a shot has several frames
 MOST_FRAMES = 10_000  # asked of the index in one query, at the most
@@ -44,8 +44,8 @@ def check_length(words: str) -> None:
 
 def query_vector(query: Query) -> Vector:
     """The unit vector that a query asks for, shape (width,). Raises QueryError."""
-    if query.frame is not None:
-        found = index.current().vector(*query.frame)
+    if query.own is not None:
+        found = index.current().vector(*query.own)
         if found is None:
             raise QueryError(
                 _(
@@ -54,14 +54,14 @@ def query_vector(query: Query) -> Vector:
                 )
             )
         return found
-    if query.picture:
-        return pictures.vector(query.picture)
+    if query.examples:
+        return pictures.vector(query.examples[0].picture)
     return text_vector(query.words)
 
 
 def notices(query: Query) -> list[str]:
     """What the user should know about a query of words, as sentences."""
-    if not query.words or query.picture or query.frame:
+    if query.kind is not ProbeKind.WORDS:
         return []
     said = []
     if _CHINESE.search(query.words) and not weights.current().reads_chinese:
@@ -112,7 +112,7 @@ def search(query: Query) -> Results:
         neighbours = here.nearest(vector, count, query.film)
         films = Film.objects.in_bulk({n.record.film for n in neighbours})
         living = [n for n in neighbours if _is_searchable(films.get(n.record.film))]
-        best = one_per_shot(living, query.frame)
+        best = one_per_shot(living, query.own)
         if len(best) >= wanted or len(neighbours) < count or count == MOST_FRAMES:
             break
         count = min(MOST_FRAMES, count * 4)
@@ -126,7 +126,7 @@ def search(query: Query) -> Results:
 
 def similar(film: int, second: int, count: int) -> list[Hit]:
     """Shots that look like a frame, its own left out."""
-    found = search(Query(frame=(film, second), page_size=count + 1))
+    found = search(Query(examples=(Example((film, second)),), page_size=count + 1))
     return found.hits[1:]
 
 
@@ -141,7 +141,7 @@ def probabilities(film: int, second: int, words: Sequence[str]) -> list[tuple[st
         raise QueryError(_("At most %(most)d words can be asked at once.") % {"most": MOST_WORDS})
     for word in words:
         check_length(word)
-    vector = query_vector(Query(frame=(film, second)))
+    vector = query_vector(Query(examples=(Example((film, second)),)))
     odds = encoder.current().probabilities(vector, words)
     return sorted(zip(words, odds, strict=True), key=lambda pair: -pair[1])
 
@@ -167,6 +167,7 @@ def _hit(neighbour: Neighbour, film: Film) -> Hit:
         start=record.start,
         end=record.end,
         score=neighbour.score,
+        relevance=max(0.0, min(1.0, neighbour.score)),
         thumbnail=thumbnail_address(film, record.second),
         rate=film.rate,
     )

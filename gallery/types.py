@@ -1,5 +1,6 @@
 """What travels between the rooms: frozen values that know nothing of Django, Redis or torch."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
@@ -89,37 +90,133 @@ class ProbeKind(StrEnum):
     WORDS = "words"
     PICTURE = "picture"
     FRAME = "frame"
+    MIXED = "mixed"
+
+
+class Mode(StrEnum):
+    """Where words are looked for: in the pictures, in the dialogue, or in both."""
+
+    BOTH = "both"
+    SEEN = "seen"
+    SAID = "said"
+
+
+class Order(StrEnum):
+    """How hits are ordered."""
+
+    RELEVANCE = "relevance"
+    TIME = "time"
+
+
+FrameKey = tuple[int, int]
+"""A frame by its film's id and its second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A frame, or an uploaded picture's token, to look like; `weight` over 0, 1 by default."""
+
+    frame: FrameKey | None = None
+    picture: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search: words, or an uploaded picture's token, or a frame (film id, second).
+    """A search. All of it stands in the address of its page: see `gallery.address`.
 
-    `film` keeps to one film. `page` counts from 1, of `page_size` hits each.
+    `words` are as typed: one that begins with a minus sign, or "-" and a phrase in quotes, is
+    avoided like those in `avoid`. `more` and `less` are hits marked as right or wrong.
+    `films`, `years` (first and last, each None when open) and `labels` (ids, all of them) keep to a
+    part of the library. `page` counts from 1, of `page_size` hits each. `per_film`: how many hits a
+    film may have, None for what suits the size of the library.
     """
 
     words: str = ""
-    picture: str = ""
-    frame: tuple[int, int] | None = None
-    film: int | None = None
+    words_weight: float = 1.0
+    avoid: str = ""
+    examples: tuple[Example, ...] = ()
+    more: tuple[FrameKey, ...] = ()
+    less: tuple[FrameKey, ...] = ()
+    mode: Mode = Mode.BOTH
+    order: Order = Order.RELEVANCE
+    films: tuple[int, ...] = ()
+    years: tuple[int | None, int | None] = (None, None)
+    labels: tuple[int, ...] = ()
     page: int = 1
     page_size: int = 24
+    per_film: int | None = None
 
     @property
     def kind(self) -> ProbeKind | None:
-        """What it is made of, or None when it is empty."""
-        if self.frame is not None:
-            return ProbeKind.FRAME
-        if self.picture:
-            return ProbeKind.PICTURE
-        return ProbeKind.WORDS if self.words.strip() else None
+        """What it is made of, or None when it asks for nothing."""
+        kinds = {ProbeKind.FRAME if e.frame else ProbeKind.PICTURE for e in self.examples}
+        if self.wanted:
+            kinds.add(ProbeKind.WORDS)
+        if self.more:
+            kinds.add(ProbeKind.FRAME)
+        if len(kinds) > 1 or len(self.examples) > 1:
+            return ProbeKind.MIXED
+        return kinds.pop() if kinds else None
+
+    @property
+    def wanted(self) -> str:
+        """The words that are asked for: `words` without those to avoid."""
+        return " ".join(_AVOIDED.sub(" ", self.words).split())
+
+    @property
+    def avoided(self) -> tuple[str, ...]:
+        """What is to be avoided: words with a minus sign, and those of `avoid`, a phrase each."""
+        marked = (match[1] or match[2] for match in _AVOIDED.finditer(self.words))
+        listed = _LIST.split(self.avoid)
+        return tuple(dict.fromkeys(part.strip() for part in (*marked, *listed) if part.strip()))
+
+    @property
+    def film(self) -> int | None:
+        """The film that it keeps to, when it is one."""
+        return self.films[0] if len(self.films) == 1 else None
+
+    @property
+    def own(self) -> FrameKey | None:
+        """The frame that it looks for and nothing else, or None."""
+        if self.kind is ProbeKind.FRAME and len(self.examples) == 1:
+            return self.examples[0].frame
+        return None
+
+
+# A minus sign before a word or a phrase in quotes; one within a word (film-noir) is part of it.
+_AVOIDED = re.compile(r"""(?<!\S)[-\u2212\uff0d](?:["\u201c]([^"\u201d]*)["\u201d]?|([^\s"]+))""")
+_LIST = re.compile(r"[,;\n\uff0c\uff1b\u3001]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A line of dialogue that was found, shown from `start` up to `end` (seconds).
+
+    `record` is the frame and the shot that it is heard over; `parts` is the text in pieces, each
+    with whether its words were asked for; `language` is a BCP 47 tag.
+    """
+
+    record: FrameRecord
+    start: float
+    end: float
+    language: str
+    parts: tuple[tuple[str, bool], ...]
+
+    @property
+    def text(self) -> str:
+        """The line as it is said."""
+        return "".join(text for text, _marked in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One shot that was found, from `start` to `end`, shown by its best frame at `time` (seconds).
 
-    `score` is a cosine; `thumbnail` is an address on this site; `rate` is frames per second.
+    `score` is what it was ranked by; `relevance`, 0 to 1, says how it compares with the best that
+    this query finds (1) and with an ordinary frame of the library (0). `line` is the dialogue that
+    was found in it. `more_in_film` says that the film has further hits that are not listed.
+    `thumbnail` is an address on this site; `rate` is frames per second.
     """
 
     film: int
@@ -131,14 +228,26 @@ class Hit:
     start: float
     end: float
     score: float
+    relevance: float
     thumbnail: str
     rate: Fraction
+    line: Spoken | None = None
+    more_in_film: bool = False
+
+    @property
+    def key(self) -> FrameKey:
+        """Its frame."""
+        return self.film, self.second
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One page of hits, whether there are more, and what the user should know about them."""
+    """One page of hits, whether there are more, and what the user should know about them.
+
+    `matches` is False when nothing really matches and the hits are merely the nearest.
+    """
 
     hits: list[Hit] = field(default_factory=list)
     more: bool = False
+    matches: bool = True
     notices: list[str] = field(default_factory=list)

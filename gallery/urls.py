@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from gallery import views
+from gallery.views import films, finding, scenes, service
 
 
 class Number(IntConverter):
@@ -29,14 +29,14 @@ register_converter(Uid, "uid")
 register_converter(Token, "token")
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("picture/", views.upload_picture, name="upload_picture"),
-    path("films/", views.film_list, name="films"),
-    path("films/<number:film_id>/", views.film, name="film"),
-    path("films/<number:film_id>/frames/<number:second>/", views.frame, name="frame"),
-    path("films/<number:film_id>/scenes/<number:number>.mp4", views.scene, name="scene"),
-    path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", views.thumbnail, name="thumbnail"),
-    path("stills/<uid:uid>/<number:run>/<number:second>.jpg", views.still, name="still"),
-    path("pictures/<token:token>.jpg", views.probe_picture, name="probe_picture"),
-    path("healthz", views.health, name="health"),
+    path("", finding.home, name="home"),
+    path("picture/", finding.upload_picture, name="upload_picture"),
+    path("films/", films.film_list, name="films"),
+    path("films/<number:film_id>/", films.film, name="film"),
+    path("films/<number:film_id>/frames/<number:second>/", scenes.frame, name="frame"),
+    path("films/<number:film_id>/scenes/<number:number>.mp4", scenes.scene, name="scene"),
+    path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", scenes.thumbnail, name="thumbnail"),
+    path("stills/<uid:uid>/<number:run>/<number:second>.jpg", scenes.still, name="still"),
+    path("pictures/<token:token>.jpg", finding.probe_picture, name="probe_picture"),
+    path("healthz", service.health, name="health"),
 ]

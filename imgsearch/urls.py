@@ -9,5 +9,5 @@ urlpatterns = [
     path("", include("gallery.urls")),
 ]
 
-handler404 = "gallery.views.not_found"
-handler500 = "gallery.views.server_error"
+handler404 = "gallery.views.service.not_found"
+handler500 = "gallery.views.service.server_error"

@@ -20,7 +20,7 @@ from gallery import housekeeping, index, pipeline, search, storage, weights
 from gallery.errors import QueryError
 from gallery.models import Film, Segment
 from gallery.storage import FilmFiles, RunFiles
-from gallery.types import Picture, Query, Span
+from gallery.types import Example, Picture, Query, Span
 from tests.films import make_film, moving_scenes
 from tests.importing import (
     add,
@@ -171,7 +171,7 @@ def test_a_failed_re_import_keeps_what_was_searchable(
     import_here(film)
     assert film.state == Film.State.FAILED
     assert film.searchable_run == 1
-    assert search.search(Query(frame=(film.pk, 2))).hits[0].second == 2
+    assert search.search(Query(examples=(Example((film.pk, 2)),))).hits[0].second == 2
     assert film.files.run(1).thumbnail(2).is_file()
     source.write_bytes(content)
     assert pipeline.restart(film)
@@ -239,7 +239,7 @@ def test_the_index_is_rebuilt_without_decoding_or_embedding(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=5))
-    query = Query(frame=(film.pk, 7))
+    query = Query(examples=(Example((film.pk, 7)),))
     before = search.search(query).hits
     redis_server.flushdb()
     with pytest.raises(QueryError):

@@ -15,7 +15,7 @@ from PIL import Image
 from gallery import encoder, index, pictures, search, weights
 from gallery.errors import IndexUnavailable, QueryError
 from gallery.models import Film
-from gallery.types import FrameRecord, Hit, Query
+from gallery.types import Example, FrameRecord, Hit, Query
 from tests.films import noise
 from tests.importing import DEMO
 from tests.processes import free_port
@@ -71,7 +71,7 @@ def test_the_right_scene_comes_first(language: str, demo_film: Film) -> None:
     ranks: list[int] = []
     print(f"\n{'rank':>4}  {'best':>4}  query")
     for query in queries:
-        hits = search.search(Query(words=query["text"], film=demo_film.pk, page_size=32)).hits
+        hits = search.search(Query(words=query["text"], films=(demo_film.pk,), page_size=32)).hits
         shots = [true_shot(hit.time) for hit in hits]
         rank = min((shots.index(n) + 1 for n in query["shots"] if n in shots), default=99)
         ranks.append(rank)
@@ -87,7 +87,7 @@ def test_what_stands_at_the_edges_is_found(demo_film: Film) -> None:
     """CLIP's own preparation would cut these things off: they are found all the same."""
     ranks = []
     for query in TRUTH["edge_queries"]:
-        hits = search.search(Query(words=query["text"], film=demo_film.pk)).hits
+        hits = search.search(Query(words=query["text"], films=(demo_film.pk,))).hits
         shots = [true_shot(hit.time) for hit in hits]
         ranks.append(min((shots.index(n) + 1 for n in query["shots"] if n in shots), default=99))
     assert len(ranks) >= 12
@@ -116,7 +116,7 @@ def test_every_frame_finds_itself_first(demo_film: Film) -> None:
     seconds = demo_film.files.run(demo_film.searchable_run or 0).load().seconds.tolist()
     assert len(seconds) == demo_film.frame_count >= 100
     for second in seconds:
-        hits = search.search(Query(frame=(demo_film.pk, second))).hits
+        hits = search.search(Query(examples=(Example((demo_film.pk, second)),))).hits
         assert (hits[0].film, hits[0].second) == (demo_film.pk, second)
         assert hits[0].score == pytest.approx(1.0, abs=2e-3)
 
@@ -129,7 +129,7 @@ def test_a_frame_s_picture_finds_the_frame(demo_film: Film) -> None:
     for second in seconds:
         with run.thumbnail(second).open("rb") as file:
             token = pictures.keep(pictures.open_picture(file))
-        hits = search.search(Query(picture=token)).hits
+        hits = search.search(Query(examples=(Example(picture=token),))).hits
         right += hits[0].start <= second < hits[0].end + 0.05
     assert right == len(seconds)
 
@@ -161,7 +161,7 @@ def test_every_shot_is_one_hit_on_one_page(library: list[Film]) -> None:
 def test_the_best_frame_stands_for_its_shot(library: list[Film]) -> None:
     here, film = index.current(), library[1]
     vector = search.text_vector("a cat")
-    hits = search.search(Query(words="a cat", film=film.pk, page_size=40)).hits
+    hits = search.search(Query(words="a cat", films=(film.pk,), page_size=40)).hits
     for hit in hits:
         frames = [here.vector(film.pk, s) for s in range(hit.shot * 12, hit.shot * 12 + 12)]
         best = max(range(12), key=lambda n: float(frames[n] @ vector))  # type: ignore[operator]
@@ -179,15 +179,15 @@ def test_long_shots_do_not_make_pages_short(redis_server: redis.Redis, db: None)
 
 
 def test_one_film_only(library: list[Film]) -> None:
-    results = search.search(Query(words="a dog", film=library[2].pk, page_size=100))
+    results = search.search(Query(words="a dog", films=(library[2].pk,), page_size=100))
     assert {hit.film for hit in results.hits} == {library[2].pk}
     assert len(results.hits) == 40
-    assert search.search(Query(words="a dog", film=10**9)).hits == []
+    assert search.search(Query(words="a dog", films=(10**9,))).hits == []
 
 
 def test_a_hit_tells_all_there_is_to_know(library: list[Film]) -> None:
     film = library[0]
-    hit = search.search(Query(frame=(film.pk, 100))).hits[0]
+    hit = search.search(Query(examples=(Example((film.pk, 100)),))).hits[0]
     assert (hit.title, hit.year, hit.second, hit.time, hit.shot) == ("Film 1", 1999, 100, 100.0, 8)
     assert hit.rate == Fraction(24000, 1001)
     assert hit.thumbnail == f"/thumbs/{film.uid}/1/100.jpg"
@@ -231,7 +231,7 @@ def test_words_are_never_commands(words: str, library: list[Film]) -> None:
 def test_a_frame_that_is_not_there_is_told(library: list[Film]) -> None:
     for frame in ((library[0].pk, 99_999), (10**15, 1)):
         with pytest.raises(QueryError, match="not in the index"):
-            search.search(Query(frame=frame))
+            search.search(Query(examples=(Example(frame),)))
 
 
 def test_a_down_index_is_told(library: list[Film], settings: Any) -> None:
@@ -369,7 +369,7 @@ def test_a_kept_picture_has_one_address_and_is_embedded_once(
 
 def test_a_forgotten_picture_is_told(library: list[Film]) -> None:
     with pytest.raises(QueryError, match="not kept any more"):
-        search.search(Query(picture="0" * 32))
+        search.search(Query(examples=(Example(picture="0" * 32),)))
     for malformed in ("../../etc/passwd", "0" * 31, "A" * 32, "0" * 33, ""):
         with pytest.raises(QueryError):
             pictures.vector(malformed)
@@ -380,4 +380,4 @@ def test_pictures_in_any_shape_are_searched_with(
 ) -> None:
     for number, size in enumerate([(1, 1), (1, 500), (3000, 10), (7, 7)]):
         token = pictures.keep(noise(number, size))
-        assert len(search.search(Query(picture=token)).hits) == 24
+        assert len(search.search(Query(examples=(Example(picture=token),))).hits) == 24

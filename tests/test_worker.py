@@ -12,7 +12,7 @@ import redis
 from gallery import index, pipeline, search, tasks, weights
 from gallery.models import Film, Segment
 from gallery.progress import progress_of
-from gallery.types import Query
+from gallery.types import Example, Query
 from tests.films import make_film, moving_scenes, run_ffmpeg
 from tests.importing import (
     add,
@@ -45,7 +45,7 @@ def test_an_import_makes_every_frame_searchable(worker: Worker, tmp_path: Path) 
     assert film.model == film.run_model == weights.current().fingerprint
     assert film.started < film.finished
     for second in range(20):
-        hits = search.search(Query(frame=(film.pk, second))).hits
+        hits = search.search(Query(examples=(Example((film.pk, second)),))).hits
         assert (hits[0].film, hits[0].second) == (film.pk, second)
     progress = progress_of(film)
     assert (progress.part, progress.done, progress.expected) == (1.0, 20, 20)
@@ -235,7 +235,7 @@ def test_a_film_stays_searchable_while_it_is_imported_anew(worker: Worker, tmp_p
     searches = 0
     while film.is_unfinished:
         assert film.searchable_run == 1
-        hits = search.search(Query(frame=(film.pk, 30))).hits
+        hits = search.search(Query(examples=(Example((film.pk, 30)),))).hits
         assert (hits[0].film, hits[0].second) == (film.pk, 30)
         assert len(hits) == 4
         searches += 1

@@ -72,9 +72,7 @@ def _index() -> str:
         status = index.current().status()
     except IndexMissing:
         return "not made yet; the first film makes it"
-    searchable = Film.objects.filter(
-        searchable_run__isnull=False, model=weights.current().fingerprint
-    )
+    searchable = Film.objects.searchable(weights.current().fingerprint)
     expected = sum(searchable.values_list("frame_count", flat=True))
     if status.ready >= 1 and status.frames != expected:
         raise GalleryError(
@@ -109,11 +107,7 @@ def _films() -> str:
         for state in Film.State
         if Film.objects.filter(state=state).exists()
     ]
-    others = (
-        Film.objects.filter(searchable_run__isnull=False)
-        .exclude(model=weights.current().fingerprint)
-        .count()
-    )
+    others = Film.objects.embedded_otherwise(weights.current().fingerprint).count()
     if others:
         raise GalleryError(
             f"{others} films were embedded by another model and are not searched: "

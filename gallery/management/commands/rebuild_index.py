@@ -17,9 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Every searchable film of the model in use; then what belongs to no film goes."""
-        mine = Film.objects.filter(
-            searchable_run__isnull=False, model=weights.current().fingerprint
-        )
+        mine = Film.objects.searchable(weights.current().fingerprint)
         frames, failed = 0, []
         try:
             here = index.current()

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         """Queue them; the workers do the rest."""
         model = weights.current()
         count = 0
-        others = Film.objects.filter(searchable_run__isnull=False).exclude(model=model.fingerprint)
+        others = Film.objects.embedded_otherwise(model.fingerprint)
         for film in others:
             if pipeline.restart(film):
                 tasks.queue_import(film)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from gallery import pictures, search
 from gallery.errors import GalleryError
 from gallery.templatetags.scenes import timecode
-from gallery.types import Hit, Query
+from gallery.types import Example, Hit, Query
 
 
 class Command(BaseCommand):
@@ -37,8 +37,8 @@ class Command(BaseCommand):
             results = search.search(
                 Query(
                     words=options["words"],
-                    picture=token,
-                    film=options["film"],
+                    examples=(Example(picture=token),) if token else (),
+                    films=(options["film"],) if options["film"] else (),
                     page_size=options["count"],
                 )
             )

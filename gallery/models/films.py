@@ -1,7 +1,4 @@
-"""Durable rows: films, the segments of an import, and the shots that were found.
-
-Importing this loads neither torch nor transformers.
-"""
+"""Films, the segments of their import, and the shots that were found."""
 
 import secrets
 import uuid
@@ -11,7 +8,7 @@ from fractions import Fraction
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +22,18 @@ FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first moving pictures; a typing error
 def new_uid() -> str:
     """A random name for a film's folder."""
     return secrets.token_hex(8)
+
+
+class FilmQuerySet(QuerySet["Film"]):
+    """Films, by whether the model in use (its `fingerprint`) can search them."""
+
+    def searchable(self, fingerprint: str) -> "FilmQuerySet":
+        """Films with frames that this model embedded."""
+        return self.filter(searchable_run__isnull=False, model=fingerprint)
+
+    def embedded_otherwise(self, fingerprint: str) -> "FilmQuerySet":
+        """Films whose frames another model embedded: they wait for `manage.py reembed`."""
+        return self.filter(searchable_run__isnull=False).exclude(model=fingerprint)
 
 
 class Film(models.Model):
@@ -84,6 +93,7 @@ class Film(models.Model):
     video_codec = models.CharField(max_length=40, blank=True, editable=False)
     audio_codec = models.CharField(max_length=40, blank=True, editable=False)
     rotation = models.SmallIntegerField(default=0, editable=False)
+    start_timecode = models.CharField(max_length=11, blank=True, editable=False)
 
     run_model = models.CharField(max_length=12, blank=True, editable=False)
     searchable_run = models.PositiveIntegerField(null=True, editable=False)
@@ -91,6 +101,8 @@ class Film(models.Model):
     shot_count = models.PositiveIntegerField(_("shots"), default=0, editable=False)
     model = models.CharField(max_length=12, blank=True, editable=False, db_index=True)
     model_name = models.CharField(_("model"), max_length=200, blank=True, editable=False)
+
+    objects = FilmQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created", "-id"]

@@ -1,0 +1,1 @@
+"""The pages. Each works without JavaScript; htmx asks for parts of them."""

@@ -1,0 +1,27 @@
+"""What several pages share."""
+
+from pathlib import Path
+
+from django.http import FileResponse, Http404, HttpResponseBase
+from django.views.decorators.cache import cache_control
+from django.views.decorators.vary import vary_on_headers
+
+from gallery import weights
+from gallery.models import Film, FilmQuerySet
+
+# The same address gives a page or a part of it: browsers must not take one for the other.
+BY_HTMX = vary_on_headers("HX-Request", "HX-Target")
+FOR_EVER = cache_control(public=True, max_age=31_536_000, immutable=True)
+
+
+def searchable() -> FilmQuerySet:
+    """Films that can be searched with the model in use."""
+    return Film.objects.searchable(weights.current().fingerprint)
+
+
+def jpeg(path: Path) -> HttpResponseBase:
+    """Answer with a picture; 404 when there is none."""
+    try:
+        return FileResponse(path.open("rb"), content_type="image/jpeg")
+    except FileNotFoundError as error:
+        raise Http404 from error

@@ -1,0 +1,40 @@
+"""What is not a page of the gallery: health, and pages for what went wrong."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from gallery import index
+from gallery.errors import IndexUnavailable
+from gallery.models import Film
+
+
+@require_safe
+def health(_request: HttpRequest) -> JsonResponse:
+    """Whether this process can answer searches; for load balancers and health checks."""
+    state: dict[str, Any] = {"database": "ok", "index": "ok"}
+    status = HTTPStatus.OK
+    Film.objects.exists()
+    try:
+        here = index.current()
+        here.ensure()
+        state["frames"] = here.status().frames
+    except IndexUnavailable as error:
+        state["index"], status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
+    return JsonResponse(state, status=status)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """There is no such page."""
+    message = _("There is nothing at this address. The film may have been deleted.")
+    return render(request, "gallery/error.html", {"message": message}, status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Something unexpected happened."""
+    message = _("Something went wrong here. Nothing was lost; the log says what happened.")
+    return render(request, "gallery/error.html", {"message": message}, status=500)
