@@ -2,13 +2,14 @@
 
 Keys, below a prefix that holds the model's fingerprint, so that vectors of two models never meet:
 
-    PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, embedding
+    PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, look, labels,
+                                     embedding
     PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
-    PREFIX:MODEL:flat, ...:hnsw      search indexes over the hashes; at most both, while switching
+    PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
     PREFIX:MODEL:frames              alias: the index that answers
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,14 +32,23 @@ from gallery.errors import (
     ModelError,
     NoSearchCommands,
 )
-from gallery.types import FrameRecord, Neighbour, Vector, Vectors
+from gallery.types import FrameRecord, Look, Neighbour, Scope, Vector, Vectors
 
 PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
-FIELDS = ("film", "second", "time", "shot", "start", "end")
+FIELDS = ("film", "second", "time", "shot", "start", "end", "look")
+SCHEMA = 2  # raised with the indexed fields: the index is then built anew from the hashes
+BETWEEN_LABELS = ","
+DULL = (Look.BLANK, Look.CREDITS)
+SAMPLE = 2000  # frames that stand for the library
+NO_LABELS: Mapping[int, Sequence[int]] = {}
 # Alias and run of the server for which the index was seen complete.
 _complete: set[tuple[str, str]] = set()
 RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no flapping
+
+
+EVERYWHERE = Scope(dull=True)
+NO_FILM = 0  # the id of none
 
 
 class Kind(StrEnum):
@@ -59,7 +69,7 @@ class Status:
 
 
 @contextmanager
-def _speaking_plainly() -> Iterator[None]:
+def speaking_plainly() -> Iterator[None]:
     """Turn what Redis raises into errors that say what to do."""
     try:
         yield
@@ -128,18 +138,23 @@ class FrameIndex:
         return f"{self.prefix}:film:{film}"
 
     def _name(self, kind: Kind) -> str:
-        return f"{self.prefix}:{kind}"
+        return f"{self.prefix}:{SCHEMA}:{kind}"
 
     # --- the indexes themselves -------------------------------------------------------------
 
     def ensure(self) -> None:
         """Make sure that there is an index to search, and that time-outs are errors."""
-        with _speaking_plainly():
+        with speaking_plainly():
             self._fail_on_timeout()
-            if self._info(self.alias) is None:
+            info = self._info(self.alias)
+            answers = _text(info["index_name"]) if info else ""
+            if answers not in (self._name(Kind.FLAT), self._name(Kind.HNSW)):
                 if self._info(self._name(Kind.FLAT)) is None:
                     self._create(Kind.FLAT)
                 self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
+                if answers:
+                    # Made by an earlier version, with other fields.
+                    self.client.ft(answers).dropindex()
 
     def _fail_on_timeout(self) -> None:
         """By default RediSearch returns part of the answer after a time-out, without a word."""
@@ -158,6 +173,8 @@ class FrameIndex:
             attributes |= {"M": 16, "EF_CONSTRUCTION": 200, "EF_RUNTIME": self.ef_runtime}
         fields: list[Field] = [
             TagField("film"),
+            TagField("look"),
+            TagField("labels", separator=BETWEEN_LABELS),
             VectorField("embedding", kind.upper(), attributes),
         ]
         try:
@@ -184,7 +201,7 @@ class FrameIndex:
 
     def status(self) -> Status:
         """How the index that answers is doing."""
-        with _speaking_plainly():
+        with speaking_plainly():
             info = self._info(self.alias)
         if info is None:
             raise IndexMissing
@@ -209,7 +226,7 @@ class FrameIndex:
         status = self.status()
         limit = self.flat_max if status.kind is Kind.FLAT else self.flat_max * RETURN_TO_FLAT
         wanted = Kind.HNSW if status.frames > limit else Kind.FLAT
-        with _speaking_plainly():
+        with speaking_plainly():
             if wanted is status.kind:
                 other = Kind.FLAT if status.kind is Kind.HNSW else Kind.HNSW
                 if self._info(self._name(other)) is not None:
@@ -227,11 +244,18 @@ class FrameIndex:
 
     # --- frames -----------------------------------------------------------------------------
 
-    def put(self, film: int, records: Sequence[FrameRecord], vectors: Vectors) -> None:
+    def put(
+        self,
+        film: int,
+        records: Sequence[FrameRecord],
+        vectors: Vectors,
+        labels: Mapping[int, Sequence[int]] = NO_LABELS,
+    ) -> None:
         """Make these the frames of `film`: `vectors` has shape (len(records), width), unit rows.
 
-        Frames that it had before and that are not among them go. Raises ModelError for vectors of
-        another width, or that are no unit vectors: RediSearch would skip them silently.
+        `labels` names, by second, the ids of the labels that a frame carries. Frames that it had
+        before and that are not among them go. Raises ModelError for vectors of another width, or
+        that are no unit vectors: RediSearch would skip them silently.
         """
         if vectors.shape != (len(records), self.width):
             raise ModelError(
@@ -242,7 +266,7 @@ class FrameIndex:
             raise ModelError("a vector to be indexed has no unit length")
         rows = vectors.astype(np.float16)
         self.ensure()
-        with _speaking_plainly():
+        with speaking_plainly():
             before = {int(second) for second in self.client.smembers(self._film_key(film))}
             for at in range(0, len(records), PIPELINE):
                 chunk = records[at : at + PIPELINE]
@@ -259,11 +283,24 @@ class FrameIndex:
                             "shot": record.shot,
                             "start": repr(record.start),
                             "end": repr(record.end),
+                            "look": str(record.look),
+                            "labels": _joined(labels.get(record.second, ())),
                             "embedding": row.tobytes(),
                         },
                     )
                 pipe.execute()
             self._forget(film, before - {record.second for record in records})
+
+    def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> None:
+        """Make `labels`, by second, the labels of a film's frames; frames not named have none."""
+        with speaking_plainly():
+            seconds = sorted(int(second) for second in self.client.smembers(self._film_key(film)))
+            for at in range(0, len(seconds), PIPELINE):
+                pipe = self.client.pipeline(transaction=False)
+                for second in seconds[at : at + PIPELINE]:
+                    key = self._frame_key(film, second)
+                    pipe.hset(key, "labels", _joined(labels.get(second, ())))
+                pipe.execute()
 
     def _forget(self, film: int, seconds: set[int]) -> None:
         if seconds:
@@ -274,25 +311,25 @@ class FrameIndex:
 
     def drop(self, film: int) -> int:
         """Take a film out of the index. Returns how many frames it had."""
-        with _speaking_plainly():
+        with speaking_plainly():
             seconds = {int(second) for second in self.client.smembers(self._film_key(film))}
             self._forget(film, seconds)
         return len(seconds)
 
     def films(self) -> list[int]:
         """The films that have frames here, in ascending order."""
-        with _speaking_plainly():
+        with speaking_plainly():
             found = self.client.scan_iter(match=f"{self.prefix}:film:*", count=1000)
             return sorted(int(key.rpartition(b":")[2]) for key in found)
 
     def count(self, film: int) -> int:
         """How many frames of a film are here."""
-        with _speaking_plainly():
+        with speaking_plainly():
             return int(self.client.scard(self._film_key(film)))
 
     def vector(self, film: int, second: int) -> Vector | None:
         """The embedding of one frame, shape (width,), or None when it is not here."""
-        with _speaking_plainly():
+        with speaking_plainly():
             raw = self.client.hget(self._frame_key(film, second), "embedding")
         if raw is None:
             return None
@@ -301,7 +338,7 @@ class FrameIndex:
 
     def time(self, film: int, second: int) -> float | None:
         """When a frame is shown, in seconds of its film, or None when it is not here."""
-        with _speaking_plainly():
+        with speaking_plainly():
             raw = self.client.hget(self._frame_key(film, second), "time")
         return float(raw) if raw is not None else None
 
@@ -320,15 +357,15 @@ class FrameIndex:
             raise IndexWarmingUp
         _complete.add(start)
 
-    def nearest(self, vector: Vector, count: int, film: int | None = None) -> list[Neighbour]:
-        """The `count` frames nearest to a unit vector of shape (width,), best first.
+    def nearest(self, vector: Vector, count: int, scope: Scope = EVERYWHERE) -> list[Neighbour]:
+        """The `count` frames of `scope` nearest to a unit vector of shape (width,), best first.
 
-        `film` keeps to one film. Raises IndexWarmingUp while the index is rebuilt after a
-        restart, rather than answering from a part of it.
+        Raises IndexWarmingUp while the index is rebuilt after a restart, rather than answering
+        from a part of it.
         """
         if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
             raise ModelError("the query vector has the wrong shape or no direction")
-        chosen = "(@film:{$film})" if film is not None else "*"
+        chosen, parameters = _conditions(scope)
         query = (
             SearchQuery(f"{chosen}=>[KNN $count @embedding $vector AS distance]")
             .return_fields(*FIELDS, "distance")
@@ -337,37 +374,83 @@ class FrameIndex:
             .timeout(QUERY_TIMEOUT)
             .dialect(2)
         )
-        parameters: dict[str, str | int | float | bytes] = {
-            "count": count,
-            "vector": vector.astype(np.float16).tobytes(),
-        }
-        if film is not None:
-            parameters["film"] = str(film)
-        with _speaking_plainly():
+        parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
+        with speaking_plainly():
             self._require_complete()
             found = self.client.ft(self.alias).search(query, query_params=parameters)
-        return [
-            Neighbour(
-                FrameRecord(
-                    film=int(row.film),
-                    second=int(row.second),
-                    time=float(row.time),
-                    shot=int(row.shot),
-                    start=float(row.start),
-                    end=float(row.end),
-                ),
-                score=1.0 - float(row.distance),
-            )
-            for row in found.docs
-        ]
+        return [Neighbour(_record(row), score=1.0 - float(row.distance)) for row in found.docs]
+
+    def sample(self) -> Vectors:
+        """Embeddings that stand for the library: shape (n, width), n at most SAMPLE, unit rows.
+
+        Random frames of random films, the same for a while: they say what an ordinary frame is.
+        """
+        with speaking_plainly():
+            films = self.films()
+            picks = np.random.default_rng(0)
+            keys: list[str] = []
+            most = max(1, -(-SAMPLE // max(1, len(films))))
+            for film in picks.permutation(films)[:SAMPLE].tolist():
+                seconds = sorted(int(s) for s in self.client.smembers(self._film_key(film)))
+                some = picks.permutation(seconds)[:most].tolist()
+                keys += [self._frame_key(film, second) for second in some]
+            pipe = self.client.pipeline(transaction=False)
+            for key in keys[:SAMPLE]:
+                pipe.hget(key, "embedding")
+            found = [raw for raw in pipe.execute() if raw is not None]
+        if not found:
+            return np.zeros((0, self.width), np.float32)
+        rows = np.frombuffer(b"".join(found), np.float16).reshape(-1, self.width)
+        vectors = rows.astype(np.float32)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | float | bytes]]:
+    """A scope as RediSearch filters by it: values go in as parameters, never as text."""
+    parameters: dict[str, str | int | float | bytes] = {}
+
+    def named(values: Sequence[object]) -> str:
+        names = []
+        for value in values:
+            name = f"p{len(parameters)}"
+            parameters[name] = str(value)
+            names.append(f"${name}")
+        return "|".join(names)
+
+    parts = []
+    if scope.films is not None:
+        parts.append(f"@film:{{{named(scope.films or (NO_FILM,))}}}")
+    if scope.without:
+        parts.append(f"-@film:{{{named(scope.without)}}}")
+    parts += [f"@labels:{{{named([label])}}}" for label in scope.labels]
+    if not scope.dull:
+        # Frames put here by an earlier version have no look: they are offered.
+        parts.append(f"-@look:{{{named(DULL)}}}")
+    return (f"({' '.join(parts)})" if parts else "*"), parameters
+
+
+def _record(row: Any) -> FrameRecord:
+    return FrameRecord(
+        film=int(row.film),
+        second=int(row.second),
+        time=float(row.time),
+        shot=int(row.shot),
+        start=float(row.start),
+        end=float(row.end),
+        look=Look(getattr(row, "look", Look.PICTURE)),
+    )
 
 
 def check_server(url: str) -> None:
     """Raise when the Redis server at `url` cannot be used, in words that say what to do."""
-    with _speaking_plainly():
+    with speaking_plainly():
         client = connect(url)
         client.ping()
         client.execute_command("FT._LIST")
+
+
+def _joined(labels: Sequence[int]) -> str:
+    return BETWEEN_LABELS.join(str(label) for label in labels)
 
 
 def _text(value: Any) -> str:

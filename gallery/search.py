@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from gallery import encoder, index, pictures, weights
 from gallery.errors import QueryError
 from gallery.models import Film
-from gallery.types import Example, Hit, Neighbour, ProbeKind, Query, Results, Vector
+from gallery.types import Example, Hit, Neighbour, ProbeKind, Query, Results, Scope, Vector
 
 FRAMES_PER_HIT = 8  # asked of the index for each hit wanted: a shot has several frames
 MOST_FRAMES = 10_000  # asked of the index in one query, at the most
@@ -109,7 +109,11 @@ def search(query: Query) -> Results:
     here = index.current()
     count = min(MOST_FRAMES, wanted * FRAMES_PER_HIT)
     while True:
-        neighbours = here.nearest(vector, count, query.film)
+        neighbours = here.nearest(
+            vector,
+            count,
+            Scope(films=query.films or None, labels=query.labels, dull=query.own is not None),
+        )
         films = Film.objects.in_bulk({n.record.film for n in neighbours})
         living = [n for n in neighbours if _is_searchable(films.get(n.record.film))]
         best = one_per_shot(living, query.own)

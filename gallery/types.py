@@ -64,6 +64,14 @@ class Shot:
     end: float
 
 
+class Look(StrEnum):
+    """Whether a frame is worth offering: a picture, a blank one, or letters on a plain ground."""
+
+    PICTURE = "picture"
+    BLANK = "blank"
+    CREDITS = "credits"
+
+
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
     """A frame as the index keeps it: shown at `time`, in a shot from `start` to `end` (seconds)."""
@@ -74,6 +82,20 @@ class FrameRecord:
     shot: int
     start: float
     end: float
+    look: Look = Look.PICTURE
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A part of the library: these films, or all but some; shots that carry all these labels.
+
+    `dull`: blank frames and credits as well.
+    """
+
+    films: tuple[int, ...] | None = None
+    without: tuple[int, ...] = ()
+    labels: tuple[int, ...] = ()
+    dull: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gallery.errors import (
     NoSearchCommands,
 )
 from gallery.index import FrameIndex, Kind
-from gallery.types import FrameRecord, Vectors
+from gallery.types import FrameRecord, Scope, Vectors
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.processes import free_port, wait_for
@@ -97,10 +97,10 @@ def test_one_film_only(here: FrameIndex) -> None:
     vectors = random_vectors(40)
     for film in (1, 11, 111):
         here.put(film, records(film, 40), vectors)
-    found = here.nearest(vectors[3], 100, film=11)
+    found = here.nearest(vectors[3], 100, Scope(films=(11,)))
     assert {n.record.film for n in found} == {11}
     assert len(found) == 40
-    assert here.nearest(vectors[3], 10, film=5) == []
+    assert here.nearest(vectors[3], 10, Scope(films=(5,))) == []
 
 
 def test_putting_again_replaces(here: FrameIndex, redis_server: redis.Redis) -> None:
@@ -234,7 +234,7 @@ def test_it_moves_to_the_graph_and_back_while_searches_go_on(
         wait_for(lambda: len(found) > more)
     assert set(found) == {10}
     names = redis_server.execute_command("FT._LIST")
-    assert names == [b"t:model1:flat"]
+    assert names == [b"t:model1:2:flat"]
 
 
 def test_between_the_two_limits_it_stays_what_it_is(make_index: Callable[..., FrameIndex]) -> None:
@@ -278,7 +278,7 @@ def test_the_graph_searches_as_wide_as_the_settings_say(
     here = make_index(flat_max=2)
     here.put(1, records(1, 10), random_vectors(10))
     tend_until(here, Kind.HNSW)
-    said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:hnsw", "embedding")
+    said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:2:hnsw", "embedding")
     graph = said[said.index(b"BACKEND_INDEX") + 1]
     assert graph[graph.index(b"EF_RUNTIME") + 1] == 200
 
