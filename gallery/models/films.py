@@ -50,6 +50,9 @@ class Film(models.Model):
 
     A film with `searchable_run` is searched, also while it is imported anew: the frames of the
     last finished run answer until those of the new one replace them.
+
+    `labelled_as` names the labels that its frames in the index carry, `labelled` since when: see
+    `gallery.labelling`.
     """
 
     class State(models.TextChoices):
@@ -101,6 +104,8 @@ class Film(models.Model):
     shot_count = models.PositiveIntegerField(_("shots"), default=0, editable=False)
     model = models.CharField(max_length=12, blank=True, editable=False, db_index=True)
     model_name = models.CharField(_("model"), max_length=200, blank=True, editable=False)
+    labelled_as = models.CharField(max_length=16, blank=True, editable=False)
+    labelled = models.DateTimeField(null=True, editable=False)
 
     objects = FilmQuerySet.as_manager()
 

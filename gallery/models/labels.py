@@ -9,6 +9,10 @@ from gallery.models.films import Film
 class Label(models.Model):
     """A name, the prompts that describe it, and the score from which a shot carries it.
 
+    `scale` says how scores are measured, see `gallery.labelling.Scale`; empty until there was a
+    film to measure it with. `model` is the fingerprint of the model with which the threshold was
+    chosen.
+
     `applied` is when it was last computed for all films with the values it has now; until then
     (None) a worker is on its way, and the index shows what was computed before.
     """
@@ -16,6 +20,8 @@ class Label(models.Model):
     name = models.CharField(_("name"), max_length=60, unique=True)
     prompts = models.TextField(_("prompts"), help_text=_("One a line. A scene fits any of them."))
     threshold = models.FloatField(_("threshold"), default=0.0)
+    scale = models.JSONField(default=dict, editable=False)
+    model = models.CharField(max_length=12, blank=True, editable=False)
     applied = models.DateTimeField(null=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
 
