@@ -216,7 +216,8 @@ class Spoken:
     """A line of dialogue that was found, shown from `start` up to `end` (seconds).
 
     `record` is the frame and the shot that it is heard over; `parts` is the text in pieces, each
-    with whether its words were asked for; `language` is a BCP 47 tag.
+    with whether its words were asked for; `language` is a BCP 47 tag. `complete`: it holds all the
+    words that were asked for, not only some.
     """
 
     record: FrameRecord
@@ -224,6 +225,7 @@ class Spoken:
     end: float
     language: str
     parts: tuple[tuple[str, bool], ...]
+    complete: bool = True
 
     @property
     def text(self) -> str:
