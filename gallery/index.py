@@ -5,15 +5,17 @@ Keys, below a prefix that holds the model's fingerprint, so that vectors of two 
     PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, look, labels,
                                      embedding
     PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
+    PREFIX:MODEL:lock:FILM           held by whoever writes a film's frames
     PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
     PREFIX:MODEL:frames              alias: the index that answers
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from django.utils.translation import gettext as _
 from redis.commands.search.field import Field, TagField, VectorField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
 from redis.commands.search.query import Query as SearchQuery
+from redis.exceptions import LockError
 
 from gallery import weights
 from gallery.errors import (
@@ -32,7 +35,7 @@ from gallery.errors import (
     ModelError,
     NoSearchCommands,
 )
-from gallery.types import FrameRecord, Look, Neighbour, Scope, Vector, Vectors
+from gallery.types import FrameKey, FrameRecord, Look, Neighbour, Scope, Vector, Vectors
 
 PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
@@ -40,6 +43,8 @@ FIELDS = ("film", "second", "time", "shot", "start", "end", "look")
 SCHEMA = 2  # raised with the indexed fields: the index is then built anew from the hashes
 BETWEEN_LABELS = ","
 DULL = (Look.BLANK, Look.CREDITS)
+LOCK_SECONDS = 120.0  # after which a worker that holds a film is taken for dead
+LOCK_PATIENCE = 30.0  # seconds to wait for another worker
 SAMPLE = 2000  # frames that stand for the library
 NO_LABELS: Mapping[int, Sequence[int]] = {}
 # Alias and run of the server for which the index was seen complete.
@@ -291,16 +296,55 @@ class FrameIndex:
                 pipe.execute()
             self._forget(film, before - {record.second for record in records})
 
-    def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> None:
-        """Make `labels`, by second, the labels of a film's frames; frames not named have none."""
+    def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> int:
+        """Make `labels`, by second, the labels of a film's frames; frames not named have none.
+
+        Returns how many frames changed. Only these are written: after any write to a hash the
+        graph takes in its vector anew, which takes 2 ms a frame.
+        """
+        changed = 0
         with speaking_plainly():
             seconds = sorted(int(second) for second in self.client.smembers(self._film_key(film)))
             for at in range(0, len(seconds), PIPELINE):
-                pipe = self.client.pipeline(transaction=False)
-                for second in seconds[at : at + PIPELINE]:
-                    key = self._frame_key(film, second)
-                    pipe.hset(key, "labels", _joined(labels.get(second, ())))
-                pipe.execute()
+                chunk = seconds[at : at + PIPELINE]
+                read = self.client.pipeline(transaction=False)
+                write = self.client.pipeline(transaction=False)
+                for second in chunk:
+                    read.hget(self._frame_key(film, second), "labels")
+                for second, before in zip(chunk, read.execute(), strict=True):
+                    after = _joined(labels.get(second, ()))
+                    if after != _text(before or b""):
+                        write.hset(self._frame_key(film, second), "labels", after)
+                        changed += 1
+                write.execute()
+        return changed
+
+    @contextmanager
+    def alone(self, film: int) -> Iterator[None]:
+        """Nobody else who asks for the same writes this film's frames meanwhile."""
+        with speaking_plainly():
+            lock = self.client.lock(f"{self.prefix}:lock:{film}", LOCK_SECONDS)
+            if not lock.acquire(blocking_timeout=LOCK_PATIENCE):
+                raise IndexUnavailable(
+                    _("Another worker is writing this film into the index. Please try again.")
+                )
+        try:
+            yield
+        finally:
+            # Lost after a long pause, or with the server: then it is not ours to release.
+            with suppress(LockError, redis.RedisError):
+                lock.release()
+
+    def labels(self, frames: Sequence[tuple[int, int]]) -> list[set[int]]:
+        """The ids of the labels that frames, each a film's id and a second, carry."""
+        with speaking_plainly():
+            pipe = self.client.pipeline(transaction=False)
+            for film, second in frames:
+                pipe.hget(self._frame_key(film, second), "labels")
+            found = pipe.execute()
+        return [
+            {int(one) for one in _text(raw or "").split(BETWEEN_LABELS) if one} for raw in found
+        ]
 
     def _forget(self, film: int, seconds: set[int]) -> None:
         if seconds:
@@ -335,6 +379,28 @@ class FrameIndex:
             return None
         vector = np.frombuffer(raw, np.float16).astype(np.float32)
         return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+    def frames(self, keys: Sequence[FrameKey]) -> tuple[list[FrameRecord], Vectors]:
+        """Those of the frames that are here, in the order asked for, and their embeddings.
+
+        The embeddings have shape (n, width), float32, unit rows.
+        """
+        rows: list[Any] = []
+        with speaking_plainly():
+            for at in range(0, len(keys), PIPELINE):
+                pipe = self.client.pipeline(transaction=False)
+                for film, second in keys[at : at + PIPELINE]:
+                    pipe.hmget(self._frame_key(film, second), *FIELDS, "embedding")
+                rows += [row for row in pipe.execute() if row[-1] is not None]
+        found = [
+            _record(
+                SimpleNamespace(**{n: _text(v) for n, v in zip(FIELDS, row, strict=False) if v})
+            )
+            for row in rows
+        ]
+        raw = b"".join(row[-1] for row in rows)
+        vectors = np.frombuffer(raw, np.float16).reshape(-1, self.width).astype(np.float32)
+        return found, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def time(self, film: int, second: int) -> float | None:
         """When a frame is shown, in seconds of its film, or None when it is not here."""
