@@ -1,70 +1,265 @@
-"""A query becomes a vector, the frames near it, and of these the hits: one a shot."""
+"""The one search of pages, API and commands: a query becomes hits, one a shot, few a film.
 
-import re
-from collections.abc import Sequence
-from functools import lru_cache
+Pictures are ranked by the vector of `gallery.vectors`, dialogue by Redis full text, and both are
+made one by reciprocal rank fusion.
+"""
 
-from django.conf import settings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from gallery import encoder, index, pictures, weights
+from gallery import encoder, index, ordinary, ranking, vectors, weights
 from gallery.errors import QueryError
 from gallery.models import Film
-from gallery.types import Example, Hit, Neighbour, ProbeKind, Query, Results, Scope, Vector
+from gallery.ordinary import Ordinary, is_chinese
+from gallery.ranking import ShotKey, shot_key
+from gallery.types import (
+    Example,
+    FrameKey,
+    FrameRecord,
+    Hit,
+    Mode,
+    Neighbour,
+    Order,
+    Query,
+    Results,
+    Scope,
+    Spoken,
+    Vector,
+)
+from gallery.vectors import Term
 
 FRAMES_PER_HIT = 8  # asked of the index for each hit wanted: a shot has several frames
 MOST_FRAMES = 10_000  # asked of the index in one query, at the most
+MOST_LINES = 200  # of dialogue that are ranked
+FUSED = 200  # shots of the picture ranking that are fused with the dialogue; the rest follow
+FEW = 4  # hits of one film, in a library of many
+BY_TIME = 200  # best hits that are put in the order of time
 MOST_WORDS = 100  # of which the probability can be asked at once
-_CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+PARTLY_SAID = 0.5  # the relevance of a line that holds only some of the words
 
 
-def text_vector(words: str) -> Vector:
-    """The embedding of a text query, remembered. Raises QueryError when it is too long."""
-    check_length(words)
-    return _text_vector(words.strip(), weights.current().fingerprint)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A shot that was found, by its pictures (`seen`, a cosine), by what is said, or both."""
+
+    record: FrameRecord
+    score: float
+    seen: float | None = None
+    line: Spoken | None = None
 
 
-@lru_cache(maxsize=1024)
-def _text_vector(words: str, fingerprint: str) -> Vector:  # noqa: ARG001 - part of the key
-    return encoder.current().text(words)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A query made ready: its terms, the vector they make, and where it looks."""
+
+    query: Query
+    terms: list[Term]
+    vector: Vector | None
+    scope: Scope
+    ordinary: Ordinary
+    most: int | None
 
 
-def check_length(words: str) -> None:
-    """Raise QueryError when a query has more characters than are accepted."""
-    if len(words) > settings.MAX_QUERY_CHARACTERS:
-        raise QueryError(
-            _(
-                "The query is too long: %(given)d characters, at most %(most)d are accepted. "
-                "A few words that describe the scene work best."
-            )
-            % {"given": len(words), "most": settings.MAX_QUERY_CHARACTERS}
+def search(query: Query) -> Results:
+    """Find the shots that a query describes.
+
+    Raises QueryError when it cannot be done as asked, and IndexUnavailable when not now.
+    """
+    plan = _planned(query)
+    first = (query.page - 1) * query.page_size
+    wanted = BY_TIME if query.order is Order.TIME else first + query.page_size + 1
+    films: dict[int, Film] = {}
+    seen, crowded = _seen(plan, wanted, films)
+    said = _said(plan, films)
+    found = _merged(seen, said) if said else [_Found(n.record, n.score, n.score) for n in seen]
+    found, more = ranking.few_per_film(found, lambda one: one.record.film, plan.most)
+    level = plan.ordinary.level(plan.vector)[0] if plan.vector is not None else 0.0
+    best = max((one.seen for one in found if one.seen is not None), default=1.0)
+    if query.order is Order.TIME:
+        found = sorted(
+            found[:BY_TIME], key=lambda one: (films[one.record.film].title, one.record.start)
         )
-
-
-def query_vector(query: Query) -> Vector:
-    """The unit vector that a query asks for, shape (width,). Raises QueryError."""
-    if query.own is not None:
-        found = index.current().vector(*query.own)
-        if found is None:
-            raise QueryError(
-                _(
-                    "This frame is not in the index. Its film was deleted, or another model "
-                    "embedded it; an administrator can bring it over with manage.py reembed."
-                )
+    page = found[first : first + query.page_size]
+    return Results(
+        hits=[
+            _hit(
+                one,
+                films[one.record.film],
+                _relevance(one, level, best),
+                more_in_film=one.record.film in crowded | more,
             )
-        return found
-    if query.examples:
-        return pictures.vector(query.examples[0].picture)
-    return text_vector(query.words)
+            for one in page
+        ],
+        more=len(found) > first + query.page_size,
+        matches=_matches(plan, seen, said),
+        notices=notices(query),
+    )
+
+
+def _planned(query: Query) -> _Plan:
+    """Make a query ready. Raises QueryError when it asks for nothing."""
+    if query.kind is None:
+        if query.avoided or query.less:
+            raise QueryError(
+                _("Say what to look for, too: words, a picture or a frame, not only what to avoid.")
+            )
+        raise QueryError(_("There is nothing to search for: give words, a picture or a frame."))
+    library = Film.objects.searchable(weights.current().fingerprint)
+    here = ordinary.of_library(library.count())
+    by_pictures = query if query.mode is not Mode.SAID else replace(query, words="")
+    terms = vectors.terms(by_pictures, here)
+    asked = any(term.weight > 0 for term in terms)
+    scope = _scope(query)
+    count = len(scope.films) if scope.films is not None else library.count()
+    return _Plan(
+        query=query,
+        terms=terms,
+        vector=vectors.combined(terms, here) if asked else None,
+        scope=scope,
+        ordinary=here,
+        most=query.per_film if query.per_film is not None else _few(count, query.page_size),
+    )
+
+
+def _few(films: int, page_size: int) -> int | None:
+    """How many hits a film may have: few where there are many films, all where there is one."""
+    return None if films <= 1 else max(FEW, -(-page_size // films))
+
+
+def _scope(query: Query) -> Scope:
+    films: tuple[int, ...] | None = query.films or None
+    first, last = query.years
+    if first or last:
+        of_years = Film.objects.filter(year__gte=first or 0, year__lte=last or 10_000)
+        if films is not None:
+            of_years = of_years.filter(pk__in=films)
+        films = tuple(of_years.values_list("pk", flat=True))
+    own = query.own is not None
+    return Scope(films=films, labels=query.labels, dull=own)
+
+
+def _seen(plan: _Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbour], set[int]]:
+    """The shots whose frames lie nearest, best first, and the films that have more of them.
+
+    Films that have given all they may are left out of the next, wider look. `films` is filled
+    with those that were met.
+    """
+    if plan.vector is None:
+        return [], set()
+    here = index.current()
+    if plan.query.words and plan.query.mode is Mode.BOTH:
+        wanted = max(wanted, FUSED)
+    count = min(MOST_FRAMES, wanted * FRAMES_PER_HIT)
+    met: dict[FrameKey, Neighbour] = {}
+    scope = plan.scope
+    while True:
+        some = here.nearest(plan.vector, count, scope)
+        _meet({n.record.film for n in some}, films)
+        met |= {(n.record.film, n.record.second): n for n in some if n.record.film in films}
+        shots = _without_wrong(ranking.one_per_shot(list(met.values()), plan.query.own), plan)
+        kept, crowded = ranking.few_per_film(shots, lambda n: n.record.film, plan.most)
+        if len(kept) >= wanted or len(some) < count:
+            return kept, crowded
+        full = crowded - set(scope.without)
+        if full:
+            scope = replace(scope, without=(*scope.without, *full))
+        elif count < MOST_FRAMES:
+            count = min(MOST_FRAMES, count * 4)
+        else:
+            return kept, crowded
+
+
+def _meet(ids: set[int], films: dict[int, Film]) -> None:
+    """Look up films by their ids; those that are gone or not searchable are left out."""
+    unknown = ids - films.keys()
+    films.update(Film.objects.filter(searchable_run__isnull=False).in_bulk(unknown))
+
+
+def _without_wrong(shots: Sequence[Neighbour], plan: _Plan) -> list[Neighbour]:
+    """Leave out the shots that were marked as wrong."""
+    wrong = set(plan.query.less)
+    return [n for n in shots if (n.record.film, n.record.second) not in wrong]
+
+
+def _said(plan: _Plan, films: dict[int, Film]) -> list[Spoken]:
+    """The lines that hold the words, best first, one a shot."""
+    query = plan.query
+    if query.mode is Mode.SEEN or not query.wanted:
+        return []
+    if find_spec("gallery.dialogue") is None:  # until the room is there
+        return []
+    from gallery import dialogue
+
+    found = dialogue.find(query.wanted, plan.scope.films, MOST_LINES)
+    _meet({line.record.film for line in found}, films)
+    avoided = [words.casefold() for words in query.avoided]
+    kept = [
+        line
+        for line in found
+        if line.record.film in films and not any(words in line.text.casefold() for words in avoided)
+    ]
+    if not plan.scope.labels:
+        return kept
+    # Lines carry no labels: the frames do that they are heard over.
+    carried = index.current().labels([(line.record.film, line.record.second) for line in kept])
+    asked = set(plan.scope.labels)
+    return [line for line, has in zip(kept, carried, strict=True) if asked <= has]
+
+
+def _merged(seen: Sequence[Neighbour], said: Sequence[Spoken]) -> list[_Found]:
+    """Both rankings as one. What lies deep in the picture ranking follows in its own order."""
+    pictures = {shot_key(n): n for n in seen}
+    lines: dict[ShotKey, Spoken] = {}
+    for line in said:
+        lines.setdefault((line.record.film, line.record.shot), line)
+    top = list(pictures)[:FUSED]
+    scores: Mapping[ShotKey, float] = ranking.fused(top, list(lines)) if top else {}
+    scores = scores or ranking.fused(list(lines))
+    picture_ranks = {key: rank for rank, key in enumerate(top)}
+    found = []
+    for rank, (key, line) in enumerate(lines.items()):
+        near = pictures.get(key)
+        record = near.record if near and picture_ranks.get(key, FUSED) < rank else line.record
+        found.append(_Found(record, scores[key], near.score if near else None, line))
+    found += [
+        _Found(pictures[k].record, scores[k], pictures[k].score) for k in top if k not in lines
+    ]
+    found.sort(key=lambda one: -one.score)
+    rest = [n for key, n in list(pictures.items())[FUSED:] if key not in lines]
+    return found + [_Found(n.record, 0.0, n.score) for n in rest]
+
+
+def _relevance(one: _Found, ordinary: float, best: float) -> float:
+    """How relevant a hit is: 1 for the best of this query, 0 for an ordinary frame."""
+    said = 0.0 if one.line is None else 1.0 if one.line.complete else PARTLY_SAID
+    if one.seen is None or best <= ordinary:
+        return said
+    return max(said, min(1.0, max(0.0, (one.seen - ordinary) / (best - ordinary))))
+
+
+def _matches(plan: _Plan, seen: Sequence[Neighbour], said: Sequence[Spoken]) -> bool:
+    """Whether the best hit fits what was asked for, or is merely the nearest of all."""
+    if plan.query.own or any(line.complete for line in said):
+        return True
+    asked = [term for term in plan.terms if term.weight > 0]
+    if not seen:
+        return not asked and bool(said)
+    if len(plan.terms) == 1:
+        return seen[0].score >= asked[0].fit
+    best = index.current().vector(seen[0].record.film, seen[0].record.second)
+    return best is not None and any(float(best @ term.vector) >= term.fit for term in asked)
 
 
 def notices(query: Query) -> list[str]:
-    """What the user should know about a query of words, as sentences."""
-    if query.kind is not ProbeKind.WORDS:
+    """What the user should know about the words of a query, as sentences."""
+    if not query.wanted or query.mode is Mode.SAID:
         return []
     said = []
-    if _CHINESE.search(query.words) and not weights.current().reads_chinese:
+    if is_chinese(query.words) and not weights.current().reads_chinese:
         said.append(
             _(
                 "The model in use, %(model)s, knows English only, so Chinese words mean little to "
@@ -73,59 +268,9 @@ def notices(query: Query) -> list[str]:
             )
             % {"model": weights.current().name}
         )
-    if encoder.current().is_cut(query.words):
+    if encoder.current().is_cut(query.wanted):
         said.append(_("The query is longer than the model reads; its end was left out."))
     return said
-
-
-def one_per_shot(
-    neighbours: Sequence[Neighbour], own: tuple[int, int] | None = None
-) -> list[Neighbour]:
-    """Keep the best frame of each shot, best first.
-
-    `own` is the frame that was searched with: it comes first, also when frames that look the same
-    score the same.
-    """
-
-    def rank(neighbour: Neighbour) -> tuple[bool, float]:
-        record = neighbour.record
-        return ((record.film, record.second) != own, -neighbour.score)
-
-    best: dict[tuple[int, int], Neighbour] = {}
-    for neighbour in sorted(neighbours, key=rank):
-        best.setdefault((neighbour.record.film, neighbour.record.shot), neighbour)
-    return list(best.values())
-
-
-def search(query: Query) -> Results:
-    """Find the shots that a query describes.
-
-    Raises QueryError when it cannot be done as asked, and IndexUnavailable when not now.
-    """
-    if query.kind is None:
-        raise QueryError(_("There is nothing to search for: give words, a picture or a frame."))
-    vector = query_vector(query)
-    wanted = query.page * query.page_size + 1
-    here = index.current()
-    count = min(MOST_FRAMES, wanted * FRAMES_PER_HIT)
-    while True:
-        neighbours = here.nearest(
-            vector,
-            count,
-            Scope(films=query.films or None, labels=query.labels, dull=query.own is not None),
-        )
-        films = Film.objects.in_bulk({n.record.film for n in neighbours})
-        living = [n for n in neighbours if _is_searchable(films.get(n.record.film))]
-        best = one_per_shot(living, query.own)
-        if len(best) >= wanted or len(neighbours) < count or count == MOST_FRAMES:
-            break
-        count = min(MOST_FRAMES, count * 4)
-    first = (query.page - 1) * query.page_size
-    return Results(
-        hits=[_hit(n, films[n.record.film]) for n in best[first : first + query.page_size]],
-        more=len(best) > first + query.page_size,
-        notices=notices(query),
-    )
 
 
 def similar(film: int, second: int, count: int) -> list[Hit]:
@@ -144,14 +289,9 @@ def probabilities(film: int, second: int, words: Sequence[str]) -> list[tuple[st
     if len(words) > MOST_WORDS:
         raise QueryError(_("At most %(most)d words can be asked at once.") % {"most": MOST_WORDS})
     for word in words:
-        check_length(word)
-    vector = query_vector(Query(examples=(Example((film, second)),)))
-    odds = encoder.current().probabilities(vector, words)
+        vectors.check_length(word)
+    odds = encoder.current().probabilities(vectors.of_frame((film, second)), words)
     return sorted(zip(words, odds, strict=True), key=lambda pair: -pair[1])
-
-
-def _is_searchable(film: Film | None) -> bool:
-    return film is not None and film.searchable_run is not None
 
 
 def thumbnail_address(film: Film, second: int) -> str:
@@ -159,8 +299,8 @@ def thumbnail_address(film: Film, second: int) -> str:
     return reverse("thumbnail", args=[film.uid, film.searchable_run or film.run, second])
 
 
-def _hit(neighbour: Neighbour, film: Film) -> Hit:
-    record = neighbour.record
+def _hit(one: _Found, film: Film, relevance: float, *, more_in_film: bool) -> Hit:
+    record = one.record
     return Hit(
         film=film.pk,
         title=film.title,
@@ -170,8 +310,10 @@ def _hit(neighbour: Neighbour, film: Film) -> Hit:
         shot=record.shot,
         start=record.start,
         end=record.end,
-        score=neighbour.score,
-        relevance=max(0.0, min(1.0, neighbour.score)),
+        score=one.score,
+        relevance=relevance,
         thumbnail=thumbnail_address(film, record.second),
         rate=film.rate,
+        line=one.line,
+        more_in_film=more_in_film,
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import redis
 
-from gallery import index, search
+from gallery import index, ranking
 from gallery.errors import (
     IndexMissing,
     IndexUnavailable,
@@ -161,7 +161,7 @@ def test_among_duplicates_the_frame_itself_comes_first(here: FrameIndex) -> None
     for own in ((1, 0), (2, 13), (3, 29)):
         vector = here.vector(*own)
         assert vector is not None
-        hits = search.one_per_shot(here.nearest(vector, 90), own)
+        hits = ranking.one_per_shot(here.nearest(vector, 90), own)
         assert (hits[0].record.film, hits[0].record.second) == own
         shots = [(n.record.film, n.record.shot) for n in hits]
         assert len(shots) == len(set(shots)) == 24

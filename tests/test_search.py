@@ -12,7 +12,7 @@ import pytest
 import redis
 from PIL import Image
 
-from gallery import encoder, index, pictures, search, weights
+from gallery import encoder, index, pictures, search, vectors, weights
 from gallery.errors import IndexUnavailable, QueryError
 from gallery.models import Film
 from gallery.types import Example, FrameRecord, Hit, Query
@@ -149,7 +149,7 @@ def place(hit: Hit) -> tuple[int, int]:
 
 
 def test_every_shot_is_one_hit_on_one_page(library: list[Film]) -> None:
-    pages = [search.search(Query(words="a dog", page=n)) for n in range(1, 7)]
+    pages = [search.search(Query(words="a dog", page=n, per_film=1000)) for n in range(1, 7)]
     assert [len(page.hits) for page in pages] == [24, 24, 24, 24, 24, 0]
     assert [page.more for page in pages] == [True, True, True, True, False, False]
     hits = [hit for page in pages for hit in page.hits]
@@ -160,7 +160,7 @@ def test_every_shot_is_one_hit_on_one_page(library: list[Film]) -> None:
 
 def test_the_best_frame_stands_for_its_shot(library: list[Film]) -> None:
     here, film = index.current(), library[1]
-    vector = search.text_vector("a cat")
+    vector = vectors.of_words("a cat")
     hits = search.search(Query(words="a cat", films=(film.pk,), page_size=40)).hits
     for hit in hits:
         frames = [here.vector(film.pk, s) for s in range(hit.shot * 12, hit.shot * 12 + 12)]
@@ -241,10 +241,10 @@ def test_a_down_index_is_told(library: list[Film], settings: Any) -> None:
 
 
 def test_the_same_words_are_embedded_once(library: list[Film]) -> None:
-    search._text_vector.cache_clear()
+    vectors._of_words.cache_clear()
     for words in ("a dog", " a dog ", "a dog"):
         search.search(Query(words=words))
-    assert search._text_vector.cache_info().misses == 1
+    assert vectors._of_words.cache_info().misses == 1
 
 
 def test_probabilities_need_words_but_not_too_many(library: list[Film]) -> None:

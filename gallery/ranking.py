@@ -1,0 +1,64 @@
+"""Orders of hits: one a shot, few a film, and two rankings made one."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from gallery.types import FrameKey, Neighbour
+
+# Cormack et al., 2009, "Reciprocal rank fusion outperforms Condorcet and individual rank learning
+# methods": the constant that keeps a single first place from outweighing two good ones.
+FUSION = 60
+
+ShotKey = tuple[int, int]
+"""A shot by its film's id and its number."""
+
+T = TypeVar("T")
+
+
+def shot_key(neighbour: Neighbour) -> ShotKey:
+    """The shot that a frame lies in."""
+    return neighbour.record.film, neighbour.record.shot
+
+
+def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -> list[Neighbour]:
+    """Keep the best frame of each shot, best first.
+
+    `own` is the frame that was searched with: it comes first, also when frames that look the same
+    score the same.
+    """
+
+    def rank(neighbour: Neighbour) -> tuple[bool, float]:
+        record = neighbour.record
+        return ((record.film, record.second) != own, -neighbour.score)
+
+    best: dict[ShotKey, Neighbour] = {}
+    for neighbour in sorted(neighbours, key=rank):
+        best.setdefault(shot_key(neighbour), neighbour)
+    return list(best.values())
+
+
+def few_per_film(
+    ranked: Iterable[T], film_of: Callable[[T], int], most: int | None
+) -> tuple[list[T], set[int]]:
+    """The first `most` of each film (None: all), in their order, and the films that have more."""
+    kept: list[T] = []
+    more: set[int] = set()
+    counts: Counter[int] = Counter()
+    for one in ranked:
+        film = film_of(one)
+        if most is not None and counts[film] >= most:
+            more.add(film)
+            continue
+        counts[film] += 1
+        kept.append(one)
+    return kept, more
+
+
+def fused(*rankings: Sequence[ShotKey]) -> Mapping[ShotKey, float]:
+    """Reciprocal rank fusion: each shot's score, the sum of 1 / (60 + rank) over the rankings."""
+    scores: dict[ShotKey, float] = {}
+    for ranking in rankings:
+        for rank, key in enumerate(ranking, start=1):
+            scores[key] = scores.get(key, 0.0) + 1 / (FUSION + rank)
+    return dict(sorted(scores.items(), key=lambda item: -item[1]))
