@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery import ffmpeg, frames, shots
+from gallery import frames, probing, shots
 from gallery.types import Frame, Span
 
 DEMO = Path(__file__).resolve().parent.parent / "demo"
@@ -25,7 +25,7 @@ def truth() -> dict[str, Any]:
 
 def film_frames() -> tuple[list[Frame], list[int]]:
     """The film's frames, one a second, and the number of the shot of each, from 1."""
-    probe = ffmpeg.probe(FILM, MOST_PIXELS, 3600)
+    probe = probing.probe(FILM, MOST_PIXELS, 3600)
     with frames.stream(
         FILM, probe, Span(0, None), width=640, max_pixels=MOST_PIXELS, limit=600
     ) as (some, decoding):

@@ -11,7 +11,7 @@ from django.conf import settings
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
 
 from benchmarks import film
-from gallery import encoder, ffmpeg, frames, ingest, weights
+from gallery import encoder, frames, ingest, probing, weights
 from gallery.storage import THUMBNAIL_WIDTH, RunFiles
 from gallery.types import Span
 
@@ -32,7 +32,7 @@ def random_b16(folder: Path) -> weights.Model:
 def import_speed(model: weights.Model, copies: int) -> float:
     """Frames imported a second, the model being loaded already."""
     loaded = encoder.Encoder(model)
-    probe = ffmpeg.probe(film.FILM, film.MOST_PIXELS, 3600)
+    probe = probing.probe(film.FILM, film.MOST_PIXELS, 3600)
     loaded.pictures([frame.picture for frame in film.film_frames()[0][:2]])
     done = 0
     begun = time.perf_counter()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gallery import ffmpeg
+from gallery import decoding
 from gallery.types import Frame, Probe, Span
 
 LOOK_AHEAD = 64  # frames decoded ahead: 64 of 640 x 360 are 44 MB
@@ -16,15 +16,15 @@ _END = None
 @contextmanager
 def stream(
     path: Path, found: Probe, span: Span, *, width: int, max_pixels: int, limit: float
-) -> Iterator[tuple[Iterator[Frame], ffmpeg.Decoding]]:
+) -> Iterator[tuple[Iterator[Frame], decoding.Decoding]]:
     """Yield the frames of a span and the decoding that they come from (for its cuts).
 
     A second in which no frame of a film of varying rate begins has no frame of its own: the frame
     that is shown next stands for its own second. Raises FilmError while iterating.
     """
-    with ffmpeg.decode(
+    with decoding.decode(
         path, found, span, width=width, max_pixels=max_pixels, limit=limit
-    ) as decoding:
+    ) as running:
         ready: queue.Queue[Frame | Exception | None] = queue.Queue(LOOK_AHEAD)
         stop = threading.Event()
 
@@ -38,7 +38,7 @@ def stream(
 
         def read() -> None:
             try:
-                for time, picture in decoding.pictures:
+                for time, picture in running.pictures:
                     put(Frame(int(time), time, picture))
                     if stop.is_set():
                         return
@@ -55,7 +55,7 @@ def stream(
         reader = threading.Thread(target=read, name="decoder", daemon=True)
         reader.start()
         try:
-            yield frames(), decoding
+            yield frames(), running
         finally:
             stop.set()
             reader.join(timeout=5)

@@ -19,7 +19,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery import encoder, ffmpeg, frames, index, ingest, storage, weights
+from gallery import encoder, frames, index, ingest, probing, storage, weights
 from gallery.errors import FilmError, GalleryError, IndexUnavailable, LostClaim
 from gallery.models import Film, Segment, Shot, lease_end
 from gallery.storage import RunFiles, SegmentData
@@ -117,14 +117,14 @@ def probe_film(film_id: int) -> list[int]:
     stale = Q(state=Film.State.PROBING, lease_until__lt=timezone.now())
     waiting = Film.objects.filter(Q(state=Film.State.WAITING) | stale, pk=film_id)
     # Nobody renews it meanwhile; a probe done twice does no harm.
-    lease = timezone.now() + timedelta(seconds=ffmpeg.PROBE_LIMIT)
+    lease = timezone.now() + timedelta(seconds=probing.PROBE_LIMIT)
     if not waiting.update(
         state=Film.State.PROBING, started=timezone.now(), lease_until=lease, error=""
     ):
         return []
     film = Film.objects.get(pk=film_id)
     try:
-        found = ffmpeg.probe(
+        found = probing.probe(
             film.files.source(),
             max_pixels=settings.MAX_FILM_PIXELS,
             max_seconds=settings.MAX_FILM_HOURS * 3600,
@@ -269,7 +269,7 @@ def _refuse_early_end(film: Film, data: SegmentData, complaints: str) -> None:
     last = float(data.times[-1]) if len(data.times) else 0.0
     slack = max(END_SLACK_SECONDS, film.duration * END_SLACK_PART)
     if last + slack < film.duration and complaints.strip():
-        raise FilmError(ffmpeg.incomplete(film.duration, last))
+        raise FilmError(probing.incomplete(film.duration, last))
 
 
 def _remove_if_abandoned(film: Film, run: int) -> None:

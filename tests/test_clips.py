@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from gallery import clips, ffmpeg
+from gallery import clips, ffmpeg, probing
 from gallery.errors import QueryError
 from gallery.models import Film
 from gallery.storage import shrink_to
@@ -58,7 +58,7 @@ def test_a_clip_has_exactly_the_frames_that_were_asked_for(
 
 def test_a_clip_is_what_every_browser_plays_with_sound_in_step(counted: Film) -> None:
     path = clips.clip(counted, 1.0, 3.0)
-    found = ffmpeg.probe(path, 10**8, 3600)
+    found = probing.probe(path, 10**8, 3600)
     assert (found.video_codec, found.audio_codec) == ("h264", "aac")
     assert found.duration == pytest.approx(2.0, abs=2 * 1001 / 24000)
     said = ffmpeg.run(["-nostdin", "-i", str(path)], 20).said

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallery import ffmpeg, pipeline
+from gallery import decoding, ffmpeg, pipeline, probing
 from gallery.errors import FilmError
 from gallery.types import Picture, Probe, Span
 from tests.films import (
@@ -33,7 +33,7 @@ WHOLE = Span(0, None)
 
 
 def probe(path: Path, max_pixels: int = PIXELS, max_seconds: float = 3600) -> Probe:
-    return ffmpeg.probe(path, max_pixels=max_pixels, max_seconds=max_seconds)
+    return probing.probe(path, max_pixels=max_pixels, max_seconds=max_seconds)
 
 
 def decode(
@@ -41,9 +41,9 @@ def decode(
 ) -> tuple[list[float], list[Picture], list[float]]:
     """Times, pictures and cuts of a span."""
     found = probe(path)
-    with ffmpeg.decode(path, found, span, width=width, max_pixels=PIXELS, limit=60) as decoding:
-        frames = list(decoding.pictures)
-    return [time for time, _ in frames], [picture for _, picture in frames], decoding.cuts
+    with decoding.decode(path, found, span, width=width, max_pixels=PIXELS, limit=60) as running:
+        frames = list(running.pictures)
+    return [time for time, _ in frames], [picture for _, picture in frames], running.cuts
 
 
 # --- which frame stands for which second -----------------------------------------------------
@@ -209,7 +209,7 @@ def test_turned_films_are_upright(turn: int, tmp_path: Path) -> None:
     assert found.rotation % 360 in (turn, 360 - turn)
     assert min(pictures[0].getpixel((80, 10))) > 200
     assert pictures[0].getpixel((80, 80))[1] < 60
-    still = ffmpeg.still(film, found, 0.0, max_pixels=PIXELS)
+    still = decoding.still(film, found, 0.0, max_pixels=PIXELS)
     assert still.size == (160, 90)
     assert min(still.getpixel((80, 10))) > 200
 
@@ -220,7 +220,7 @@ def test_stretched_pixels_are_made_square(make_video: Make) -> None:
     _, pictures, _ = decode(film)
     assert (found.width, found.height) == (1024, 576)
     assert pictures[0].size == (640, 360)
-    assert ffmpeg.still(film, found, 0.0, max_pixels=PIXELS).size == (1024, 576)
+    assert decoding.still(film, found, 0.0, max_pixels=PIXELS).size == (1024, 576)
 
 
 @pytest.mark.parametrize("size", ["161x91", "159x90", "853x357", "17x9"])
@@ -272,7 +272,7 @@ def test_the_still_is_the_frame_that_was_embedded(tmp_path: Path) -> None:
     times, pictures, _ = decode(film)
     found = probe(film)
     for time_, picture in zip(times, pictures, strict=True):
-        still = ffmpeg.still(film, found, time_, max_pixels=PIXELS)
+        still = decoding.still(film, found, time_, max_pixels=PIXELS)
         difference = np.abs(np.asarray(still, np.int16) - np.asarray(picture, np.int16)).mean()
         assert difference < 1
 
@@ -280,7 +280,7 @@ def test_the_still_is_the_frame_that_was_embedded(tmp_path: Path) -> None:
 def test_a_still_after_the_end_is_refused(make_video: Make) -> None:
     film = make_video(seconds=1)
     with pytest.raises(FilmError):
-        ffmpeg.still(film, probe(film), 20.0, max_pixels=PIXELS)
+        decoding.still(film, probe(film), 20.0, max_pixels=PIXELS)
 
 
 # --- files that are no films, and files made to harm ----------------------------------------
@@ -322,10 +322,10 @@ def test_a_script_named_like_a_film_is_refused_and_reads_nothing(
     with pytest.raises(FilmError, match=r"accepted here|cannot read this file"):
         probe(script)
     made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
-    with ffmpeg.decode(script, made_up, WHOLE, width=640, max_pixels=PIXELS, limit=20) as decoding:
-        assert list(decoding.pictures) == []
+    with decoding.decode(script, made_up, WHOLE, width=640, max_pixels=PIXELS, limit=20) as running:
+        assert list(running.pictures) == []
     with pytest.raises(FilmError):
-        ffmpeg.still(script, made_up, 0.0, max_pixels=PIXELS)
+        decoding.still(script, made_up, 0.0, max_pixels=PIXELS)
     assert secret.stat().st_atime_ns == 0, "somebody read the other file"
 
 
@@ -382,12 +382,12 @@ def test_what_is_no_film_is_refused_with_a_sentence(
 def import_like_the_pipeline(path: Path) -> None:
     """What an import does to notice a film that breaks off."""
     found = probe(path)
-    with ffmpeg.decode(path, found, WHOLE, width=64, max_pixels=PIXELS, limit=60) as decoding:
-        times = [time for time, _ in decoding.pictures]
+    with decoding.decode(path, found, WHOLE, width=64, max_pixels=PIXELS, limit=60) as running:
+        times = [time for time, _ in running.pictures]
     last = times[-1] if times else 0.0
     slack = max(pipeline.END_SLACK_SECONDS, found.duration * pipeline.END_SLACK_PART)
-    if last + slack < found.duration and decoding.complaints.strip():
-        raise FilmError(ffmpeg.incomplete(found.duration, last))
+    if last + slack < found.duration and running.complaints.strip():
+        raise FilmError(probing.incomplete(found.duration, last))
 
 
 @pytest.mark.parametrize(
@@ -488,19 +488,19 @@ def test_the_limit_ends_a_decoder_and_its_children(sleepy_ffmpeg: Path, tmp_path
     made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
     with (
         pytest.raises(FilmError, match="took too long"),
-        ffmpeg.decode(film, made_up, WHOLE, width=64, max_pixels=PIXELS, limit=1) as decoding,
+        decoding.decode(film, made_up, WHOLE, width=64, max_pixels=PIXELS, limit=1) as running,
     ):
-        list(decoding.pictures)
+        list(running.pictures)
     # The kernel takes a moment to carry out the sentence.
     wait_for(lambda: in_group(int(sleepy_ffmpeg.read_text())) == [], patience=5)
 
 
 def test_leaving_early_ends_the_decoder(make_video: Make) -> None:
     film = make_video(seconds=30, size="640x360")
-    with ffmpeg.decode(
+    with decoding.decode(
         film, probe(film), WHOLE, width=640, max_pixels=PIXELS, limit=60
-    ) as decoding:
-        next(iter(decoding.pictures))
+    ) as running:
+        next(iter(running.pictures))
     named = [
         entry
         for entry in Path("/proc").iterdir()
@@ -513,10 +513,10 @@ def test_a_picture_that_breaks_off_ends_the_stream(tmp_path: Path) -> None:
     broken = tmp_path / "a.ppm"
     broken.write_bytes(b"P6\n4 4\n255\n" + bytes(10))
     with broken.open("rb") as file:
-        assert ffmpeg._read_ppm(file) is None
+        assert decoding._read_ppm(file) is None
     whole = tmp_path / "b.ppm"
     Image.new("RGB", (3, 5), "red").save(whole)
     with whole.open("rb") as file:
-        picture = ffmpeg._read_ppm(file)
+        picture = decoding._read_ppm(file)
     assert picture is not None
     assert (picture.size, picture.getpixel((2, 4))) == ((3, 5), (255, 0, 0))

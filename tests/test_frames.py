@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gallery import ffmpeg, frames
+from gallery import ffmpeg, frames, probing
 from gallery.errors import FilmError
 from gallery.types import Frame, Probe, Span
 
@@ -20,7 +20,7 @@ def decoders() -> list[threading.Thread]:
 
 
 def stream_all(path: Path, span: Span = Span(0, None)) -> tuple[list[Frame], list[float]]:  # noqa: B008
-    found = ffmpeg.probe(path, max_pixels=PIXELS, max_seconds=3600)
+    found = probing.probe(path, max_pixels=PIXELS, max_seconds=3600)
     with frames.stream(path, found, span, width=640, max_pixels=PIXELS, limit=60) as (some, how):
         return list(some), how.cuts
 
@@ -71,7 +71,7 @@ def test_an_error_of_the_decoder_arrives_where_frames_are_taken(
 def test_leaving_early_ends_the_decoder_s_thread(make_video: Callable[..., Path]) -> None:
     """More frames than are decoded ahead: the thread waits for room, and must not wait for ever."""
     film = make_video(seconds=100, rate="2")
-    found = ffmpeg.probe(film, max_pixels=PIXELS, max_seconds=3600)
+    found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
     begun = time.monotonic()
     with frames.stream(film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60) as (
         some,
@@ -88,7 +88,7 @@ def test_leaving_early_ends_the_decoder_s_thread(make_video: Callable[..., Path]
 
 def test_no_more_than_some_frames_are_held_ahead(make_video: Callable[..., Path]) -> None:
     film = make_video(seconds=200, rate="1", size="32x18")
-    found = ffmpeg.probe(film, max_pixels=PIXELS, max_seconds=3600)
+    found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
     with frames.stream(film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60) as (
         some,
         how,

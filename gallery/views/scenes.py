@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_safe
 
-from gallery import clips, ffmpeg, index, search
+from gallery import clips, decoding, index, search
 from gallery.errors import ClipBusy, GalleryError, IndexUnavailable
 from gallery.models import Film, Shot
 from gallery.sending import send_file
@@ -103,7 +103,7 @@ def still(_request: HttpRequest, uid: str, run: int, second: int) -> HttpRespons
         if not len(times):
             raise Http404
         try:
-            picture = ffmpeg.still(
+            picture = decoding.still(
                 shown.files.source(),
                 shown.probe,
                 float(times[0]),
