@@ -1,0 +1,362 @@
+"""Composed queries: what they say, their addresses, and what becomes of the ranking."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from django.http import QueryDict
+from django.utils.http import urlencode
+
+from gallery import index, ordinary, ranking, search, vectors
+from gallery.address import address, parameters
+from gallery.errors import QueryError
+from gallery.forms import SearchForm
+from gallery.models import Film
+from gallery.types import Example, Hit, Mode, Order, ProbeKind, Query
+from tests.importing import DEMO
+from tests.test_search import synthetic_film
+
+TRUTH: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))
+TOKEN = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def library(redis_server: redis.Redis, db: None) -> list[Film]:
+    """Eight films of ten shots of six frames, of the years 1990 to 1997."""
+    films = [synthetic_film(f"Film {n}", 10, 6, n) for n in range(8)]
+    for number, film in enumerate(films):
+        film.year = 1990 + number
+        film.save()
+    return films
+
+
+def right_shots(language: str, text: str) -> set[int]:
+    """The shots, counted from 0, that the ground truth calls right for a query."""
+    numbers = next(
+        q["shots"] for q in TRUTH["queries"] if (q["lang"], q["text"]) == (language, text)
+    )
+    return {number - 1 for number in numbers}
+
+
+def seen(**what: Any) -> list[Hit]:
+    return search.search(Query(mode=Mode.SEEN, page_size=40, **what)).hits
+
+
+def middle(film: Film, number: int) -> tuple[int, int]:
+    """The frame that stands for a shot."""
+    return film.pk, film.shots.get(number=number).second
+
+
+# --- what a query says ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted", "avoided"),
+    [
+        ("a dog", "a dog", ()),
+        ("a dog -night", "a dog", ("night",)),
+        ('a dog -"at night" -cat', "a dog", ("at night", "cat")),
+        ("film-noir street", "film-noir street", ()),
+        ("狗 -夜晚", "狗", ("夜晚",)),
+        ("狗 －夜晚", "狗", ("夜晚",)),
+        ("-night", "", ("night",)),
+        ("a - b", "a - b", ()),
+        ('-"unclosed phrase', "", ("unclosed phrase",)),
+        ("-night dog -night", "dog", ("night",)),
+    ],
+)
+def test_words_with_a_minus_sign_are_avoided(
+    words: str, wanted: str, avoided: tuple[str, ...]
+) -> None:
+    query = Query(words=words)
+    assert (query.wanted, query.avoided) == (wanted, avoided)
+
+
+def test_the_field_takes_several_things_to_avoid() -> None:
+    query = Query(words="dog -cat", avoid="at night, snow，雨")
+    assert query.avoided == ("cat", "at night", "snow", "雨")
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        (Query(), None),
+        (Query(avoid="night"), None),
+        (Query(less=((1, 2),)), None),
+        (Query(words="dog"), ProbeKind.WORDS),
+        (Query(examples=(Example((1, 2)),)), ProbeKind.FRAME),
+        (Query(examples=(Example(picture=TOKEN),)), ProbeKind.PICTURE),
+        (Query(words="dog", examples=(Example((1, 2)),)), ProbeKind.MIXED),
+        (Query(examples=(Example((1, 2)), Example((1, 3)))), ProbeKind.MIXED),
+        (Query(words="dog", more=((1, 2),)), ProbeKind.MIXED),
+    ],
+)
+def test_a_query_knows_what_it_is_made_of(query: Query, kind: ProbeKind | None) -> None:
+    assert query.kind is kind
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+FULL = Query(
+    words='a dog -"at night"',
+    words_weight=0.5,
+    avoid="snow, rain",
+    examples=(Example((3, 14), weight=2), Example((3, 15)), Example(picture=TOKEN, weight=0.25)),
+    more=((1, 2), (1, 3)),
+    less=((4, 5),),
+    mode=Mode.SEEN,
+    order=Order.TIME,
+    films=(3, 4),
+    years=(1990, 2001),
+    labels=(7, 8),
+    page=3,
+)
+
+
+@pytest.mark.parametrize("query", [FULL, Query(words="狗 & 猫 + 100 %"), Query(words="dog")])
+def test_a_query_comes_back_from_its_address(query: Query) -> None:
+    given = QueryDict(urlencode(parameters(query)))
+    assert SearchForm(given).query() == query
+
+
+def test_a_change_leads_to_the_first_page(db: None) -> None:
+    assert "page=" not in address(FULL, words="a cat")
+    assert "page=4" in address(FULL, page=4)
+    assert address(Query(words="dog")) == "/?q=dog"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "frame=1-2*x", "frame=1", "picture=123", "more=1-2*2", "in=heard", "sort=beauty",
+        "film=a", "label=-1", "from=then", "w=-1", "frame=1-2*999", "film=" + "9" * 30,
+        "&".join(f"more=1-{n}" for n in range(40)),
+    ],
+)  # fmt: skip
+def test_malformed_addresses_are_refused(given: str) -> None:
+    with pytest.raises(QueryError):
+        SearchForm(QueryDict("q=dog&" + given)).query()
+
+
+# --- composing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "avoided", "all_shots", "left"),
+    [
+        ("a dog", "night", "a dog", "a dog at night"),
+        ("a dog", "snow", "a dog", "a dog in the snow"),
+        ("一只狗", "夜晚", "一只狗", "夜晚的狗"),
+    ],
+)
+def test_what_is_avoided_sinks(
+    words: str, avoided: str, all_shots: str, left: str, demo_film: Film
+) -> None:
+    language = "en" if words.isascii() else "zh"
+    dogs, unwanted = right_shots(language, all_shots), right_shots(language, left)
+    before = [hit.shot for hit in seen(words=words)]
+    for query in ({"words": f"{words} -{avoided}"}, {"words": words, "avoid": avoided}):
+        after = [hit.shot for hit in seen(**query)]
+        assert after[0] in dogs - unwanted
+        for shot in unwanted:
+            assert after.index(shot) > max(before.index(shot), len(dogs - unwanted) - 1)
+
+
+def test_words_beside_a_frame_both_count(demo_film: Film) -> None:
+    """A frame of the night and the word 'dog': the dog at night, which neither finds alone."""
+    moon = middle(demo_film, 1)
+    found = seen(words="a dog", examples=(Example(moon),))
+    (wanted,) = right_shots("en", "a dog at night")
+    assert wanted in [hit.shot for hit in found[:3]]
+    alone = [hit.shot for hit in seen(words="a dog")]
+    assert [hit.shot for hit in found].index(wanted) <= alone.index(wanted)
+
+
+def test_more_weight_counts_more(demo_film: Film) -> None:
+    snow = middle(demo_film, 3)
+    ranks = [
+        [hit.shot for hit in seen(words="a cat", examples=(Example(snow, weight=weight),))].index(3)
+        for weight in (0.1, 1, 10)
+    ]
+    assert ranks[0] > ranks[2] == 0
+    assert ranks == sorted(ranks, reverse=True)
+    for weight, expected in ((10.0, right_shots("en", "a cat")), (0.05, {3})):
+        hits = seen(words="a cat", words_weight=weight, examples=(Example(snow),))
+        assert hits[0].shot in expected
+
+
+def test_marked_hits_move_their_like(demo_film: Film) -> None:
+    """Rocchio: dogs in the snow, and what looks like them, rise or sink with the mark."""
+    marked = middle(demo_film, 3)
+    vector = vectors.of_frame(marked)
+
+    def likeness(hits: list[Hit]) -> float:
+        return float(np.mean([vectors.of_frame(hit.key) @ vector for hit in hits[:6]]))
+
+    plain = seen(words="a dog")
+    more, less = seen(words="a dog", more=(marked,)), seen(words="a dog", less=(marked,))
+    assert likeness(more) > likeness(plain) > likeness(less)
+    assert marked in [hit.key for hit in more]
+    assert marked not in [hit.key for hit in less]
+
+
+def test_a_query_of_nothing_but_what_to_avoid_is_refused(demo_film: Film) -> None:
+    for query in (Query(words="-night"), Query(avoid="night"), Query(less=((demo_film.pk, 3),))):
+        with pytest.raises(QueryError, match="what to look for"):
+            search.search(query)
+
+
+def test_a_query_that_undoes_itself_is_refused(demo_film: Film) -> None:
+    frame = middle(demo_film, 3)
+    with pytest.raises(QueryError, match="are the same"):
+        search.search(Query(words="dog", words_weight=0.6, avoid="dog", mode=Mode.SEEN))
+    assert search.search(Query(examples=(Example(frame),), less=(frame,))).hits
+
+
+# --- the ranking ----------------------------------------------------------------------------------
+
+
+def test_reciprocal_rank_fusion_adds_what_ranks_give() -> None:
+    scores = ranking.fused([(1, 1), (1, 2), (1, 3)], [(1, 3), (2, 1)])
+    assert list(scores) == [(1, 3), (1, 1), (1, 2), (2, 1)]
+    assert scores[(1, 3)] == pytest.approx(1 / 63 + 1 / 61)
+    assert scores[(2, 1)] == pytest.approx(1 / 62)
+
+
+def test_a_film_has_few_hits_and_tells_of_more(library: list[Film]) -> None:
+    results = search.search(Query(words="a dog"))
+    films = [hit.film for hit in results.hits]
+    assert len(films) == 24
+    assert max(films.count(film) for film in films) == search.FEW
+    pages = [search.search(Query(words="a dog", page=page)) for page in (1, 2, 3)]
+    hits = [hit for page in pages for hit in page.hits]
+    assert len(hits) == len(library) * search.FEW == len({(h.film, h.shot) for h in hits})
+    assert all(hit.more_in_film for hit in hits)
+    # All of one film, when it is asked for.
+    alone = search.search(Query(words="a dog", films=(library[2].pk,)))
+    assert len(alone.hits) == 10
+    assert not any(hit.more_in_film for hit in alone.hits)
+    best = [(h.film, h.shot) for h in alone.hits][: search.FEW]
+    assert [(h.film, h.shot) for h in hits if h.film == library[2].pk] == best
+
+
+def test_hits_stay_in_the_order_of_their_scores(library: list[Film]) -> None:
+    """Films that gave all they may are left out of the second look: nothing else may move."""
+    everything = search.search(Query(words="a dog", page_size=80, per_film=1000)).hits
+    counts: dict[int, int] = {}
+    expected = []
+    for hit in everything:
+        counts[hit.film] = counts.get(hit.film, 0) + 1
+        if counts[hit.film] <= search.FEW:
+            expected.append((hit.film, hit.shot))
+    hits = search.search(Query(words="a dog")).hits
+    assert [(hit.film, hit.shot) for hit in hits] == expected[:24]
+
+
+def test_years_and_films_keep_to_a_part(library: list[Film]) -> None:
+    def years(query: Query) -> set[int | None]:
+        return {hit.year for hit in search.search(query).hits}
+
+    query = Query(words="a dog", page_size=100)
+    assert years(replace(query, years=(1993, 1995))) == {1993, 1994, 1995}
+    assert years(replace(query, years=(1996, None))) == {1996, 1997}
+    assert years(replace(query, years=(None, 1990))) == {1990}
+    assert years(replace(query, years=(2000, None))) == set()
+    several = replace(query, films=(library[0].pk, library[5].pk))
+    assert years(several) == {1990, 1995}
+    assert years(replace(several, years=(1994, None))) == {1995}
+
+
+def test_labels_keep_to_shots_that_carry_all_of_them(library: list[Film]) -> None:
+    film = library[3]
+    index.current().set_labels(film.pk, {0: (5,), 1: (5, 6), 7: (6,), 8: (55,)})
+    query = Query(words="a dog", page_size=100)
+    assert [hit.key for hit in search.search(replace(query, labels=(5, 6))).hits] == [(film.pk, 1)]
+    assert {h.shot for h in search.search(replace(query, labels=(6,))).hits} == {0, 1}
+    assert search.search(replace(query, labels=(9,))).hits == []
+    index.current().set_labels(film.pk, {})
+    assert search.search(replace(query, labels=(5,))).hits == []
+
+
+def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
+    query = Query(words="a dog", order=Order.TIME, page_size=10)
+    pages = [search.search(replace(query, page=page)).hits for page in (1, 2, 3, 4)]
+    places = [(hit.title, hit.start) for page in pages for hit in page]
+    assert places == sorted(places)
+    assert len(places) == len(set(places)) == 32
+
+
+# --- relevance ------------------------------------------------------------------------------------
+
+
+def test_relevance_runs_from_the_best_to_the_ordinary(demo_film: Film) -> None:
+    hits = seen(words="an astronaut at night")
+    relevance = [hit.relevance for hit in hits]
+    assert relevance[0] == 1
+    assert relevance == sorted(relevance, reverse=True)
+    assert relevance[-1] == 0
+    assert np.median(relevance) < 0.35
+    # A frame is as relevant to itself as can be, although the second best is far off.
+    own = seen(examples=(Example((demo_film.pk, 30)),))
+    assert own[0].relevance == 1
+    assert own[1].relevance < 0.95
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_it_says_when_nothing_really_matches(language: str, demo_film: Film) -> None:
+    """Queries of the ground truth match; names of things that the film does not show do not."""
+    from demo.concepts import CONCEPTS
+
+    shown = {thing["slug"] for shot in TRUTH["shots"] for thing in shot["things"]}
+    concepts = CONCEPTS.values() if isinstance(CONCEPTS, dict) else CONCEPTS
+    shown_names = {name for c in concepts if c.slug in shown for name in getattr(c, language)}
+    absent = [
+        getattr(c, language)[0]
+        for c in concepts
+        if c.slug not in shown
+        and getattr(c, language)
+        and not shown_names & set(getattr(c, language))
+    ]
+    there = [query["text"] for query in TRUTH["queries"] if query["lang"] == language]
+
+    def matching(texts: list[str]) -> float:
+        found = [search.search(Query(words=t, mode=Mode.SEEN, page_size=1)).matches for t in texts]
+        return sum(found) / len(found)
+
+    right, wrong = matching(there), matching(absent)
+    print(
+        f"\n{language}: of {len(there)} queries that the film answers {right:.0%} are said to "
+        f"match, of {len(absent)} names of what it does not show {wrong:.0%}"
+    )
+    assert right >= 0.9
+    assert wrong <= 0.25
+
+
+def test_marked_and_shown_frames_always_match(demo_film: Film) -> None:
+    assert search.search(Query(examples=(Example((demo_film.pk, 30)),))).matches
+    assert search.search(Query(words="asdf qwer", more=((demo_film.pk, 30),))).matches
+
+
+def test_what_is_ordinary_is_learnt_from_the_library(library: list[Film]) -> None:
+    here = ordinary.of_library(len(library))
+    assert here.frames.shape == (480, index.current().width)
+    assert np.linalg.norm(here.frames, axis=1) == pytest.approx(1, abs=1e-3)
+    vector = vectors.of_words("a dog")
+    mean, spread = here.level(vector)
+    assert (mean, spread) == pytest.approx((0, 1 / np.sqrt(index.current().width)), abs=0.05)
+    # Two shots of random directions are about orthogonal; a film's own frames are alike.
+    assert 0 < here.pictures_fit <= 1
+
+
+def test_an_empty_library_is_no_error(redis_server: redis.Redis, db: None) -> None:
+    index.current().ensure()
+    results = search.search(Query(words="a dog", avoid="night"))
+    assert (results.hits, results.more, results.matches) == ([], False, False)
+
+
+def test_shares_of_a_query_are_no_markup(db: None) -> None:
+    assert re.search("q=%3Cscript%3E", address(Query(words="<script>")))
