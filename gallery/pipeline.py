@@ -19,7 +19,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery import encoder, frames, index, ingest, probing, storage, weights
+from gallery import encoder, frames, index, ingest, labelling, probing, storage, weights
 from gallery.errors import FilmError, GalleryError, IndexUnavailable, LostClaim
 from gallery.models import Film, Segment, Shot, lease_end
 from gallery.storage import RunFiles, SegmentData
@@ -146,6 +146,8 @@ def probe_film(film_id: int) -> list[int]:
             video_codec=found.video_codec,
             audio_codec=found.audio_codec,
             rotation=found.rotation,
+            first_frame=found.first_frame,
+            start_timecode=found.start_timecode,
         )
         if not changed:
             return []
@@ -295,7 +297,8 @@ def finish_film(film_id: int) -> bool:
     if _started_with_another_model(film):
         return False
     try:
-        _publish(film)
+        with index.current().alone(film.pk):
+            _publish(film)
     except IndexUnavailable:
         # Nothing is lost: the lease runs out and the step is tried again.
         log.exception("film %s waits for the index", film.pk)
@@ -317,7 +320,8 @@ def _publish(film: Film) -> None:
     duration = max(film.duration, float(data.times[-1]))
     rows, found = ingest.records(film.pk, data, duration)
     model = weights.current()
-    index.current().put(film.pk, rows, data.vectors.astype(np.float32))
+    labels = labelling.tags(rows, data.vectors)
+    index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)
     previous = film.model
     with transaction.atomic():
         changed = Film.objects.filter(pk=film.pk, run=film.run, state=Film.State.INDEXING).update(
@@ -339,6 +343,7 @@ def _publish(film: Film) -> None:
             Shot(film=film, number=row.shot, start=row.start, end=row.end, second=row.second)
             for row in ingest.middle_frames(rows)
         )
+        labelling.keep(film, labels)
         Segment.objects.filter(film=film).delete()
     if previous and previous != model.fingerprint:
         index.of_model(previous).drop(film.pk)
@@ -350,7 +355,10 @@ def reindex(film: Film) -> int:
     assert film.searchable_run is not None
     data = film.files.run(film.searchable_run).load()
     rows, _found = ingest.records(film.pk, data, film.duration)
-    index.current().put(film.pk, rows, data.vectors.astype(np.float32))
+    labels = labelling.tags(rows, data.vectors)
+    with index.current().alone(film.pk):
+        index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)
+        labelling.keep(film, labels)
     return len(rows)
 
 

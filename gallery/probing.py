@@ -22,6 +22,10 @@ _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
 _TIME_BASE = re.compile(rb"#tb 0: (\d+)/(\d+)")
 _SIZE = re.compile(rb"#dimensions 0: (\d+)x(\d+)")
 _ASPECT = re.compile(rb"#sar 0: (\d+)/(\d+)")
+_SHOWN = re.compile(
+    r"\[Parsed_showinfo_0 .*?config in time_base: (\d+)/(\d+).*?n: *0 pts: *(-?\d+)", re.DOTALL
+)
+_TIMECODE = re.compile(r"^ +timecode +: (\d\d:\d\d:\d\d[:;.]\d\d)\b", re.MULTILINE | re.IGNORECASE)
 
 
 def _first_codec(said: str, kind: str) -> str:
@@ -61,20 +65,15 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
         raise FilmError(_("The file is empty."))
     first = run(
         [
-            *input_arguments(path, max_pixels),
-            *("-map", "0:V:0", "-frames:v", "1", "-f", "framecrc", "-"),
+            *input_arguments(path, max_pixels, "-copyts"),
+            *("-map", "0:V:0", "-vf", "showinfo", "-frames:v", "1", "-f", "framecrc", "-"),
         ],
         PROBE_LIMIT,
     )
     size, base = _SIZE.search(first.output), _TIME_BASE.search(first.output)
     if first.status != 0 or not size or not base or b"\n0, " not in first.output:
         raise FilmError(refusal(first.said))
-    clock = _DURATION.search(first.said)
-    start = float(clock[4] or 0) if clock else 0.0
-    if clock and clock[1]:
-        duration = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
-    else:
-        duration = _last_packet(path, max_pixels) - start
+    start, duration = _clock(path, first.said, max_pixels)
     if duration > max_seconds:
         raise FilmError(
             _("The film is %(hours).1f hours long; at most %(most).1f are accepted.")
@@ -92,9 +91,33 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
         video_codec=_first_codec(first.said, "Video"),
         audio_codec=_first_codec(first.said, "Audio"),
         rotation=round(float(rotation[1])) if rotation else 0,
+        first_frame=_first_frame(first.said, start),
+        start_timecode=_start_timecode(first.said),
     )
     _refuse_half_a_film(path, found, max_pixels)
     return found
+
+
+def _clock(path: Path, said: str, max_pixels: int) -> tuple[float, float]:
+    """When the file's own clock begins, and the film's length; both in seconds."""
+    clock = _DURATION.search(said)
+    start = float(clock[4] or 0) if clock else 0.0
+    if clock and clock[1]:
+        return start, int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    return start, _last_packet(path, max_pixels) - start
+
+
+def _first_frame(said: str, start: float) -> float:
+    """When the first picture is shown, in seconds from the film's beginning."""
+    shown = _SHOWN.search(said)
+    return max(0.0, int(shown[3]) * int(shown[1]) / int(shown[2]) - start) if shown else 0.0
+
+
+def _start_timecode(said: str) -> str:
+    """The timecode of the first picture, hh:mm:ss:ff or hh:mm:ss;ff, or ''."""
+    found = _TIMECODE.search(said.partition("Output #0")[0])
+    # Some programs write the semicolon of dropped frame numbers as a full stop.
+    return found[1].replace(".", ";") if found else ""
 
 
 def _last_packet(path: Path, max_pixels: int) -> float:

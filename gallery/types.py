@@ -25,7 +25,9 @@ class Probe:
 
     `width` and `height` are in pixels as shown (turned upright, square pixels); `start` is the
     presentation time, in seconds, that the file gives its beginning; `rate` is frames per second,
-    as exact as FFmpeg prints it; `duration` is in seconds.
+    as exact as FFmpeg prints it; `duration` is in seconds. `first_frame` is when the first picture
+    is shown, in seconds from the film's beginning (sound may begin earlier); `start_timecode` is
+    the timecode that a camera or an editing program gave it, hh:mm:ss:ff or hh:mm:ss;ff, or "".
     """
 
     duration: float
@@ -36,6 +38,8 @@ class Probe:
     video_codec: str
     audio_codec: str
     rotation: int = 0
+    first_frame: float = 0.0
+    start_timecode: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,38 @@ def test_sound_that_begins_first_does_not_shift_the_pictures(tmp_path: Path) -> 
     assert all(time >= second for second, time in enumerate(times))
 
 
+@pytest.mark.parametrize(
+    ("name", "rate", "written", "read"),
+    [
+        ("a.mov", "24000/1001", "01:00:00:00", "01:00:00:00"),
+        ("a.mp4", "25", "10:11:12:13", "10:11:12:13"),
+        ("a.mkv", "30000/1001", "10:00:00;02", "10:00:00;02"),
+        ("a.mp4", "25", "", ""),
+    ],
+)
+def test_the_timecode_of_the_first_picture_is_read(
+    name: str, rate: str, written: str, read: str, make_video: Make
+) -> None:
+    options = ("-timecode", written) if written else ()
+    found = probe(make_video(name, seconds=1, rate=rate, options=options))
+    assert found.start_timecode == read
+
+
+@pytest.mark.parametrize(("name", "late"), [("a.mp4", 0.0), ("a.mkv", 0.5), ("a.ts", 0.32)])
+def test_the_time_of_the_first_picture_is_counted_from_the_films_beginning(
+    name: str, late: float, tmp_path: Path
+) -> None:
+    picture = make_film(tmp_path / "v.mkv", seconds=2, rate="25")
+    film = tmp_path / name
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "sine=duration=3", "-itsoffset", str(late), "-i", str(picture)),
+        *("-map", "1:v", "-map", "0:a", "-c:v", "copy", "-c:a", "mp2", str(film)),
+    )
+    found = probe(film)
+    assert found.first_frame == pytest.approx(late, abs=0.015)
+    assert decode(film)[0][0] == pytest.approx(found.first_frame, abs=2e-6)
+
+
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_turned_films_are_upright(turn: int, tmp_path: Path) -> None:
     """A phone writes sideways frames and says so; the picture comes out as it was seen."""

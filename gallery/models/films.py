@@ -96,6 +96,7 @@ class Film(models.Model):
     video_codec = models.CharField(max_length=40, blank=True, editable=False)
     audio_codec = models.CharField(max_length=40, blank=True, editable=False)
     rotation = models.SmallIntegerField(default=0, editable=False)
+    first_frame = models.FloatField(default=0, editable=False)
     start_timecode = models.CharField(max_length=11, blank=True, editable=False)
 
     run_model = models.CharField(max_length=12, blank=True, editable=False)
@@ -144,6 +145,8 @@ class Film(models.Model):
             video_codec=self.video_codec,
             audio_codec=self.audio_codec,
             rotation=self.rotation,
+            first_frame=self.first_frame,
+            start_timecode=self.start_timecode,
         )
 
     @property
