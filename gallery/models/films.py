@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from gallery.storage import FilmFiles
+from gallery.timecodes import Clock
 from gallery.types import Probe, Span
 
 FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first moving pictures; a typing error
@@ -150,6 +151,11 @@ class Film(models.Model):
             first_frame=self.first_frame,
             start_timecode=self.start_timecode,
         )
+
+    @property
+    def clock(self) -> Clock:
+        """How its frames are counted, and their timecodes."""
+        return Clock.of(self.probe)
 
     @property
     def is_unfinished(self) -> bool:

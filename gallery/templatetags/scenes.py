@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from gallery.models import Film
 from gallery.progress import Progress, progress_of
 from gallery.search import thumbnail_address
+from gallery.timecodes import timecode as of_rate
 
 register = template.Library()
 
@@ -22,13 +23,9 @@ def clock(seconds: float) -> str:
 
 
 @register.filter
-def timecode(seconds: float, rate: Fraction) -> str:
-    """A timecode, hh:mm:ss:ff, counting frames within the second; without frames at no rate."""
-    whole = int(seconds + 1e-6)
-    text = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
-    if not rate:
-        return text
-    return f"{text}:{int((seconds - whole) * rate + Fraction(1, 1000)):02d}"
+def timecode(seconds: float, film: Fraction | Film) -> str:
+    """The timecode at a time of a film, or of one of so many frames per second."""
+    return film.clock.timecode(seconds) if isinstance(film, Film) else of_rate(seconds, film)
 
 
 @register.filter
