@@ -39,7 +39,8 @@ def test_search_prints_json(demo_film: Film) -> None:
     assert len(rows) == 5
     for row in rows:
         assert set(row) == {
-            "film", "title", "start", "end", "time", "second", "score", "thumbnail",
+            "film", "title", "start", "end", "time", "second", "score", "relevance", "line",
+            "thumbnail",
         }  # fmt: skip
         assert (row["film"], row["title"]) == (demo_film.pk, demo_film.title)
         assert row["start"] <= row["time"] < row["end"]
@@ -54,9 +55,19 @@ def test_search_prints_lines(demo_film: Film) -> None:
     lines = out.splitlines()
     assert len(lines) == 3
     for line in lines:
-        assert re.fullmatch(
-            rf" *-?\d\.\d\d\d  00:0\d:\d\d:\d\d  {re.escape(demo_film.title)}", line
-        )
+        assert re.match(rf" *\d+%  00:0\d:\d\d:\d\d  {re.escape(demo_film.title)}", line)
+    assert lines[0].startswith("100%")
+    out, _ = call("search", "zzzz qqqq", count=3)
+    assert out.startswith("Nothing really matches; these are the nearest:")
+
+
+def test_search_takes_words_and_a_picture_together(demo_film: Film) -> None:
+    thumbnail = demo_film.files.run(demo_film.searchable_run or 0).thumbnail(8)
+    out, _ = call("search", "a dog", image=thumbnail, avoid="snow", json=True, count=9)
+    alone, _ = call("search", image=thumbnail, json=True, count=9)
+    assert [hit["second"] for hit in json.loads(out)] != [
+        hit["second"] for hit in json.loads(alone)
+    ]
 
 
 def test_search_takes_a_picture(demo_film: Film) -> None:
@@ -80,8 +91,6 @@ def test_search_refuses_what_makes_no_sense(demo_film: Film, tmp_path: Path) -> 
         words, *count = arguments
         with pytest.raises(CommandError, match=sentence):
             call("search", *words, **({"count": count[0]} if count else {}))
-    with pytest.raises(CommandError, match="not both"):
-        call("search", "dog", image=tmp_path / "a.jpg")
     with pytest.raises(CommandError, match="No such file"):
         call("search", image=tmp_path / "missing.jpg")
     for path, sentence in broken_pictures(tmp_path).values():

@@ -10,26 +10,35 @@ from django.core.management.base import BaseCommand, CommandError
 from gallery import pictures, search
 from gallery.errors import GalleryError
 from gallery.templatetags.scenes import timecode
-from gallery.types import Example, Hit, Query
+from gallery.types import Example, Hit, Mode, Query
 
 
 class Command(BaseCommand):
     """Finds scenes."""
 
-    help = "Find scenes by words or by a picture."
+    help = "Find scenes by words, by a picture, or by both."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Words or a picture, and how to show what is found."""
         parser.add_argument("words", nargs="?", default="")
         parser.add_argument("--image", type=Path, metavar="FILE", help="search with a picture")
+        parser.add_argument(
+            "--not", dest="avoid", default="", metavar="WORDS", help="words to avoid"
+        )
+        parser.add_argument(
+            "--in",
+            dest="mode",
+            type=Mode,
+            choices=list(Mode),
+            default=Mode.BOTH,
+            help="look for words in what is seen, what is said, or both (both)",
+        )
         parser.add_argument("--film", type=int, metavar="ID", help="in one film only")
         parser.add_argument("--count", type=int, default=24, help="how many hits (24)")
         parser.add_argument("--json", action="store_true", help="as JSON")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Search and print."""
-        if options["image"] and options["words"]:
-            raise CommandError("Give words or --image, not both.")
         if options["count"] < 1:
             raise CommandError("--count must be at least 1.")
         try:
@@ -37,6 +46,8 @@ class Command(BaseCommand):
             results = search.search(
                 Query(
                     words=options["words"],
+                    avoid=options["avoid"],
+                    mode=options["mode"],
                     examples=(Example(picture=token),) if token else (),
                     films=(options["film"],) if options["film"] else (),
                     page_size=options["count"],
@@ -51,10 +62,14 @@ class Command(BaseCommand):
                 json.dumps([_row(h) for h in results.hits], ensure_ascii=False, indent=1)
             )
             return
-        for hit in results.hits:
-            self.stdout.write(f"{hit.score:6.3f}  {timecode(hit.time, hit.rate)}  {hit.title}")
         if not results.hits:
-            self.stdout.write("Nothing found: no film is searchable yet.")
+            self.stdout.write("Nothing found.")
+        elif not results.matches:
+            self.stdout.write("Nothing really matches; these are the nearest:")
+        for hit in results.hits:
+            said = f"  “{hit.line.text}”" if hit.line else ""
+            when = timecode(hit.time, hit.rate)
+            self.stdout.write(f"{hit.relevance:4.0%}  {when}  {hit.title}{said}")
 
     def _picture(self, path: Path) -> str:
         if path.stat().st_size == 0:
@@ -72,5 +87,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "time": hit.time,
         "second": hit.second,
         "score": round(hit.score, 6),
+        "relevance": round(hit.relevance, 3),
+        "line": hit.line.text if hit.line else None,
         "thumbnail": hit.thumbnail,
     }
