@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from gallery import ffmpeg, weights
+from gallery import access, ffmpeg, weights
 from gallery.errors import ModelError
 
 
@@ -54,10 +54,27 @@ def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
         )
     found.extend(
         Error(f"{name} must be at least 1.", id="gallery.E004")
-        for name in ("SEGMENT_SECONDS", "LEASE_SECONDS", "CLIP_BATCH", "INDEX_FLAT_MAX")
+        for name in (
+            *("SEGMENT_SECONDS", "LEASE_SECONDS", "CLIP_BATCH", "INDEX_FLAT_MAX"),
+            *("CLIPS_AT_ONCE", "MAX_CLIP_SECONDS"),
+        )
         if getattr(settings, name) < 1
     )
     return found
+
+
+@register()
+def audiences_are_known(**_kwargs: Any) -> list[CheckMessage]:
+    """Who may do what is said in words that are understood; others let nobody through."""
+    return [
+        Error(
+            f"{name} is {getattr(settings, name)!r}.",
+            hint=", ".join(access.AUDIENCES),
+            id="gallery.E005",
+        )
+        for name in ("WHOLE_FILMS_FOR", "DOWNLOADS_FOR")
+        if getattr(settings, name) not in access.AUDIENCES
+    ]
 
 
 @register()

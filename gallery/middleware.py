@@ -3,9 +3,14 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from gallery import access
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -50,3 +55,37 @@ class RefuseLargeBodies:
             }
             return render(request, "gallery/error.html", {"message": message}, status=413)
         return self.get_response(request)
+
+
+class NeedLogin:
+    """Where SEARCH_NEEDS_LOGIN says so, nothing is shown to strangers but the way in."""
+
+    OPEN = {"login", "logout", "set_language", "health"}
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pictures and pages for those who are logged in are not kept by caches for others."""
+        response = self.get_response(request)
+        if settings.SEARCH_NEEDS_LOGIN and "public" in response.get("Cache-Control", ""):
+            response["Cache-Control"] = response["Cache-Control"].replace("public", "private")
+        return response
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
+        """Lead strangers to the login. The admin guards itself, and so does the API with tokens."""
+        match = request.resolver_match
+        if match is None or match.url_name in self.OPEN or match.namespace == "admin":
+            return None
+        if access.may_search(request.user):
+            return None
+        if request.path_info.startswith("/api/"):
+            # Whose token it is, and whether it is one, the API finds out.
+            if request.headers.get("Authorization"):
+                return None
+            refusal = JsonResponse({"detail": _("This needs a login or a token.")}, status=401)
+            refusal["WWW-Authenticate"] = "Bearer"
+            return refusal
+        if request.htmx:  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(reverse("login"))
+        return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")

@@ -40,3 +40,9 @@ urlpatterns = [
     path("pictures/<token:token>.jpg", finding.probe_picture, name="probe_picture"),
     path("healthz", service.health, name="health"),
 ]
+    path("boards/", boards.board_list, name="boards"),
+    path("boards/collect/", collecting.collect, name="collect"),
+    path("boards/choose/", collecting.choose, name="choose_board"),
+    path("boards/<unguessable:token>/", include(board_patterns)),
+    path("login/", account.login, name="login"),
+    path("logout/", account.logout, name="logout"),

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "gallery.middleware.NeedLogin",
 ]
 
 ROOT_URLCONF = "imgsearch.urls"
@@ -225,6 +226,22 @@ CLIPS_AT_ONCE = env.int("CLIPS_AT_ONCE", default=2)
 CLIP_CACHE_BYTES = env.int("CLIP_CACHE_BYTES", default=2_000_000_000)
 
 # --- logs ---------------------------------------------------------------------------------------
+# A clip or a quotation is at most so many seconds long.
+MAX_CLIP_SECONDS = env.int("MAX_CLIP_SECONDS", default=120)
+
+# --- who may do what ----------------------------------------------------------------------------
+
+# Whether searching and looking at scenes needs a login.
+SEARCH_NEEDS_LOGIN = env.bool("SEARCH_NEEDS_LOGIN", default=False)
+# everyone, users (who are logged in), staff, or nobody. A scene is a quotation; a whole film is
+# not, and it is heavy to send: those who are known may play it, unless this says otherwise.
+WHOLE_FILMS_FOR = env.str("WHOLE_FILMS_FOR", default="users")
+# Saving clips, stills, animations and boards.
+DOWNLOADS_FOR = env.str("DOWNLOADS_FOR", default="everyone")
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
+
 
 LOGGING = {
     "version": 1,

@@ -1,0 +1,6 @@
+"""The way in and out, for those who only search; the admin has its own."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+
+login = LoginView.as_view(template_name="gallery/login.html", redirect_authenticated_user=True)
+logout = LogoutView.as_view()
