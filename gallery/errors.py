@@ -19,6 +19,10 @@ class QueryError(GalleryError):
     """This search cannot be done as asked."""
 
 
+class BoardError(GalleryError):
+    """This cannot be done with a board."""
+
+
 class IndexUnavailable(GalleryError):  # noqa: N818 - the name says what is the matter
     """The index cannot answer now."""
 

@@ -1,9 +1,9 @@
 """The addresses of the gallery."""
 
-from django.urls import path, register_converter
+from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from gallery.views import films, finding, scenes, service
+from gallery.views import account, boards, collecting, films, finding, scenes, service
 
 
 class Number(IntConverter):
@@ -24,9 +24,27 @@ class Token(StringConverter):
     regex = "[0-9a-f]{32}"
 
 
+class Unguessable(StringConverter):
+    """The name of a board, or of an export."""
+
+    regex = "[A-Za-z0-9_-]{20,32}"
+
+
 register_converter(Number, "number")
 register_converter(Uid, "uid")
 register_converter(Token, "token")
+register_converter(Unguessable, "unguessable")
+
+board_patterns = [
+    path("", boards.board, name="board"),
+    path("rename/", boards.rename, name="rename_board"),
+    path("delete/", boards.delete, name="delete_board"),
+    path("copy/", boards.copy, name="copy_board"),
+    path("scenes/<number:scene_id>/remove/", collecting.remove, name="remove_scene"),
+    path("scenes/<number:scene_id>/restore/", collecting.restore, name="restore_scene"),
+    path("scenes/<number:scene_id>/note/", boards.note, name="note_scene"),
+    path("scenes/<number:scene_id>/place/", boards.place, name="place_scene"),
+]
 
 urlpatterns = [
     path("", finding.home, name="home"),
@@ -38,11 +56,11 @@ urlpatterns = [
     path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", scenes.thumbnail, name="thumbnail"),
     path("stills/<uid:uid>/<number:run>/<number:second>.jpg", scenes.still, name="still"),
     path("pictures/<token:token>.jpg", finding.probe_picture, name="probe_picture"),
-    path("healthz", service.health, name="health"),
-]
     path("boards/", boards.board_list, name="boards"),
     path("boards/collect/", collecting.collect, name="collect"),
     path("boards/choose/", collecting.choose, name="choose_board"),
     path("boards/<unguessable:token>/", include(board_patterns)),
     path("login/", account.login, name="login"),
     path("logout/", account.logout, name="logout"),
+    path("healthz", service.health, name="health"),
+]

@@ -115,6 +115,7 @@ document.addEventListener("htmx:afterSettle", () => {
 });
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
+    if (event.detail.elt.closest("[hx-sync]")) return; // collect.js tells it
     const place = $("#probabilities") ?? $("#count");
     place.textContent = document.body.dataset.failed;
     place.scrollIntoView({ block: "nearest" });

@@ -1,0 +1,102 @@
+"""Which scenes are collected already: two questions to the database for a whole page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.template.context import RequestContext
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from gallery import boards
+from gallery.boards import Scene
+from gallery.models import Board, BoardScene
+
+register = template.Library()
+_KEPT = "kept_scenes"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where the scenes of a visitor go, and which of them are there: span -> id."""
+
+    board: Board | None
+    scenes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Collecting:
+    """The control of one scene.
+
+    `name` is its id in the page, `fields` what it sends; `row` is the scene's id on `board` when it
+    is there already; `choose` is the address where another board can be chosen.
+    """
+
+    name: str
+    fields: dict[str, str]
+    board: Board | None
+    row: int | None
+    choose: str
+
+
+def span_name(film: int, start: float, end: float) -> str:
+    """A scene as the page names it: its film, and its ends in milliseconds."""
+    return f"{film}-{round(float(start) * 1000)}-{round(float(end) * 1000)}"
+
+
+def fields_of(scene: Scene) -> dict[str, str]:
+    """What a form sends of a scene."""
+    return {
+        "film": str(scene.film),
+        "start": f"{scene.start:.6f}",
+        "end": f"{scene.end:.6f}",
+        "second": str(scene.second),
+    }
+
+
+def choose_address(scene: Scene) -> str:
+    """Where the board of a scene is chosen."""
+    return f"{reverse('choose_board')}?{urlencode(fields_of(scene))}"
+
+
+def _kept(context: RequestContext) -> Kept:
+    request: Any = context["request"]
+    if _KEPT not in request.__dict__:
+        board = boards.current(boards.visitor_of(request))
+        rows = board.scenes.values_list("film", "start", "end", "pk") if board else ()
+        scenes = {span_name(film, start, end): pk for film, start, end, pk in rows}
+        request.__dict__[_KEPT] = Kept(board, scenes)
+    kept: Kept = request.__dict__[_KEPT]
+    return kept
+
+
+@register.simple_tag(takes_context=True)
+def collecting(
+    context: RequestContext, film: int, start: float, end: float, second: int
+) -> Collecting:
+    """What `_collect.html` shows of a scene."""
+    kept = _kept(context)
+    name = span_name(film, start, end)
+    scene = Scene(film, float(start), float(end), second)
+    return Collecting(
+        f"collect-{name}",
+        fields_of(scene),
+        kept.board,
+        kept.scenes.get(name),
+        choose_address(scene),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def collected_count(context: RequestContext) -> Any:
+    """How many scenes the visitor has collected; asked for only if it is shown."""
+    visitor = boards.visitor_of(context["request"])
+    return SimpleLazyObject(lambda: boards.count_scenes(visitor))
+
+
+@register.filter
+def length_in_seconds(scene: BoardScene) -> str:
+    """How long a scene is: 3.5 s."""
+    return _("%(seconds).1f s") % {"seconds": scene.end - scene.start}
