@@ -15,6 +15,10 @@ class FilmError(GalleryError):
     """This film cannot be imported; trying the same file again will not help."""
 
 
+class SubtitlesError(GalleryError):
+    """These subtitles cannot be used; another file may be."""
+
+
 class QueryError(GalleryError):
     """This search cannot be done as asked."""
 

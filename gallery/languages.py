@@ -12,7 +12,7 @@ from django.utils.translation import get_language
 UNKNOWN = "und"
 SAMPLE = 20_000  # characters of a text that are looked at
 FEW_LETTERS = 10  # with fewer nobody can tell a language
-FOR_STATISTICS = 60  # letters from which on the statistics of letters tell one
+FOR_STATISTICS = 40  # letters from which on the statistics of letters tell one
 HAN_PART = 0.15  # of the letters: Chinese subtitles may have English under each line
 KANA_PART = 0.05  # of the letters: Japanese always has some, Chinese none
 

@@ -204,6 +204,7 @@ MAX_FILM_HOURS = env.float("MAX_FILM_HOURS", default=12.0)
 MAX_FILM_PIXELS = env.int("MAX_FILM_PIXELS", default=8192 * 4320)
 MAX_PICTURE_BYTES = env.int("MAX_PICTURE_BYTES", default=20_000_000)
 MAX_PICTURE_PIXELS = env.int("MAX_PICTURE_PIXELS", default=60_000_000)
+MAX_SUBTITLE_BYTES = env.int("MAX_SUBTITLE_BYTES", default=5_000_000)
 MAX_QUERY_CHARACTERS = env.int("MAX_QUERY_CHARACTERS", default=500)
 
 # The index is exact (FLAT) up to so many frames and approximate (HNSW) above.
@@ -225,7 +226,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 CLIPS_AT_ONCE = env.int("CLIPS_AT_ONCE", default=2)
 CLIP_CACHE_BYTES = env.int("CLIP_CACHE_BYTES", default=2_000_000_000)
 
-# --- logs ---------------------------------------------------------------------------------------
 # A clip or a quotation is at most so many seconds long.
 MAX_CLIP_SECONDS = env.int("MAX_CLIP_SECONDS", default=120)
 
@@ -242,6 +242,7 @@ DOWNLOADS_FOR = env.str("DOWNLOADS_FOR", default="everyone")
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 
+# --- logs ---------------------------------------------------------------------------------------
 
 LOGGING = {
     "version": 1,
