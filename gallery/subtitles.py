@@ -69,7 +69,12 @@ def read(data: bytes, name: str = "") -> list[Cue]:
 def shifted(cues: Sequence[Cue], seconds: float) -> list[Cue]:
     """Lines so much later (or, below 0, earlier); what ends before the beginning goes."""
     moved = (
-        replace(cue, start=max(0.0, cue.start + seconds), end=cue.end + seconds) for cue in cues
+        replace(
+            cue,
+            start=max(0.0, round(cue.start + seconds, 3)),
+            end=round(cue.end + seconds, 3),
+        )
+        for cue in cues
     )
     return [cue for cue in moved if cue.end > 0]
 
