@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from gallery import index, storage
-from gallery.errors import IndexUnavailable
+from gallery import index, relabelling, storage
+from gallery.errors import GalleryError, IndexUnavailable
 from gallery.models import Film, Segment
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,9 @@ PROBE_KEEP = 30 * DAY  # how long pictures that were searched with are kept
 def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
     """Hand out again what a dead worker or a lost message left lying, and tidy up.
 
-    `queue` takes the name of a step (probe, segment, finish) and an id. Work that waits is only
-    handed out again when the queue is empty: otherwise its message is probably still in there.
+    `queue` takes the name of a step (probe, segment, finish, label_film) and an id. Work that
+    waits is only handed out again when the queue is empty: otherwise its message is probably still
+    in there.
     """
     now = timezone.now()
     dead = Q(lease_until__lt=now)
@@ -40,6 +41,9 @@ def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
         for film in Film.objects.filter(state=Film.State.IMPORTING):
             if not film.segments.exclude(state=Segment.State.DONE).exists():
                 queue("finish", film.pk)
+        with suppress(GalleryError):
+            for film_id in relabelling.prepare():
+                queue("label_film", film_id)
     with suppress(IndexUnavailable):
         done = index.current().tend()
         if done:

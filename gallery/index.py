@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -380,27 +379,26 @@ class FrameIndex:
         vector = np.frombuffer(raw, np.float16).astype(np.float32)
         return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
 
-    def frames(self, keys: Sequence[FrameKey]) -> tuple[list[FrameRecord], Vectors]:
-        """Those of the frames that are here, in the order asked for, and their embeddings.
+    def embeddings(self, frames: Sequence[FrameKey]) -> tuple[list[FrameKey], Vectors]:
+        """Those of the frames that are here and show something, in their order, with embeddings.
 
         The embeddings have shape (n, width), float32, unit rows.
         """
-        rows: list[Any] = []
+        found: list[FrameKey] = []
+        raw: list[bytes] = []
         with speaking_plainly():
-            for at in range(0, len(keys), PIPELINE):
+            for at in range(0, len(frames), PIPELINE):
+                chunk = frames[at : at + PIPELINE]
                 pipe = self.client.pipeline(transaction=False)
-                for film, second in keys[at : at + PIPELINE]:
-                    pipe.hmget(self._frame_key(film, second), *FIELDS, "embedding")
-                rows += [row for row in pipe.execute() if row[-1] is not None]
-        found = [
-            _record(
-                SimpleNamespace(**{n: _text(v) for n, v in zip(FIELDS, row, strict=False) if v})
-            )
-            for row in rows
-        ]
-        raw = b"".join(row[-1] for row in rows)
-        vectors = np.frombuffer(raw, np.float16).reshape(-1, self.width).astype(np.float32)
-        return found, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+                for film, second in chunk:
+                    pipe.hmget(self._frame_key(film, second), "embedding", "look")
+                for key, (embedding, look) in zip(chunk, pipe.execute(), strict=True):
+                    if embedding is not None and _text(look or b"") not in DULL:
+                        found.append(key)
+                        raw.append(embedding)
+        vectors = np.frombuffer(b"".join(raw), np.float16).reshape(-1, self.width)
+        rows = vectors.astype(np.float32)
+        return found, rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
     def time(self, film: int, second: int) -> float | None:
         """When a frame is shown, in seconds of its film, or None when it is not here."""

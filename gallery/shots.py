@@ -17,4 +17,4 @@ def shots_from_cuts(cuts: Sequence[float], duration: float) -> list[Shot]:
 def shot_of(time: float, shots: Sequence[Shot]) -> int:
     """The number of the shot that the frame shown at `time` belongs to."""
     # A microsecond of grace: a cut and the frame that begins it are the same moment.
-    return max(0, bisect_right([shot.start for shot in shots], time + 1e-6) - 1)
+    return max(0, bisect_right(shots, time + 1e-6, key=lambda shot: shot.start) - 1)

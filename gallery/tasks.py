@@ -9,7 +9,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from gallery import housekeeping, pipeline
+from gallery import housekeeping, pipeline, relabelling
+from gallery.errors import GalleryError
 from gallery.models import Film, Segment
 from imgsearch.celery import app
 
@@ -51,10 +52,29 @@ def finish(film_id: int) -> None:
     pipeline.finish_film(film_id)
 
 
+@shared_task(name="gallery.tasks.labels")
+def labels() -> None:
+    """Queue the films for which labels have to be computed."""
+    try:
+        for film_id in relabelling.prepare():
+            label_film.delay(film_id)
+    except GalleryError:
+        log.exception("labels wait; the next sweep tries again")
+
+
+@shared_task(name="gallery.tasks.label_film")
+def label_film(film_id: int) -> None:
+    """Compute the labels of one film."""
+    try:
+        relabelling.label_film(film_id)
+    except GalleryError:
+        log.exception("film %s: its labels wait; a later sweep tries again", film_id)
+
+
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
     """Hand out again what was left lying, and tidy up."""
-    steps = {"probe": probe, "segment": segment, "finish": finish}
+    steps = {"probe": probe, "segment": segment, "finish": finish, "label_film": label_film}
     housekeeping.sweep(waiting_messages() == 0, lambda step, key: steps[step].delay(key))
 
 
@@ -62,6 +82,18 @@ def waiting_messages() -> int:
     """How many tasks wait in the queue."""
     with app.connection_or_acquire() as connection:
         return int(connection.default_channel.client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
+
+
+def queue_labels() -> None:
+    """Queue the computing of labels once their change is committed; else the sweep finds it."""
+
+    def send() -> None:
+        try:
+            labels.delay()
+        except (OperationalError, OSError) as error:
+            log.warning("labels wait: the queue cannot be reached (%s)", error)
+
+    transaction.on_commit(send)
 
 
 def queue_import(film: Film) -> None:

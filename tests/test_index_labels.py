@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import redis
 from gallery import index
 from gallery.errors import IndexUnavailable
 from gallery.index import FrameIndex
-from gallery.types import Scope
+from gallery.types import Look, Scope
 from tests.test_index import WIDTH, random_vectors, records
 
 
@@ -50,14 +51,15 @@ def test_another_film_keeps_its_labels(here: FrameIndex) -> None:
     assert {n.record.film for n in here.nearest(vector, 9, Scope(labels=(7,)))} == {11}
 
 
-def test_frames_come_with_their_embeddings(here: FrameIndex) -> None:
+def test_frames_worth_offering_come_with_their_embeddings(here: FrameIndex) -> None:
     rows, vectors = records(3, 5), random_vectors(5)
+    rows[2] = replace(rows[2], look=Look.CREDITS)
     here.put(3, rows, vectors)
-    got, embeddings = here.frames([(3, 4), (9, 9), (3, 0)])
-    assert got == [rows[4], rows[0]]
+    got, embeddings = here.embeddings([(3, 4), (3, 2), (9, 9), (3, 0)])
+    assert got == [(3, 4), (3, 0)]
     assert embeddings == pytest.approx(vectors[[4, 0]], abs=2e-3)
     assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1.0, abs=1e-6)
-    nothing, empty = here.frames([])
+    nothing, empty = here.embeddings([])
     assert (nothing, empty.shape) == ([], (0, WIDTH))
 
 

@@ -1,5 +1,7 @@
 """Labels: zero-shot names that staff give to scenes, computed from stored vectors."""
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -32,6 +34,13 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Another meaning has yet to be computed; another name has not."""
+        meaning = {"prompts": self.prompts, "threshold": self.threshold, "scale": self.scale}
+        if self.pk and not Label.objects.filter(pk=self.pk, **meaning).exists():
+            self.applied = None
+        super().save(*args, **kwargs)
 
 
 class LabelCount(models.Model):

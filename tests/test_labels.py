@@ -1,0 +1,513 @@
+"""Labels: scores, what a film's shots carry, and all films brought up to date."""
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from gallery import index, ingest, label_survey, labelling, ordinary, pipeline, relabelling, weights
+from gallery.encoder import Encoder
+from gallery.errors import GalleryError
+from gallery.label_survey import Scored, Survey
+from gallery.models import Film, Label, LabelCount, Shot
+from gallery.types import FrameRecord, Look, Scope
+from tests.films import moving_scenes, run_ffmpeg
+from tests.importing import DEMO, add, import_here
+from tests.processes import Worker, wait_for
+
+TRUTH = json.loads((DEMO / "ground_truth.json").read_text(encoding="utf-8"))["shots"]
+
+
+@pytest.fixture(autouse=True)
+def _sampled_anew() -> None:
+    """Films of the tests before this one are no part of its library."""
+    ordinary._kept.clear()
+    label_survey._survey.cache_clear()
+
+
+@pytest.fixture
+def no_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embedding a picture is an error."""
+
+    def refuse(*_arguments: Any) -> None:
+        raise AssertionError("a picture was embedded")
+
+    monkeypatch.setattr(Encoder, "pictures", refuse)
+
+
+def shots_with(thing: str) -> set[int]:
+    """The demo film's shots, from 0, that show a thing or have it for a background."""
+    return {
+        shot["number"] - 1
+        for shot in TRUTH
+        if thing == shot["background"] or thing in {one["slug"] for one in shot["things"]}
+    }
+
+
+def look_at(prompts: str) -> Survey:
+    found = label_survey.survey(labelling.prompts_of(prompts))
+    assert found is not None
+    return found
+
+
+def make_label(prompts: str, name: str = "") -> Label:
+    """A label with the suggested threshold, computed for all films here and now."""
+    label = Label.objects.create(
+        name=name or prompts, prompts=prompts, threshold=look_at(prompts).suggestion()
+    )
+    compute()
+    label.refresh_from_db()
+    return label
+
+
+def compute() -> None:
+    for film_id in relabelling.prepare():
+        relabelling.label_film(film_id)
+
+
+def carried(*labels: Label) -> dict[int, set[int]]:
+    """The shots, by film, that the index finds by their labels."""
+    here = index.current()
+    scope = Scope(labels=tuple(label.pk for label in labels))
+    found: dict[int, set[int]] = {}
+    for neighbour in here.nearest(np.eye(1, here.width, dtype=np.float32)[0], 5000, scope):
+        found.setdefault(neighbour.record.film, set()).add(neighbour.record.shot)
+    return found
+
+
+def tallies() -> dict[str, int]:
+    return {tally.name: tally.shots for tally in labelling.counts()}
+
+
+# --- scores ---------------------------------------------------------------------------------------
+
+
+def test_prompts_are_lines() -> None:
+    assert labelling.prompts_of(" a dog \n\n狗\r\na dog\n") == ("a dog", "狗")
+    assert labelling.prompts_of(" \n ") == ()
+
+
+def test_a_prompt_is_no_longer_than_can_be_embedded(settings: Any) -> None:
+    settings.MAX_QUERY_CHARACTERS = 5
+    assert labelling.prompts_of("a dog in the snow") == ("a dog",)
+
+
+def test_a_score_is_in_standard_deviations_above_ordinary_frames(demo_film: Film) -> None:
+    assert demo_film.searchable_run is not None
+    data = demo_film.files.run(demo_film.searchable_run).load()
+    for prompt in ("dog", "a man in the city", "夜晚"):
+        levels = labelling.measure([prompt])
+        assert levels is not None
+        found = labelling.scores(data.vectors, levels)
+        # The library is this one film, and all of it is the sample.
+        assert float(found.mean()) == pytest.approx(0, abs=0.01)
+        assert float(found.std()) == pytest.approx(1, abs=0.01)
+
+
+def test_a_frame_scores_what_its_best_prompt_gives(demo_film: Film) -> None:
+    assert demo_film.searchable_run is not None
+    data = demo_film.files.run(demo_film.searchable_run).load()
+    levels = labelling.measure(["dog", "cat"])
+    assert levels is not None
+    alone = [labelling.scores(data.vectors, {one: level}) for one, level in levels.items()]
+    assert labelling.scores(data.vectors, levels) == pytest.approx(np.maximum(*alone), abs=1e-5)
+
+
+def test_without_films_nothing_can_be_measured(page: Any) -> None:
+    assert labelling.measure(["dog"]) is None
+    assert label_survey.survey(["dog"]) is None
+    label = Label.objects.create(name="Dogs", prompts="dog", threshold=1)
+    assert relabelling.prepare() == []
+    label.refresh_from_db()
+    assert (label.scale, label.applied) == ({}, None)
+
+
+# --- what shots carry -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("thing", ["dog", "snow", "night", "indoors", "space", "meadow"])
+def test_the_suggested_threshold_finds_what_the_film_shows(thing: str, demo_film: Film) -> None:
+    label = make_label(thing)
+    assert carried(label) == {demo_film.pk: shots_with(thing)}
+    assert tallies() == {thing: len(shots_with(thing))}
+
+
+def test_a_shot_fits_any_of_the_prompts(demo_film: Film) -> None:
+    label = make_label("snow\nindoors", "Snow, or indoors")
+    assert carried(label)[demo_film.pk] == shots_with("snow") | shots_with("indoors")
+
+
+def test_labels_together_are_the_shots_that_carry_both(demo_film: Film) -> None:
+    dog, night = make_label("dog"), make_label("night")
+    assert carried(dog, night) == {demo_film.pk: shots_with("dog") & shots_with("night")}
+
+
+def test_what_is_shown_before_saving_is_what_is_computed(demo_film: Film) -> None:
+    seen = look_at("dog\ncat")
+    threshold = seen.cut(6)
+    label = Label.objects.create(name="Pets", prompts="dog\ncat", threshold=threshold)
+    compute()
+    expected = {one.record.shot for one in seen.shots[:6]}
+    assert carried(label) == {demo_film.pk: expected}
+    assert seen.carried(threshold).shots == 6
+    assert tallies() == {"Pets": 6}
+
+
+def test_all_frames_of_a_shot_carry_its_labels(demo_film: Film) -> None:
+    label = make_label("dog")
+    here = index.current()
+    found = {
+        (n.record.shot, n.record.second)
+        for n in here.nearest(
+            np.eye(1, here.width, dtype=np.float32)[0], 5000, Scope(labels=(label.pk,), dull=True)
+        )
+    }
+    assert demo_film.searchable_run is not None
+    data = demo_film.files.run(demo_film.searchable_run).load()
+    rows, _shots = ingest.records(demo_film.pk, data, demo_film.duration)
+    assert found == {(r.shot, r.second) for r in rows if r.shot in shots_with("dog")}
+
+
+def test_blank_frames_and_credits_do_not_carry_a_shot(demo_film: Film) -> None:
+    label = make_label("dog")
+    assert demo_film.searchable_run is not None
+    data = demo_film.files.run(demo_film.searchable_run).load()
+    rows, _shots = ingest.records(demo_film.pk, data, demo_film.duration)
+    dull = [replace(r, look=Look.CREDITS) if r.shot == 3 else r for r in rows]
+    assert labelling.tags(rows, data.vectors).shots == {label.pk: 4}
+    assert labelling.tags(dull, data.vectors).shots == {label.pk: 3}
+
+
+def test_no_picture_is_embedded(demo_film: Film, no_embedding: None) -> None:
+    label = make_label("dog")
+    Label.objects.filter(pk=label.pk).update(threshold=-10)
+    compute()
+    assert tallies() == {"dog": len(TRUTH)}
+
+
+# --- all films, always ----------------------------------------------------------------------------
+
+
+def test_another_threshold_replaces_what_was_carried(demo_film: Film) -> None:
+    label = make_label("dog")
+    assert label.applied is not None
+    label.threshold = look_at("dog").cut(1)
+    label.save()
+    assert label.applied is None
+    assert len(carried(label)[demo_film.pk]) == 4
+    compute()
+    assert len(carried(label)[demo_film.pk]) == 1
+    label.refresh_from_db()
+    assert label.applied is not None
+
+
+def test_another_name_needs_no_work(demo_film: Film) -> None:
+    label = make_label("dog")
+    label.name = "Dogs"
+    label.save()
+    assert label.applied is not None
+    assert relabelling.prepare() == []
+    assert tallies() == {"Dogs": 4}
+
+
+def test_a_deleted_label_leaves_the_index(demo_film: Film) -> None:
+    dog, night = make_label("dog"), make_label("night")
+    number = dog.pk
+    dog.delete()
+    compute()
+    scope = Scope(labels=(number,))
+    assert index.current().nearest(np.eye(1, 512, dtype=np.float32)[0], 10, scope) == []
+    assert carried(night) == {demo_film.pk: shots_with("night")}
+    assert tallies() == {"night": 4}
+
+
+def test_work_that_is_done_is_not_done_again(demo_film: Film) -> None:
+    make_label("dog")
+    before = Film.objects.get(pk=demo_film.pk).labelled
+    assert relabelling.prepare() == []
+    assert relabelling.label_film(demo_film.pk) is False
+    assert Film.objects.get(pk=demo_film.pk).labelled == before
+
+
+def test_a_film_that_is_gone_is_no_error(demo_film: Film) -> None:
+    make_label("dog")
+    assert relabelling.label_film(demo_film.pk + 1) is False
+
+
+def test_a_film_whose_vectors_are_gone_does_not_hold_up_the_others(demo_film: Film) -> None:
+    assert demo_film.searchable_run is not None
+    shutil.rmtree(demo_film.files.run(demo_film.searchable_run).folder)
+    label = Label.objects.create(name="Dogs", prompts="dog", threshold=1.4)
+    compute()
+    assert relabelling.prepare() == []
+    label.refresh_from_db()
+    assert label.applied is not None
+    shutil.rmtree(demo_film.files.folder)
+
+
+def test_a_label_that_changes_meanwhile_is_not_taken_for_done(
+    demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = make_label("dog")
+    label.threshold = look_at("dog").cut(2)
+    label.save()
+    tags = labelling.tags
+
+    def change(*arguments: Any) -> labelling.Tags:
+        found = tags(*arguments)
+        Label.objects.filter(pk=label.pk).update(threshold=look_at("dog").cut(1), applied=None)
+        return found
+
+    monkeypatch.setattr(labelling, "tags", change)
+    assert relabelling.label_film(demo_film.pk)
+    monkeypatch.undo()
+    label.refresh_from_db()
+    assert label.applied is None
+    assert relabelling.prepare() == [demo_film.pk]
+    compute()
+    assert len(carried(label)[demo_film.pk]) == 1
+
+
+def test_an_imported_film_has_its_labels_when_it_becomes_searchable(
+    demo_film: Film, tmp_path: Path
+) -> None:
+    label = make_label("dog")
+    copy = tmp_path / "again.mkv"
+    run_ffmpeg("-ss", "9", "-t", "8", "-i", str(DEMO / "film.mp4"), "-an", str(copy))
+    film = import_here(add(copy, "Another"))
+    assert film.state == Film.State.READY, film.error
+    # From 9 to 17 s: the end of shot 3, the dog in the snow, the elephant.
+    assert carried(label)[film.pk] == {1}
+    assert relabelling.prepare() == []
+    assert LabelCount.objects.get(film=film).shots == 1
+    label.refresh_from_db()
+    assert label.applied is not None
+
+
+def test_a_film_imported_anew_has_its_labels_again(
+    ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    film = ready_film(moving_scenes(tmp_path / "film.mp4", 2))
+    label = Label.objects.create(name="Anything", prompts="dog", threshold=-10)
+    compute()
+    label.refresh_from_db()
+    scale = label.scale
+    assert pipeline.restart(film)
+    film.refresh_from_db()
+    assert import_here(film).searchable_run == 2
+    assert carried(label) == {film.pk: {0, 1}}
+    assert tallies() == {"Anything": 2}
+    label.refresh_from_db()
+    assert label.scale == scale
+
+
+def test_a_rebuilt_index_has_the_labels(demo_film: Film) -> None:
+    label = make_label("dog")
+    index.current().client.flushdb()
+    pipeline.reindex(demo_film)
+    assert carried(label) == {demo_film.pk: shots_with("dog")}
+
+
+def test_scores_stay_when_other_films_come(
+    demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    label = make_label("dog")
+    ready_film(moving_scenes(tmp_path / "other.mp4", 6))
+    compute()
+    assert carried(label)[demo_film.pk] == shots_with("dog")
+    again = label_survey.survey(["dog"], labelling.levels_of(label))
+    assert again is not None
+    assert again.levels == labelling.levels_of(label)
+    assert dict(look_at("dog").levels) != dict(again.levels)
+
+
+def test_another_model_measures_labels_anew(demo_film: Film) -> None:
+    label = make_label("dog")
+    Label.objects.filter(pk=label.pk).update(scale={**label.scale, "model": "another"})
+    label.refresh_from_db()
+    assert labelling.levels_of(label) is None
+    assert labelling.measured_labels() == []
+    compute()
+    label.refresh_from_db()
+    assert labelling.levels_of(label) == look_at("dog").levels
+    assert carried(label) == {demo_film.pk: shots_with("dog")}
+
+
+def test_what_was_measured_while_films_move_to_another_model_is_preliminary(
+    demo_film: Film,
+) -> None:
+    waiting = Film.objects.create(title="Elsewhere", sha256="0", searchable_run=1, model="another")
+    label = make_label("dog")
+    assert label.scale["preliminary"] is True
+    waiting.delete()
+    compute()
+    label.refresh_from_db()
+    assert label.scale["preliminary"] is False
+    assert label.applied is not None
+
+
+# --- a worker -------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_saved_label_is_computed_by_a_worker_and_a_lost_message_is_made_up_for(
+    worker: Worker, demo_film: Film
+) -> None:
+    label = Label.objects.create(name="dog", prompts="dog", threshold=1.4)
+
+    def applied() -> bool:
+        label.refresh_from_db()
+        return label.applied is not None
+
+    wait_for(applied)
+    assert carried(label) == {demo_film.pk: shots_with("dog")}
+    # Changed where no signal tells: the sweep notices.
+    Label.objects.filter(pk=label.pk).update(threshold=-9, applied=None)
+    wait_for(applied)
+    assert tallies() == {"dog": len(TRUTH)}
+    label.delete()
+    wait_for(lambda: relabelling.prepare() == [])
+    Film.objects.all().delete()
+
+
+def test_the_index_out_of_reach_is_no_half_done_work(
+    demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = make_label("dog")
+    label.threshold = look_at("dog").cut(1)
+    label.save()
+    monkeypatch.setattr(index, "LOCK_PATIENCE", 0.05)
+    with index.current().alone(demo_film.pk), pytest.raises(GalleryError):
+        relabelling.label_film(demo_film.pk)
+    assert tallies() == {"dog": 4}
+    assert relabelling.prepare() == [demo_film.pk]
+
+
+# --- progress and counts --------------------------------------------------------------------------
+
+
+def film_row(number: int, **fields: Any) -> Film:
+    return Film.objects.create(
+        title=f"Film {number}",
+        sha256=str(number),
+        state=Film.State.READY,
+        searchable_run=1,
+        frame_count=100,
+        model=weights.current().fingerprint,
+        **fields,
+    )
+
+
+def test_progress_tells_how_long_it_will_take(db: None) -> None:
+    now = timezone.now()
+    state = labelling.state([])
+    for number in range(3):
+        film_row(number, labelled_as=state, labelled=now + timedelta(seconds=2 * number))
+    left = [film_row(number) for number in (8, 9)]
+    progress = relabelling.progress()
+    assert (progress.done, progress.films) == (3, 5)
+    assert progress.part == pytest.approx(0.6)
+    assert progress.seconds_left == pytest.approx(4.0)
+    Film.objects.filter(pk__in=[film.pk for film in left]).update(labelled_as=state, labelled=now)
+    assert relabelling.progress().seconds_left is None
+
+
+def test_counts_keep_to_films_and_years_in_one_query(db: None) -> None:
+    old, new = film_row(1, year=1927), film_row(2, year=2010)
+    other = film_row(3, year=2010)
+    Film.objects.filter(pk=other.pk).update(model="another")
+    night = Label.objects.create(name="Night", prompts="night")
+    Label.objects.create(name="dog", prompts="dog")
+    LabelCount.objects.create(label=night, film=old, shots=3)
+    LabelCount.objects.create(label=night, film=new, shots=5)
+    LabelCount.objects.create(label=night, film=other, shots=100)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        everything = labelling.counts()
+    assert len(queries) == 1
+    assert {(t.name, t.shots, t.films) for t in everything} == {("Night", 8, 2), ("dog", 0, 0)}
+    assert {t.name: t.shots for t in labelling.counts([new.pk])} == {"Night": 5, "dog": 0}
+    assert {t.name: t.shots for t in labelling.counts(years=(None, 1950))} == {"Night": 3, "dog": 0}
+    assert {t.name: t.shots for t in labelling.counts(years=(1950, 2020))}["Night"] == 5
+
+
+# --- the survey -----------------------------------------------------------------------------------
+
+
+def survey_of(scores: list[float], floor: float = -math.inf, total: int = 0) -> Survey:
+    shots = [
+        Scored(FrameRecord(1 + at % 2, at, float(at), at, at, at + 1.0), score)
+        for at, score in enumerate(sorted(scores, reverse=True))
+    ]
+    return Survey({"x": (0.0, 1.0)}, shots, floor, total or len(shots))
+
+
+def test_the_suggestion_is_the_gap_below_what_stands_out() -> None:
+    ordinary_scores = np.random.default_rng(3).normal(size=3000).tolist()
+    outstanding = np.random.default_rng(4).normal(6.5, 0.5, size=40).tolist()
+    found = survey_of(ordinary_scores + outstanding)
+    assert found.carried(found.suggestion()).shots == 40
+
+
+def test_around_a_threshold() -> None:
+    found = survey_of([5.0, 4.0, 3.0, 2.0, 1.0])
+    above, below = found.around(3.0, 2)
+    assert [one.score for one in above] == [4.0, 3.0]
+    assert [one.score for one in below] == [2.0, 1.0]
+    assert [one.score for one in found.around(9.0, 2)[0]] == []
+    assert [one.score for one in found.around(-9.0, 9)[0]] == [5.0, 4.0, 3.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_cut_leaves_as_many_above_as_asked(at: int) -> None:
+    found = survey_of([5.0, 4.0, 3.0, 2.0, 1.0])
+    assert found.rank(found.cut(at)) == at
+
+
+def test_the_histogram_holds_every_shot() -> None:
+    found = survey_of([5.0, 1.0, 1.0, 1.0, 0.0])
+    bars = found.bars()
+    assert bars[0].left == 0.0
+    assert bars[-1].left + bars[-1].width == pytest.approx(5.0)
+    assert max(bar.height for bar in bars) == pytest.approx(1.0)
+    assert sum(bar.height > 0 for bar in bars) == 3
+    assert survey_of([]).bars() == []
+
+
+def test_in_a_large_library_shots_drawn_evenly_stand_for_the_rest(
+    demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = look_at("dog")
+    label_survey._survey.cache_clear()
+    monkeypatch.setattr(label_survey, "LOOKED_AT", 12)
+    monkeypatch.setattr(label_survey, "DRAWN", 16)
+    some = look_at("dog")
+    assert some.floor > 0
+    assert len(some.shots) < len(whole.shots)
+    # The best are all known ...
+    known = [one for one in some.shots if one.score >= some.floor]
+    assert [o.record.shot for o in known] == [o.record.shot for o in whole.shots[: len(known)]]
+    assert some.carried(some.floor) == whole.carried(some.floor)
+    assert some.carried(some.floor).exact
+    # ... and the others are estimated.
+    everything = some.carried(-9.0)
+    assert not everything.exact
+    assert everything.shots == Shot.objects.count()
+    assert some.carried(0.0).shots == pytest.approx(whole.carried(0.0).shots, abs=8)
+
+
+def test_a_library_is_looked_through_once(demo_film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = look_at("dog")
+    monkeypatch.setattr(index.FrameIndex, "nearest", None)
+    assert look_at("dog") is first
