@@ -344,7 +344,6 @@ def _publish(film: Film) -> None:
             for row in ingest.middle_frames(rows)
         )
         labelling.keep(film, labels)
-        labelling.keep(film, labels)
         Segment.objects.filter(film=film).delete()
     if previous and previous != model.fingerprint:
         index.of_model(previous).drop(film.pk)
