@@ -108,7 +108,9 @@ class Film(models.Model):
     model_name = models.CharField(_("model"), max_length=200, blank=True, editable=False)
     labelled_as = models.CharField(max_length=16, blank=True, editable=False)
     labelled = models.DateTimeField(null=True, editable=False)
-    tracks_run = models.PositiveIntegerField(null=True, editable=False)  # text tracks were read in
+    # The run in which the text tracks were last read, by whom until when, and what was wrong.
+    tracks_run = models.PositiveIntegerField(null=True, editable=False)
+    tracks_lease = models.DateTimeField(null=True, editable=False)
     tracks_error = models.TextField(blank=True, editable=False)
 
     objects = FilmQuerySet.as_manager()
