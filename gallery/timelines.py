@@ -7,7 +7,7 @@ OpenTimelineIO's adapter, which knows no rate but the nominal one in their timec
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -74,8 +74,12 @@ class Cut:
 # --- OTIO ---------------------------------------------------------------------------------------
 
 
-def otio_timeline(name: str, cuts: Iterable[Cut]) -> str:
-    """All scenes of a board as OTIO, each at its film's own rate, with their sound and notes."""
+def otio_timeline(name: str, cuts: Iterable[Cut], files: Mapping[int, str] | None = None) -> str:
+    """All scenes of a board as OTIO, each at its film's own rate, with their sound and notes.
+
+    Its clips are parts of the films; or, with `files`, whole files that hold a scene each: the
+    names of these by the numbers of the scenes.
+    """
     cuts = list(cuts)
     timeline = otio.schema.Timeline(name=one_line(name))
     if cuts:
@@ -85,37 +89,54 @@ def otio_timeline(name: str, cuts: Iterable[Cut]) -> str:
     kinds = otio.schema.TrackKind
     picture = otio.schema.Track(name="V1", kind=kinds.Video)
     sound = otio.schema.Track(name="A1", kind=kinds.Audio)
-    picture.extend([_clip(cut) for cut in cuts])
-    sound.extend([_clip(cut) if cut.film.audio_codec else _silence(cut) for cut in cuts])
+    for cut in cuts:
+        media = _part_of_film(cut) if files is None else _whole_file(cut, files[cut.number])
+        picture.append(_clip(cut, media))
+        sound.append(_clip(cut, media) if cut.film.audio_codec else _silence(cut))
     timeline.tracks.append(picture)
     if any(cut.film.audio_codec for cut in cuts):
         timeline.tracks.append(sound)
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
-def _clip(cut: Cut) -> otio.schema.Clip:
+Media = tuple[str, TimeRange, TimeRange]
+"""The name of a file, all its frames, and those of a scene."""
+
+
+def _part_of_film(cut: Cut) -> Media:
     first, end = cut.frames
     whole = max(end, cut.clock.frame(cut.film.duration))
+    return cut.file, _range(cut, 0, whole), _range(cut, first, end)
+
+
+def _whole_file(cut: Cut, name: str) -> Media:
+    first, end = cut.frames
+    rate = float(cut.clock.grid)
+    whole = TimeRange(RationalTime(0, rate), RationalTime(end - first, rate))
+    return name, whole, whole
+
+
+def _clip(cut: Cut, media: Media) -> otio.schema.Clip:
+    name, available, used = media
     clip = otio.schema.Clip(
         name=cut.title,
-        media_reference=otio.schema.ExternalReference(
-            target_url=cut.file, available_range=_range(cut, 0, whole)
-        ),
-        source_range=_range(cut, first, end),
+        media_reference=otio.schema.ExternalReference(target_url=name, available_range=available),
+        source_range=used,
         metadata={
             OURS: {
                 "scene": cut.number,
                 "note": cut.note,
                 "link": cut.link,
-                "in": cut.clock.timecode(cut.start),
-                "out": cut.clock.timecode(cut.end),
+                "film": cut.file,
+                "in": cut.clock.source_timecode(cut.start),
+                "out": cut.clock.source_timecode(cut.end),
             },
             "cmx_3600": {"reel": cut.reel},
         },
     )
-    clip.media_reference.name = cut.file
-    if cut.note:
-        clip.markers.append(_marker(cut))
+    clip.media_reference.name = name
+    if cut.note.strip():
+        clip.markers.append(_marker(cut.note, used))
     return clip
 
 
@@ -133,14 +154,13 @@ def _silence(cut: Cut) -> otio.schema.Gap:
     )
 
 
-def _marker(cut: Cut) -> otio.schema.Marker:
-    first, end = cut.frames
+def _marker(note: str, marked: TimeRange) -> otio.schema.Marker:
     marker = otio.schema.Marker(
-        name=one_line(cut.note.splitlines()[0]),
-        marked_range=_range(cut, first, end),
+        name=one_line(note.strip().splitlines()[0]),
+        marked_range=marked,
         color=otio.schema.MarkerColor.ORANGE,
     )
-    marker.comment = cut.note
+    marker.comment = note
     return marker
 
 
@@ -175,9 +195,9 @@ class Counting:
         return f"{number} DF" if self.drops else number
 
 
-def counting_of(cut: Cut) -> Counting:
-    """How the list counts that a scene goes into."""
-    return Counting(standard_rate(cut.clock.grid), cut.clock.drops)
+def counting_of(film: Film) -> Counting:
+    """How the list counts that the scenes of a film go into."""
+    return Counting(standard_rate(film.clock.grid), film.clock.drops)
 
 
 def standard_rate(rate: Fraction) -> Fraction:
@@ -204,7 +224,7 @@ def edit_lists(name: str, cuts: Iterable[Cut]) -> dict[str, str]:
     """
     groups: dict[Counting, list[Cut]] = {}
     for cut in cuts:
-        groups.setdefault(counting_of(cut), []).append(cut)
+        groups.setdefault(counting_of(cut.film), []).append(cut)
     lists: dict[str, str] = {}
     for counting, group in groups.items():
         parts = list(_parts(group, counting))

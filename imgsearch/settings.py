@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import environ
 from django.utils.translation import gettext_lazy as _
+from kombu import Exchange, Queue
 
 from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.secret import secret_from
@@ -175,14 +176,26 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="films")
-# Finds work whose worker died, and hands it out again.
+# What must not wait until the segments of all films are done; workers take from both in turn.
+SOON_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-soon"
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name)
+    for name in (CELERY_TASK_DEFAULT_QUEUE, SOON_QUEUE)
+]
+CELERY_TASK_ROUTES = {
+    f"gallery.tasks.{name}": {"queue": SOON_QUEUE, "routing_key": SOON_QUEUE}
+    for name in ("sweep", "tidy", "export")
+}
+# Finds work whose worker died, and hands it out again; and removes leftovers once an hour.
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
+TIDY_SECONDS = 3600
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "gallery.tasks.sweep",
-        "schedule": SWEEP_SECONDS,
-        "options": {"expires": SWEEP_SECONDS},
+    name: {
+        "task": f"gallery.tasks.{name}",
+        "schedule": seconds,
+        "options": {"expires": seconds},
     }
+    for name, seconds in (("sweep", SWEEP_SECONDS), ("tidy", TIDY_SECONDS))
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
@@ -225,6 +238,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # Scenes that are played are cut when asked for, at most so many at once, and kept within a limit.
 CLIPS_AT_ONCE = env.int("CLIPS_AT_ONCE", default=2)
 CLIP_CACHE_BYTES = env.int("CLIP_CACHE_BYTES", default=2_000_000_000)
+# Zips of boards' clips: the largest one, and all together; they are kept for a day at the most.
+EXPORT_BYTES = env.int("EXPORT_BYTES", default=2_000_000_000)
+EXPORT_CACHE_BYTES = env.int("EXPORT_CACHE_BYTES", default=10_000_000_000)
 
 # A clip or a quotation is at most so many seconds long.
 MAX_CLIP_SECONDS = env.int("MAX_CLIP_SECONDS", default=120)

@@ -121,7 +121,7 @@ class Worker(Process):
         super().__init__(
             [
                 *("-m", "celery", "-A", "imgsearch", "worker", "-B", "--pool=prefork"),
-                *("--concurrency=1", "--queues=films", "--loglevel=info"),
+                *("--concurrency=1", "--loglevel=info"),
                 *(f"--hostname={name}@tests", "--without-mingle", "--without-gossip"),
                 f"--schedule={folder / f'schedule-{name}'}",
             ],

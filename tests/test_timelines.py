@@ -228,7 +228,7 @@ def test_otio_read_back_has_every_scene_at_its_film_s_own_rate() -> None:
         assert clip.media_reference.target_url == of.original_name
         assert clip.media_reference.available_range.contains(clip.source_range)
         assert clip.markers[0].comment == "Look!"
-        assert clip.metadata["scene_search"]["in"] == of.clock.timecode(cuts[n - 1].start)
+        assert clip.metadata["scene_search"]["in"] == of.clock.source_timecode(cuts[n - 1].start)
     assert [clip.source_range for clip in sound] == [clip.source_range for clip in picture]
 
 
@@ -254,6 +254,19 @@ def test_otio_and_the_edit_list_say_the_same(rate: str) -> None:
     assert len(timecodes(read)) == 100
     assert timecodes(read) == timecodes(listed)
     assert timecodes(read)[0][0] == of.clock.source_timecode(cuts[0].start)
+
+
+def test_otio_beside_the_clips_plays_them_as_they_are() -> None:
+    cuts = [cut(film("24000/1001"), 100, 148), cut(film("25", 2), 50, 60, 2, note="Look!")]
+    text = otio_timeline("Board", cuts, {1: "01 a.mp4", 2: "02 b.mp4"})
+    first, second = otio.adapters.read_from_string(text, "otio_json").tracks[0]
+    assert first.media_reference.target_url == "01 a.mp4"
+    assert first.source_range == first.media_reference.available_range
+    assert first.source_range.start_time.value == 0
+    assert first.source_range.duration == otio.opentime.RationalTime(48, 24000 / 1001)
+    assert first.metadata["scene_search"]["film"] == "film 1.mkv"
+    assert first.metadata["scene_search"]["in"] == "00:00:04:04"
+    assert second.markers[0].marked_range == second.source_range
 
 
 def test_a_silent_film_leaves_a_gap_in_the_sound() -> None:
@@ -296,7 +309,8 @@ def test_no_cell_is_taken_for_a_formula(sign: str) -> None:
     ("text", "name"),
     [
         ('a<b>:c"/d\\e|f?g*', "a b c d e f g"), ("con", "_con"), ("NUL.txt", "_NUL.txt"),
-        ("...", "_"), ("", "_"), ("猫", "猫"), ("x" * 300, "x" * 80), ("a\u202eb\n", "ab"), ("👩\u200d🚀", "👩\u200d🚀"),
+        ("...", "_"), ("", "_"), ("猫", "猫"), ("x" * 300, "x" * 80), ("a\u202eb\n", "ab"),
+        ("👩\u200d🚀", "👩\u200d🚀"),
         ("dots. ", "dots"), ("com1 and more", "com1 and more"),
     ],
 )  # fmt: skip

@@ -87,8 +87,9 @@ class Export(models.Model):
 
     waiting -> running (claimed by a conditional UPDATE, with a lease) -> done, or failed with a
     sentence in `error`; done with a sentence there when some clips are missing. `plan` is what the
-    board held when the export was asked for, a dict for each clip. `done_count` and `total_count`
-    are clips. The file lies in the media store and is removed after a day.
+    board held when the export was asked for: its name, its scenes (film, start, end, note, link),
+    and the language of who asked. `done_count` and `total_count` are clips. The file lies in the
+    media store and is removed after a day.
     """
 
     class State(models.TextChoices):
@@ -101,7 +102,7 @@ class Export(models.Model):
     token = models.CharField(max_length=32, unique=True, default=new_token, editable=False)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     error = models.TextField(blank=True)
-    plan = models.JSONField(default=list)
+    plan = models.JSONField(default=dict)
     claim_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     started = models.DateTimeField(null=True)

@@ -69,7 +69,7 @@ def worker_command(here: Installation) -> list[str]:
     """The worker, with the clock that finds work whose worker died."""
     return [
         sys.executable, "-m", "celery", "-A", "imgsearch", "worker", "-B", "--pool=prefork",
-        f"--concurrency={here.workers}", f"--queues={here.queue}", "--loglevel=info",
+        f"--concurrency={here.workers}", "--loglevel=info",
         f"--hostname=films-{here.port}@%h", "--without-mingle", "--without-gossip",
     ]  # fmt: skip
 

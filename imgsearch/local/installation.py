@@ -20,7 +20,6 @@ class Installation:
     import_demo: bool
     redis_url: str
     redis_is_embedded: bool
-    queue: str
     public_url: str
 
     @property
@@ -84,6 +83,5 @@ def read_installation() -> Installation:
         import_demo=os.environ.get("IMPORT_DEMO", "1") != "0",
         redis_url=settings.REDIS_URL,
         redis_is_embedded=not settings.REDIS_URL_GIVEN,
-        queue=settings.CELERY_TASK_DEFAULT_QUEUE,
         public_url=settings.PUBLIC_URL,
     )
