@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import tempfile
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery import encoder, frames, index, ingest, labelling, probing, storage, weights
+from gallery import dialogue, encoder, frames, index, ingest, labelling, probing, storage, weights
 from gallery.errors import FilmError, GalleryError, IndexUnavailable, LostClaim
 from gallery.models import Film, Segment, Shot, lease_end
 from gallery.storage import RunFiles, SegmentData
@@ -348,10 +349,16 @@ def _publish(film: Film) -> None:
     if previous and previous != model.fingerprint:
         index.of_model(previous).drop(film.pk)
     film.files.remove_other_runs(keep=film.run)
+    # The film is ready; what Redis refuses now, the sweep does later.
+    with suppress(IndexUnavailable):
+        dialogue.put(film.pk, rows)
 
 
 def reindex(film: Film) -> int:
-    """Put a ready film's stored vectors into the index again. Returns how many frames it has."""
+    """Put a ready film's stored vectors, and its dialogue, into the index again.
+
+    Returns how many frames it has.
+    """
     assert film.searchable_run is not None
     data = film.files.run(film.searchable_run).load()
     rows, _found = ingest.records(film.pk, data, film.duration)
@@ -359,14 +366,16 @@ def reindex(film: Film) -> int:
     with index.current().alone(film.pk):
         index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)
         labelling.keep(film, labels)
+    dialogue.put(film.pk, rows)
     return len(rows)
 
 
 def purge(film: Film) -> None:
-    """Remove all that is left of a deleted film: vectors of any model, thumbnails, files."""
+    """Remove all that is left of a deleted film: vectors, lines, thumbnails, files."""
     if Film.objects.filter(pk=film.pk).exists():
         return
     film.files.remove()
     fingerprints = {film.model, weights.current().fingerprint} - {""}
     for fingerprint in fingerprints:
         index.of_model(fingerprint).drop(film.pk)
+    dialogue.drop(film.pk)

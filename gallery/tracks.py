@@ -1,8 +1,11 @@
 """The text tracks inside a film: which there are, and their lines. Tracks of pictures are left."""
 
 import re
+import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +13,13 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from gallery import ffmpeg, languages, subtitles
-from gallery.errors import SubtitlesError
+from gallery.errors import FilmError, SubtitlesError
 from gallery.subtitles import Cue
 
 LIST_LIMIT = 120.0  # seconds of wall clock for listing the tracks
 # Subtitles lie all over a film: all of it is read, from whatever disk it lies on.
 READ_LIMIT = 1200.0
+KEEP_EVERY = 1.0  # seconds
 TEXT_CODECS = {
     *("ass", "ssa", "subrip", "srt", "webvtt", "mov_text", "text", "jacosub", "realtext", "sami"),
     *("stl", "subviewer", "subviewer1", "vplayer", "mpl2", "pjs"),
@@ -64,21 +68,24 @@ def listed(path: Path) -> list[Track]:
     return found
 
 
-def read(path: Path, tracks: Sequence[Track], start: float) -> Reading:
+def read(
+    path: Path, tracks: Sequence[Track], start: float, keep: Callable[[], None] = lambda: None
+) -> Reading:
     """The lines of these tracks, in seconds of the film, whose own clock begins at `start`.
 
-    A damaged track costs only itself; one without lines (as for signs that there are none of) is
-    left out without a word. Raises FilmError when it takes longer than READ_LIMIT.
+    `keep` is called every second; what it raises ends the reading. A damaged track costs only
+    itself; one without lines is left out without a word. Raises FilmError when it takes longer than
+    READ_LIMIT.
     """
     reading = Reading([], [])
     if not tracks:
         return reading
     with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         files = {track: Path(folder) / str(track.stream) for track in tracks}
-        if not _extract(path, files) and len(files) > 1:
+        if not _extract(path, files, keep) and len(files) > 1:
             # FFmpeg gives up all of them for the sake of one.
             for track, file in files.items():
-                _extract(path, {track: file})
+                _extract(path, {track: file}, keep)
         for track, file in files.items():
             try:
                 cues = _lines(file, start)
@@ -90,7 +97,7 @@ def read(path: Path, tracks: Sequence[Track], start: float) -> Reading:
     return reading
 
 
-def _extract(path: Path, files: dict[Track, Path]) -> bool:
+def _extract(path: Path, files: dict[Track, Path], keep: Callable[[], None]) -> bool:
     """Write tracks to files, reading the film once; False when FFmpeg stumbled."""
     arguments = [
         *("-v", "error", "-y"),
@@ -104,7 +111,19 @@ def _extract(path: Path, files: dict[Track, Path]) -> bool:
             *("-fs", str(settings.MAX_SUBTITLE_BYTES + 1), "-flush_packets", "0"),
             *("-f", "ass" if as_it_is else "srt", f"file:{file}"),
         ]
-    return ffmpeg.run(arguments, READ_LIMIT).status == 0
+    end = time.monotonic() + READ_LIMIT
+    with tempfile.TemporaryFile() as said:
+        process = ffmpeg.start(arguments, said)
+        try:
+            while time.monotonic() < end:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(timeout=KEEP_EVERY) == 0
+                keep()
+        finally:
+            ffmpeg.kill(process)
+    raise FilmError(
+        _("The text tracks could not be read within %(limit)d seconds.") % {"limit": READ_LIMIT}
+    )
 
 
 def _lines(file: Path, start: float) -> list[Cue]:

@@ -211,7 +211,7 @@ class Judge:
         return (len(found) / len(pieces) if pieces else 0.0), [p for ps in found for p in ps]
 
     def _beside(self, line: Line, marked: set[int]) -> set[int]:
-        """What was found, and the common words of the wording beside it: "the moon" is one thing."""
+        """What was found, and the common words beside it: "the moon" is one thing."""
         needed = self.wording.needed(line.language)
         common = [unit for unit in self.wording.units if unit not in needed]
         places = [place for unit in common for place in line.places(unit)]

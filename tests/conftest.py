@@ -10,6 +10,7 @@
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,8 +22,8 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import translation
 
-from gallery import encoder, index, pipeline
-from gallery.models import Film, Shot
+from gallery import encoder, index, pipeline, subtitling
+from gallery.models import Film, Line, Shot, Subtitles
 from imgsearch.local import redis_server as embedded
 from tests.browsing import browser, errors, tab  # noqa: F401 - fixtures
 from tests.films import make_film
@@ -151,27 +152,44 @@ def ready_film(redis_server: redis.Redis, db: None) -> Callable[..., Film]:
     return make
 
 
+@dataclass(frozen=True)
+class ImportedDemo:
+    """The rows of the demo film after its import, with its subtitles in two languages."""
+
+    film: Film
+    shots: list[Shot]
+    subtitles: list[Subtitles]
+    lines: list[Line]
+
+
 @pytest.fixture(scope="session")
 def _imported_demo(
     _redis_session: str, django_db_setup: None, django_db_blocker: Any
-) -> tuple[Film, list[Shot]]:
+) -> ImportedDemo:
     with django_db_blocker.unblock():
         film = import_here(add(DEMO / "film.mp4", "The Cat Who Borrowed a Rocket"))
         assert film.state == Film.State.READY, film.error
-        shots = list(film.shots.all())
+        for path in (DEMO / "film.en.srt", DEMO / "film.zh.srt"):
+            subtitling.add(film, path.name, path.read_bytes())
+        lines = Line.objects.filter(subtitles__film=film)
+        imported = ImportedDemo(
+            film, list(film.shots.all()), list(film.subtitles.all()), list(lines)
+        )
         shutil.copytree(film.files.folder, settings.VAR_DIR / "demo-film")
         Film.objects.get(pk=film.pk).delete()
-    return film, shots
+    return imported
 
 
 @pytest.fixture
-def demo_film(_imported_demo: tuple[Film, list[Shot]], redis_server: redis.Redis, db: None) -> Film:
+def demo_film(_imported_demo: ImportedDemo, redis_server: redis.Redis, db: None) -> Film:
     """The demo film, searchable. Its import is done once; rows and vectors are put back."""
-    film, shots = _imported_demo
+    film = _imported_demo.film
     if not film.files.folder.exists():
         shutil.copytree(settings.VAR_DIR / "demo-film", film.files.folder)
     Film.objects.bulk_create([film])
-    Shot.objects.bulk_create(shots)
+    Shot.objects.bulk_create(_imported_demo.shots)
+    Subtitles.objects.bulk_create(_imported_demo.subtitles)
+    Line.objects.bulk_create(_imported_demo.lines)
     restored = Film.objects.get(pk=film.pk)
     pipeline.reindex(restored)
     return restored

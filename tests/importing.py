@@ -7,8 +7,8 @@ import pytest
 import redis
 from django.conf import settings
 
-from gallery import index, pipeline, tasks
-from gallery.models import Film, Segment, Shot
+from gallery import index, pipeline, subtitling, tasks
+from gallery.models import Film, Segment, Shot, Subtitles
 from imgsearch.celery import app
 from tests.processes import wait_for
 
@@ -32,7 +32,10 @@ def import_here(film: Film) -> Film:
 
     A worker of the same test may find some of the work first; then its end is waited for.
     """
-    for segment_id in pipeline.probe_film(film.pk):
+    segments = pipeline.probe_film(film.pk)
+    if segments:
+        subtitling.read_tracks(film.pk)
+    for segment_id in segments:
         done = pipeline.import_segment(segment_id)
         if done is not None:
             pipeline.finish_film(done)
@@ -80,7 +83,8 @@ def segments_done(film: Film, at_least: int) -> None:
 def keys_of(film: Film | int) -> list[bytes]:
     client = index.connect(settings.REDIS_URL)
     number = film if isinstance(film, int) else film.pk
-    return client.keys(f"*:frame:{number}:*") + client.keys(f"*:film:{number}")
+    patterns = (f"*:frame:{number}:*", f"*:line:{number}:*", f"*:film:{number}")
+    return [key for pattern in patterns for key in client.keys(pattern)]
 
 
 def assert_complete(film: Film) -> None:
@@ -97,7 +101,8 @@ def assert_complete(film: Film) -> None:
     assert sorted(set(data.seconds.tolist())) == data.seconds.tolist()
     vector = here.vector(film.pk, int(data.seconds[0]))
     assert vector == pytest.approx(data.vectors[0].astype(np.float32), abs=2e-3)
-    assert [p.name for p in film.files.folder.iterdir() if p.is_dir()] == [str(film.searchable_run)]
+    runs = [p.name for p in film.files.folder.iterdir() if p.name.isdigit()]
+    assert runs == [str(film.searchable_run)]
     assert not film.segments.exists()
     assert [p for p in film.files.folder.rglob("*") if "draft" in p.name] == []
 
@@ -105,5 +110,5 @@ def assert_complete(film: Film) -> None:
 def assert_gone(film_id: int, folder: Path) -> None:
     assert not folder.exists()
     assert keys_of(film_id) == []
-    for model in (Segment, Shot):
+    for model in (Segment, Shot, Subtitles):
         assert not model.objects.filter(film_id=film_id).exists()

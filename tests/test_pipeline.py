@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from gallery import housekeeping, index, pipeline, search, storage, weights
+from gallery import housekeeping, index, pipeline, search, storage, subtitling, weights
 from gallery.errors import QueryError
 from gallery.models import Film, Segment
 from gallery.storage import FilmFiles, RunFiles
@@ -44,6 +44,7 @@ def test_a_film_waits_while_redis_is_away(
     film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     for segment_id in pipeline.probe_film(film.pk):
         pipeline.import_segment(segment_id)
+    assert subtitling.read_tracks(film.pk)
     alive = settings.REDIS_URL
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     assert not pipeline.finish_film(film.pk)
@@ -259,7 +260,10 @@ def test_the_index_is_rebuilt_without_decoding_or_embedding(
         PATH=f"{program.parent}:/usr/bin:/bin",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["20 frames of 1 films are in the index.", "[]"]
+    assert done.stdout.splitlines() == [
+        "20 frames of 1 films, and 0 lines of dialogue, are in the index.",
+        "[]",
+    ]
     assert not marker.exists()
     assert_complete(film)
     assert search.search(query).hits == before
@@ -276,7 +280,7 @@ def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
         path.unlink()
     done = manage("rebuild_index")
     assert done.returncode == 1
-    assert "3 frames of 1 films are in the index." in done.stdout
+    assert "3 frames of 1 films, and 0 lines of dialogue, are in the index." in done.stdout
     assert f"Lost (number {lost.pk}): its vectors are gone; import it again." in done.stderr
     assert "Traceback" not in done.stderr
     assert keys_of(999) == []

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from gallery import index, pipeline, weights
+from gallery import dialogue, index, pipeline, weights
 from gallery.errors import GalleryError
 from gallery.models import Film
 
@@ -30,10 +30,13 @@ class Command(BaseCommand):
             for film_id in set(here.films()) - set(mine.values_list("id", flat=True)):
                 here.drop(film_id)
             here.tend()
+            dialogue.tend()
+            lines = dialogue.current().count()
         except GalleryError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{frames} frames of {mine.count() - len(failed)} films are in the index."
+            f"{frames} frames of {mine.count() - len(failed)} films, and {lines} lines of dialogue, "
+            "are in the index."
         )
         for film in failed:
             self.stderr.write(f"{film} (number {film.pk}): its vectors are gone; import it again.")
