@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from gallery import index, relabelling, storage
+from gallery import boards, dialogue, exports, index, relabelling, storage, subtitling
 from gallery.errors import GalleryError, IndexUnavailable
 from gallery.models import Film, Segment
 
@@ -22,9 +22,9 @@ PROBE_KEEP = 30 * DAY  # how long pictures that were searched with are kept
 def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
     """Hand out again what a dead worker or a lost message left lying, and tidy up.
 
-    `queue` takes the name of a step (probe, segment, finish, label_film) and an id. Work that
-    waits is only handed out again when the queue is empty: otherwise its message is probably still
-    in there.
+    `queue` takes the name of a step (probe, segment, finish, read_tracks, label_film) and an id.
+    Work that waits is only handed out again when the queue is empty: otherwise its message is
+    probably still in there.
     """
     now = timezone.now()
     dead = Q(lease_until__lt=now)
@@ -42,6 +42,8 @@ def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
             if not film.segments.exclude(state=Segment.State.DONE).exists():
                 queue("finish", film.pk)
         with suppress(GalleryError):
+        for film in subtitling.unread(now):
+            queue("read_tracks", film.pk)
             for film_id in relabelling.prepare():
                 queue("label_film", film_id)
     with suppress(IndexUnavailable):
@@ -49,6 +51,14 @@ def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
         if done:
             log.info("index: %s", done)
     storage.remove_older(settings.FILE_UPLOAD_TEMP_DIR, DAY)
+    with suppress(IndexUnavailable):
+        changed = dialogue.tend()
+        if changed:
+            log.info("dialogue: the lines of %d films were brought up to date", changed)
+
+
+def tidy() -> None:
+    """Remove what nobody needs any more."""
     storage.remove_older(settings.MEDIA_ROOT / "probes", PROBE_KEEP)
     remove_orphans()
 

@@ -1,6 +1,7 @@
 """Where a film's files live in the media store, and their names.
 
     films/UID/source.EXT               the film as it was uploaded
+    films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
     films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
     films/UID/RUN/segment-00003.npz    one segment's seconds, times, vectors and cuts
@@ -109,8 +110,20 @@ class FilmFiles:
 
     def remove_other_runs(self, keep: int) -> None:
         """Remove what earlier imports left."""
+    def new_subtitles(self, number: int, name: str) -> Path:
+        """Where uploaded subtitles are to be kept, with the extension of `name`."""
+        extension = Path(name).suffix.lower()
+        return self.folder / "subtitles" / f"{number}{extension if _is_plain(extension) else ''}"
+
+    def subtitles(self, number: int) -> Path:
+        """The file of uploaded subtitles. Raises FileNotFoundError when somebody took it away."""
+        for path in (self.folder / "subtitles").glob(f"{number}*"):
+            if path.stem == str(number):
+                return path
+        raise FileNotFoundError(self.folder / "subtitles" / str(number))
+
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
-            if folder.is_dir() and folder.name != str(keep):
+            if folder.is_dir() and folder.name.isdigit() and folder.name != str(keep):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self) -> None:
@@ -123,6 +136,10 @@ class FilmFiles:
 
 class RunFiles:
     """The files of one import of a film."""
+def _is_plain(extension: str) -> bool:
+    return extension[1:].isascii() and extension[1:].isalnum() and len(extension) <= MAX_EXTENSION
+
+
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

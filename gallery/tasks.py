@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from gallery import housekeeping, pipeline, relabelling
+from gallery import exports, housekeeping, pipeline, relabelling, subtitling
 from gallery.errors import GalleryError
 from gallery.models import Film, Segment
 from imgsearch.celery import app
@@ -19,9 +19,22 @@ log = logging.getLogger(__name__)
 
 @shared_task(name="gallery.tasks.probe")
 def probe(film_id: int) -> None:
-    """Look at a film's file, and queue its segments."""
-    for segment_id in pipeline.probe_film(film_id):
+    """Look at a film's file, and queue its text tracks and its segments."""
+    segments = pipeline.probe_film(film_id)
+    if segments:
+        read_tracks.delay(film_id)
+    for segment_id in segments:
         segment.delay(segment_id)
+
+
+@shared_task(name="gallery.tasks.read_tracks")
+def read_tracks(film_id: int) -> None:
+    """Read the text tracks inside a film."""
+    try:
+        subtitling.read_tracks(film_id)
+    except Exception as error:
+        subtitling.give_up(film_id, error)
+        raise
 
 
 @shared_task(name="gallery.tasks.segment")
@@ -73,8 +86,14 @@ def label_film(film_id: int) -> None:
 
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
-    """Hand out again what was left lying, and tidy up."""
-    steps = {"probe": probe, "segment": segment, "finish": finish, "label_film": label_film}
+    """Hand out again what was left lying."""
+    steps = {
+        "probe": probe,
+        "segment": segment,
+        "finish": finish,
+        "label_film": label_film,
+        "read_tracks": read_tracks,
+    }
     housekeeping.sweep(waiting_messages() == 0, lambda step, key: steps[step].delay(key))
 
 
