@@ -8,6 +8,7 @@ board happens while its row is locked.
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -287,3 +288,13 @@ def _lock(board: Board) -> None:
     """Change a board alone until the transaction ends. Raises BoardError when it is gone."""
     if Board.objects.select_for_update().filter(pk=board.pk).first() is None:
         raise BoardError(_("This board was deleted."))
+
+
+# --- tidying up ---------------------------------------------------------------------------------
+
+
+def remove_unused() -> None:
+    """Remove boards that nobody owns or uses any more, and what was taken off boards a day ago."""
+    now = timezone.now()
+    Board.objects.filter(owner=None, used__lt=now - timedelta(days=KEEP_DAYS)).delete()
+    BoardScene.everything.filter(removed__lt=now - timedelta(days=1)).delete()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from django.conf import settings
+from django.core.management import call_command
 from django.db.models import Q
 from django.utils import timezone
 
@@ -15,12 +16,12 @@ from gallery.models import Film, Segment
 
 log = logging.getLogger(__name__)
 
-DAY = 86_400  # seconds
+HOUR, DAY = 3600, 86_400  # seconds
 PROBE_KEEP = 30 * DAY  # how long pictures that were searched with are kept
 
 
 def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
-    """Hand out again what a dead worker or a lost message left lying, and tidy up.
+    """Hand out again what a dead worker or a lost message left lying.
 
     `queue` takes the name of a step (probe, segment, finish, read_tracks, label_film) and an id.
     Work that waits is only handed out again when the queue is empty: otherwise its message is
@@ -41,16 +42,15 @@ def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
         for film in Film.objects.filter(state=Film.State.IMPORTING):
             if not film.segments.exclude(state=Segment.State.DONE).exists():
                 queue("finish", film.pk)
-        with suppress(GalleryError):
         for film in subtitling.unread(now):
             queue("read_tracks", film.pk)
+        with suppress(GalleryError):
             for film_id in relabelling.prepare():
                 queue("label_film", film_id)
     with suppress(IndexUnavailable):
         done = index.current().tend()
         if done:
             log.info("index: %s", done)
-    storage.remove_older(settings.FILE_UPLOAD_TEMP_DIR, DAY)
     with suppress(IndexUnavailable):
         changed = dialogue.tend()
         if changed:
@@ -59,8 +59,14 @@ def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
 
 def tidy() -> None:
     """Remove what nobody needs any more."""
+    storage.remove_older(settings.FILE_UPLOAD_TEMP_DIR, DAY)
+    # What a killed server was cutting: none takes that long.
+    storage.remove_older(settings.MEDIA_ROOT / "drafts", HOUR)
     storage.remove_older(settings.MEDIA_ROOT / "probes", PROBE_KEEP)
     remove_orphans()
+    boards.remove_unused()
+    exports.tidy()
+    call_command("clearsessions")
 
 
 def remove_orphans() -> None:

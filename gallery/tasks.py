@@ -8,10 +8,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from gallery import exports, housekeeping, pipeline, relabelling, subtitling
 from gallery.errors import GalleryError
-from gallery.models import Film, Segment
+from gallery.models import Export, Film, Segment
 from imgsearch.celery import app
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,19 @@ def label_film(film_id: int) -> None:
         log.exception("film %s: its labels wait; a later sweep tries again", film_id)
 
 
+@shared_task(name="gallery.tasks.export")
+def export(export_id: int) -> None:
+    """Go on with the zip of a board, and let other work have its turn in between."""
+    if exports.make(export_id):
+        export.delay(export_id)
+
+
+@shared_task(name="gallery.tasks.tidy")
+def tidy() -> None:
+    """Remove what nobody needs any more."""
+    housekeeping.tidy()
+
+
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
     """Hand out again what was left lying."""
@@ -95,12 +109,36 @@ def sweep() -> None:
         "read_tracks": read_tracks,
     }
     housekeeping.sweep(waiting_messages() == 0, lambda step, key: steps[step].delay(key))
+    for lost in exports.lost(waiting_messages(settings.SOON_QUEUE) == 0):
+        export.delay(lost.pk)
 
 
-def waiting_messages() -> int:
-    """How many tasks wait in the queue."""
+def waiting_messages(queue: str = settings.CELERY_TASK_DEFAULT_QUEUE) -> int:
+    """How many tasks wait in a queue."""
     with app.connection_or_acquire() as connection:
-        return int(connection.default_channel.client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
+        return int(connection.default_channel.client.llen(queue))
+
+
+def queue_export(row: Export) -> bool:
+    """Queue an export whose row is committed; False when the queue cannot be reached.
+
+    Then the export keeps waiting, and the sweep finds it.
+    """
+    try:
+        export.delay(row.pk)
+    except (OperationalError, OSError) as error:
+        log.warning("export %s waits: the queue cannot be reached (%s)", row.pk, error)
+        return False
+    return True
+
+
+def is_queue_reachable() -> bool:
+    """Whether the queue answers."""
+    try:
+        waiting_messages()
+    except (OperationalError, RedisError, OSError):
+        return False
+    return True
 
 
 def queue_labels() -> None:

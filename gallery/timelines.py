@@ -189,6 +189,10 @@ class Counting:
         """The frame at 01:00:00:00."""
         return round(self.rate * RECORD_START) if self.drops else self.nominal * RECORD_START
 
+    def counts(self, film: Film) -> bool:
+        """Whether the frames of such a list are those of a film."""
+        return bool(film.rate) and abs(film.rate - self.rate) < SAME_RATE * self.rate
+
     def __str__(self) -> str:
         """The rate as people write it: 23.976, 25, 29.97 DF."""
         number = f"{float(self.rate):.3f}".rstrip("0").rstrip(".")
@@ -256,7 +260,7 @@ def _parts(cuts: Iterable[Cut], counting: Counting) -> Iterator[list[Cut]]:
 def _counted(cut: Cut, counting: Counting) -> tuple[int, int]:
     """The frames of a scene as a list counts them: its first, and the one after its last."""
     first, end = cut.frames
-    if not _is_counted_at(counting, cut):
+    if not counting.counts(cut.film):
         first = round(cut.clock.exact_seconds(first) * counting.rate)
         end = max(first + 1, round(cut.clock.exact_seconds(end) * counting.rate))
         return first, end
@@ -301,14 +305,9 @@ def _comments(cut: Cut, counting: Counting) -> Iterator[str]:
         yield f"LINK: {cut.link}"
     if not cut.film.rate:
         yield f"RATE: UNKNOWN, COUNTED HERE AT {counting}"
-    elif not _is_counted_at(counting, cut):
+    elif not counting.counts(cut.film):
         film = Counting(cut.film.rate)
         yield f"RATE: THE FILM HAS {film} FRAMES PER SECOND, COUNTED HERE AT {counting}"
-
-
-def _is_counted_at(counting: Counting, cut: Cut) -> bool:
-    """Whether a list counts the film's own frames."""
-    return abs(cut.clock.grid - counting.rate) < SAME_RATE * counting.rate
 
 
 _EVENT = re.compile(r"^(\d{3}  \S+ +)V    ( C )", re.MULTILINE)

@@ -3,7 +3,7 @@
 from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from gallery.views import account, boards, collecting, films, finding, scenes, service
+from gallery.views import account, boards, collecting, exports, films, finding, scenes, service
 
 
 class Number(IntConverter):
@@ -44,6 +44,13 @@ board_patterns = [
     path("scenes/<number:scene_id>/restore/", collecting.restore, name="restore_scene"),
     path("scenes/<number:scene_id>/note/", boards.note, name="note_scene"),
     path("scenes/<number:scene_id>/place/", boards.place, name="place_scene"),
+    path("csv/", exports.table, name="board_csv"),
+    path("edl/", exports.lists, name="board_edl"),
+    path("otio/", exports.timeline, name="board_otio"),
+    path("clips/", exports.ask, name="ask_export"),
+    path("clips/<unguessable:export>/", exports.progress, name="export"),
+    path("clips/<unguessable:export>/stop/", exports.stop, name="stop_export"),
+    path("clips/<unguessable:export>.zip", exports.download, name="download_export"),
 ]
 
 urlpatterns = [

@@ -97,6 +97,13 @@ def collected_count(context: RequestContext) -> Any:
 
 
 @register.filter
+def scene_address(scene: BoardScene) -> str:
+    """The page that plays a scene of a board, from its beginning to its end."""
+    asked = urlencode({"in": f"{scene.start:.3f}", "out": f"{scene.end:.3f}"})
+    return f"{reverse('frame', args=[scene.film_id, scene.second])}?{asked}"
+
+
+@register.filter
 def length_in_seconds(scene: BoardScene) -> str:
     """How long a scene is: 3.5 s."""
     return _("%(seconds).1f s") % {"seconds": scene.end - scene.start}

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.db.models import Count, F, FloatField, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from gallery import boards
-from gallery.models import Board, BoardScene
+from gallery.models import Board
 
 SCENES_PER_PAGE = 200
 
@@ -21,10 +21,12 @@ def own_board(request: HttpRequest, token: str) -> Board:
     return board
 
 
-def scenes_page(request: HttpRequest, board: Board) -> Page[BoardScene]:
-    """The scenes of a board that the asked page shows."""
+def scenes_of(request: HttpRequest, board: Board) -> dict[str, Any]:
+    """What a page shows of a board's scenes: `page`, and the scene that comes after it."""
     scenes = board.scenes.select_related("film")
-    return Paginator(scenes, SCENES_PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(scenes, SCENES_PER_PAGE).get_page(request.GET.get("page"))
+    after = scenes[page.end_index() : page.end_index() + 1]
+    return {"page": page, "next_scene": after[0].pk if page.has_next() and after else 0}
 
 
 def facts_of(board: Board) -> dict[str, Any]:
@@ -44,6 +46,6 @@ def address_of(board: Board, scene: int, number: int) -> str:
 
 def scenes_part(request: HttpRequest, board: Board, context: dict[str, Any]) -> HttpResponse:
     """The scenes of one's own board, for htmx to put in place of those shown."""
-    page = scenes_page(request, board)
-    shown = {"board": board, "page": page, "facts": facts_of(board), "mine": True, "oob": True}
-    return render(request, "gallery/_board_answer.html", {**shown, **context})
+    shown = {"board": board, "facts": facts_of(board), "mine": True, "oob": True}
+    shown |= scenes_of(request, board) | context
+    return render(request, "gallery/_board_answer.html", shown)

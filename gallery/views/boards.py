@@ -7,12 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from gallery import boards
+from gallery import boards, exports
 from gallery.boardforms import NameForm, NoteForm, PlaceForm
 from gallery.errors import BoardError
 from gallery.models import Board, BoardScene
-from gallery.views.boardparts import address_of, facts_of, own_board, scenes_page, scenes_part
+from gallery.views.boardparts import address_of, facts_of, own_board, scenes_of, scenes_part
 from gallery.views.common import BY_HTMX
+from gallery.views.exports import about, about_lists
 
 PICTURES = 4  # of a board in the list of boards
 
@@ -62,7 +63,9 @@ def _shown(request: HttpRequest, shown: Board, mine: bool) -> dict[str, Any]:
         "board": shown,
         "mine": mine,
         "facts": facts_of(shown),
-        "page": scenes_page(request, shown),
+        "lists": about_lists(shown),
+        **about(request, exports.latest(shown)),
+        **scenes_of(request, shown),
         "address": request.build_absolute_uri(shown.get_absolute_url()),
         "form": NameForm(instance=shown),
     }

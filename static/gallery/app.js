@@ -99,7 +99,9 @@ document.addEventListener("submit", (event) => {
   if (!event.defaultPrevented && !event.target.hasAttribute("hx-get")) busy(true);
 });
 window.addEventListener("pageshow", () => busy(false));
-document.addEventListener("htmx:beforeRequest", () => busy(true));
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (!event.detail.elt.closest("[data-quiet]")) busy(true);
+});
 document.addEventListener("htmx:afterRequest", () => busy(false));
 
 // --- more hits: the first new one gets the focus; a failure is told ------------------------------
@@ -115,7 +117,7 @@ document.addEventListener("htmx:afterSettle", () => {
 });
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
-    if (event.detail.elt.closest("[hx-sync]")) return; // collect.js tells it
+    if (event.detail.elt.closest("[hx-sync], [data-quiet]")) return; // collect.js tells it
     const place = $("#probabilities") ?? $("#count");
     place.textContent = document.body.dataset.failed;
     place.scrollIntoView({ block: "nearest" });

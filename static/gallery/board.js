@@ -1,0 +1,148 @@
+// A board: scenes are dragged to their places, by mouse and by touch, and addresses are copied.
+
+// --- dragging ------------------------------------------------------------------------------------
+
+const LIFT = 6; // pixels that the pointer moves before a scene is lifted
+const EDGE = 80; // pixels from the window's edge within which the page scrolls along
+
+let drag = null;
+
+function otherScenes() {
+  return [...document.querySelectorAll(".board-scene")].filter((scene) => scene !== drag.scene);
+}
+
+// The scene nearest to the pointer, and whether the dragged one goes in front of it.
+function targetAt(x, y) {
+  let best = null;
+  for (const scene of otherScenes()) {
+    const box = scene.getBoundingClientRect();
+    const apart = Math.hypot(
+      Math.max(box.left - x, 0, x - box.right),
+      Math.max(box.top - y, 0, y - box.bottom),
+    );
+    if (best && best.apart <= apart) continue;
+    const alone = box.width > scene.parentElement.clientWidth * 0.6;
+    const before = alone ? y < box.top + box.height / 2 : x < box.left + box.width / 2;
+    best = { scene, before, apart };
+  }
+  return best;
+}
+
+function clearMarks() {
+  for (const scene of document.querySelectorAll(".goes-before, .goes-after")) {
+    scene.classList.remove("goes-before", "goes-after");
+  }
+}
+
+function follow() {
+  const x = drag.x - drag.fromX;
+  const y = drag.y - drag.fromY + window.scrollY - drag.scroll;
+  drag.scene.style.setProperty("--by-x", `${x}px`);
+  drag.scene.style.setProperty("--by-y", `${y}px`);
+  clearMarks();
+  drag.target = targetAt(drag.x, drag.y);
+  drag.target?.scene.classList.add(drag.target.before ? "goes-before" : "goes-after");
+}
+
+function scrollAlong() {
+  if (!drag?.lifted) return;
+  const below = drag.y - (window.innerHeight - EDGE);
+  const above = EDGE - drag.y;
+  if (below > 0) window.scrollBy(0, Math.min(below, EDGE) / 4);
+  else if (above > 0) window.scrollBy(0, -Math.min(above, EDGE) / 4);
+  if (below > 0 || above > 0) follow();
+  requestAnimationFrame(scrollAlong);
+}
+
+function lift() {
+  drag.lifted = true;
+  drag.scene.classList.add("lifted");
+  document.documentElement.classList.add("dragging");
+  requestAnimationFrame(scrollAlong);
+}
+
+function letGoOf(scene) {
+  clearMarks();
+  document.documentElement.classList.remove("dragging");
+  scene.classList.remove("lifted");
+  scene.style.removeProperty("--by-x");
+  scene.style.removeProperty("--by-y");
+}
+
+// The scene goes in front of the one with this id; 0: to the end of the page's scenes.
+function send(scene, target) {
+  const next = target.before ? target.scene : target.scene.nextElementSibling;
+  if (next === scene || target.scene === scene) return;
+  const form = scene.querySelector(".place");
+  target.scene.insertAdjacentElement(target.before ? "beforebegin" : "afterend", scene);
+  const after = next?.dataset.scene ?? form.closest(".storyboard").dataset.next;
+  htmx.ajax("POST", form.getAttribute("hx-post"), {
+    source: form, target: "#scenes", swap: "innerHTML", values: { before: after },
+  });
+}
+
+document.addEventListener("pointerdown", (event) => {
+  const grip = event.target.closest(".grip");
+  if (!grip || event.button !== 0) return;
+  event.preventDefault();
+  grip.setPointerCapture(event.pointerId);
+  drag = {
+    scene: grip.closest(".board-scene"), lifted: false, target: null, pointer: event.pointerId,
+    fromX: event.clientX, fromY: event.clientY, x: event.clientX, y: event.clientY,
+    scroll: window.scrollY,
+  };
+});
+
+document.addEventListener("pointermove", (event) => {
+  if (event.pointerId !== drag?.pointer) return;
+  drag.x = event.clientX;
+  drag.y = event.clientY;
+  if (!drag.lifted && Math.hypot(drag.x - drag.fromX, drag.y - drag.fromY) > LIFT) lift();
+  if (drag.lifted) follow();
+});
+
+function end(keep) {
+  if (!drag) return;
+  const { scene, target, lifted } = drag;
+  drag = null;
+  if (!lifted) return;
+  letGoOf(scene);
+  if (keep && target) send(scene, target);
+}
+
+document.addEventListener("pointerup", () => end(true));
+document.addEventListener("pointercancel", () => end(false));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") end(false);
+});
+
+// --- a typed place takes effect at once ----------------------------------------------------------
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches(".place input[type=number]")) event.target.form.requestSubmit();
+});
+
+// --- addresses are copied; menus close -----------------------------------------------------------
+
+for (const button of document.querySelectorAll("[data-copies]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  const label = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).value);
+    button.textContent = button.dataset.copied;
+    setTimeout(() => (button.textContent = label), 3000);
+  });
+}
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll(".menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const menu = document.querySelector(".menu[open]");
+  if (event.key !== "Escape" || !menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
