@@ -20,11 +20,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from gallery import pipeline, tasks
+from gallery import label_admin, pipeline, subtitle_admin, tasks  # noqa: F401 - importing it registers labels
 from gallery.errors import DiskFull
 from gallery.forms import UploadForm
 from gallery.models import Film
 from gallery.search import thumbnail_address
+from gallery.subtitle_admin import SubtitlesInline
 from gallery.templatetags.scenes import clock, poster
 
 FRAMES_PER_PAGE = 120
@@ -138,7 +139,7 @@ class FilmAdmin(admin.ModelAdmin):
         """A file is asked for once; a form knows when the disk was full."""
         form = super().get_form(request, obj, change=change, **kwargs)
         if change:
-            return type("ChangeForm", (form,), {"file": None, "clean_file": None})
+            form = type("ChangeForm", (form,), {"file": None, "clean_file": None})
         # Reading the body is what may fill the disk.
         _body_is_read = request.POST
         error = request.__dict__.get("upload_error")
@@ -151,8 +152,12 @@ class FilmAdmin(admin.ModelAdmin):
         return Form
 
     def get_fields(self, request: HttpRequest, obj: Film | None = None) -> Any:  # noqa: ARG002
-        """The file only when adding."""
-        return ["title", "year"] if obj else ["file", "title", "year"]
+        """The film's file only when adding; subtitles can come later, too."""
+        return ["title", "year", "subtitles"] if obj else ["file", "title", "year", "subtitles"]
+
+    def get_inlines(self, request: HttpRequest, obj: Film | None) -> list[Any]:  # noqa: ARG002
+        """The subtitles that a film has."""
+        return [SubtitlesInline] if obj else []
 
     def save_model(
         self,
@@ -161,9 +166,10 @@ class FilmAdmin(admin.ModelAdmin):
         form: Any,
         change: bool,
     ) -> None:
-        """Store a new film and queue its import; change no more than title and year."""
+        """Store a new film and queue its import; change no more than title, year, subtitles."""
         if change:
             obj.save(update_fields=["title", "year"])
+            subtitle_admin.keep(request, obj, form.cleaned_data["subtitles"])
             return
         file = form.cleaned_data["file"]
         film, _new = pipeline.add_film(
@@ -175,7 +181,13 @@ class FilmAdmin(admin.ModelAdmin):
         )
         # The admin goes on with this object: make it the stored one.
         obj.__dict__.update(film.__dict__)
+        subtitle_admin.keep(request, film, form.cleaned_data["subtitles"])
         tasks.queue_import(film)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Another language of subtitles is another way to search them."""
+        super().save_related(request, form, formsets, change)
+        subtitle_admin.publish_later(form.instance)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A disk that fills up while a film is filed is told on the form."""

@@ -14,6 +14,7 @@ from gallery import pictures
 from gallery.errors import GalleryError, QueryError
 from gallery.models import LAST_YEAR, Film
 from gallery.types import Example, FrameKey, Mode, Order, Query
+from gallery.subtitle_forms import SubtitleFiles
 
 MOST_PAGES = 200
 # What a browser offers to choose; the import decides what can be read.
@@ -134,6 +135,7 @@ class UploadForm(forms.ModelForm):
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": FILM_TYPES}),
+    subtitles = SubtitleFiles()
     )
 
     class Meta:
@@ -161,4 +163,15 @@ class UploadForm(forms.ModelForm):
                 _("This very file is here already: %(film)s (number %(id)d).")
                 % {"film": known, "id": known.pk}
             )
+
+    def clean_subtitles(self) -> Any:
+        """A disk that was full is told here where no film is asked for."""
+        if self.upload_error is not None and "file" not in self.fields:
+            raise ValidationError(
+                _(
+                    "The disk is full, so that these subtitles were not kept. Free some space "
+                    "where the films are stored, then add them again."
+                )
+            )
+        return self.cleaned_data["subtitles"]
         return file

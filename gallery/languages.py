@@ -160,11 +160,29 @@ def base(language: str) -> str:
 
 def name(language: str) -> str:
     """What the reader calls a language; its tag where it has no name."""
-    reader = (get_language() or "en").replace("-", "_")
-    here = "zh_Hans" if reader.lower().startswith("zh") else reader
+    here = _reader()
     try:
         if language == UNKNOWN:
             return str(Locale.parse(here).languages[UNKNOWN])
         return str(Locale.parse(language, sep="-").get_display_name(here))
     except (UnknownLocaleError, ValueError, KeyError):
         return language
+
+
+def choices() -> list[tuple[str, str]]:
+    """Languages to choose from, each a tag and what the reader calls it, in its order."""
+    return list(_choices(_reader()))
+
+
+@cache
+def _choices(reader: str) -> tuple[tuple[str, str], ...]:
+    short = [code for code in Locale(reader).languages if re.fullmatch("[a-z]{2}", code)]
+    tags = [*short, *_WITHOUT_SHORT_CODE, "zh-Hans", "zh-Hant", "pt-BR", "pt-PT", "es-419"]
+    named = sorted(((one, name(one)) for one in tags), key=lambda pair: pair[1].casefold())
+    return ((UNKNOWN, name(UNKNOWN)), *(pair for pair in named if pair[0] != pair[1]))
+
+
+def _reader() -> str:
+    """The reader's language as Babel names it."""
+    reader = (get_language() or "en").replace("-", "_")
+    return "zh_Hans" if reader.lower().startswith("zh") else base(reader.replace("_", "-"))

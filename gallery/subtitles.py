@@ -33,6 +33,11 @@ class Cue:
     text: str
 
 
+def most_bytes() -> int:
+    """How large a subtitle file may be."""
+    return int(settings.MAX_SUBTITLE_BYTES)
+
+
 def read(data: bytes, name: str = "") -> list[Cue]:
     """The lines of a subtitle file, in time order; `name` helps where the content leaves it open.
 
@@ -40,13 +45,13 @@ def read(data: bytes, name: str = "") -> list[Cue]:
     """
     if not data.strip():
         raise SubtitlesError(_("The file is empty."))
-    if len(data) > settings.MAX_SUBTITLE_BYTES:
+    if len(data) > most_bytes():
         raise SubtitlesError(
             _(
                 "The file is larger than %(most)d kB. Subtitles are text and much smaller: is it "
                 "the right file?"
             )
-            % {"most": settings.MAX_SUBTITLE_BYTES // 1000}
+            % {"most": most_bytes() // 1000}
         )
     _refuse_other_kinds(data)
     text = _normal(decoded(data))

@@ -3,7 +3,17 @@
 from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
-from gallery.views import account, boards, collecting, exports, films, finding, scenes, service
+from gallery.views import (
+    account,
+    boards,
+    collecting,
+    dialogue,
+    exports,
+    films,
+    finding,
+    scenes,
+    service,
+)
 
 
 class Number(IntConverter):
@@ -59,6 +69,11 @@ urlpatterns = [
     path("films/", films.film_list, name="films"),
     path("films/<number:film_id>/", films.film, name="film"),
     path("films/<number:film_id>/frames/<number:second>/", scenes.frame, name="frame"),
+    path(
+        "films/<number:film_id>/subtitles/<number:number>.vtt",
+        dialogue.subtitles,
+        name="subtitles",
+    ),
     path("films/<number:film_id>/scenes/<number:number>.mp4", scenes.scene, name="scene"),
     path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", scenes.thumbnail, name="thumbnail"),
     path("stills/<uid:uid>/<number:run>/<number:second>.jpg", scenes.still, name="still"),

@@ -2,13 +2,14 @@
 
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from gallery import pipeline, tasks
+from gallery import languages, pipeline, subtitles, subtitling, tasks
 from gallery.errors import GalleryError
 from gallery.models import Film
 from gallery.progress import Progress, progress_of
@@ -27,6 +28,15 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
         parser.add_argument("--title", help="the film's title; by default its file's name")
         parser.add_argument("--year", type=int)
+        parser.add_argument(
+            "--subtitles",
+            nargs="+",
+            type=Path,
+            default=[],
+            metavar="FILE",
+            help="subtitle files (.srt, .vtt, .ass); those beside a film, named like it, are taken "
+            "without being given",
+        )
         parser.add_argument("--wait", action="store_true", help="show progress until it is done")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -34,10 +44,13 @@ class Command(BaseCommand):
         paths: list[Path] = options["paths"]
         if options["title"] and len(paths) > 1:
             raise CommandError("--title is for one film at a time.")
+        if options["subtitles"] and len(paths) > 1:
+            raise CommandError("--subtitles is for one film at a time.")
+        given = self._checked(options["subtitles"])
         failed = 0
         for path in paths:
             try:
-                film = self._add(path, options["title"] or "", options["year"])
+                film = self._add(path, options["title"] or "", options["year"], given)
             except (GalleryError, OSError) as error:
                 self.stderr.write(f"{path}: {error}")
                 failed += 1
@@ -47,11 +60,21 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"{failed} of {len(paths)} films could not be imported.")
 
-    def _add(self, path: Path, title: str, year: int | None) -> Film:
+    def _checked(self, files: Sequence[Path]) -> list[Path]:
+        """Refuse subtitles that cannot be read before anything is imported."""
+        for file in files:
+            try:
+                subtitles.read(file.read_bytes(), file.name)
+            except (GalleryError, OSError) as error:
+                raise CommandError(f"{file}: {error}") from error
+        return list(files)
+
+    def _add(self, path: Path, title: str, year: int | None, given: Sequence[Path]) -> Film:
         if not path.is_file():
             raise FileNotFoundError("there is no such file")
         copy, sha256 = pipeline.stored_copy(path)
         film, is_new = pipeline.add_film(copy, sha256, name=path.name, title=title, year=year)
+        self._add_subtitles(film, path, given)
         if not is_new and film.state != Film.State.FAILED:
             self.stdout.write(f"{path}: here already, as film {film.pk} ({film}).")
             return film
@@ -60,6 +83,20 @@ class Command(BaseCommand):
         tasks.queue_import(film)
         self.stdout.write(f"{path}: queued as film {film.pk} ({film}).")
         return film
+
+    def _add_subtitles(self, film: Film, path: Path, given: Sequence[Path]) -> None:
+        """Those that were given, and those that lie beside the film."""
+        named = {file.resolve() for file in given}
+        beside = [file for file in subtitling.beside(path) if file.resolve() not in named]
+        for file in (*given, *beside):
+            try:
+                row, is_new = subtitling.add(film, file.name, file.read_bytes())
+            except (GalleryError, OSError) as error:
+                self.stderr.write(f"{file}: {error}")
+                continue
+            if is_new:
+                language = languages.name(row.language)
+                self.stdout.write(f"{file}: {row.line_count} lines, {language}.")
 
     def _follow(self, film_id: int) -> bool:
         """Show progress until the import ends; True when it ended well."""
