@@ -1,0 +1,89 @@
+"""Subtitle files that somebody sends, read while the form is checked; the choice of language."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from gallery import languages, subtitles
+from gallery.errors import SubtitlesError
+from gallery.models import Subtitles
+
+MOST_FILES = 50  # sent at once
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A subtitle file that can be read."""
+
+    name: str
+    data: bytes
+
+
+class _Several(forms.FileInput):
+    # Without `accept`: phones then hide files of types that they do not know, and .srt is one.
+    allow_multiple_selected = True
+
+
+class SubtitleFiles(forms.FileField):
+    """Any number of subtitle files; each is told by its name when it cannot be read."""
+
+    widget = _Several
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", gettext_lazy("Subtitles"))
+        kwargs.setdefault(
+            "help_text",
+            gettext_lazy(
+                "SubRip (.srt), WebVTT (.vtt) or SubStation Alpha (.ass, .ssa), several at once. "
+                "The language is taken from a file's name (film.en.srt), else from its text. Text "
+                "tracks inside the film are read by themselves."
+            ),
+        )
+        super().__init__(required=False, allow_empty_file=True, **kwargs)
+
+    def clean(self, data: Any, initial: Any = None) -> Any:  # noqa: ARG002 - there never is one
+        """The files, as a list of SentFile."""
+        given = data if isinstance(data, list | tuple) else [data] if data else []
+        if len(given) > MOST_FILES:
+            raise ValidationError(
+                _("At most %(most)d files can be sent at once.") % {"most": MOST_FILES}
+            )
+        sent, errors = [], []
+        for file in given:
+            try:
+                sent.append(_read(file))
+            except SubtitlesError as error:
+                errors.append(f"{file.name}: {error}")
+        if errors:
+            raise ValidationError(errors)
+        return sent
+
+
+def _read(file: UploadedFile) -> SentFile:
+    # One byte more than is accepted is enough to see that there is too much.
+    data = file.read(subtitles.most_bytes() + 1)
+    subtitles.read(data, file.name or "")
+    return SentFile(file.name or "", data)
+
+
+class SubtitlesForm(forms.ModelForm):
+    """The language of subtitles that are here."""
+
+    language = forms.ChoiceField(label=gettext_lazy("language"))
+
+    class Meta:
+        model = Subtitles
+        fields = ("language",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = languages.choices()
+        now = self.instance.language
+        if now and now not in dict(choices):
+            choices = [(now, languages.name(now)), *choices]
+        self.fields["language"].choices = choices  # type: ignore[attr-defined]
