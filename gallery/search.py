@@ -6,12 +6,11 @@ made one by reciprocal rank fusion.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from gallery import encoder, index, ordinary, ranking, vectors, weights
+from gallery import dialogue, encoder, index, ordinary, ranking, vectors, weights
 from gallery.errors import QueryError
 from gallery.models import Film
 from gallery.ordinary import Ordinary, is_chinese
@@ -74,7 +73,11 @@ def search(query: Query) -> Results:
     wanted = BY_TIME if query.order is Order.TIME else first + query.page_size + 1
     films: dict[int, Film] = {}
     seen, crowded = _seen(plan, wanted, films)
+    fits = _fits(plan, seen)
     said = _said(plan, films)
+    if seen and (fits or any(line.complete for line in said)):
+        # Half a line is no answer to words that are seen, or said in full.
+        said = [line for line in said if line.complete]
     found = _merged(seen, said) if said else [_Found(n.record, n.score, n.score) for n in seen]
     found, more = ranking.few_per_film(found, lambda one: one.record.film, plan.most)
     level = plan.ordinary.level(plan.vector)[0] if plan.vector is not None else 0.0
@@ -95,7 +98,7 @@ def search(query: Query) -> Results:
             for one in page
         ],
         more=len(found) > first + query.page_size,
-        matches=_matches(plan, seen, said),
+        matches=fits or any(line.complete for line in said),
         notices=notices(query),
     )
 
@@ -190,10 +193,6 @@ def _said(plan: _Plan, films: dict[int, Film]) -> list[Spoken]:
     query = plan.query
     if query.mode is Mode.SEEN or not query.wanted:
         return []
-    if find_spec("gallery.dialogue") is None:  # until the room is there
-        return []
-    from gallery import dialogue
-
     found = dialogue.find(query.wanted, plan.scope.films, MOST_LINES)
     _meet({line.record.film for line in found}, films)
     avoided = [words.casefold() for words in query.avoided]
@@ -241,13 +240,11 @@ def _relevance(one: _Found, ordinary: float, best: float) -> float:
     return max(said, min(1.0, max(0.0, (one.seen - ordinary) / (best - ordinary))))
 
 
-def _matches(plan: _Plan, seen: Sequence[Neighbour], said: Sequence[Spoken]) -> bool:
-    """Whether the best hit fits what was asked for, or is merely the nearest of all."""
-    if plan.query.own or any(line.complete for line in said):
-        return True
+def _fits(plan: _Plan, seen: Sequence[Neighbour]) -> bool:
+    """Whether the nearest frame shows what was asked for, or is merely the nearest of all."""
     asked = [term for term in plan.terms if term.weight > 0]
-    if not seen:
-        return not asked and bool(said)
+    if plan.query.own or not seen:
+        return bool(plan.query.own)
     if len(plan.terms) == 1:
         return seen[0].score >= asked[0].fit
     best = index.current().vector(seen[0].record.film, seen[0].record.second)

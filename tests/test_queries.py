@@ -290,6 +290,64 @@ def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
     assert len(places) == len(set(places)) == 32
 
 
+# --- what is seen and what is said ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_right_shot_comes_first_whether_seen_or_said(language: str, demo_film: Film) -> None:
+    """Neither ranking may spoil the other: fused, each kind of query does as well as alone."""
+    least = {
+        ("queries", Mode.SEEN): 0.94, ("queries", Mode.BOTH): 0.94,
+        ("dialogue_queries", Mode.SAID): 0.95, ("dialogue_queries", Mode.BOTH): 0.95,
+    }  # fmt: skip
+    for (kind, mode), wanted in least.items():
+        asked = [query for query in TRUTH[kind] if query["lang"] == language]
+        first = 0
+        for query in asked:
+            right = {n - 1 for n in query.get("shots", [query.get("shot")])}
+            hits = search.search(Query(words=query["text"], mode=mode)).hits
+            first += bool(hits) and hits[0].shot in right
+        print(
+            f"\n{language}: {len(asked)} {kind} in {mode}: "
+            f"right shot first {first / len(asked):.0%}"
+        )
+        assert len(asked) >= 20
+        assert first / len(asked) >= wanted
+
+
+def test_the_line_comes_with_the_hit(demo_film: Film) -> None:
+    hit = search.search(Query(words="my paws are freezing")).hits[0]
+    assert hit.line is not None
+    assert hit.line.complete
+    assert [text for text, marked in hit.line.parts if marked] == ["My", "paws", "are", "freezing"]
+    assert hit.start <= hit.line.start < hit.end
+    assert hit.relevance == 1
+    assert search.search(Query(words="my paws are freezing", mode=Mode.SEEN)).hits[0].line is None
+
+
+def test_lines_with_what_is_avoided_are_left_out(demo_film: Film) -> None:
+    def shots(words: str) -> list[int]:
+        return [hit.shot for hit in search.search(Query(words=words, mode=Mode.SAID)).hits]
+
+    assert shots("umbrella") == [4]
+    assert shots("umbrella -forget") == []
+
+
+def test_the_switch_is_about_words_only(demo_film: Film) -> None:
+    """A frame beside words that are said: both rankings count, the words' pictures do not."""
+    frame = middle(demo_film, 9)
+    query = Query(words="my paws are freezing", examples=(Example(frame),), mode=Mode.SAID)
+    hits = search.search(query).hits
+    assert {hits[0].shot, hits[1].shot} == {3, 9}
+
+
+def test_half_a_line_is_told_apart(demo_film: Film) -> None:
+    results = search.search(Query(words="my paws are on holiday", mode=Mode.SAID))
+    assert results.hits[0].shot == 3
+    assert results.hits[0].relevance < 1
+    assert not results.matches
+
+
 # --- relevance ------------------------------------------------------------------------------------
 
 
