@@ -41,11 +41,14 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """How many shots and films would carry a label; when not `exact`, about and at least."""
+    """How many shots (of a hundred, too) and films would carry a label.
+
+    When it is not `exact`, about so many shots and at least so many films.
+    """
 
     shots: int
     films: int
-    part: float
+    percent: float
     exact: bool
 
 
@@ -82,7 +85,7 @@ class Survey:
         return Carried(
             round(count),
             len({one.record.film for one in some}),
-            count / self.total if self.total else 0.0,
+            100 * count / self.total if self.total else 0.0,
             threshold >= self.floor,
         )
 
