@@ -1,11 +1,22 @@
 """Boards: scenes are collected, noted, put in order, shared, and nobody else can change them."""
 
+import re
+import threading
+from datetime import timedelta
 from typing import Any
 
-from django.test import Client
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.template import engines
+from django.test import Client, RequestFactory
+from django.utils import timezone
 
-from gallery import boards
+from gallery import boards, housekeeping
+from gallery.boards import Scene, Visitor
 from gallery.models import Board, BoardScene, Film
+from gallery.views import boardparts
 
 HTMX = {"HX-Request": "true"}
 
@@ -27,10 +38,39 @@ def body(response: Any) -> str:
     return text
 
 
-def test_the_first_scene_makes_a_board_of_the_session(page: Client, demo_film: Film) -> None:
+def scenes(board: Board) -> list[float]:
+    """The beginnings of a board's scenes, in their order."""
+    return list(board.scenes.values_list("start", flat=True))
+
+
+@pytest.fixture
+def film(db: None) -> Film:
+    """A film that can be searched, as far as its row tells."""
+    return Film.objects.create(
+        title="A Film", sha256="0" * 64, duration=120.0, rate_numerator=24, searchable_run=1,
+        state=Film.State.READY,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def board(page: Client, film: Film) -> Board:
+    """A board of the visitor with the scenes at 1, 10, 20 and 30 seconds."""
+    for start in (1.0, 10.0, 20.0, 30.0):
+        collect(page, film, start)
+    return Board.objects.get()
+
+
+def url(board: Board, rest: str = "") -> str:
+    return f"{board.get_absolute_url()}{rest}"
+
+
+# --- collecting -----------------------------------------------------------------------------------
+
+
+def test_the_first_scene_makes_a_board_of_the_session(page: Client, film: Film) -> None:
     assert page.get("/boards/").status_code == 200
-    row = collect(page, demo_film)
-    assert (row.film_id, row.start, row.end, row.second) == (demo_film.pk, 1.0, 3.5, 2)
+    row = collect(page, film)
+    assert (row.film_id, row.start, row.end, row.second) == (film.pk, 1.0, 3.5, 1)
     assert (row.board.name, row.board.owner) == ("My scenes", None)
     assert page.session[boards.SESSION_NAME] == row.board.visitor
     assert page.session.get_expiry_age() == 60 * 86_400
@@ -39,21 +79,21 @@ def test_the_first_scene_makes_a_board_of_the_session(page: Client, demo_film: F
     assert '<span aria-hidden="true">1</span>' in listed
 
 
-def test_without_javascript_one_comes_back_to_the_scene(page: Client, demo_film: Film) -> None:
+def test_without_javascript_one_comes_back_to_the_scene(page: Client, film: Film) -> None:
     came_from = "http://testserver/?q=cat&page=2"
-    response = page.post("/boards/collect/", scene_of(demo_film), headers={"Referer": came_from})
-    assert response["Location"] == f"{came_from}#collect-{demo_film.pk}-1000-3500"
+    response = page.post("/boards/collect/", scene_of(film), headers={"Referer": came_from})
+    assert response["Location"] == f"{came_from}#collect-{film.pk}-1000-3500"
     response = page.post(
-        "/boards/collect/", scene_of(demo_film), headers={"Referer": "https://elsewhere.example/"}
+        "/boards/collect/", scene_of(film), headers={"Referer": "https://elsewhere.example/"}
     )
     assert response["Location"] == Board.objects.get().get_absolute_url()
 
 
-def test_htmx_gets_the_control_the_count_and_a_word(page: Client, demo_film: Film) -> None:
-    response = page.post("/boards/collect/", scene_of(demo_film), headers=HTMX)
+def test_htmx_gets_the_control_the_count_and_a_word(page: Client, film: Film) -> None:
+    response = page.post("/boards/collect/", scene_of(film), headers=HTMX)
     text = body(response)
     row = BoardScene.objects.get()
-    assert f'id="collect-{demo_film.pk}-1000-3500"' in text
+    assert f'id="collect-{film.pk}-1000-3500"' in text
     assert "is-collected" in text
     assert f"/scenes/{row.pk}/remove/" in text
     assert 'id="collected-count"' in text
@@ -62,3 +102,375 @@ def test_htmx_gets_the_control_the_count_and_a_word(page: Client, demo_film: Fil
     undone = page.post(f"{row.board.get_absolute_url()}scenes/{row.pk}/remove/", headers=HTMX)
     assert "is-collected" not in body(undone)
     assert not BoardScene.objects.exists()
+
+
+def test_the_same_scene_is_collected_once(page: Client, film: Film) -> None:
+    first = collect(page, film)
+    assert collect(page, film).pk == first.pk
+    assert collect(page, film, 1.0002).pk == first.pk
+    assert collect(page, film, 1.1).pk != first.pk
+    assert BoardScene.objects.count() == 2
+
+
+def test_a_scene_taken_off_comes_back_with_its_note(page: Client, board: Board, film: Film) -> None:
+    row = board.scenes.all()[1]
+    boards.note(board, row.pk, "look")
+    page.post(url(board, f"scenes/{row.pk}/remove/"))
+    assert scenes(board) == [1.0, 20.0, 30.0]
+    page.post(url(board, f"scenes/{row.pk}/restore/"))
+    assert scenes(board) == [1.0, 10.0, 20.0, 30.0]
+    assert board.scenes.all()[1].note == "look"
+    page.post(url(board, f"scenes/{row.pk}/remove/"))
+    collect(page, row.film, 10.0)
+    assert scenes(board) == [1.0, 20.0, 30.0, 10.0]
+    assert board.scenes.last().note == "look"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"film": 99}, "This film is not here any more"),
+        ({"start": 5.0, "end": 5.0}, "ends after it starts"),
+        ({"start": 9000.0, "end": 9001.0}, "ends after it starts"),
+        ({"start": "nan"}, "its times are not given"),
+        ({"start": "inf"}, "its times are not given"),
+        ({"end": ""}, "its times are not given"),
+        ({"second": -1}, "its times are not given"),
+    ],
+)
+def test_what_cannot_be_collected_is_refused_in_words(
+    page: Client, film: Film, change: dict[str, Any], said: str
+) -> None:
+    given = {**scene_of(film), **change}
+    response = page.post("/boards/collect/", given)
+    assert response.status_code == 400
+    assert said in body(response)
+    by_htmx = page.post("/boards/collect/", given, headers=HTMX)
+    assert said in body(by_htmx)
+    assert 'class="toast-text bad"' in body(by_htmx)
+    assert not BoardScene.objects.exists()
+
+
+def test_a_scene_ends_with_its_film_and_has_a_picture(page: Client, demo_film: Film) -> None:
+    end = demo_film.duration
+    row = collect(page, demo_film, end - 1, end=end + 100, second=900_000)
+    assert row.end == pytest.approx(end)
+    run = demo_film.files.run(demo_film.searchable_run or 0)
+    assert run.thumbnail(row.second).is_file()
+
+
+def test_a_full_board_and_too_many_boards_are_told(
+    page: Client, board: Board, film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boards, "MOST_SCENES", 4)
+    assert "this one is full" in body(page.post("/boards/collect/", scene_of(film, 50, 51, 50)))
+    # What is there is not asked to go in again.
+    assert page.post("/boards/collect/", scene_of(film)).status_code == 302
+    monkeypatch.setattr(boards, "MOST_BOARDS", 1)
+    response = page.post("/boards/", {"name": "Another"})
+    assert response.status_code == 400
+    assert "You have 1 boards" in body(response)
+
+
+def test_the_next_scene_goes_to_the_board_used_last(page: Client, board: Board, film: Film) -> None:
+    page.post("/boards/", {"name": "Second"})
+    second = Board.objects.get(name="Second")
+    assert collect(page, film, 40.0).board == second
+    page.get(url(board))  # Opening one's board is using it.
+    assert collect(page, film, 50.0).board == board
+
+
+def test_a_board_is_chosen_or_made_for_a_scene(page: Client, board: Board, film: Film) -> None:
+    assert collect(page, film, 40.0, name="Night").board.name == "Night"
+    assert collect(page, film, 50.0, board=board.token).board == board
+    shown = body(page.get("/boards/choose/", scene_of(film, 40, 42.5, 41)))
+    pressed = re.findall(r'aria-pressed="(\w+)".*?choose-name">(.*?)<', shown)
+    assert sorted(pressed, key=lambda pair: pair[1]) == [("false", "My scenes"), ("true", "Night")]
+    part = page.get(
+        "/boards/choose/", scene_of(film, 40, 42.5, 41), headers={**HTMX, "HX-Target": "chooser"}
+    )
+    assert "<html" not in body(part)
+    changed = page.post(
+        "/boards/collect/", {**scene_of(film, 40, 42.5, 41), "board": board.token},
+        headers={**HTMX, "HX-Target": "chooser"},
+    )  # fmt: skip
+    assert re.findall(r'aria-pressed="(\w+)"', body(changed)) == ["true", "true"]
+    assert page.get("/boards/choose/").status_code == 302
+
+
+def test_cards_cost_no_query_each(
+    page: Client, board: Board, film: Film, django_assert_max_num_queries: Any
+) -> None:
+    template = (
+        "{% for n in numbers %}{% include 'gallery/_collect.html' with film=film start=n end=99 "
+        "second=5 %}{% endfor %}"
+    )
+    for numbers in (range(1), range(50)):
+        request = RequestFactory().get("/")
+        request.session, request.user = page.session, AnonymousUser()
+        assert request.session[boards.SESSION_NAME]
+        context = {"numbers": numbers, "film": film.pk}
+        with django_assert_max_num_queries(2):
+            drawn = engines["django"].from_string(template).render(context, request)
+        assert drawn.count("<form") == len(numbers)
+
+
+def test_a_collected_scene_is_shown_as_such(page: Client, board: Board, film: Film) -> None:
+    template = "{% include 'gallery/_collect.html' with film=film start=start end=end second=5 %}"
+    request = RequestFactory().get("/")
+    request.session, request.user = page.session, AnonymousUser()
+    row = board.scenes.get(start=10.0)
+
+    def drawn(start: float, end: float) -> str:
+        context = {"film": film.pk, "start": start, "end": end}
+        return str(engines["django"].from_string(template).render(context, request))
+
+    assert f"/scenes/{row.pk}/remove/" in drawn(10.0, 12.5)
+    assert "is-collected" not in drawn(10.0, 12.0)
+
+
+# --- order and notes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("moved", "how", "order"),
+    [
+        (1.0, {"by": 1}, [10.0, 1.0, 20.0, 30.0]),
+        (30.0, {"by": -1}, [1.0, 10.0, 30.0, 20.0]),
+        (1.0, {"by": -1}, [1.0, 10.0, 20.0, 30.0]),
+        (30.0, {"by": 1}, [1.0, 10.0, 20.0, 30.0]),
+        (30.0, {"number": 2}, [1.0, 30.0, 10.0, 20.0]),
+        (1.0, {"number": 999}, [10.0, 20.0, 30.0, 1.0]),
+        (1.0, {"before": 30.0}, [10.0, 20.0, 1.0, 30.0]),
+        (30.0, {"before": 1.0}, [30.0, 1.0, 10.0, 20.0]),
+        (1.0, {"before": 0}, [10.0, 20.0, 30.0, 1.0]),
+        (10.0, {"before": 10.0}, [1.0, 20.0, 30.0, 10.0]),
+        (10.0, {"by": 1, "number": 2}, [1.0, 20.0, 10.0, 30.0]),
+        (10.0, {"before": 1.0, "number": 2}, [10.0, 1.0, 20.0, 30.0]),
+        (10.0, {"by": 7}, [1.0, 10.0, 20.0, 30.0]),
+        (10.0, {}, [1.0, 10.0, 20.0, 30.0]),
+    ],
+)
+def test_scenes_are_put_in_order(
+    page: Client, board: Board, moved: float, how: dict[str, Any], order: list[float]
+) -> None:
+    ids = {scene.start: scene.pk for scene in board.scenes.all()}
+    if "before" in how:
+        how = {**how, "before": ids.get(how["before"], 0)}
+    response = page.post(url(board, f"scenes/{ids[moved]}/place/"), how)
+    assert response["Location"] == url(board, f"#scene-{ids[moved]}")
+    assert scenes(board) == order
+
+
+def test_htmx_gets_the_scenes_in_their_new_order(page: Client, board: Board) -> None:
+    row = board.scenes.first()
+    text = body(page.post(url(board, f"scenes/{row.pk}/place/"), {"by": 1}, headers=HTMX))
+    assert re.findall(r'data-scene="(\d+)"', text)[1] == str(row.pk)
+    assert "Now scene 2 of 4" in text
+    assert "<html" not in text
+    gone = page.post(
+        url(board, f"scenes/{row.pk}/remove/"), headers={**HTMX, "HX-Target": "scenes"}
+    )
+    assert len(re.findall(r"data-scene=", body(gone))) == 3
+    assert "Taken off the board" in body(gone)
+    assert f"/scenes/{row.pk}/restore/" in body(gone)
+
+
+def test_notes_are_kept(page: Client, board: Board) -> None:
+    row = board.scenes.all()[2]
+    address = url(board, f"scenes/{row.pk}/note/")
+    response = page.post(address, {"note": "<b>bold</b> & 中文"})
+    assert response["Location"] == url(board, f"#scene-{row.pk}")
+    assert "&lt;b&gt;bold&lt;/b&gt; &amp; 中文" in body(page.get(url(board)))
+    assert body(page.post(address, {"note": "new"}, headers=HTMX)).strip() == "Saved"
+    assert page.post(address, {"note": "x" * 2001}).status_code == 400
+    assert "2000" in body(page.post(address, {"note": "x" * 2001}, headers=HTMX))
+    row.refresh_from_db()
+    assert row.note == "new"
+    page.post(address, {"note": ""})
+    row.refresh_from_db()
+    assert row.note == ""
+
+
+def test_a_long_board_has_pages_and_scenes_move_across_them(
+    page: Client, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boardparts, "SCENES_PER_PAGE", 2)
+    third = board.scenes.all()[2]
+    first = body(page.get(url(board)))
+    assert len(re.findall("data-scene=", first)) == 2
+    assert f'data-next="{third.pk}"' in first
+    second = body(page.get(url(board), {"page": 2}))
+    assert 'data-next="0"' in second
+    response = page.post(url(board, f"scenes/{board.scenes.first().pk}/place/"), {"number": 4})
+    assert response["Location"].startswith(url(board, "?page=2#scene-"))
+    assert scenes(board) == [10.0, 20.0, 30.0, 1.0]
+
+
+# --- whose boards ---------------------------------------------------------------------------------
+
+
+CHANGES = ["rename/", "delete/", "scenes/{}/remove/", "scenes/{}/restore/", "scenes/{}/note/",
+           "scenes/{}/place/"]  # fmt: skip
+
+
+def test_who_has_the_link_may_look_but_not_change(
+    page: Client, board: Board, django_user_model: Any
+) -> None:
+    row = board.scenes.first()
+    boards.note(board, row.pk, "the owner's note")
+    user = Client()
+    user.force_login(django_user_model.objects.create_superuser("ada"))
+    for other in (Client(), user):
+        shown = body(other.get(url(board)))
+        assert "the owner&#x27;s note" in shown
+        assert "Copy to my boards" in shown
+        assert "note-form" not in shown
+        given = {"name": "Mine now", "note": "mine", "by": 1}
+        for change in CHANGES:
+            assert other.post(url(board, change.format(row.pk)), given).status_code == 404
+    board.refresh_from_db()
+    assert board.name == "My scenes"
+    assert scenes(board) == [1.0, 10.0, 20.0, 30.0]
+    assert Client().get("/boards/aaaaaaaaaaaaaaaaaaaaaa/").status_code == 404
+
+
+def test_a_scene_of_another_board_is_out_of_reach(page: Client, board: Board, film: Film) -> None:
+    stranger = Client()
+    row = collect(stranger, film, 60.0)
+    for change in ("remove/", "restore/", "note/", "place/"):
+        page.post(url(board, f"scenes/{row.pk}/{change}"), {"note": "x", "by": -1})
+    row.refresh_from_db()
+    assert (row.note, row.removed) == ("", None)
+    refused = page.post("/boards/collect/", {**scene_of(row.film), "board": row.board.token})
+    assert refused.status_code == 404
+
+
+def test_a_shared_board_can_be_copied(page: Client, board: Board) -> None:
+    boards.note(board, board.scenes.first().pk, "kept")
+    boards.remove(board, board.scenes.last().pk)
+    other = Client()
+    response = other.post(url(board, "copy/"))
+    copied = Board.objects.exclude(pk=board.pk).get()
+    assert response["Location"] == url(copied)
+    assert scenes(copied) == [1.0, 10.0, 20.0]
+    assert copied.scenes.first().note == "kept"
+    assert "note-form" in body(other.get(url(copied)))
+    assert scenes(board) == [1.0, 10.0, 20.0]
+
+
+def test_logging_in_takes_the_boards_along(
+    page: Client, board: Board, film: Film, django_user_model: Any
+) -> None:
+    user = django_user_model.objects.create_user("ada")
+    page.force_login(user)
+    board.refresh_from_db()
+    assert (board.owner, board.visitor) == (user, "")
+    assert boards.SESSION_NAME not in page.session
+    assert page.session.get_expiry_age() == settings.SESSION_COOKIE_AGE
+    assert "note-form" in body(page.get(url(board)))
+    assert collect(page, film, 70.0).board == board
+    page.logout()
+    assert "note-form" not in body(page.get(url(board)))
+    assert "No board yet" in body(page.get("/boards/"))
+
+
+def test_a_board_is_renamed_and_deleted(page: Client, board: Board) -> None:
+    page.post(url(board, "rename/"), {"name": " Night shots "})
+    board.refresh_from_db()
+    assert board.name == "Night shots"
+    refused = page.post(url(board, "rename/"), {"name": ""})
+    assert refused.status_code == 400
+    assert "This field is required" in body(refused)
+    assert "Delete “Night shots”?" in body(page.get(url(board, "delete/")))
+    assert Board.objects.exists()
+    assert page.post(url(board, "delete/"))["Location"] == "/boards/"
+    assert not Board.objects.exists()
+    assert page.get(url(board)).status_code == 404
+
+
+# --- what happens around them ---------------------------------------------------------------------
+
+
+def test_the_scenes_of_a_deleted_film_go(
+    page: Client, board: Board, film: Film, ready_film: Any, make_video: Any
+) -> None:
+    other = ready_film(make_video("b.mp4", seconds=4), "Short")
+    collect(page, other, 0.5)
+    assert "from 2 films" in body(page.get(url(board)))
+    Film.objects.get(pk=other.pk).delete()
+    shown = body(page.get(url(board)))
+    assert "from 1 film" in shown
+    assert "Short" not in shown
+    Film.objects.all().delete()
+    assert "Nothing collected yet" in body(page.get(url(board)))
+    assert page.get("/boards/").status_code == 200
+
+
+def test_the_scenes_of_a_film_that_is_imported_anew_stay(
+    page: Client, board: Board, film: Film
+) -> None:
+    Film.objects.filter(pk=film.pk).update(state=Film.State.IMPORTING, run=2)
+    assert page.get(url(board)).status_code == 200
+    assert len(scenes(board)) == 4
+    Film.objects.filter(pk=film.pk).update(state=Film.State.FAILED, searchable_run=None)
+    assert page.get(url(board)).status_code == 200
+
+
+def test_what_nobody_uses_is_removed(page: Client, board: Board, django_user_model: Any) -> None:
+    now = timezone.now()
+    user = django_user_model.objects.create_user("ada")
+    old = now - timedelta(days=61)
+    Board.objects.create(visitor="gone", name="Old", used=old)
+    Board.objects.create(owner=user, name="Of a user", used=old)
+    first, second = board.scenes.all()[:2]
+    for row, days in ((first, 2), (second, 0.5)):
+        BoardScene.objects.filter(pk=row.pk).update(removed=now - timedelta(days=days))
+    housekeeping.tidy()
+    names = set(Board.objects.values_list("name", flat=True))
+    assert names == {"My scenes", "Of a user"}
+    assert {row.pk for row in BoardScene.everything.filter(board=board)} & {
+        first.pk, second.pk
+    } == {second.pk}  # fmt: skip
+
+
+def test_pages_of_boards_need_no_query_for_each_scene(
+    page: Client, board: Board, film: Film, django_assert_max_num_queries: Any
+) -> None:
+    rows = [
+        BoardScene(board=board, film=film, start=n, end=n + 1, second=n, position=n + 10)
+        for n in range(40, 90)
+    ]
+    BoardScene.objects.bulk_create(rows)
+    with django_assert_max_num_queries(16):
+        assert page.get(url(board)).status_code == 200
+    for n in range(10):
+        boards.copy(boards.Visitor(key=board.visitor), board).name = str(n)
+    with django_assert_max_num_queries(8):
+        assert page.get("/boards/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_at_once_make_one_board_in_one_order(film: Film, static_files: None) -> None:
+    visitor = Visitor(key="k" * 32)
+    errors: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            start = float(number)
+            row = boards.collect(visitor, Scene(film.pk, start, start + 0.5, number))
+            boards.step(row.board, row.pk, -1)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    board = Board.objects.get()
+    assert board.scenes.count() == 20
+    assert len(set(board.scenes.values_list("position", flat=True))) == 20
