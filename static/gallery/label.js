@@ -28,8 +28,9 @@ if (look) {
     slider.hidden = threshold === undefined;
     if (threshold === undefined) return;
     if (!chosen) number.value = threshold;
-    slider.min = Math.min(low, threshold);
-    slider.max = Math.max(high, threshold);
+    // A little farther than the scores go: both ends can be passed.
+    slider.min = Math.floor(100 * Math.min(low, threshold) - 1) / 100;
+    slider.max = Math.ceil(100 * Math.max(high, threshold) + 1) / 100;
     slider.value = threshold;
   }
 
