@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery import pictures
+from gallery.composing import MOST_EXAMPLES
 from gallery.errors import GalleryError, QueryError
 from gallery.models import LAST_YEAR, Film
-from gallery.types import Example, FrameKey, Mode, Order, Query
 from gallery.subtitle_forms import SubtitleFiles
+from gallery.types import Example, FrameKey, Mode, Order, Query
 
 MOST_PAGES = 200
 # What a browser offers to choose; the import decides what can be read.
@@ -44,7 +45,6 @@ class Several(forms.Field):
 FRAME = r"([0-9]{1,9})-([0-9]{1,9})"
 TOKEN = r"([0-9a-f]{32})"
 WEIGHT = r"(?:\*([0-9]{1,2}(?:\.[0-9]{1,3})?))?"
-MOST_EXAMPLES = 12  # of a kind in one query
 MOST_CHOSEN = 200  # films or labels in one query
 
 
@@ -109,7 +109,6 @@ class PictureForm(forms.Form):
         allow_empty_file=True,
         error_messages={"required": gettext_lazy("Choose a picture first.")},
     )
-    film = forms.IntegerField(required=False, min_value=1)
 
     def clean_picture(self) -> Any:
         """Decode it."""
@@ -135,8 +134,8 @@ class UploadForm(forms.ModelForm):
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": FILM_TYPES}),
-    subtitles = SubtitleFiles()
     )
+    subtitles = SubtitleFiles()
 
     class Meta:
         model = Film
@@ -163,6 +162,7 @@ class UploadForm(forms.ModelForm):
                 _("This very file is here already: %(film)s (number %(id)d).")
                 % {"film": known, "id": known.pk}
             )
+        return file
 
     def clean_subtitles(self) -> Any:
         """A disk that was full is told here where no film is asked for."""
@@ -174,4 +174,3 @@ class UploadForm(forms.ModelForm):
                 )
             )
         return self.cleaned_data["subtitles"]
-        return file

@@ -188,12 +188,12 @@ class Query:
     @property
     def wanted(self) -> str:
         """The words that are asked for: `words` without those to avoid."""
-        return " ".join(_AVOIDED.sub(" ", self.words).split())
+        return " ".join(AVOIDED.sub(" ", self.words).split())
 
     @property
     def avoided(self) -> tuple[str, ...]:
         """What is to be avoided: words with a minus sign, and those of `avoid`, a phrase each."""
-        marked = (match[1] or match[2] for match in _AVOIDED.finditer(self.words))
+        marked = (match[1] or match[2] or "" for match in AVOIDED.finditer(self.words))
         listed = _LIST.split(self.avoid)
         return tuple(dict.fromkeys(part.strip() for part in (*marked, *listed) if part.strip()))
 
@@ -211,7 +211,7 @@ class Query:
 
 
 # A minus sign before a word or a phrase in quotes; one within a word (film-noir) is part of it.
-_AVOIDED = re.compile(r"""(?<!\S)[-\u2212\uff0d](?:["\u201c]([^"\u201d]*)["\u201d]?|([^\s"]+))""")
+AVOIDED = re.compile(r"""(?<!\S)[-\u2212\uff0d](?:["\u201c]([^"\u201d]*)["\u201d]?|([^\s"]+))""")
 _LIST = re.compile(r"[,;\n\uff0c\uff1b\u3001]+")
 
 

@@ -63,5 +63,7 @@ def thumb(film: Film, second: int) -> str:
 @register.filter
 def poster(film: Film) -> str:
     """The address of the picture that stands for a film: the shot a third into it."""
-    shot = film.shots.filter(number__gte=film.shot_count // 3).first()
-    return thumbnail_address(film, shot.second if shot else 0)
+    if not hasattr(film, "poster_second"):  # see gallery.views.common.with_posters
+        shot = film.shots.filter(number__gte=film.shot_count // 3).first()
+        return thumbnail_address(film, shot.second if shot else 0)
+    return thumbnail_address(film, film.poster_second or 0)

@@ -1,67 +1,111 @@
 """The search: its box, its results, and the pictures that are searched with."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from gallery import pictures, search, weights
+from gallery import composing, pasted, pictures, search, weights
 from gallery.address import address
 from gallery.errors import GalleryError, IndexUnavailable
-from gallery.forms import PictureForm, SearchForm
+from gallery.forms import MOST_PAGES, PictureForm, SearchForm
 from gallery.models import Film
 from gallery.types import Example, Query
-from gallery.views.common import BY_HTMX, FOR_EVER, jpeg, searchable
+from gallery.views.asked import Asked
+from gallery.views.common import FOR_EVER, jpeg
+from gallery.views.welcome import welcome
 
-NEWEST = 12
+PAGES_UNASKED = 4  # pages that come by themselves while scrolling; then a button: there is a footer
 
 
 @require_safe
-@BY_HTMX
 def home(request: HttpRequest) -> HttpResponse:
-    """The search box with the newest films, or the results of the search in the address."""
-    form = SearchForm(request.GET)
+    """The start page, or the results of the search in the address."""
+    try:
+        query = SearchForm(request.GET).query()
+    except GalleryError as error:
+        return _page(request, Query(), error)
+    meant = pasted.understood(query, hosts_of(request))
+    if meant != query or "" in _values(request.GET):
+        # Each search has one address, whichever form or pasted address it came from.
+        return redirect(address(meant, page=meant.page))
+    return _page(request, query)
+
+
+def hosts_of(request: HttpRequest) -> set[str]:
+    """The names under which this site is known, with their ports."""
+    return {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc} - {""}
+
+
+def _values(given: QueryDict) -> list[str]:
+    return [value for _name, values in given.lists() for value in values]
+
+
+def _page(request: HttpRequest, query: Query, error: GalleryError | None = None) -> HttpResponse:
+    """The page of a query; an error stands where the hits would."""
     context: dict[str, Any] = {
-        "newest": [],
-        "films": searchable().order_by("title"),
+        "query": query,
+        "asked": Asked(query),
+        "here": request.get_full_path() if request.method == "GET" else address(query),
+        "first_page": address(query),
         "others": Film.objects.embedded_otherwise(weights.current().fingerprint).count(),
     }
-    status = HTTPStatus.OK
+    asks = query.kind is not None or query.avoided or query.less
     try:
-        query = form.query()
-        context["query"] = query
-        if query.film is not None:
-            context["film"] = Film.objects.filter(pk=query.film).first()
-        if query.kind is None:
-            context["newest"] = searchable()[:NEWEST]
-        else:
-            context["results"] = search.search(query)
-            context["more_address"] = address(query, page=query.page + 1)
-    except IndexUnavailable as error:
-        context["error"], status = error, HTTPStatus.SERVICE_UNAVAILABLE
-    except GalleryError as error:
-        context["error"], status = error, HTTPStatus.BAD_REQUEST
-    template = "gallery/home.html"
-    if request.htmx and not request.htmx.boosted and "results" in context:  # type: ignore[attr-defined]
-        template = "gallery/_hits.html"
+        if asks and error is None:
+            context |= _found(query)
+    except GalleryError as failure:
+        error = failure
+    if not asks:
+        context |= welcome()
+    context["error"] = error
+    status = HTTPStatus.OK
+    if error is not None:
+        unavailable = isinstance(error, IndexUnavailable)
+        status = HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.BAD_REQUEST
+    template = "gallery/results.html" if asks else "gallery/home.html"
     return render(request, template, context, status=status)
+
+
+def _found(query: Query) -> dict[str, Any]:
+    """What a page of hits shows."""
+    results = search.search(query)
+    first = (query.page - 1) * query.page_size + 1
+    found: dict[str, Any] = {
+        "results": results,
+        "first": first,
+        "last": first + len(results.hits) - 1,
+    }
+    if query.page > 1:
+        found["before"] = address(query, page=query.page - 1)
+    if results.more and query.page < MOST_PAGES:
+        found["after"] = address(query, page=query.page + 1)
+        found["comes_unasked"] = query.page % PAGES_UNASKED != 0
+    return found
 
 
 @require_POST
 def upload_picture(request: HttpRequest) -> HttpResponse:
-    """Keep a picture, and go to the search for what looks like it."""
+    """Keep a picture, and go to the search for what looks like it and has all the rest."""
     form = PictureForm(request.POST, request.FILES)
+    try:
+        query = SearchForm(request.POST).query()
+    except GalleryError as error:
+        return _page(request, Query(), error)
     if "upload_error" in request.__dict__:
         message = str(request.__dict__["upload_error"])
         return render(request, "gallery/error.html", {"message": message}, status=507)
     if not form.is_valid():
-        message = " ".join(str(m) for messages in form.errors.values() for m in messages)
-        return render(request, "gallery/error.html", {"message": message}, status=400)
-    films = tuple(filter(None, [form.cleaned_data["film"]]))
+        messages = (str(m) for messages in form.errors.values() for m in messages)
+        return _page(request, query, GalleryError(" ".join(messages)))
     token = pictures.keep(form.cleaned_data["picture"])
-    return redirect(address(Query(examples=(Example(picture=token),), films=films)))
+    query = composing.with_example(replace(query, page=1), Example(picture=token))
+    return redirect(address(query))
 
 
 @require_GET

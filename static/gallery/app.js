@@ -26,73 +26,18 @@ themeButton.addEventListener("click", () => {
   }
 });
 
-// --- keys: / goes to the search box, arrows to the neighbouring frames ---------------------------
+// --- keys: arrows lead to the neighbouring frames -------------------------------------------------
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-  if (event.key === "/") {
-    const box = $("#q");
-    if (!box) return;
-    event.preventDefault();
-    box.focus();
-    box.select();
-  } else if (event.key === "ArrowLeft") {
+  if (event.key === "ArrowLeft") {
     $(".strip a[rel=prev]")?.click();
   } else if (event.key === "ArrowRight") {
     $(".strip a[rel=next]")?.click();
   }
 });
 
-// --- a picture: dropped anywhere, pasted, or chosen ----------------------------------------------
-
-const pictureForm = $("#picture-form");
-
-function searchWith(files) {
-  const picture = [...files].find((file) => file.type.startsWith("image/"));
-  if (!picture) return false;
-  const carrier = new DataTransfer();
-  carrier.items.add(picture);
-  $("input[type=file]", pictureForm).files = carrier.files;
-  pictureForm.requestSubmit();
-  return true;
-}
-
-if (pictureForm) {
-  const root = document.documentElement;
-  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
-  $("input[type=file]", pictureForm).addEventListener("change", () => pictureForm.requestSubmit());
-  document.addEventListener("paste", (event) => {
-    if (searchWith(event.clipboardData?.files ?? [])) event.preventDefault();
-  });
-  document.addEventListener("dragover", (event) => {
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    root.classList.add("dropping");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) root.classList.remove("dropping");
-  });
-  document.addEventListener("drop", (event) => {
-    root.classList.remove("dropping");
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    searchWith(event.dataTransfer.files);
-  });
-}
-
-const byPicture = $(".by-picture");
-document.addEventListener("click", (event) => {
-  if (byPicture?.open && !byPicture.contains(event.target)) byPicture.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !byPicture?.open) return;
-  byPicture.open = false;
-  $("summary", byPicture).focus();
-});
-
-// --- forms: a choice of film takes effect at once; a search shows that it is under way -----------
-
-$(".narrow select")?.addEventListener("change", (event) => event.target.form.requestSubmit());
+// --- forms: a search shows that it is under way; a failure is told ----------------------
 
 const busy = (is) => document.documentElement.classList.toggle("busy", is);
 document.addEventListener("submit", (event) => {
@@ -104,17 +49,6 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("htmx:afterRequest", () => busy(false));
 
-// --- more hits: the first new one gets the focus; a failure is told ------------------------------
-
-let lastCard = null;
-document.addEventListener("htmx:beforeSwap", (event) => {
-  lastCard = event.detail.target.matches(".more") ? event.detail.target.previousElementSibling : null;
-});
-document.addEventListener("htmx:afterSettle", () => {
-  const link = lastCard?.nextElementSibling && $("a", lastCard.nextElementSibling);
-  lastCard = null;
-  if (link && document.activeElement === document.body) link.focus({ preventScroll: true });
-});
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
     if (event.detail.elt.closest("[hx-sync], [data-quiet]")) return; // collect.js tells it
