@@ -52,7 +52,7 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """A query made ready: its terms, the vector they make, and where it looks."""
 
     query: Query
@@ -68,13 +68,13 @@ def search(query: Query) -> Results:
 
     Raises QueryError when it cannot be done as asked, and IndexUnavailable when not now.
     """
-    plan = _planned(query)
+    plan = planned(query)
     first = (query.page - 1) * query.page_size
     wanted = BY_TIME if query.order is Order.TIME else first + query.page_size + 1
     films: dict[int, Film] = {}
     seen, crowded = _seen(plan, wanted, films)
     fits = _fits(plan, seen)
-    said = _said(plan, films)
+    said = spoken(plan, films)
     if seen and (fits or any(line.complete for line in said)):
         # Half a line is no answer to words that are seen, or said in full.
         said = [line for line in said if line.complete]
@@ -92,7 +92,7 @@ def search(query: Query) -> Results:
             _hit(
                 one,
                 films[one.record.film],
-                _relevance(one, level, best),
+                relevance(one.seen, one.line, level, best),
                 more_in_film=one.record.film in crowded | more,
             )
             for one in page
@@ -103,7 +103,7 @@ def search(query: Query) -> Results:
     )
 
 
-def _planned(query: Query) -> _Plan:
+def planned(query: Query) -> Plan:
     """Make a query ready. Raises QueryError when it asks for nothing."""
     if query.kind is None:
         if query.avoided or query.less:
@@ -118,7 +118,7 @@ def _planned(query: Query) -> _Plan:
     asked = any(term.weight > 0 for term in terms)
     scope = _scope(query)
     count = len(scope.films) if scope.films is not None else library.count()
-    return _Plan(
+    return Plan(
         query=query,
         terms=terms,
         vector=vectors.combined(terms, here) if asked else None,
@@ -145,7 +145,7 @@ def _scope(query: Query) -> Scope:
     return Scope(films=films, labels=query.labels, dull=own)
 
 
-def _seen(plan: _Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbour], set[int]]:
+def _seen(plan: Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbour], set[int]]:
     """The shots whose frames lie nearest, best first, and the films that have more of them.
 
     Films that have given all they may are left out of the next, wider look. `films` is filled
@@ -182,13 +182,13 @@ def _meet(ids: set[int], films: dict[int, Film]) -> None:
     films.update(Film.objects.filter(searchable_run__isnull=False).in_bulk(unknown))
 
 
-def _without_wrong(shots: Sequence[Neighbour], plan: _Plan) -> list[Neighbour]:
+def _without_wrong(shots: Sequence[Neighbour], plan: Plan) -> list[Neighbour]:
     """Leave out the shots that were marked as wrong."""
     wrong = set(plan.query.less)
     return [n for n in shots if (n.record.film, n.record.second) not in wrong]
 
 
-def _said(plan: _Plan, films: dict[int, Film]) -> list[Spoken]:
+def spoken(plan: Plan, films: dict[int, Film]) -> list[Spoken]:
     """The lines that hold the words, best first, one a shot."""
     query = plan.query
     if query.mode is Mode.SEEN or not query.wanted:
@@ -232,15 +232,19 @@ def _merged(seen: Sequence[Neighbour], said: Sequence[Spoken]) -> list[_Found]:
     return found + [_Found(n.record, 0.0, n.score) for n in rest]
 
 
-def _relevance(one: _Found, ordinary: float, best: float) -> float:
-    """How relevant a hit is: 1 for the best of this query, 0 for an ordinary frame."""
-    said = 0.0 if one.line is None else 1.0 if one.line.complete else PARTLY_SAID
-    if one.seen is None or best <= ordinary:
+def relevance(seen: float | None, line: Spoken | None, ordinary: float, best: float) -> float:
+    """How relevant a frame is, of cosine `seen` and with a `line` that was found over it.
+
+    1 for the `best` cosine of the query and for a line that holds all its words, 0 for an
+    `ordinary` frame.
+    """
+    said = 0.0 if line is None else 1.0 if line.complete else PARTLY_SAID
+    if seen is None or best <= ordinary:
         return said
-    return max(said, min(1.0, max(0.0, (one.seen - ordinary) / (best - ordinary))))
+    return max(said, min(1.0, max(0.0, (seen - ordinary) / (best - ordinary))))
 
 
-def _fits(plan: _Plan, seen: Sequence[Neighbour]) -> bool:
+def _fits(plan: Plan, seen: Sequence[Neighbour]) -> bool:
     """Whether the nearest frame shows what was asked for, or is merely the nearest of all."""
     asked = [term for term in plan.terms if term.weight > 0]
     if plan.query.own or not seen:
