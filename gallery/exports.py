@@ -31,7 +31,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gallery import clips
-from gallery.errors import BoardError, DiskFull, GalleryError, LostClaim
+from gallery.errors import BoardError, ClipBusy, DiskFull, GalleryError, LostClaim
 from gallery.models import Board, BoardScene, Export, Film, lease_end
 from gallery.naming import file_name
 from gallery.storage import telling_full_disk, write_whole
@@ -154,11 +154,14 @@ def make(export_id: int) -> bool:
     try:
         with _kept_alive(claim), translation.override(claim.export.plan["language"]):
             if not claim.cut_clips(time.monotonic() + TURN):
-                claim.update(state=Export.State.WAITING, claim_token=None, lease_until=None)
+                claim.give_way()
                 return True
             claim.finish()
     except LostClaim:
         log.info("export %s: somebody else has it, or it was given up", export_id)
+    except ClipBusy:
+        claim.give_way()
+        return True
     except Exception as error:
         with translation.override(claim.export.plan["language"]):
             claim.fail(_sentence(error))
@@ -238,6 +241,11 @@ class _Claim:
         if not ours.update(**values):
             raise LostClaim
 
+    def give_way(self) -> None:
+        """Let whoever is next go on with it."""
+        with suppress(LostClaim):
+            self.update(state=Export.State.WAITING, claim_token=None, lease_until=None)
+
     def fail(self, message: str) -> None:
         """Mark it failed, and keep nothing of it."""
         with suppress(LostClaim):
@@ -282,7 +290,7 @@ class _Claim:
             return
         try:
             _take(clips.clip(cut.film, cut.start, cut.end), self.clip(number))
-        except DiskFull:
+        except (DiskFull, ClipBusy):
             raise
         except (GalleryError, FileNotFoundError) as error:
             why = str(error) if isinstance(error, GalleryError) else _("Its film's file is gone.")

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from gallery import exports, housekeeping, pipeline, relabelling, subtitling
 from gallery.errors import GalleryError
@@ -135,8 +134,9 @@ def queue_export(row: Export) -> bool:
 def is_queue_reachable() -> bool:
     """Whether the queue answers."""
     try:
-        waiting_messages()
-    except (OperationalError, RedisError, OSError):
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+    except (OperationalError, OSError):
         return False
     return True
 

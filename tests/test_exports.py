@@ -1,0 +1,480 @@
+"""Boards taken along: files made at once, and zips of clips that workers make, killed or not."""
+
+import csv
+import io
+import os
+import re
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from django.utils import timezone
+
+from gallery import boards, exports, housekeeping, tasks
+from gallery.boards import Scene, Visitor
+from gallery.models import Board, Export, Film
+from tests.films import all_frames, make_film
+from tests.importing import queue_client
+from tests.processes import Worker, free_port, manage, wait_for
+
+VISITOR = Visitor(key="k" * 32)
+RATE = "24000/1001"
+STEP = 1001 / 24000  # seconds
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers() -> Iterator[None]:
+    """The media store is the whole session's."""
+    shutil.rmtree(exports.folder_of_all(), ignore_errors=True)
+    yield
+    shutil.rmtree(exports.folder_of_all(), ignore_errors=True)
+
+
+@pytest.fixture
+def film(tmp_path: Path, db: None) -> Film:
+    """A film whose file is there, though it was never imported: 24000/1001, with sound."""
+    return add_film(make_film(tmp_path / "counted.mkv", seconds=6, rate=RATE, sound=True))
+
+
+def add_film(path: Path, title: str = "Counted: 1/2?", rate: str = RATE) -> Film:
+    numerator, _slash, denominator = rate.partition("/")
+    film = Film.objects.create(
+        title=title, sha256=path.name, original_name=path.name, duration=6.0, searchable_run=1,
+        state=Film.State.READY, rate_numerator=int(numerator),
+        rate_denominator=int(denominator or 1), width=160, height=90, video_codec="h264",
+        audio_codec="aac" if rate == RATE else "",
+    )  # fmt: skip
+    copy = path.with_suffix(".copy")
+    shutil.copyfile(path, copy)
+    film.files.file_source(copy, path.name)
+    return film
+
+
+def board_of(film: Film, *frames: tuple[int, int], visitor: Visitor = VISITOR) -> Board:
+    """A board with scenes of a film of 24000/1001, each from a frame up to another."""
+    for first, end in frames:
+        boards.collect(visitor, Scene(film.pk, first * STEP, end * STEP, 0))
+    board = boards.current(visitor)
+    assert board
+    return board
+
+
+def asked(board: Board) -> Export:
+    return exports.ask(board, exports.cuts_of(board, lambda scene: f"https://x/{scene.pk}"))
+
+
+def finished(export: Export) -> Export:
+    """The export, made here and now."""
+    while exports.make(export.pk):
+        pass
+    export.refresh_from_db()
+    return export
+
+
+def archive_of(export: Export) -> zipfile.ZipFile:
+    return zipfile.ZipFile(exports.zip_of(export))
+
+
+def body(response: Any) -> str:
+    content: str = response.content.decode()
+    return content
+
+
+# --- what is made at once -------------------------------------------------------------------------
+
+
+def test_a_board_is_downloaded_for_editing_programs(page: Client, film: Film) -> None:
+    board = board_of(film, (10, 34), (50, 60))
+    boards.note(board, board.scenes.first().pk, "=look")
+    table = page.get(f"{board.get_absolute_url()}csv/")
+    assert table["Content-Disposition"] == 'attachment; filename="My scenes.csv"'
+    rows = list(csv.DictReader(io.StringIO(body(table).removeprefix("\ufeff"))))
+    assert [(row["in"], row["out"]) for row in rows] == [
+        ("00:00:00:10", "00:00:01:10"), ("00:00:02:02", "00:00:02:12"),
+    ]  # fmt: skip
+    assert rows[0]["note"] == "'=look"
+    assert rows[0]["link"].startswith(f"http://testserver/films/{film.pk}/")
+
+    listed = page.get(f"{board.get_absolute_url()}edl/")
+    assert listed["Content-Disposition"] == 'attachment; filename="My scenes.edl"'
+    found = otio.adapters.read_from_string(body(listed), "cmx_3600", rate=24000 / 1001)
+    timeline = page.get(f"{board.get_absolute_url()}otio/")
+    assert timeline["Content-Disposition"] == 'attachment; filename="My scenes.otio"'
+    read = otio.adapters.read_from_string(body(timeline), "otio_json")
+    ranges = [clip.source_range for clip in read.video_tracks()[0]]
+    assert ranges == [clip.source_range for clip in found.video_tracks()[0]]
+    assert [(r.start_time.value, r.duration.value) for r in ranges] == [(10, 24), (50, 10)]
+
+
+def test_a_board_of_several_rates_gives_a_zip_of_lists(
+    page: Client, film: Film, tmp_path: Path
+) -> None:
+    other = add_film(make_film(tmp_path / "b.mp4", seconds=2, rate="25"), "Other", "25")
+    board = board_of(film, (10, 34))
+    boards.collect(VISITOR, Scene(other.pk, 0.4, 0.8, 0))
+    answer = page.get(f"{board.get_absolute_url()}edl/")
+    assert answer["Content-Disposition"] == 'attachment; filename="My scenes EDL.zip"'
+    packed = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert packed.namelist() == ["My scenes 23.976.edl", "My scenes 25.edl"]
+    menu = body(page.get(board.get_absolute_url()))
+    assert "one for each frame rate: 23.976, 25" in menu
+
+
+def test_a_rate_that_lists_do_not_know_is_told(page: Client, tmp_path: Path) -> None:
+    odd = add_film(make_film(tmp_path / "odd.mp4", seconds=2, rate="12"), "Odd", "12")
+    boards.collect(VISITOR, Scene(odd.pk, 0.0, 1.0, 0))
+    board = boards.current(VISITOR)
+    assert board
+    menu = body(page.get(board.get_absolute_url()))
+    assert "Odd has 12 frames per second, which edit lists do not know" in menu
+
+
+def test_an_empty_board_has_nothing_to_take_along(page: Client) -> None:
+    board = boards.make(VISITOR, "Empty")
+    for kind in ("csv", "edl", "otio"):
+        assert page.get(f"{board.get_absolute_url()}{kind}/").status_code == 404
+    assert page.post(f"{board.get_absolute_url()}clips/").status_code == 404
+    assert "board_csv" not in body(page.get(board.get_absolute_url()))
+
+
+# --- the zip, made by a worker --------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_path: Path) -> None:
+    other = add_film(make_film(tmp_path / "b.mp4", seconds=6, rate="25"), "猫", "25")
+    board = board_of(film, (10, 34), (50, 60))
+    boards.collect(VISITOR, Scene(other.pk, 1.0, 2.0, 1))
+    boards.note(board, board.scenes.first().pk, "look")
+    answer = page.post(f"{board.get_absolute_url()}clips/")
+    assert answer["Location"] == f"{board.get_absolute_url()}#export"
+    export = board.exports.get()
+    shown = body(page.get(board.get_absolute_url()))
+    assert "The clips are being cut" in shown
+    assert 'http-equiv="refresh"' in shown
+
+    def done() -> bool:
+        export.refresh_from_db()
+        return export.state not in exports.ACTIVE
+
+    wait_for(done)
+    assert (export.state, export.error, export.done_count) == (Export.State.DONE, "", 3)
+    part = body(page.get(f"{board.get_absolute_url()}clips/{export.token}/"))
+    assert "The clips are ready" in part
+    assert "every 1s" not in part
+    saved: Any = page.get(f"{board.get_absolute_url()}clips/{export.token}.zip")
+    assert saved["Content-Disposition"] == 'attachment; filename="My scenes.zip"'
+    packed = zipfile.ZipFile(io.BytesIO(b"".join(saved.streaming_content)))
+    assert packed.namelist() == [
+        "My scenes/01 Counted 1 2 00.00.00.10.mp4", "My scenes/02 Counted 1 2 00.00.02.02.mp4",
+        "My scenes/03 猫 00.00.01.00.mp4", "My scenes/My scenes.csv", "My scenes/My scenes.otio",
+    ]  # fmt: skip
+    assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
+    packed.extractall(tmp_path / "out")
+    folder = tmp_path / "out" / "My scenes"
+    frames = [len(all_frames(path, 160, 90)) for path in sorted(folder.glob("*.mp4"))]
+    assert frames == [24, 10, 25]
+
+    timeline = otio.adapters.read_from_file(str(folder / "My scenes.otio"))
+    clips = list(timeline.video_tracks()[0])
+    assert [clip.source_range.duration.value for clip in clips] == frames
+    assert all((folder / clip.media_reference.target_url).is_file() for clip in clips)
+    assert clips[0].markers[0].comment == "look"
+    rows = list(csv.DictReader((folder / "My scenes.csv").read_text("utf-8-sig").splitlines()))
+    assert [row["length (seconds)"] for row in rows] == ["1.001", "0.417", "1.000"]
+    assert [p.name for p in exports.folder_of_all().iterdir()] == [f"{export.token}.zip"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_power_cut_does_not_lose_what_is_cut(worker: Worker, film: Film) -> None:
+    board = board_of(film, *((n, n + 60) for n in range(24)))
+    export = asked(board)
+    assert tasks.queue_export(export)
+    folder = exports.folder_of_all() / export.token
+    wait_for(lambda: len(list(folder.glob("*.mp4"))) >= 3, pause=0.01)
+    worker.kill()
+    export.refresh_from_db()
+    assert export.state == Export.State.RUNNING
+    kept = {path.name: path.stat().st_ino for path in folder.glob("*.mp4")}
+    assert 3 <= len(kept) < 24
+    # Nobody has to ask for it again: the sweep finds it when its lease has run out.
+    queue_client().delete("films-soon", "unacked", "unacked_index")
+    again: set[int] = set()
+    worker.start()
+
+    def done() -> bool:
+        export.refresh_from_db()
+        if not again and export.state == Export.State.RUNNING and export.done_count > len(kept):
+            again.update(path.stat().st_ino for path in folder.glob("*.mp4"))
+        return export.state == Export.State.DONE
+
+    wait_for(done, pause=0.01)
+    assert set(kept.values()) <= again
+    assert len(archive_of(export).namelist()) == 26
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_that_is_down_is_told_and_nothing_is_lost(
+    worker: Worker, film: Film, static_files: None
+) -> None:
+    worker.stop()
+    board = board_of(film, (10, 34))
+    script = (
+        "from django.test import Client; c = Client(SERVER_NAME='localhost'); "
+        f"print(c.post('{board.get_absolute_url()}clips/').status_code); "
+        f"print(c.get('{board.get_absolute_url()}').content.decode())"
+    )
+    done = manage(
+        "shell",
+        "--no-imports",
+        "-c",
+        script,
+        CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/1",
+    )
+    assert done.stdout.startswith("302"), done.stdout + done.stderr
+    assert "the queue cannot be reached at the moment. Nothing is lost" in done.stdout, done.stdout[
+        -9000:
+    ]
+    export = board.exports.get()
+    assert export.state == Export.State.WAITING
+    assert list(exports.lost(queue_is_empty=False)) == []
+    # The sweep of the next worker finds it.
+    assert list(exports.lost(queue_is_empty=True)) == [export]
+
+
+# --- turns and claims -----------------------------------------------------------------------------
+
+
+def test_a_long_export_lets_others_have_their_turn(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = asked(board_of(film, (0, 5), (10, 15), (20, 25)))
+    monkeypatch.setattr(exports, "TURN", 0.0)
+    monkeypatch.setattr(time, "monotonic", iter(range(10**6)).__next__)
+    assert exports.make(export.pk)
+    export.refresh_from_db()
+    assert (export.state, export.lease_until) == (Export.State.WAITING, None)
+
+
+def test_progress_is_counted_in_seconds_of_film(film: Film) -> None:
+    export = asked(board_of(film, (0, 72), (72, 96)))
+    assert exports.progress_of(export) == exports.Progress(0.0, None)
+    export.done_count = 1
+    export.started = timezone.now() - timedelta(seconds=30)
+    progress = exports.progress_of(export)
+    assert progress.part == pytest.approx(0.75)
+    assert progress.seconds_left == pytest.approx(10, abs=1)
+
+
+def test_only_one_worker_has_it(film: Film) -> None:
+    export = asked(board_of(film, (0, 5)))
+    Export.objects.update(
+        state=Export.State.RUNNING, lease_until=timezone.now() + timedelta(seconds=60)
+    )
+    assert not exports.make(export.pk)
+    assert not exports.zip_of(export).exists()
+    assert not exports.lost(queue_is_empty=True)
+    Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert list(exports.lost(queue_is_empty=False)) == [export]
+    assert finished(export).state == Export.State.DONE
+    assert not exports.make(export.pk)
+    assert not exports.make(export.pk + 1)
+
+
+def test_a_worker_whose_claim_is_lost_publishes_nothing(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = asked(board_of(film, (0, 5), (10, 15)))
+    cut = exports.clips.clip
+
+    def cut_and_lose(*given: Any) -> Path:
+        Export.objects.update(claim_token=None)
+        return cut(*given)
+
+    monkeypatch.setattr(exports.clips, "clip", cut_and_lose)
+    assert not exports.make(export.pk)
+    assert not exports.zip_of(export).exists()
+    export.refresh_from_db()
+    assert export.state == Export.State.RUNNING
+
+
+# --- failures -------------------------------------------------------------------------------------
+
+
+def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
+    other = add_film(make_film(tmp_path / "b.mp4", seconds=2, rate="25"), "Other", "25")
+    gone = add_film(make_film(tmp_path / "c.mp4", seconds=2, rate="25"), "Gone", "25")
+    board = board_of(film, (0, 5))
+    for of in (other, gone):
+        boards.collect(VISITOR, Scene(of.pk, 0.4, 0.8, 0))
+    export = asked(board)
+    gone.files.source().unlink()
+    Film.objects.filter(pk=other.pk).delete()
+    assert finished(export).state == Export.State.DONE
+    assert export.error.startswith(
+        "2 scenes are missing in the zip. Scene 2: Its film was deleted."
+    )
+    assert "Scene 3: The film's file is gone" in export.error
+    names = archive_of(export).namelist()
+    assert len(names) == 3
+    assert names[0].endswith("01 Counted 1 2 00.00.00.00.mp4")
+    # What was missing may be there next time: the same board is made anew.
+    assert asked(board).pk != export.pk
+
+
+def test_when_no_clip_can_be_cut_it_fails_with_a_sentence(page: Client, film: Film) -> None:
+    board = board_of(film, (0, 5))
+    export = asked(board)
+    film.files.source().unlink()
+    assert finished(export).state == Export.State.FAILED
+    assert export.error.startswith("No clip could be cut.")
+    assert list(exports.folder_of_all().iterdir()) == []
+    shown = body(page.get(board.get_absolute_url()))
+    assert "The zip could not be made" in shown
+    assert "Try again" in shown
+
+
+def test_a_zip_that_would_be_too_large_is_refused(film: Film, settings: LazySettings) -> None:
+    settings.EXPORT_BYTES = 1000
+    export = finished(asked(board_of(film, (0, 24))))
+    assert export.state == Export.State.FAILED
+    assert "larger than 0 MB together" in export.error
+    assert "EXPORT_BYTES" in export.error
+    assert list(exports.folder_of_all().iterdir()) == []
+
+
+def test_a_full_disk_is_told(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = asked(board_of(film, (0, 24)))
+
+    def full(*_given: Any) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(exports.zipfile.ZipFile, "write", full)
+    assert finished(export).state == Export.State.FAILED
+    assert export.error.startswith("The disk is full")
+    assert list(exports.folder_of_all().iterdir()) == []
+
+
+def test_what_nobody_foresaw_fails_with_a_sentence_and_is_logged(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = asked(board_of(film, (0, 24)))
+    monkeypatch.setattr(exports, "csv_table", lambda _cuts: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        exports.make(export.pk)
+    export.refresh_from_db()
+    assert (export.state, export.error[:20]) == (Export.State.FAILED, "Something went wrong")
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def test_pressing_twice_makes_one(film: Film) -> None:
+    board = board_of(film, (0, 5))
+    export = asked(board)
+    assert asked(board) == export
+    finished(export)
+    assert asked(board) == export
+    board_of(film, (10, 15))
+    newer = asked(board)
+    assert newer != export
+    exports.zip_of(export).unlink()
+    assert exports.latest(board) == newer
+
+
+def test_who_has_the_link_may_save_clips_but_not_stop_them(page: Client, film: Film) -> None:
+    board = board_of(film, (0, 5))
+    address = f"{board.get_absolute_url()}clips/"
+    page.post(address)
+    export = board.exports.get()
+    assert page.post(f"{address}{export.token}/stop/").status_code == 404
+    finished(export)
+    assert page.get(f"{address}{export.token}.zip").status_code == 200
+    other = boards.make(Visitor(key="o" * 32), "Other")
+    assert page.get(f"{other.get_absolute_url()}clips/{export.token}.zip").status_code == 404
+    exports.zip_of(export).unlink()
+    gone = page.get(f"{address}{export.token}.zip")
+    assert gone.status_code == 410
+    assert "Make it anew" in body(gone)
+
+
+def test_the_owner_stops_an_export(
+    page: Client, film: Film, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    page.post("/boards/", {"name": "Mine"})
+    mine = Board.objects.get()
+    board_of(film, (0, 5), visitor=Visitor(key=mine.visitor))
+    page.post(f"{mine.get_absolute_url()}clips/")
+    export = finished(mine.exports.get())
+    with django_capture_on_commit_callbacks(execute=True):
+        page.post(f"{mine.get_absolute_url()}clips/{export.token}/stop/")
+    assert not Export.objects.exists()
+    assert not exports.zip_of(export).exists()
+
+
+def test_a_setting_says_who_may_save_clips(
+    page: Client, film: Film, settings: LazySettings
+) -> None:
+    settings.DOWNLOADS_FOR = "nobody"
+    board = board_of(film, (0, 5))
+    assert "Clips (ZIP)" not in body(page.get(board.get_absolute_url()))
+    assert page.post(f"{board.get_absolute_url()}clips/").status_code == 403
+    export = finished(asked(board))
+    address = f"{board.get_absolute_url()}clips/{export.token}.zip"
+    assert page.get(address).status_code == 403
+    settings.DOWNLOADS_FOR = "everyone"
+    assert page.get(address).status_code == 200
+
+
+# --- tidying up -----------------------------------------------------------------------------------
+
+
+def test_zips_are_kept_for_a_day_and_within_a_limit(
+    film: Film, settings: LazySettings, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    board = board_of(film, (0, 5))
+    made = []
+    for end in (10, 15, 20):
+        board_of(film, (0, end))
+        made.append(finished(asked(board)))
+    Export.objects.filter(pk=made[0].pk).update(created=timezone.now() - timedelta(hours=25))
+    stray = exports.folder_of_all() / "stray"
+    stray.mkdir()
+    (exports.folder_of_all() / "stray.zip").touch()
+    for path in (stray, exports.folder_of_all() / "stray.zip"):
+        os.utime(path, (1, 1))
+    settings.EXPORT_CACHE_BYTES = exports.zip_of(made[2]).stat().st_size + 10
+    with django_capture_on_commit_callbacks(execute=True):
+        housekeeping.tidy()
+    assert list(Export.objects.all()) == [made[2]]
+    assert list(exports.folder_of_all().iterdir()) == [exports.zip_of(made[2])]
+
+
+def test_the_clock_sweeps_and_tidies() -> None:
+    from imgsearch.celery import app
+
+    schedule = app.conf.beat_schedule
+    assert schedule["tidy"]["schedule"] == 3600
+    assert schedule["tidy"]["task"] in app.tasks
+    routes = {name: app.amqp.router.route({}, f"gallery.tasks.{name}")["queue"].name
+              for name in ("sweep", "tidy", "export", "segment")}  # fmt: skip
+    assert routes == {"sweep": "films-soon", "tidy": "films-soon", "export": "films-soon",
+                      "segment": "films"}  # fmt: skip
+
+
+def test_names_of_clips_sort_in_the_board_s_order(film: Film) -> None:
+    board = board_of(film, *((n, n + 2) for n in range(3)))
+    cuts = exports.cuts_of(board, lambda _scene: "")
+    names = [exports.clip_name(cut, 1200) for cut in cuts]
+    assert names[0] == "0001 Counted 1 2 00.00.00.00.mp4"
+    assert all(re.fullmatch(r'[^<>:"/\\|?*]+', name) for name in names)
