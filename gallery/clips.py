@@ -1,99 +1,129 @@
-"""Short clips of a film, cut when they are asked for and kept within a size limit.
+"""Scenes to play, to save and to send: clips, animations and stills of any span of a film.
 
-Whatever codec the film has, a clip is H.264 and AAC in MP4, which every browser plays. It begins
-with the frame shown at its start and ends before its end, to the frame, with the sound in step.
+A span is given in frames of the film's clock, from `first` up to, not including, `last`. Whatever
+codec the film has, clips are H.264 and AAC in MP4. `making.made` makes what is ordered here.
 """
 
-import threading
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from gallery import ffmpeg
-from gallery.errors import ClipBusy, FilmError, QueryError
+from gallery import cutting, ffmpeg
+from gallery.cutting import Cut
+from gallery.decoding import read_ppm
+from gallery.errors import FilmError, QueryError
+from gallery.making import Nobody, Order, kept, made
 from gallery.models import Film
-from gallery.storage import shrink_to, telling_full_disk
+from gallery.storage import STILL_QUALITY, write_whole
+from gallery.turns import turn
 
-LONGEST = 120.0  # seconds
-SHORTEST = 0.04  # seconds: a frame
-WIDEST = 1280  # pixels
-CUT_LIMIT = 120.0  # seconds of wall clock for making one
-PATIENCE = 20.0  # seconds that a request waits for its turn
-RATE_OF_STILLS = 25  # frames a second of a film that does not say
+Animation = Literal["webp", "gif"]
+Still = Literal["jpg", "png"]
 
-_turns = threading.BoundedSemaphore(settings.CLIPS_AT_ONCE)
-_same = defaultdict[Path, threading.Lock](threading.Lock)
+ANIMATED_SECONDS = 15  # at most: pictures that move are large
+PLAY_LIMIT = 240.0  # seconds of wall clock for a clip to play
+EXPORT_LIMIT = 1800.0  # for one to save, in full size
+STILL_LIMIT = 60.0
+JOIN_LIMIT = 60.0
+END_SLACK = 3.0  # seconds by which pictures may end before the film does
+PNG_EFFORT = 3  # of 9: beyond, it takes seconds and saves little
 
 
-def clip(film: Film, start: float, end: float) -> Path:
-    """The file of the clip from `start` up to, not including, `end` (seconds of the film).
+def cut(film: Film, first: int, last: int, most_seconds: float | None = None) -> Cut:
+    """The span of a film, ended with the film.
 
-    Raises QueryError for a span that makes no sense, ClipBusy when too many are being made, and
-    FilmError or DiskFull when it cannot be made.
+    Raises QueryError when it makes no sense or is too long, and FilmError when the film's file is
+    gone.
     """
-    end = min(end, film.duration)
-    if not 0 <= start < end or end - start > LONGEST:
+    most = most_seconds or settings.MAX_CLIP_SECONDS
+    end = film.clock.frame_from(film.duration)
+    last = min(last, end)
+    if not 0 <= first < last:
+        raise QueryError(_("A scene begins before it ends, and lies within its film."))
+    if last - first > most * film.clock.grid + 1:
         raise QueryError(
-            _("A clip lies within its film and is at most %(most)d seconds long.")
-            % {"most": LONGEST}
+            _("This scene is too long: at most %(most)d seconds can be cut out.") % {"most": most}
         )
-    folder = settings.MEDIA_ROOT / "clips" / film.uid
-    path: Path = folder / f"{round(start * 1000):09d}-{round(end * 1000):09d}.mp4"
-    with _same[path]:
-        if path.is_file():
-            # Used now: it stays longer than what nobody asks for.
-            path.touch()
-            return path
-        with _turn():
-            _cut(film, start, max(end - start, SHORTEST), path)
-    shrink_to(settings.MEDIA_ROOT / "clips", settings.CLIP_CACHE_BYTES)
+    try:
+        source = film.files.source()
+    except FileNotFoundError as error:
+        raise FilmError(_("The film's file is gone from the media store.")) from error
+    return Cut(source, film.probe, first, last, settings.MAX_FILM_PIXELS)
+
+
+def _path(film: Film, kind: str, name: str) -> Path:
+    path: Path = settings.MEDIA_ROOT / "clips" / film.uid / kind / name
     return path
 
 
-@contextmanager
-def _turn() -> Iterator[None]:
-    """At most so many FFmpegs at once: searching must stay quick."""
-    if not _turns.acquire(timeout=PATIENCE):
-        raise ClipBusy
-    try:
-        yield
-    finally:
-        _turns.release()
+def playing(film: Film, first: int, last: int) -> Order:
+    """The small clip that pages play. Raises QueryError, FilmError."""
+    span = cut(film, first, last)
+
+    def finish(draft: Path, whole: Path) -> None:
+        done = ffmpeg.run(cutting.joining(draft, whole), JOIN_LIMIT)
+        if done.status != 0:
+            raise FilmError(_("This scene cannot be cut out: its film may be damaged here."))
+
+    return Order(
+        path=_path(film, "play", f"{span.first}-{span.last}.mp4"),
+        arguments=lambda _draft: cutting.playing(span),
+        seconds=span.seconds,
+        limit=PLAY_LIMIT,
+        streams=True,
+        hurried=True,
+        finish=finish,
+    )
 
 
-def _cut(film: Film, start: float, length: float, path: Path) -> None:
-    """Cut a clip: a little early at both ends, so that rounded times move neither by a frame.
+def exact(film: Film, first: int, last: int) -> Order:
+    """The exact clip to save. Raises QueryError, FilmError."""
+    span = cut(film, first, last)
+    return Order(
+        path=_path(film, "exact", f"{span.first}-{span.last}.mp4"),
+        arguments=lambda draft: cutting.exporting(span, draft),
+        seconds=span.seconds,
+        limit=EXPORT_LIMIT,
+        frames=span.frames if span.start + span.seconds < film.duration - END_SLACK else 1,
+    )
 
-    FFmpeg counts the length from where it seeks to or from the first frame, a quarter of a frame
-    later: half a frame less suits both.
+
+def clip(film: Film, start: float, end: float) -> Path:
+    """The file of the exact clip between two times (seconds), for one who can wait.
+
+    Raises QueryError, FilmError, ClipBusy, DiskFull.
     """
-    grace = 0.25 / float(film.rate or RATE_OF_STILLS)
-    begin = max(0.0, start - grace)
-    draft = path.with_suffix(".part")
-    with telling_full_disk():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        done = ffmpeg.run(
-            [
-                *("-v", "error", "-y"),
-                *ffmpeg.input_arguments(
-                    film.files.source(), settings.MAX_FILM_PIXELS, "-ss", f"{begin:.6f}"
-                ),
-                *("-t", f"{length - 2 * grace:.6f}"),
-                *("-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn", "-map_metadata", "-1"),
-                *("-vf", f"scale=w='trunc(min({WIDEST},iw*sar)/2)*2':h=-2,setsar=1"),
-                *("-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-pix_fmt", "yuv420p"),
-                *("-c:a", "aac", "-b:a", "160k", "-ac", "2", "-movflags", "+faststart"),
-                *("-f", "mp4", str(draft)),
-            ],
-            CUT_LIMIT,
-        )
-        if done.status != 0 or not draft.is_file() or draft.stat().st_size == 0:
-            raise FilmError(_("This scene cannot be played: FFmpeg could not cut it out."))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    order = exact(film, film.clock.frame_from(start), film.clock.frame_from(end))
+    return made(replace(order, patience=EXPORT_LIMIT))
+
+
+def animation(film: Film, first: int, last: int, kind: Animation) -> Order:
+    """A looping picture of the span. Raises QueryError, FilmError."""
+    span = cut(film, first, last, ANIMATED_SECONDS)
+    return Order(
+        path=_path(film, kind, f"{span.first}-{span.last}.{kind}"),
+        arguments=lambda draft: cutting.animating(span, kind, draft),
+        seconds=span.seconds,
+        limit=EXPORT_LIMIT,
+    )
+
+
+def still(film: Film, frame: int, kind: Still = "jpg", is_gone: Nobody = lambda: False) -> Path:
+    """The picture of a frame, at full size. Raises QueryError, FilmError, ClipBusy, DiskFull."""
+    span = cut(film, frame, frame + 1)
+    path = _path(film, "stills", f"{frame}.{kind}")
+    if kept(path):
+        return path
+    with turn(10.0, is_gone, hurried=True):
+        read = ffmpeg.run(cutting.still(span), STILL_LIMIT)
+    picture = read_ppm(read.output)
+    if picture is None:
+        raise FilmError(_("There is no picture at this place of the film."))
+    if kind == "png":
+        write_whole(path, lambda f: picture.save(f, "PNG", compress_level=PNG_EFFORT))
+    else:
+        write_whole(path, lambda f: picture.save(f, "JPEG", quality=STILL_QUALITY))
+    return path

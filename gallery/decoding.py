@@ -1,6 +1,7 @@
 """A film decoded: one picture a second with its exact time, the cuts, and single stills."""
 
 import contextlib
+import io
 import os
 import re
 import tempfile
@@ -143,6 +144,11 @@ def _read_ppm(stream: IO[bytes]) -> Picture | None:
     return Image.frombytes("RGB", (width, height), data)
 
 
+def read_ppm(data: bytes) -> Picture | None:
+    """The picture of a binary PPM file, or None when it is none or broken off."""
+    return _read_ppm(io.BytesIO(data))
+
+
 _PTS = re.compile(rb"pts:\s*(\d+)")
 
 
@@ -182,10 +188,7 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
         ],
         PROBE_LIMIT,
     )
-    with tempfile.TemporaryFile() as buffer:
-        buffer.write(read.output)
-        buffer.seek(0)
-        picture = _read_ppm(buffer)
+    picture = read_ppm(read.output)
     if picture is None:
         raise FilmError(refusal(read.said))
     return picture

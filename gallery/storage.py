@@ -5,7 +5,9 @@
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
     films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
     films/UID/RUN/segment-00003.npz    one segment's seconds, times, vectors and cuts
-    clips/UID/START-END.mp4            scenes that were played, within a size limit
+    clips/UID/...                      scenes that were played or quoted, within a size limit
+    drafts/                            such scenes while they are being made
+    turns/                             locks: at most so many are made at once
     probes/TOKEN.jpg                   pictures that users search with
     incoming/                          uploads on their way
 
@@ -108,8 +110,6 @@ class FilmFiles:
         """The files of one import."""
         return RunFiles(self.folder / str(run))
 
-    def remove_other_runs(self, keep: int) -> None:
-        """Remove what earlier imports left."""
     def new_subtitles(self, number: int, name: str) -> Path:
         """Where uploaded subtitles are to be kept, with the extension of `name`."""
         extension = Path(name).suffix.lower()
@@ -122,6 +122,8 @@ class FilmFiles:
                 return path
         raise FileNotFoundError(self.folder / "subtitles" / str(number))
 
+    def remove_other_runs(self, keep: int) -> None:
+        """Remove what earlier imports left."""
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             if folder.is_dir() and folder.name.isdigit() and folder.name != str(keep):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -134,12 +136,12 @@ class FilmFiles:
         shutil.rmtree(settings.MEDIA_ROOT / "clips" / self.folder.name, ignore_errors=True)
 
 
-class RunFiles:
-    """The files of one import of a film."""
 def _is_plain(extension: str) -> bool:
     return extension[1:].isascii() and extension[1:].isalnum() and len(extension) <= MAX_EXTENSION
 
 
+class RunFiles:
+    """The files of one import of a film."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -197,22 +199,45 @@ def _is_plain(extension: str) -> bool:
 
 
 def remove_older(folder: Path, seconds: float) -> None:
-    """Remove files in `folder` that were last touched more than `seconds` ago."""
+    """Remove files and folders in `folder` that were last touched more than `seconds` ago."""
     limit = time.time() - seconds
     for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):
-            if path.is_file() and path.stat().st_mtime < limit:
+            if path.stat().st_mtime >= limit:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
 
-def shrink_to(folder: Path, most: int) -> None:
-    """Remove the files below `folder` that were not used for longest, until `most` bytes remain."""
+@contextmanager
+def drafts(suffix: str) -> Iterator[tuple[Path, Path]]:
+    """Two new names for what is being made: nothing remains there afterwards. Raises DiskFull."""
+    folder = settings.MEDIA_ROOT / "drafts"
+    with telling_full_disk():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        yield made / f"draft{suffix}", made / f"whole{suffix}"
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def shrink_to(folder: Path, most: int, keep: Path | None = None) -> None:
+    """Remove the files below `folder` that were not used for longest, until `most` bytes remain.
+
+    `keep` is one that stays in any case.
+    """
     files = []
     for path in folder.rglob("*"):
         with suppress(OSError):
-            if path.is_file():
-                files.append((path.stat().st_mtime, path.stat().st_size, path))
+            if path.is_file() and path != keep:
+                # The time of its last use: see `making.kept`.
+                files.append((path.stat().st_atime, path.stat().st_size, path))
     total = sum(size for _used, size, _path in files)
+    if keep is not None and keep.is_file():
+        total += keep.stat().st_size
     for _used, size, path in sorted(files):
         if total <= most:
             break

@@ -64,6 +64,13 @@ class Clock:
         """The number of the frame that is shown at a time of the film."""
         return max(0, math.floor((Fraction(seconds) - self.phase) * self.grid + GRACE))
 
+    def frame_from(self, seconds: float | Fraction) -> int:
+        """The number of the first frame that begins at or after a time of the film.
+
+        That of a cut is the first of its shot, also where the rate varies.
+        """
+        return max(0, math.ceil((Fraction(seconds) - self.phase) * self.grid - GRACE))
+
     def exact_seconds(self, frame: int) -> Fraction:
         """When a frame is shown."""
         return frame / self.grid + self.phase
@@ -99,8 +106,7 @@ class Clock:
             raise ValueError(text)
         hours, minutes, seconds = (int(group or 0) for group in typed.groups()[:3])
         time = (hours * 60 + minutes) * 60 + seconds + Fraction(typed[4] or 0)
-        # From the first frame that begins at or after it, as a film is cut.
-        return max(0, math.ceil((time - self.phase) * self.grid - GRACE))
+        return self.frame_from(time)
 
     # --- the timecode that a camera or an editing program gave the file ---------------------------
 

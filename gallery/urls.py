@@ -11,6 +11,7 @@ from gallery.views import (
     exports,
     films,
     finding,
+    playing,
     scenes,
     service,
 )
@@ -34,6 +35,18 @@ class Token(StringConverter):
     regex = "[0-9a-f]{32}"
 
 
+class Animated(StringConverter):
+    """A kind of picture that moves."""
+
+    regex = "webp|gif"
+
+
+class PictureKind(StringConverter):
+    """A kind of picture that stands still."""
+
+    regex = "jpg|png"
+
+
 class Unguessable(StringConverter):
     """The name of a board, or of an export."""
 
@@ -43,6 +56,8 @@ class Unguessable(StringConverter):
 register_converter(Number, "number")
 register_converter(Uid, "uid")
 register_converter(Token, "token")
+register_converter(Animated, "animated")
+register_converter(PictureKind, "picture")
 register_converter(Unguessable, "unguessable")
 
 board_patterns = [
@@ -74,7 +89,25 @@ urlpatterns = [
         dialogue.subtitles,
         name="subtitles",
     ),
-    path("films/<number:film_id>/scenes/<number:number>.mp4", scenes.scene, name="scene"),
+    path("films/<number:film_id>/film", playing.whole_film, name="whole_film"),
+    path(
+        "films/<number:film_id>/clips/<number:first>-<number:last>.mp4", playing.clip, name="clip"
+    ),
+    path(
+        "films/<number:film_id>/exact/<number:first>-<number:last>.mp4",
+        playing.exact_clip,
+        name="exact_clip",
+    ),
+    path(
+        "films/<number:film_id>/exact/<number:first>-<number:last>.<animated:kind>",
+        playing.animation,
+        name="animation",
+    ),
+    path(
+        "films/<number:film_id>/stills/<number:number>.<picture:kind>",
+        playing.frame_still,
+        name="frame_still",
+    ),
     path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", scenes.thumbnail, name="thumbnail"),
     path("stills/<uid:uid>/<number:run>/<number:second>.jpg", scenes.still, name="still"),
     path("pictures/<token:token>.jpg", finding.probe_picture, name="probe_picture"),

@@ -1,127 +1,545 @@
-"""Scenes that play: cut to the frame, whatever the codec, sent with Range, kept within a limit."""
+"""Scenes that play and are saved: made once, few at a time, kept within a limit, never half."""
 
-import re
-from collections.abc import Callable
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from django.conf import settings as product
 from django.test import Client
+from PIL import Image
 
-from gallery import clips, ffmpeg, probing
-from gallery.errors import QueryError
+from gallery import clips, cutting, ffmpeg, housekeeping, making
+from gallery.errors import ClipBusy, FilmError, QueryError
+from gallery.making import Making, Order, Stream
 from gallery.models import Film
 from gallery.storage import shrink_to
-
-RATE = "24000/1001"
-
-
-def brightness(path: Path) -> list[int]:
-    """The mean luma of every frame of a film."""
-    read = ffmpeg.run(
-        ["-v", "error", "-nostdin", "-i", str(path), "-map", "0:v:0", "-vf", "scale=16:16",
-         "-pix_fmt", "gray", "-fps_mode", "passthrough", "-f", "rawvideo", "-"],
-        60,
-    )  # fmt: skip
-    frames = np.frombuffer(read.output, np.uint8).reshape(-1, 256)
-    return [round(float(frame.mean())) for frame in frames]
+from tests.coded import coded_film, codes, filed
+from tests.films import make_film
+from tests.processes import Web, wait_for
 
 
 @pytest.fixture
-def counted(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
-    """A film that no browser plays, MPEG-2 and MP2 in MKV, whose frames differ in brightness."""
-    path = tmp_path / "counted.mkv"
-    made = ffmpeg.run(
-        ["-v", "error", "-nostdin", "-f", "lavfi",
-         "-i", f"color=gray:s=320x180:r={RATE}:d=4,format=gray,geq=lum='30+mod(N*23,190)'",
-         "-f", "lavfi", "-i", "sine=frequency=440:d=4",
-         "-c:v", "mpeg2video", "-q:v", "2", "-pix_fmt", "yuv420p", "-c:a", "mp2", str(path)],
-        60,
-    )  # fmt: skip
-    assert made.status == 0, made.said
-    return ready_film(path, "Counted")
+def counted(db: None, tmp_path: Path) -> Film:
+    """A film that no browser plays, MPEG-2 and AC-3 in MKV, whose pictures show their numbers."""
+    path = coded_film(
+        tmp_path / "counted.mkv",
+        rate="24000/1001",
+        seconds=6,
+        codec=("-c:v", "mpeg2video", "-q:v", "3", "-bf", "2"),
+        sound=("-c:a", "ac3"),
+    )
+    return filed(path, "Counted")
 
 
-@pytest.mark.parametrize(("first", "last"), [(0, 10), (13, 40), (24, 48), (60, 95)])
-def test_a_clip_has_exactly_the_frames_that_were_asked_for(
-    counted: Film, first: int, last: int
-) -> None:
-    source = brightness(counted.files.source())
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """No test leaves a draft, a thread that makes something, or FFmpeg behind."""
+    yield
+    wait_for(lambda: not [t for t in threading.enumerate() if t.name == "making"], patience=20)
+    drafts = product.MEDIA_ROOT / "drafts"
+    assert not drafts.is_dir() or list(drafts.iterdir()) == []
+
+
+# --- what is made -----------------------------------------------------------------------------
+
+
+def test_a_clip_between_two_times_has_these_frames(counted: Film) -> None:
     step = 1001 / 24000
-    path = clips.clip(counted, first * step, last * step)
-    got = brightness(path)
-    assert len(got) == last - first
-    for index, value in enumerate(got):
-        assert value == pytest.approx(source[first + index], abs=4), index
+    for first, last in ((0, 10), (37, 60), (100, 143)):
+        path = clips.clip(counted, first * step, last * step)
+        assert codes(path) == list(range(first, last))
 
 
-def test_a_clip_is_what_every_browser_plays_with_sound_in_step(counted: Film) -> None:
-    path = clips.clip(counted, 1.0, 3.0)
-    found = probing.probe(path, 10**8, 3600)
-    assert (found.video_codec, found.audio_codec) == ("h264", "aac")
-    assert found.duration == pytest.approx(2.0, abs=2 * 1001 / 24000)
-    said = ffmpeg.run(["-nostdin", "-i", str(path)], 20).said
-    starts = [float(n) for n in re.findall(r"start:? ?(-?[\d.]+)", said)]
-    assert all(abs(start) < 0.04 for start in starts)
+def test_a_file_is_made_once(counted: Film) -> None:
+    for order in (
+        clips.playing(counted, 10, 40),
+        clips.exact(counted, 10, 40),
+        clips.animation(counted, 10, 20, "gif"),
+    ):
+        path = making.made(order)
+        path.write_bytes(b"kept")
+        assert making.made(order).read_bytes() == b"kept"
+        assert product.MEDIA_ROOT / "clips" / counted.uid in path.parents
 
 
-def test_a_clip_is_made_once(counted: Film) -> None:
-    path = clips.clip(counted, 1.0, 2.0)
-    made = path.read_bytes()
-    path.write_bytes(made + b"kept")
-    assert clips.clip(counted, 1.0, 2.0).read_bytes() == made + b"kept"
+@pytest.mark.parametrize(("first", "last"), [(20, 20), (30, 20), (9999, 10010)])
+def test_a_span_that_makes_no_sense_is_refused(counted: Film, first: int, last: int) -> None:
+    with pytest.raises(QueryError, match="begins before it ends"):
+        clips.playing(counted, first, last)
 
 
-@pytest.mark.parametrize(("start", "end"), [(-1.0, 1.0), (2.0, 2.0), (9.0, 12.0), (0.0, 500.0)])
-def test_a_span_that_makes_no_sense_is_refused(counted: Film, start: float, end: float) -> None:
-    counted.duration = 400.0 if end == 500.0 else counted.duration
+def test_a_span_ends_with_its_film(counted: Film) -> None:
+    assert clips.cut(counted, 100, 99_999).last == 144
+
+
+def test_a_span_that_is_too_long_is_refused(counted: Film, settings: Any) -> None:
+    settings.MAX_CLIP_SECONDS = 2
+    clips.exact(counted, 0, 48)
+    with pytest.raises(QueryError, match="at most 2 seconds"):
+        clips.exact(counted, 0, 60)
+    with pytest.raises(QueryError, match="at most 15 seconds"):
+        clips.animation(Film(duration=60, rate_numerator=24), 0, 500, "gif")
+
+
+def test_a_film_whose_file_is_gone_says_so(counted: Film) -> None:
+    counted.files.source().unlink()
+    with pytest.raises(FilmError, match="gone from the media store"):
+        clips.playing(counted, 0, 10)
+
+
+def test_stills_are_exact_and_kept(counted: Film) -> None:
+    for number, kind in ((0, "jpg"), (77, "png"), (143, "jpg")):
+        path = clips.still(counted, number, kind)  # type: ignore[arg-type]
+        with Image.open(path) as picture:
+            assert picture.format == {"jpg": "JPEG", "png": "PNG"}[kind]
+            bars = picture.convert("L").resize((12, 1), Image.Resampling.BOX).tobytes()
+        assert sum((bar > 128) << bit for bit, bar in enumerate(bars)) == number
+        assert clips.still(counted, number, kind) == path  # type: ignore[arg-type]
     with pytest.raises(QueryError):
-        clips.clip(counted, start, end)
+        clips.still(counted, 5000)
+
+
+# --- how it is made -----------------------------------------------------------------------------
+
+
+def endless(path: Path, **how: Any) -> Order:
+    """An order that takes for ever: FFmpeg writes a test picture as fast as a player plays it."""
+    picture = [
+        *("-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=25"),
+        *("-t", "600", "-c:v", "libx264", "-preset", "ultrafast", "-g", "5"),
+    ]
+    if how.get("streams"):
+        tail = ["-movflags", "+frag_keyframe+empty_moov", "-f", "mp4", "pipe:1"]
+    else:
+        tail = ["-progress", "pipe:1", "-f", "mp4"]
+
+    def arguments(draft: Path) -> list[str]:
+        return [*picture, *tail, *([] if how.get("streams") else [str(draft)])]
+
+    return Order(path, arguments, **{"seconds": 600.0, "limit": 60.0, **how})
+
+
+@pytest.fixture
+def place() -> Path:
+    return Path(product.MEDIA_ROOT) / "clips" / "0123456789abcdef" / "made.mp4"
+
+
+def children() -> set[str]:
+    """The FFmpegs that run now, by their process ids."""
+    name = ffmpeg.binary().encode()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cmdline").read_bytes().startswith(name):
+                    found.add(entry.name)
+            except OSError:
+                continue
+    return found
+
+
+def streamed(order: Order, is_gone: Callable[[], bool] = lambda: False) -> Stream:
+    return Stream(making.join(order), is_gone)
+
+
+def test_what_is_streamed_arrives_while_it_is_made(place: Path) -> None:
+    stream = streamed(endless(place, streams=True))
+    before = children()
+    got = b""
+    while got.count(b"moof") < 3:
+        got += next(stream)
+    assert got[4:8] == b"ftyp"
+    assert not stream.making.ended
+    assert children() >= before
+    stream.close()
+
+
+def test_the_last_who_leaves_ends_ffmpeg(place: Path) -> None:
+    before = children()
+    one, other = (streamed(endless(place, streams=True)) for _ in range(2))
+    assert one.making is other.making
+    next(one), next(other)
+    assert len(children() - before) == 1
+    one.close()
+    one.close()
+    next(other)
+    assert len(children() - before) == 1
+    other.close()
+    wait_for(lambda: not children() - before, patience=5)
+    assert not place.exists()
+
+
+def test_one_who_comes_later_gets_all_of_it(place: Path) -> None:
+    one = streamed(endless(place, streams=True))
+    begun = next(one) + next(one)
+    other = streamed(endless(place, streams=True))
+    got = b""
+    while len(got) < len(begun):
+        got += next(other)
+    assert got[: len(begun)] == begun
+    one.close()
+    other.close()
+
+
+def test_one_who_has_gone_is_sent_nothing_more(place: Path) -> None:
+    gone = threading.Event()
+    stream = streamed(endless(place, streams=True), gone.is_set)
+    next(stream)
+    gone.set()
+    assert list(stream) == []
+    stream.close()
+    begun = time.monotonic()
+    with pytest.raises(ClipBusy):
+        making.made(endless(place), is_gone=lambda: time.monotonic() > begun + 0.5)
+    assert time.monotonic() - begun < 5
+
+
+def test_what_was_given_up_can_be_asked_for_again(counted: Film) -> None:
+    order = clips.playing(counted, 0, 100)
+    stream = streamed(order)
+    next(stream)
+    stream.close()
+    assert codes(making.made(order)) == list(range(100))
+
+
+def test_at_most_so_many_are_made_at_once(place: Path, settings: Any) -> None:
+    """With two turns, the first is kept for those who look at an empty player."""
+    settings.CLIPS_AT_ONCE = 2
+    before = children()
+    saved = [making.join(endless(place.with_name(f"{n}.mp4"))) for n in range(3)]
+    wait_for(lambda: children() - before, patience=5)
+    time.sleep(0.5)
+    assert len(children() - before) == 1
+    played = [
+        making.join(endless(place.with_name(f"p{n}.mp4"), streams=True, hurried=True))
+        for n in range(2)
+    ]
+    wait_for(lambda: len(children() - before) == 2, patience=5)
+    time.sleep(0.5)
+    assert len(children() - before) == 2
+    for one in [*saved, *played]:
+        making.leave(one)
+    wait_for(lambda: not children() - before, patience=5)
+
+
+def test_turns_count_over_processes(place: Path, settings: Any) -> None:
+    settings.CLIPS_AT_ONCE = 1
+    folder = product.MEDIA_ROOT / "turns"
+    folder.mkdir(exist_ok=True)
+    with (folder / "0").open("ab") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)
+        with pytest.raises(ClipBusy):
+            making.made(endless(place, patience=0.3))
+    stream = streamed(endless(place, streams=True))
+    assert next(stream)
+    stream.close()
+
+
+def test_a_crowd_is_told_to_come_back(place: Path, settings: Any) -> None:
+    settings.CLIPS_AT_ONCE = 1
+    joined: list[Making] = []
+    with pytest.raises(ClipBusy):
+        for number in range(making.MOST_WAITING + 3):
+            joined.append(making.join(endless(place.with_name(f"{number}.mp4"))))
+            time.sleep(0.05)
+    assert len(joined) >= making.MOST_WAITING
+    for one in joined:
+        making.leave(one)
+
+
+def test_progress_and_the_time_left_are_known(place: Path) -> None:
+    one = making.join(endless(place, seconds=10.0))
+    wait_for(lambda: one.part > 0.02, patience=10)
+    left = one.left
+    assert left is not None
+    # It is made at the speed of playing.
+    assert 5 < left < 20
+    making.leave(one)
+
+
+def test_the_limit_ends_ffmpeg_with_a_sentence(place: Path) -> None:
+    before = children()
+    with pytest.raises(FilmError, match="was not cut out within 1 seconds"):
+        making.made(endless(place, limit=1.0))
+    assert not children() - before
+    assert not place.exists()
+
+
+def test_a_failure_is_told_to_all_who_wait(place: Path) -> None:
+    order = Order(place, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0)
+    one, other = making.join(order), making.join(order)
+    for joined in (one, other):
+        assert joined.wait(10)
+        with pytest.raises(FilmError, match="cannot be cut out"):
+            joined.result()
+        making.leave(joined)
+
+
+def test_a_film_that_breaks_off_gives_no_short_clip(counted: Film) -> None:
+    """FFmpeg ends where the file ends, and says that all is well."""
+    source = counted.files.source()
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    counted.duration = 20.0
+    with pytest.raises(FilmError, match="cannot be cut out"):
+        making.made(clips.exact(counted, 40, 110))
+    assert codes(making.made(clips.exact(counted, 0, 30))) == list(range(30))
+
+
+# --- what is kept -------------------------------------------------------------------------------
 
 
 def test_what_is_not_used_goes_first(tmp_path: Path) -> None:
-    import os
-
     for age, name in enumerate("abcd"):
         (tmp_path / name).write_bytes(b"x" * 100)
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     shrink_to(tmp_path, 250)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    shrink_to(tmp_path, 150, keep=tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
-def test_a_scene_is_sent_in_parts(page: Client, counted: Film) -> None:
-    address = f"/films/{counted.pk}/scenes/0.mp4"
-    whole: Any = page.get(address)
-    assert whole.status_code == 200
-    assert whole["Accept-Ranges"] == "bytes"
-    body = b"".join(whole.streaming_content)
-    part: Any = page.get(address, headers={"Range": "bytes=100-199"})
-    assert part.status_code == 206
-    assert part["Content-Range"] == f"bytes 100-199/{len(body)}"
-    assert b"".join(part.streaming_content) == body[100:200]
-    assert page.get(address, headers={"Range": f"bytes={len(body)}-"}).status_code == 416
+def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: Any) -> None:
+    first = making.made(clips.playing(counted, 0, 20))
+    os.utime(first, (1000, first.stat().st_mtime))
+    second = making.made(clips.playing(counted, 20, 40))
+    os.utime(second, (2000, second.stat().st_mtime))
+    changed = first.stat().st_mtime_ns
+    assert making.kept(first)
+    assert first.stat().st_mtime_ns == changed, "browsers would take it for another file"
+    settings.CLIP_CACHE_BYTES = first.stat().st_size + second.stat().st_size
+    third = making.made(clips.playing(counted, 40, 60))
+    wait_for(lambda: not second.exists(), patience=5)
+    assert first.exists()
+    assert third.exists()
 
 
-def test_a_scene_can_be_saved_under_a_name(page: Client, counted: Film) -> None:
-    answer = page.get(f"/films/{counted.pk}/scenes/0.mp4?save")
-    assert answer["Content-Disposition"] == 'attachment; filename="Counted 0.00.mp4"'
+def test_what_is_larger_than_the_cache_is_sent_all_the_same(counted: Film, settings: Any) -> None:
+    settings.CLIP_CACHE_BYTES = 10
+    assert making.made(clips.exact(counted, 0, 20)).is_file()
 
 
-def test_a_scene_that_is_none_is_not_found(page: Client, counted: Film) -> None:
-    assert page.get(f"/films/{counted.pk}/scenes/999.mp4").status_code == 404
+def test_the_sweep_removes_what_a_killed_server_left(redis_server: Any, db: None) -> None:
+    draft = product.MEDIA_ROOT / "drafts" / "old"
+    draft.mkdir(parents=True)
+    (draft / "draft.mp4").write_bytes(b"half")
+    long_ago = time.time() - 7200
+    os.utime(draft, (long_ago, long_ago))
+    housekeeping.tidy()
+    assert not draft.exists()
 
 
 def test_deleting_a_film_removes_its_clips(
     counted: Film, django_capture_on_commit_callbacks: Any
 ) -> None:
-    path = clips.clip(counted, 1.0, 2.0)
+    path = making.made(clips.playing(counted, 0, 20))
+    still = clips.still(counted, 3)
     with django_capture_on_commit_callbacks(execute=True):
         counted.delete()
     assert not path.exists()
+    assert not still.exists()
 
 
-def test_a_frame_is_quoted_with_its_exact_time(page: Client, counted: Film) -> None:
-    body = page.get(f"/films/{counted.pk}/frames/2/").content.decode()
-    # Frame 48 of 23.976 a second is the first at or after 2 s: at 2.002 s.
-    assert "Counted, 00:00:02:00, http://testserver" in body
+# --- as it is sent ------------------------------------------------------------------------------
+
+
+def body(answer: Any) -> bytes:
+    return b"".join(answer.streaming_content)
+
+
+def test_a_clip_is_streamed_first_and_plain_afterwards(
+    page: Client, counted: Film, tmp_path: Path
+) -> None:
+    address = f"/films/{counted.pk}/clips/24-72.mp4"
+    answer: Any = page.get(f"{address}?stream")
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "video/mp4"
+    assert answer["Cache-Control"] == "no-store"
+    assert "Content-Length" not in answer
+    fragments = tmp_path / "fragments.mp4"
+    fragments.write_bytes(body(answer))
+    assert fragments.read_bytes().count(b"moof") >= 3
+    assert codes(fragments) == list(range(24, 72))
+    assert page.get(f"{address}?stream").status_code == 204
+
+    whole: Any = page.get(address)
+    assert whole["Accept-Ranges"] == "bytes"
+    assert "max-age" in whole["Cache-Control"]
+    data = body(whole)
+    assert b"moof" not in data
+    # Its table of contents comes first, so that it plays before it has all arrived.
+    assert data.index(b"moov") < data.index(b"mdat")
+    part: Any = page.get(address, headers={"Range": "bytes=100-199"})
+    assert part.status_code == 206
+    assert part["Content-Range"] == f"bytes 100-199/{len(data)}"
+    assert body(part) == data[100:200]
+    assert page.get(address, headers={"Range": f"bytes={len(data)}-"}).status_code == 416
+
+
+def test_a_clip_is_made_for_those_who_do_not_stream(page: Client, counted: Film) -> None:
+    answer: Any = page.get(f"/films/{counted.pk}/clips/0-24.mp4", headers={"Range": "bytes=0-"})
+    assert answer.status_code == 206
+    assert body(answer)[4:8] == b"ftyp"
+
+
+@pytest.fixture
+def long_film(transactional_db: None, tmp_path: Path) -> Film:
+    """A film whose clip takes some seconds to make."""
+    source = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-pix_fmt", "yuv420p")
+    path = make_film(tmp_path / "a.mp4", seconds=100, size="1280x720", rate="10", codec=source)
+    return filed(path)
+
+
+def mine(film: Film) -> set[str]:
+    """The FFmpegs that read a film."""
+    found = set()
+    for pid in children():
+        with contextlib.suppress(OSError):
+            if film.uid.encode() in (Path("/proc") / pid / "cmdline").read_bytes():
+                found.add(pid)
+    return found
+
+
+def begin_to_watch(server: Web, film: Film) -> socket.socket:
+    """A visitor who has seen the beginning of a long scene."""
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    target = f"/films/{film.pk}/clips/0-1000.mp4?stream"
+    line.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    got = b""
+    while b"moof" not in got:
+        got += line.recv(65536)
+    assert mine(film)
+    return line
+
+
+def test_a_stream_that_nobody_reads_is_given_up(web_server: Web, long_film: Film) -> None:
+    begin_to_watch(web_server, long_film).close()
+    wait_for(lambda: not mine(long_film), patience=2)
+    assert not clips.playing(long_film, 0, 1000).path.exists()
+
+
+def test_a_killed_server_leaves_no_half_clip(
+    long_film: Film, redis_server: Any, static_files: None, tmp_path: Path
+) -> None:
+    server = Web(tmp_path)
+    server.start()
+    with begin_to_watch(server, long_film):
+        server.kill()
+    # Its FFmpeg has nobody to write to and ends by itself.
+    wait_for(lambda: not mine(long_film), patience=2)
+    assert not clips.playing(long_film, 0, 1000).path.exists()
+    left = list((product.MEDIA_ROOT / "drafts").iterdir())
+    assert left
+    for draft in left:
+        os.utime(draft, (1000, 1000))
+    housekeeping.tidy()
+
+
+def test_saving_tells_how_far_it_is(page: Client, counted: Film, tmp_path: Path) -> None:
+    address = f"/films/{counted.pk}/exact/24-72.mp4"
+    lines = [json.loads(line) for line in body(page.get(f"{address}?progress")).splitlines()]
+    assert lines[-1] == {"done": True}
+    assert all(0 <= line["part"] <= 1 for line in lines[:-1])
+    answer: Any = page.get(address)
+    assert answer["Content-Disposition"] == (
+        'attachment; filename="Counted 00.00.01.00-00.00.03.00.mp4"'
+    )
+    saved = tmp_path / "saved.mp4"
+    saved.write_bytes(body(answer))
+    assert codes(saved) == list(range(24, 72))
+    assert body(page.get(f"{address}?progress")) == b'{"done": true}\n'
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_looping_pictures_are_saved(page: Client, counted: Film, kind: str) -> None:
+    answer: Any = page.get(f"/films/{counted.pk}/exact/24-48.{kind}")
+    assert answer["Content-Type"] == f"image/{kind}"
+    assert answer["Content-Disposition"].endswith(f'-00.00.02.00.{kind}"')
+    assert len(body(answer)) > 100
+
+
+def test_a_still_is_shown_or_saved(page: Client, counted: Film) -> None:
+    address = f"/films/{counted.pk}/stills/77.jpg"
+    assert "Content-Disposition" not in page.get(address)
+    assert page.get(f"{address}?save")["Content-Disposition"] == (
+        'attachment; filename="Counted 00.00.03.05.jpg"'
+    )
+    assert page.get(f"/films/{counted.pk}/stills/77.png?save")["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("clips/20-10.mp4", 404),
+        ("clips/99999-100000.mp4", 404),
+        ("exact/0-9.avi", 404),
+        ("exact/20-10.gif", 404),
+        ("stills/999999.jpg", 404),
+    ],
+)
+def test_addresses_that_make_no_sense_lead_nowhere(
+    address: str, status: int, page: Client, counted: Film
+) -> None:
+    assert page.get(f"/films/{counted.pk}/{address}").status_code == status
+    assert page.get(f"/films/987654/{address}").status_code == 404
+
+
+def test_a_crowd_is_answered_at_once(page: Client, counted: Film, settings: Any) -> None:
+    settings.CLIPS_AT_ONCE = 0
+    waiting = [making.join(clips.exact(counted, 0, 10 + n)) for n in range(making.MOST_WAITING)]
+    answer = page.get(f"/films/{counted.pk}/clips/0-9.mp4?stream")
+    assert answer.status_code == 503
+    assert answer["Retry-After"]
+    assert "try again in a few seconds" in answer.content.decode()
+    for one in waiting:
+        making.leave(one)
+
+
+# --- the film's own file ------------------------------------------------------------------------
+
+
+def test_the_whole_film_is_sent_in_parts(page: Client, counted: Film, settings: Any) -> None:
+    settings.WHOLE_FILMS_FOR = "everyone"
+    data = counted.files.source().read_bytes()
+    address = f"/films/{counted.pk}/film"
+    whole: Any = page.get(address)
+    assert whole["Content-Type"] == "video/webm"
+    assert body(whole) == data
+    part: Any = page.get(address, headers={"Range": "bytes=5-9"})
+    assert (part.status_code, body(part)) == (206, data[5:10])
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("bytes=0-", (0, 99)),
+        ("bytes=50-", (50, 149)),
+        ("bytes=10-19", (10, 19)),
+        ("bytes=-30", (-30, -1)),
+    ],
+)
+def test_a_part_of_a_film_is_not_long(
+    asked: str, given: tuple[int, int], page: Client, counted: Film, settings: Any
+) -> None:
+    """A player that has read enough for now must not hold a thread of the web server."""
+    settings.WHOLE_FILMS_FOR = "everyone"
+    size = counted.files.source().stat().st_size
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gallery.views.playing.PART", 100)
+        answer: Any = page.get(f"/films/{counted.pk}/film", headers={"Range": asked})
+    assert answer.status_code == 206
+    assert answer["Content-Range"] == f"bytes {given[0] % size}-{given[1] % size}/{size}"
+    assert len(body(answer)) == given[1] - given[0] + 1
+
+
+def test_ffmpeg_is_told_nothing_by_the_address(counted: Film) -> None:
+    arguments = cutting.playing(clips.cut(counted, 3, 9))
+    assert all("\n" not in argument for argument in arguments)
+    assert arguments[arguments.index("-i") + 1].startswith("file:/")

@@ -1,7 +1,6 @@
 """One frame and its scene: looked at, played, questioned, quoted."""
 
 import re
-from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -10,12 +9,10 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_safe
 
-from gallery import clips, decoding, index, search
-from gallery.errors import ClipBusy, GalleryError, IndexUnavailable
+from gallery import decoding, index, search
+from gallery.errors import GalleryError, IndexUnavailable
 from gallery.models import Film, Shot
-from gallery.sending import send_file
 from gallery.storage import STILL_QUALITY, save_jpeg
-from gallery.templatetags.scenes import clock, timecode
 from gallery.views.common import BY_HTMX, FOR_EVER, jpeg
 
 SIMILAR = 12
@@ -34,7 +31,7 @@ def _time_of(film_id: int, second: int) -> float:
 def citation(request: HttpRequest, film: Film, second: int, time: float) -> str:
     """How to quote a frame: title, year, timecode, and the address of its page."""
     address = request.build_absolute_uri(reverse("frame", args=[film.pk, second]))
-    return f"{film}, {timecode(time, film.rate)}, {address}"
+    return f"{film}, {film.clock.timecode(time)}, {address}"
 
 
 def split_words(text: str) -> list[str]:
@@ -62,6 +59,8 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "second": second,
         "time": time,
         "shot": shot,
+        "first": shown.clock.frame_from(shot.start) if shot else 0,
+        "last": shown.clock.frame_from(shot.end) if shot else 0,
         "neighbours": [s for s in around if files.thumbnail(s).is_file()],
         "similar": [],
     }
@@ -114,24 +113,3 @@ def still(_request: HttpRequest, uid: str, run: int, second: int) -> HttpRespons
             # The small picture is better than none.
             path = files.thumbnail(second)
     return jpeg(path)
-
-
-@require_safe
-def scene(request: HttpRequest, film_id: int, number: int) -> HttpResponseBase:
-    """A shot of a film as a clip that any browser plays; `?save=1` to keep it."""
-    shown = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
-    shot = get_object_or_404(Shot, film=shown, number=number)
-    try:
-        path = clips.clip(shown, shot.start, min(shot.end, shot.start + clips.LONGEST))
-    except ClipBusy as error:
-        busy = HttpResponse(str(error), status=HTTPStatus.SERVICE_UNAVAILABLE)
-        busy["Retry-After"] = "5"
-        return busy
-    except (GalleryError, FileNotFoundError) as error:
-        return HttpResponse(str(error), status=HTTPStatus.NOT_FOUND)
-    name = ""
-    if "save" in request.GET:
-        name = f"{shown.title} {clock(shot.start).replace(':', '.')}.mp4"
-    response = send_file(request, path, "video/mp4", download_as=name)
-    response["Cache-Control"] = "private, max-age=86400"
-    return response

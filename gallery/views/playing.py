@@ -1,0 +1,206 @@
+"""Scenes and films that play, and what is saved of them: clips, animations, stills."""
+
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseForbidden,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from gallery import access, clips, making
+from gallery.errors import ClipBusy, GalleryError
+from gallery.making import Making, Order, Stream
+from gallery.models import Film
+from gallery.naming import file_name
+from gallery.sending import PART, is_gone, send_file
+
+TYPES = {
+    "mp4": "video/mp4",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+}
+# What browsers call the containers that films come in; others are told as what they are not.
+FILM_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/mp4",
+    ".webm": "video/webm",
+    ".mkv": "video/webm",
+    ".ogv": "video/ogg",
+    ".ogg": "video/ogg",
+}
+
+
+def _searchable(film_id: int) -> Film:
+    return get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
+
+
+def refusal(error: GalleryError) -> HttpResponse:
+    """A sentence, and whether trying again may help."""
+    if isinstance(error, ClipBusy):
+        busy = HttpResponse(str(error), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        busy["Retry-After"] = "3"
+        return busy
+    return HttpResponse(str(error), status=HTTPStatus.NOT_FOUND)
+
+
+def _kept_by_browsers(response: HttpResponseBase) -> HttpResponseBase:
+    """The same span of the same film is always the same file."""
+    response["Cache-Control"] = "private, max-age=604800"
+    return response
+
+
+# --- playing --------------------------------------------------------------------------------------
+
+
+@require_safe
+def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpResponseBase:
+    """A span as a small clip that any browser plays.
+
+    With `?stream` it is sent while FFmpeg still makes it, as fragmented MP4; 204 says that it is
+    there already and can be had plain. Without it, the answer comes when the clip is whole.
+    """
+    film = _searchable(film_id)
+    try:
+        order = clips.playing(film, first, last)
+        if "stream" not in request.GET:
+            path = making.made(order, lambda: is_gone(request))
+            return _kept_by_browsers(send_file(request, path, TYPES["mp4"]))
+        if making.kept(order.path) or request.method == "HEAD":
+            return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
+        streamed = Stream(making.join(order), lambda: is_gone(request))
+    except GalleryError as error:
+        return refusal(error)
+    response = StreamingHttpResponse(streamed, content_type=TYPES["mp4"])
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"  # a proxy shall not collect it
+    return response
+
+
+@require_safe
+def whole_film(request: HttpRequest, film_id: int) -> HttpResponseBase:
+    """The film's own file, for browsers that know its codec."""
+    if not access.may_play_films(request.user):
+        return HttpResponseForbidden(_("You may not play whole films here."))
+    film = _searchable(film_id)
+    try:
+        path = film.files.source()
+    except FileNotFoundError:
+        return HttpResponse(_("The film's file is gone from the media store."), status=404)
+    kind = FILM_TYPES.get(path.suffix, "application/octet-stream")
+    response = send_file(request, path, kind, part=PART)
+    response["Cache-Control"] = "private, max-age=604800"
+    return response
+
+
+# --- saving ---------------------------------------------------------------------------------------
+
+
+def _name(film: Film, first: int, last: int | None, kind: str) -> str:
+    """The name to save something under: Title 00.01.02.03-00.01.04.00.mp4."""
+    ends = [film.clock.timecode_of(frame) for frame in (first, last) if frame is not None]
+    return f"{file_name(film.title)} {'-'.join(ends).replace(':', '.')}.{kind}"
+
+
+@require_safe
+def exact_clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpResponseBase:
+    """A span as an exact clip in full size. `?progress`: see `_saved`."""
+    film = _searchable(film_id)
+    try:
+        order = clips.exact(film, first, last)
+    except GalleryError as error:
+        return refusal(error)
+    return _saved(request, order, _name(film, first, last, "mp4"))
+
+
+@require_safe
+def animation(
+    request: HttpRequest, film_id: int, first: int, last: int, kind: clips.Animation
+) -> HttpResponseBase:
+    """A span as a looping picture. `?progress`: see `_saved`."""
+    film = _searchable(film_id)
+    try:
+        order = clips.animation(film, first, last, kind)
+    except GalleryError as error:
+        return refusal(error)
+    return _saved(request, order, _name(film, first, last, kind))
+
+
+def _saved(request: HttpRequest, order: Order, name: str) -> HttpResponseBase:
+    """A file to save, made now when it is not kept.
+
+    With `?progress` the answer is a line of JSON now and then while it is made: `part` (0 to 1),
+    `left` (seconds, or null), and at the end `done` or `error`; the file is had without it.
+    """
+    if not access.may_download(request.user):
+        return HttpResponseForbidden(_("You may not save scenes here."))
+    try:
+        if "progress" in request.GET and request.method == "GET":
+            joined = None if making.kept(order.path) else making.join(order)
+            said = StreamingHttpResponse(
+                _Progress(joined, request), content_type="application/x-ndjson"
+            )
+            said["Cache-Control"] = "no-store"
+            said["X-Accel-Buffering"] = "no"
+            return said
+        path = making.made(order, lambda: is_gone(request))
+        kind = TYPES[path.suffix[1:]]
+        return _kept_by_browsers(send_file(request, path, kind, download_as=name))
+    except GalleryError as error:
+        return refusal(error)
+
+
+class _Progress:
+    """Lines of JSON about a making, until it is over or nobody reads them. Close it."""
+
+    def __init__(self, joined: Making | None, request: HttpRequest) -> None:
+        self.joined = joined
+        self.request = request
+        self.lines = self._lines()
+
+    def _lines(self) -> Iterator[bytes]:
+        making_ = self.joined
+        while making_ is not None and not making_.wait(0.3):
+            if is_gone(self.request):
+                return
+            left = making_.left
+            state = {"part": round(making_.part, 3), "left": left and round(left, 1)}
+            yield json.dumps(state).encode() + b"\n"
+        error = making_.error if making_ is not None else None
+        yield json.dumps({"error": str(error)} if error else {"done": True}).encode() + b"\n"
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.lines
+
+    def close(self) -> None:
+        """Leave; once."""
+        joined, self.joined = self.joined, None
+        if joined is not None:
+            making.leave(joined)
+
+
+@require_safe
+def frame_still(
+    request: HttpRequest, film_id: int, number: int, kind: clips.Still
+) -> HttpResponseBase:
+    """The picture of a frame at full size; `?save` to keep it, which needs leave."""
+    film = _searchable(film_id)
+    if ("save" in request.GET or kind == "png") and not access.may_download(request.user):
+        return HttpResponseForbidden(_("You may not save scenes here."))
+    try:
+        path: Path = clips.still(film, number, kind, lambda: is_gone(request))
+    except GalleryError as error:
+        return refusal(error)
+    name = _name(film, number, None, kind) if "save" in request.GET else ""
+    return _kept_by_browsers(send_file(request, path, TYPES[kind], download_as=name))

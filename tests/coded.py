@@ -1,0 +1,104 @@
+"""Films that say which frame is which, and when: a number in every picture, a beep every second."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gallery import probing
+from gallery.models import Film
+from tests.films import H264, run_ffmpeg
+from tests.importing import add
+
+BITS = 12
+SIZE = "240x80"
+CODE = f"geq=lum='if(mod(floor(N/pow(2,floor(X*{BITS}/W))),2),230,25)':cb=128:cr=128"
+BEEP = "aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':sample_rate=48000"
+
+
+def coded_film(
+    path: Path,
+    *,
+    rate: str = "24",
+    seconds: float = 8,
+    filters: str = "",
+    codec: Sequence[str] = H264,
+    sound: Sequence[str] = ("-c:a", "aac"),
+    delay: float = 0.0,
+    options: Sequence[str] = (),
+) -> Path:
+    """A film whose every picture shows its number, as black and white bars.
+
+    `filters` come after the numbers are drawn; `delay` is how much later than the sound the
+    pictures begin; no `sound` makes a silent film.
+    """
+    pictures = f"color=gray:s={SIZE}:r={rate}:d={seconds},format=yuv420p,{CODE}"
+    if filters:
+        pictures += f",{filters}"
+    inputs = ["-itsoffset", str(delay), "-f", "lavfi", "-i", pictures]
+    if sound:
+        inputs += ["-f", "lavfi", "-t", str(seconds), "-i", BEEP]
+    run_ffmpeg(*inputs, *codec, *(sound or ("-an",)), *options, str(path))
+    return path
+
+
+def codes(path: Path, *, turned: bool = False) -> list[int]:
+    """The number in every picture of a film, in the order of showing; `turned` for upright bars."""
+    shape = f"1:{BITS}" if turned else f"{BITS}:1"
+    data = run_ffmpeg(
+        *("-i", str(path), "-map", "0:V:0", "-fps_mode", "passthrough"),
+        *("-vf", f"scale={shape}:flags=area,format=gray", "-f", "rawvideo", "-"),
+    )
+    bars = np.frombuffer(data, np.uint8).reshape(-1, BITS) > 128
+    return [int(row @ (1 << np.arange(BITS))) for row in bars]
+
+
+def beeps(path: Path, start: float = 0.0) -> list[float]:
+    """When each beep of a film begins, in seconds; its own clock begins at `start`."""
+    data = run_ffmpeg(
+        *("-copyts", "-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", "48000"),
+        # Sound that begins later is shifted, as players do.
+        *("-af", f"asetpts=PTS-{start}/TB,aresample=async=1:first_pts=0", "-f", "f32le", "-"),
+    )
+    loud = np.abs(np.frombuffer(data, np.float32)) > 0.2
+    at = np.flatnonzero(loud) / 48000
+    return [float(t) for i, t in enumerate(at) if i == 0 or t - at[i - 1] > 0.5]
+
+
+def lengths(path: Path) -> tuple[float, float | None]:
+    """How long the pictures and the sound of a file are, in seconds; None without sound."""
+    text = run_ffmpeg("-i", str(path), "-c", "copy", "-f", "framecrc", "-").decode()
+    bases = {}
+    ends: dict[str, float] = {}
+    for line in text.splitlines():
+        if line.startswith("#tb "):
+            key, base = line.removeprefix("#tb ").split(": ")
+            above, below = base.split("/")
+            bases[key] = int(above) / int(below)
+        elif line[:1].isdigit():
+            key, _dts, pts, length, *_rest = (part.strip() for part in line.split(","))
+            ends[key] = max(ends.get(key, 0.0), (int(pts) + int(length)) * bases[key])
+    return ends["0"], ends.get("1")
+
+
+def filed(path: Path, title: str = "") -> Film:
+    """A film as an import files it, without its frames: enough to play and to cut it."""
+    film = add(path, title)
+    found = probing.probe(film.files.source(), 10**8, 3600)
+    Film.objects.filter(pk=film.pk).update(
+        state=Film.State.READY,
+        searchable_run=1,
+        duration=found.duration,
+        start=found.start,
+        width=found.width,
+        height=found.height,
+        rate_numerator=found.rate.numerator,
+        rate_denominator=found.rate.denominator,
+        video_codec=found.video_codec,
+        audio_codec=found.audio_codec,
+        rotation=found.rotation,
+        first_frame=found.first_frame,
+        start_timecode=found.start_timecode,
+    )
+    film.refresh_from_db()
+    return film

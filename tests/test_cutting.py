@@ -1,0 +1,367 @@
+"""What FFmpeg cuts out: the frames that were asked for, no other, and the sound in step.
+
+Every picture of these films shows its own number, and every second of sound begins with a beep.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from gallery import cutting, ffmpeg, probing
+from gallery.cutting import Cut
+from gallery.decoding import read_ppm
+from gallery.types import Probe
+from tests.coded import beeps, coded_film, codes, lengths
+from tests.films import H264, make_film, presentation_times, run_ffmpeg, scenes
+
+PIXELS = 8192 * 4320
+OUT_OF_ORDER = (
+    *("-c:v", "libx264", "-preset", "fast", "-bf", "3", "-g", "250", "-pix_fmt", "yuv420p"),
+)
+MPEG2 = ("-c:v", "mpeg2video", "-q:v", "3", "-bf", "2", "-g", "15")
+HEVC = (
+    *("-c:v", "libx265", "-preset", "ultrafast"),
+    *("-x265-params", "log-level=error:keyint=250:bframes=4"),
+)
+UNEVEN = "select='lt(n,50)+between(n,50,120)*not(mod(n,7))+gt(n,150)'"
+
+FILMS: dict[str, Callable[[Path], Path]] = {
+    "24000/1001, frames out of order, MKV": lambda f: coded_film(
+        f / "a.mkv", rate="24000/1001", codec=OUT_OF_ORDER
+    ),
+    "open groups of pictures, MP4": lambda f: coded_film(
+        f / "a.mp4", rate="25", codec=(*OUT_OF_ORDER, "-g", "25", "-x264-params", "open-gop=1")
+    ),
+    "no key frames after the first, MP4": lambda f: coded_film(
+        f / "a.mp4", rate="25", codec=(*OUT_OF_ORDER, "-x264-params", "intra-refresh=1")
+    ),
+    "starts at 3.7 s, MP4": lambda f: coded_film(
+        f / "a.mp4",
+        rate="25",
+        codec=OUT_OF_ORDER,
+        options=("-output_ts_offset", "3.7", "-avoid_negative_ts", "0"),
+    ),
+    "MPEG-2, 30000/1001, starts at 90.3 s, transport stream": lambda f: coded_film(
+        f / "a.ts",
+        rate="30000/1001",
+        codec=MPEG2,
+        sound=("-c:a", "mp2"),
+        options=("-output_ts_offset", "90.3"),
+    ),
+    "MPEG-2 and AC-3 in MKV": lambda f: coded_film(
+        f / "a.mkv", rate="24000/1001", codec=MPEG2, sound=("-c:a", "ac3")
+    ),
+    "HEVC in MKV": lambda f: coded_film(f / "a.mkv", codec=HEVC),
+    "MPEG-4 in AVI, which keeps no presentation times": lambda f: coded_film(
+        f / "a.avi", rate="25", codec=("-c:v", "mpeg4", "-bf", "2"), sound=("-c:a", "mp2")
+    ),
+    "VP9 and Opus in WebM": lambda f: coded_film(
+        f / "a.webm",
+        rate="25",
+        codec=("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),
+        sound=("-c:a", "libopus"),
+    ),
+    "varying rate, MP4": lambda f: coded_film(
+        f / "a.mp4", filters=UNEVEN, options=("-fps_mode", "vfr")
+    ),
+    "varying rate, MKV": lambda f: coded_film(
+        f / "a.mkv", filters=UNEVEN, options=("-fps_mode", "vfr")
+    ),
+    "sound half a second earlier, MKV": lambda f: coded_film(
+        f / "a.mkv", rate="25", codec=OUT_OF_ORDER, delay=0.51
+    ),
+    "60 frames a second, silent": lambda f: coded_film(
+        f / "a.mp4", rate="60", seconds=4, codec=OUT_OF_ORDER, sound=()
+    ),
+}
+
+
+def probe(path: Path) -> Probe:
+    return probing.probe(path, PIXELS, 3600)
+
+
+def cut_of(path: Path, first: int, last: int) -> Cut:
+    return Cut(path, probe(path), first, last, PIXELS)
+
+
+def play(cut: Cut, folder: Path) -> Path:
+    """The clip as it is streamed."""
+    done = ffmpeg.run(cutting.playing(cut), 60)
+    assert done.status == 0, done.said
+    path = folder / "played.mp4"
+    path.write_bytes(done.output)
+    return path
+
+
+def export(cut: Cut, folder: Path) -> Path:
+    path = folder / "exported.mp4"
+    done = ffmpeg.run(cutting.exporting(cut, path), 60)
+    assert done.status == 0, done.said
+    return path
+
+
+def shown_at_ticks(cut: Cut) -> list[int]:
+    """The numbers in the pictures that a player shows at each tick of a span."""
+    times = [float(time) - cut.found.start for time in presentation_times(cut.path)]
+    numbers = codes(cut.path)
+    quarter = Fraction(1, 4) / cut.clock.grid
+    return [
+        numbers[max(i for i, time in enumerate(times) if time <= cut.clock.seconds(n) + quarter)]
+        for n in range(cut.first, cut.last)
+    ]
+
+
+def test_the_numbers_in_the_pictures_can_be_read(tmp_path: Path) -> None:
+    film = coded_film(tmp_path / "a.mp4", seconds=3)
+    assert codes(film) == list(range(72))
+    assert beeps(film) == pytest.approx([0, 1, 2], abs=0.001)
+    assert lengths(film) == pytest.approx((3, 3), abs=0.03)
+
+
+@pytest.mark.parametrize("kind", FILMS)
+def test_clips_are_exact(kind: str, tmp_path: Path) -> None:
+    """First and last picture are the asked ones, and so is each between; sound within 10 ms."""
+    film = FILMS[kind](tmp_path)
+    found = probe(film)
+    heard = beeps(film, found.start) if found.audio_codec else []
+    for make, first, last in ((export, 31, 75), (play, 100, 148), (export, 100, 148)):
+        cut = Cut(film, found, first, last, PIXELS)
+        clip = make(cut, tmp_path)
+        expected = shown_at_ticks(cut)
+        assert codes(clip) == expected
+        if "varying" not in kind and "half a second" not in kind:
+            # The k-th picture of the film is the k-th of the clock, from its first on.
+            offset = cut.clock.frame(found.first_frame)
+            assert expected == list(range(first - offset, last - offset))
+        pictures, sound = lengths(clip)
+        assert pictures == pytest.approx(cut.seconds, abs=0.001)
+        assert (sound is None) == (not found.audio_codec)
+        if sound is not None:
+            assert sound == pytest.approx(cut.seconds, abs=0.001)
+            inside = [t - cut.start for t in heard if 0 <= t - cut.start < cut.seconds - 0.1]
+            assert inside
+            # A beep that is under way when the clip begins is heard at its beginning.
+            got = [t for t in beeps(clip) if t > 0.01 or inside[0] < 0.01]
+            assert got == pytest.approx(inside, abs=0.010)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_span_at_the_films_beginning_and_end_is_exact(name: str, tmp_path: Path) -> None:
+    film = coded_film(tmp_path / name, rate="25", seconds=4, codec=OUT_OF_ORDER)
+    for first, last in ((0, 1), (0, 7), (99, 100), (90, 100)):
+        cut = cut_of(film, first, last)
+        assert codes(play(cut, tmp_path)) == list(range(first, last))
+        assert codes(export(cut, tmp_path)) == list(range(first, last))
+
+
+def test_decoding_begins_at_a_key_frame_just_at_the_span(tmp_path: Path) -> None:
+    """FFmpeg seeks early where frames are stored out of order; the group before costs seconds."""
+    film = coded_film(
+        tmp_path / "a.mkv", rate="25", codec=(*OUT_OF_ORDER, "-force_key_frames", "1.96,4")
+    )
+    arguments = cutting.playing(cut_of(film, 100, 110))
+    seek = float(arguments[arguments.index("-ss") + 1])
+    begun = run_ffmpeg(
+        *("-copyts", "-ss", str(seek), "-noaccurate_seek", "-i", str(film)),
+        *("-map", "0:v", "-frames:v", "1", "-enc_time_base:v", "demux", "-f", "framecrc", "-"),
+    )
+    assert b"\n0,       4000, " in begun
+
+
+def test_sound_that_ends_early_becomes_silence(tmp_path: Path) -> None:
+    pictures = coded_film(tmp_path / "v.mkv", rate="25", seconds=6, sound=())
+    film = tmp_path / "film.mkv"
+    run_ffmpeg(
+        *("-i", str(pictures), "-f", "lavfi", "-t", "2", "-i", "sine=sample_rate=48000"),
+        *("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", str(film)),
+    )
+    for first, last in ((40, 70), (100, 120)):
+        cut = cut_of(film, first, last)
+        for make in (play, export):
+            clip = make(cut, tmp_path)
+            assert codes(clip) == list(range(first, last))
+            assert lengths(clip) == pytest.approx((cut.seconds, cut.seconds), abs=0.001)
+
+
+# --- the picture's shape --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", [90, 270])
+def test_turned_films_come_out_upright(turn: int, tmp_path: Path) -> None:
+    flat = coded_film(tmp_path / "flat.mp4", seconds=3, sound=())
+    film = tmp_path / "turned.mp4"
+    # Its pictures are stored lying; played, the bars lie across, numbered from the top or bottom.
+    run_ffmpeg("-display_rotation", str(turn), "-i", str(flat), "-c", "copy", str(film))
+    for make in (play, export):
+        clip = make(cut_of(film, 10, 20), tmp_path)
+        found = probe(clip)
+        assert (found.width, found.height, found.rotation) == (80, 240, 0)
+        bars = [f"{number:012b}" for number in codes(clip, turned=True)]
+        upright = bars if turn == 90 else [bar[::-1] for bar in bars]
+        assert [int(bar, 2) for bar in upright] in (
+            list(range(10, 20)),
+            [int(f"{n:012b}"[::-1], 2) for n in range(10, 20)],
+        )
+
+
+def test_stretched_pixels_become_square(tmp_path: Path) -> None:
+    film = coded_film(tmp_path / "a.mp4", seconds=2, filters="scale=720:576,setsar=64/45")
+    for make in (play, export):
+        clip = make(cut_of(film, 5, 10), tmp_path)
+        found = probe(clip)
+        assert (found.width, found.height) == (1024, 576)
+        assert codes(clip) == [5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("size", ["161x91", "853x357", "18x10"])
+def test_odd_sizes_become_even(size: str, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mkv", seconds=1, size=size, codec=("-c:v", "ffv1"))
+    width, height = (int(part) for part in size.split("x"))
+    for make in (play, export):
+        found = probe(make(cut_of(film, 0, 5), tmp_path))
+        assert abs(found.width - width) <= 1
+        assert abs(found.height - height) <= 1
+
+
+def test_a_clip_to_play_is_small_and_an_exact_one_is_not(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mp4", seconds=1, size="1920x800", rate="24")
+    cut = cut_of(film, 0, 4)
+    assert probe(play(cut, tmp_path)).width == 1280
+    assert probe(export(cut, tmp_path)).width == 1920
+
+
+def test_interlaced_pictures_are_woven_into_whole_ones(tmp_path: Path) -> None:
+    """A bar that moves fast has combed edges in an interlaced film, and none in its clip."""
+    film = tmp_path / "a.mkv"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "color=black:s=160x96:r=50:d=2,format=yuv420p"),
+        *("-f", "lavfi", "-i", "color=white:s=24x96:r=50:d=2,format=yuv420p"),
+        *("-filter_complex", "[0][1]overlay=x='mod(n*12,160)',interlace=lowpass=0"),
+        *("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct", str(film)),
+    )
+
+    def combing(path: Path) -> float:
+        data = run_ffmpeg("-i", str(path), "-f", "rawvideo", "-pix_fmt", "gray", "-")
+        rows = np.frombuffer(data, np.uint8).reshape(-1, 96, 160).astype(float)
+        return float(np.abs(rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2]).mean())
+
+    clip = export(cut_of(film, 5, 30), tmp_path)
+    assert probe(clip).rate == 25
+    assert combing(clip) < combing(film) / 4
+
+
+# --- what else it carries -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [("", "00:00:00:20"), ("10:00:00;02", "10:00:00;22")]
+)
+def test_an_exact_clip_carries_the_films_timecode(
+    written: str, expected: str, tmp_path: Path
+) -> None:
+    options: Sequence[str] = ("-timecode", written) if written else ()
+    film = coded_film(tmp_path / "a.mp4", rate="30000/1001", seconds=2, options=options)
+    clip = export(cut_of(film, 20, 30), tmp_path)
+    assert probe(clip).start_timecode == expected
+    assert probe(clip).rate == Fraction(30000, 1001)
+
+
+def test_nothing_of_the_films_own_data_goes_along(tmp_path: Path) -> None:
+    film = make_film(
+        tmp_path / "a.mp4", seconds=1, options=("-metadata", "comment=a secret of its owner")
+    )
+    for make in (play, export):
+        assert b"a secret" not in make(cut_of(film, 0, 10), tmp_path).read_bytes()
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def still_number(cut: Cut) -> int:
+    done = ffmpeg.run(cutting.still(cut), 60)
+    picture = read_ppm(done.output)
+    assert picture is not None, done.said
+    bars = np.asarray(picture.convert("L").resize((12, 1), Image.Resampling.BOX))[0] > 128
+    return int(bars @ (1 << np.arange(12)))
+
+
+@pytest.mark.parametrize("kind", [k for k in FILMS if "varying" in k or "order" in k or "TS" in k])
+def test_a_still_is_the_frame_that_was_asked_for(kind: str, tmp_path: Path) -> None:
+    film = FILMS[kind](tmp_path)
+    for number in (0, 1, 47, 100, 147):
+        cut = cut_of(film, number, number + 1)
+        assert still_number(cut) == shown_at_ticks(cut)[0]
+
+
+def test_stills_are_as_large_as_the_film_is_shown(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mp4", seconds=1, size="720x576", filters="setsar=64/45")
+    picture = read_ppm(ffmpeg.run(cutting.still(cut_of(film, 3, 4)), 60).output)
+    assert picture is not None
+    assert picture.size == (1024, 576)
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("gif", Fraction(25, 2)), ("webp", Fraction(24))])
+def test_a_looping_picture_shows_the_span_for_ever(
+    kind: str, rate: Fraction, tmp_path: Path
+) -> None:
+    film = coded_film(tmp_path / "a.mp4", seconds=4)
+    path = tmp_path / f"a.{kind}"
+    cut = cut_of(film, 24, 72)
+    done = ffmpeg.run(cutting.animating(cut, kind, path), 60)
+    assert done.status == 0, done.said
+    with Image.open(path) as picture:
+        assert picture.info["loop"] == 0
+        frames = [
+            (frame.convert("L").resize((12, 1), Image.Resampling.BOX), frame.info["duration"])
+            for frame in ImageSequence.Iterator(picture)
+        ]
+    numbers = [int((np.asarray(f)[0] > 128) @ (1 << np.arange(12))) for f, _time in frames]
+    assert len(numbers) == pytest.approx(2 * rate, abs=1)
+    assert numbers[0] == 24
+    assert 71 - 24 / rate < numbers[-1] <= 71
+    assert numbers == sorted(set(numbers))
+    assert sum(time for _frame, time in frames) == pytest.approx(2000, abs=float(1000 / rate))
+
+
+def test_a_looping_picture_is_not_wide(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mp4", seconds=1, size="1280x720")
+    for kind in ("gif", "webp"):
+        path = tmp_path / f"a.{kind}"
+        ffmpeg.run(cutting.animating(cut_of(film, 0, 6), kind, path), 60)
+        with Image.open(path) as picture:
+            assert picture.size == (cutting.ANIMATED_WIDTH[kind], picture.width * 9 // 16)
+
+
+# --- files made to harm ---------------------------------------------------------------------------
+
+
+def test_a_playlist_named_like_a_film_opens_no_other_file(tmp_path: Path) -> None:
+    secret = scenes(tmp_path / "secret.mp4", ["red"], frames=48)
+    film = tmp_path / "film.mp4"
+    film.write_text(f"#EXTM3U\n#EXTINF:2.0,\n{secret}\n#EXT-X-ENDLIST\n")
+    made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
+    cut = Cut(film, made_up, 0, 24, PIXELS)
+    for arguments in (cutting.playing(cut), cutting.still(cut)):
+        done = ffmpeg.run(arguments, 20)
+        assert done.status != 0
+        assert done.output == b""
+
+
+def test_a_film_of_many_codecs_can_be_cut(tmp_path: Path) -> None:
+    """The cheap ones, which no browser plays."""
+    for name, codec in (("a.avi", "mjpeg"), ("b.mkv", "ffv1"), ("c.flv", "flv"), ("d.asf", "wmv2")):
+        film = coded_film(tmp_path / name, rate="25", seconds=2, codec=("-c:v", codec), sound=())
+        cut = cut_of(film, 10, 20)
+        assert codes(play(cut, tmp_path)) == shown_at_ticks(cut), name
+
+
+def test_a_film_of_h264_in_ten_bits_is_played_in_eight(tmp_path: Path) -> None:
+    film = coded_film(
+        tmp_path / "a.mkv", seconds=1, codec=(*H264[:-4], "-pix_fmt", "yuv420p10le"), sound=()
+    )
+    said = ffmpeg.run(["-nostdin", "-i", str(play(cut_of(film, 0, 5), tmp_path))], 20).said
+    assert "yuv420p(" in said or "yuv420p," in said
