@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import django
 
-from benchmarks import edges, index, start, throughput
+from benchmarks import dialogue, edges, index, start, throughput
 
 ALL: dict[str, Callable[[], None]] = {
     "edges": edges.main,
     "throughput": throughput.main,
     "index": index.main,
+    "dialogue": dialogue.main,
     "start": start.main,
 }
 

@@ -2,7 +2,9 @@
 
 Keys, below a prefix of their own, for what is said does not depend on the model:
 
-    PREFIX:line:FILM:SUBTITLES:NUMBER   hash: the line, its terms, and the frame it is heard over
+    PREFIX:line:FILM:SUBTITLES:NUMBER   hash: film, group (its language), words and stems (its
+                                        terms), line (itself and its frame, as JSON: hundreds are
+                                        read for a query, and most of the time goes into reading)
     PREFIX:film:FILM                    hash: how many lines each subtitles have here; what of
     PREFIX:SCHEMA:lines                 search index over the hashes
     PREFIX:lines                        alias: the index that answers
@@ -12,6 +14,8 @@ the lines of all languages, while RediSearch stems a query in one language only,
 page come from the same terms. Values go in as parameters of dialect 2, never as text of a query.
 """
 
+import json
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,13 +34,10 @@ from gallery.types import FrameRecord, Look
 SCHEMA = "v1"  # raise it when the fields change: all lines are then written anew
 PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
+SCAN_PATIENCE = 2.0  # seconds that a new index may take without being told of
 SCORER = "BM25"
 NO_FILM = 0  # no film has this id
 STATE = "state"  # a field of a film's note, beside the numbers of its subtitles
-_FIELDS = (
-    *("film", "second", "time", "shot", "start", "end", "look"),
-    *("subtitles", "number", "language", "said_from", "said_to", "text"),
-)
 # Alias and run of the server for which the index was seen complete.
 _complete: set[tuple[str, str]] = set()
 
@@ -122,6 +123,7 @@ class LineIndex:
                 return
             if self._info(self.name) is None:
                 self._create()
+                self._wait_for_scan()
             self.client.ft(self.name).aliasupdate(self.alias)
             if answers:
                 # Made by an earlier version, with other fields.
@@ -148,6 +150,15 @@ class LineIndex:
             # Another process was quicker.
             if "already exists" not in str(error).lower():
                 raise
+
+    def _wait_for_scan(self) -> None:
+        """A new index looks for hashes that are there: with few of them, this is soon over."""
+        end = time.monotonic() + SCAN_PATIENCE
+        while time.monotonic() < end:
+            info = self._info(self.name)
+            if info is None or float(info.get("percent_indexed", 1)) >= 1:
+                return
+            time.sleep(0.01)
 
     def _info(self, name: str) -> dict[str, Any] | None:
         try:
@@ -263,7 +274,7 @@ class LineIndex:
         """The `count` lines that fit an expression best, best first."""
         query = (
             Query(text)
-            .return_fields(*_FIELDS)
+            .return_field("line")
             .scorer(SCORER)
             .with_scores()
             .paging(0, count)
@@ -272,7 +283,7 @@ class LineIndex:
         )
         with speaking_plainly():
             found = self.client.ft(self.alias).search(query, query_params=expression.parameters)
-        return [FoundLine(_line_of(row), float(row.score)) for row in found.docs]
+        return [FoundLine(_unpacked(row.line), float(row.score)) for row in found.docs]
 
 
 def in_films(expression: Expression, films: Collection[int] | None) -> str:
@@ -291,48 +302,30 @@ def _delete(pipe: Any, keys: Sequence[str]) -> None:
         pipe.delete(*keys)
 
 
-def _fields_of(line: HeardLine) -> dict[str, Any]:
+def _fields_of(line: HeardLine) -> dict[str, str]:
     terms = words.terms(line.text)
     stems = (words.stem(t.form, line.language) for t in terms if not t.character)
     return {
         "film": str(line.record.film),
-        "second": line.record.second,
-        "time": repr(line.record.time),
-        "shot": line.record.shot,
-        "start": repr(line.record.start),
-        "end": repr(line.record.end),
-        "look": line.record.look,
-        "subtitles": line.subtitles,
-        "number": line.number,
-        "language": line.language,
         "group": base(line.language),
-        "said_from": repr(line.start),
-        "said_to": repr(line.end),
-        "text": line.text,
         "words": " ".join(term.form for term in terms),
         "stems": " ".join(stems),
+        "line": _packed(line),
     }
 
 
-def _line_of(row: Any) -> HeardLine:
-    record = FrameRecord(
-        film=int(row.film),
-        second=int(row.second),
-        time=float(row.time),
-        shot=int(row.shot),
-        start=float(row.start),
-        end=float(row.end),
-        look=Look(row.look),
-    )
-    return HeardLine(
-        subtitles=int(row.subtitles),
-        number=int(row.number),
-        language=row.language,
-        start=float(row.said_from),
-        end=float(row.said_to),
-        text=row.text,
-        record=record,
-    )
+def _packed(line: HeardLine) -> str:
+    at = line.record
+    frame = [at.film, at.second, at.time, at.shot, at.start, at.end, at.look]
+    own = [line.subtitles, line.number, line.language, line.start, line.end, line.text]
+    return json.dumps([*own, frame], ensure_ascii=False, separators=(",", ":"))
+
+
+def _unpacked(packed: str) -> HeardLine:
+    subtitles, number, language, start, end, text, frame = json.loads(packed)
+    film, second, shown, shot, shot_start, shot_end, look = frame
+    record = FrameRecord(film, second, shown, shot, shot_start, shot_end, Look(look))
+    return HeardLine(subtitles, number, language, start, end, text, record)
 
 
 def _text(value: Any) -> str:

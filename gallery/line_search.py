@@ -13,9 +13,8 @@ from gallery.line_index import Expression, FoundLine, HeardLine, LineIndex, in_f
 from gallery.types import Spoken
 from gallery.wording import Judge, Line, Unit, Verdict, Wording, most_wrong
 
-FEWEST_ASKED = 400  # lines asked of the index in one step: several may lie in one shot
+MORE_ASKED = 100  # of the index in one step than are wanted: several lines may lie in one shot
 MOST_ASKED = 2000
-PER_SHOT = 3  # lines of a shot, in several languages, that are reckoned with
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class LineSearch:
 
     def best(self, count: int) -> list[Spoken]:
         """At most `count` lines, best first, one of each shot."""
-        most = min(MOST_ASKED, max(FEWEST_ASKED, PER_SHOT * count))
+        most = min(MOST_ASKED, count + MORE_ASKED)
         found = self._ask(self._word_for_word, most) + self._ask(self._with_all, most)
         spoken = ranked(found, Judge(self.wording))
         if len(spoken) >= count:

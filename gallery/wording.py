@@ -8,7 +8,7 @@ word for word. What a language is full of (the, of, 的) a line may lack.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import regex
@@ -131,20 +131,25 @@ class Line:
         """The stem of each term; of a character, itself."""
         return [t.form if t.character else words.stem(t.form, self.language) for t in self.terms]
 
+    @cached_property
+    def forms(self) -> list[str]:
+        """The form of each term."""
+        return [term.form for term in self.terms]
+
     def places(self, unit: Unit) -> list[range]:
         """Where it holds a unit: ranges of its terms."""
         if unit.is_word:
             wanted = words.stem(unit.forms[0], self.language)
             return [
                 range(at, at + 1)
-                for at, (term, stem) in enumerate(zip(self.terms, self.stems, strict=True))
-                if not term.character and (stem == wanted or term.form == unit.forms[0])
+                for at, stem in enumerate(self.stems)
+                if stem == wanted and not self.terms[at].character
             ]
-        forms, long = [term.form for term in self.terms], len(unit.forms)
+        first, long = unit.forms[0], len(unit.forms)
         return [
             range(at, at + long)
-            for at in range(len(forms) - long + 1)
-            if tuple(forms[at : at + long]) == unit.forms
+            for at, form in enumerate(self.forms)
+            if form == first and tuple(self.forms[at : at + long]) == unit.forms
         ]
 
 
@@ -238,6 +243,7 @@ def most_wrong(form: str) -> int:
     return 0 if len(form) < SHORTEST_TYPO else 1 if len(form) < LONG_WORD else 2
 
 
+@lru_cache(maxsize=10_000)
 def is_nearly(one: str, other: str) -> bool:
     """Whether two words differ by no more letters than the first may have wrong."""
     most = most_wrong(one)
