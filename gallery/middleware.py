@@ -1,16 +1,18 @@
 """What every request and answer passes through."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import access
+from gallery.api import errors
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -53,6 +55,8 @@ class RefuseLargeBodies:
             message = _("The picture is too large: at most %(most)d MB are accepted.") % {
                 "most": settings.MAX_PICTURE_BYTES // 1_000_000
             }
+            if request.path_info.startswith("/api/"):
+                return errors.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
             return render(request, "gallery/error.html", {"message": message}, status=413)
         return self.get_response(request)
 
@@ -83,9 +87,7 @@ class NeedLogin:
             # Whose token it is, and whether it is one, the API finds out.
             if request.headers.get("Authorization"):
                 return None
-            refusal = JsonResponse({"detail": _("This needs a login or a token.")}, status=401)
-            refusal["WWW-Authenticate"] = "Bearer"
-            return refusal
+            return errors.answer(HTTPStatus.UNAUTHORIZED)
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponseClientRedirect(reverse("login"))
         return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")

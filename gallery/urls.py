@@ -14,6 +14,7 @@ from gallery.views import (
     playing,
     scenes,
     service,
+    tokens,
 )
 
 
@@ -115,6 +116,8 @@ urlpatterns = [
     path("boards/collect/", collecting.collect, name="collect"),
     path("boards/choose/", collecting.choose, name="choose_board"),
     path("boards/<unguessable:token>/", include(board_patterns)),
+    path("account/tokens/", tokens.token_list, name="tokens"),
+    path("account/tokens/<number:token_id>/revoke/", tokens.revoke, name="revoke_token"),
     path("login/", account.login, name="login"),
     path("logout/", account.logout, name="logout"),
     path("healthz", service.health, name="health"),

@@ -69,11 +69,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "gallery.middleware.ContentSecurityPolicy",
+    "gallery.api.middleware.ErrorsAsJson",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gallery.api.middleware.BearerToken",
     "gallery.middleware.RefuseLargeBodies",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -146,7 +148,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# --- Redis: the index in database 0, the queue in database 1 ------------------------------------
+# --- Redis: the index in database 0, the queue in database 1, the cache in database 2 -----------
 
 # Empty: the server that `make run` starts, at a socket in VAR_DIR that only its owner can open.
 REDIS_URL_GIVEN = bool(env.str("REDIS_URL", default=""))
@@ -159,6 +161,14 @@ def _queue_url(redis_url: str) -> str:
     if parts.scheme == "unix":
         return f"redis+socket://{parts.path}?virtual_host=1"
     return parts._replace(path="/1").geturl()
+
+
+def _cache_url(redis_url: str) -> str:
+    """The cache's address: the same server as the index, database 2."""
+    parts = urlsplit(redis_url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}?db=2"
+    return parts._replace(path="/2").geturl()
 
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _queue_url(REDIS_URL)
@@ -198,6 +208,24 @@ CELERY_BEAT_SCHEDULE = {
     for name, seconds in (("sweep", SWEEP_SECONDS), ("tidy", TIDY_SECONDS))
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+
+# Shared by all processes: how often who has asked the API.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": env.str("CACHE_URL", default="") or _cache_url(REDIS_URL),
+        "KEY_PREFIX": env.str("INDEX_PREFIX", default="imgsearch"),
+    }
+}
+
+# --- the API ------------------------------------------------------------------------------------
+
+# Requests in a period (s, m, h, d) that a user's programs may make; empty: any number.
+API_RATE = env.str("API_RATE", default="600/m")
+# The same for an address from which somebody asks without a token.
+API_RATE_WITHOUT_TOKEN = env.str("API_RATE_WITHOUT_TOKEN", default="120/m")
+# Proxies in front that add whose request it is to X-Forwarded-For.
+NINJA_NUM_PROXIES = env.int("PROXIES", default=1 if PUBLIC_URL else 0)
 
 # --- what is embedded, and how ------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ os.environ.update(
         "SWEEP_SECONDS": "2",
         "REDIS_URL": "",
         "CELERY_BROKER_URL": "",
+        "CACHE_URL": "",
         "CELERY_QUEUE": "films",
         "INDEX_PREFIX": "imgsearch",
         "PUBLIC_URL": "",
@@ -46,6 +47,7 @@ os.environ.update(
     }
 )
 for name in (
+    *("API_RATE", "API_RATE_WITHOUT_TOKEN", "PROXIES"),
     *("PORT", "HOST", "IMPORT_DEMO", "WORKERS", "MAX_FILM_HOURS", "MAX_FILM_PIXELS"),
     *("MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "MAX_QUERY_CHARACTERS", "INDEX_FLAT_MAX"),
     *("MAX_SUBTITLE_BYTES",),

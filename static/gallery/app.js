@@ -107,7 +107,7 @@ const copy = $("button.copy");
 if (copy && navigator.clipboard) {
   copy.hidden = false;
   copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText($("#citation").value);
+    await navigator.clipboard.writeText($(copy.dataset.from ?? "#citation").value);
     copy.textContent = copy.dataset.copied;
   });
 }

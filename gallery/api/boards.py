@@ -1,0 +1,277 @@
+"""Boards: scenes that a user collects. Whoever knows a board's token may look at it."""
+
+from typing import Any
+
+from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from ninja import Body, Query, Router, Status
+
+from gallery import access, boards, exports, tasks
+from gallery.api import schemas
+from gallery.api.errors import ApiError
+from gallery.api.guard import ANYBODY, TOKEN
+from gallery.api.paging import Page, Paging, paged
+from gallery.api.refusals import refusals
+from gallery.api.shown import Shower, Shown
+from gallery.boards import Scene, Visitor
+from gallery.models import Board, BoardScene, Export
+from gallery.templatetags.boards import scene_address
+
+router = Router(tags=["Boards"])
+
+
+def _who(request: HttpRequest) -> Visitor:
+    """The token's user; nobody's boards without a token."""
+    token = request.__dict__.get("api_token")
+    return Visitor(user=token.user_id) if token else Visitor()
+
+
+def _with_sizes(found: QuerySet[Board]) -> QuerySet[Board]:
+    standing = Q(scenes__removed=None)
+    length = Sum(F("scenes__end") - F("scenes__start"), filter=standing, output_field=FloatField())
+    return found.annotate(size=Count("scenes", filter=standing), length=length)
+
+
+def _mine(request: HttpRequest, token: str) -> Board:
+    """A board that may be changed. Raises Http404, and ApiError for somebody else's."""
+    board = get_object_or_404(Board, token=token)
+    if not boards.owns(_who(request), board):
+        raise ApiError(403, _("This board belongs to somebody else."))
+    return board
+
+
+def _name(shower: Shower, board: Any) -> Shown:
+    return {
+        "token": board.token,
+        "name": board.name,
+        "count": board.size,
+        "duration": board.length or 0.0,
+        "created": board.created,
+        "used": board.used,
+        "page": shower.here("board", board.token),
+        "url": shower.resource("board", board.token),
+    }
+
+
+def _whole(request: HttpRequest, token: str) -> Shown:
+    """A board as it is now. Raises Http404."""
+    board = get_object_or_404(_with_sizes(Board.objects.all()), token=token)
+    shower = Shower(request)
+    scenes = board.scenes.select_related("film")
+    return {
+        **_name(shower, board),
+        "mine": boards.owns(_who(request), board),
+        "scenes": [_scene(shower, row, number) for number, row in enumerate(scenes, start=1)],
+        "exports": {
+            kind: shower.here(f"board_{kind}", board.token) for kind in ("csv", "edl", "otio")
+        },
+    }
+
+
+def _scene(shower: Shower, row: BoardScene, number: int) -> Shown:
+    return {
+        "id": row.pk,
+        "number": number,
+        "film": shower.film_name(row.film),
+        "scene": shower.scene(row.film, row.start, row.end),
+        "frame": shower.frame_name(row.film, row.second),
+        "note": row.note,
+        "page": shower.absolute(scene_address(row)),
+    }
+
+
+# --- boards -------------------------------------------------------------------------------------
+
+
+@router.get(
+    "/boards",
+    auth=TOKEN,
+    response={200: Page[schemas.BoardName], **refusals(400)},
+    operation_id="list_boards",
+    url_name="boards",
+    summary="List one's boards",
+)
+def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
+    """The boards of the token's user, the one used last first."""
+    shower = Shower(request)
+    found = _with_sizes(boards.boards_of(_who(request)))
+    return paged(request, found, paging, lambda board: _name(shower, board))
+
+
+@router.post(
+    "/boards",
+    auth=TOKEN,
+    response={201: schemas.Board, **refusals(400)},
+    operation_id="make_board",
+    summary="Make a board",
+)
+def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
+    """A new, empty board."""
+    return Status(201, _whole(request, boards.make(_who(request), given.name.strip()).token))
+
+
+@router.get(
+    "/boards/{unguessable:token}",
+    auth=ANYBODY,
+    response={200: schemas.Board, **refusals(404)},
+    operation_id="get_board",
+    url_name="board",
+    summary="One board",
+)
+def one_board(request: HttpRequest, token: str) -> Any:
+    """A board and its scenes, for whoever knows its token."""
+    return _whole(request, token)
+
+
+@router.patch(
+    "/boards/{unguessable:token}",
+    auth=TOKEN,
+    response={200: schemas.Board, **refusals(400, 403, 404)},
+    operation_id="rename_board",
+    summary="Rename a board",
+)
+def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn]) -> Any:
+    """Give a board another name."""
+    board = _mine(request, token)
+    board.name = given.name.strip()
+    board.save(update_fields=["name"])
+    boards.touch(board)
+    return _whole(request, token)
+
+
+@router.delete(
+    "/boards/{unguessable:token}",
+    auth=TOKEN,
+    response={204: None, **refusals(403, 404)},
+    operation_id="delete_board",
+    summary="Delete a board",
+)
+def delete_board(request: HttpRequest, token: str) -> Any:
+    """Delete a board with its scenes and notes. It cannot be undone."""
+    _mine(request, token).delete()
+    return Status(204, None)
+
+
+# --- scenes -------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/boards/{unguessable:token}/scenes",
+    auth=TOKEN,
+    response={201: schemas.BoardScene, **refusals(400, 403, 404)},
+    operation_id="collect_scene",
+    url_name="board_scenes",
+    summary="Collect a scene",
+)
+def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]) -> Any:
+    """Put a scene at the end of a board. One that is there already stays where it is."""
+    board = _mine(request, token)
+    second = int((given.start + given.end) / 2) if given.second is None else given.second
+    wanted = Scene(given.film, given.start, given.end, second)
+    row = boards.collect(_who(request), wanted, board)
+    if given.note:
+        boards.note(board, row.pk, given.note)
+    return Status(201, _one_scene(request, board, row.pk))
+
+
+@router.patch(
+    "/boards/{unguessable:token}/scenes/{number:scene_id}",
+    auth=TOKEN,
+    response={200: schemas.BoardScene, **refusals(400, 403, 404)},
+    operation_id="change_scene",
+    url_name="board_scene",
+    summary="Move a scene, or write its note",
+)
+def change_scene(
+    request: HttpRequest, token: str, scene_id: int, given: Body[schemas.SceneChange]
+) -> Any:
+    """Give a scene another place on its board, or another note."""
+    board = _mine(request, token)
+    get_object_or_404(board.scenes, pk=scene_id)
+    if given.note is not None:
+        boards.note(board, scene_id, given.note)
+    if given.number is not None:
+        boards.place(board, scene_id, given.number)
+    boards.touch(board)
+    return _one_scene(request, board, scene_id)
+
+
+@router.delete(
+    "/boards/{unguessable:token}/scenes/{number:scene_id}",
+    auth=TOKEN,
+    response={204: None, **refusals(403, 404)},
+    operation_id="remove_scene",
+    summary="Remove a scene",
+)
+def remove_scene(request: HttpRequest, token: str, scene_id: int) -> Any:
+    """Take a scene off its board."""
+    board = _mine(request, token)
+    get_object_or_404(board.scenes, pk=scene_id)
+    boards.remove(board, scene_id)
+    boards.touch(board)
+    return Status(204, None)
+
+
+def _one_scene(request: HttpRequest, board: Board, scene_id: int) -> Shown:
+    shower = Shower(request)
+    for number, row in enumerate(board.scenes.select_related("film"), start=1):
+        if row.pk == scene_id:
+            return _scene(shower, row, number)
+    raise Http404
+
+
+# --- the zip of clips ---------------------------------------------------------------------------
+
+
+@router.post(
+    "/boards/{unguessable:token}/exports",
+    auth=TOKEN,
+    response={202: schemas.Export, **refusals(400, 403, 404)},
+    operation_id="export_clips",
+    url_name="board_exports",
+    summary="Ask for a zip of clips",
+)
+def export_clips(request: HttpRequest, token: str) -> Any:
+    """Begin the zip of a board's clips, or find the one that is there or under way.
+
+    Ask at its `url` until its state is done or failed.
+    """
+    board = get_object_or_404(Board, token=token)
+    if not access.may_download(request.user):
+        raise ApiError(403, _("You may not save scenes here."))
+    shower = Shower(request)
+    export = exports.ask(
+        board, exports.cuts_of(board, lambda row: shower.absolute(scene_address(row)))
+    )
+    if export.state == Export.State.WAITING:
+        tasks.queue_export(export)
+    return Status(202, _export(shower, export))
+
+
+@router.get(
+    "/boards/{unguessable:token}/exports/{unguessable:export}",
+    auth=ANYBODY,
+    response={200: schemas.Export, **refusals(404)},
+    operation_id="get_export",
+    url_name="board_export",
+    summary="How far a zip is",
+)
+def one_export(request: HttpRequest, token: str, export: str) -> Any:
+    """How far a zip of clips is, and where it can be had once it is done."""
+    row = get_object_or_404(Export, token=export, board__token=token)
+    return _export(Shower(request), row)
+
+
+def _export(shower: Shower, export: Export) -> Shown:
+    done = export.state == Export.State.DONE
+    names = (export.board.token, export.token)
+    return {
+        "state": export.state,
+        "done": export.done_count,
+        "total": export.total_count,
+        "error": export.error,
+        "url": shower.resource("board_export", *names),
+        "download": shower.here("download_export", *names) if done else None,
+    }

@@ -1,0 +1,79 @@
+"""What goes wrong, as the API tells it: {"error": for people, "code": for programs}.
+
+The codes stay what they are in every language.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from django.http import JsonResponse
+from django.utils.translation import gettext as _
+
+from gallery.errors import (
+    ClipBusy,
+    DiskFull,
+    GalleryError,
+    IndexUnavailable,
+    ModelError,
+)
+
+CODES = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+    507: "disk_full",
+}
+
+
+class ApiError(Exception):
+    """Ends a request with a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def status_of(error: GalleryError) -> int:
+    """The status that says what kind of error it is."""
+    if isinstance(error, IndexUnavailable | ModelError | ClipBusy):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, DiskFull):
+        return HTTPStatus.INSUFFICIENT_STORAGE
+    return HTTPStatus.BAD_REQUEST
+
+
+def answer(
+    status: int, sentence: str = "", details: Sequence[Mapping[str, str]] = ()
+) -> JsonResponse:
+    """An error as it is sent; without a sentence, the one that goes with its status."""
+    body: dict[str, object] = {
+        "error": sentence or _sentence(status),
+        "code": CODES.get(status, "error"),
+    }
+    if details:
+        body["details"] = details
+    response = JsonResponse(body, status=status, json_dumps_params={"ensure_ascii": False})
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response["Retry-After"] = "5"
+    return response
+
+
+def _sentence(status: int) -> str:
+    return {
+        400: _("The request cannot be understood."),
+        401: _("This needs a token: send it as Authorization: Bearer TOKEN."),
+        403: _("You may not do this."),
+        404: _("There is nothing at this address."),
+        405: _("This address does not take this method."),
+        413: _("What was sent is too large."),
+        429: _("Too many requests. Please wait a moment."),
+        503: _("This cannot be answered now. Please try again in a moment."),
+    }.get(status, _("Something went wrong here. Nothing was lost; the log says what happened."))

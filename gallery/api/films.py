@@ -1,0 +1,149 @@
+"""Films, their shots, their dialogue, and where in them something is."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Field, Query, Router
+
+from gallery import glance
+from gallery.api import schemas
+from gallery.api.finding import Asked, Year, query_of
+from gallery.api.guard import ANYBODY
+from gallery.api.paging import Page, Paging, paged
+from gallery.api.refusals import refusals
+from gallery.api.shown import Shower, films_to_show
+from gallery.models import Film, Line
+from gallery.views.common import searchable
+
+router = Router(tags=["Films"])
+
+
+def film_of(film_id: int) -> Film:
+    """A film that can be looked at. Raises Http404."""
+    return get_object_or_404(
+        films_to_show(Film.objects.filter(searchable_run__isnull=False)), pk=film_id
+    )
+
+
+class Listed(Paging):
+    """Which films."""
+
+    title: str = Field("", max_length=200, description="Titles that contain this.")
+    from_: Year = Field(None, alias="from", description="Films of this year or later.")
+    to: Year = Field(None, description="Films of this year or earlier.")
+
+
+@router.get(
+    "/films",
+    auth=ANYBODY,
+    response={200: Page[schemas.Film], **refusals(400)},
+    operation_id="list_films",
+    url_name="films",
+    summary="List films",
+)
+def list_films(request: HttpRequest, asked: Query[Listed]) -> Any:
+    """The films that can be searched, the newest first."""
+    films = searchable()
+    if asked.title:
+        films = films.filter(title__icontains=asked.title)
+    if asked.from_ is not None:
+        films = films.filter(year__gte=asked.from_)
+    if asked.to is not None:
+        films = films.filter(year__lte=asked.to)
+    return paged(request, films_to_show(films), asked, Shower(request).film)
+
+
+@router.get(
+    "/films/{number:film_id}",
+    auth=ANYBODY,
+    response={200: schemas.Film, **refusals(404)},
+    operation_id="get_film",
+    url_name="film",
+    summary="One film",
+)
+def one_film(request: HttpRequest, film_id: int) -> Any:
+    """What is known of a film."""
+    return Shower(request).film(film_of(film_id))
+
+
+@router.get(
+    "/films/{number:film_id}/shots",
+    auth=ANYBODY,
+    response={200: Page[schemas.Shot], **refusals(400, 404)},
+    operation_id="list_shots",
+    url_name="shots",
+    summary="The shots of a film",
+)
+def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any:
+    """What lies between the cuts, in time order. Shots that have no frame are left out."""
+    film = film_of(film_id)
+    shower = Shower(request)
+    return paged(request, film.shots.all(), paging, lambda shot: shower.shot(film, shot))
+
+
+class Heard(Paging):
+    """Which lines of dialogue."""
+
+    language: str = Field("", max_length=20, description="Only this language, a BCP 47 tag.")
+    start: float = Field(0, ge=0, description="Only what is heard after this, in seconds.")
+    end: float | None = Field(None, ge=0, description="Only what is heard before this.")
+
+
+@router.get(
+    "/films/{number:film_id}/lines",
+    auth=ANYBODY,
+    response={200: Page[schemas.Line], **refusals(400, 404)},
+    operation_id="list_lines",
+    url_name="lines",
+    summary="The dialogue of a film",
+)
+def list_lines(request: HttpRequest, film_id: int, asked: Query[Heard]) -> Any:
+    """Its lines in time order, in every language that it has subtitles in."""
+    film = film_of(film_id)
+    lines = Line.objects.filter(subtitles__film=film, end__gt=asked.start)
+    if asked.language:
+        lines = lines.filter(subtitles__language__iexact=asked.language)
+    if asked.end is not None:
+        lines = lines.filter(start__lt=asked.end)
+    lines = lines.select_related("subtitles").order_by("start", "subtitles_id", "number")
+    shower = Shower(request)
+    return paged(request, lines, asked, lambda line: shower.line(film, line))
+
+
+@router.get(
+    "/films/{number:film_id}/relevance",
+    auth=ANYBODY,
+    response={200: schemas.Curve, **refusals(400, 404)},
+    operation_id="film_relevance",
+    url_name="relevance",
+    summary="Where in a film something is",
+)
+def relevance(
+    request: HttpRequest,
+    film_id: int,
+    asked: Query[Asked],  # noqa: ARG001 - described and checked; the page's own form reads it
+) -> Any:
+    """How relevant a query is over the film's whole length, as its page draws it.
+
+    Takes the parameters of a search; `film`, `from` and `to` do not matter.
+    """
+    film = film_of(film_id)
+    try:
+        found = glance.curve(film, query_of(request))
+    except FileNotFoundError as error:
+        raise Http404 from error
+    shower = Shower(request)
+    return {
+        "times": found.times.tolist(),
+        "seconds": found.seconds.tolist(),
+        "relevance": found.relevance.tolist(),
+        "peaks": [
+            {
+                "frame": shower.frame_name(film, peak.record.second, peak.record.time),
+                "relevance": peak.relevance,
+            }
+            for peak in found.peaks
+        ],
+        "matches": found.results.matches,
+    }

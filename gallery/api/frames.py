@@ -1,0 +1,131 @@
+"""One frame: its shot, what looks like it, what it shows; and any span of a film."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from ninja import Field, Query, Router, Schema
+
+from gallery import clips, index, search
+from gallery.api import schemas
+from gallery.api.films import film_of
+from gallery.api.guard import ANYBODY
+from gallery.api.paging import MOST
+from gallery.api.refusals import refusals
+from gallery.api.shown import Shower
+from gallery.models import Film, Shot
+
+router = Router(tags=["Frames and scenes"])
+SIMILAR = 12
+
+
+def _frame_of(film_id: int, second: int) -> Film:
+    """The film, if it has a frame for this second. Raises Http404."""
+    film = film_of(film_id)
+    if (
+        second > 999_999_999
+        or not film.files.run(film.searchable_run or 0).thumbnail(second).is_file()
+    ):
+        raise Http404
+    return film
+
+
+@router.get(
+    "/films/{number:film_id}/frames/{number:second}",
+    auth=ANYBODY,
+    response={200: schemas.Frame, **refusals(404)},
+    operation_id="get_frame",
+    url_name="frame",
+    summary="One frame",
+)
+def one_frame(request: HttpRequest, film_id: int, second: int) -> Any:
+    """The frame that stands for a second of a film: the first that is shown in it."""
+    film = _frame_of(film_id, second)
+    here = index.current()
+    time = here.time(film.pk, second)
+    time = float(second) if time is None else time
+    shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
+    shower = Shower(request)
+    return {
+        **shower.frame_name(film, second, time),
+        "film": shower.film_name(film),
+        "shot": {"number": shot.number + 1} if shot else None,
+        "scene": shower.scene(film, shot.start, shot.end) if shot else None,
+        "labels": sorted(here.labels([(film.pk, second)])[0]),
+        "citation": shower.citation(film, second, time),
+    }
+
+
+class Count(Schema):
+    """How many."""
+
+    count: int = Field(SIMILAR, ge=1, le=MOST, description="How many shots are wanted.")
+
+
+@router.get(
+    "/films/{number:film_id}/frames/{number:second}/similar",
+    auth=ANYBODY,
+    response={200: schemas.Similar, **refusals(400, 404)},
+    operation_id="similar_shots",
+    url_name="similar",
+    summary="What looks like a frame",
+)
+def similar(request: HttpRequest, film_id: int, second: int, asked: Query[Count]) -> Any:
+    """Other shots that look like this frame, most similar first."""
+    _frame_of(film_id, second)
+    return {"results": Shower(request).hits(search.similar(film_id, second, asked.count))}
+
+
+class Words(Schema):
+    """Which words."""
+
+    word: list[str] = Field(
+        min_length=1,
+        max_length=search.MOST_WORDS,
+        description="A word or a description; give several.",
+        examples=[["dog", "cat"]],
+    )
+
+
+@router.get(
+    "/films/{number:film_id}/frames/{number:second}/probabilities",
+    auth=ANYBODY,
+    response={200: schemas.Probabilities, **refusals(400, 404)},
+    operation_id="word_probabilities",
+    url_name="probabilities",
+    summary="Which word fits a frame",
+)
+def probabilities(
+    request: HttpRequest,  # noqa: ARG001
+    film_id: int,
+    second: int,
+    asked: Query[Words],
+) -> Any:
+    """How probable each of some words is for a frame, compared with the others."""
+    _frame_of(film_id, second)
+    found = search.probabilities(film_id, second, list(dict.fromkeys(asked.word)))
+    return {"results": [{"word": word, "probability": part} for word, part in found]}
+
+
+class Span(Schema):
+    """Which span of the film."""
+
+    start: float = Field(ge=0, description="Seconds of the film.", examples=[10.8])
+    end: float = Field(gt=0, description="Seconds of the film.", examples=[13.9])
+
+
+@router.get(
+    "/films/{number:film_id}/scene",
+    auth=ANYBODY,
+    response={200: schemas.Scene, **refusals(400, 404)},
+    operation_id="get_scene",
+    url_name="scene",
+    summary="Any span of a film",
+)
+def scene(request: HttpRequest, film_id: int, span: Query[Span]) -> Any:
+    """A span from the frame nearest to `start` up to `end`: where its clip can be had.
+
+    Clips are made when they are first asked for. They end with the film.
+    """
+    film = film_of(film_id)
+    clips.cut(film, film.clock.frame_from(span.start), film.clock.frame_from(span.end))
+    return Shower(request).scene(film, span.start, span.end)

@@ -1,0 +1,88 @@
+"""What requests with a token, and answers of the API, pass through."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.translation import gettext as _
+
+from gallery import tokens
+from gallery.api import errors
+from gallery.api.guard import SAFE
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+ROOT = "/api/"
+# Pictures, clips and exports: programs fetch them with the same token.
+GIVEN_OUT = {
+    *("thumbnail", "still", "frame_still", "probe_picture"),
+    *("clip", "exact_clip", "animation", "whole_film", "subtitles"),
+    *("board_csv", "board_edl", "board_otio", "download_export"),
+}
+
+
+def is_for_api(request: HttpRequest) -> bool:
+    """Whether a request is one to the API."""
+    return request.path_info.startswith(ROOT)
+
+
+class ErrorsAsJson:
+    """Whatever goes wrong below /api/ is told as JSON, whoever noticed; answers tell the limit."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Turn error pages into errors."""
+        response = self.get_response(request)
+        if not is_for_api(request):
+            return response
+        is_json = response.get("Content-Type", "").startswith("application/json")
+        if response.status_code >= HTTPStatus.BAD_REQUEST and not is_json:
+            told = errors.answer(response.status_code)
+            for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+                if name in response:
+                    told[name] = response[name]
+            response = told
+        limit = request.__dict__.get("api_limit")
+        if limit:
+            names = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+            for name, value in zip(names, limit, strict=True):
+                response[name] = str(value)
+        return response
+
+
+class BearerToken:
+    """A request with `Authorization: Bearer TOKEN` is one of the token's user.
+
+    It is good for the API, and for what the API gives addresses of, to read it. A token that is
+    none is refused by the API; elsewhere it may be a proxy's own, and is left alone.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Nothing is known yet of what is asked for."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
+        """Look up the token."""
+        kind, _space, secret = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not (is_for_api(request) or _is_given_out(request)):
+            return None
+        token = tokens.find(secret.strip())
+        if token is not None:
+            request.user = token.user
+            request.__dict__["api_token"] = token
+        elif is_for_api(request):
+            return errors.answer(
+                HTTPStatus.UNAUTHORIZED,
+                _("This token is not known. It may have been revoked; make a new one."),
+            )
+        return None
+
+
+def _is_given_out(request: HttpRequest) -> bool:
+    """Whether something is read that the API gives addresses of."""
+    match = request.resolver_match
+    return request.method in SAFE and match is not None and match.url_name in GIVEN_OUT

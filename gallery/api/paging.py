@@ -1,0 +1,65 @@
+"""Pages of long lists: `page` and `page_size` in, the list and the addresses around it out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Field, Schema
+from pydantic import AnyUrl
+
+MOST = 100  # on one page
+USUAL = 24
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+
+class Paging(Schema):
+    """Which part of a list is asked for."""
+
+    page: int = Field(1, ge=1, le=10_000, description="Which page, counted from 1.")
+    page_size: int = Field(USUAL, ge=1, le=MOST, description="How many on a page.")
+
+
+class Page(Schema, Generic[T]):
+    """A part of a list."""
+
+    results: list[T]
+    count: int = Field(description="How many there are on all pages.", examples=[1])
+    page: int = Field(description="Which page this is, counted from 1.", examples=[1])
+    page_size: int = Field(examples=[USUAL])
+    next: AnyUrl | None = Field(description="The address of the next page.", examples=[None])
+    previous: AnyUrl | None = Field(description="The one before.", examples=[None])
+
+
+def paged(
+    request: HttpRequest,
+    rows: "QuerySet[Any] | Sequence[Any]",
+    paging: Paging,
+    shown: Callable[[Any], object],
+) -> dict[str, Any]:
+    """A page of rows, each as `shown` gives it."""
+    first = (paging.page - 1) * paging.page_size
+    count = rows.count() if isinstance(rows, QuerySet) else len(rows)
+    return {
+        "results": [shown(row) for row in rows[first : first + paging.page_size]],
+        "count": count,
+        **around(request, paging.page, paging.page_size, first + paging.page_size < count),
+    }
+
+
+def around(request: HttpRequest, page: int, page_size: int, more: bool) -> dict[str, Any]:
+    """The addresses of the pages around one."""
+
+    def address(number: int) -> str:
+        asked = request.GET.copy()
+        asked["page"] = str(number)
+        return request.build_absolute_uri(f"{request.path}?{asked.urlencode()}")
+
+    return {
+        "page": page,
+        "page_size": page_size,
+        "next": address(page + 1) if more else None,
+        "previous": address(page - 1) if page > 1 else None,
+    }

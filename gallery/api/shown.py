@@ -1,0 +1,176 @@
+"""Films, frames, shots and scenes as the API shows them, with addresses that work elsewhere."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from gallery import access, clips
+from gallery import models as rows
+from gallery.models import Film
+from gallery.search import thumbnail_address
+from gallery.types import Hit, Spoken
+from gallery.views.common import with_posters
+
+Shown = dict[str, Any]
+
+
+def api_address(name: str, *arguments: object) -> str:
+    """The path of something in the API."""
+    return reverse(f"api:{name}", args=arguments)
+
+
+@dataclass(frozen=True)
+class Shower:
+    """Shows things to whoever made a request."""
+
+    request: HttpRequest
+
+    @cached_property
+    def _may_save(self) -> bool:
+        return access.may_download(self.request.user)
+
+    @cached_property
+    def _may_play(self) -> bool:
+        return access.may_play_films(self.request.user)
+
+    def absolute(self, path: str) -> str:
+        """A path of this site as an address that works anywhere."""
+        return self.request.build_absolute_uri(path)
+
+    def here(self, name: str, *arguments: object) -> str:
+        """The address of a page, a picture or a file."""
+        return self.absolute(reverse(name, args=arguments))
+
+    def resource(self, name: str, *arguments: object) -> str:
+        """The address of something in the API."""
+        return self.absolute(api_address(name, *arguments))
+
+    # --- films ----------------------------------------------------------------------------------
+
+    def film_name(self, film: Film) -> Shown:
+        """Which film."""
+        return {
+            "id": film.pk,
+            "title": film.title,
+            "year": film.year,
+            "url": self.resource("film", film.pk),
+        }
+
+    def film(self, film: Film) -> Shown:
+        """A film, one of `films_to_show`."""
+        poster = getattr(film, "poster_second", None) or 0
+        return {
+            **self.film_name(film),
+            "page": self.here("film", film.pk),
+            "poster": self.absolute(thumbnail_address(film, poster)),
+            "duration": film.duration,
+            "width": film.width,
+            "height": film.height,
+            "rate": str(film.rate),
+            "shots": film.shot_count,
+            "frames": film.frame_count,
+            "languages": sorted({one.language for one in film.subtitles.all()}),
+            "file": self.here("whole_film", film.pk) if self._may_play else None,
+        }
+
+    # --- frames, shots and scenes -------------------------------------------------------------
+
+    def frame_name(self, film: Film, second: int, time: float | None = None) -> Shown:
+        """Which frame: that of `second`, shown at `time` (seconds; None: as the rate has it)."""
+        if time is None:
+            time = film.clock.seconds(film.clock.frame_from(second))
+        return {
+            "second": second,
+            "time": time,
+            "timecode": film.clock.timecode(time),
+            "page": self.here("frame", film.pk, second),
+            "url": self.resource("frame", film.pk, second),
+            "thumbnail": self.absolute(thumbnail_address(film, second)),
+            "still": self.here("frame_still", film.pk, film.clock.frame(time), "jpg"),
+        }
+
+    def scene(self, film: Film, start: float, end: float) -> Shown:
+        """A span of a film, in seconds; what can be had of it is no longer than is allowed."""
+        clock = film.clock
+        first = clock.frame_from(start)
+        last = max(first + 1, min(clock.frame_from(end), clock.frame_from(film.duration)))
+        most = first + int(settings.MAX_CLIP_SECONDS * clock.grid)
+        animated = min(last, first + int(clips.ANIMATED_SECONDS * clock.grid))
+
+        def saved(name: str, *arguments: object) -> str | None:
+            return self.here(name, film.pk, first, *arguments) if self._may_save else None
+
+        return {
+            "start": clock.seconds(first),
+            "end": clock.seconds(last),
+            "first_frame": first,
+            "end_frame": last,
+            "timecode_in": clock.timecode_of(first),
+            "timecode_out": clock.timecode_of(last),
+            "clip": self.here("clip", film.pk, first, min(last, most)),
+            "exact_clip": saved("exact_clip", min(last, most)),
+            "webp": saved("animation", animated, "webp"),
+            "gif": saved("animation", animated, "gif"),
+        }
+
+    def shot(self, film: Film, shot: rows.Shot) -> Shown:
+        """A shot, and the frame in its middle."""
+        return {
+            "number": shot.number + 1,
+            "scene": self.scene(film, shot.start, shot.end),
+            "frame": self.frame_name(film, shot.second),
+        }
+
+    def citation(self, film: Film, second: int, time: float) -> str:
+        """How a frame is quoted."""
+        address = self.here("frame", film.pk, second)
+        return f"{film}, {film.clock.timecode(time)}, {address}"
+
+    # --- hits and lines -------------------------------------------------------------------------
+
+    def hits(self, found: Collection[Hit]) -> list[Shown]:
+        """Hits, with their films looked up in one query."""
+        films = Film.objects.in_bulk({hit.film for hit in found})
+        return [self._hit(hit, films[hit.film]) for hit in found if hit.film in films]
+
+    def _hit(self, hit: Hit, film: Film) -> Shown:
+        return {
+            "film": self.film_name(film),
+            "shot": {"number": hit.shot + 1},
+            "frame": self.frame_name(film, hit.second, hit.time),
+            "scene": self.scene(film, hit.start, hit.end),
+            "relevance": hit.relevance,
+            "score": hit.score,
+            "line": self._found_line(film, hit.line) if hit.line else None,
+            "more_in_film": hit.more_in_film,
+        }
+
+    def _found_line(self, film: Film, line: Spoken) -> Shown:
+        return {
+            **self._line(film, line.start, line.end, line.language, line.text),
+            "parts": [{"text": text, "asked": asked} for text, asked in line.parts],
+        }
+
+    def line(self, film: Film, line: rows.Line) -> Shown:
+        """A line of dialogue."""
+        return self._line(film, line.start, line.end, line.subtitles.language, line.text)
+
+    def _line(self, film: Film, start: float, end: float, language: str, text: str) -> Shown:
+        return {
+            "start": start,
+            "end": end,
+            "timecode": film.clock.timecode(start),
+            "language": language,
+            "text": text,
+        }
+
+
+def films_to_show(films: QuerySet[Film]) -> QuerySet[Film]:
+    """Films with what `Shower.film` asks of them."""
+    return with_posters(films).prefetch_related("subtitles")

@@ -1,0 +1,115 @@
+"""The API put together: its operations, its errors, its description."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, Throttled, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from ninja.renderers import JSONRenderer
+
+from gallery.api import boards, errors, films, finding, frames, service
+from gallery.api.docs import Page
+from gallery.api.errors import ApiError
+from gallery.api.guard import Limit, reader
+from gallery.errors import GalleryError
+
+DESCRIPTION = """\
+Find, watch, compare and quote scenes from a program: what the pages of this site can do, as JSON.
+
+Pages and API share one search, so the parameters of a search are those of its page's address.
+"""
+
+
+class Readable(JSONRenderer):
+    """Chinese is sent as it is written."""
+
+    json_dumps_params = {"ensure_ascii": False}
+
+
+class SceneApi(NinjaAPI):
+    """An API whose description says which operations need no token."""
+
+    def get_openapi_schema(self, **how: Any) -> OpenAPISchema:
+        """Tell that a token is optional where readers are let in without one."""
+        schema = super().get_openapi_schema(**how)
+        open_to_readers = {
+            operation.operation_id
+            for bound in self._get_bound_routers()
+            for view in bound.path_operations.values()
+            for operation in view.operations
+            if reader in (operation.auth_callbacks or ())
+        }
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                if operation["operationId"] in open_to_readers:
+                    operation["security"] = [{}, *operation["security"]]
+                for parameter in operation["parameters"]:
+                    # A list is what JSON Schema has; OpenAPI means something else by it.
+                    parameter.pop("examples", None)
+        return schema
+
+
+api = SceneApi(
+    title="Scene Search",
+    version="1.0.0",
+    description=DESCRIPTION,
+    urls_namespace="api",
+    docs=Page(),
+    renderer=Readable(),
+    throttle=Limit(),
+    openapi_extra={
+        "tags": [
+            {"name": "Search", "description": "Words, pictures and frames become scenes."},
+            {"name": "Films", "description": "What is in a film, and where."},
+            {"name": "Frames and scenes", "description": "One frame, or any span of a film."},
+            {"name": "Labels", "description": "What staff has named, as filters."},
+            {"name": "Boards", "description": "Scenes that a user collects; needs a token."},
+            {"name": "Service", "description": "About the API itself."},
+        ]
+    },
+)
+for router in (finding.router, films.router, frames.router, service.router, boards.router):
+    api.add_router("", router)
+
+
+def unknown(_request: HttpRequest) -> HttpResponse:
+    """Any other address below /api/."""
+    return errors.answer(404)
+
+
+@api.exception_handler(GalleryError)
+def _gallery_error(_request: HttpRequest, error: GalleryError) -> HttpResponse:
+    return errors.answer(errors.status_of(error), str(error))
+
+
+@api.exception_handler(ApiError)
+def _api_error(_request: HttpRequest, error: ApiError) -> HttpResponse:
+    return errors.answer(error.status, str(error))
+
+
+@api.exception_handler(Http404)
+def _not_found(_request: HttpRequest, _error: Http404) -> HttpResponse:
+    return errors.answer(404)
+
+
+@api.exception_handler(HttpError)
+def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    response = errors.answer(error.status_code)
+    if isinstance(error, Throttled) and error.wait:
+        response["Retry-After"] = str(error.wait)
+    return response
+
+
+@api.exception_handler(ValidationError)
+def _not_understood(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """A parameter or a field of the wrong kind: which, and why."""
+    details = [
+        {
+            "field": ".".join(str(part) for part in one["loc"][2:]) or str(one["loc"][-1]),
+            "message": one["msg"],
+        }
+        for one in error.errors
+    ]
+    sentence = "; ".join(f"{one['field']}: {one['message']}" for one in details)
+    return errors.answer(400, sentence, details)

@@ -1,0 +1,45 @@
+"""Tokens with which programs use this site in a user's name: only their SHA-256 is kept."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from gallery.errors import GalleryError
+from gallery.models import ApiToken
+
+BEGINNING = "scene_"  # of each token, so that people and programs recognise one that leaked
+MOST = 50  # tokens of one user
+NOTED = timedelta(minutes=1)  # how exactly it is known when a token was last used
+
+
+def make(user: int, name: str) -> tuple[ApiToken, str]:
+    """A new token of a user (an id) and its secret, which is shown now and never again.
+
+    Raises GalleryError when the user has too many.
+    """
+    if ApiToken.objects.filter(user=user).count() >= MOST:
+        raise GalleryError(
+            _("There are %(most)d tokens, and there can be no more. Revoke one first.")
+            % {"most": MOST}
+        )
+    secret = BEGINNING + secrets.token_urlsafe(32)
+    return ApiToken.objects.create(user_id=user, name=name, digest=_digest(secret)), secret
+
+
+def find(secret: str) -> ApiToken | None:
+    """The token with this secret, if its user may still log in; that it was used is noted."""
+    found = ApiToken.objects.select_related("user").filter(digest=_digest(secret)).first()
+    if found is None or not found.user.is_active:
+        return None
+    now = timezone.now()
+    long_ago = Q(last_used=None) | Q(last_used__lt=now - NOTED)
+    ApiToken.objects.filter(long_ago, pk=found.pk).update(last_used=now)
+    return found
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
