@@ -40,7 +40,7 @@ def _row(cut: Cut) -> list[str]:
     return [
         *(str(cut.number), cut.film.title, str(cut.film.year or "")),
         *(clock.timecode(start), clock.timecode(end)),
-        *(clock.source_timecode(start), clock.source_timecode(end)),
+        *cut.source_timecodes,
         *(f"{max(0.0, float(start)):.3f}", f"{float(end):.3f}", f"{float(end - start):.3f}"),
         *(f"{float(cut.film.rate):.3f}" if cut.film.rate else "", cut.note),
         *(cut.file, cut.link),

@@ -14,6 +14,7 @@ from fractions import Fraction
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
+from gallery.cutting import TIMECODE_RATES
 from gallery.models import Film
 from gallery.naming import file_name, one_line
 from gallery.timecodes import Clock
@@ -50,8 +51,13 @@ class Cut:
     @property
     def frames(self) -> tuple[int, int]:
         """Its first frame, and the one after its last, counted from the film's beginning."""
-        first = self.clock.frame(self.start)
-        return first, max(first + 1, self.clock.frame(self.end))
+        return frames_of(self.clock, self.start, self.end)
+
+    @property
+    def source_timecodes(self) -> tuple[str, str]:
+        """The file's own timecodes of `frames`."""
+        first, end = (self.clock.exact_seconds(frame) for frame in self.frames)
+        return self.clock.source_timecode(first), self.clock.source_timecode(end)
 
     @property
     def title(self) -> str:
@@ -69,6 +75,12 @@ class Cut:
         number = f"{self.film.pk:03d}"
         letters = re.sub(r"[^A-Z]", "", self.film.title.upper())
         return (letters or "FILM")[: REEL_LENGTH - len(number)] + number
+
+
+def frames_of(clock: Clock, start: float, end: float) -> tuple[int, int]:
+    """The first frame of a span, and the one after its last; as clips are cut, and at least one."""
+    first = clock.frame_from(start)
+    return first, max(first + 1, clock.frame_from(end))
 
 
 # --- OTIO ---------------------------------------------------------------------------------------
@@ -111,8 +123,10 @@ def _part_of_film(cut: Cut) -> Media:
 
 def _whole_file(cut: Cut, name: str) -> Media:
     first, end = cut.frames
-    rate = float(cut.clock.grid)
-    whole = TimeRange(RationalTime(0, rate), RationalTime(end - first, rate))
+    whole = _range(cut, first, end)
+    # Exact clips carry the film's timecode where MP4 can.
+    if not (cut.film.rate and cut.clock.nominal in TIMECODE_RATES):
+        whole = TimeRange(RationalTime(0, whole.duration.rate), whole.duration)
     return name, whole, whole
 
 
@@ -128,8 +142,8 @@ def _clip(cut: Cut, media: Media) -> otio.schema.Clip:
                 "note": cut.note,
                 "link": cut.link,
                 "film": cut.file,
-                "in": cut.clock.source_timecode(cut.start),
-                "out": cut.clock.source_timecode(cut.end),
+                "in": cut.source_timecodes[0],
+                "out": cut.source_timecodes[1],
             },
             "cmx_3600": {"reel": cut.reel},
         },

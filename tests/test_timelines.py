@@ -262,11 +262,15 @@ def test_otio_beside_the_clips_plays_them_as_they_are() -> None:
     first, second = otio.adapters.read_from_string(text, "otio_json").tracks[0]
     assert first.media_reference.target_url == "01 a.mp4"
     assert first.source_range == first.media_reference.available_range
-    assert first.source_range.start_time.value == 0
+    # The clips carry the timecode of the film.
+    assert first.source_range.start_time.value == 100
     assert first.source_range.duration == otio.opentime.RationalTime(48, 24000 / 1001)
     assert first.metadata["scene_search"]["film"] == "film 1.mkv"
     assert first.metadata["scene_search"]["in"] == "00:00:04:04"
     assert second.markers[0].marked_range == second.source_range
+    odd = otio_timeline("Board", [cut(film("12"), 100, 148)], {1: "01 a.mp4"})
+    (clip,) = otio.adapters.read_from_string(odd, "otio_json").tracks[0]
+    assert clip.source_range.start_time.value == 0
 
 
 def test_a_silent_film_leaves_a_gap_in_the_sound() -> None:

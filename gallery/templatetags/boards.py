@@ -1,7 +1,7 @@
 """Which scenes are collected already: two questions to the database for a whole page."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import template
 from django.template.context import RequestContext
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from gallery import boards
 from gallery.boards import Scene
 from gallery.models import Board, BoardScene
+from gallery.timelines import frames_of
 
 register = template.Library()
 _KEPT = "kept_scenes"
@@ -101,6 +102,23 @@ def scene_address(scene: BoardScene) -> str:
     """The page that plays a scene of a board, from its beginning to its end."""
     asked = urlencode({"in": f"{scene.start:.3f}", "out": f"{scene.end:.3f}"})
     return f"{reverse('frame', args=[scene.film_id, scene.second])}?{asked}"
+
+
+class Ends(NamedTuple):
+    """The first frame of a scene and the one after its last, and their timecodes."""
+
+    first: int
+    last: int
+    start: str
+    end: str
+
+
+@register.simple_tag
+def ends_of(scene: BoardScene) -> Ends:
+    """Where a scene of a board begins and ends, as clips are cut."""
+    clock = scene.film.clock
+    first, last = frames_of(clock, scene.start, scene.end)
+    return Ends(first, last, clock.timecode_of(first), clock.timecode_of(last))
 
 
 @register.filter

@@ -44,13 +44,21 @@ function follow() {
   drag.target?.scene.classList.add(drag.target.before ? "goes-before" : "goes-after");
 }
 
+// How far the pointer is beyond the part of the window where nothing scrolls; above is negative.
+function beyond() {
+  const below = Math.max(0, drag.y - (window.innerHeight - EDGE));
+  return below || Math.min(0, drag.y - EDGE);
+}
+
 function scrollAlong() {
   if (!drag?.lifted) return;
-  const below = drag.y - (window.innerHeight - EDGE);
-  const above = EDGE - drag.y;
-  if (below > 0) window.scrollBy(0, Math.min(below, EDGE) / 4);
-  else if (above > 0) window.scrollBy(0, -Math.min(above, EDGE) / 4);
-  if (below > 0 || above > 0) follow();
+  const far = beyond();
+  // Lifted at an edge, a scene is not meant to go there: only when the pointer comes back.
+  if (far === 0) drag.scrolls = true;
+  else if (drag.scrolls) {
+    window.scrollBy(0, Math.max(-EDGE, Math.min(far, EDGE)) / 4);
+    follow();
+  }
   requestAnimationFrame(scrollAlong);
 }
 
@@ -89,7 +97,7 @@ document.addEventListener("pointerdown", (event) => {
   drag = {
     scene: grip.closest(".board-scene"), lifted: false, target: null, pointer: event.pointerId,
     fromX: event.clientX, fromY: event.clientY, x: event.clientX, y: event.clientY,
-    scroll: window.scrollY,
+    scroll: window.scrollY, scrolls: false,
   };
 });
 
