@@ -84,6 +84,8 @@ urlpatterns = [
     path("picture/", finding.upload_picture, name="upload_picture"),
     path("films/", films.film_list, name="films"),
     path("films/<number:film_id>/", films.film, name="film"),
+    path("films/<number:film_id>/lines/", films.film_lines, name="film_lines"),
+    path("barcodes/<uid:uid>/<number:run>.jpg", films.barcode, name="barcode"),
     path("films/<number:film_id>/frames/<number:second>/", scenes.frame, name="frame"),
     path(
         "films/<number:film_id>/subtitles/<number:number>.vtt",

@@ -1,9 +1,11 @@
 """What several pages share."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import FileResponse, Http404, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.cache import cache_control
 from django.views.decorators.vary import vary_on_headers
 
@@ -24,6 +26,19 @@ def with_posters(films: QuerySet[Film]) -> QuerySet[Film]:
     """Films with `poster_second`, the frame that stands for each: the shot a third into it."""
     third = Shot.objects.filter(film=OuterRef("pk"), number__gte=OuterRef("shot_count") / 3)
     return films.annotate(poster_second=Subquery(third.order_by("number").values("second")[:1]))
+
+
+def hosts_of(request: HttpRequest) -> set[str]:
+    """The names under which this site is known, with their ports."""
+    return {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc} - {""}
+
+
+def nearest_frame(film: Film, time: float) -> int | None:
+    """The frame shown at a time of a film, or one close to it; None when there is none nearby."""
+    files = film.files.run(film.searchable_run or 0)
+    here = int(time)
+    around = (here, here - 1, here + 1, here - 2, here + 2)
+    return next((s for s in around if s >= 0 and files.thumbnail(s).is_file()), None)
 
 
 def jpeg(path: Path) -> HttpResponseBase:

@@ -3,9 +3,7 @@
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
@@ -16,8 +14,8 @@ from gallery.errors import GalleryError, IndexUnavailable
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
 from gallery.models import Film
 from gallery.types import Example, Query
-from gallery.views.asked import Asked
-from gallery.views.common import FOR_EVER, jpeg
+from gallery.views.asked import Asked, in_film
+from gallery.views.common import FOR_EVER, hosts_of, jpeg
 from gallery.views.welcome import welcome
 
 PAGES_UNASKED = 4  # pages that come by themselves while scrolling; then a button: there is a footer
@@ -35,11 +33,6 @@ def home(request: HttpRequest) -> HttpResponse:
         # Each search has one address, whichever form or pasted address it came from.
         return redirect(address(meant, page=meant.page))
     return _page(request, query)
-
-
-def hosts_of(request: HttpRequest) -> set[str]:
-    """The names under which this site is known, with their ports."""
-    return {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc} - {""}
 
 
 def _values(given: QueryDict) -> list[str]:
@@ -76,10 +69,12 @@ def _found(query: Query) -> dict[str, Any]:
     """What a page of hits shows."""
     results = search.search(query)
     first = (query.page - 1) * query.page_size + 1
+    one_film = Film.objects.filter(pk=query.film).first() if query.film else None
     found: dict[str, Any] = {
         "results": results,
         "first": first,
         "last": first + len(results.hits) - 1,
+        "at_a_glance": in_film(one_film)(query) if one_film else "",
     }
     if query.page > 1:
         found["before"] = address(query, page=query.page - 1)

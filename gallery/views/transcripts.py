@@ -1,0 +1,152 @@
+"""What is said in a film as its page lists it: in one language, part by part."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from gallery import dialogue
+from gallery.address import parameters
+from gallery.errors import GalleryError
+from gallery.models import Film, Line, Subtitles
+from gallery.types import Mode, Query, Spoken
+from gallery.views.asked import Choice
+from gallery.views.common import nearest_frame
+
+PART = 80  # lines in a part
+MOST_FOUND = 200  # lines that are marked
+
+TextParts = tuple[tuple[str, bool], ...]
+"""A text in pieces, each with whether it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLine:
+    """A line of a transcript; `frame` is the address of what is seen while it is said, or ""."""
+
+    start: float
+    end: float
+    language: str
+    frame: str
+    parts: TextParts
+    is_found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A part of a film's lines in one language; `before` and `after` are addresses or "".
+
+    `choices` are the languages there are; `found` the lines that hold the words of the query, in
+    whichever language; `place` is the address of the lines' own page.
+    """
+
+    choices: list[Choice]
+    language: str
+    lines: list[ShownLine]
+    found: list[ShownLine]
+    before: str
+    after: str
+    place: str
+
+
+def transcript(
+    film: Film, query: Query, given: Mapping[str, str], spoken: Sequence[Spoken] | None = None
+) -> Transcript | None:
+    """The part of a film's lines that an address asks for; None when the film has none.
+
+    lines=ID chooses the language by its subtitles, part=NUMBER the part, at=SECONDS the part that
+    is said then. `spoken` are the lines that hold the query's words; None: they are looked for.
+    """
+    rows = dialogue.labelled(film.subtitles.filter(line_count__gt=0))
+    if not rows:
+        return None
+    chosen = next((row for row, _label in rows if str(row.pk) == given.get("lines")), rows[0][0])
+    if spoken is None:
+        spoken = _spoken(film, query)
+    part, last = _part(chosen, given)
+    lines = Line.objects.filter(subtitles=chosen).order_by("start", "number")
+    marks = {(one.start, one.text): one.parts for one in spoken}
+    asked = parameters(replace(query, page=1))
+    here = reverse("film_lines", args=[film.pk])
+
+    def address(number: int) -> str:
+        pairs = [*asked, ("lines", str(chosen.pk)), ("part", str(number))]
+        return f"{here}?{urlencode(pairs)}"
+
+    def frame_at(time: float) -> str:
+        second = nearest_frame(film, time)
+        if second is None:
+            return ""
+        page = reverse("frame", args=[film.pk, second])
+        return f"{page}?{urlencode(asked)}" if asked else page
+
+    return Transcript(
+        choices=_choices(film, rows, chosen, asked),
+        language=chosen.language,
+        lines=[
+            ShownLine(
+                line.start,
+                line.end,
+                chosen.language,
+                frame_at((line.start + line.end) / 2),
+                marks.get((line.start, line.text), ((line.text, False),)),
+                (line.start, line.text) in marks,
+            )
+            for line in lines[(part - 1) * PART : part * PART]
+        ],
+        found=[
+            ShownLine(
+                one.start,
+                one.end,
+                one.language,
+                frame_at(one.record.time),
+                one.parts,
+                is_found=True,
+            )
+            for one in spoken
+        ],
+        before=address(part - 1) if part > 1 else "",
+        after=address(part + 1) if part < last else "",
+        place=f"{here}?{urlencode([*asked, ('lines', str(chosen.pk))])}",
+    )
+
+
+def _spoken(film: Film, query: Query) -> Sequence[Spoken]:
+    """The lines that hold the words; none when the index cannot answer: they are only marked."""
+    if not query.wanted or query.mode is Mode.SEEN:
+        return ()
+    try:
+        found = dialogue.find(query.wanted, (film.pk,), MOST_FOUND)
+    except GalleryError:
+        return ()
+    return sorted(found, key=lambda line: line.start)
+
+
+def _part(chosen: Subtitles, given: Mapping[str, str]) -> tuple[int, int]:
+    """The part that is asked for, and the last one there is; parts count from 1."""
+    count = Line.objects.filter(subtitles=chosen).count()
+    last = max(1, -(-count // PART))
+    at, part = given.get("at", ""), given.get("part", "")
+    if at.isdecimal():
+        before = Line.objects.filter(subtitles=chosen, start__lte=int(at[:9])).count()
+        return min(last, max(0, before - 1) // PART + 1), last
+    return (min(last, max(1, int(part[:9]))) if part.isdecimal() else 1), last
+
+
+def _choices(
+    film: Film,
+    rows: Sequence[tuple[Subtitles, str]],
+    chosen: Subtitles,
+    asked: list[tuple[str, str]],
+) -> list[Choice]:
+    here = film.get_absolute_url()
+    return [
+        Choice(
+            str(row.pk),
+            label,
+            f"{here}?{urlencode([*asked, ('lines', str(row.pk))])}",
+            row.pk == chosen.pk,
+        )
+        for row, label in rows
+    ]
