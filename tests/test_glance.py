@@ -203,4 +203,4 @@ def test_a_barcode_shows_the_colours_of_a_film_in_their_order(
     path.unlink()
     shutil.rmtree(film.files.run(1).folder / "thumbs")
     with Image.open(barcode.of_film(film)) as dark:
-        assert max(max(band) for band in dark.getextrema()) < 40  # type: ignore[type-var, arg-type]
+        assert max(max(band) for band in dark.getextrema()) < 40  # type: ignore[arg-type]
