@@ -1,0 +1,171 @@
+"""Queries changed piece by piece, and addresses of frames among their words."""
+
+from dataclasses import replace
+
+import pytest
+from django.http import QueryDict
+
+from gallery import composing, pasted
+from gallery.address import address, parameters
+from gallery.forms import SearchForm
+from gallery.models import Film
+from gallery.types import Example, Mode, Order, Query
+
+HOSTS = ("scenes.example.org:8000",)
+HERE = "http://scenes.example.org:8000"
+TOKEN = "0123456789abcdef" * 2
+WHOLE = Query(
+    words="a dog -snow",
+    words_weight=2,
+    avoid="night, rain",
+    examples=(Example(frame=(1, 40), weight=0.5), Example(picture=TOKEN)),
+    more=((2, 3),),
+    less=((2, 4), (2, 5)),
+    mode=Mode.SEEN,
+    order=Order.TIME,
+    films=(1, 2),
+    years=(1930, None),
+    labels=(7,),
+)
+
+
+def read(query: Query) -> Query:
+    """The query as the page at its address reads it."""
+    given = QueryDict(mutable=True)
+    for name, value in parameters(query):
+        given.appendlist(name, value)
+    return SearchForm(given).query()
+
+
+def test_all_of_a_query_stands_in_its_address() -> None:
+    assert read(WHOLE) == WHOLE
+    assert read(replace(WHOLE, page=3)) == replace(WHOLE, page=3)
+
+
+def test_an_example_is_added_once_and_removed() -> None:
+    more = composing.with_example(WHOLE, Example(frame=(9, 9)))
+    assert more.examples == (*WHOLE.examples, Example(frame=(9, 9)))
+    assert composing.with_example(more, Example(frame=(9, 9), weight=2)) == more
+    assert composing.without_example(more, Example(frame=(9, 9), weight=0.5)) == WHOLE
+    assert composing.without_example(WHOLE, Example(picture=TOKEN)).examples == WHOLE.examples[:1]
+    many = Query(words="dog")
+    for second in range(20):
+        many = composing.with_example(many, Example(frame=(1, second)))
+    assert [one.frame for one in many.examples] == [(1, second) for second in range(8, 20)]
+    assert read(many) == many
+
+
+def test_weights_go_up_and_down_in_steps() -> None:
+    assert (composing.lighter(1), composing.heavier(1)) == (0.5, 2)
+    assert (composing.lighter(0.5), composing.heavier(2)) == (None, None)
+    assert (composing.lighter(1.3), composing.heavier(1.3)) == (1, 2)
+    assert (composing.lighter(9), composing.heavier(0)) == (2, 0.5)
+    changed = composing.weighing(WHOLE, Example(picture=TOKEN), 2)
+    assert [one.weight for one in changed.examples] == [0.5, 2]
+
+
+def test_a_hit_is_marked_one_way_at_a_time() -> None:
+    right = composing.more_like(WHOLE, (2, 4))
+    assert (right.more, right.less) == (((2, 3), (2, 4)), ((2, 5),))
+    assert composing.more_like(right, (2, 4)).more == ((2, 3),)
+    wrong = composing.less_like(WHOLE, (2, 3))
+    assert (wrong.more, wrong.less) == ((), ((2, 4), (2, 5), (2, 3)))
+    assert composing.less_like(wrong, (2, 3)).less == WHOLE.less
+
+
+def test_what_is_avoided_can_be_let_in_again() -> None:
+    assert WHOLE.avoided == ("snow", "night", "rain")
+    assert composing.without_avoided(WHOLE, "snow").words == "a dog"
+    assert composing.without_avoided(WHOLE, "snow").avoided == ("night", "rain")
+    assert composing.without_avoided(WHOLE, "night").avoid == "rain"
+    assert composing.without_avoided(WHOLE, "night").words == WHOLE.words
+    phrase = Query(words='cat -"at night" film-noir')
+    assert composing.without_avoided(phrase, "at night").words == "cat film-noir"
+    both = Query(words="cat -snow", avoid="snow")
+    assert composing.without_avoided(both, "snow") == Query(words="cat")
+    assert Query(words='cat -""').avoided == ()
+
+
+def test_words_alone_are_let_go() -> None:
+    assert composing.without_words(WHOLE) == replace(
+        WHOLE, words="-snow", words_weight=1, mode=Mode.BOTH
+    )
+
+
+def test_similar_scenes_are_looked_for_in_the_same_part_of_the_library() -> None:
+    similar = composing.similar_to(WHOLE, (2, 9))
+    assert similar == Query(
+        examples=(Example(frame=(2, 9)),), films=(1, 2), years=(1930, None), labels=(7,)
+    )
+    everywhere = composing.without_filters(WHOLE)
+    assert (everywhere.films, everywhere.years, everywhere.labels) == ((), (None, None), ())
+    assert everywhere.words == WHOLE.words
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda query: composing.more_like(query, (2, 9)),
+        lambda query: composing.less_like(query, (2, 9)),
+        lambda query: composing.with_example(query, Example(frame=(2, 9))),
+        lambda query: composing.without_avoided(query, "snow"),
+        composing.without_words,
+        composing.without_filters,
+        lambda query: composing.in_mode(query, Mode.SAID),
+        lambda query: composing.in_order(query, Order.RELEVANCE),
+    ],
+)
+def test_a_changed_query_begins_at_its_first_page(change: object) -> None:
+    assert callable(change)
+    assert change(replace(WHOLE, page=4)).page == 1
+    assert "page" not in address(WHOLE)
+
+
+# --- addresses among the words --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "/films/3/frames/120/",
+        f"{HERE}/films/3/frames/120/",
+        f"{HERE}/films/3/frames/120/?q=a+dog&in=seen",
+        f"{HERE}/films/3/frames/120/#probabilities",
+    ],
+)
+def test_the_address_of_a_frame_is_an_example(written: str) -> None:
+    query = pasted.understood(Query(words=f"a dog {written} -snow", films=(3,)), HOSTS)
+    assert query == Query(words="a dog -snow", examples=(Example(frame=(3, 120)),), films=(3,))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "a dog",
+        "24/7",
+        "and/or  two  spaces",
+        "/films/",
+        "/films/3/",
+        "/films/3/frames/x/",
+        "http://elsewhere.example.org/films/3/frames/120/",
+        "ftp://scenes.example.org:8000/films/3/frames/120/",
+        "http://scenes.example.org/films/3/frames/120/",
+        "http://[/films/3/frames/1/",
+        "//films/3/frames/120/",
+    ],
+)
+def test_other_words_stay_as_they_are(words: str) -> None:
+    query = Query(words=words)
+    assert pasted.understood(query, HOSTS) is query
+
+
+@pytest.mark.django_db
+def test_the_picture_of_a_frame_and_a_picture_searched_with_are_examples() -> None:
+    film = Film.objects.create(title="A", sha256="a")
+    for kind in ("thumbs", "stills"):
+        query = pasted.understood(Query(words=f"{HERE}/{kind}/{film.uid}/1/12.jpg"), HOSTS)
+        assert query == Query(examples=(Example(frame=(film.pk, 12)),))
+    gone = Query(words="/thumbs/0123456789abcdef/1/12.jpg")
+    assert pasted.understood(gone, HOSTS) is gone
+    query = pasted.understood(Query(words=f"/pictures/{TOKEN}.jpg /films/1/frames/2/"), HOSTS)
+    assert query.examples == (Example(picture=TOKEN), Example(frame=(1, 2)))
