@@ -163,6 +163,29 @@ def test_another_board_is_chosen_in_a_dialog(
     assert errors == []
 
 
+def test_a_scene_is_collected_where_it_is_watched(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    tab.goto(f"{web_server.url}/films/{demo_film.pk}/frames/12/?in=290f&out=350f")
+    tab.keyboard.press("c")
+    own = tab.locator("main .collect:not(.card > .collect)")
+    expect(own.locator(".collect-done")).to_have_text("Collected ✓ in My scenes")
+    own.get_by_role("link", name="My scenes").click()
+    board = board_of(tab)
+    assert [(scene.start, scene.end) for scene in board.scenes.all()] == [
+        (pytest.approx(290 / 24, abs=1e-3), pytest.approx(350 / 24, abs=1e-3))
+    ]
+    # And back: its picture leads to the same scene, which is known there as collected.
+    tab.locator(".board-scene a").first.click()
+    assert tab.url.endswith("?in=290f&out=350f")
+    own.get_by_role("button", name="Undo").click()
+    expect(own.get_by_role("button", name="Collect")).to_be_visible()
+    expect(tab.locator("#collected-count")).to_be_empty()
+    own.get_by_role("link", name="Choose a board").click()
+    expect(tab.locator("#chooser")).to_be_visible()
+    assert errors == []
+
+
 def test_who_has_the_link_looks_and_copies_but_changes_nothing(
     web_server: Web, demo_film: Film, tab: Page, browser: Browser
 ) -> None:
@@ -255,7 +278,7 @@ def test_everything_works_without_javascript(
     tab.locator(".menu summary", has_text="Edit").click()
     tab.get_by_role("link", name="Delete this board").click()
     tab.get_by_role("button", name="Delete the board").click()
-    expect(tab.locator("h2")).to_contain_text("No board yet")
+    expect(tab.locator("main h2")).to_contain_text("No board yet")
     context.close()
 
 

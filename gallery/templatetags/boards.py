@@ -97,13 +97,6 @@ def collected_count(context: RequestContext) -> Any:
     return SimpleLazyObject(lambda: boards.count_scenes(visitor))
 
 
-@register.filter
-def scene_address(scene: BoardScene) -> str:
-    """The page that plays a scene of a board, from its beginning to its end."""
-    asked = urlencode({"in": f"{scene.start:.3f}", "out": f"{scene.end:.3f}"})
-    return f"{reverse('frame', args=[scene.film_id, scene.second])}?{asked}"
-
-
 class Ends(NamedTuple):
     """The first frame of a scene and the one after its last, and their timecodes."""
 
@@ -119,6 +112,14 @@ def ends_of(scene: BoardScene) -> Ends:
     clock = scene.film.clock
     first, last = frames_of(clock, scene.start, scene.end)
     return Ends(first, last, clock.timecode_of(first), clock.timecode_of(last))
+
+
+@register.filter
+def scene_address(scene: BoardScene) -> str:
+    """The page that plays a scene of a board, from its first frame to its last."""
+    ends = ends_of(scene)
+    asked = urlencode({"in": f"{ends.first}f", "out": f"{ends.last}f"})
+    return f"{reverse('frame', args=[scene.film_id, scene.second])}?{asked}"
 
 
 @register.filter
