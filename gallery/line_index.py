@@ -86,9 +86,9 @@ class Expression:
             return f"@words:({inside})"
         return f"((@words:({inside}))=>{{$slop: 0; $inorder: true;}})"
 
-    def stem(self, stem: str) -> str:
-        """Lines that hold a word with this stem."""
-        return f"@stems:({self.value(stem)})"
+    def stems(self, stems: Iterable[str]) -> str:
+        """Lines that hold a word with one of these stems."""
+        return f"@stems:({'|'.join(self.value(stem) for stem in stems)})"
 
     def nearly(self, form: str, wrong: int) -> str:
         """Lines that hold a word that differs from this one by so many letters (1 or 2)."""
@@ -245,11 +245,18 @@ class LineIndex:
         films = (int(key.rpartition(b":")[2]) for key in keys)
         return {film: _text(state or b"") for film, state in zip(films, found, strict=True)}
 
-    def count(self, film: int | None = None) -> int:
-        """How many lines are here, of one film or of all."""
+    def lines(self) -> int:
+        """How many lines are here."""
+        with speaking_plainly():
+            info = self._info(self.alias)
+        if info is None:
+            raise IndexMissing
+        return int(info["num_docs"])
+
+    def count(self, film: int) -> int:
+        """How many lines of a film are here."""
         expression = Expression()
-        text = expression.tag("film", [film]) if film is not None else "*"
-        return self.total(text, expression)
+        return self.total(expression.tag("film", [film]), expression)
 
     # --- asking -----------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ class LineSearch:
             return " ".join(
                 expression.nearly(unit.forms[0], most_wrong(unit.forms[0]))
                 if unit in misspelt
-                else _held(expression, unit, group)
+                else _held(expression, unit, [group])
                 for unit in self.wording.needed(group)
             )
 
@@ -70,14 +70,16 @@ class LineSearch:
 
         def in_language(group: str) -> str:
             needed = self.wording.needed(group)
-            quoted = [_held(expression, unit, group) for unit in needed if unit.quoted]
+            quoted = [_held(expression, unit, [group]) for unit in needed if unit.quoted]
             some = [
-                _held(expression, piece, group)
+                _held(expression, piece, [group])
                 for unit in needed
                 if not unit.quoted
                 for piece in unit.pieces
             ]
-            return " ".join([*quoted, f"({' | '.join(some)})"]) if some else " ".join(quoted)
+            # What is quoted is needed; the rest only makes a line better.
+            rest = [f"{'~' if quoted else ''}({' | '.join(some)})"] if some else []
+            return " ".join(quoted + rest)
 
         return self._in_any_language(expression, in_language)
 
@@ -89,26 +91,23 @@ class LineSearch:
 
     def _weighed(self) -> tuple[dict[Unit, float], frozenset[Unit]]:
         """How much each unit tells, the rarer the more; and the words that no line holds."""
-        lines = self.here.count()
+        lines = self.here.lines()
         weights: dict[Unit, float] = {}
         misspelt: set[Unit] = set()
         for unit in self.wording.units:
             expression = Expression()
-            asked = _either(
-                f"({expression.tag('group', [g])} {_held(expression, unit, g)})"
-                for g in self.groups
-            )
-            held_by = self.here.total(asked, expression)
+            # Without looking at the line's language: this reads one list of the index only.
+            held_by = self.here.total(_held(expression, unit, self.groups), expression)
             weights[unit] = math.log(1 + lines / (held_by + 0.5))
             if not held_by and unit.is_word and most_wrong(unit.forms[0]):
                 misspelt.add(unit)
         return weights, frozenset(misspelt)
 
 
-def _held(expression: Expression, unit: Unit, group: str) -> str:
-    """The condition that a line of a language holds a unit."""
+def _held(expression: Expression, unit: Unit, groups: Iterable[str]) -> str:
+    """The condition that a line of these languages holds a unit."""
     if unit.is_word:
-        return expression.stem(words.stem(unit.forms[0], group))
+        return expression.stems({words.stem(unit.forms[0], group): None for group in groups})
     return expression.phrase(unit.forms)
 
 
@@ -134,12 +133,13 @@ def ranked(found: Iterable[FoundLine], judge: Judge) -> list[Spoken]:
     return list(best.values())
 
 
-def _rank(one: FoundLine, verdict: Verdict) -> tuple[bool, float, float, float, int, float]:
+def _rank(one: FoundLine, verdict: Verdict) -> tuple[float, ...]:
     record = one.line.record
     return (
         not verdict.complete,
         -verdict.held,
         -verdict.together,
+        -verdict.filled,
         -one.score,
         record.film,
         one.line.start,

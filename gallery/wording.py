@@ -17,6 +17,7 @@ from gallery import words
 from gallery.words import Term
 
 MOST_UNITS = 40  # of a wording that are looked for; nobody remembers more of a line
+LONGEST_PHRASE = 60  # terms that are looked for side by side
 SHORTEST_TYPO = 4  # letters from which on a word may have a letter wrong,
 LONG_WORD = 8  # and from which on two
 _QUOTED = regex.compile(r'["“”„«»＂「『]([^"“”„«»＂「」『』]+)["“”„«»＂」』]')
@@ -70,12 +71,12 @@ def understood(text: str) -> Wording:
     for piece, quoted in _pieces(text):
         terms = words.terms(piece)
         if quoted and terms:
-            forms = tuple(term.form for term in terms)
+            forms = tuple(term.form for term in terms[:LONGEST_PHRASE])
             units.append(Unit(forms, characters=all(t.character for t in terms), quoted=True))
             stretches.append(forms)
             continue
         for run in _runs(terms):
-            stretches.append(tuple(term.form for term in run))
+            stretches.append(tuple(term.form for term in run[:LONGEST_PHRASE]))
             units += _cut(run)
     chosen = tuple(dict.fromkeys(units))[:MOST_UNITS]
     return Wording(chosen, tuple(dict.fromkeys(stretches))[:MOST_UNITS])
@@ -106,11 +107,11 @@ def _runs(terms: Sequence[Term]) -> list[list[Term]]:
 
 
 def _cut(run: Sequence[Term]) -> list[Unit]:
-    forms = tuple(term.form for term in run)
+    forms = tuple(term.form for term in run[: MOST_UNITS * 2])
     if not run[0].character:
         return [Unit((form,)) for form in forms]
     if any(len(form) > 1 for form in forms):
-        return [Unit(forms, characters=True)]
+        return [Unit(forms[:LONGEST_PHRASE], characters=True)]
     return [Unit(tuple(word), characters=True) for word in words.parts("".join(forms))]
 
 
@@ -158,13 +159,14 @@ class Verdict:
     """How well a line answers a wording.
 
     `complete`: it holds all that is needed. `held` is the part of it, 0 to 1; `together` the
-    part of the wording that stands in the line as it was typed. `parts` is the text in pieces, each
-    with whether it was asked for.
+    part of the wording that stands in the line as it was typed; `filled` the part of the line that
+    was asked for. `parts` is the text in pieces, each with whether it was asked for.
     """
 
     complete: bool
     held: float
     together: float
+    filled: float
     parts: tuple[tuple[str, bool], ...]
 
 
@@ -196,8 +198,9 @@ class Judge:
             marked.update(at for place in places for at in place)
         if not marked:
             return None
-        parts = _parts(line, self._beside(line, marked))
-        return Verdict(complete, held / total, self._together(line), parts)
+        marked = self._beside(line, marked)
+        filled = len(marked) / len(line.terms)
+        return Verdict(complete, held / total, self._together(line), filled, _parts(line, marked))
 
     def _held(self, line: Line, unit: Unit) -> tuple[float, list[range]]:
         """How much of a unit a line holds, 0 to 1, and where."""

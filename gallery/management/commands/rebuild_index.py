@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 here.drop(film_id)
             here.tend()
             dialogue.tend()
-            lines = dialogue.current().count()
+            lines = dialogue.current().lines()
         except GalleryError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(

@@ -1,0 +1,62 @@
+"""Films of which only the dialogue matters: rows and lines, no pictures."""
+
+from collections.abc import Sequence
+
+from gallery import dialogue, weights
+from gallery.models import Film, Line, Subtitles
+from gallery.types import FrameRecord, Spoken
+
+SHOT = 4  # seconds, and frames, of each shot
+
+
+def frames(film: int, shots: int) -> list[FrameRecord]:
+    """A frame a second, in shots of SHOT seconds each."""
+    return [
+        FrameRecord(
+            film, second, float(second), second // SHOT,
+            float(second // SHOT * SHOT), float((second // SHOT + 1) * SHOT),
+        )
+        for second in range(shots * SHOT)
+    ]  # fmt: skip
+
+
+def spoken_film(title: str = "Film", **said: Sequence[str]) -> Film:
+    """A searchable film in which, in each language, line n is said over shot n.
+
+    A language may be written with an underscore: zh_Hans.
+    """
+    shots = max((len(lines) for lines in said.values()), default=1)
+    film = Film.objects.create(
+        title=title, sha256=f"{title}-{Film.objects.count()}", state=Film.State.READY,
+        searchable_run=1, tracks_run=1, model=weights.current().fingerprint,
+        duration=float(shots * SHOT), frame_count=shots * SHOT, shot_count=shots,
+    )  # fmt: skip
+    for language, lines in said.items():
+        add_lines(film, language.replace("_", "-"), lines)
+    dialogue.put(film.pk, frames(film.pk, shots))
+    return film
+
+
+def add_lines(film: Film, language: str, lines: Sequence[str]) -> Subtitles:
+    row = Subtitles.objects.create(
+        film=film, language=language, source=Subtitles.Source.UPLOADED, line_count=len(lines)
+    )
+    Line.objects.bulk_create(
+        Line(subtitles=row, number=n, start=n * SHOT + 0.5, end=n * SHOT + 3.0, text=text)
+        for n, text in enumerate(lines)
+    )
+    return row
+
+
+def texts(words: str, count: int = 50, film: Film | None = None) -> list[str]:
+    """The lines that are found, best first."""
+    return [line.text for line in found(words, count, film)]
+
+
+def found(words: str, count: int = 50, film: Film | None = None) -> list[Spoken]:
+    return dialogue.find(words, [film.pk] if film else None, count)
+
+
+def marked(line: Spoken) -> list[str]:
+    """What is marked in a line."""
+    return [text for text, is_marked in line.parts if is_marked]
