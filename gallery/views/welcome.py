@@ -42,7 +42,7 @@ def _wall(films: list[Film], chance: random.Random) -> list[Pictured]:
     if not films:
         return []
     each = -(-ON_THE_WALL // len(films))
-    wanted = [Q(film=film, number__in=_spread(film.shot_count, each, chance)) for film in films]
+    wanted = [Q(film=film, number__in=_some(film.shot_count, each, chance)) for film in films]
     seconds: dict[int, list[int]] = {film.pk: [] for film in films}
     for film, second in Shot.objects.filter(reduce(or_, wanted)).values_list("film", "second"):
         seconds[film].append(second)
@@ -53,11 +53,10 @@ def _wall(films: list[Film], chance: random.Random) -> list[Pictured]:
     return in_turn[:ON_THE_WALL]
 
 
-def _spread(count: int, each: int, chance: random.Random) -> list[int]:
-    """The numbers of some shots, one from each stretch of a film, its ends left out."""
-    first, last = count * EDGE, count * (1 - EDGE)
-    step = (last - first) / each
-    return sorted({int(first + step * (n + chance.random())) for n in range(each)})
+def _some(count: int, each: int, chance: random.Random) -> list[int]:
+    """The numbers of some of a film's shots, its ends left out."""
+    inner = range(int(count * EDGE), max(1, int(count * (1 - EDGE))))
+    return chance.sample(inner, min(each, len(inner)))
 
 
 def _line(films: list[Film], chance: random.Random) -> Line | None:

@@ -1,0 +1,525 @@
+"""The search page and a film's page without JavaScript: everything is a link or a form."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from gallery import glance, weights
+from gallery.models import Film, Label, LabelCount
+from gallery.views.transcripts import PART
+from tests.lines import SHOT, add_lines
+from tests.test_search import synthetic_film
+from tests.test_views import body, cards
+
+
+class Links(HTMLParser):
+    """The links of a page: their addresses by their classes, and by what they say."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.by_class: dict[str, list[str]] = {}
+        self.by_text: dict[str, str] = {}
+        self.current: set[str] = set()
+        self._open: tuple[str, dict[str, str | None]] | None = None
+        self._text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "a" and given.get("href"):
+            self._open, self._text = (given["href"] or "", given), ""
+            for name in (given.get("class") or "").split():
+                self.by_class.setdefault(name, []).append(given["href"] or "")
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and self._open:
+            text = " ".join(self._text.split())
+            self.by_text.setdefault(text, self._open[0])
+            if self._open[1].get("aria-current"):
+                self.current.add(text)
+            self._open = None
+
+
+def links(response: Any) -> Links:
+    return Links(body(response))
+
+
+def asked(address: str) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(address).query)
+
+
+def hidden(response: Any, form: str) -> dict[str, list[str]]:
+    """The hidden fields of a form, by its id."""
+    inside = body(response).partition(f'id="{form}"')[2].partition("</form>")[0]
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', inside):
+        found.setdefault(name, []).append(unescape(value))
+    return found
+
+
+# --- the query as parts ---------------------------------------------------------------------------
+
+
+def test_words_alone_stand_in_the_box_only(page: Client, demo_film: Film) -> None:
+    response = page.get("/", {"q": "a dog"})
+    assert 'class="part ' not in body(response)
+    assert 'value="a dog"' in body(response)
+
+
+def test_every_part_can_be_removed_and_weighed(page: Client, demo_film: Film) -> None:
+    film = demo_film.pk
+    given = {"q": "a dog -snow", "frame": f"{film}-40", "more": f"{film}-64", "less": f"{film}-12"}
+    response = page.get("/", {**given, "film": film, "from": 1900})
+    text = body(response)
+    for kind in ("words", "frame", "more", "less", "avoided", "film", "years"):
+        assert text.count(f"is-{kind}") == 1, kind
+    removing = links(response).by_class["remove"]
+    names = [{name for name, _value in asked(address)} for address in removing]
+    whole = {"q", "frame", "more", "less", "film", "from"}
+    # Without the words, what is to be avoided stays in the box.
+    assert [whole - one for one in names] == [
+        set(), {"frame"}, {"more"}, {"less"}, set(), {"film"}, {"from"},
+    ]  # fmt: skip
+    assert dict(asked(removing[0]))["q"] == "-snow"
+    assert dict(asked(removing[4]))["q"] == "a dog"
+    for address in removing:
+        assert page.get(address).status_code == 200
+    weights = re.findall(r'<span class="weigh".*?</span>\s*</a>\s*</span>', text, re.DOTALL)
+    assert len(weights) == 2
+    heavier = next(a for t, a in links(response).by_text.items() if t.startswith("Counts more: a"))
+    assert dict(asked(heavier))["w"] == "2"
+    lighter = [a for t, a in links(response).by_text.items() if t.startswith("Counts less: The")]
+    assert dict(asked(lighter[0]))["frame"] == f"{film}-40*0.5"
+    assert links(response).by_text["Start over"] == "/"
+
+
+def test_new_words_keep_the_rest_of_the_query(page: Client, demo_film: Film) -> None:
+    frame, more = f"{demo_film.pk}-40*2", f"{demo_film.pk}-64"
+    response = page.get("/", {"q": "dog", "w": 0.5, "frame": frame, "more": more, "sort": "time"})
+    expected = {"w": ["0.5"], "frame": [frame], "more": [more], "sort": ["time"]}
+    assert hidden(response, "search") == expected
+    assert hidden(response, "picture-form") == {
+        "csrfmiddlewaretoken": hidden(response, "picture-form")["csrfmiddlewaretoken"],
+        "q": ["dog"],
+        **expected,
+    }
+
+
+def upload(page: Client, film: Film, second: int, pairs: list[tuple[str, str]]) -> Any:
+    """Send the frame of a second as a picture, with the rest of the query as the form has it."""
+    still = film.files.run(film.searchable_run or 0).thumbnail(second).read_bytes()
+    fields: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    fields.setdefault("picture", []).append(SimpleUploadedFile("a.jpg", still))
+    return page.post(reverse("upload_picture"), fields)
+
+
+def test_a_picture_is_added_to_the_query(page: Client, demo_film: Film) -> None:
+    rest = [("q", "a dog"), ("not", "snow"), ("less", f"{demo_film.pk}-12")]
+    first = upload(page, demo_film, 30, [*rest, ("film", str(demo_film.pk))])
+    assert first.status_code == 302
+    pairs = asked(first.url)
+    assert [name for name, _value in pairs] == ["q", "not", "picture", "less", "film"]
+    assert [pair for pair in pairs if pair[0] in ("q", "not", "less")] == rest
+    second = asked(upload(page, demo_film, 60, pairs).url)
+    assert [name for name, _value in second].count("picture") == 2
+    third = upload(page, demo_film, 30, second)
+    assert asked(third.url) == second
+    shown = page.get(third.url)
+    assert shown.status_code == 200
+    assert body(shown).count("is-picture") == 2
+
+
+def test_a_refused_picture_leaves_the_query_as_it_was(page: Client, demo_film: Film) -> None:
+    given = {"q": "a dog", "not": "snow", "picture": SimpleUploadedFile("a.jpg", b"no picture")}
+    response = page.post(reverse("upload_picture"), given)
+    assert response.status_code == 400
+    assert "This is not a picture" in body(response)
+    assert 'value="a dog"' in body(response)
+    assert "<s>snow</s>" in body(response)
+
+
+def test_an_address_of_a_frame_among_the_words_becomes_an_example(
+    page: Client, demo_film: Film
+) -> None:
+    frame = f"http://testserver/films/{demo_film.pk}/frames/40/?q=cat"
+    response = page.get("/", {"q": f"at night {frame}", "film": demo_film.pk})
+    assert response.status_code == 302
+    assert asked(response.url) == [
+        ("q", "at night"), ("frame", f"{demo_film.pk}-40"), ("film", str(demo_film.pk)),
+    ]  # fmt: skip
+    in_film = page.get(demo_film.get_absolute_url(), {"q": frame})
+    assert in_film.url == f"{demo_film.get_absolute_url()}?frame={demo_film.pk}-40"
+
+
+def test_a_search_has_one_address_whatever_form_it_came_from(page: Client, demo_film: Film) -> None:
+    sent = {"q": "dog", "not": "", "from": "", "to": "", "w": "", "sort": "relevance", "page": "2"}
+    response = page.get("/", sent)
+    assert (response.status_code, response.url) == (302, "/?q=dog&page=2")
+    assert page.get(response.url).status_code == 200
+    assert page.get("/", {"q": ""}).url == "/?"
+
+
+def test_what_to_avoid_needs_something_to_look_for(page: Client, demo_film: Film) -> None:
+    response = page.get("/", {"q": "-snow"})
+    assert response.status_code == 400
+    assert "not only what to avoid" in body(response)
+    assert "<s>snow</s>" in body(response)
+
+
+# --- what a hit can be used for -------------------------------------------------------------------
+
+
+def test_a_hit_can_be_marked_and_its_like_looked_for(page: Client, demo_film: Film) -> None:
+    response = page.get("/", {"q": "a dog", "not": "snow", "film": demo_film.pk})
+    first = cards(response)[0]
+    key = f"{first[0]}-{first[1]}"
+    found = links(response).by_class
+    rest = [("q", "a dog"), ("not", "snow"), ("film", str(demo_film.pk))]
+    assert sorted(asked(found["more-like"][0])) == sorted([*rest, ("more", key)])
+    assert sorted(asked(found["less-like"][0])) == sorted([*rest, ("less", key)])
+    assert asked(found["similar"][0]) == [("frame", key), ("film", str(demo_film.pk))]
+    assert asked(found["shown"][0]) == rest
+    marked = page.get(found["more-like"][0])
+    at = cards(marked).index(first)
+    assert sorted(asked(links(marked).by_class["more-like"][at])) == sorted(rest)
+    without = page.get(found["less-like"][0])
+    assert first not in cards(without)
+    assert body(without).count("is-less") == 1
+
+
+def test_a_film_with_more_hits_says_so_once(page: Client, demo_film: Film) -> None:
+    for number in range(8):
+        synthetic_film(f"Other {number}", 4, 3, number)
+    response = page.get("/", {"q": "a dog"})
+    of_demo = [film for film, _second in cards(response)].count(demo_film.pk)
+    assert of_demo == 4
+    (more,) = links(response).by_class["more-here"]
+    assert asked(more) == [("q", "a dog"), ("film", str(demo_film.pk))]
+    last = body(response).rindex(f'data-film="{demo_film.pk}"')
+    assert last < body(response).index('class="more-here"')
+    only = page.get(more)
+    assert {film for film, _second in cards(only)} == {demo_film.pk}
+    assert links(only).by_text["The film at a glance"] == f"/films/{demo_film.pk}/?q=a+dog"
+
+
+def test_relevance_is_said_in_percent_and_never_as_a_cosine(page: Client, demo_film: Film) -> None:
+    text = body(page.get("/", {"q": "a dog in the snow"}))
+    parts = [int(part) for part in re.findall(r'aria-label="Relevance (\d+)\xa0%"', text)]
+    assert len(parts) == 24
+    assert parts[0] == 100
+    assert parts == sorted(parts, reverse=True)
+    assert "cosine" not in text
+
+
+def test_the_line_that_is_said_stands_under_its_picture(page: Client, demo_film: Film) -> None:
+    response = page.get("/", {"q": "flight moon", "in": "said"})
+    quote = re.search(r'<q lang="en">(.*?)</q>', body(response))
+    assert quote
+    assert re.sub("<.*?>", "", quote[1]).startswith("Sorry, madam.")
+    assert "<mark>flight</mark>" in quote[1]
+    assert "<mark>moon</mark>" in quote[1]
+    chinese = body(page.get("/", {"q": "月球", "in": "said"}))
+    assert re.search(r'<q lang="zh[^"]*">.*?<mark>月球</mark>', chinese)
+
+
+def test_the_switch_says_where_words_are_looked_for(page: Client, demo_film: Film) -> None:
+    response = page.get("/", {"q": "moon", "not": "night"})
+    found = links(response)
+    assert {"Both", "Best first"} <= found.current
+    assert asked(found.by_text["Said"]) == [("q", "moon"), ("not", "night"), ("in", "said")]
+    said = page.get(found.by_text["Said"])
+    assert {"Said", "Best first"} <= links(said).current
+    assert len(cards(said)) < len(cards(response))
+    assert asked(links(said).by_text["Both"]) == [("q", "moon"), ("not", "night")]
+    # Nothing can be said of a picture, nor in films without lines.
+    assert "Said" not in links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
+    demo_film.subtitles.all().delete()
+    assert "Said" not in links(page.get("/", {"q": "moon"})).by_text
+
+
+def test_hits_can_stand_in_the_order_of_time(page: Client, demo_film: Film) -> None:
+    response = page.get("/", {"q": "a dog"})
+    by_time = page.get(links(response).by_text["By time"])
+    seconds = [second for _film, second in cards(by_time)]
+    assert seconds == sorted(seconds)
+    assert "in order of time" in body(by_time)
+
+
+# --- filters --------------------------------------------------------------------------------------
+
+
+def test_filters_are_fields_of_the_search(page: Client, demo_film: Film) -> None:
+    Film.objects.filter(pk=demo_film.pk).update(year=1931)
+    other = synthetic_film("Other", 6, 3, 1)  # of 1999
+    response = page.get("/", {"q": "a dog", "film": [demo_film.pk, other.pk], "from": 1950})
+    text = body(response)
+    assert {film for film, _second in cards(response)} == {other.pk}
+    for field in ('name="not"', 'name="from"', 'name="to"'):
+        assert re.search(rf'form="search"[^>]*{field}', text), field
+    assert len(re.findall(r'name="film"[^>]* checked', text)) == 2
+    assert 'value="1950"' in text
+    assert 'placeholder="1999"' in text
+    assert "(3 filters)" in text
+    assert asked(links(response).by_text["Clear filters"]) == [("q", "a dog")]
+    assert "from 1950 on" in text
+
+
+def test_labels_are_filters_with_counts(page: Client, demo_film: Film) -> None:
+    assert "Labels" not in body(page.get("/", {"q": "a dog"}))
+    night = Label.objects.create(name="Night", prompts="night", model=demo_film.model)
+    LabelCount.objects.create(label=night, film=demo_film, shots=7)
+    Label.objects.create(name="Unused", prompts="x", model=demo_film.model)
+    response = page.get("/", {"q": "a dog", "label": night.pk})
+    text = body(response)
+    assert re.search(r'Night <span class="pill-count">7</span>', text)
+    assert f'id="label-{night.pk}" value="{night.pk}" checked' in text
+    assert "Unused" not in text
+    assert text.count("is-label") == 1
+
+
+def test_no_scene_in_a_part_of_the_library_is_told(page: Client, demo_film: Film) -> None:
+    response = page.get("/", {"q": "a dog", "to": 1890})
+    assert response.status_code == 200
+    assert "No scene that can be searched is in this part of the library." in body(response)
+    assert asked(links(response).by_text["Look in the whole library"]) == [("q", "a dog")]
+    nobody = page.get("/", {"q": "xylophone", "in": "said"})
+    assert "Nobody says these words" in body(nobody)
+    assert asked(links(nobody).by_text["Look in pictures and dialogue"]) == [("q", "xylophone")]
+
+
+def test_nothing_that_matches_is_told_above_the_nearest(page: Client, demo_film: Film) -> None:
+    good = body(page.get("/", {"q": "a dog in the snow"}))
+    assert "Nothing really matches" not in good
+    response = page.get("/", {"q": "qwertz uiop", "not": "snow", "film": demo_film.pk})
+    text = body(response)
+    assert text.index("Nothing really matches") < text.index("The nearest all the same")
+    assert len(cards(response)) == 24
+    ways = links(response).by_text
+    assert asked(ways["Look only in what is said"])[-2:] == [
+        ("in", "said"),
+        ("film", str(demo_film.pk)),
+    ]
+    assert ("not", "snow") not in asked(ways["Do not avoid “snow”"])
+    assert ("film", str(demo_film.pk)) not in asked(ways["Look in the whole library"])
+
+
+def test_hundreds_of_films_to_choose_from_cost_few_queries(page: Client, demo_film: Film) -> None:
+    counts = []
+    for many in (5, 300):
+        Film.objects.bulk_create(
+            Film(title=f"Film {n} of {many}", sha256=f"{n}-{many}", searchable_run=1,
+                 model=demo_film.model, year=1950, shot_count=3)
+            for n in range(many)
+        )  # fmt: skip
+        for address in ("/?q=a+dog", "/films/", "/"):
+            with CaptureQueriesContext(connection) as queries:
+                assert page.get(address).status_code == 200
+            counts.append(len(queries))
+    # One more where no new film has a line in the reader's language.
+    assert all(b - a in (0, 1) for a, b in zip(counts[:3], counts[3:], strict=True)), counts
+    assert max(counts) < 25
+
+
+# --- a film's page --------------------------------------------------------------------------------
+
+
+def test_a_film_without_a_query_shows_its_length_its_shots_and_its_lines(
+    page: Client, demo_film: Film
+) -> None:
+    response = page.get(demo_film.get_absolute_url())
+    text = body(response)
+    assert "curve-edge" not in text
+    assert text.count('tabindex="-1" aria-hidden="true" style="left:') == demo_film.shot_count
+    strip = text.partition("film-strip")[2].partition("</ol>")[0]
+    seconds = [int(second) for second in re.findall(r'data-second="(\d+)"', strip)]
+    assert len(seconds) == 16
+    assert seconds == sorted(set(seconds))
+    lines = text.partition('id="lines"')[2]
+    assert "Sorry, madam. This flight does not stop at the moon." in lines
+    assert "<mark>" not in text
+
+
+def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> None:
+    response = page.get(demo_film.get_absolute_url(), {"q": "a dog in the snow"})
+    text = body(response)
+    edge = re.search(r'class="curve-edge" d="([^"]+)"', text)
+    assert edge
+    assert len(re.findall(r"L", edge[1])) >= demo_film.frame_count
+    points = dict(
+        tuple(map(int, point.split(":")))
+        for point in re.search(r'data-points="([^"]+)"', text)[1].split()  # type: ignore[index]
+    )
+    assert len(points) == demo_film.frame_count
+    assert max(points, key=points.__getitem__) == cards(response)[0][1]
+    peaks = text.partition('class="peaks"')[2].partition("</ol>")[0]
+    best = re.findall(r'href="(/films/\d+/frames/\d+/\?q=a\+dog\+in\+the\+snow)"', peaks)
+    assert best
+    assert all(page.get(address).status_code == 200 for address in best)
+    assert "relevance 100\xa0%" in peaks
+    assert "Best in this film" in text
+    # What a hit is used for stays on this page, but for what looks elsewhere.
+    found = links(response).by_class
+    assert found["more-like"][0].startswith(demo_film.get_absolute_url() + "?")
+    assert found["similar"][0].startswith("/?frame=")
+    assert asked(links(response).by_text["All its scenes, best first"]) == [
+        ("q", "a dog in the snow"), ("film", str(demo_film.pk)),
+    ]  # fmt: skip
+
+
+def test_a_film_shows_what_is_said_with_the_words(page: Client, demo_film: Film) -> None:
+    response = page.get(demo_film.get_absolute_url(), {"q": "moon", "in": "said"})
+    text = body(response)
+    assert "said in 1 line" in text
+    found = text.partition("With these words")[2].partition("</ol>")[0]
+    assert found.count("said-line") == 1
+    assert '<span class="said-text" lang="en">' in found
+    assert "<mark>moon</mark>" in found
+    (frame,) = re.findall(r'href="([^"]+)"', found)
+    assert page.get(unescape(frame)).status_code == 200
+    assert "<mark>moon</mark>" in text.partition('id="lines"')[2]
+
+
+def test_nothing_in_a_film_really_matches(page: Client, demo_film: Film) -> None:
+    text = body(page.get(demo_film.get_absolute_url(), {"q": "qwertz uiop"}))
+    assert "Nothing really matches in this film" in text
+    assert 'class="glance only-near"' in text
+    nobody = body(page.get(demo_film.get_absolute_url(), {"q": "xylophone", "in": "said"}))
+    assert "Nobody says these words in this film." in nobody
+
+
+@pytest.mark.parametrize("given", [{"frame": "x"}, {"q": "-snow"}, {"q": "x" * 900}])
+def test_a_query_that_makes_no_sense_leaves_the_film(
+    given: dict[str, str], page: Client, demo_film: Film
+) -> None:
+    response = page.get(demo_film.get_absolute_url(), given)
+    assert response.status_code == 400
+    assert 'role="alert"' in body(response)
+    assert "film-strip" in body(response)
+
+
+def test_a_film_without_its_vectors_says_so(page: Client, demo_film: Film) -> None:
+    glance._footage.cache_clear()
+    folder = demo_film.files.run(demo_film.searchable_run or 0).folder
+    segments = sorted(folder.glob("segment-*.npz"))
+    aside = [path.rename(path.with_suffix(".aside")) for path in segments]
+    try:
+        response = page.get(demo_film.get_absolute_url(), {"q": "a dog"})
+    finally:
+        for path, back in zip(aside, segments, strict=True):
+            path.rename(back)
+    assert response.status_code == 400
+    assert "vectors are not in the media store" in body(response)
+
+
+def test_a_barcode_is_kept_by_browsers(page: Client, demo_film: Film) -> None:
+    address = re.search(r"/barcodes/[^)']+", body(page.get(demo_film.get_absolute_url())))
+    assert address
+    response = page.get(address[0])
+    assert response.status_code == 200
+    assert "immutable" in response.headers["Cache-Control"]
+    assert b"".join(response.streaming_content)[:2] == b"\xff\xd8"
+    assert page.get(address[0].replace("/1.jpg", "/7.jpg")).status_code == 404
+    assert page.get("/barcodes/0123456789abcdef/1.jpg").status_code == 404
+
+
+def test_many_lines_come_part_by_part(page: Client, demo_film: Film) -> None:
+    demo_film.subtitles.all().delete()
+    count = 2 * PART + 10
+    row = add_lines(demo_film, "en", [f"This is line {n}." for n in range(count)])
+    other = add_lines(demo_film, "de", ["Nur eine Zeile."])
+
+    def numbers(response: Any) -> list[int]:
+        inside = body(response).partition('id="lines"')[2]
+        return [int(n) for n in re.findall(r"This is line (\d+)\.", inside)]
+
+    first = page.get(demo_film.get_absolute_url())
+    assert numbers(first) == list(range(PART))
+    second = page.get(links(first).by_text["Later lines"])
+    assert numbers(second) == list(range(PART, 2 * PART))
+    third = page.get(links(second).by_text["Later lines"])
+    assert numbers(third) == list(range(2 * PART, count))
+    assert "Later lines" not in links(third).by_text
+    assert numbers(page.get(links(third).by_text["Earlier lines"])) == numbers(second)
+    place = reverse("film_lines", args=[demo_film.pk])
+    at = page.get(place, {"lines": row.pk, "at": (PART + 5) * SHOT})
+    assert numbers(at) == numbers(second)
+    for odd in ({"at": "x"}, {"at": 10**12}, {"part": 0}, {"part": "9" * 40}, {"lines": "x"}):
+        assert page.get(place, odd).status_code == 200
+    german = page.get(demo_film.get_absolute_url(), {"lines": other.pk})
+    assert "Nur eine Zeile." in body(german)
+    assert numbers(german) == []
+    assert page.get(place.replace(str(demo_film.pk), "9999")).status_code == 404
+    demo_film.subtitles.all().delete()
+    assert page.get(place).status_code == 404
+    assert "What is said" not in body(page.get(demo_film.get_absolute_url()))
+
+
+# --- the films ------------------------------------------------------------------------------------
+
+
+def titles(response: Any) -> list[str]:
+    return re.findall(r'<span class="title">([^<]+?)(?: <span|</span>)', body(response))
+
+
+def test_films_are_found_by_title_and_year_and_sorted(page: Client, db: None) -> None:
+    model = weights.current().fingerprint
+    for title, year, length in (("Beta", 1950, 10), ("alpha beta", 1970, 30), ("Gamma", None, 20)):
+        Film.objects.create(
+            title=title, year=year, sha256=title, searchable_run=1, model=model, duration=length
+        )
+    assert titles(page.get("/films/")) == ["Gamma", "alpha beta", "Beta"]
+    assert titles(page.get("/films/", {"sort": "title"})) == ["Beta", "Gamma", "alpha beta"]
+    assert titles(page.get("/films/", {"sort": "length"})) == ["alpha beta", "Gamma", "Beta"]
+    assert titles(page.get("/films/", {"sort": "year"}))[-2:] == ["Beta", "alpha beta"]
+    assert titles(page.get("/films/", {"sort": "nonsense"})) == titles(page.get("/films/"))
+    assert titles(page.get("/films/", {"title": "BETA"})) == ["alpha beta", "Beta"]
+    assert titles(page.get("/films/", {"title": "beta 1970"})) == ["alpha beta"]
+    assert titles(page.get("/films/", {"title": "1950"})) == ["Beta"]
+    found = page.get("/films/", {"title": "beta", "sort": "title"})
+    assert links(found).current == {"Films", "Title"}
+    assert asked(links(found).by_text["Length"]) == [("title", "beta"), ("sort", "length")]
+    nothing = page.get("/films/", {"title": "<b>delta"})
+    assert "No film is called “&lt;b&gt;delta”" in body(nothing)
+
+
+# --- the start page -------------------------------------------------------------------------------
+
+
+def test_the_start_page_has_an_example_of_each_kind_of_search(
+    page: Client, demo_film: Film
+) -> None:
+    response = page.get("/")
+    chips = body(response).partition('class="chips"')[2].partition("</ul>")[0]
+    kinds = [dict(asked(unescape(one))) for one in re.findall(r'href="([^"]+)"', chips)]
+    assert [sorted(kind) for kind in kinds] == [["q"], ["in", "q"], ["not", "q"], ["frame", "q"]]
+    for address in re.findall(r'href="([^"]+)"', chips):
+        found = page.get(unescape(address))
+        assert found.status_code == 200
+        assert cards(found)
+    wall = links(response).by_class["framed"]
+    assert len(wall) == 24
+    assert len(set(wall)) == 24
+    assert cards(page.get(wall[0]))[0][1] == int(wall[0].rpartition("-")[2])
+
+
+def test_the_start_page_stays_when_the_database_has_no_shots(page: Client, db: None) -> None:
+    Film.objects.create(
+        title="Bare", sha256="b", searchable_run=1, model=weights.current().fingerprint
+    )
+    response = page.get("/")
+    assert response.status_code == 200
+    assert "Bare" in body(response)
