@@ -30,7 +30,7 @@ TYPES = {
     "jpg": "image/jpeg",
     "png": "image/png",
 }
-# What browsers call the containers that films come in; others are told as what they are not.
+# What browsers call the containers that films come in, where they may play them.
 FILM_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
@@ -44,6 +44,14 @@ FILM_TYPES = {
 
 def _searchable(film_id: int) -> Film:
     return get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
+
+
+def film_type(film: Film) -> str:
+    """What browsers call the kind of file that a film is in, or "" when none plays it."""
+    try:
+        return FILM_TYPES.get(film.files.source().suffix, "")
+    except FileNotFoundError:
+        return ""
 
 
 def refusal(error: GalleryError) -> HttpResponse:
@@ -98,7 +106,7 @@ def whole_film(request: HttpRequest, film_id: int) -> HttpResponseBase:
         path = film.files.source()
     except FileNotFoundError:
         return HttpResponse(_("The film's file is gone from the media store."), status=404)
-    kind = FILM_TYPES.get(path.suffix, "application/octet-stream")
+    kind = film_type(film) or "application/octet-stream"
     response = send_file(request, path, kind, part=PART)
     response["Cache-Control"] = "private, max-age=604800"
     return response

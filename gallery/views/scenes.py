@@ -1,23 +1,31 @@
-"""One frame and its scene: looked at, played, questioned, quoted."""
+"""One scene: watched, trimmed, questioned, quoted; and the frames of films as pictures."""
 
 import re
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_safe
 
-from gallery import decoding, index, search
-from gallery.errors import GalleryError, IndexUnavailable
+from gallery import access, clips, decoding, dialogue, index, search, spans
+from gallery.address import address, parameters
+from gallery.errors import GalleryError, IndexUnavailable, QueryError
+from gallery.forms import SearchForm
 from gallery.models import Film, Shot
+from gallery.spans import Chosen
 from gallery.storage import STILL_QUALITY, save_jpeg
+from gallery.types import FrameKey, Mode, Query
+from gallery.views.asked import Asked
 from gallery.views.common import BY_HTMX, FOR_EVER, jpeg
+from gallery.views.playing import film_type
 
 SIMILAR = 12
-NEIGHBOURS = 4  # frames shown on either side of a frame
+BESIDE = 4  # shots shown on either side of a shot
 _SEPARATORS = re.compile(r"[\n\r,;，；、]+")
+OWN = ("out", "words")  # parameters of this page that no search has
 
 
 def _time_of(film_id: int, second: int) -> float:
@@ -26,12 +34,6 @@ def _time_of(film_id: int, second: int) -> float:
         return index.current().time(film_id, second) or float(second)
     except IndexUnavailable:
         return float(second)
-
-
-def citation(request: HttpRequest, film: Film, second: int, time: float) -> str:
-    """How to quote a frame: title, year, timecode, and the address of its page."""
-    address = request.build_absolute_uri(reverse("frame", args=[film.pk, second]))
-    return f"{film}, {film.clock.timecode(time)}, {address}"
 
 
 def split_words(text: str) -> list[str]:
@@ -43,42 +45,152 @@ def split_words(text: str) -> list[str]:
     return list(dict.fromkeys(part for part in parts if part))
 
 
+# --- the page -------------------------------------------------------------------------------------
+
+
 @require_safe
 @BY_HTMX
 def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
-    """A frame, large, with its neighbours, similar frames, and the probability of words."""
-    shown = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
-    files = shown.files.run(shown.searchable_run or 0)
-    if not files.thumbnail(second).is_file():
+    """A frame and its scene, playing, with what lies around it, is said in it, and looks like it.
+
+    Its address may carry the ends of the scene (`in`, `out`), and the search that led here.
+    """
+    film = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
+    if not film.files.run(film.searchable_run or 0).thumbnail(second).is_file():
         raise Http404
-    around = range(max(0, second - NEIGHBOURS), second + NEIGHBOURS + 1)
+    target = request.htmx.target  # type: ignore[attr-defined]
+    if target == "probabilities":
+        return render(request, "gallery/_probabilities.html", _odds(request, film, second))
     time = _time_of(film_id, second)
-    shot = Shot.objects.filter(film=shown, start__lte=time + 1e-6).last()
+    shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
+    own = spans.opening(film, shot, time)
+    span = spans.chosen(film, own, spans.given_ends(request.GET.lists()))
+    query = _search_before(request.GET)
+    asked = urlencode(parameters(query))
     context: dict[str, Any] = {
-        "film": shown,
+        "film": film,
         "second": second,
         "time": time,
         "shot": shot,
-        "first": shown.clock.frame_from(shot.start) if shot else 0,
-        "last": shown.clock.frame_from(shot.end) if shot else 0,
-        "neighbours": [s for s in around if files.thumbnail(s).is_file()],
-        "similar": [],
+        "own": own,
+        "query": query,
+        "asked": Asked(query),
+        "search": f"?{asked}" if asked else "",
+        "may_play_films": access.may_play_films(request.user),
+        **_of_span(request, film, second, span, (shot, time)),
     }
-    context["citation"] = citation(request, shown, second, time)
-    words = split_words(request.GET.get("words", ""))
-    context["words"] = request.GET.get("words", "")
+    if target == "of-span":
+        return render(request, "gallery/_span.html", context)
+    context |= _odds(request, film, second)
+    context |= _around(film, shot, span)
+    context |= _found_with(query, (film.pk, second), shot)
+    return render(request, "gallery/frame.html", context)
+
+
+def _search_before(given: QueryDict) -> Query:
+    """The search that led to a page; an empty one when it makes no sense."""
+    kept = given.copy()
+    for name in OWN:
+        kept.pop(name, None)
+    kept.setlist("in", [text for text in given.getlist("in") if text in set(Mode)])
+    try:
+        return SearchForm(kept).query()
+    except QueryError:
+        return Query()
+
+
+def _of_span(
+    request: HttpRequest, film: Film, second: int, span: Chosen, found: tuple[Shot | None, float]
+) -> dict[str, Any]:
+    """What depends on the chosen span: its ends, how it is quoted, what is said in it."""
+    clock = film.clock
+    shot, time = found
+    start, end = clock.seconds(span.first), clock.seconds(span.last)
+    seconds = (span.last - span.first) / clock.grid
+    whole_shot = shot is not None and span.is_own and span.last == clock.frame_from(shot.end)
+    return {
+        "span": span,
+        # As boards know the shot of a hit: its times, not those of the nearest frames.
+        "start": shot.start if shot and whole_shot else start,
+        "end": shot.end if shot and whole_shot else end,
+        "timecodes": (clock.timecode_of(span.first), clock.timecode_of(span.last)),
+        "seconds": float(seconds),
+        "citation": _citation(request, film, second, (span, time)),
+        "transcripts": dialogue.lines(film, start, end),
+        "may_download": access.may_download(request.user),
+        "animates": seconds <= clips.ANIMATED_SECONDS,
+        "animated_seconds": clips.ANIMATED_SECONDS,
+        "frame_number": clock.frame(time),
+    }
+
+
+def _citation(request: HttpRequest, film: Film, second: int, of: tuple[Chosen, float]) -> str:
+    """How to quote a scene: title, year, timecode, and the address of its page."""
+    span, time = of
+    clock = film.clock
+    place = request.build_absolute_uri(reverse("frame", args=[film.pk, second]))
+    if span.is_own:
+        return f"{film}, {clock.timecode(time)}, {place}"
+    ends = f"{clock.timecode_of(span.first)}–{clock.timecode_of(span.last)}"
+    return f"{film}, {ends}, {place}?in={span.first}f&out={span.last}f"
+
+
+def _around(film: Film, shot: Shot | None, span: Chosen) -> dict[str, Any]:
+    """What surrounds a scene in its film."""
+    strip = spans.strip_around(film, span)
+    return {
+        "strip": strip,
+        "trim_in": strip.part(span.first),
+        "trim_out": strip.part(span.last),
+        "beside": spans.shots_beside(film, shot, BESIDE),
+        "film_type": film_type(film),
+        "most_frames": spans.most_frames(film.clock),
+        "most_seconds": settings.MAX_CLIP_SECONDS,
+        "captions": film.subtitles.all(),
+    }
+
+
+def _found_with(query: Query, key: FrameKey, shot: Shot | None) -> dict[str, Any]:
+    """What is like a frame, and the hits beside it in the search that led here."""
+    found: dict[str, Any] = {"similar": []}
+    if query.kind is not None:
+        found["back"] = address(query, page=query.page)
+    try:
+        found["similar"] = search.similar(*key, SIMILAR)
+        if query.kind is not None and shot is not None:
+            found |= _hits_beside(query, shot)
+    except GalleryError as error:
+        found["error"] = error
+    return found
+
+
+def _hits_beside(query: Query, shot: Shot) -> dict[str, Any]:
+    """The hits before and after a shot, on the page of hits that led to it."""
+    hits = search.search(query).hits
+    shots = [(hit.film, hit.shot) for hit in hits]
+    if (shot.film_id, shot.number) not in shots:
+        return {}
+    at = shots.index((shot.film_id, shot.number))
+    return {
+        "hit_before": hits[at - 1] if at else None,
+        "hit_after": hits[at + 1] if at + 1 < len(hits) else None,
+        "hit_number": (query.page - 1) * query.page_size + at + 1,
+    }
+
+
+def _odds(request: HttpRequest, film: Film, second: int) -> dict[str, Any]:
+    """How probable the words in the address are for the frame."""
+    given = request.GET.get("words", "")
+    odds: dict[str, Any] = {"words": given}
     try:
         if "words" in request.GET:
-            context["probabilities"] = search.probabilities(film_id, second, words)
+            odds["probabilities"] = search.probabilities(film.pk, second, split_words(given))
     except GalleryError as error:
-        context["words_error"] = error
-    if request.htmx and request.htmx.target == "probabilities":  # type: ignore[attr-defined]
-        return render(request, "gallery/_probabilities.html", context)
-    try:
-        context["similar"] = search.similar(film_id, second, SIMILAR)
-    except GalleryError as error:
-        context["error"] = error
-    return render(request, "gallery/frame.html", context)
+        odds["words_error"] = error
+    return odds
+
+
+# --- pictures -------------------------------------------------------------------------------------
 
 
 @require_GET

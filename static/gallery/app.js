@@ -26,17 +26,6 @@ themeButton.addEventListener("click", () => {
   }
 });
 
-// --- keys: arrows lead to the neighbouring frames -------------------------------------------------
-
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-  if (event.key === "ArrowLeft") {
-    $(".strip a[rel=prev]")?.click();
-  } else if (event.key === "ArrowRight") {
-    $(".strip a[rel=next]")?.click();
-  }
-});
-
 // --- forms: a search shows that it is under way; a failure is told ----------------------
 
 const busy = (is) => document.documentElement.classList.toggle("busy", is);
@@ -73,41 +62,3 @@ function fadeIn(inside) {
 
 fadeIn(document);
 document.addEventListener("htmx:load", (event) => fadeIn(event.target));
-
-// --- a scene plays where its still was ----------------------------------------------------------
-
-const play = $("a.play");
-
-if (play) {
-  play.addEventListener("click", (event) => {
-    event.preventDefault();
-    const still = $(".screen > img");
-    const video = document.createElement("video");
-    Object.assign(video, {
-      src: play.href, poster: still.currentSrc, controls: true, autoplay: true, loop: true,
-      playsInline: true, className: "scene",
-    });
-    video.setAttribute("style", still.getAttribute("style"));
-    video.setAttribute("aria-label", still.alt);
-    video.addEventListener("error", () => {
-      video.replaceWith(still);
-      play.textContent = play.dataset.failed;
-      play.hidden = false;
-    });
-    play.hidden = true;
-    still.replaceWith(video);
-    video.focus();
-  });
-}
-
-// --- a citation is copied -----------------------------------------------------------------------
-
-const copy = $("button.copy");
-
-if (copy && navigator.clipboard) {
-  copy.hidden = false;
-  copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText($(copy.dataset.from ?? "#citation").value);
-    copy.textContent = copy.dataset.copied;
-  });
-}

@@ -1,0 +1,265 @@
+"""The page of a scene: which span it is about, what lies around it, and how it is quoted."""
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from gallery import spans
+from gallery.models import Film, Shot
+from gallery.types import Mode
+
+
+@pytest.fixture
+def film(db: None) -> Film:
+    """A film of 24000/1001 whose shots are known; there is no file."""
+    made = Film.objects.create(
+        title="Made up",
+        year=1999,
+        sha256="0" * 64,
+        duration=300.0,
+        width=640,
+        height=360,
+        rate_numerator=24000,
+        rate_denominator=1001,
+        searchable_run=1,
+    )
+    cuts = [0, 240, 480, 482, 2400, 7192]  # frames
+    step = 1001 / 24000
+    for number, (start, end) in enumerate(pairwise(cuts)):
+        if number != 2:  # two frames long: it has none of its own
+            Shot.objects.create(
+                film=made,
+                number=number,
+                start=start * step,
+                end=end * step,
+                second=int((start + end) / 2 * step),
+            )
+    return made
+
+
+def own_of(film: Film, second: float) -> spans.Chosen:
+    shot = film.shots.filter(start__lte=second).last()
+    return spans.opening(film, shot, second)
+
+
+def test_a_page_opens_with_its_shot(film: Film) -> None:
+    assert own_of(film, 5.0) == spans.Chosen(0, 240)
+    assert own_of(film, 15.0) == spans.Chosen(240, 480)
+
+
+def test_a_long_shot_opens_with_the_part_around_the_frame(film: Film) -> None:
+    for second in (101.0, 105.0, 200.0, 299.0):
+        span = own_of(film, second)
+        start, end = film.clock.seconds(span.first), film.clock.seconds(span.last)
+        assert end - start == pytest.approx(30, abs=0.1)
+        assert start <= second <= end
+        assert start >= film.shots.get(number=4).start - 0.05
+        assert end <= film.duration
+
+
+def test_a_frame_without_a_shot_opens_with_two_seconds(film: Film) -> None:
+    assert spans.opening(film, None, 50.0) == spans.Chosen(1199, 1247)
+    assert spans.opening(film, None, 300.0).last <= 7193
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("", ""), (0, 240)),
+        (("10f", "50f"), (10, 50)),
+        (("00:00:01:00", "00:00:02:12"), (24, 60)),
+        (("0:01", ""), (24, 240)),
+        (("", "0:05"), (0, 120)),
+        (("400f", ""), (400, 640)),
+        (("7000f", "99999f"), (7000, 7193)),
+    ],
+)
+def test_the_address_says_which_span(
+    given: tuple[str, str], expected: tuple[int, int], film: Film
+) -> None:
+    span = spans.chosen(film, own_of(film, 5.0), given)
+    assert (span.first, span.last) == expected
+    assert span.error == ""
+    assert span.is_own == (expected == (0, 240))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (("tomorrow", ""), "“tomorrow” is no time"),
+        (("50f", "10f"), "begin before it ends"),
+        (("9000f", "9100f"), "lie within the film"),
+        (("10f", "10f"), "begin before it ends"),
+    ],
+)
+def test_what_makes_no_sense_is_told(given: tuple[str, str], sentence: str, film: Film) -> None:
+    span = spans.chosen(film, own_of(film, 5.0), given)
+    assert sentence in span.error
+    assert (span.first, span.last) == (0, 240)
+
+
+def test_a_span_that_is_too_long_is_cut_off(film: Film, settings: Any) -> None:
+    settings.MAX_CLIP_SECONDS = 10
+    span = spans.chosen(film, own_of(film, 5.0), ("0f", "5000f"))
+    assert "At most 10 seconds" in span.error
+    assert (span.first, span.last) == (0, 239)
+
+
+def test_the_in_of_a_search_is_another() -> None:
+    assert spans.given_ends([("in", ["seen"]), ("q", ["cat"])]) == ("", "")
+    assert spans.given_ends([("in", ["seen", "40f"]), ("out", ["64f"])]) == ("40f", "64f")
+    for mode in Mode:
+        assert spans.given_ends([("in", [mode.value])]) == ("", "")
+
+
+def test_the_strip_shows_the_film_around_a_span(film: Film) -> None:
+    strip = spans.strip_around(film, spans.Chosen(240, 480))
+    assert strip.first < 240
+    assert strip.last > 480
+    assert [piece.shot and piece.shot.number for piece in strip.pieces] == [0, 1, None, 3]
+    assert sum(piece.width for piece in strip.pieces) == pytest.approx(1)
+    assert strip.pieces[0].left == 0
+    for one, other in pairwise(strip.pieces):
+        assert one.left + one.width == pytest.approx(other.left)
+    # The cut inside the gap is at both its ends.
+    assert strip.snaps == (240, 480, 482)
+    assert strip.part(strip.first) == 0
+    assert strip.part(99_999) == 1
+
+
+def test_the_strip_keeps_to_the_film(film: Film) -> None:
+    assert spans.strip_around(film, spans.Chosen(0, 240)).first == 0
+    last = spans.strip_around(film, spans.Chosen(7000, 7193)).last
+    assert last == film.clock.frame_from(film.duration)
+
+
+def test_shots_beside_are_listed(film: Film) -> None:
+    shot = film.shots.get(number=1)
+    beside = spans.shots_beside(film, shot, 4)
+    assert [(one.shot.number, one.by, one.rel) for one in beside] == [
+        (0, -1, "prev"), (1, 0, ""), (3, 1, "next"), (4, 2, ""),
+    ]  # fmt: skip
+    assert spans.shots_beside(film, None, 4) == []
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def body(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def citation(answer: Any) -> str:
+    found = re.search(r'id="citation" readonly value="([^"]*)"', body(answer))
+    assert found
+    return found[1].replace("&amp;", "&")
+
+
+def test_a_scene_is_quoted_with_title_year_timecode_and_address(
+    page: Client, demo_film: Film
+) -> None:
+    demo_film.year = 2024
+    demo_film.save()
+    address = f"/films/{demo_film.pk}/frames/12/"
+    assert citation(page.get(address)) == (
+        f"{demo_film.title} (2024), 00:00:12:00, http://testserver{address}"
+    )
+    span = f"{address}?in=290f&out=301f"
+    assert citation(page.get(f"{span}&q=cat")) == (
+        f"{demo_film.title} (2024), 00:00:12:02–00:00:12:13, http://testserver{span}"
+    )
+
+
+def test_a_frame_is_quoted_with_the_number_of_its_frame(
+    page: Client, ready_film: Callable[..., Film], make_video: Callable[..., Path]
+) -> None:
+    film = ready_film(make_video("a.mkv", seconds=3, rate="24000/1001"), "NTSC")
+    assert film.rate == Fraction(24000, 1001)
+    # Frame 48 is the first at or after 2 s: at 2.002 s.
+    assert ", 00:00:02:00, " in citation(page.get(f"/films/{film.pk}/frames/2/"))
+
+
+def test_links_are_those_of_the_span(page: Client, demo_film: Film) -> None:
+    text = body(page.get(f"/films/{demo_film.pk}/frames/12/?in=290f&out=310f"))
+    for link in ("clips/290-310.mp4", "exact/290-310.mp4", "exact/290-310.gif"):
+        assert f"/films/{demo_film.pk}/{link}" in text
+    start, end = (f"{demo_film.clock.seconds(n):.6f}" for n in (290, 310))
+    assert f'name="start" value="{start}"' in text
+    assert f'name="end" value="{end}"' in text
+
+
+def test_a_span_that_is_too_long_for_an_animation_says_so(page: Client, demo_film: Film) -> None:
+    text = body(page.get(f"/films/{demo_film.pk}/frames/12/?in=0f&out=480f"))
+    assert "GIF and WebP: up to 15 s" in text
+    assert "480.gif" not in text
+
+
+def test_the_search_that_led_here_stays_in_every_address(page: Client, demo_film: Film) -> None:
+    asked = "q=a+dog&in=seen&page=1&frame=1-3"
+    text = body(page.get(f"/films/{demo_film.pk}/frames/12/?{asked}&in=290f&out=310f&words=dog"))
+    kept = "q=a+dog&amp;frame=1-3&amp;in=seen"
+    assert f'class="back" href="/?{kept}#hit-{demo_film.pk}-12"' in text
+    beside = re.findall(r'<a href="(/films/\d+/frames/\d+/[^"]*)" (?:aria-current|rel)', text)
+    assert len(beside) == 3
+    assert all(kept in link for link in beside)
+    assert '<input type="hidden" name="q" value="a dog">' in text
+
+
+def test_a_search_that_makes_no_sense_does_not_break_the_page(
+    page: Client, demo_film: Film
+) -> None:
+    answer = page.get(f"/films/{demo_film.pk}/frames/12/?frame=nonsense&from=x")
+    assert answer.status_code == 200
+    assert 'class="back"' not in body(answer)
+
+
+def test_the_hits_before_and_after_are_a_click_away(page: Client, demo_film: Film) -> None:
+    hits = page.get("/?q=dog").context["results"].hits
+    text = body(page.get(f"/films/{demo_film.pk}/frames/{hits[1].second}/?q=dog"))
+    assert "Result 2" in text
+    for other, name in ((hits[0], "hit-before"), (hits[2], "hit-after")):
+        link = f'/films/{other.film}/frames/{other.second}/?q=dog" id="{name}"'
+        assert link in text
+
+
+def test_only_what_depends_on_the_span_is_sent_to_htmx(page: Client, demo_film: Film) -> None:
+    answer = page.get(
+        f"/films/{demo_film.pk}/frames/12/?in=290f&out=310f",
+        headers={"HX-Request": "true", "HX-Target": "of-span"},
+    )
+    assert body(answer).lstrip().startswith('<section class="of-span"')
+    assert "290-310.mp4" in body(answer)
+    assert "HX-Target" in answer["Vary"]
+
+
+def test_what_is_said_in_the_span_is_listed(page: Client, demo_film: Film) -> None:
+    from gallery.models import Line, Subtitles
+
+    rows = Subtitles.objects.create(film=demo_film, language="en", line_count=3)
+    for number, (start, text) in enumerate(
+        ((5.0, "Before"), (12.2, "<b>Here</b>"), (20.0, "After"))
+    ):
+        Line.objects.create(subtitles=rows, number=number, start=start, end=start + 1, text=text)
+    text = body(page.get(f"/films/{demo_film.pk}/frames/12/?in=288f&out=312f"))
+    said = text.split('class="said"')[1].split("</ol>")[0]
+    assert "&lt;b&gt;Here&lt;/b&gt;" in said
+    assert "Before" not in said
+    assert "After" not in said
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_numbers_in_attributes_are_plain_in_every_language(
+    language: str, page: Client, demo_film: Film, settings: Any
+) -> None:
+    settings.USE_THOUSAND_SEPARATOR = True
+    text = body(
+        page.get(f"/films/{demo_film.pk}/frames/100/", headers={"Accept-Language": language})
+    )
+    assert re.search(r'data-first="2\d{3}"', text)
+    assert re.search(r"--in: 0\.\d+", text)
