@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from gallery import label_admin, pipeline, subtitle_admin, tasks  # noqa: F401 - registers labels
+from gallery import label_admin, pipeline, subtitle_admin, tasks, token_admin  # noqa: F401
 from gallery.errors import DiskFull
 from gallery.forms import UploadForm
 from gallery.models import Film

@@ -21,13 +21,22 @@ def make(user: int, name: str) -> tuple[ApiToken, str]:
 
     Raises GalleryError when the user has too many.
     """
-    if ApiToken.objects.filter(user=user).count() >= MOST:
-        raise GalleryError(
-            _("There are %(most)d tokens, and there can be no more. Revoke one first.")
-            % {"most": MOST}
-        )
+    if has_too_many(user):
+        raise GalleryError(too_many())
     secret = BEGINNING + secrets.token_urlsafe(32)
     return ApiToken.objects.create(user_id=user, name=name, digest=_digest(secret)), secret
+
+
+def has_too_many(user: int) -> bool:
+    """Whether a user has all the tokens there can be."""
+    return ApiToken.objects.filter(user=user).count() >= MOST
+
+
+def too_many() -> str:
+    """What such a user is told."""
+    return _("There are %(most)d tokens, and there can be no more. Revoke one first.") % {
+        "most": MOST
+    }
 
 
 def find(secret: str) -> ApiToken | None:

@@ -109,7 +109,7 @@ def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
 )
 def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     """A new, empty board."""
-    return Status(201, _whole(request, boards.make(_who(request), given.name.strip()).token))
+    return Status(201, _whole(request, boards.make(_who(request), given.name).token))
 
 
 @router.get(
@@ -135,7 +135,7 @@ def one_board(request: HttpRequest, token: str) -> Any:
 def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn]) -> Any:
     """Give a board another name."""
     board = _mine(request, token)
-    board.name = given.name.strip()
+    board.name = given.name
     board.save(update_fields=["name"])
     boards.touch(board)
     return _whole(request, token)

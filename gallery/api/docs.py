@@ -62,7 +62,7 @@ class Operation:
     method: str
     path: str
     summary: str
-    description: list[str]
+    description: list[list[tuple[str, bool]]]
     parameters: list[Field]
     body: list[Field]
     answers: list[Answer]
@@ -123,7 +123,7 @@ class Described:
         parameters = [
             Field(
                 one["name"],
-                self.kind(one["schema"]),
+                self.kind(_without_null(one["schema"])),
                 one["schema"].get("description", ""),
                 one.get("required", False),
                 one["in"],
@@ -145,7 +145,7 @@ class Described:
             method=method.upper(),
             path=path,
             summary=given["summary"],
-            description=[part.strip() for part in given.get("description", "").split("\n\n")],
+            description=_paragraphs(given.get("description", "")),
             parameters=parameters,
             body=self.fields(body),
             answers=answers,
@@ -240,3 +240,17 @@ class Described:
 
     def _names(self, schema: Schema) -> list[str]:
         return list(self._resolved(schema).get("properties", {}))
+
+
+def _without_null(schema: Schema) -> Schema:
+    """A type without null: a parameter is left out instead."""
+    parts = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    return parts[0] if len(parts) == 1 else schema
+
+
+def _paragraphs(text: str) -> list[list[tuple[str, bool]]]:
+    """The paragraphs of a text, each in pieces, with whether a piece stood between backticks."""
+    return [
+        [(piece, bool(at % 2)) for at, piece in enumerate(part.split("`"))]
+        for part in text.split("\n\n")
+    ]

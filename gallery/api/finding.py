@@ -20,7 +20,7 @@ from gallery.api.shown import Shower
 from gallery.forms import MOST_CHOSEN, MOST_PAGES, PictureForm, SearchForm
 from gallery.models import LAST_YEAR
 from gallery.types import Example
-from gallery.views.finding import hosts_of
+from gallery.views.common import hosts_of
 
 router = Router(tags=["Search"])
 
@@ -111,7 +111,7 @@ def find(
         **around(request, query.page, query.page_size, more),
         "matches": found.matches,
         "notices": found.notices,
-        "search_page": shower.absolute(address(query)),
+        "search_page": shower.absolute(address(query, page=query.page)),
     }
 
 

@@ -1,6 +1,7 @@
 """Who asks the API, and how often: tokens, what is open without one, and the limit."""
 
 import logging
+import threading
 import time
 from typing import Any
 
@@ -8,7 +9,6 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.http import HttpRequest
-from ninja.errors import Throttled
 from ninja.security import HttpBearer
 from ninja.throttling import BaseThrottle, SimpleRateThrottle
 from redis.exceptions import RedisError
@@ -47,8 +47,11 @@ class Limit(BaseThrottle):
     Counted in the cache, which all processes share. Without the cache nothing is limited.
     """
 
+    def __init__(self) -> None:
+        self._told = threading.local()
+
     def allow_request(self, request: HttpRequest) -> bool:
-        """Count a request. Raises Throttled when it is one too many."""
+        """Count a request; False when it is one too many."""
         token = request.__dict__.get("api_token")
         rate = settings.API_RATE if token else settings.API_RATE_WITHOUT_TOKEN
         if not rate:
@@ -59,9 +62,12 @@ class Limit(BaseThrottle):
         left = int(seconds - spent) + 1
         count = _count(f"api-{who}-{int(window)}", left)
         request.__dict__["api_limit"] = (most, max(0, most - count), left)
-        if count > most:
-            raise Throttled(wait=left)
-        return True
+        self._told.wait = left
+        return count <= most
+
+    def wait(self) -> float | None:
+        """Seconds until counting begins anew: asked in the same thread, after a refusal."""
+        return float(self._told.wait)
 
 
 def parse_rate(rate: str) -> tuple[int, int]:

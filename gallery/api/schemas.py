@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from ninja import Field, Schema
+from pydantic import StringConstraints
 
 
 def _address(example: str) -> Any:
@@ -279,7 +280,9 @@ class Me(Schema):
 class BoardIn(Schema):
     """A board to be made, or its new name."""
 
-    name: str = Field(min_length=1, max_length=120, examples=["Rain"])
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)] = (
+        Field(examples=["Rain"])
+    )
 
 
 class SceneIn(Schema):

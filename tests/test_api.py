@@ -1,0 +1,797 @@
+"""The API: what every operation answers, and what it says when it cannot."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
+from openapi_spec_validator import validate
+from PIL import Image
+
+from gallery import exports, relabelling, search, tokens
+from gallery.forms import SearchForm
+from gallery.models import Board, BoardScene, Export, Film, Label
+from tests.films import noise
+
+ROOT = "/api/v1"
+Json = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def _counted_anew(redis_server: Any, static_files: None) -> None:
+    """Requests of the tests before this one do not count."""
+    cache.clear()
+
+
+class Api:
+    """Asks the API, and looks at nothing but what comes back."""
+
+    def __init__(self, client: Client, secret: str = "") -> None:
+        self.client = client
+        self.headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    def ask(
+        self, method: str, path: str, status: int = 200, body: Json | None = None, **headers: str
+    ) -> Any:
+        given = {**self.headers, **headers}
+        data = {} if body is None else {"data": json.dumps(body)}
+        address = path if path.startswith("http") else f"{ROOT}{path}"
+        response = self.client.generic(
+            method, address, content_type="application/json", headers=given, **data
+        )
+        assert response.status_code == status, response.content.decode()
+        if status == 204:
+            assert not response.content
+            return None
+        assert response.headers["Content-Type"].startswith("application/json")
+        answer = response.json()
+        if status >= 400:
+            assert set(answer) <= {"error", "code", "details"}
+            assert answer["error"]
+            assert re.fullmatch(r"[a-z_]+", answer["code"])
+        return answer
+
+    def get(self, path: str, status: int = 200, **headers: str) -> Any:
+        return self.ask("GET", path, status, **headers)
+
+    def post(self, path: str, body: Json, status: int = 201) -> Any:
+        return self.ask("POST", path, status, body)
+
+    def patch(self, path: str, body: Json, status: int = 200) -> Any:
+        return self.ask("PATCH", path, status, body)
+
+    def delete(self, path: str, status: int = 204) -> Any:
+        return self.ask("DELETE", path, status)
+
+
+def user_named(name: str) -> Any:
+    # Without a password, which would take half a second to hash.
+    return get_user_model().objects.create_user(name)
+
+
+@pytest.fixture
+def anybody(db: None) -> Api:
+    """A program without a token."""
+    return Api(Client())
+
+
+@pytest.fixture
+def ada(db: None) -> Api:
+    """A program with a token of Ada's."""
+    _token, secret = tokens.make(user_named("ada").pk, "test")
+    return Api(Client(), secret)
+
+
+@pytest.fixture
+def bob(db: None) -> Api:
+    """One with a token of Bob's."""
+    _token, secret = tokens.make(user_named("bob").pk, "test")
+    return Api(Client(), secret)
+
+
+def all_pages(api: Api, path: str, results: str = "results") -> Iterator[Any]:
+    """Everything on all pages, by following `next`."""
+    address: str | None = path
+    while address:
+        page = api.get(address)
+        yield from page[results]
+        address = page["next"]
+
+
+# --- the description ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def described(anybody: Api) -> Json:
+    answer: Json = anybody.get("/openapi.json")
+    return answer
+
+
+def test_the_description_is_valid_openapi(described: Json) -> None:
+    validate(described)
+    assert described["openapi"].startswith("3.1")
+
+
+def operations(described: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def test_every_operation_is_described(described: Json) -> None:
+    seen = set()
+    for path, method, operation in operations(described):
+        where = f"{method} {path}"
+        assert operation["summary"], where
+        assert operation["description"], where
+        assert operation["tags"][0] in {tag["name"] for tag in described["tags"]}, where
+        assert {"401", "429", "503"} <= set(operation["responses"]), where
+        assert "security" in operation, where
+        seen.add(operation["operationId"])
+        for status, answer in operation["responses"].items():
+            if status != "204":
+                schema = answer["content"]["application/json"]["schema"]
+                assert schema.get("$ref"), f"{where} {status}: an answer without a type"
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "query":
+                assert parameter["schema"].get("description"), f"{where} {parameter['name']}"
+    assert len(seen) == 23
+
+
+def test_it_tells_what_needs_a_token(described: Json) -> None:
+    needs = {o["operationId"] for _p, _m, o in operations(described) if {} not in o["security"]}
+    assert needs == {
+        *("list_boards", "make_board", "rename_board", "delete_board", "collect_scene"),
+        *("change_scene", "remove_scene", "export_clips"),
+    }
+
+
+def test_the_page_about_it_needs_no_script(page: Client, described: Json) -> None:
+    response = page.get(f"{ROOT}/docs")
+    text = response.content.decode()
+    for _path, _method, operation in operations(described):
+        assert f'id="ask-{operation["operationId"]}"' in text
+    assert not re.findall(r"<script(?![^>]*src=)", text)
+    assert not re.findall(r"""(?:src|href)=["']https?://""", text)
+    for anchor in set(re.findall(r'href="#([^"]+)"', text)) - {"main"}:
+        assert f'id="{anchor}"' in text
+
+
+# --- searching ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "q=a+dog",
+        "q=a+dog+-snow&sort=time",
+        "q=%E5%A4%9C%E6%99%9A&in=seen",
+        "q=mine+has+craters&in=said",
+        "frame=FILM-12",
+        "q=night&w=2&frame=FILM-12*0.5&more=FILM-61&less=FILM-2",
+        "q=cat&not=space,night&film=FILM&from=&to=&label=",
+        "q=dog&page=2",
+    ],
+)
+def test_page_and_api_find_the_same(address: str, anybody: Api, demo_film: Film) -> None:
+    given = address.replace("FILM", str(demo_film.pk))
+    from django.http import QueryDict
+
+    expected = search.search(SearchForm(QueryDict(given)).query())
+    found = anybody.get(f"/search?{given}")
+    assert expected.hits
+    assert [(h["film"]["id"], h["frame"]["second"]) for h in found["results"]] == [
+        hit.key for hit in expected.hits
+    ]
+    assert [h["relevance"] for h in found["results"]] == [hit.relevance for hit in expected.hits]
+    assert found["matches"] == expected.matches
+    # And that is what the page at the given address shows.
+    page = Client().get(found["search_page"])
+    shown = re.findall(
+        r'class="card[^"]*"[^>]*>.*?/frames/(\d+)/', page.content.decode(), re.DOTALL
+    )
+    assert [int(second) for second in shown] == [h["frame"]["second"] for h in found["results"]]
+
+
+def test_an_address_of_a_frame_among_the_words_is_an_example(anybody: Api, demo_film: Film) -> None:
+    pasted = quote(f"http://testserver/films/{demo_film.pk}/frames/12/")
+    by_address = anybody.get(f"/search?q={pasted}")
+    by_frame = anybody.get(f"/search?frame={demo_film.pk}-12")
+    assert by_address["results"] == by_frame["results"]
+
+
+def test_a_hit_says_all_that_is_needed_to_quote_it(anybody: Api, demo_film: Film) -> None:
+    hit = anybody.get("/search?q=a+dog+in+the+snow&in=seen")["results"][0]
+    assert hit["film"]["title"] == demo_film.title
+    assert hit["shot"] == {"number": 4}
+    assert hit["scene"]["timecode_in"] == "00:00:10:20"
+    assert (hit["scene"]["first_frame"], hit["scene"]["end_frame"]) == (260, 334)
+    assert hit["relevance"] == 1.0
+    assert hit["frame"]["timecode"] == demo_film.clock.timecode(hit["frame"]["time"])
+
+
+def test_a_line_that_was_found_has_its_words_marked(anybody: Api, demo_film: Film) -> None:
+    line = anybody.get("/search?q=mine+has+craters&in=said")["results"][0]["line"]
+    assert line["text"] == "Everyone has a dream. Mine has craters."
+    assert "".join(part["text"] for part in line["parts"]) == line["text"]
+    assert [part["text"] for part in line["parts"] if part["asked"]] == ["Mine", "has", "craters"]
+
+
+def test_every_address_of_a_hit_leads_somewhere(anybody: Api, demo_film: Film) -> None:
+    hit = anybody.get("/search?q=dog&page_size=1")["results"][0]
+    at_once = [v for v in [*hit["frame"].values(), hit["film"]["url"]] if str(v).startswith("http")]
+    made_when_asked_for = [v for v in hit["scene"].values() if str(v).startswith("http")]
+    assert (len(at_once), len(made_when_asked_for)) == (5, 4)
+    for address in at_once:
+        assert urlsplit(address).netloc == "testserver"
+        assert Client().get(urlsplit(address).path).status_code == 200, address
+    names = [resolve(urlsplit(address).path).url_name for address in made_when_asked_for]
+    assert names == ["clip", "exact_clip", "animation", "animation"]
+    clip = Client().get(urlsplit(made_when_asked_for[0]).path)
+    assert b"ftyp" in b"".join(clip.streaming_content)[:16]
+
+
+def test_pages_of_hits_follow_one_another(anybody: Api, demo_film: Film) -> None:
+    whole = anybody.get("/search?q=dog&page_size=30")
+    assert whole["previous"] is None
+    parts = list(all_pages(anybody, "/search?q=dog&page_size=11"))
+    assert [h["shot"]["number"] for h in parts[:30]] == [
+        h["shot"]["number"] for h in whole["results"]
+    ]
+    assert len(parts) == 32
+    second = anybody.get("/search?q=dog&page_size=11&page=2")
+    assert anybody.get(second["previous"])["results"] == parts[:11]
+
+
+def test_labels_narrow_a_search(anybody: Api, demo_film: Film) -> None:
+    label = Label.objects.create(name="Nights", prompts="night", threshold=1.2)
+    for film_id in relabelling.prepare():
+        relabelling.label_film(film_id)
+    listed = anybody.get("/labels")["results"]
+    assert listed == [{"id": label.pk, "name": "Nights", "shots": 4, "films": 1}]
+    assert anybody.get(f"/labels?film={demo_film.pk + 1}")["results"][0]["shots"] == 0
+    assert anybody.get("/labels?from=1990")["results"][0]["shots"] == 0
+    found = anybody.get(f"/search?q=dog&in=seen&label={label.pk}")["results"]
+    assert {hit["shot"]["number"] for hit in found} == {2, 13, 19, 29}
+    frame = anybody.get(f"/films/{demo_film.pk}/frames/61")
+    assert frame["labels"] == [label.pk]
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("q=dog&page=0", "page"),
+        ("q=dog&page=x", "page"),
+        ("q=dog&page_size=101", "page_size"),
+        ("q=dog&in=heard", "in"),
+        ("q=dog&sort=up", "sort"),
+        ("q=dog&from=3000", "from"),
+        ("q=dog&film=x", "film"),
+        ("q=dog&frame=12", "frame"),
+        ("q=dog&picture=..%2F..%2Fetc", "picture"),
+        ("q=dog&w=-1", "w"),
+        ("q=dog&label=-1", "label"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_named(address: str, field: str, anybody: Api) -> None:
+    told = anybody.get(f"/search?{address}", 400)
+    assert told["code"] == "invalid"
+    assert told["details"][0]["field"].split(".")[0] == field
+    assert field in told["error"]
+
+
+@pytest.mark.parametrize("address", ["", "q=", "q=-dog", "not=dog", "q=" + "x" * 501])
+def test_a_search_for_nothing_says_what_is_missing(address: str, anybody: Api) -> None:
+    assert anybody.get(f"/search?{address}", 400)["code"] == "invalid"
+
+
+def test_a_frame_that_is_gone_is_told(anybody: Api, demo_film: Film) -> None:
+    assert "not in the index" in anybody.get("/search?frame=999-1", 400)["error"]
+
+
+def test_sentences_are_in_the_reader_s_language_and_codes_are_not(anybody: Api) -> None:
+    english = anybody.get("/films/999", 404)
+    chinese = anybody.get("/films/999", 404, **{"Accept-Language": "zh-hans"})
+    assert english["code"] == chinese["code"] == "not_found"
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+def jpeg_of(picture: Image.Image) -> io.BytesIO:
+    file = io.BytesIO()
+    picture.save(file, "JPEG")
+    file.seek(0)
+    file.name = "screenshot.jpg"
+    return file
+
+
+def send_picture(api: Api, file: Any) -> Any:
+    return api.client.post(f"{ROOT}/pictures", {"picture": file}, headers=api.headers)
+
+
+def test_a_picture_can_be_sent_and_searched_with(anybody: Api, demo_film: Film) -> None:
+    assert demo_film.searchable_run is not None
+    still = Image.open(demo_film.files.run(demo_film.searchable_run).thumbnail(12))
+    response = send_picture(anybody, jpeg_of(still.resize((320, 180))))
+    assert response.status_code == 201, response.content
+    kept = response.json()
+    assert anybody.client.get(kept["url"]).headers["Content-Type"] == "image/jpeg"
+    hit = anybody.get(kept["search"])["results"][0]
+    assert hit["shot"] == {"number": 4}
+    same = anybody.get(f"/search?picture={kept['picture']}*2&page_size=1")["results"][0]
+    assert same["shot"] == {"number": 4}
+
+
+def test_what_is_no_picture_is_refused(anybody: Api) -> None:
+    text = io.BytesIO(b"no picture at all")
+    text.name = "a.jpg"
+    response = send_picture(anybody, text)
+    assert response.status_code == 400
+    assert "not a picture" in response.json()["error"]
+    nothing = anybody.client.post(f"{ROOT}/pictures", {})
+    assert nothing.status_code == 400
+    assert nothing.json()["details"][0]["field"] == "picture"
+
+
+def test_a_picture_that_is_too_large_is_refused_before_it_is_read(
+    anybody: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "MAX_PICTURE_BYTES", 1000)
+    large = io.BytesIO(bytes(200_000))
+    large.name = "a.jpg"
+    response = send_picture(anybody, large)
+    assert response.status_code == 413
+    assert response.json()["code"] == "too_large"
+
+
+# --- films ----------------------------------------------------------------------------------------
+
+
+def test_films_are_listed_and_shown(anybody: Api, demo_film: Film) -> None:
+    listed = anybody.get("/films")
+    assert (listed["count"], listed["next"], listed["previous"]) == (1, None, None)
+    film = listed["results"][0]
+    assert anybody.get(film["url"]) == film
+    assert (film["title"], film["rate"], film["shots"]) == (demo_film.title, "24", 32)
+    assert film["frames"] == demo_film.frame_count
+    assert film["languages"] == ["en", "zh"]
+    assert film["file"] is None
+    assert anybody.client.get(film["poster"]).status_code == 200
+
+
+def test_films_can_be_narrowed(anybody: Api, demo_film: Film) -> None:
+    Film.objects.update(year=1999)
+    for asked, count in [
+        ("title=borrowed", 1), ("title=nothing", 0), ("from=1999&to=1999", 1), ("from=2000", 0),
+        ("to=1998", 0), ("from=", 1),
+    ]:  # fmt: skip
+        assert anybody.get(f"/films?{asked}")["count"] == count, asked
+
+
+def test_many_films_come_in_pages_with_few_queries(anybody: Api, demo_film: Film) -> None:
+    for number in range(5):
+        Film.objects.create(
+            title=f"Film {number}", sha256=str(number), searchable_run=1, model=demo_film.model
+        )
+    titles = [film["title"] for film in all_pages(anybody, "/films?page_size=2")]
+    assert len(titles) == len(set(titles)) == 6
+    with CaptureQueriesContext(connection) as few:
+        anybody.get("/films?page_size=1")
+    with CaptureQueriesContext(connection) as many:
+        anybody.get("/films?page_size=6")
+    assert len(many) == len(few)
+
+
+def test_a_film_that_is_still_imported_is_not_there(anybody: Api) -> None:
+    film = Film.objects.create(title="Later", sha256="0")
+    assert anybody.get("/films")["count"] == 0
+    for path in ("", "/shots", "/lines", "/relevance?q=x", "/frames/0", "/scene?start=0&end=1"):
+        assert anybody.get(f"/films/{film.pk}{path}", 404)["code"] == "not_found"
+
+
+def test_shots_come_in_order(anybody: Api, demo_film: Film) -> None:
+    shots = list(all_pages(anybody, f"/films/{demo_film.pk}/shots?page_size=10"))
+    assert [shot["number"] for shot in shots] == list(range(1, 33))
+    for one, next_one in pairwise(shots):
+        assert one["scene"]["end_frame"] == next_one["scene"]["first_frame"]
+    assert shots[3]["scene"]["timecode_in"] == "00:00:10:20"
+
+
+def test_dialogue_comes_in_order_and_languages(anybody: Api, demo_film: Film) -> None:
+    path = f"/films/{demo_film.pk}/lines"
+    lines = list(all_pages(anybody, f"{path}?page_size=50"))
+    assert [line["start"] for line in lines] == sorted(line["start"] for line in lines)
+    english = anybody.get(f"{path}?language=EN&start=3.5&end=7&page_size=100")["results"]
+    assert [line["text"] for line in english] == [
+        "Sorry, madam. This flight does not stop at the moon."
+    ]
+    assert {line["language"] for line in lines} == {"en", "zh"}
+    assert anybody.get(f"{path}?language=fr")["results"] == []
+
+
+def test_where_in_a_film_something_is(anybody: Api, demo_film: Film) -> None:
+    curve = anybody.get(f"/films/{demo_film.pk}/relevance?q=a+dog+in+the+snow&in=seen")
+    assert len(curve["times"]) == len(curve["relevance"]) == len(curve["seconds"])
+    best = max(range(len(curve["times"])), key=lambda at: curve["relevance"][at])
+    assert 10.8 <= curve["times"][best] < 13.92
+    assert curve["matches"] is True
+    assert any(10 <= peak["frame"]["second"] < 14 for peak in curve["peaks"])
+    assert anybody.get(f"/films/{demo_film.pk}/relevance", 400)["code"] == "invalid"
+
+
+# --- frames and scenes ----------------------------------------------------------------------------
+
+
+def test_a_frame_knows_its_shot_and_how_it_is_quoted(anybody: Api, demo_film: Film) -> None:
+    frame = anybody.get(f"/films/{demo_film.pk}/frames/12")
+    assert frame["shot"] == {"number": 4}
+    assert frame["scene"]["first_frame"] == 260
+    assert frame["timecode"] == "00:00:12:00"
+    assert frame["citation"] == f"{demo_film}, 00:00:12:00, {frame['page']}"
+    for second in (500, 10**9 - 1):
+        assert anybody.get(f"/films/{demo_film.pk}/frames/{second}", 404)
+    assert anybody.get(f"/films/{demo_film.pk}/frames/{10**12}", 404)
+
+
+def test_what_looks_like_a_frame(anybody: Api, demo_film: Film) -> None:
+    path = f"/films/{demo_film.pk}/frames/12/similar"
+    found = anybody.get(f"{path}?count=3")["results"]
+    assert [hit["shot"]["number"] for hit in found] == [
+        hit.shot + 1 for hit in search.similar(demo_film.pk, 12, 3)
+    ]
+    assert 4 not in {hit["shot"]["number"] for hit in found}
+    assert anybody.get(f"{path}?count=0", 400)
+
+
+def test_which_word_fits_a_frame(anybody: Api, demo_film: Film) -> None:
+    path = f"/films/{demo_film.pk}/frames/12/probabilities"
+    found = anybody.get(f"{path}?word=cat&word=dog&word=dog&word=moon")["results"]
+    assert found[0]["word"] == "dog"
+    assert sorted(one["word"] for one in found) == ["cat", "dog", "moon"]
+    assert sum(one["probability"] for one in found) == pytest.approx(1)
+    assert anybody.get(path, 400)["details"][0]["field"] == "word"
+    many = "&".join(f"word=w{n}" for n in range(101))
+    assert anybody.get(f"{path}?{many}", 400)["code"] == "invalid"
+
+
+def test_any_span_of_a_film(anybody: Api, demo_film: Film) -> None:
+    path = f"/films/{demo_film.pk}/scene"
+    scene = anybody.get(f"{path}?start=10.84&end=12.5")
+    assert (scene["first_frame"], scene["end_frame"]) == (260, 300)
+    assert scene["clip"].endswith("/clips/260-300.mp4")
+    end = anybody.get(f"{path}?start=107&end=130")
+    assert end["end_frame"] == demo_film.clock.frame_from(demo_film.duration)
+    for bad in ("start=5&end=4", "start=500&end=501", "start=-1&end=1", "start=1", "start=x&end=1"):
+        assert anybody.get(f"{path}?{bad}", 400)["code"] == "invalid", bad
+
+
+def test_animations_of_a_long_span_are_cut_short(anybody: Api, demo_film: Film) -> None:
+    scene = anybody.get(f"/films/{demo_film.pk}/scene?start=0&end=60")
+    assert scene["exact_clip"].endswith("/0-1440.mp4")
+    assert scene["webp"].endswith("/0-360.webp")
+    assert scene["gif"].endswith("/0-360.gif")
+
+
+# --- who may --------------------------------------------------------------------------------------
+
+
+def test_a_token_tells_who_asks(ada: Api, anybody: Api) -> None:
+    assert ada.get("/me")["user"] == "ada"
+    assert anybody.get("/me")["user"] is None
+
+
+@pytest.mark.parametrize("secret", ["wrong", "scene_", "é", " "])
+def test_a_token_that_is_none_is_refused_even_where_none_is_needed(
+    secret: str, anybody: Api
+) -> None:
+    told = anybody.get("/films", 401, Authorization=f"Bearer {secret}")
+    assert told["code"] == "unauthorized"
+
+
+def test_a_revoked_token_and_one_of_a_user_who_left_are_no_good(ada: Api, bob: Api) -> None:
+    get_user_model().objects.get(username="ada").api_tokens.all().delete()
+    ada.get("/me", 401)
+    get_user_model().objects.filter(username="bob").update(is_active=False)
+    bob.get("/me", 401)
+
+
+def test_only_a_digest_is_kept_and_use_is_noted(ada: Api) -> None:
+    token = get_user_model().objects.get(username="ada").api_tokens.get()
+    secret = ada.headers["Authorization"].removeprefix("Bearer ")
+    assert token.last_used is None
+    assert secret not in str(token.__dict__)
+    ada.get("/me")
+    token.refresh_from_db()
+    first = token.last_used
+    assert first is not None
+    ada.get("/me")
+    token.refresh_from_db()
+    assert token.last_used == first
+
+
+def test_where_searching_needs_a_login_the_api_needs_a_token(
+    anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
+    for path in ("/films", "/search?q=dog", "/labels", "/me", f"/films/{demo_film.pk}/frames/12"):
+        assert anybody.get(path, 401)["code"] == "unauthorized"
+    assert send_picture(anybody, jpeg_of(noise(1))).status_code == 401
+    hit = ada.get("/search?q=dog")["results"][0]
+    assert send_picture(ada, jpeg_of(noise(1))).status_code == 201
+    # What it gives addresses of, the token opens, and nothing else.
+    for address in (hit["frame"]["thumbnail"], hit["frame"]["still"]):
+        assert ada.client.get(address).status_code == 302
+        assert ada.client.get(address, headers=ada.headers).status_code == 200
+    assert ada.client.get(hit["frame"]["page"], headers=ada.headers).status_code == 302
+    assert ada.client.get("/account/tokens/", headers=ada.headers).status_code == 302
+
+
+def test_a_token_does_not_open_the_admin(page: Client) -> None:
+    admin = get_user_model().objects.create_superuser("root")
+    _token, secret = tokens.make(admin.pk, "test")
+    response = page.get("/admin/", headers={"Authorization": f"Bearer {secret}"})
+    assert response.status_code == 302
+
+
+def test_a_session_reads_but_does_not_write(
+    anybody: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
+    anybody.client.force_login(user_named("eve"))
+    assert anybody.get("/me")["user"] == "eve"
+    anybody.post("/boards", {"name": "by cookie"}, 401)
+    assert send_picture(anybody, jpeg_of(noise(1))).status_code == 401
+    assert not Board.objects.exists()
+
+
+def test_who_may_play_and_save_is_told_the_addresses(
+    anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = f"/films/{demo_film.pk}"
+    assert anybody.get(film)["file"] is None
+    assert ada.get(film)["file"].endswith(f"/films/{demo_film.pk}/film")
+    part = ada.client.get(ada.get(film)["file"], headers={**ada.headers, "Range": "bytes=0-99"})
+    assert part.status_code == 206
+    monkeypatch.setattr(settings, "DOWNLOADS_FOR", "users")
+    scene = anybody.get(f"{film}/scene?start=1&end=2")
+    assert (scene["exact_clip"], scene["webp"], scene["gif"]) == (None, None, None)
+    assert scene["clip"]
+    assert ada.get(f"{film}/scene?start=1&end=2")["exact_clip"]
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+def test_there_is_a_limit_for_an_address_and_one_for_a_user(
+    anybody: Api, ada: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "3/h")
+    monkeypatch.setattr(settings, "API_RATE", "5/h")
+    left = []
+    for _time in range(3):
+        response = anybody.client.get(f"{ROOT}/labels")
+        assert response.headers["RateLimit-Limit"] == "3"
+        left.append(int(response.headers["RateLimit-Remaining"]))
+    assert left == [2, 1, 0]
+    refused = anybody.client.get(f"{ROOT}/labels")
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "too_many_requests"
+    assert 0 < int(refused.headers["Retry-After"]) <= 3601
+    # Another address, and a user at the same one, count for themselves.
+    assert anybody.client.get(f"{ROOT}/labels", REMOTE_ADDR="10.0.0.9").status_code == 200
+    for _time in range(5):
+        ada.get("/labels")
+    ada.get("/labels", 429)
+
+
+def test_somebody_s_own_x_forwarded_for_does_not_help(
+    anybody: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "1/h")
+    anybody.get("/labels")
+    anybody.get("/labels", 429, **{"X-Forwarded-For": "10.9.8.7"})
+
+
+def test_without_a_limit_nothing_is_counted(anybody: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "")
+    response = anybody.client.get(f"{ROOT}/labels")
+    assert response.status_code == 200
+    assert "RateLimit-Limit" not in response.headers
+
+
+# --- what goes wrong ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/films/x", "/films/1/", "/boards/short", "/"])
+def test_any_other_address_is_not_found(path: str, anybody: Api) -> None:
+    assert anybody.get(path, 404)["code"] == "not_found"
+
+
+def test_a_method_that_is_not_taken_is_told(anybody: Api) -> None:
+    response = anybody.client.post(f"{ROOT}/search")
+    assert response.status_code == 405
+    assert response.json()["code"] == "method_not_allowed"
+    assert response.headers["Allow"] == "GET"
+
+
+def test_an_index_out_of_reach_is_no_fault_of_who_asks(
+    anybody: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", "unix:///nowhere/redis.sock?db=0")
+    response = anybody.client.get(f"{ROOT}/search?q=dog")
+    assert response.status_code == 503
+    assert response.json()["code"] == "unavailable"
+    assert response.headers["Retry-After"]
+
+
+def test_an_error_nobody_thought_of_is_json_as_well(
+    anybody: Api, monkeypatch: pytest.MonkeyPatch, static_files: None
+) -> None:
+    def fail(_query: Any) -> Any:
+        raise RuntimeError("a fault for this test")
+
+    monkeypatch.setattr(search, "search", fail)
+    anybody.client.raise_request_exception = False
+    assert anybody.get("/search?q=dog", 500)["code"] == "internal_error"
+
+
+def test_a_body_that_is_no_json_is_told(ada: Api) -> None:
+    for body in ("{", "[]", '"x"', "nonsense"):
+        response = ada.client.post(
+            f"{ROOT}/boards", body, content_type="application/json", headers=ada.headers
+        )
+        assert response.status_code == 400
+        assert response.json()["code"] == "invalid"
+
+
+# --- boards ---------------------------------------------------------------------------------------
+
+
+def test_a_board_is_made_filled_reordered_and_deleted(ada: Api, demo_film: Film) -> None:
+    board = ada.post("/boards", {"name": " Rain "})
+    assert (board["name"], board["count"], board["scenes"]) == ("Rain", 0, [])
+    scenes = f"/boards/{board['token']}/scenes"
+    film = demo_film.pk
+    first = ada.post(scenes, {"film": film, "start": 13.916667, "end": 17.25, "note": "opening"})
+    second = ada.post(scenes, {"film": film, "start": 53.916667, "end": 57.166667, "second": 55})
+    assert (first["number"], second["number"]) == (1, 2)
+    assert first["note"] == "opening"
+    assert first["scene"]["timecode_in"] == "00:00:13:22"
+    assert first["frame"]["second"] == 15
+    assert second["frame"]["second"] == 55
+    # The same scene again stays where it is.
+    again = ada.post(scenes, {"film": film, "start": 13.916667, "end": 17.25})
+    assert (again["id"], again["number"], again["note"]) == (first["id"], 1, "opening")
+
+    moved = ada.patch(f"{scenes}/{second['id']}", {"number": 1, "note": "now first"})
+    assert (moved["number"], moved["note"]) == (1, "now first")
+    whole = ada.get(board["url"])
+    assert [one["id"] for one in whole["scenes"]] == [second["id"], first["id"]]
+    assert whole["count"] == 2
+    assert whole["duration"] == pytest.approx(3.333333 + 3.25)
+    assert whole["mine"] is True
+    ada.patch(f"{scenes}/{second['id']}", {"note": ""})
+    assert ada.get(board["url"])["scenes"][0]["note"] == ""
+
+    assert ada.patch(board["url"], {"name": "Wet"})["name"] == "Wet"
+    assert [b["name"] for b in all_pages(ada, "/boards?page_size=1")] == ["Wet"]
+    ada.delete(f"{scenes}/{first['id']}")
+    ada.delete(f"{scenes}/{first['id']}", 404)
+    assert ada.get(board["url"])["count"] == 1
+    ada.delete(board["url"])
+    ada.get(board["url"], 404)
+    assert not Board.objects.exists()
+
+
+def filled(api: Api, film: Film) -> Json:
+    board: Json = api.post("/boards", {"name": "Rain"})
+    api.post(f"/boards/{board['token']}/scenes", {"film": film.pk, "start": 4, "end": 6})
+    whole: Json = api.get(board["url"])
+    return whole
+
+
+def test_whoever_has_the_token_of_a_board_may_look_but_not_touch(
+    ada: Api, bob: Api, anybody: Api, demo_film: Film
+) -> None:
+    board = filled(ada, demo_film)
+    scenes = f"/boards/{board['token']}/scenes"
+    scene = f"{scenes}/{board['scenes'][0]['id']}"
+    for other in (bob, anybody):
+        seen = other.get(board["url"])
+        assert seen["mine"] is False
+        assert seen["scenes"] == board["scenes"]
+    assert bob.get("/boards")["count"] == 0
+    refusals: list[Callable[[], Any]] = [
+        lambda: bob.patch(board["url"], {"name": "x"}, 403),
+        lambda: bob.delete(board["url"], 403),
+        lambda: bob.post(
+            f"/boards/{board['token']}/scenes", {"film": 1, "start": 0, "end": 1}, 403
+        ),
+        lambda: bob.patch(scene, {"note": "x"}, 403),
+        lambda: bob.delete(scene, 403),
+    ]
+    for refusal in refusals:
+        assert refusal()["code"] == "forbidden"
+    anybody.get("/boards", 401)
+    anybody.patch(board["url"], {"name": "x"}, 401)
+    anybody.delete(scene, 401)
+    assert {**ada.get(board["url"]), "used": ""} == {**board, "used": ""}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"film": 999, "start": 0, "end": 1}, 400),
+        ({"film": 1, "start": 5, "end": 4}, 400),
+        ({"film": 1, "start": -1, "end": 4}, 400),
+        ({"film": 1, "start": 1}, 400),
+        ({"film": 1, "start": 0, "end": 1, "note": "x" * 2001}, 400),
+    ],
+)
+def test_a_scene_that_is_none_is_not_collected(
+    body: Json, status: int, ada: Api, demo_film: Film
+) -> None:
+    board = ada.post("/boards", {"name": "Rain"})
+    given = {**body, "film": demo_film.pk if body["film"] == 1 else body["film"]}
+    assert ada.post(f"/boards/{board['token']}/scenes", given, status)["code"] == "invalid"
+    assert not BoardScene.everything.exists()
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 121])
+def test_a_board_needs_a_name(name: str, ada: Api) -> None:
+    assert ada.post("/boards", {"name": name}, 400)["code"] == "invalid"
+    assert not Board.objects.exists()
+
+
+def test_a_board_is_exported(ada: Api, demo_film: Film) -> None:
+    board = filled(ada, demo_film)
+    table = ada.client.get(board["exports"]["csv"]).content.decode()
+    assert demo_film.title in table
+    assert b"TITLE" in ada.client.get(board["exports"]["edl"]).content
+    otio = json.loads(ada.client.get(board["exports"]["otio"]).content)
+    assert otio["OTIO_SCHEMA"].startswith("Timeline")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_zip_of_clips_is_asked_for_and_waited_for(ada: Api, demo_film: Film) -> None:
+    board = filled(ada, demo_film)
+    path = f"/boards/{board['token']}/exports"
+    asked = ada.ask("POST", path, 202)
+    assert asked["state"] == "waiting"
+    assert asked["download"] is None
+    assert ada.ask("POST", path, 202)["url"] == asked["url"]
+    export = Export.objects.get()
+    while export.state in exports.ACTIVE:
+        exports.make(export.pk)
+        export.refresh_from_db()
+    done = ada.get(asked["url"])
+    assert (done["state"], done["done"], done["total"]) == ("done", 1, 1), done
+    packed = ada.client.get(done["download"])
+    assert b"".join(packed.streaming_content).startswith(b"PK")
+
+
+def test_an_empty_board_has_no_clips(ada: Api) -> None:
+    board = ada.post("/boards", {"name": "Rain"})
+    told = ada.ask("POST", f"/boards/{board['token']}/exports", 400)
+    assert "no scene" in told["error"]
+
+
+def test_who_may_not_save_scenes_gets_no_zip(
+    ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = filled(ada, demo_film)
+    monkeypatch.setattr(settings, "DOWNLOADS_FOR", "staff")
+    ada.ask("POST", f"/boards/{board['token']}/exports", 403)
+    assert not Export.objects.exists()
