@@ -36,21 +36,33 @@ def current() -> LineIndex:
 # --- keeping --------------------------------------------------------------------------------------
 
 
-def put(film_id: int, rows: Sequence[FrameRecord] | None = None) -> int:
+def put(film_id: int) -> int:
     """Make the index hold a film's lines as the database has them. Returns how many it holds.
 
-    `rows` are the frames of the run that is searched; without them they are read from the media
-    store. A film that is not searchable, or has no lines, is taken out. Raises IndexUnavailable,
-    and FileNotFoundError when the film's run is gone from the media store.
+    A film that is not searchable, or has no lines, is taken out. Raises IndexUnavailable, and
+    FileNotFoundError when the film's frames are gone from the media store.
+    """
+    film = Film.objects.filter(pk=film_id, searchable_run__isnull=False).first()
+    if film is None or film.searchable_run is None or not _states(Q(film=film_id)):
+        drop(film_id)
+        return 0
+    data = film.files.run(film.searchable_run).load()
+    rows, _found = ingest.records(film.pk, data, film.duration)
+    return put_run(film, film.searchable_run, rows)
+
+
+def put_run(film: Film, run: int, rows: Sequence[FrameRecord]) -> int:
+    """Make the index hold a film's lines, heard over the frames `rows` of this run.
+
+    Returns how many it holds. Raises IndexUnavailable.
     """
     here = current()
-    state = _states(Q(film=film_id)).get(film_id)
+    state = _states(Q(film=film), run).get(film.pk)
     if state is None:
-        here.drop(film_id)
+        here.drop(film.pk)
         return 0
-    film = Film.objects.get(pk=film_id)
-    heard = list(_heard(film, rows if rows is not None else _rows(film)))
-    here.put(film_id, heard, state)
+    heard = list(_heard(film, rows))
+    here.put(film.pk, heard, state)
     return len(heard)
 
 
@@ -80,30 +92,29 @@ def tend() -> int:
             try:
                 put(film_id)
                 changed += 1
-            except (FileNotFoundError, Film.DoesNotExist):
+            except FileNotFoundError:
                 log.warning("film %s: its lines cannot be searched, its frames are gone", film_id)
     return changed
 
 
-def _states(which: Q) -> dict[int, str]:
-    """For each searchable film that has lines, what its lines in the index are to be made of."""
+def _states(which: Q, run: int | None = None) -> dict[int, str]:
+    """For each film that has lines, what those in the index are to be made of.
+
+    `run` is the one that is searched, or is about to be; without it, searchable films only.
+    """
     rows = (
-        Subtitles.objects.filter(which, film__searchable_run__isnull=False, line_count__gt=0)
+        Subtitles.objects.filter(which, line_count__gt=0)
         .order_by("film_id", "id")
         .values_list("film_id", "film__searchable_run", "id", "language", "line_count")
     )
     made_of: dict[int, list[Any]] = defaultdict(list)
-    for film_id, *rest in rows:
-        made_of[film_id].append(rest)
+    for film_id, searched, *rest in rows:
+        if run is not None or searched is not None:
+            made_of[film_id].append((run if run is not None else searched, *rest))
     return {
         film_id: hashlib.sha256(repr((line_index.SCHEMA, rest)).encode()).hexdigest()[:16]
         for film_id, rest in made_of.items()
     }
-
-
-def _rows(film: Film) -> list[FrameRecord]:
-    data = film.files.run(film.searchable_run or film.run).load()
-    return ingest.records(film.pk, data, film.duration)[0]
 
 
 def _heard(film: Film, rows: Sequence[FrameRecord]) -> Iterable[HeardLine]:

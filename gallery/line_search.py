@@ -98,7 +98,7 @@ class LineSearch:
             expression = Expression()
             # Without looking at the line's language: this reads one list of the index only.
             held_by = self.here.total(_held(expression, unit, self.groups), expression)
-            weights[unit] = math.log(1 + lines / (held_by + 0.5))
+            weights[unit] = math.log(1 + max(1, lines) / (held_by + 0.5))
             if not held_by and unit.is_word and most_wrong(unit.forms[0]):
                 misspelt.add(unit)
         return weights, frozenset(misspelt)

@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import tempfile
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -323,6 +322,7 @@ def _publish(film: Film) -> None:
     model = weights.current()
     labels = labelling.tags(rows, data.vectors)
     index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)
+    dialogue.put_run(film, film.run, rows)
     previous = film.model
     with transaction.atomic():
         changed = Film.objects.filter(pk=film.pk, run=film.run, state=Film.State.INDEXING).update(
@@ -349,9 +349,6 @@ def _publish(film: Film) -> None:
     if previous and previous != model.fingerprint:
         index.of_model(previous).drop(film.pk)
     film.files.remove_other_runs(keep=film.run)
-    # The film is ready; what Redis refuses now, the sweep does later.
-    with suppress(IndexUnavailable):
-        dialogue.put(film.pk, rows)
 
 
 def reindex(film: Film) -> int:
@@ -366,7 +363,7 @@ def reindex(film: Film) -> int:
     with index.current().alone(film.pk):
         index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)
         labelling.keep(film, labels)
-    dialogue.put(film.pk, rows)
+    dialogue.put_run(film, film.searchable_run, rows)
     return len(rows)
 
 

@@ -161,5 +161,5 @@ def publish(film_id: int) -> None:
     try:
         if not dialogue.is_current(film_id):
             dialogue.put(film_id)
-    except (GalleryError, OSError, Film.DoesNotExist) as error:
+    except (GalleryError, OSError) as error:
         log.warning("film %s: its lines are put into the index later (%s)", film_id, error)

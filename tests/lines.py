@@ -33,7 +33,7 @@ def spoken_film(title: str = "Film", **said: Sequence[str]) -> Film:
     )  # fmt: skip
     for language, lines in said.items():
         add_lines(film, language.replace("_", "-"), lines)
-    dialogue.put(film.pk, frames(film.pk, shots))
+    dialogue.put_run(film, 1, frames(film.pk, shots))
     return film
 
 

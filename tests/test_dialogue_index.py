@@ -1,0 +1,394 @@
+"""The lines in Redis agree with the rows: after crashes, restarts, deletions and changes."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.core.management import call_command
+
+from gallery import dialogue, housekeeping, index, line_index, subtitling
+from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
+from gallery.hearing import Hearing
+from gallery.line_index import HeardLine, LineIndex
+from gallery.line_search import LineSearch
+from gallery.models import Film, Subtitles
+from gallery.types import FrameRecord, Look
+from gallery.wording import understood
+from imgsearch.local import redis_server as embedded
+from imgsearch.local.sockets import embedded_redis_url
+from tests.films import scenes
+from tests.importing import add, assert_complete, import_here, keys_of
+from tests.lines import add_lines, found, frames, spoken_film, texts
+from tests.processes import free_port, wait_for
+
+pytestmark = pytest.mark.usefixtures("redis_server", "db")
+
+
+def line_keys(client: redis.Redis) -> list[bytes]:
+    return sorted(client.keys("*:dialogue:line:*"))
+
+
+# --- over which frame a line is heard -------------------------------------------------------------
+
+
+def rows(*shots: tuple[float, float, list[float]]) -> list[FrameRecord]:
+    return [
+        FrameRecord(1, int(time), time, number, start, end)
+        for number, (start, end, times) in enumerate(shots)
+        for time in times
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shot", "second"),
+    [
+        (0.0, 2.0, 0, 1),  # the whole line lies in one shot: its middle
+        (3.0, 5.0, 1, 4),  # half a second in the first, the rest in the second
+        (1.0, 4.0, 0, 2),
+        (3.4, 3.6, 0, 3),  # as much here as there: where it begins
+        (4.4, 4.7, 1, 5),
+        (5.0, 9.0, 3, 7),  # the third shot has no frame
+        (5.55, 5.9, 1, 5),  # all of it in the shot without a frame: the nearest that has one
+        (9.5, 9.5, 3, 9),  # no time at all
+        (-1.0, 0.2, 0, 0),
+        (9.9, 30.0, 3, 9),
+        (40.0, 41.0, 3, 9),
+    ],
+)
+def test_a_line_is_heard_over_the_shot_that_most_of_it_lies_in(
+    start: float, end: float, shot: int, second: int
+) -> None:
+    film = rows(
+        (0.0, 3.5, [0.0, 1.0, 2.0, 3.0]), (3.5, 5.5, [4.0, 5.0]), (6.0, 10.0, [6.0, 7.0, 8.0, 9.0])
+    )
+    # Shot 2, from 5.5 to 6.0, has no frame of its own.
+    film = [FrameRecord(1, r.second, r.time, 3, r.start, r.end) if r.shot == 2 else r for r in film]
+    record = Hearing(film).over(start, end)
+    assert (record.shot, record.second) == (shot, second)
+
+
+def test_a_blank_frame_is_passed_over() -> None:
+    film = [
+        FrameRecord(1, 0, 0.0, 0, 0.0, 4.0, Look.BLANK),
+        FrameRecord(1, 1, 1.0, 0, 0.0, 4.0, Look.BLANK),
+        FrameRecord(1, 2, 2.0, 0, 0.0, 4.0),
+        FrameRecord(1, 4, 4.0, 1, 4.0, 6.0, Look.BLANK),
+    ]
+    assert Hearing(film).over(0.0, 2.0).second == 2
+    assert Hearing(film).over(4.0, 6.0).second == 4
+
+
+# --- rows and index agree -------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_published_film_s_lines_are_found(tmp_path: Path, redis_server: redis.Redis) -> None:
+    path = scenes(tmp_path / "a.mp4", ["red", "white", "blue"], frames=48)
+    film = add(path)
+    content = "\n".join(
+        f"{n}\n00:00:0{n * 2},200 --> 00:00:0{n * 2 + 1},500\ncolour number {n}\n" for n in range(4)
+    ).encode()
+    row, _new = subtitling.add(film, "a.en.srt", content)
+    assert (row.language, row.line_count) == ("en", 4)
+    assert found("colour") == []
+    import_here(film)
+    assert_complete(film)
+    lines = {line.text: line.record for line in found("colour")}
+    # The fourth begins after the film's end.
+    assert {text: record.shot for text, record in lines.items()} == {
+        "colour number 0": 0, "colour number 1": 1, "colour number 2": 2,
+    }  # fmt: skip
+    assert [lines[f"colour number {n}"].second for n in range(3)] == [1, 3, 5]
+    assert dialogue.is_current(film.pk)
+    # More subtitles, later.
+    subtitling.add(film, "a.zh.srt", content.replace(b"colour", "颜色".encode()))
+    assert len(found("颜色")) == 3
+    number = film.pk
+    film.delete()
+    assert keys_of(number) == []
+    assert line_keys(redis_server) == []
+    assert found("colour") == []
+
+
+def test_deleted_subtitles_are_found_no_more(demo_film: Film, redis_server: redis.Redis) -> None:
+    assert texts("refrigerator")
+    assert texts("冰箱")
+    assert len(line_keys(redis_server)) == 64
+    row = demo_film.subtitles.get(language="en")
+    path = demo_film.files.subtitles(row.pk)
+    assert path.is_file()
+    row.delete()
+    subtitling.publish(demo_film.pk)
+    assert texts("refrigerator") == []
+    assert texts("冰箱")
+    assert len(line_keys(redis_server)) == 32
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deleted_row_takes_its_file_and_its_lines_along(
+    demo_film: Film, redis_server: redis.Redis
+) -> None:
+    row = demo_film.subtitles.get(language="en")
+    path = demo_film.files.subtitles(row.pk)
+    row.delete()
+    assert not path.exists()
+    assert texts("refrigerator") == []
+    number = demo_film.pk
+    demo_film.delete()
+    assert line_keys(redis_server) == keys_of(number) == []
+
+
+def test_another_language_is_another_way_to_search() -> None:
+    film = spoken_film(und=["Die Pfoten frieren."])
+    assert not found("pfote")[0].complete
+    Subtitles.objects.update(language="de")
+    assert not dialogue.is_current(film.pk)
+    dialogue.put_run(film, 1, frames(film.pk, 1))
+    (line,) = found("pfote")
+    assert (line.text, line.language, line.complete) == ("Die Pfoten frieren.", "de", True)
+
+
+def test_fewer_lines_leave_nothing_behind(redis_server: redis.Redis) -> None:
+    film = spoken_film(en=["one moon", "two moons", "three moons"], fr=["la lune"])
+    row = film.subtitles.get(language="en")
+    row.lines.filter(number__gt=0).delete()
+    Subtitles.objects.filter(pk=row.pk).update(line_count=1)
+    film.subtitles.get(language="fr").delete()
+    assert dialogue.put_run(film, 1, frames(film.pk, 3)) == 1
+    assert len(line_keys(redis_server)) == 1
+    assert texts("moon") == ["one moon"]
+    assert texts("lune") == []
+
+
+def test_the_sweep_mends_what_is_missing(demo_film: Film, redis_server: redis.Redis) -> None:
+    assert dialogue.tend() == 0
+    redis_server.flushdb()
+    assert dialogue.tend() == 1
+    assert texts("refrigerator")
+    assert dialogue.tend() == 0
+    # Subtitles that were added while Redis was away, and a film that went meanwhile.
+    add_lines(demo_film, "fr", ["Un réfrigérateur."])
+    line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(999, 1)[0])
+    dialogue.current().put(999, [line], "old")
+    assert texts("ghost")
+    housekeeping.sweep(False, lambda _step, _key: None)
+    assert texts("refrigerateur") == ["Un réfrigérateur."]
+    assert texts("ghost") == []
+
+
+def test_a_film_whose_frames_are_gone_keeps_nobody_waiting(demo_film: Film) -> None:
+    gone = Film.objects.create(
+        title="Gone", sha256="gone", state=Film.State.READY, searchable_run=1, tracks_run=1
+    )
+    add_lines(gone, "en", ["unheard"])
+    index.connect(dialogue.settings.REDIS_URL).flushdb()
+    assert dialogue.tend() == 1
+    assert texts("refrigerator")
+    assert texts("unheard") == []
+
+
+def test_a_put_that_breaks_off_is_made_up_for(
+    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, demo_film: Film
+) -> None:
+    """The server goes away between two batches; the lines that are written are noted."""
+    redis_server.flushdb()
+    monkeypatch.setattr(line_index, "PIPELINE", 10)
+    real, calls = line_index._fields_of, []
+
+    def break_off(line: HeardLine) -> dict[str, str]:
+        calls.append(line)
+        if len(calls) > 25:
+            raise redis.ConnectionError
+        return real(line)
+
+    monkeypatch.setattr(line_index, "_fields_of", break_off)
+    with pytest.raises(IndexUnavailable):
+        dialogue.put(demo_film.pk)
+    monkeypatch.undo()
+    assert len(line_keys(redis_server)) == 20
+    assert not dialogue.is_current(demo_film.pk)
+    # Dropped now, nothing would be left; tended, everything is there.
+    assert dialogue.tend() == 1
+    assert len(line_keys(redis_server)) == 64
+    monkeypatch.setattr(line_index, "_fields_of", break_off)
+    with pytest.raises(IndexUnavailable):
+        dialogue.put(demo_film.pk)
+    monkeypatch.undo()
+    dialogue.drop(demo_film.pk)
+    assert line_keys(redis_server) == []
+
+
+def test_an_index_of_an_earlier_version_is_replaced(
+    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, demo_film: Film
+) -> None:
+    monkeypatch.setattr(line_index, "SCHEMA", "v0")
+    redis_server.flushdb()
+    dialogue.tend()
+    names = redis_server.execute_command("FT._LIST")
+    assert b"imgsearch:dialogue:v0:lines" in names
+    monkeypatch.undo()
+    assert dialogue.tend() == 1
+    names = redis_server.execute_command("FT._LIST")
+    assert b"imgsearch:dialogue:v0:lines" not in names
+    assert f"imgsearch:dialogue:{line_index.SCHEMA}:lines".encode() in names
+    assert len(line_keys(redis_server)) == 64
+    assert texts("refrigerator")
+
+
+def test_rebuild_index_brings_the_lines_back(
+    demo_film: Film, redis_server: redis.Redis, capsys: Any
+) -> None:
+    redis_server.flushdb()
+    call_command("rebuild_index")
+    assert "and 64 lines of dialogue, are in the index." in capsys.readouterr().out
+    assert texts("refrigerator")
+
+
+# --- when Redis is not as it should be ------------------------------------------------------------
+
+
+def test_an_emptied_server_is_told_only_when_something_is_missing(
+    demo_film: Film, redis_server: redis.Redis
+) -> None:
+    redis_server.flushdb()
+    with pytest.raises(IndexMissing, match=r"manage\.py rebuild_index"):
+        found("refrigerator")
+    Subtitles.objects.all().delete()
+    assert found("refrigerator") == []
+
+
+def lines_at(url: str) -> LineIndex:
+    return LineIndex(index.connect(url), "t:dialogue")
+
+
+@contextmanager
+def server_of(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(embedded.command(folder), stdout=subprocess.DEVNULL) as process:
+        try:
+            embedded.wait_ready(embedded_redis_url(folder), lambda _text: None)
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_killed_server_comes_back_with_every_line(tmp_path: Path) -> None:
+    here = lines_at(embedded_redis_url(tmp_path))
+    frame = frames(1, 1)[0]
+    lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
+
+    def ask() -> int:
+        asked = LineSearch(here, understood("moon"), here.groups(), None)
+        return len(asked.best(10))
+
+    with server_of(tmp_path) as process:
+        here.put(1, lines, "state")
+        assert ask() == 1
+        time.sleep(1.5)  # the append-only file is written to disk every second
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with pytest.raises(IndexUnavailable, match="cannot be reached"):
+            ask()
+    with server_of(tmp_path):
+        warmed_up = []
+
+        def answer() -> int:
+            try:
+                return ask()
+            except IndexWarmingUp:
+                # Told, rather than answered from a part of the lines.
+                warmed_up.append(True)
+                return 0
+
+        assert wait_for(answer) == 1
+        assert here.lines() == here.count(1) == 5000
+        assert here.states() == {1: "state"}
+
+
+def test_an_index_that_is_being_built_is_told(tmp_path: Path) -> None:
+    here = lines_at(embedded_redis_url(tmp_path))
+    frame = frames(1, 1)[0]
+    lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
+    with server_of(tmp_path):
+        here.put(1, lines, "state")
+        here.client.execute_command("FT.DROPINDEX", here.name)
+        # What a server does after a start, with the hashes that it has loaded.
+        line_index._complete.clear()
+        here._create()
+        here.client.execute_command("FT.ALIASADD", here.alias, here.name)
+        with pytest.raises(IndexWarmingUp, match="warming up"):
+            here.groups()
+        wait_for(lambda: here.lines() == 5000)
+        assert wait_for(lambda: _groups(here)) == ["en"]
+
+
+def _groups(here: LineIndex) -> list[str]:
+    try:
+        return here.groups()
+    except IndexWarmingUp:
+        return []
+
+
+def test_a_server_that_is_down_is_told(settings: Any) -> None:
+    film = spoken_film(en=["The moon."])
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    for ask in (
+        lambda: found("moon"),
+        lambda: dialogue.put_run(film, 1, frames(film.pk, 1)),
+        lambda: dialogue.drop(film.pk),
+        dialogue.tend,
+        lambda: dialogue.is_current(film.pk),
+    ):
+        with pytest.raises(IndexUnavailable, match="cannot be reached"):
+            ask()
+    # Adding subtitles does not fail for it: the sweep puts them in later.
+    subtitling.publish(film.pk)
+
+
+def test_a_server_without_search_is_told() -> None:
+    port = free_port()
+    program, _module = embedded.binaries()
+    command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        url = f"redis://127.0.0.1:{port}/0"
+        try:
+            embedded.wait_ready(url, lambda _text: None)
+            with pytest.raises(NoSearchCommands):
+                lines_at(url).ensure()
+            with pytest.raises(NoSearchCommands):
+                lines_at(url).groups()
+        finally:
+            process.kill()
+
+
+def test_time_outs_are_errors(redis_server: redis.Redis) -> None:
+    redis_server.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "RETURN")
+    dialogue.current().ensure()
+    assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT")[0][1] == b"fail"
+
+
+# --- listing --------------------------------------------------------------------------------------
+
+
+def test_a_page_lists_what_is_said(demo_film: Film) -> None:
+    from django.utils import translation
+
+    whole = dialogue.lines(demo_film)
+    assert [(t.language, t.label, len(t.lines)) for t in whole] == [
+        ("en", "English", 32),
+        ("zh", "Chinese", 32),
+    ]
+    with translation.override("zh-hans"):
+        assert [t.label for t in dialogue.lines(demo_film)] == ["中文", "英语"]
+    around = dialogue.lines(demo_film, 3.0, 8.0)
+    assert [[cue.start for cue in t.lines] for t in around] == [[0.25, 3.833, 7.25]] * 2
+    assert [t.language for t in dialogue.lines(demo_film.pk, tags=["zh"])] == ["zh"]
+    assert dialogue.lines(demo_film, 1000.0, 2000.0) == []
+    add_lines(demo_film, "en", ["Again."])
+    assert len({t.label for t in dialogue.lines(demo_film)}) == 3
+    assert dialogue.lines(demo_film.pk + 1) == []

@@ -1,0 +1,284 @@
+"""Text tracks inside films: listed, read, replaced by an import anew, and no harm when broken."""
+
+import shutil
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from gallery import dialogue, housekeeping, pipeline, subtitling, tracks
+from gallery.errors import FilmError, LostClaim
+from gallery.models import Film, Subtitles
+from tests.films import H264, make_film, run_ffmpeg
+from tests.importing import add, assert_complete, import_here, ready, upload
+from tests.lines import found, texts
+from tests.processes import Worker, wait_for
+from tests.test_subtitles import ASS, SRT, VTT
+
+pytestmark = pytest.mark.usefixtures("redis_server", "db")
+
+EXPECTED = [(1.5, 3.0, "Where did she go?"), (6.0, 7.25, "- My paws\n- are freezing!")]
+SHORT = SRT.replace("00:01:02", "00:00:06").replace("00:01:04", "00:00:07")
+
+
+def with_tracks(
+    path: Path,
+    contents: Sequence[str],
+    codecs: Sequence[str],
+    *,
+    languages: Sequence[str] = (),
+    options: Sequence[str] = (),
+    seconds: int = 8,
+) -> Path:
+    """A film of some seconds with these subtitle files inside."""
+    inputs = ["-f", "lavfi", "-i", f"testsrc2=size=160x90:rate=24:duration={seconds}"]
+    chosen = ["-map", "0:v"]
+    for number, (content, codec) in enumerate(zip(contents, codecs, strict=True)):
+        kind = "ass" if content.startswith("[") else "vtt" if content[0] == "W" else "srt"
+        file = path.with_suffix(f".{number}.track.{kind}")
+        file.write_text(content, "utf-8")
+        inputs += ["-i", str(file)]
+        chosen += ["-map", f"{number + 1}:s", f"-c:s:{number}", codec]
+    for number, language in enumerate(languages):
+        chosen += [f"-metadata:s:s:{number}", f"language={language}"]
+    run_ffmpeg(*inputs, *chosen, *H264, *options, str(path))
+    return path
+
+
+def short(content: str) -> str:
+    """Both lines within the first eight seconds."""
+    for before, after in (("01:02", "00:06"), ("01:04", "00:07"), ("01:03", "00:07")):
+        content = content.replace(f"00:{before}", f"00:{after}").replace(
+            f"0:{before}", f"0:{after}"
+        )
+    return content
+
+
+def lines_of(path: Path, start: float = 0.0) -> list[list[tuple[float, float, str]]]:
+    reading = tracks.read(path, tracks.listed(path), start)
+    assert reading.complaints == []
+    return [[(cue.start, cue.end, cue.text) for cue in cues] for _track, cues in reading.lines]
+
+
+# --- listing and reading --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "contents", "codecs"),
+    [
+        ("a.mkv", [SRT, VTT, ASS], ["srt", "webvtt", "copy"]),
+        ("a.mp4", [SRT, VTT, ASS], ["mov_text"] * 3),
+        ("a.mov", [SRT], ["mov_text"]),
+        ("a.webm", [VTT], ["copy"]),
+    ],
+)
+def test_every_kind_of_text_track_is_read(
+    name: str, contents: list[str], codecs: list[str], tmp_path: Path
+) -> None:
+    codec = ["-c:v", "libvpx", "-b:v", "100k"] if name.endswith("webm") else []
+    path = with_tracks(tmp_path / name, [short(c) for c in contents], codecs, options=codec)
+    expected = [EXPECTED] * len(contents)
+    found_lines = lines_of(path)
+    if name.endswith("mp4"):
+        # A drawing becomes text where FFmpeg turns SubStation Alpha into timed text of MP4.
+        found_lines[2] = [line for line in found_lines[2] if not line[2].startswith("m 0 0")]
+    assert found_lines == expected
+
+
+def test_tracks_say_their_language_and_their_title(tmp_path: Path) -> None:
+    path = with_tracks(
+        tmp_path / "a.mkv", [SHORT] * 4, ["srt"] * 4, languages=["eng", "chi", "ger", "und"],
+        options=["-metadata:s:s:1", "title=简体中文", "-metadata:s:s:2", "title=Forced: (signs)"],
+    )  # fmt: skip
+    listed = tracks.listed(path)
+    assert [(t.stream, t.language, t.title) for t in listed] == [
+        (0, "en", ""), (1, "zh", "简体中文"), (2, "de", "Forced: (signs)"), (3, "und", ""),
+    ]  # fmt: skip
+    assert tracks.listed(make_film(tmp_path / "none.mp4", seconds=1, sound=True)) == []
+
+
+def test_tracks_of_pictures_are_left(tmp_path: Path) -> None:
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=size=720x576:rate=24:duration=4"),
+        *("-f", "lavfi", "-i", "color=c=black@0:size=720x576:rate=1:duration=4,format=rgba"),
+        *("-map", "0:v", *H264, str(tmp_path / "plain.mkv")),
+    )
+    (tmp_path / "a.srt").write_text(SHORT)
+    # A track of pictures, and one of text behind it, whose number counts both.
+    run_ffmpeg(
+        *("-i", str(tmp_path / "plain.mkv"), "-i", str(tmp_path / "a.srt")),
+        *("-map", "0:v", "-map", "1:s", "-map", "1:s", "-c:v", "copy"),
+        *("-c:s:0", "srt", "-c:s:1", "srt", str(tmp_path / "two.mkv")),
+    )
+    data = (tmp_path / "two.mkv").read_bytes()
+    # The same length: the file stays whole, and FFmpeg takes the first track for pictures.
+    assert data.count(b"S_TEXT/UTF8") == 2
+    (tmp_path / "two.mkv").write_bytes(data.replace(b"S_TEXT/UTF8", b"S_HDMV/PGS\x00", 1))
+    (only,) = tracks.listed(tmp_path / "two.mkv")
+    assert only.stream == 1
+    assert lines_of(tmp_path / "two.mkv") == [EXPECTED]
+
+
+def test_lines_are_in_seconds_of_a_film_whose_clock_begins_late(tmp_path: Path) -> None:
+    late = ["-output_ts_offset", "100"]
+    assert lines_of(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], options=late), 100) == [
+        EXPECTED
+    ]
+    path = with_tracks(tmp_path / "a.mp4", [SHORT], ["mov_text"], options=late)
+    film = import_here(add(path))
+    assert film.state == Film.State.READY, film.error
+    assert film.start == pytest.approx(100, abs=0.2)
+    (row,) = film.subtitles.all()
+    starts = [line.start for line in row.lines.all()]
+    assert starts == pytest.approx([1.5, 6.0], abs=0.1)
+
+
+def test_a_damaged_track_costs_only_itself(tmp_path: Path) -> None:
+    path = with_tracks(tmp_path / "a.mkv", [SHORT, SHORT], ["srt", "srt"], languages=["eng", "fre"])
+    data = path.read_bytes()
+    # FFmpeg has no decoder for the first track any more.
+    path.write_bytes(data.replace(b"S_TEXT/UTF8", b"S_TEXT/USF\x00", 1))
+    reading = tracks.read(path, tracks.listed(path), 0.0)
+    assert [track.language for track, _cues in reading.lines] == ["fr"]
+    garbage = with_tracks(tmp_path / "b.mkv", ["1\n00:00:01,000 --> 00:00:02,000\n \n"], ["srt"])
+    assert tracks.read(garbage, tracks.listed(garbage), 0.0) == tracks.Reading([], [])
+
+
+def test_reading_takes_no_longer_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"])
+    listed = tracks.listed(path)
+    slow = tmp_path / "ffmpeg"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr("gallery.ffmpeg.binary", lambda: str(slow))
+    monkeypatch.setattr(tracks, "KEEP_EVERY", 0.05)
+    monkeypatch.setattr(tracks, "READ_LIMIT", 0.3)
+    kept: list[int] = []
+    with pytest.raises(FilmError, match="could not be read within"):
+        tracks.read(path, listed, 0.0, lambda: kept.append(1))
+    assert kept
+
+    def lost() -> None:
+        raise LostClaim
+
+    monkeypatch.setattr(tracks, "READ_LIMIT", 30)
+    with pytest.raises(LostClaim):
+        tracks.read(path, listed, 0.0, lost)
+
+
+# --- the way into the library ---------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_reads_the_tracks_and_the_next_one_replaces_them(tmp_path: Path) -> None:
+    path = with_tracks(
+        tmp_path / "a.mkv", [SHORT, SHORT.replace("paws", "Pfoten")], ["srt", "srt"],
+        languages=["eng", "ger"], options=["-metadata:s:s:1", "title=Full"],
+    )  # fmt: skip
+    film = import_here(add(path))
+    assert film.state == Film.State.READY
+    subtitling.add(film, "mine.fr.srt", SHORT.replace("paws", "pattes").encode())
+    assert [(s.language, s.source, s.stream, s.original_name) for s in film.subtitles.all()] == [
+        ("de", "embedded", 1, "Full"), ("en", "embedded", 0, ""),
+        ("fr", "uploaded", None, "mine.fr.srt"),
+    ]  # fmt: skip
+    assert texts("paws") == ["- My paws\n- are freezing!"]
+    assert texts("pfote")
+    assert (film.tracks_run, film.tracks_lease, film.tracks_error) == (1, None, "")
+    before = {s.source: s.pk for s in film.subtitles.all()}
+    # What the film gave, and what was done to it, is made anew; the upload stays.
+    film.subtitles.filter(language="de").delete()
+    Subtitles.objects.filter(film=film, language="en").update(language="it")
+    assert pipeline.restart(film)
+    import_here(film)
+    assert [s.language for s in film.subtitles.all()] == ["de", "en", "fr"]
+    assert film.subtitles.get(source="uploaded").pk == before["uploaded"]
+    assert film.files.subtitles(before["uploaded"]).is_file()
+    assert film.tracks_run == 2
+    assert texts("pfote")
+    assert texts("pattes")
+    assert dialogue.is_current(film.pk)
+    assert_complete(film)
+
+
+def test_tracks_are_read_once_a_run_and_by_one_worker(tmp_path: Path) -> None:
+    film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
+    assert not subtitling.read_tracks(film.pk)  # nobody has looked at the file yet
+    pipeline.probe_film(film.pk)
+    assert subtitling.unread(timezone.now()).get() == film
+    Film.objects.update(tracks_lease=timezone.now() + timedelta(minutes=1))
+    assert not subtitling.read_tracks(film.pk)
+    # The worker died: its lease runs out, and the sweep hands the work out again.
+    Film.objects.update(tracks_lease=timezone.now() - timedelta(seconds=1))
+    handed_out: list[tuple[str, int]] = []
+    housekeeping.sweep(True, lambda step, key: handed_out.append((step, key)))
+    assert ("read_tracks", film.pk) in handed_out
+    assert subtitling.read_tracks(film.pk)
+    assert film.subtitles.count() == 1
+    assert not subtitling.read_tracks(film.pk)
+    # Without the note that it is done, as after a crash: once more, and no line twice.
+    Film.objects.update(tracks_run=None)
+    assert subtitling.read_tracks(film.pk)
+    assert film.subtitles.count() == 1
+    assert film.subtitles.get().lines.count() == 2
+    assert not subtitling.read_tracks(film.pk + 1)
+
+
+def test_a_film_that_was_deleted_meanwhile_gets_no_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
+    pipeline.probe_film(film.pk)
+    real = tracks.read
+
+    def deleted_meanwhile(*arguments: Any) -> tracks.Reading:
+        reading = real(*arguments)
+        Film.objects.get(pk=film.pk).delete()
+        return reading
+
+    monkeypatch.setattr(tracks, "read", deleted_meanwhile)
+    assert not subtitling.read_tracks(film.pk)
+    assert not Subtitles.objects.exists()
+
+
+def test_broken_tracks_do_not_fail_the_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
+
+    def broken(*_arguments: Any) -> None:
+        raise FilmError("FFmpeg did not finish.")
+
+    monkeypatch.setattr(tracks, "listed", broken)
+    import_here(film)
+    assert (film.state, film.tracks_run) == (Film.State.READY, 1)
+    assert film.tracks_error == "FFmpeg did not finish."
+    assert not film.subtitles.exists()
+    subtitling.give_up(film.pk, ValueError("a bug"))
+    film.refresh_from_db()
+    assert "ValueError: a bug" in film.tracks_error
+    # A film whose file is gone is not asked for its tracks for ever.
+    monkeypatch.undo()
+    Film.objects.update(tracks_run=None)
+    shutil.rmtree(film.files.folder)
+    assert subtitling.read_tracks(film.pk)
+    assert not subtitling.unread(timezone.now()).exists()
+
+
+def test_a_real_worker_reads_the_tracks(worker: Worker, tmp_path: Path) -> None:
+    film = ready(upload(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], languages=["eng"])))
+    assert film.tracks_run == 1
+    (line,) = found("my paws")
+    assert (line.record.film, line.start) == (film.pk, 6.0)
+    # An installation that is brought up to date has films whose tracks nobody has read.
+    Subtitles.objects.all().delete()
+    assert texts("my paws") == []
+    Film.objects.update(tracks_run=None)
+    assert wait_for(lambda: texts("my paws"))
+    film.refresh_from_db()
+    assert film.tracks_run == 1
