@@ -78,6 +78,24 @@ def audiences_are_known(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def limits_are_rates(**_kwargs: Any) -> list[CheckMessage]:
+    """How often the API may be asked is said as it is understood."""
+    from gallery.api.guard import parse_rate
+
+    found: list[CheckMessage] = []
+    for name in ("API_RATE", "API_RATE_WITHOUT_TOKEN"):
+        rate = getattr(settings, name)
+        try:
+            if rate:
+                parse_rate(rate)
+        except ValueError:
+            found.append(
+                Error(f"{name} is {rate!r}.", hint="600/m, 10/s, or empty", id="gallery.E006")
+            )
+    return found
+
+
+@register()
 def model_is_here(**_kwargs: Any) -> list[CheckMessage]:
     """CLIP_MODEL names a model that can be read."""
     try:

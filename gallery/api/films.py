@@ -21,9 +21,7 @@ router = Router(tags=["Films"])
 
 def film_of(film_id: int) -> Film:
     """A film that can be looked at. Raises Http404."""
-    return get_object_or_404(
-        films_to_show(Film.objects.filter(searchable_run__isnull=False)), pk=film_id
-    )
+    return get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
 
 
 class Listed(Paging):
@@ -64,7 +62,8 @@ def list_films(request: HttpRequest, asked: Query[Listed]) -> Any:
 )
 def one_film(request: HttpRequest, film_id: int) -> Any:
     """What is known of a film."""
-    return Shower(request).film(film_of(film_id))
+    film = get_object_or_404(films_to_show(Film.objects.filter(pk=film_of(film_id).pk)))
+    return Shower(request).film(film)
 
 
 @router.get(

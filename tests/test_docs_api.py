@@ -1,0 +1,66 @@
+"""The README's examples of the API do what they say."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.test import Client
+
+from gallery import tokens
+from gallery.models import Board, Film
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+SECTION = README.split("## The API")[1].split("\n## ")[0]
+EXAMPLES = re.findall(r"^    (curl .+?[^\\\\])$", SECTION, re.MULTILINE | re.DOTALL)
+
+
+def run(example: str, token: str) -> Any:
+    """Ask what curl would ask; only the options that the README uses are understood."""
+    words = shlex.split(example.replace("\\\n", " ").replace("$TOKEN", token))
+    assert words.pop(0) == "curl"
+    headers, data, address = {}, None, ""
+    while words:
+        match words.pop(0):
+            case "-H":
+                name, _colon, value = words.pop(0).partition(": ")
+                headers[name] = value
+            case "-d":
+                data = words.pop(0)
+            case word:
+                assert word.startswith("http://127.0.0.1:8000/"), word
+                address = urlsplit(word)._replace(scheme="", netloc="").geturl()
+    kind = headers.pop("Content-Type", "application/octet-stream")
+    client = Client()
+    if data is None:
+        return client.get(address, headers=headers)
+    return client.post(address, data, content_type=kind, headers=headers)
+
+
+def test_the_examples_work(page: Client, demo_film: Film) -> None:
+    _token, secret = tokens.make(get_user_model().objects.create_user("ada").pk, "test")
+    assert len(EXAMPLES) == 2
+    search, board = (run(example, secret) for example in EXAMPLES)
+    assert search.status_code == 200
+    assert search.json()["results"][0]["shot"] == {"number": 4}
+    assert board.status_code == 201
+    assert Board.objects.get().name == "Rain"
+
+
+@pytest.mark.parametrize("rate", ["fast", "0/m", "10", "10/x", "/m"])
+def test_a_limit_that_is_none_is_noticed_at_the_start(
+    rate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "API_RATE", rate)
+    assert [message.id for message in run_checks() if "API_RATE" in message.msg] == ["gallery.E006"]
+
+
+@pytest.mark.parametrize("rate", ["600/m", "10/s", "100/5m", ""])
+def test_a_limit_as_the_readme_has_it_is_fine(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "API_RATE", rate)
+    assert [message for message in run_checks() if "API_RATE" in message.msg] == []
