@@ -182,7 +182,8 @@ function show() {
     marks[end].value = clock.timecode(span[end]);
     marks[end].removeAttribute("aria-invalid");
   }
-  $("#mark-length").textContent = `${((span.last - span.first) / clock.rate).toFixed(2)} s`;
+  const length = $("#mark-length");
+  length.textContent = length.dataset.said.replace("{n}", ((span.last - span.first) / clock.rate).toFixed(2));
   $("#mark-own").hidden = span.first === own.first && span.last === own.last;
   wrong.textContent = "";
 }
