@@ -35,6 +35,11 @@ def switch(client: Client, language: str) -> None:
     assert response.status_code == 302
 
 
+def without_dialogue(page: str) -> str:
+    """A page without the lines of its films, which are in their own languages."""
+    return re.sub(r'<(ol|q|span)\b[^>]* lang="zh[^"]*".*?</\1>', "", page, flags=re.DOTALL)
+
+
 ADDRESSES = ("/", "/films/", "/films/{film}/", "/films/{film}/frames/5/", "/?q=dog", "/nothing/")
 
 
@@ -48,10 +53,10 @@ def test_pages_can_be_read_in_chinese_and_in_english(
     switch(page, "zh-hans")
     chinese = page.get(address).content.decode()
     assert '<html lang="zh-Hans"' in chinese
-    # The switch itself is named in its own language on every page, the example query is Chinese.
-    few = len(CHINESE.findall(english))
+    # The switch itself is named in its own language on every page, and what is said stays as it is.
+    few = len(CHINESE.findall(without_dialogue(english)))
     assert few < 10
-    assert len(CHINESE.findall(chinese)) > few + 20
+    assert len(CHINESE.findall(without_dialogue(chinese))) > few + 20
     switch(page, "en")
     assert page.get(address).content.decode().count("lang=") == english.count("lang=")
 
