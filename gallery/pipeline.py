@@ -9,6 +9,8 @@ import logging
 import math
 import os
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from gallery import dialogue, encoder, frames, index, ingest, labelling, probing
 from gallery.errors import FilmError, GalleryError, IndexUnavailable, LostClaim
 from gallery.models import Film, Segment, Shot, lease_end
 from gallery.storage import RunFiles, SegmentData
-from gallery.types import Span
+from gallery.types import FrameRecord, Look, Span
 
 log = logging.getLogger(__name__)
 
@@ -259,7 +261,7 @@ def _embed(segment: Segment, run: RunFiles) -> SegmentData:
             progress=progress,
         )
     vectors = data.vectors if len(data.seconds) else np.zeros((0, loaded.model.width), np.float16)
-    data = SegmentData(data.seconds, data.times, vectors, np.array(decoding.cuts, np.float64))
+    data = replace(data, vectors=vectors, cuts=np.array(decoding.cuts, np.float64))
     run.save_segment(segment.number, data)
     if segment.end is None:
         _refuse_early_end(film, data, decoding.complaints)
@@ -314,6 +316,7 @@ def finish_film(film_id: int) -> bool:
 
 def _publish(film: Film) -> None:
     run = film.files.run(film.run)
+    ingest.add_looks(run)
     data = run.load()
     if not len(data.seconds):
         raise FilmError(_("No picture could be decoded from this film."))
@@ -340,10 +343,7 @@ def _publish(film: Film) -> None:
         if not changed:
             raise LostClaim
         Shot.objects.filter(film=film).delete()
-        Shot.objects.bulk_create(
-            Shot(film=film, number=row.shot, start=row.start, end=row.end, second=row.second)
-            for row in ingest.middle_frames(rows)
-        )
+        Shot.objects.bulk_create(_shots(film, rows))
         labelling.keep(film, labels)
         Segment.objects.filter(film=film).delete()
     if previous and previous != model.fingerprint:
@@ -351,14 +351,39 @@ def _publish(film: Film) -> None:
     film.files.remove_other_runs(keep=film.run)
 
 
+def _shots(film: Film, rows: Sequence[FrameRecord]) -> list[Shot]:
+    """The rows of a film's shots; a shot is dull when no frame of it is a picture."""
+    return [
+        Shot(
+            film=film,
+            number=row.shot,
+            start=row.start,
+            end=row.end,
+            second=row.second,
+            dull=row.look is not Look.PICTURE,
+        )
+        for row in ingest.middle_frames(rows)
+    ]
+
+
 def reindex(film: Film) -> int:
     """Put a ready film's stored vectors, and its dialogue, into the index again.
 
-    Returns how many frames it has.
+    Frames that an earlier version did not look at are looked at now. Returns how many frames it
+    has. Raises IndexUnavailable, FileNotFoundError, DiskFull.
     """
     assert film.searchable_run is not None
-    data = film.files.run(film.searchable_run).load()
+    run = film.files.run(film.searchable_run)
+    looked = ingest.add_looks(run)
+    data = run.load()
     rows, _found = ingest.records(film.pk, data, film.duration)
+    if looked:
+        Shot.objects.bulk_create(
+            _shots(film, rows),
+            update_conflicts=True,
+            unique_fields=["film", "number"],
+            update_fields=["second", "dull"],
+        )
     labels = labelling.tags(rows, data.vectors)
     with index.current().alone(film.pk):
         index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)

@@ -4,7 +4,7 @@
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
     films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
-    films/UID/RUN/segment-00003.npz    one segment's seconds, times, vectors and cuts
+    films/UID/RUN/segment-00003.npz    one segment's seconds, times, vectors, cuts and looks
     clips/UID/...                      scenes that were played or quoted, within a size limit
     drafts/                            such scenes while they are being made
     turns/                             locks: at most so many are made at once
@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO
 
@@ -37,6 +37,7 @@ THUMBNAIL_WIDTH = 640  # pixels: two for one on the phone and in the grid
 THUMBNAIL_QUALITY = 80
 STILL_QUALITY = 92
 MAX_EXTENSION = 8
+LOOK = "<U8"  # how numpy keeps the names of `types.Look`
 
 
 @contextmanager
@@ -74,13 +75,23 @@ class SegmentData:
     """What one segment of a run gave, frame by frame in time order.
 
     `seconds` int32 (n,); `times` float64 (n,), seconds; `vectors` float16 (n, width), unit rows;
-    `cuts` float64 (m,), the seconds at which a new shot begins.
+    `cuts` float64 (m,), the seconds at which a new shot begins; `looks` (n,), names of
+    `types.Look`, or empty ones where an earlier version of this program did not look.
     """
 
     seconds: NDArray[np.int32]
     times: NDArray[np.float64]
     vectors: NDArray[np.float16]
     cuts: NDArray[np.float64]
+    looks: NDArray[np.str_]
+
+    @property
+    def lacks_looks(self) -> bool:
+        """Whether there are frames that nobody looked at."""
+        return bool((self.looks == "").any())
+
+
+COLUMNS = tuple(field.name for field in fields(SegmentData))
 
 
 class FilmFiles:
@@ -169,29 +180,29 @@ class RunFiles:
 
     def save_segment(self, number: int, data: SegmentData) -> None:
         """Keep a segment. Raises DiskFull."""
-        write_whole(
-            self.segment(number),
-            lambda file: np.savez(
-                file,
-                seconds=data.seconds,
-                times=data.times,
-                vectors=data.vectors,
-                cuts=data.cuts,
-            ),
-        )
+        columns = {name: getattr(data, name) for name in COLUMNS}
+        write_whole(self.segment(number), lambda file: np.savez(file, **columns))
+
+    def segments(self) -> list[int]:
+        """The numbers of the segments that are kept, in ascending order."""
+        names = (path.stem.rpartition("-")[2] for path in self.folder.glob("segment-*.npz"))
+        return sorted(int(name) for name in names)
+
+    def load_segment(self, number: int) -> SegmentData:
+        """One segment. Raises FileNotFoundError."""
+        with np.load(self.segment(number)) as data:
+            columns = {name: data[name] for name in COLUMNS if name in data}
+        columns.setdefault("looks", np.full(len(columns["seconds"]), "", LOOK))
+        return SegmentData(**columns)
 
     def load(self) -> SegmentData:
         """All segments of the run, joined in time order. Raises FileNotFoundError when none is."""
-        parts = []
-        for path in sorted(self.folder.glob("segment-*.npz")):
-            with np.load(path) as data:
-                parts.append([data[name] for name in ("seconds", "times", "vectors", "cuts")])
+        parts = [self.load_segment(number) for number in self.segments()]
         if not parts:
             raise FileNotFoundError(self.folder)
-        seconds, times, vectors, cuts = (
-            np.concatenate(column) for column in zip(*parts, strict=True)
+        return SegmentData(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS)
         )
-        return SegmentData(seconds, times, vectors, cuts)
 
     def remove(self) -> None:
         """Remove the run."""

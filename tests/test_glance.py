@@ -14,8 +14,8 @@ from PIL import Image
 from gallery import barcode, drawing, glance, index, search, weights
 from gallery.errors import QueryError
 from gallery.models import Film
-from gallery.storage import SegmentData
-from gallery.types import Example, FrameRecord, Mode, Query
+from gallery.storage import LOOK, SegmentData
+from gallery.types import Example, FrameRecord, Look, Mode, Query
 from tests.films import scenes
 
 HOURS = 3
@@ -117,6 +117,7 @@ def long_film(redis_server: object, db: None) -> Film:
                 seconds[part].astype(float),
                 rows[part].astype(np.float16),
                 cuts,
+                np.full(len(seconds[part]), Look.PICTURE, LOOK),
             ),
         )
     records = [

@@ -1,15 +1,23 @@
 """Frames to vectors, cuts to shots."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
-from gallery import ingest
+from gallery import ingest, storage
 from gallery.shots import shot_of, shots_from_cuts
 from gallery.storage import SegmentData
-from gallery.types import Frame, FrameRecord, Picture, Shot, Vectors
+from gallery.types import Frame, FrameRecord, Look, Picture, Shot, Vectors
+from tests.cards import WIDE, Style, two_columns
 from tests.films import noise
+from tests.scenery import worth_finding
+
+CARD = two_columns(Style(size=WIDE), np.random.default_rng(1))
 
 
 class Grey:
@@ -72,14 +80,80 @@ def test_every_frame_knows_its_shot() -> None:
         np.array([0.0, 1.02, 2.01, 3.04]),
         np.zeros((4, 2), np.float16),
         np.array([1.01, 3.04]),
+        looks("pbpp"),
     )
     rows, shots = ingest.records(9, data, 4.0)
     assert [(row.second, row.shot) for row in rows] == [(0, 0), (1, 1), (2, 1), (3, 2)]
     assert (rows[1].start, rows[1].end) == (1.01, 3.04)
     assert {row.film for row in rows} == {9}
     assert len(shots) == 3
+    assert [row.look for row in rows] == [Look.PICTURE, Look.BLANK, Look.PICTURE, Look.PICTURE]
 
 
-def test_the_middle_frame_stands_for_a_shot() -> None:
-    rows = [FrameRecord(1, second, second, shot, 0, 1) for second, shot in enumerate([0] * 5 + [2])]
-    assert [(row.shot, row.second) for row in ingest.middle_frames(rows)] == [(0, 2), (2, 5)]
+# --- looks ----------------------------------------------------------------------------------------
+
+NAMES = {"p": Look.PICTURE, "b": Look.BLANK, "c": Look.CREDITS, "-": ""}
+
+
+def looks(letters: str) -> NDArray[np.str_]:
+    """Looks by their first letters; - where nobody looked."""
+    return np.array([NAMES[letter] for letter in letters], storage.LOOK)
+
+
+def film_of(letters: str) -> SegmentData:
+    count = len(letters)
+    seconds = np.arange(count, dtype=np.int32)
+    vectors = np.zeros((count, 2), np.float16)
+    return SegmentData(seconds, seconds.astype(float), vectors, np.zeros(0), looks(letters))
+
+
+def looks_of(letters: str) -> str:
+    rows, _shots = ingest.records(1, film_of(letters), float(len(letters)))
+    return "".join(row.look[0] for row in rows)
+
+
+def test_each_frame_is_looked_at_once() -> None:
+    pictures = [noise(1, (160, 90)), Image.new("RGB", (160, 90), "maroon"), worth_finding(3)[1]]
+    frames = [Frame(n, float(n), picture) for n, picture in enumerate([*pictures, CARD])]
+    data = ingest.embed_span(
+        iter(frames), Grey(), batch=3, save_thumbnail=lambda *_: None, progress=lambda _: None
+    )
+    assert data.looks.tolist() == ["picture", "blank", "picture", "credits"]
+
+
+@pytest.mark.parametrize(
+    ("given", "offered"),
+    [
+        ("pppbbccc", "pppbbccc"),
+        ("p--c", "pppc"),
+        ("cccccpp", "ppppppp"),  # a film of letters
+        ("bbbbbp", "bbbbbp"),  # dark for most of its time
+        ("b" * 19 + "p", "p" * 20),  # a film of one colour
+        ("bbbccccc", "bbbppppp"),
+        ("", ""),
+    ],
+)
+def test_what_a_film_is_made_of_is_offered(given: str, offered: str) -> None:
+    assert looks_of(given) == offered
+
+
+@pytest.mark.parametrize(
+    ("letters", "second"),
+    [("ppppp", 2), ("bbppp", 3), ("pbbbb", 0), ("ccccp", 4), ("bbbb", 2), ("pbpbb", 2)],
+)
+def test_a_picture_stands_for_a_shot_where_there_is_one(letters: str, second: int) -> None:
+    rows = [FrameRecord(1, n, n, 0, 0, 5, Look(NAMES[c])) for n, c in enumerate(letters)]
+    rows += [FrameRecord(1, 9, 9, 2, 9, 10)]
+    assert [(row.shot, row.second) for row in ingest.middle_frames(rows)] == [(0, second), (2, 9)]
+
+
+def test_frames_of_an_earlier_version_are_looked_at_by_their_thumbnails(tmp_path: Path) -> None:
+    run = storage.RunFiles(tmp_path)
+    run.save_segment(0, film_of("bp"))
+    run.save_segment(1, replace(film_of("---"), seconds=np.array([2, 3, 4], np.int32)))
+    for second, picture in ((2, CARD), (3, Image.new("RGB", (640, 360)))):
+        run.save_thumbnail(second, picture)
+    assert ingest.add_looks(run)
+    # The thumbnail of second 4 is gone: its frame is offered. The first segment is left alone.
+    assert run.load().looks.tolist() == ["blank", "picture", "credits", "blank", "picture"]
+    assert not ingest.add_looks(run)

@@ -11,13 +11,15 @@ import pytest
 from gallery import storage
 from gallery.errors import DiskFull
 from gallery.storage import FilmFiles, RunFiles, SegmentData
+from gallery.types import Look
 from tests.films import noise
 
 
 def segment(first: int, count: int, cuts: list[float]) -> SegmentData:
     seconds = np.arange(first, first + count, dtype=np.int32)
     vectors = np.random.default_rng(first).normal(size=(count, 8)).astype(np.float16)
-    return SegmentData(seconds, seconds + 0.5, vectors, np.array(cuts, np.float64))
+    looks = np.array([Look.PICTURE, Look.BLANK] * count, storage.LOOK)[:count]
+    return SegmentData(seconds, seconds + 0.5, vectors, np.array(cuts, np.float64), looks)
 
 
 def test_segments_are_joined_in_time_order(tmp_path: Path) -> None:
@@ -30,6 +32,22 @@ def test_segments_are_joined_in_time_order(tmp_path: Path) -> None:
     assert data.cuts.tolist() == [1.5, 10.25, 11.0]
     assert data.vectors.tobytes() == b"".join(part.vectors.tobytes() for part in parts)
     assert data.times.dtype == np.float64
+    assert data.looks.tolist() == [look for part in parts for look in part.looks.tolist()]
+    assert not data.lacks_looks
+
+
+def test_segments_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    """They say nothing of looks."""
+    run = RunFiles(tmp_path)
+    run.save_segment(0, segment(0, 3, []))
+    old = segment(3, 2, [4.0])
+    np.savez(
+        run.segment(1), seconds=old.seconds, times=old.times, vectors=old.vectors, cuts=old.cuts
+    )
+    data = run.load()
+    assert data.looks.tolist() == ["picture", "blank", "picture", "", ""]
+    assert data.lacks_looks
+    assert (data.seconds.tolist(), data.cuts.tolist()) == ([0, 1, 2, 3, 4], [4.0])
 
 
 def test_nothing_stored_is_an_error(tmp_path: Path) -> None:

@@ -6,16 +6,14 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from gallery import access, clips
 from gallery import models as rows
-from gallery.models import Film
+from gallery.models import Film, FilmQuerySet
 from gallery.search import thumbnail_address
 from gallery.types import Hit, Spoken
-from gallery.views.common import with_posters
 
 Shown = dict[str, Any]
 
@@ -171,6 +169,6 @@ class Shower:
         }
 
 
-def films_to_show(films: QuerySet[Film]) -> QuerySet[Film]:
+def films_to_show(films: FilmQuerySet) -> FilmQuerySet:
     """Films with what `Shower.film` asks of them."""
-    return with_posters(films).prefetch_related("subtitles")
+    return films.with_posters().prefetch_related("subtitles")

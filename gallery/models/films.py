@@ -8,7 +8,8 @@ from fractions import Fraction
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -35,6 +36,17 @@ class FilmQuerySet(QuerySet["Film"]):
     def embedded_otherwise(self, fingerprint: str) -> "FilmQuerySet":
         """Films whose frames another model embedded: they wait for `manage.py reembed`."""
         return self.filter(searchable_run__isnull=False).exclude(model=fingerprint)
+
+    def with_posters(self) -> "FilmQuerySet":
+        """Films with `poster_second`, the frame that stands for each; None where there is none.
+
+        It is of the shot a third into the film; rather of one before it than of a dull one.
+        """
+        shots = Shot.objects.filter(film=OuterRef("pk")).order_by("number")
+        late = Q(number__gte=OuterRef("shot_count") / 3)
+        wanted = (shots.filter(late, dull=False), shots.filter(dull=False), shots.filter(late))
+        seconds = (Subquery(some.values("second")[:1]) for some in wanted)
+        return self.annotate(poster_second=Coalesce(*seconds))
 
 
 class Film(models.Model):
@@ -258,7 +270,8 @@ class Segment(models.Model):
 class Shot(models.Model):
     """What lies between two cuts of a searchable film; `second` is the frame in its middle.
 
-    Shots too short to have a frame of their own (at one frame a second) are not listed.
+    `dull`: all its frames are blank or credits, so that it is not offered. Shots too short to have
+    a frame of their own (at one frame a second) are not listed.
     """
 
     film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="shots")
@@ -266,6 +279,7 @@ class Shot(models.Model):
     start = models.FloatField()
     end = models.FloatField()
     second = models.PositiveIntegerField()
+    dull = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["number"]

@@ -62,8 +62,7 @@ def thumb(film: Film, second: int) -> str:
 
 @register.filter
 def poster(film: Film) -> str:
-    """The address of the picture that stands for a film: the shot a third into it."""
-    if not hasattr(film, "poster_second"):  # see gallery.views.common.with_posters
-        shot = film.shots.filter(number__gte=film.shot_count // 3).first()
-        return thumbnail_address(film, shot.second if shot else 0)
-    return thumbnail_address(film, film.poster_second or 0)
+    """The address of the picture that stands for a film."""
+    if not hasattr(film, "poster_second"):
+        film = Film.objects.with_posters().get(pk=film.pk)
+    return thumbnail_address(film, getattr(film, "poster_second", None) or 0)

@@ -4,13 +4,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.cache import cache_control
 from django.views.decorators.vary import vary_on_headers
 
 from gallery import weights
-from gallery.models import Film, FilmQuerySet, Shot
+from gallery.models import Film, FilmQuerySet
 
 # The same address gives a page or a part of it: browsers must not take one for the other.
 BY_HTMX = vary_on_headers("HX-Request", "HX-Target")
@@ -20,12 +19,6 @@ FOR_EVER = cache_control(public=True, max_age=31_536_000, immutable=True)
 def searchable() -> FilmQuerySet:
     """Films that can be searched with the model in use."""
     return Film.objects.searchable(weights.current().fingerprint)
-
-
-def with_posters(films: QuerySet[Film]) -> QuerySet[Film]:
-    """Films with `poster_second`, the frame that stands for each: the shot a third into it."""
-    third = Shot.objects.filter(film=OuterRef("pk"), number__gte=OuterRef("shot_count") / 3)
-    return films.annotate(poster_second=Subquery(third.order_by("number").values("second")[:1]))
 
 
 def hosts_of(request: HttpRequest) -> set[str]:

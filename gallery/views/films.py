@@ -4,7 +4,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,10 +18,10 @@ from gallery.address import address
 from gallery.errors import GalleryError, IndexUnavailable
 from gallery.forms import SearchForm
 from gallery.glance import Curve
-from gallery.models import Film
+from gallery.models import Film, FilmQuerySet
 from gallery.types import Query
 from gallery.views.asked import Asked, Choice, in_film
-from gallery.views.common import FOR_EVER, hosts_of, jpeg, searchable, with_posters
+from gallery.views.common import FOR_EVER, hosts_of, jpeg, searchable
 from gallery.views.glances import Glance
 from gallery.views.transcripts import transcript
 
@@ -45,12 +45,12 @@ def film_list(request: HttpRequest) -> HttpResponse:
     order = request.GET.get("sort", "")
     order = order if order in SORTED else "newest"
     found = _titled(searchable(), wanted).order_by(*SORTED[order])
-    page = Paginator(with_posters(found), FILMS_PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(found.with_posters(), FILMS_PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "wanted": wanted, "order": order, "orders": _orders(wanted, order)}
     return render(request, "gallery/films.html", context)
 
 
-def _titled(films: QuerySet[Film], wanted: str) -> QuerySet[Film]:
+def _titled(films: FilmQuerySet, wanted: str) -> FilmQuerySet:
     """Films with each of these words in their title, or of that year."""
     for word in wanted.split():
         match = Q(title__icontains=word)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from gallery.models import Film, Line, Shot
-from gallery.views.common import searchable, with_posters
+from gallery.views.common import searchable
 
 NEWEST = 12  # films
 ON_THE_WALL = 24  # frames to begin with
@@ -32,7 +32,7 @@ class Pictured:
 
 def welcome() -> dict[str, Any]:
     """The newest films, a wall of frames, and a line of dialogue; another choice every day."""
-    films = list(with_posters(searchable())[:NEWEST])
+    films = list(searchable().with_posters()[:NEWEST])
     chance = random.Random(timezone.localdate().toordinal())
     return {"newest": films, "wall": _wall(films, chance), "line": _line(films, chance)}
 

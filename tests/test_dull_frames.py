@@ -1,0 +1,117 @@
+"""Black frames and credits of an imported film are kept and shown, but not offered."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from gallery import index, pipeline, search
+from gallery.models import Film, Shot
+from gallery.storage import COLUMNS
+from gallery.templatetags.scenes import poster
+from gallery.types import Example, Query, Scope
+from tests.cards import BLACK, SCOPE, WHITE, Style, rolling, two_columns
+from tests.films import H264, SILENT, run_ffmpeg
+from tests.importing import assert_complete
+
+# Shots of the film below: black, a picture, credits, another picture, black with a title fading in.
+BLACK_SHOT, PICTURES, CREDITS, FADE = 0, (1, 3), 2, 4
+SECONDS = 3
+
+
+@pytest.fixture
+def film(tmp_path: Path, ready_film: Callable[..., Film]) -> Film:
+    """A film of five shots of three seconds."""
+    rng = np.random.default_rng(2)
+    card = two_columns(Style(BLACK, WHITE, WHITE, size=SCOPE), rng)
+    card.save(tmp_path / "card.png")
+    rolling(Style(size=SCOPE), rng).save(tmp_path / "rolling.png")
+    still = ("-loop", "1", "-t", str(SECONDS), "-r", "12", "-i")
+    made = ("-f", "lavfi", "-t", str(SECONDS), "-i")
+    sources = [
+        (*made, "color=black:size=640x268:rate=12"),
+        (*made, "testsrc2=size=640x268:rate=12"),
+        (*still, str(tmp_path / "card.png")),
+        (*made, "mandelbrot=size=640x268:rate=12"),
+        (*still, str(tmp_path / "rolling.png")),
+    ]
+    same = "".join(f"[{n}:v]format=yuv420p,setsar=1,fps=12[v{n}];" for n in range(5))
+    same = same.replace("[4:v]", "[4:v]fade=in:0:20:color=white,")
+    joined = "".join(f"[v{n}]" for n in range(5))
+    path = tmp_path / "film.mp4"
+    run_ffmpeg(
+        *(part for source in sources for part in source),
+        *("-filter_complex", f"{same}{joined}concat=n=5:v=1[v]", "-map", "[v]"),
+        *(*H264, *SILENT, str(path)),
+    )
+    return ready_film(path)
+
+
+def offered(film: Film) -> set[int]:
+    """The shots of a film that the index offers."""
+    anything = np.ones(index.current().width, np.float32) / np.sqrt(index.current().width)
+    near = index.current().nearest(anything, 100, Scope(films=(film.pk,)))
+    return {neighbour.record.shot for neighbour in near}
+
+
+def test_dull_shots_are_not_offered_and_all_the_rest_is_there(film: Film, page: Client) -> None:
+    assert_complete(film)
+    assert film.frame_count == 5 * SECONDS
+    assert [shot.number for shot in film.shots.filter(dull=True)] == [BLACK_SHOT, CREDITS, FADE]
+    assert offered(film) == set(PICTURES)
+    hits = search.search(Query(words="a dog", films=(film.pk,))).hits
+    assert {hit.shot for hit in hits} == set(PICTURES)
+    # Shots that are not offered can be looked at all the same.
+    shown = page.get(film.get_absolute_url())
+    assert shown.status_code == 200
+    for shot in film.shots.all():
+        assert page.get(f"/films/{film.pk}/frames/{shot.second}/").status_code in (200, 301)
+
+
+def test_a_dull_frame_that_is_asked_for_is_searched_with(film: Film) -> None:
+    credits_at = film.shots.get(number=CREDITS).second
+    hits = search.search(Query(examples=(Example((film.pk, credits_at)),))).hits
+    assert set(PICTURES) <= {hit.shot for hit in hits}
+
+
+def test_a_film_is_stood_for_by_a_picture(film: Film) -> None:
+    """By that a third into it, or one after it, or one before it; only at last by a dull one."""
+    first, later = (film.shots.get(number=number) for number in PICTURES)
+    for shots, dull, expected in (
+        (5, [], first),
+        (6, [], later),
+        (5, [first], later),
+        (9, [later], first),
+        (9, [first, later], later),
+    ):
+        Film.objects.filter(pk=film.pk).update(shot_count=shots)
+        film.shots.exclude(dull=True, number__in=(BLACK_SHOT, CREDITS, FADE)).update(dull=False)
+        film.shots.filter(pk__in=[shot.pk for shot in dull]).update(dull=True)
+        annotated = Film.objects.with_posters().get(pk=film.pk)
+        assert annotated.poster_second == expected.second, (shots, dull)
+        assert poster(annotated) == poster(Film.objects.get(pk=film.pk))
+        assert f"/{expected.second}.jpg" in poster(annotated)
+
+
+def test_a_film_of_an_earlier_version_is_looked_at_when_it_is_indexed_again(film: Film) -> None:
+    """By its thumbnails: its file is not opened, nothing is embedded."""
+    run = film.files.run(film.searchable_run or 0)
+    vectors = run.load().vectors.tobytes()
+    for number in run.segments():
+        data = run.load_segment(number)
+        columns = {name: getattr(data, name) for name in COLUMNS if name != "looks"}
+        np.savez(run.segment(number), **columns)
+    Shot.objects.update(dull=False)
+    here = index.current()
+    for key in here.client.keys(f"{here.prefix}:frame:{film.pk}:*"):
+        here.client.hdel(key, "look")
+    assert offered(film) == {0, 1, 2, 3, 4}
+    film.files.source().unlink()
+    pipeline.reindex(film)
+    assert offered(film) == set(PICTURES)
+    assert [shot.number for shot in film.shots.filter(dull=True)] == [BLACK_SHOT, CREDITS, FADE]
+    assert not run.load().lacks_looks
+    assert run.load().vectors.tobytes() == vectors
+    assert_complete(film)
