@@ -151,9 +151,12 @@ class FilmAdmin(admin.ModelAdmin):
 
         return Form
 
-    def get_fields(self, request: HttpRequest, obj: Film | None = None) -> Any:  # noqa: ARG002
+    def get_fields(self, request: HttpRequest, obj: Film | None = None) -> Any:
         """The film's file only when adding; subtitles can come later, too."""
-        return ["title", "year", "subtitles"] if obj else ["file", "title", "year", "subtitles"]
+        if obj is None:
+            return ["file", "title", "year", "subtitles"]
+        more = ["subtitles"] if self.has_change_permission(request, obj) else []
+        return ["title", "year", *more]
 
     def get_inlines(self, request: HttpRequest, obj: Film | None) -> list[Any]:  # noqa: ARG002
         """The subtitles that a film has."""
@@ -161,7 +164,7 @@ class FilmAdmin(admin.ModelAdmin):
 
     def save_model(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: Film,
         form: Any,
         change: bool,

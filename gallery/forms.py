@@ -143,8 +143,10 @@ class UploadForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["title"].required = False
-        self.fields["title"].help_text = _("Empty: the name of the file.")
+        # Who may only look has no fields.
+        if "title" in self.fields:
+            self.fields["title"].required = False
+            self.fields["title"].help_text = _("Empty: the name of the file.")
         self.upload_error: GalleryError | None = None
 
     def clean_file(self) -> Any:

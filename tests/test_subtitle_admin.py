@@ -1,0 +1,345 @@
+"""Subtitles in the admin, by import_film, and as a file that a player shows."""
+
+import os
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from gallery import dialogue, storage, subtitling, uploads
+from gallery.models import Film, Line, Subtitles
+from gallery.subtitles import read
+from tests.importing import DEMO, add, import_here
+from tests.lines import texts
+from tests.test_subtitles import SRT, VTT, srt
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ADD = "/admin/gallery/film/add/"
+
+
+@pytest.fixture
+def staff(static_files: None, redis_server: Any, transactional_db: None) -> Client:
+    """An administrator, logged in."""
+    user = get_user_model().objects.create_superuser("admin")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def file(name: str, content: str | bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content if isinstance(content, bytes) else content.encode())
+
+
+def send(client: Client, film: bytes, *subtitles: SimpleUploadedFile) -> Any:
+    data = {"file": file("a.mp4", film), "title": "A film", "year": "", "subtitles": subtitles}
+    return client.post(ADD, data, follow=True)
+
+
+def page_of(film: Film) -> str:
+    return f"/admin/gallery/film/{film.pk}/change/"
+
+
+def change(client: Client, film: Film, *new: SimpleUploadedFile, **fields: str) -> Any:
+    rows = list(film.subtitles.all())
+    data: dict[str, Any] = {
+        "title": film.title,
+        "year": "",
+        "subtitles": new,
+        "subtitles-TOTAL_FORMS": len(rows),
+        "subtitles-INITIAL_FORMS": len(rows),
+    }
+    for number, row in enumerate(rows):
+        data[f"subtitles-{number}-id"] = row.pk
+        data[f"subtitles-{number}-film"] = film.pk
+        data[f"subtitles-{number}-language"] = row.language
+    return client.post(page_of(film), {**data, **fields}, follow=True)
+
+
+def text(response: Any) -> str:
+    content: str = response.content.decode()
+    return content
+
+
+def incoming() -> set[Path]:
+    return set(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
+
+
+# --- with the film --------------------------------------------------------------------------------
+
+
+def test_subtitles_come_with_the_film(staff: Client, make_video: Callable[..., Path]) -> None:
+    before = incoming()
+    response = send(
+        staff, make_video(seconds=3).read_bytes(),
+        file("a.en.srt", SRT), file("a.zh.vtt", VTT.replace("paws", "爪子")),
+    )  # fmt: skip
+    said = text(response)
+    assert "Subtitles a.en.srt: 2 lines, English." in said
+    assert "Subtitles a.zh.vtt: 2 lines, Chinese." in said
+    film = Film.objects.get()
+    assert [(s.language, s.source, s.line_count) for s in film.subtitles.all()] == [
+        ("en", "uploaded", 2), ("zh", "uploaded", 2),
+    ]  # fmt: skip
+    kept = film.files.subtitles(film.subtitles.get(language="en").pk)
+    assert kept.read_bytes() == SRT.encode()
+    assert kept.suffix == ".srt"
+    assert incoming() == before
+    assert import_here(film).state == Film.State.READY
+    assert texts("where did she go") == ["Where did she go?"]
+    # The other line begins a minute after the end of this film.
+    assert texts("freezing") == []
+    shown = text(staff.get(page_of(film)))
+    assert "1 line begins after the film&#x27;s end." in shown
+
+
+def test_a_film_without_subtitles_is_a_film(staff: Client, make_video: Callable[..., Path]) -> None:
+    assert send(staff, make_video(seconds=1).read_bytes()).status_code == 200
+    assert Film.objects.count() == 1
+    assert not Subtitles.objects.exists()
+
+
+def test_subtitles_that_cannot_be_read_are_told_before_anything_is_kept(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    before, folders = incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
+    response = send(
+        staff, make_video(seconds=1).read_bytes(),
+        file("good.en.srt", SRT), file("empty.srt", ""), file("film.zip", b"PK\x03\x04..."),
+    )  # fmt: skip
+    said = text(response)
+    assert "empty.srt: The file is empty." in said
+    assert "film.zip: This is an archive." in said
+    assert "good.en.srt" not in said
+    assert not Film.objects.exists()
+    assert incoming() == before
+    assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
+
+
+def test_subtitles_that_are_too_large_or_too_many_are_told(
+    staff: Client, make_video: Callable[..., Path], settings: Any
+) -> None:
+    settings.MAX_SUBTITLE_BYTES = 1000
+    content = make_video(seconds=1).read_bytes()
+    said = text(send(staff, content, file("a.srt", SRT * 100)))
+    assert "a.srt: The file is larger than 1 kB." in said
+    many = [file(f"{n}.srt", SRT) for n in range(51)]
+    assert "At most 50 files" in text(send(staff, content, *many))
+    assert not Film.objects.exists()
+
+
+def test_a_full_disk_is_told_and_the_film_is_kept(
+    staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subtitles are written to /dev/full, the kernel's own full disk."""
+    real = storage.tempfile.mkstemp
+
+    def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
+        if "subtitles" in str(dir):
+            path = Path(dir) / f"{prefix}full"
+            path.touch()
+            return os.open("/dev/full", os.O_RDWR), str(path)
+        return real(dir=dir, prefix=prefix)
+
+    monkeypatch.setattr(storage.tempfile, "mkstemp", on_full_disk)
+    said = text(send(staff, make_video(seconds=2).read_bytes(), file("a.en.srt", SRT)))
+    assert "The disk is full, so that the subtitles a.en.srt were not kept." in said
+    film = Film.objects.get()
+    assert not film.subtitles.exists()
+    assert not Line.objects.exists()
+    assert list((film.files.folder / "subtitles").iterdir()) == []
+    monkeypatch.undo()
+    assert "Subtitles a.en.srt: 2 lines" in text(change(staff, film, file("a.en.srt", SRT)))
+
+
+def test_a_disk_that_is_full_on_arrival_is_told(
+    staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = add(make_video(seconds=1))
+    before = incoming()
+
+    def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
+        path = Path(dir) / f"{prefix}full"
+        path.touch()
+        return os.open("/dev/full", os.O_RDWR), str(path)
+
+    monkeypatch.setattr(uploads.tempfile, "mkstemp", on_full_disk)
+    said = text(change(staff, film, file("a.en.srt", SRT)))
+    assert "The disk is full, so that these subtitles were not kept." in said
+    assert not film.subtitles.exists()
+    assert incoming() == before
+
+
+# --- later ----------------------------------------------------------------------------------------
+
+
+def test_subtitles_are_added_put_right_and_deleted_later(staff: Client, demo_film: Film) -> None:
+    demo_film.subtitles.all().delete()
+    assert texts("refrigerator") == []
+    english = (DEMO / "film.en.srt").read_bytes()
+    said = text(change(staff, demo_film, file("words.srt", english)))
+    assert "Subtitles words.srt: 32 lines, English." in said
+    row = demo_film.subtitles.get()
+    assert texts("refrigerators") == ["It is a refrigerator. I hope you like it."]
+    # The very same file once more.
+    said = text(change(staff, demo_film, file("again.srt", english)))
+    assert "The subtitles again.srt are here already." in said
+    assert demo_film.subtitles.count() == 1
+    shown = text(staff.get(page_of(demo_film)))
+    assert "words.srt" in shown
+    assert "32 lines" in shown
+    assert '<option value="en" selected>English</option>' in shown
+    assert f"/films/{demo_film.pk}/subtitles/{row.pk}.vtt" in shown
+    # Another language is another way to search.
+    change(staff, demo_film, **{"subtitles-0-language": "zh-Hant"})
+    row.refresh_from_db()
+    assert row.language == "zh-Hant"
+    assert dialogue.find("refrigerator", None, 1)[0].language == "zh-Hant"
+    refused = text(change(staff, demo_film, **{"subtitles-0-language": "nonsense"}))
+    assert "Select a valid choice" in refused
+    path = demo_film.files.subtitles(row.pk)
+    change(staff, demo_film, **{"subtitles-0-DELETE": "on"})
+    assert not demo_film.subtitles.exists()
+    assert not path.exists()
+    assert texts("refrigerator") == []
+
+
+def test_the_page_says_what_became_of_the_tracks(staff: Client, demo_film: Film) -> None:
+    from django.utils import timezone
+
+    Film.objects.update(tracks_error="Text track 1 (en): FFmpeg cannot read it.")
+    shown = text(staff.get(page_of(demo_film)))
+    assert "Some text tracks inside the film could not be read." in shown
+    assert "FFmpeg cannot read it." in shown
+    Film.objects.update(tracks_error="", tracks_lease=timezone.now())
+    assert "are being read" in text(staff.get(page_of(demo_film)))
+
+
+def test_who_may_only_look_changes_nothing(staff: Client, demo_film: Film) -> None:
+    looker = get_user_model().objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_film"))
+    client = Client()
+    client.force_login(looker)
+    shown = text(client.get(page_of(demo_film)))
+    assert "32 lines" in shown
+    assert "DELETE" not in shown
+    assert change(client, demo_film, file("a.srt", SRT)).status_code == 403
+    assert demo_film.subtitles.count() == 2
+
+
+# --- as a file ------------------------------------------------------------------------------------
+
+
+def test_a_player_gets_webvtt(page: Client, demo_film: Film) -> None:
+    row = demo_film.subtitles.get(language="zh")
+    address = f"/films/{demo_film.pk}/subtitles/{row.pk}.vtt"
+    response = page.get(address)
+    assert response.status_code == 200
+    assert response["Content-Type"] == "text/vtt; charset=utf-8"
+    assert "inline" in response["Content-Disposition"]
+    assert "private" in response["Cache-Control"]
+    assert read(response.content) == read((DEMO / "film.zh.srt").read_bytes())
+    saved = page.get(address, {"save": "1"})["Content-Disposition"]
+    assert saved.startswith("attachment")
+    assert "The Cat Who Borrowed a Rocket.zh.vtt" in saved
+    assert page.get(f"/films/{demo_film.pk + 1}/subtitles/{row.pk}.vtt").status_code == 404
+    assert page.get(f"/films/{demo_film.pk}/subtitles/99999.vtt").status_code == 404
+    assert page.post(address).status_code == 405
+
+
+# --- import_film ----------------------------------------------------------------------------------
+
+
+def import_film(*arguments: Any, **options: Any) -> tuple[str, str]:
+    out, err = StringIO(), StringIO()
+    call_command("import_film", *arguments, stdout=out, stderr=err, **options)
+    return out.getvalue(), err.getvalue()
+
+
+def test_what_lies_beside_a_film_is_taken(
+    redis_server: Any, make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_video("My Film.mp4", seconds=2)
+    for name, content in (
+        ("My Film.srt", srt("Good morning to you, and a very good day to all of us here.")),
+        ("my film.zh.SRT", srt("早上好")),
+        ("My Film.de.forced.ass", SRT),
+        ("My Film.fr.srt", "broken"),
+        ("My Film 2.en.srt", SRT),
+        ("Other.en.srt", SRT),
+        ("My Film.en.txt", SRT),
+    ):
+        (tmp_path / name).write_text(content, "utf-8")
+    out, err = import_film(path)
+    film = Film.objects.get()
+    assert [(s.language, s.original_name) for s in film.subtitles.all()] == [
+        ("de", "My Film.de.forced.ass"), ("en", "My Film.srt"), ("zh", "my film.zh.SRT"),
+    ]  # fmt: skip
+    assert "My Film.srt: 1 lines, English." in out
+    assert "My Film.fr.srt: There are no lines with times in this file." in err
+    # Once more: nothing comes twice, and what is new is added.
+    (tmp_path / "My Film.it.srt").write_text(SRT.replace("paws", "zampe"))
+    out, _err = import_film(path)
+    assert "here already" in out
+    assert film.subtitles.count() == 4
+    assert out.count(" lines, ") == 1
+
+
+def test_subtitles_are_given_by_name(
+    redis_server: Any, make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_video("a.mp4", seconds=2)
+    for name in ("x.en.srt", "y.zh.srt", "a.de.srt"):
+        (tmp_path / name).write_text(SRT + f"\n3\n00:00:09,000 --> 00:00:10,000\n{name}\n")
+    import_film(path, subtitles=[tmp_path / "x.en.srt", tmp_path / "y.zh.srt"])
+    film = Film.objects.get()
+    assert [s.language for s in film.subtitles.all()] == ["de", "en", "zh"]
+
+
+def test_given_subtitles_that_cannot_be_read_are_told_first(
+    redis_server: Any, make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_video(seconds=1)
+    (tmp_path / "bad.srt").write_text("nothing")
+    with pytest.raises(CommandError, match="no lines with times"):
+        import_film(path, subtitles=[tmp_path / "bad.srt"])
+    with pytest.raises(CommandError, match="No such file"):
+        import_film(path, subtitles=[tmp_path / "missing.srt"])
+    with pytest.raises(CommandError, match="one film at a time"):
+        import_film(path, path, subtitles=[tmp_path / "bad.srt"])
+    assert not Film.objects.exists()
+
+
+def test_the_demo_film_brings_its_subtitles_along(redis_server: Any) -> None:
+    import_film(DEMO / "film.mp4")
+    film = Film.objects.get()
+    assert [(s.language, s.line_count) for s in film.subtitles.all()] == [("en", 32), ("zh", 32)]
+
+
+def test_an_upload_that_breaks_off_half_way_leaves_nothing(
+    redis_server: Any, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = add(make_video(seconds=1))
+
+    def crash(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(storage, "write_whole", crash)
+    with pytest.raises(KeyboardInterrupt):
+        subtitling.add(film, "a.srt", SRT.encode())
+    monkeypatch.undo()
+    assert not Subtitles.objects.exists()
+    assert not Line.objects.exists()
+    row, is_new = subtitling.add(film, "../../a.en.srt", SRT.encode())
+    assert is_new
+    assert row.original_name == "a.en.srt"
+    assert film.files.subtitles(row.pk).parent == film.files.folder / "subtitles"
+    odd, _new = subtitling.add(film, "a.s/../r t", VTT.encode())
+    assert film.files.subtitles(odd.pk).name == str(odd.pk)
