@@ -1,0 +1,422 @@
+"""Searching in a real browser: composed queries, the keyboard, filters, the way back, the film."""
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, Route, expect
+
+from gallery.models import Film
+from tests.browsing import DESKTOP, PHONE
+from tests.films import scenes
+from tests.processes import Web, wait_for
+
+Make = Callable[..., Film]
+PATIENCE = 60_000  # milliseconds
+
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture
+def searchable(web_server: Web, demo_film: Film) -> Film:
+    """The demo film, for the web server's process, too."""
+    return demo_film
+
+
+def asked(tab: Page) -> dict[str, list[str]]:
+    """The query in the address bar. Playwright's own `url` misses what a drop changes."""
+    return parse_qs(urlsplit(tab.evaluate("location.href")).query)
+
+
+def shown(tab: Page) -> list[str]:
+    """The hits on the page, by the frames that they lead to."""
+    hrefs = tab.locator(".hits .card .shown").evaluate_all("all => all.map(a => a.pathname)")
+    return [str(href) for href in hrefs]
+
+
+def soon(what: Callable[[], Any]) -> Any:
+    """The first true value; a page that is just being left has none."""
+
+    def look() -> Any:
+        try:
+            return what()
+        except Error:
+            return None
+
+    return wait_for(look, patience=30)
+
+
+def focus(tab: Page) -> str:
+    return str(tab.evaluate("document.activeElement.id"))
+
+
+def search_for(tab: Page, url: str, words: str) -> None:
+    tab.goto(url)
+    tab.fill("#q", words)
+    tab.keyboard.press("Enter")
+    # The first search of a server loads the model.
+    expect(tab.locator(".hits .card").first).to_be_visible(timeout=PATIENCE)
+
+
+def drop_picture(tab: Page, path: Path) -> None:
+    """Let a picture go over the page, as from a folder."""
+    tab.evaluate(
+        """(data) => {
+          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+          const carrier = new DataTransfer();
+          carrier.items.add(new File([bytes], "screenshot.jpg", { type: "image/jpeg" }));
+          for (const type of ["dragover", "drop"]) {
+            document.querySelector("main").dispatchEvent(
+              new DragEvent(type, { dataTransfer: carrier, bubbles: true, cancelable: true }));
+          }
+        }""",
+        base64.b64encode(path.read_bytes()).decode(),
+    )
+
+
+# --- queries --------------------------------------------------------------------------------------
+
+
+def test_words_a_dropped_picture_and_less_like_this(
+    web_server: Web, searchable: Film, tab: Page, errors: list[str], browser: Browser
+) -> None:
+    search_for(tab, web_server.url, "a dog")
+    assert asked(tab) == {"q": ["a dog"]}
+    by_words = shown(tab)
+    drop_picture(tab, searchable.files.run(searchable.searchable_run or 1).thumbnail(40))
+    expect(tab.locator(".part")).to_have_count(2)
+    assert sorted(asked(tab)) == ["picture", "q"]
+    expect(tab.locator("#q")).to_have_value("a dog")
+    composed = shown(tab)
+    assert composed != by_words
+
+    wrong = tab.locator(".hits .card").nth(2)
+    unwanted = composed[2]
+    wrong.hover()
+    wrong.locator(".less-like").click()
+    expect(tab.locator(".part.is-less")).to_be_visible()
+    assert asked(tab)["less"] == [unwanted.replace("/films/", "").replace("/frames/", "-")[:-1]]
+    assert unwanted not in shown(tab)
+
+    # The picture counts twice; the address says it all to somebody else.
+    tab.locator(".part.is-picture .weigh a").last.click()
+    soon(lambda: asked(tab)["picture"][0].endswith("*2"))
+    final = shown(tab)
+    elsewhere = browser.new_page(viewport=DESKTOP)
+    elsewhere.goto(tab.evaluate("location.href"))
+    assert shown(elsewhere) == final
+    elsewhere.close()
+
+    # And back, step by step.
+    for expected in ({"q", "picture", "less"}, {"q", "picture"}, {"q"}):
+        tab.go_back()
+        soon(lambda expected=expected: set(asked(tab)) == expected)
+        expect(tab.locator("#q")).to_have_value("a dog")
+    soon(lambda: shown(tab) == by_words)
+    tab.go_forward()
+    soon(lambda: shown(tab) == composed)
+    assert errors == []
+
+
+def test_a_hit_is_dragged_and_an_address_pasted_into_the_box(
+    web_server: Web, searchable: Film, tab: Page, errors: list[str]
+) -> None:
+    search_for(tab, web_server.url, "a dog")
+    first = re.sub(r"\D+", "-", shown(tab)[0]).strip("-")
+    picture = tab.locator(".hits .card .still").first.bounding_box()
+    box = tab.locator("#q").bounding_box()
+    assert picture
+    assert box
+    tab.mouse.move(picture["x"] + 150, picture["y"] + 90)
+    tab.mouse.down()
+    tab.mouse.move(picture["x"] + 170, picture["y"] + 70, steps=4)
+    tab.mouse.move(box["x"] + 100, box["y"] + 15, steps=8)
+    tab.mouse.up()
+    soon(lambda: asked(tab).get("frame") == [first])
+    expect(tab.locator("#q")).to_have_value("a dog")
+    expect(tab.locator(".part.is-frame")).to_have_count(1)
+
+    address = f"{web_server.url}/films/{searchable.pk}/frames/40/?q=somewhere+else"
+    tab.locator("#q").evaluate(
+        """(box, text) => {
+          const carrier = new DataTransfer();
+          carrier.setData("text/plain", text);
+          box.focus();
+          box.dispatchEvent(new ClipboardEvent("paste",
+            { clipboardData: carrier, bubbles: true, cancelable: true }));
+        }""",
+        address,
+    )
+    soon(lambda: asked(tab).get("frame") == [first, f"{searchable.pk}-40"])
+    assert errors == []
+
+
+def test_a_wrong_query_is_told_where_the_hits_would_be(
+    web_server: Web, searchable: Film, tab: Page
+) -> None:
+    search_for(tab, web_server.url, "a dog")
+    tab.fill("#q", "-snow")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".note.bad")).to_contain_text("not only what to avoid")
+    assert asked(tab) == {"q": ["-snow"]}
+    tab.go_back()
+    soon(lambda: len(shown(tab)) == 24)
+
+
+def test_who_waits_sees_where_the_pictures_will_be(
+    web_server: Web, searchable: Film, tab: Page
+) -> None:
+    tab.goto(f"{web_server.url}/?q=a+dog")
+
+    def slowly(route: Route) -> None:
+        tab.wait_for_timeout(900)
+        route.continue_()
+
+    tab.route("**/?q=cat", slowly)
+    skeleton = "getComputedStyle(document.querySelector('.hits .card .shown'), '::after').opacity"
+    tab.fill("#q", "cat")
+    tab.keyboard.press("Enter")
+    seen = soon(lambda: tab.evaluate(f"document.querySelector('.waiting') && {skeleton}"))
+    assert float(seen) < 0.5  # nothing changes at once
+    soon(lambda: float(tab.evaluate(skeleton)) > 0.5)
+    soon(lambda: asked(tab) == {"q": ["cat"]})
+    expect(tab.locator(".waiting")).to_have_count(0)
+
+
+# --- the keyboard ---------------------------------------------------------------------------------
+
+
+def test_the_keyboard_leads_to_a_playing_scene_and_back(
+    web_server: Web, searchable: Film, tab: Page, errors: list[str]
+) -> None:
+    tab.goto(web_server.url)
+    tab.keyboard.press("/")
+    tab.keyboard.type("a dog")
+    tab.keyboard.press("Enter")
+    soon(lambda: len(shown(tab)) == 24)
+    tab.keyboard.press("ArrowDown")
+    ids = tab.locator(".hits .card .shown").evaluate_all("all => all.map(a => a.id)")
+    assert focus(tab) == ids[0]
+    across = tab.evaluate(
+        "getComputedStyle(document.querySelector('.hits')).gridTemplateColumns.split(' ').length"
+    )
+    assert across >= 3
+    for key, at in (
+        ("ArrowRight", 1), ("ArrowDown", 1 + across), ("ArrowLeft", across),
+        ("ArrowUp", 0), ("ArrowDown", across), ("ArrowRight", across + 1),
+    ):  # fmt: skip
+        tab.keyboard.press(key)
+        assert focus(tab) == ids[at], key
+    assert tab.locator(f"#{ids[across + 1]}").evaluate("e => e.matches(':focus-visible')")
+
+    # Enter opens it, and it plays; Esc leads back to where it was.
+    tab.keyboard.press("Enter")
+    expect(tab).to_have_url(re.compile(r"/frames/\d+/\?q=a"))
+    playing = "[...document.querySelectorAll('video')].some((v) => v.currentTime > 0 && !v.paused)"
+    soon(lambda: tab.evaluate(playing))
+    tab.keyboard.press("Escape")
+    soon(lambda: len(shown(tab)) == 24)
+    soon(lambda: focus(tab) == ids[across + 1])
+
+    # m, l and s: more, less, only such.
+    tab.keyboard.press("m")
+    soon(lambda: "more" in asked(tab))
+    soon(lambda: focus(tab).startswith("more-"))
+    tab.keyboard.press("m")
+    soon(lambda: "more" not in asked(tab))
+    tab.keyboard.press("l")
+    soon(lambda: "less" in asked(tab))
+    soon(lambda: focus(tab).startswith("hit-"))
+    tab.keyboard.press("s")
+    soon(lambda: set(asked(tab)) == {"frame"})
+    # Esc: to the search box. ?: what keys there are.
+    soon(lambda: focus(tab).startswith(("similar-", "hit-")))
+    tab.keyboard.press("Escape")
+    assert focus(tab) == "q"
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("?")
+    expect(tab.locator("#keys")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#keys")).to_be_hidden()
+    assert errors == []
+
+
+# --- scrolling ------------------------------------------------------------------------------------
+
+
+def test_more_hits_come_by_scrolling_and_are_there_on_the_way_back(
+    web_server: Web, searchable: Film, tab: Page, errors: list[str]
+) -> None:
+    tab.goto(f"{web_server.url}/?q=dog")
+    hits = tab.locator(".hits .card")
+    expect(hits).to_have_count(24)
+    tab.mouse.wheel(0, 5000)
+    expect(hits).to_have_count(searchable.shot_count)
+    assert len(set(shown(tab))) == searchable.shot_count
+    assert asked(tab) == {"q": ["dog"]}
+    tab.locator("footer").scroll_into_view_if_needed()
+    expect(tab.locator("footer")).to_be_in_viewport()
+
+    last = hits.nth(searchable.shot_count - 3)
+    last.scroll_into_view_if_needed()
+    scrolled = soon(lambda: tab.evaluate("scrollY"))
+    leads_to = shown(tab)[-3]
+    last.locator(".shown").click()
+    expect(tab).to_have_url(re.compile(re.escape(leads_to)))
+    tab.go_back()
+    expect(hits).to_have_count(searchable.shot_count)
+    soon(lambda: abs(tab.evaluate("scrollY") - scrolled) < 60)
+    soon(lambda: focus(tab) == last.locator(".shown").get_attribute("id"))
+    assert errors == []
+
+
+# --- filters and switches -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def flag(ready_film: Make, tmp_path: Path) -> Film:
+    """A film of 1950, of three colours."""
+    film = ready_film(scenes(tmp_path / "flag.mp4", ["red", "lime", "blue"]), "Flag")
+    Film.objects.filter(pk=film.pk).update(year=1950)
+    return film
+
+
+@pytest.mark.usefixtures("searchable")
+def test_filters_take_effect_at_once_and_stay_open(
+    web_server: Web, flag: Film, tab: Page, errors: list[str]
+) -> None:
+    search_for(tab, web_server.url, "a dog")
+    tab.click("#refine summary")
+    tab.check(f"#film-{flag.pk}")
+    expect(tab.locator(".hits .card")).to_have_count(3)
+    assert asked(tab) == {"q": ["a dog"], "film": [str(flag.pk)]}
+    expect(tab.locator(".refine-panel")).to_be_visible()
+    assert focus(tab) == f"film-{flag.pk}"
+    expect(tab.locator(".tally-of")).to_contain_text("1")
+
+    tab.uncheck(f"#film-{flag.pk}")
+    soon(lambda: "film" not in asked(tab))
+    tab.fill("#to-year", "1960")
+    tab.keyboard.press("Tab")
+    expect(tab.locator(".hits .card")).to_have_count(3)
+    assert asked(tab) == {"q": ["a dog"], "to": ["1960"]}
+    tab.fill("#avoid", "night")
+    tab.keyboard.press("Enter")
+    soon(lambda: asked(tab).get("not") == ["night"])
+    expect(tab.locator(".part.is-avoided s")).to_have_text("night")
+    tab.get_by_role("link", name="Clear filters").click()
+    soon(lambda: asked(tab) == {"q": ["a dog"], "not": ["night"]})
+    tab.get_by_role("link", name="Remove: night").click()
+    soon(lambda: asked(tab) == {"q": ["a dog"]})
+    expect(tab.locator(".hits .card").first).to_be_visible()
+    assert errors == []
+
+
+def test_the_switch_looks_in_what_is_said(
+    web_server: Web, searchable: Film, tab: Page, errors: list[str]
+) -> None:
+    search_for(tab, web_server.url, "moon")
+    tab.get_by_role("link", name="Said", exact=True).click()
+    quote = tab.locator(".hits .card q").first
+    expect(quote).to_have_text("Sorry, madam. This flight does not stop at the moon.")
+    expect(quote.locator("mark")).to_have_text("moon")
+    expect(tab.locator(".hits .card")).to_have_count(1)
+    assert asked(tab) == {"q": ["moon"], "in": ["said"]}
+    tab.get_by_role("link", name="Seen", exact=True).click()
+    soon(lambda: asked(tab)["in"] == ["seen"])
+    expect(tab.locator(".hits .card q")).to_have_count(0)
+    assert errors == []
+
+
+# --- a film at a glance ---------------------------------------------------------------------------
+
+
+def test_a_film_at_a_glance(
+    web_server: Web, searchable: Film, tab: Page, errors: list[str]
+) -> None:
+    tab.goto(f"{web_server.url}/films/{searchable.pk}/")
+    tab.fill("#in-film", "a dog in the snow")
+    tab.keyboard.press("Enter")
+    expect(tab.locator(".curve-edge")).to_be_visible()
+    assert urlsplit(tab.evaluate("location.href")).path == f"/films/{searchable.pk}/"
+    best = re.search(r"/frames/(\d+)/", shown(tab)[0])
+    assert best
+    peaks = tab.locator(".peaks a").evaluate_all("all => all.map(a => Number(a.dataset.second))")
+    assert int(best[1]) in peaks
+
+    # The pointer says what is where, and the line that is said then stands out.
+    scrub = tab.locator(".scrub")
+    box = scrub.bounding_box()
+    assert box
+    second = 40
+    tab.mouse.move(box["x"] + box["width"] * (second + 0.5) / searchable.duration, box["y"] + 120)
+    expect(tab.locator(".preview .timecode")).to_have_text("0:40")
+    loaded = "document.querySelector('.preview img').naturalWidth"
+    soon(lambda: tab.evaluate(loaded) == 640)
+    now = tab.locator("#lines .is-now")
+    expect(now).to_have_count(1)
+    expect(now).to_be_in_viewport()
+    tab.mouse.down()
+    tab.mouse.up()
+    expect(tab).to_have_url(re.compile(rf"/films/\d+/frames/{second}/\?q=a\+dog"))
+    tab.go_back()
+
+    # The keyboard does the same.
+    scrub.focus()
+    for _step in range(5):
+        tab.keyboard.press("ArrowRight")
+    assert scrub.get_attribute("aria-valuenow") == "5"
+    assert re.fullmatch(r"0:05, \d+ %", scrub.get_attribute("aria-valuetext") or "")
+    tab.keyboard.press("Enter")
+    expect(tab).to_have_url(re.compile(r"/films/\d+/frames/5/"))
+    assert errors == []
+
+
+# --- nothing moves --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("window", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_moves_while_pages_load(
+    web_server: Web, searchable: Film, browser: Browser, window: Any
+) -> None:
+    context = browser.new_context(viewport=window)
+    context.add_init_script(SHIFTS)
+    tab = context.new_page()
+    for path in ("/", "/?q=moon", "/?q=qwertz+uiop", f"/films/{searchable.pk}/?q=moon", "/films/"):
+        tab.goto(web_server.url + path, wait_until="networkidle")
+        for _step in range(6):
+            tab.mouse.wheel(0, 600)
+            tab.wait_for_timeout(50)
+        tab.wait_for_load_state("networkidle")
+        assert tab.evaluate("window.shifted") < 0.01, path
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+def test_pages_fit_the_smallest_and_the_largest_window(
+    web_server: Web, searchable: Film, browser: Browser, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    tab = context.new_page()
+    film = searchable.pk
+    for path in (
+        "/", "/films/", f"/films/{film}/?q=moon", f"/films/{film}/lines/",
+        f"/?q=moon+-snow&w=2&frame={film}-40*2&more={film}-64&less={film}-12&film={film}&from=1",
+        "/?q=" + "verylongwordwithoutanyspace" * 8,
+    ):  # fmt: skip
+        tab.goto(web_server.url + path)
+        if tab.locator("#refine summary").count():
+            tab.click("#refine summary")
+        assert tab.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ), path
+    context.close()
