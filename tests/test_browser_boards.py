@@ -12,8 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from gallery.models import Board, Film
 from tests.browsing import DESKTOP, PHONE
-from tests.importing import ready, upload
-from tests.processes import Web, Worker, wait_for
+from tests.processes import Web, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -169,7 +168,7 @@ def test_a_scene_is_collected_where_it_is_watched(
     tab.goto(f"{web_server.url}/films/{demo_film.pk}/frames/12/?in=290f&out=350f")
     tab.keyboard.press("c")
     own = tab.locator("main .collect:not(.card > .collect)")
-    expect(own.locator(".collect-done")).to_have_text("Collected ✓ in My scenes")
+    expect(own.get_by_role("button", name="Collected ✓ (undo)")).to_be_visible()
     own.get_by_role("link", name="My scenes").click()
     board = board_of(tab)
     assert [(scene.start, scene.end) for scene in board.scenes.all()] == [
@@ -178,10 +177,10 @@ def test_a_scene_is_collected_where_it_is_watched(
     # And back: its picture leads to the same scene, which is known there as collected.
     tab.locator(".board-scene a").first.click()
     assert tab.url.endswith("?in=290f&out=350f")
-    own.get_by_role("button", name="Undo").click()
-    expect(own.get_by_role("button", name="Collect")).to_be_visible()
+    own.get_by_role("button", name="Collected ✓ (undo)").click()
+    expect(own.get_by_role("button", name="Collect the scene")).to_be_visible()
     expect(tab.locator("#collected-count")).to_be_empty()
-    own.get_by_role("link", name="Choose a board").click()
+    own.get_by_role("link", name="Other board").click()
     expect(tab.locator("#chooser")).to_be_visible()
     assert errors == []
 
@@ -282,10 +281,14 @@ def test_everything_works_without_javascript(
     context.close()
 
 
+@pytest.mark.usefixtures("worker")
 def test_the_clips_come_as_a_zip_and_all_scenes_play(
-    worker: Worker, web_server: Web, tab: Page, errors: list[str], tmp_path: Path
+    web_server: Web,
+    demo_film: Film,
+    tab: Page,
+    errors: list[str],
+    tmp_path: Path,
 ) -> None:
-    film = ready(upload(Path(__file__).parent.parent / "demo" / "film.mp4", "Demo"))
     collect_hits(tab, web_server, 2)
     board = open_board(tab, web_server)
     tab.get_by_role("button", name="Play all").click()
@@ -309,7 +312,7 @@ def test_the_clips_come_as_a_zip_and_all_scenes_play(
     names = zipfile.ZipFile(path).namelist()
     assert len([name for name in names if name.endswith(".mp4")]) == 2
     assert path.name == "My scenes.zip"
-    assert film.title in names[0]
+    assert demo_film.title in names[0]
     assert board.scenes.count() == 2
     assert errors == []
 

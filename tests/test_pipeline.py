@@ -85,7 +85,7 @@ def test_a_deletion_that_redis_missed_is_made_up_for(
     film.delete()
     settings.REDIS_URL = alive
     assert keys_of(number)
-    housekeeping.sweep(True, lambda _step, _key: None)
+    housekeeping.tidy()
     assert keys_of(number) == []
 
 
