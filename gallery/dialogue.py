@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import get_language
 
-from gallery import index, ingest, languages, line_index, wording
+from gallery import ingest, languages, line_index, server, wording
 from gallery.errors import IndexMissing
 from gallery.hearing import Hearing
 from gallery.line_index import HeardLine, LineIndex
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def current() -> LineIndex:
     """The index of this installation."""
-    client = index.connect(settings.REDIS_URL)
+    client = server.connect(settings.REDIS_URL)
     return LineIndex(client, prefix=f"{settings.INDEX_PREFIX}:dialogue")
 
 

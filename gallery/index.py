@@ -1,4 +1,4 @@
-"""The only room that knows Redis and RediSearch: one hash a frame, and the frames near a vector.
+"""The frames in Redis and RediSearch: one hash each, and those that lie near a vector.
 
 Keys, below a prefix that holds the model's fingerprint, so that vectors of two models never meet:
 
@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,13 +26,8 @@ from redis.commands.search.query import Query as SearchQuery
 from redis.exceptions import LockError
 
 from gallery import weights
-from gallery.errors import (
-    IndexMissing,
-    IndexUnavailable,
-    IndexWarmingUp,
-    ModelError,
-    NoSearchCommands,
-)
+from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, ModelError
+from gallery.server import connect, speaking_plainly
 from gallery.types import FrameKey, FrameRecord, Look, Neighbour, Scope, Vector, Vectors
 
 PIPELINE = 500  # hashes sent in one go
@@ -70,40 +64,6 @@ class Status:
     frames: int
     ready: float
     megabytes: float
-
-
-@contextmanager
-def speaking_plainly() -> Iterator[None]:
-    """Turn what Redis raises into errors that say what to do."""
-    try:
-        yield
-    except redis.BusyLoadingError as error:
-        raise IndexWarmingUp from error
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise IndexUnavailable from error
-    except redis.ResponseError as error:
-        said = str(error).lower()
-        if "unknown command" in said:
-            raise NoSearchCommands from error
-        if "no such index" in said or "unknown index" in said or "index not found" in said:
-            raise IndexMissing from error
-        if "timeout" in said:
-            raise IndexUnavailable(
-                _("The search took too long and was given up. Please try again.")
-            ) from error
-        if "oom" in said or "used memory" in said:
-            raise IndexUnavailable(
-                _("Redis has no memory left for more frames. Raise its maxmemory, then retry.")
-            ) from error
-        raise
-
-
-@cache
-def connect(url: str) -> redis.Redis:
-    """A pool of connections to a Redis server; replies in the shape of protocol 2."""
-    return redis.Redis.from_url(
-        url, protocol=2, socket_connect_timeout=5, socket_timeout=30, health_check_interval=30
-    )
 
 
 def current() -> "FrameIndex":
@@ -503,14 +463,6 @@ def _record(row: Any) -> FrameRecord:
         end=float(row.end),
         look=Look(getattr(row, "look", Look.PICTURE)),
     )
-
-
-def check_server(url: str) -> None:
-    """Raise when the Redis server at `url` cannot be used, in words that say what to do."""
-    with speaking_plainly():
-        client = connect(url)
-        client.ping()
-        client.execute_command("FT._LIST")
 
 
 def _joined(labels: Sequence[int]) -> str:

@@ -27,8 +27,8 @@ from redis.commands.search.query import Query
 
 from gallery import words
 from gallery.errors import IndexMissing, IndexWarmingUp
-from gallery.index import speaking_plainly
 from gallery.languages import base
+from gallery.server import speaking_plainly
 from gallery.types import FrameRecord, Look
 
 SCHEMA = "v1"  # raise it when the fields change: all lines are then written anew

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import redis
 
-from gallery import index, ranking
+from gallery import index, ranking, server
 from gallery.errors import (
     IndexMissing,
     IndexUnavailable,
@@ -367,7 +367,7 @@ def test_a_server_that_is_down_is_told(tmp_path: Path) -> None:
         with pytest.raises(IndexUnavailable, match="cannot be reached"):
             ask()
     with pytest.raises(IndexUnavailable, match="cannot be reached"):
-        index.check_server(embedded_redis_url(tmp_path))
+        server.check_server(embedded_redis_url(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -392,7 +392,7 @@ def test_a_server_without_search_is_told(plain_redis: str) -> None:
     with pytest.raises(NoSearchCommands):
         here.nearest(random_vectors(1)[0], 3)
     with pytest.raises(NoSearchCommands):
-        index.check_server(plain_redis)
+        server.check_server(plain_redis)
 
 
 def test_an_emptied_server_is_told(make_index: Callable[..., FrameIndex]) -> None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gallery import encoder, ffmpeg, index, weights
+from gallery import encoder, ffmpeg, index, server, weights
 from gallery.errors import GalleryError, IndexMissing
 from gallery.models import Film
 from imgsearch.celery import app
@@ -57,8 +57,8 @@ def _media() -> str:
 
 
 def _redis() -> str:
-    index.check_server(settings.REDIS_URL)
-    info: Any = index.connect(settings.REDIS_URL).info()
+    server.check_server(settings.REDIS_URL)
+    info: Any = server.connect(settings.REDIS_URL).info()
     address = settings.REDIS_URL.partition("@")[2] or settings.REDIS_URL
     kept = "on" if info["aof_enabled"] else "OFF"
     return (
