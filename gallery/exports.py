@@ -87,9 +87,10 @@ def ask(board: Board, cuts: list[Cut]) -> Export:
         for export in board.exports.filter(plan=plan):
             if export.state in ACTIVE or _is_there(export):
                 return export
-        if board.exports.filter(state__in=ACTIVE).count() >= MOST_ACTIVE:
+        theirs = Export.objects.filter(board__owner=board.owner_id, board__visitor=board.visitor)
+        if theirs.filter(state__in=ACTIVE).count() >= MOST_ACTIVE:
             raise BoardError(
-                _("Several zips of this board are being made already. Wait until one is done.")
+                _("Several zips of your boards are being made already. Wait until one is done.")
             )
         return Export.objects.create(board=board, plan=plan, total_count=len(scenes))
 
@@ -159,6 +160,8 @@ def make(export_id: int) -> bool:
             claim.finish()
     except LostClaim:
         log.info("export %s: somebody else has it, or it was given up", export_id)
+        if not Export.objects.filter(pk=export_id).exists():
+            remove_files(claim.export)
     except ClipBusy:
         claim.give_way()
         return True

@@ -182,7 +182,30 @@ def test_a_scene_is_collected_where_it_is_watched(
     expect(tab.locator("#collected-count")).to_be_empty()
     own.get_by_role("link", name="Other board").click()
     expect(tab.locator("#chooser")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#chooser")).not_to_be_visible()
+    assert tab.url.endswith("?in=290f&out=350f")
     assert errors == []
+
+
+def test_what_could_not_be_collected_is_told_and_not_shown_as_collected(
+    web_server: Web, demo_film: Film, tab: Page
+) -> None:
+    tab.goto(f"{web_server.url}/?q=dog")
+    tab.route("**/boards/collect/", lambda route: route.abort())
+    tab.locator(".hits .card a").first.focus()
+    tab.keyboard.press("c")
+    expect(tab.locator("#toast")).to_have_text("This did not work. Please try again.")
+    expect(tab.locator(".is-collected")).to_have_count(0)
+    tab.unroute("**/boards/collect/")
+    tab.keyboard.press("c")
+    expect(tab.locator("#toast")).to_contain_text("Collected ✓")
+    # A film that was deleted since is told in its own words.
+    Film.objects.all().delete()
+    tab.locator(".hits .card").nth(5).locator("a").first.focus()
+    tab.keyboard.press("c")
+    expect(tab.locator("#toast")).to_contain_text("This film is not here any more")
+    expect(tab.locator(".is-collected")).to_have_count(1)
 
 
 def test_who_has_the_link_looks_and_copies_but_changes_nothing(

@@ -308,6 +308,22 @@ def test_a_worker_whose_claim_is_lost_publishes_nothing(
     assert export.state == Export.State.RUNNING
 
 
+def test_an_export_given_up_under_way_leaves_nothing(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = asked(board_of(film, (0, 5), (10, 15)))
+    cut = exports.clips.clip
+
+    def cut_and_give_up(*given: Any) -> Path:
+        path = cut(*given)
+        exports.cancel(Export(pk=export.pk, token=export.token))
+        return path
+
+    monkeypatch.setattr(exports.clips, "clip", cut_and_give_up)
+    assert not exports.make(export.pk)
+    assert list(exports.folder_of_all().iterdir()) == []
+
+
 # --- failures -------------------------------------------------------------------------------------
 
 
@@ -390,6 +406,21 @@ def test_pressing_twice_makes_one(film: Film) -> None:
     assert newer != export
     exports.zip_of(export).unlink()
     assert exports.latest(board) == newer
+
+
+def test_nobody_has_many_zips_made_at_the_same_time(page: Client, film: Film) -> None:
+    for number in range(3):
+        board = boards.make(VISITOR, str(number))
+        board_of(film, (0, 5))
+        asked(board)
+    board = boards.make(VISITOR, "One more")
+    board_of(film, (0, 5))
+    answer = page.post(f"{board.get_absolute_url()}clips/")
+    assert answer.status_code == 400
+    assert "Several zips of your boards are being made already" in body(answer)
+    other = boards.make(Visitor(key="o" * 32), "Of somebody else")
+    boards.collect(Visitor(key="o" * 32), Scene(film.pk, 0.0, 1.0, 0))
+    assert asked(other).state == Export.State.WAITING
 
 
 def test_who_has_the_link_may_save_clips_but_not_stop_them(page: Client, film: Film) -> None:
