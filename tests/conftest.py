@@ -25,6 +25,7 @@ from django.utils import translation
 from gallery import encoder, index, pipeline, subtitling
 from gallery.models import Film, Line, Shot, Subtitles
 from imgsearch.local import redis_server as embedded
+from tests.asking import ada, anybody, bob, counted_anew  # noqa: F401 - fixtures
 from tests.browsing import browser, errors, tab  # noqa: F401 - fixtures
 from tests.films import make_film
 from tests.importing import DEMO, add, import_here, queue_client

@@ -1,17 +1,14 @@
 """The API: what every operation answers, and what it says when it cannot."""
 
 import io
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,95 +16,10 @@ from django.urls import resolve
 from openapi_spec_validator import validate
 from PIL import Image
 
-from gallery import exports, relabelling, search, tokens
+from gallery import relabelling, search
 from gallery.forms import SearchForm
-from gallery.models import Board, BoardScene, Export, Film, Label
-from tests.films import noise
-
-ROOT = "/api/v1"
-Json = dict[str, Any]
-
-
-@pytest.fixture(autouse=True)
-def _counted_anew(redis_server: Any, static_files: None) -> None:
-    """Requests of the tests before this one do not count."""
-    cache.clear()
-
-
-class Api:
-    """Asks the API, and looks at nothing but what comes back."""
-
-    def __init__(self, client: Client, secret: str = "") -> None:
-        self.client = client
-        self.headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-
-    def ask(
-        self, method: str, path: str, status: int = 200, body: Json | None = None, **headers: str
-    ) -> Any:
-        given = {**self.headers, **headers}
-        data = {} if body is None else {"data": json.dumps(body)}
-        address = path if path.startswith("http") else f"{ROOT}{path}"
-        response = self.client.generic(
-            method, address, content_type="application/json", headers=given, **data
-        )
-        assert response.status_code == status, response.content.decode()
-        if status == 204:
-            assert not response.content
-            return None
-        assert response.headers["Content-Type"].startswith("application/json")
-        answer = response.json()
-        if status >= 400:
-            assert set(answer) <= {"error", "code", "details"}
-            assert answer["error"]
-            assert re.fullmatch(r"[a-z_]+", answer["code"])
-        return answer
-
-    def get(self, path: str, status: int = 200, **headers: str) -> Any:
-        return self.ask("GET", path, status, **headers)
-
-    def post(self, path: str, body: Json, status: int = 201) -> Any:
-        return self.ask("POST", path, status, body)
-
-    def patch(self, path: str, body: Json, status: int = 200) -> Any:
-        return self.ask("PATCH", path, status, body)
-
-    def delete(self, path: str, status: int = 204) -> Any:
-        return self.ask("DELETE", path, status)
-
-
-def user_named(name: str) -> Any:
-    # Without a password, which would take half a second to hash.
-    return get_user_model().objects.create_user(name)
-
-
-@pytest.fixture
-def anybody(db: None) -> Api:
-    """A program without a token."""
-    return Api(Client())
-
-
-@pytest.fixture
-def ada(db: None) -> Api:
-    """A program with a token of Ada's."""
-    _token, secret = tokens.make(user_named("ada").pk, "test")
-    return Api(Client(), secret)
-
-
-@pytest.fixture
-def bob(db: None) -> Api:
-    """One with a token of Bob's."""
-    _token, secret = tokens.make(user_named("bob").pk, "test")
-    return Api(Client(), secret)
-
-
-def all_pages(api: Api, path: str, results: str = "results") -> Iterator[Any]:
-    """Everything on all pages, by following `next`."""
-    address: str | None = path
-    while address:
-        page = api.get(address)
-        yield from page[results]
-        address = page["next"]
-
+from gallery.models import Film, Label
+from tests.asking import ROOT, Api, Json, all_pages, jpeg_of, send_picture
 
 # --- the description ------------------------------------------------------------------------------
 
@@ -309,18 +221,6 @@ def test_sentences_are_in_the_reader_s_language_and_codes_are_not(anybody: Api) 
 # --- pictures -------------------------------------------------------------------------------------
 
 
-def jpeg_of(picture: Image.Image) -> io.BytesIO:
-    file = io.BytesIO()
-    picture.save(file, "JPEG")
-    file.seek(0)
-    file.name = "screenshot.jpg"
-    return file
-
-
-def send_picture(api: Api, file: Any) -> Any:
-    return api.client.post(f"{ROOT}/pictures", {"picture": file}, headers=api.headers)
-
-
 def test_a_picture_can_be_sent_and_searched_with(anybody: Api, demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     still = Image.open(demo_film.files.run(demo_film.searchable_run).thumbnail(12))
@@ -484,133 +384,6 @@ def test_animations_of_a_long_span_are_cut_short(anybody: Api, demo_film: Film) 
     assert scene["gif"].endswith("/0-360.gif")
 
 
-# --- who may --------------------------------------------------------------------------------------
-
-
-def test_a_token_tells_who_asks(ada: Api, anybody: Api) -> None:
-    assert ada.get("/me")["user"] == "ada"
-    assert anybody.get("/me")["user"] is None
-
-
-@pytest.mark.parametrize("secret", ["wrong", "scene_", "é", " "])
-def test_a_token_that_is_none_is_refused_even_where_none_is_needed(
-    secret: str, anybody: Api
-) -> None:
-    told = anybody.get("/films", 401, Authorization=f"Bearer {secret}")
-    assert told["code"] == "unauthorized"
-
-
-def test_a_revoked_token_and_one_of_a_user_who_left_are_no_good(ada: Api, bob: Api) -> None:
-    get_user_model().objects.get(username="ada").api_tokens.all().delete()
-    ada.get("/me", 401)
-    get_user_model().objects.filter(username="bob").update(is_active=False)
-    bob.get("/me", 401)
-
-
-def test_only_a_digest_is_kept_and_use_is_noted(ada: Api) -> None:
-    token = get_user_model().objects.get(username="ada").api_tokens.get()
-    secret = ada.headers["Authorization"].removeprefix("Bearer ")
-    assert token.last_used is None
-    assert secret not in str(token.__dict__)
-    ada.get("/me")
-    token.refresh_from_db()
-    first = token.last_used
-    assert first is not None
-    ada.get("/me")
-    token.refresh_from_db()
-    assert token.last_used == first
-
-
-def test_where_searching_needs_a_login_the_api_needs_a_token(
-    anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
-    for path in ("/films", "/search?q=dog", "/labels", "/me", f"/films/{demo_film.pk}/frames/12"):
-        assert anybody.get(path, 401)["code"] == "unauthorized"
-    assert send_picture(anybody, jpeg_of(noise(1))).status_code == 401
-    hit = ada.get("/search?q=dog")["results"][0]
-    assert send_picture(ada, jpeg_of(noise(1))).status_code == 201
-    # What it gives addresses of, the token opens, and nothing else.
-    for address in (hit["frame"]["thumbnail"], hit["frame"]["still"]):
-        assert ada.client.get(address).status_code == 302
-        assert ada.client.get(address, headers=ada.headers).status_code == 200
-    assert ada.client.get(hit["frame"]["page"], headers=ada.headers).status_code == 302
-    assert ada.client.get("/account/tokens/", headers=ada.headers).status_code == 302
-
-
-def test_a_token_does_not_open_the_admin(page: Client) -> None:
-    admin = get_user_model().objects.create_superuser("root")
-    _token, secret = tokens.make(admin.pk, "test")
-    response = page.get("/admin/", headers={"Authorization": f"Bearer {secret}"})
-    assert response.status_code == 302
-
-
-def test_a_session_reads_but_does_not_write(
-    anybody: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
-    anybody.client.force_login(user_named("eve"))
-    assert anybody.get("/me")["user"] == "eve"
-    anybody.post("/boards", {"name": "by cookie"}, 401)
-    assert send_picture(anybody, jpeg_of(noise(1))).status_code == 401
-    assert not Board.objects.exists()
-
-
-def test_who_may_play_and_save_is_told_the_addresses(
-    anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    film = f"/films/{demo_film.pk}"
-    assert anybody.get(film)["file"] is None
-    assert ada.get(film)["file"].endswith(f"/films/{demo_film.pk}/film")
-    part = ada.client.get(ada.get(film)["file"], headers={**ada.headers, "Range": "bytes=0-99"})
-    assert part.status_code == 206
-    monkeypatch.setattr(settings, "DOWNLOADS_FOR", "users")
-    scene = anybody.get(f"{film}/scene?start=1&end=2")
-    assert (scene["exact_clip"], scene["webp"], scene["gif"]) == (None, None, None)
-    assert scene["clip"]
-    assert ada.get(f"{film}/scene?start=1&end=2")["exact_clip"]
-
-
-# --- limits ---------------------------------------------------------------------------------------
-
-
-def test_there_is_a_limit_for_an_address_and_one_for_a_user(
-    anybody: Api, ada: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "3/h")
-    monkeypatch.setattr(settings, "API_RATE", "5/h")
-    left = []
-    for _time in range(3):
-        response = anybody.client.get(f"{ROOT}/labels")
-        assert response.headers["RateLimit-Limit"] == "3"
-        left.append(int(response.headers["RateLimit-Remaining"]))
-    assert left == [2, 1, 0]
-    refused = anybody.client.get(f"{ROOT}/labels")
-    assert refused.status_code == 429
-    assert refused.json()["code"] == "too_many_requests"
-    assert 0 < int(refused.headers["Retry-After"]) <= 3601
-    # Another address, and a user at the same one, count for themselves.
-    assert anybody.client.get(f"{ROOT}/labels", REMOTE_ADDR="10.0.0.9").status_code == 200
-    for _time in range(5):
-        ada.get("/labels")
-    ada.get("/labels", 429)
-
-
-def test_somebody_s_own_x_forwarded_for_does_not_help(
-    anybody: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "1/h")
-    anybody.get("/labels")
-    anybody.get("/labels", 429, **{"X-Forwarded-For": "10.9.8.7"})
-
-
-def test_without_a_limit_nothing_is_counted(anybody: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "")
-    response = anybody.client.get(f"{ROOT}/labels")
-    assert response.status_code == 200
-    assert "RateLimit-Limit" not in response.headers
-
-
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
@@ -654,144 +427,3 @@ def test_a_body_that_is_no_json_is_told(ada: Api) -> None:
         )
         assert response.status_code == 400
         assert response.json()["code"] == "invalid"
-
-
-# --- boards ---------------------------------------------------------------------------------------
-
-
-def test_a_board_is_made_filled_reordered_and_deleted(ada: Api, demo_film: Film) -> None:
-    board = ada.post("/boards", {"name": " Rain "})
-    assert (board["name"], board["count"], board["scenes"]) == ("Rain", 0, [])
-    scenes = f"/boards/{board['token']}/scenes"
-    film = demo_film.pk
-    first = ada.post(scenes, {"film": film, "start": 13.916667, "end": 17.25, "note": "opening"})
-    second = ada.post(scenes, {"film": film, "start": 53.916667, "end": 57.166667, "second": 55})
-    assert (first["number"], second["number"]) == (1, 2)
-    assert first["note"] == "opening"
-    assert first["scene"]["timecode_in"] == "00:00:13:22"
-    assert first["frame"]["second"] == 15
-    assert second["frame"]["second"] == 55
-    # The same scene again stays where it is.
-    again = ada.post(scenes, {"film": film, "start": 13.916667, "end": 17.25})
-    assert (again["id"], again["number"], again["note"]) == (first["id"], 1, "opening")
-
-    moved = ada.patch(f"{scenes}/{second['id']}", {"number": 1, "note": "now first"})
-    assert (moved["number"], moved["note"]) == (1, "now first")
-    whole = ada.get(board["url"])
-    assert [one["id"] for one in whole["scenes"]] == [second["id"], first["id"]]
-    assert whole["count"] == 2
-    assert whole["duration"] == pytest.approx(3.333333 + 3.25)
-    assert whole["mine"] is True
-    ada.patch(f"{scenes}/{second['id']}", {"note": ""})
-    assert ada.get(board["url"])["scenes"][0]["note"] == ""
-
-    assert ada.patch(board["url"], {"name": "Wet"})["name"] == "Wet"
-    assert [b["name"] for b in all_pages(ada, "/boards?page_size=1")] == ["Wet"]
-    ada.delete(f"{scenes}/{first['id']}")
-    ada.delete(f"{scenes}/{first['id']}", 404)
-    assert ada.get(board["url"])["count"] == 1
-    ada.delete(board["url"])
-    ada.get(board["url"], 404)
-    assert not Board.objects.exists()
-
-
-def filled(api: Api, film: Film) -> Json:
-    board: Json = api.post("/boards", {"name": "Rain"})
-    api.post(f"/boards/{board['token']}/scenes", {"film": film.pk, "start": 4, "end": 6})
-    whole: Json = api.get(board["url"])
-    return whole
-
-
-def test_whoever_has_the_token_of_a_board_may_look_but_not_touch(
-    ada: Api, bob: Api, anybody: Api, demo_film: Film
-) -> None:
-    board = filled(ada, demo_film)
-    scenes = f"/boards/{board['token']}/scenes"
-    scene = f"{scenes}/{board['scenes'][0]['id']}"
-    for other in (bob, anybody):
-        seen = other.get(board["url"])
-        assert seen["mine"] is False
-        assert seen["scenes"] == board["scenes"]
-    assert bob.get("/boards")["count"] == 0
-    refusals: list[Callable[[], Any]] = [
-        lambda: bob.patch(board["url"], {"name": "x"}, 403),
-        lambda: bob.delete(board["url"], 403),
-        lambda: bob.post(
-            f"/boards/{board['token']}/scenes", {"film": 1, "start": 0, "end": 1}, 403
-        ),
-        lambda: bob.patch(scene, {"note": "x"}, 403),
-        lambda: bob.delete(scene, 403),
-    ]
-    for refusal in refusals:
-        assert refusal()["code"] == "forbidden"
-    anybody.get("/boards", 401)
-    anybody.patch(board["url"], {"name": "x"}, 401)
-    anybody.delete(scene, 401)
-    assert {**ada.get(board["url"]), "used": ""} == {**board, "used": ""}
-
-
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"film": 999, "start": 0, "end": 1}, 400),
-        ({"film": 1, "start": 5, "end": 4}, 400),
-        ({"film": 1, "start": -1, "end": 4}, 400),
-        ({"film": 1, "start": 1}, 400),
-        ({"film": 1, "start": 0, "end": 1, "note": "x" * 2001}, 400),
-    ],
-)
-def test_a_scene_that_is_none_is_not_collected(
-    body: Json, status: int, ada: Api, demo_film: Film
-) -> None:
-    board = ada.post("/boards", {"name": "Rain"})
-    given = {**body, "film": demo_film.pk if body["film"] == 1 else body["film"]}
-    assert ada.post(f"/boards/{board['token']}/scenes", given, status)["code"] == "invalid"
-    assert not BoardScene.everything.exists()
-
-
-@pytest.mark.parametrize("name", ["", "   ", "x" * 121])
-def test_a_board_needs_a_name(name: str, ada: Api) -> None:
-    assert ada.post("/boards", {"name": name}, 400)["code"] == "invalid"
-    assert not Board.objects.exists()
-
-
-def test_a_board_is_exported(ada: Api, demo_film: Film) -> None:
-    board = filled(ada, demo_film)
-    table = ada.client.get(board["exports"]["csv"]).content.decode()
-    assert demo_film.title in table
-    assert b"TITLE" in ada.client.get(board["exports"]["edl"]).content
-    otio = json.loads(ada.client.get(board["exports"]["otio"]).content)
-    assert otio["OTIO_SCHEMA"].startswith("Timeline")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_zip_of_clips_is_asked_for_and_waited_for(ada: Api, demo_film: Film) -> None:
-    board = filled(ada, demo_film)
-    path = f"/boards/{board['token']}/exports"
-    asked = ada.ask("POST", path, 202)
-    assert asked["state"] == "waiting"
-    assert asked["download"] is None
-    assert ada.ask("POST", path, 202)["url"] == asked["url"]
-    export = Export.objects.get()
-    while export.state in exports.ACTIVE:
-        exports.make(export.pk)
-        export.refresh_from_db()
-    done = ada.get(asked["url"])
-    assert (done["state"], done["done"], done["total"]) == ("done", 1, 1), done
-    packed = ada.client.get(done["download"])
-    assert b"".join(packed.streaming_content).startswith(b"PK")
-
-
-def test_an_empty_board_has_no_clips(ada: Api) -> None:
-    board = ada.post("/boards", {"name": "Rain"})
-    told = ada.ask("POST", f"/boards/{board['token']}/exports", 400)
-    assert "no scene" in told["error"]
-
-
-def test_who_may_not_save_scenes_gets_no_zip(
-    ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    board = filled(ada, demo_film)
-    monkeypatch.setattr(settings, "DOWNLOADS_FOR", "staff")
-    ada.ask("POST", f"/boards/{board['token']}/exports", 403)
-    assert not Export.objects.exists()

@@ -1,7 +1,6 @@
 """Labels: scores, what a film's shots carry, and all films brought up to date."""
 
 import json
-import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,9 +17,9 @@ from django.utils import timezone
 from gallery import index, ingest, label_survey, labelling, ordinary, pipeline, relabelling, weights
 from gallery.encoder import Encoder
 from gallery.errors import GalleryError
-from gallery.label_survey import Scored, Survey
-from gallery.models import Film, Label, LabelCount, Shot
-from gallery.types import FrameRecord, Look, Scope
+from gallery.label_survey import Survey
+from gallery.models import Film, Label, LabelCount
+from gallery.types import Look, Scope
 from tests.films import moving_scenes, run_ffmpeg
 from tests.importing import DEMO, add, import_here
 from tests.processes import Worker, wait_for
@@ -440,74 +439,3 @@ def test_counts_keep_to_films_and_years_in_one_query(db: None) -> None:
     assert {t.name: t.shots for t in labelling.counts([new.pk])} == {"Night": 5, "dog": 0}
     assert {t.name: t.shots for t in labelling.counts(years=(None, 1950))} == {"Night": 3, "dog": 0}
     assert {t.name: t.shots for t in labelling.counts(years=(1950, 2020))}["Night"] == 5
-
-
-# --- the survey -----------------------------------------------------------------------------------
-
-
-def survey_of(scores: list[float], floor: float = -math.inf, total: int = 0) -> Survey:
-    shots = [
-        Scored(FrameRecord(1 + at % 2, at, float(at), at, at, at + 1.0), score)
-        for at, score in enumerate(sorted(scores, reverse=True))
-    ]
-    return Survey({"x": (0.0, 1.0)}, shots, floor, total or len(shots))
-
-
-def test_the_suggestion_is_the_gap_below_what_stands_out() -> None:
-    ordinary_scores = np.random.default_rng(3).normal(size=3000).tolist()
-    outstanding = np.random.default_rng(4).normal(6.5, 0.5, size=40).tolist()
-    found = survey_of(ordinary_scores + outstanding)
-    assert found.carried(found.suggestion()).shots == 40
-
-
-def test_around_a_threshold() -> None:
-    found = survey_of([5.0, 4.0, 3.0, 2.0, 1.0])
-    above, below = found.around(3.0, 2)
-    assert [one.score for one in above] == [4.0, 3.0]
-    assert [one.score for one in below] == [2.0, 1.0]
-    assert [one.score for one in found.around(9.0, 2)[0]] == []
-    assert [one.score for one in found.around(-9.0, 9)[0]] == [5.0, 4.0, 3.0, 2.0, 1.0]
-
-
-@pytest.mark.parametrize("at", range(6))
-def test_a_cut_leaves_as_many_above_as_asked(at: int) -> None:
-    found = survey_of([5.0, 4.0, 3.0, 2.0, 1.0])
-    assert found.rank(found.cut(at)) == at
-
-
-def test_the_histogram_holds_every_shot() -> None:
-    found = survey_of([5.0, 1.0, 1.0, 1.0, 0.0])
-    bars = found.bars()
-    assert bars[0].left == 0.0
-    assert bars[-1].left + bars[-1].width == pytest.approx(5.0)
-    assert max(bar.height for bar in bars) == pytest.approx(1.0)
-    assert sum(bar.height > 0 for bar in bars) == 3
-    assert survey_of([]).bars() == []
-
-
-def test_in_a_large_library_shots_drawn_evenly_stand_for_the_rest(
-    demo_film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = look_at("dog")
-    label_survey._survey.cache_clear()
-    monkeypatch.setattr(label_survey, "LOOKED_AT", 12)
-    monkeypatch.setattr(label_survey, "DRAWN", 16)
-    some = look_at("dog")
-    assert some.floor > 0
-    assert len(some.shots) < len(whole.shots)
-    # The best are all known ...
-    known = [one for one in some.shots if one.score >= some.floor]
-    assert [o.record.shot for o in known] == [o.record.shot for o in whole.shots[: len(known)]]
-    assert some.carried(some.floor) == whole.carried(some.floor)
-    assert some.carried(some.floor).exact
-    # ... and the others are estimated.
-    everything = some.carried(-9.0)
-    assert not everything.exact
-    assert everything.shots == Shot.objects.count()
-    assert some.carried(0.0).shots == pytest.approx(whole.carried(0.0).shots, abs=8)
-
-
-def test_a_library_is_looked_through_once(demo_film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = look_at("dog")
-    monkeypatch.setattr(index.FrameIndex, "nearest", None)
-    assert look_at("dog") is first

@@ -1,0 +1,137 @@
+"""Who may ask what of the API, and how often."""
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from gallery import tokens
+from gallery.models import Board, Film
+from tests.asking import ROOT, Api, jpeg_of, send_picture, user_named
+from tests.films import noise
+
+# --- who may --------------------------------------------------------------------------------------
+
+
+def test_a_token_tells_who_asks(ada: Api, anybody: Api) -> None:
+    assert ada.get("/me")["user"] == "ada"
+    assert anybody.get("/me")["user"] is None
+
+
+@pytest.mark.parametrize("secret", ["wrong", "scene_", "é", " "])
+def test_a_token_that_is_none_is_refused_even_where_none_is_needed(
+    secret: str, anybody: Api
+) -> None:
+    told = anybody.get("/films", 401, Authorization=f"Bearer {secret}")
+    assert told["code"] == "unauthorized"
+
+
+def test_a_revoked_token_and_one_of_a_user_who_left_are_no_good(ada: Api, bob: Api) -> None:
+    get_user_model().objects.get(username="ada").api_tokens.all().delete()
+    ada.get("/me", 401)
+    get_user_model().objects.filter(username="bob").update(is_active=False)
+    bob.get("/me", 401)
+
+
+def test_only_a_digest_is_kept_and_use_is_noted(ada: Api) -> None:
+    token = get_user_model().objects.get(username="ada").api_tokens.get()
+    secret = ada.headers["Authorization"].removeprefix("Bearer ")
+    assert token.last_used is None
+    assert secret not in str(token.__dict__)
+    ada.get("/me")
+    token.refresh_from_db()
+    first = token.last_used
+    assert first is not None
+    ada.get("/me")
+    token.refresh_from_db()
+    assert token.last_used == first
+
+
+def test_where_searching_needs_a_login_the_api_needs_a_token(
+    anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
+    for path in ("/films", "/search?q=dog", "/labels", "/me", f"/films/{demo_film.pk}/frames/12"):
+        assert anybody.get(path, 401)["code"] == "unauthorized"
+    assert send_picture(anybody, jpeg_of(noise(1))).status_code == 401
+    hit = ada.get("/search?q=dog")["results"][0]
+    assert send_picture(ada, jpeg_of(noise(1))).status_code == 201
+    # What it gives addresses of, the token opens, and nothing else.
+    for address in (hit["frame"]["thumbnail"], hit["frame"]["still"]):
+        assert ada.client.get(address).status_code == 302
+        assert ada.client.get(address, headers=ada.headers).status_code == 200
+    assert ada.client.get(hit["frame"]["page"], headers=ada.headers).status_code == 302
+    assert ada.client.get("/account/tokens/", headers=ada.headers).status_code == 302
+
+
+def test_a_token_does_not_open_the_admin(page: Client) -> None:
+    admin = get_user_model().objects.create_superuser("root")
+    _token, secret = tokens.make(admin.pk, "test")
+    response = page.get("/admin/", headers={"Authorization": f"Bearer {secret}"})
+    assert response.status_code == 302
+
+
+def test_a_session_reads_but_does_not_write(
+    anybody: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
+    anybody.client.force_login(user_named("eve"))
+    assert anybody.get("/me")["user"] == "eve"
+    anybody.post("/boards", {"name": "by cookie"}, 401)
+    assert send_picture(anybody, jpeg_of(noise(1))).status_code == 401
+    assert not Board.objects.exists()
+
+
+def test_who_may_play_and_save_is_told_the_addresses(
+    anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = f"/films/{demo_film.pk}"
+    assert anybody.get(film)["file"] is None
+    assert ada.get(film)["file"].endswith(f"/films/{demo_film.pk}/film")
+    part = ada.client.get(ada.get(film)["file"], headers={**ada.headers, "Range": "bytes=0-99"})
+    assert part.status_code == 206
+    monkeypatch.setattr(settings, "DOWNLOADS_FOR", "users")
+    scene = anybody.get(f"{film}/scene?start=1&end=2")
+    assert (scene["exact_clip"], scene["webp"], scene["gif"]) == (None, None, None)
+    assert scene["clip"]
+    assert ada.get(f"{film}/scene?start=1&end=2")["exact_clip"]
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+def test_there_is_a_limit_for_an_address_and_one_for_a_user(
+    anybody: Api, ada: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "3/h")
+    monkeypatch.setattr(settings, "API_RATE", "5/h")
+    left = []
+    for _time in range(3):
+        response = anybody.client.get(f"{ROOT}/labels")
+        assert response.headers["RateLimit-Limit"] == "3"
+        left.append(int(response.headers["RateLimit-Remaining"]))
+    assert left == [2, 1, 0]
+    refused = anybody.client.get(f"{ROOT}/labels")
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "too_many_requests"
+    assert 0 < int(refused.headers["Retry-After"]) <= 3601
+    # Another address, and a user at the same one, count for themselves.
+    assert anybody.client.get(f"{ROOT}/labels", REMOTE_ADDR="10.0.0.9").status_code == 200
+    for _time in range(5):
+        ada.get("/labels")
+    ada.get("/labels", 429)
+
+
+def test_somebody_s_own_x_forwarded_for_does_not_help(
+    anybody: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "1/h")
+    anybody.get("/labels")
+    anybody.get("/labels", 429, **{"X-Forwarded-For": "10.9.8.7"})
+
+
+def test_without_a_limit_nothing_is_counted(anybody: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "")
+    response = anybody.client.get(f"{ROOT}/labels")
+    assert response.status_code == 200
+    assert "RateLimit-Limit" not in response.headers
