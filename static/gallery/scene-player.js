@@ -51,7 +51,13 @@ export class Player extends EventTarget {
     return this.resume();
   }
 
+  pause() {
+    this.wanted = false;
+    this.video.pause();
+  }
+
   async resume() {
+    this.wanted = true;
     try {
       await this.video.play();
     } catch {
@@ -95,7 +101,7 @@ export class Player extends EventTarget {
     const address = this.address(span);
     this.dispatchEvent(new Event("loading"));
     if (!window.MediaSource?.isTypeSupported(this.type)) {
-      this.video.src = address;
+      this.open(address);
       return;
     }
     this.stream(address, span, loading.signal).catch((error) => {
@@ -111,13 +117,13 @@ export class Player extends EventTarget {
     const answer = await fetch(`${address}?stream`, { signal });
     if (answer.status === 503) throw Object.assign(new Error("busy"), { busy: true });
     if (answer.status === 204) {
-      this.video.src = address; // it is there already
+      this.open(address); // it is there already
       return;
     }
     if (!answer.ok) throw new Error(answer.statusText);
     const source = new MediaSource();
     const shown = URL.createObjectURL(source);
-    this.video.src = shown;
+    this.open(shown);
     await new Promise((opened) => source.addEventListener("sourceopen", opened, { once: true }));
     URL.revokeObjectURL(shown);
     const length = (span.last - span.first) / this.clock.rate;
@@ -131,6 +137,12 @@ export class Player extends EventTarget {
     }
     if (!buffer.buffered.length) throw new Error("nothing came");
     source.endOfStream();
+  }
+
+  // Another file begins paused, whatever the one before it did.
+  open(address) {
+    this.video.src = address;
+    if (this.wanted) this.resume();
   }
 
   append(buffer, data) {

@@ -44,29 +44,32 @@ const player = new Player(video, clock, {
 const trim = new Trim($("#trim"), clock, { span, own, most: Number(said.most) });
 let at = span.first; // the frame that is looked at
 
-function say(text) {
+// What is said of loading goes when there is something to see; the rest stays.
+function say(text, passing = false) {
   note.textContent = text;
+  note.classList.toggle("is-passing", passing);
+}
+
+function saidEnough() {
+  if (note.classList.contains("is-passing")) say("");
 }
 
 function showPoster(is) {
   screen.classList.toggle("is-playing", !is);
 }
 
-player.addEventListener("loading", () => {
-  screen.classList.add("waiting");
-  say("");
-});
-player.addEventListener("busy", () => say(said.busy));
+player.addEventListener("loading", () => screen.classList.add("waiting"));
+player.addEventListener("busy", () => say(said.busy, true));
 player.addEventListener("failed", () => {
   screen.classList.remove("waiting");
   showPoster(true);
   bigPlay.hidden = false;
-  say(said.failed);
+  say(said.failed, true);
 });
 video.addEventListener("loadeddata", () => {
   screen.classList.remove("waiting");
   showPoster(false);
-  say("");
+  saidEnough();
 });
 player.addEventListener("frame", () => whole.is || look(player.frame));
 video.addEventListener("timeupdate", () => whole.is || look(player.frame));
@@ -94,7 +97,7 @@ function mark(frame) {
 let peeking = 0;
 
 function goTo(frame) {
-  video.pause();
+  player.pause();
   mark(frame);
   clearTimeout(peeking);
   if (player.show(frame)) {
@@ -124,7 +127,7 @@ function play(from) {
 }
 
 function toggle() {
-  if (!video.paused) video.pause();
+  if (!video.paused) player.pause();
   else if (whole.is) video.play();
   else play(at >= span.first && at < span.last - 1 ? at : span.first);
 }
@@ -158,6 +161,7 @@ const whole = wholeFilm($("#whole"), {
   video,
   time: () => clock.seconds(at),
   begin: () => {
+    say("");
     player.stop();
     player.loaded = null;
     peek.hidden = true;

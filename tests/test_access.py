@@ -1,0 +1,250 @@
+"""Who may search, play whole films and save scenes; and the way in."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from gallery import access, checks
+from gallery.models import Film
+from tests.coded import coded_film, filed
+
+PASSWORD = "a-password-for-this-test"
+
+
+@pytest.fixture
+def people(db: None) -> dict[str, Any]:
+    """One of each kind."""
+    make = get_user_model().objects.create_user
+    return {
+        "stranger": AnonymousUser(),
+        "user": make("ann", password=PASSWORD),
+        "former user": make("bob", password=PASSWORD, is_active=False),
+        "staff": make("cat", password=PASSWORD, is_staff=True),
+        "former staff": make("dan", password=PASSWORD, is_staff=True, is_active=False),
+    }
+
+
+@pytest.mark.parametrize(
+    ("audience", "allowed"),
+    [
+        ("everyone", {"stranger", "user", "former user", "staff", "former staff"}),
+        ("users", {"user", "staff"}),
+        ("staff", {"staff"}),
+        ("nobody", set()),
+        ("Everyone!", set()),
+        ("", set()),
+    ],
+)
+def test_a_setting_says_who_may(
+    audience: str, allowed: set[str], people: dict[str, Any], settings: Any
+) -> None:
+    settings.WHOLE_FILMS_FOR = settings.DOWNLOADS_FOR = audience
+    for rule in (access.may_play_films, access.may_download):
+        assert {name for name, user in people.items() if rule(user)} == allowed
+
+
+def test_searching_is_open_unless_a_setting_closes_it(
+    people: dict[str, Any], settings: Any
+) -> None:
+    assert all(access.may_search(user) for user in people.values())
+    settings.SEARCH_NEEDS_LOGIN = True
+    settings.WHOLE_FILMS_FOR = settings.DOWNLOADS_FOR = "everyone"
+    for rule in (access.may_search, access.may_play_films, access.may_download):
+        assert {name for name, user in people.items() if rule(user)} == {"user", "staff"}
+
+
+def test_whole_films_are_for_users_and_saving_for_everyone_unless_set() -> None:
+    from django.conf import settings
+
+    assert not settings.SEARCH_NEEDS_LOGIN
+    assert (settings.WHOLE_FILMS_FOR, settings.DOWNLOADS_FOR) == ("users", "everyone")
+
+
+def test_words_that_are_not_understood_are_told_at_the_start(settings: Any) -> None:
+    assert checks.audiences_are_known() == []
+    settings.WHOLE_FILMS_FOR = "all"
+    settings.DOWNLOADS_FOR = "user"
+    found = checks.audiences_are_known()
+    assert [message.id for message in found] == ["gallery.E005", "gallery.E005"]
+    assert "WHOLE_FILMS_FOR is 'all'" in found[0].msg
+    assert "nobody" in (found[0].hint or "")
+
+
+# --- a closed house -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed(settings: Any) -> None:
+    settings.SEARCH_NEEDS_LOGIN = True
+
+
+SAMPLES = {
+    "uid": "0123456789abcdef",
+    "token": "0" * 32,
+    "unguessable": "a" * 22,
+    "animated": "gif",
+    "picture": "jpg",
+}
+
+
+def addresses(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, str]]:
+    """The name and an example of every address of this site but the admin's."""
+    for one in patterns or get_resolver().url_patterns:
+        route = str(one.pattern).strip("^$")
+        if isinstance(one, URLResolver):
+            if route not in ("admin/",):
+                yield from addresses(one.url_patterns, before + route)
+        elif isinstance(one, URLPattern):
+            filled = re.sub(
+                r"<(?:(\w+):)?\w+>", lambda m: SAMPLES.get(m[1] or "", "7"), before + route
+            )
+            yield one.name or "", filled
+
+
+OPEN = {"login", "logout", "set_language", "health"}
+
+
+def test_strangers_get_nothing_but_the_way_in(page: Client, closed: None) -> None:
+    seen = 0
+    for name, address in addresses():
+        if name in OPEN:
+            continue
+        for answer in (page.get(address), page.post(address)):
+            assert answer.status_code in (302, 401), (name, address)
+            if address.startswith("/api/"):
+                assert answer.status_code == 401
+                assert answer["Content-Type"].startswith("application/json")
+            else:
+                assert answer["Location"].startswith("/login/?next="), (name, address)
+        seen += 1
+    assert seen > 40
+    assert page.get("/login/").status_code == 200
+    assert page.get("/healthz").status_code in (200, 503)
+    assert page.post("/language/setlang/", {"language": "zh-hans"}).status_code == 302
+    # The admin has its own way in.
+    assert page.get("/admin/")["Location"].startswith("/admin/login/")
+    assert page.get("/admin/login/").status_code == 200
+
+
+def test_one_who_is_known_comes_in(page: Client, closed: None, people: dict[str, Any]) -> None:
+    page.force_login(people["user"])
+    for address in ("/", "/films/", "/boards/"):
+        assert page.get(address).status_code == 200
+
+
+def test_htmx_goes_to_the_login_with_the_whole_page(page: Client, closed: None) -> None:
+    answer = page.get("/?q=cat", headers={"HX-Request": "true"})
+    assert answer["HX-Redirect"] == "/login/"
+
+
+def test_no_cache_keeps_pictures_for_strangers(
+    page: Client, demo_film: Film, people: dict[str, Any], settings: Any
+) -> None:
+    address = f"/thumbs/{demo_film.uid}/{demo_film.searchable_run}/5.jpg"
+    assert "public" in page.get(address)["Cache-Control"]
+    settings.SEARCH_NEEDS_LOGIN = True
+    page.force_login(people["user"])
+    kept = page.get(address)["Cache-Control"]
+    assert "private" in kept
+    assert "public" not in kept
+
+
+# --- the login ----------------------------------------------------------------------------------
+
+
+def test_the_login_leads_to_what_was_asked_for(
+    page: Client, closed: None, people: dict[str, Any]
+) -> None:
+    asked = "/films/?title=cat&sort=year"
+    where = page.get(asked)["Location"]
+    form = page.get(where).content.decode()
+    assert 'value="/films/?title=cat&amp;sort=year"' in form
+    answer = page.post(where, {"username": "ann", "password": PASSWORD, "next": asked})
+    assert answer["Location"] == asked
+    assert page.get("/login/")["Location"] == "/"
+
+
+def test_a_wrong_password_is_told_and_says_no_more(page: Client, people: dict[str, Any]) -> None:
+    for name in ("ann", "bob", "nobody"):
+        answer = page.post("/login/", {"username": name, "password": "wrong"})
+        assert answer.status_code == 200
+        text = answer.content.decode()
+        assert "do not belong together" in text
+        assert f'value="{name}"' in text
+        assert 'aria-invalid="true"' in text
+
+
+def test_the_login_leads_to_no_other_site(page: Client, people: dict[str, Any]) -> None:
+    given = {"username": "ann", "password": PASSWORD, "next": "https://elsewhere.example/"}
+    assert page.post("/login/", given)["Location"] == "/"
+
+
+def test_the_header_names_who_is_here_and_lets_them_out(
+    page: Client, people: dict[str, Any]
+) -> None:
+    assert '/login/?next=/films/%3Fsort%3Dyear"' in page.get("/films/?sort=year").content.decode()
+    page.force_login(people["user"])
+    text = page.get("/").content.decode()
+    assert "Logged in as <strong>ann</strong>" in text
+    assert f'action="{reverse("logout")}"' in text
+    assert page.get("/logout/").status_code == 405
+    assert page.post("/logout/")["Location"] == "/"
+    assert "Logged in as" not in page.get("/").content.decode()
+
+
+# --- what may be done with a scene ----------------------------------------------------------------
+
+
+@pytest.fixture
+def film(db: None, tmp_path: Any) -> Film:
+    return filed(coded_film(tmp_path / "a.mp4", seconds=2), "Guarded")
+
+
+SAVED = ("exact/0-24.mp4", "exact/0-24.mp4?progress", "exact/0-24.gif", "exact/0-24.webp",
+         "stills/3.jpg?save", "stills/3.png")  # fmt: skip
+
+
+def test_nothing_is_saved_without_leave(page: Client, film: Film, settings: Any) -> None:
+    settings.DOWNLOADS_FOR = "users"
+    for what in SAVED:
+        assert page.get(f"/films/{film.pk}/{what}").status_code == 403, what
+    # What is only looked at is sent all the same.
+    assert page.get(f"/films/{film.pk}/stills/3.jpg").status_code == 200
+    assert page.get(f"/films/{film.pk}/clips/0-24.mp4").status_code == 200
+    settings.DOWNLOADS_FOR = "everyone"
+    for what in SAVED:
+        assert page.get(f"/films/{film.pk}/{what}").status_code == 200, what
+
+
+def test_the_whole_film_is_not_sent_without_leave(
+    page: Client, film: Film, people: dict[str, Any]
+) -> None:
+    address = f"/films/{film.pk}/film"
+    refused = page.get(address)
+    assert refused.status_code == 403
+    assert "may not play whole films" in refused.content.decode()
+    page.force_login(people["user"])
+    assert page.get(address).status_code == 200
+
+
+def test_buttons_that_lead_nowhere_are_not_shown(
+    page: Client, demo_film: Film, people: dict[str, Any], settings: Any
+) -> None:
+    address = f"/films/{demo_film.pk}/frames/12/"
+    text = page.get(address).content.decode()
+    assert "Save the clip" in text
+    assert "Play the whole film" not in text
+    settings.DOWNLOADS_FOR = "staff"
+    page.force_login(people["user"])
+    text = page.get(address).content.decode()
+    assert "Save the clip" not in text
+    assert "data-saves" not in text
+    assert "?save" not in text
+    assert "Play the whole film" in text
+    assert f"/films/{demo_film.pk}/film#t=" in text
