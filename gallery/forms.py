@@ -147,6 +147,8 @@ class UploadForm(forms.ModelForm):
         if "title" in self.fields:
             self.fields["title"].required = False
             self.fields["title"].help_text = _("Empty: the name of the file.")
+        if "subtitles" in self.fields and self.instance.pk:
+            self.fields["subtitles"].label = _("Add subtitles")
         self.upload_error: GalleryError | None = None
 
     def clean_file(self) -> Any:

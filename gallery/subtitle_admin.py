@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from gallery import languages, subtitling
 from gallery.errors import DiskFull
 from gallery.models import Film, Subtitles
-from gallery.subtitle_forms import SentFile, SubtitlesForm
+from gallery.subtitle_forms import SentFile, SubtitlesForm, SubtitlesFormSet
 
 
 class SubtitlesInline(admin.TabularInline):
@@ -23,26 +23,27 @@ class SubtitlesInline(admin.TabularInline):
 
     model = Subtitles
     form = SubtitlesForm
-    fields = ("language", "source", "from_where", "lines_and_file")
-    readonly_fields = ("source", "from_where", "lines_and_file")
+    formset = SubtitlesFormSet
+    fields = ("language", "about")
+    readonly_fields = ("about",)
     extra = 0
 
-    @admin.display(description=gettext_lazy("name"))
-    def from_where(self, subtitles: Subtitles) -> str:
-        """The file's name, or what the film calls the track."""
-        return subtitles.original_name or "–"
+    class Media:
+        css = {"all": ("gallery/subtitles.css",)}
 
-    @admin.display(description=gettext_lazy("lines"))
-    def lines_and_file(self, subtitles: Subtitles) -> SafeString:
-        """How many there are, to be looked at; and whether they seem to be another film's."""
+    @admin.display(description=gettext_lazy("file or track"))
+    def about(self, subtitles: Subtitles) -> SafeString:
+        """Its name, where it is from, its lines; and whether they seem to be another film's."""
         said = ngettext("%(n)d line", "%(n)d lines", subtitles.line_count)
-        link = format_html(
-            '<a href="{}">{}</a>',
+        late = subtitling.late_lines(subtitles)
+        return format_html(
+            '<p class="subtitles-name">{}</p><p class="film-facts">{} · <a href="{}">{}</a></p>{}',
+            subtitles.original_name,
+            subtitles.get_source_display(),
             reverse("subtitles", args=[subtitles.film_id, subtitles.pk]),
             said % {"n": subtitles.line_count},
+            format_html('<p class="film-error">{}</p>', _late(late)) if late else "",
         )
-        late = subtitling.late_lines(subtitles)
-        return format_html('{}<p class="film-error">{}</p>', link, _late(late)) if late else link
 
     # Who may change a film may change its subtitles.
 

@@ -87,3 +87,19 @@ class SubtitlesForm(forms.ModelForm):
         if now and now not in dict(choices):
             choices = [(now, languages.name(now)), *choices]
         self.fields["language"].choices = choices  # type: ignore[attr-defined]
+        # Headings of columns do not reach a screen reader that stands in the field.
+        self.fields["language"].widget.attrs["aria-label"] = _("Language of %(name)s") % {
+            "name": self.instance
+        }
+
+
+class SubtitlesFormSet(forms.BaseInlineFormSet):
+    """The subtitles of a film."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """Say to a screen reader what would be deleted."""
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete %(name)s") % {
+                "name": form.instance
+            }

@@ -27,7 +27,7 @@ class Subtitles(models.Model):
         verbose_name_plural = _("subtitles")
 
     def __str__(self) -> str:
-        return f"{self.film} ({self.language})"
+        return self.original_name or f"{self.get_source_display()} ({self.language})"
 
 
 class Line(models.Model):

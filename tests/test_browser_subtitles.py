@@ -1,0 +1,84 @@
+"""Subtitles are sent with a film from a phone, put right on the film's page, and found."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from gallery.models import Film
+from tests.browsing import PHONE, log_in
+from tests.importing import import_here
+from tests.lines import found, marked
+from tests.processes import Web
+from tests.test_subtitles import srt
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PATIENCE = 30_000  # milliseconds
+
+
+def harmful(tab: Page) -> list[str]:
+    """What axe finds serious or critical on the page."""
+    return [
+        f"{found['id']}: {found['nodes'][0]['html']}"
+        for found in Axe().run(tab).response["violations"]
+        if found["impact"] in ("serious", "critical")
+    ]
+
+
+def test_subtitles_travel_with_the_film(
+    web_server: Web,
+    tab: Page,
+    errors: list[str],
+    make_video: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    film_file = make_video("a.mp4", seconds=3)
+    english, chinese, broken = (tmp_path / name for name in ("a.en.srt", "a.zh.srt", "b.srt"))
+    english.write_text(srt("Where did she go?", "My paws are freezing!"), "utf-8")
+    chinese.write_text(srt("她去哪儿了？", "我的爪子都冻僵了！"), "gb18030")
+    broken.write_text("nothing with a time")
+    tab.set_viewport_size(PHONE)
+    log_in(tab, web_server.url)
+
+    # What cannot be read is told beside its field; the film stays chosen.
+    tab.goto(f"{web_server.url}/admin/gallery/film/add/")
+    tab.set_input_files("#id_file", film_file)
+    tab.set_input_files("#id_subtitles", [english, broken])
+    tab.click("[name=_save]")
+    told = tab.locator(".field-subtitles .errorlist")
+    expect(told).to_have_text(re.compile("b.srt: There are no lines with times"), timeout=PATIENCE)
+    assert tab.evaluate("document.querySelector('#id_file').files.length") == 1
+    assert not Film.objects.exists()
+
+    tab.set_input_files("#id_subtitles", [english, chinese])
+    tab.click("[name=_save]")
+    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
+    expect(tab.locator(".messagelist")).to_contain_text("Subtitles a.en.srt: 2 lines, English.")
+    expect(tab.locator(".messagelist")).to_contain_text("Subtitles a.zh.srt: 2 lines, Chinese.")
+    film = import_here(Film.objects.get())
+    assert film.state == Film.State.READY
+    (line,) = found("爪子")
+    assert marked(line) == ["爪子"]
+
+    # On the film's page: another language, one deleted, nothing beyond the edge of the phone.
+    tab.goto(f"{web_server.url}/admin/gallery/film/{film.pk}/change/")
+    rows = tab.locator("#subtitles-group .has_original")
+    expect(rows).to_have_count(2)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    for row in rows.all():
+        box = row.locator("[type=checkbox]").bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PHONE["width"]
+    assert harmful(tab) == []
+    rows.filter(has_text="a.zh.srt").locator("select").select_option("zh-Hans")
+    rows.filter(has_text="a.en.srt").locator("[type=checkbox]").check()
+    tab.click("[name=_continue]")
+    expect(rows).to_have_count(1, timeout=PATIENCE)
+    assert film.subtitles.get().language == "zh-Hans"
+    assert found("freezing paws") == []
+    (line,) = found("冻僵")
+    assert line.language == "zh-Hans"
+    assert errors == []
