@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.template import engines
 from django.test import Client, RequestFactory
@@ -451,8 +452,16 @@ def test_pages_of_boards_need_no_query_for_each_scene(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once_make_one_board_in_one_order(film: Film, static_files: None) -> None:
-    visitor = Visitor(key="k" * 32)
+@pytest.mark.parametrize("who", ["a session", "a user"])
+def test_twenty_at_once_make_one_board_in_one_order(
+    film: Film, who: str, django_user_model: Any
+) -> None:
+    if who == "a user":
+        visitor = Visitor(user=django_user_model.objects.create_user("ada").pk)
+    else:
+        session = SessionStore()
+        session.create()
+        visitor = Visitor(key="k" * 32, session=session.session_key or "")
     errors: list[BaseException] = []
 
     def work(number: int) -> None:
