@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 import django
 
-from benchmarks import dialogue, edges, index, start, throughput
+from benchmarks import clips, dialogue, edges, index, labels, start, throughput
 
 ALL: dict[str, Callable[[], None]] = {
     "edges": edges.main,
     "throughput": throughput.main,
     "index": index.main,
     "dialogue": dialogue.main,
+    "clips": clips.main,
+    "labels": labels.main,
     "start": start.main,
 }
 

@@ -6,6 +6,7 @@ wherever the two disagree (`tend`). What is said does not depend on the model.
 
 import hashlib
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -76,24 +77,29 @@ def is_current(film_id: int) -> bool:
     return current().state(film_id) == _states(Q(film=film_id)).get(film_id, "")
 
 
-def tend() -> int:
+def stale() -> list[int]:
+    """Films whose lines in the index are not what the database has. Raises IndexUnavailable."""
+    wanted, there = _states(Q()), current().states()
+    return sorted(film for film in wanted | there if wanted.get(film) != there.get(film))
+
+
+def tend(patience: float = float("inf")) -> int:
     """Make the index hold what the database has, where it does not. Returns how many films changed.
 
-    Call it now and then: it mends what a crash, or a server that was away, left undone.
+    Call it now and then: it mends what a crash, or a server that was away, left undone. After
+    `patience` seconds the rest is left for the next time.
     """
+    end = time.monotonic() + patience
     current().ensure()
-    wanted, there = _states(Q()), current().states()
     changed = 0
-    for film_id in there.keys() - wanted.keys():
-        drop(film_id)
-        changed += 1
-    for film_id, state in wanted.items():
-        if there.get(film_id) != state:
-            try:
-                put(film_id)
-                changed += 1
-            except FileNotFoundError:
-                log.warning("film %s: its lines cannot be searched, its frames are gone", film_id)
+    for film_id in stale():
+        try:
+            put(film_id)
+            changed += 1
+        except FileNotFoundError:
+            log.warning("film %s: its lines cannot be searched, its frames are gone", film_id)
+        if time.monotonic() > end:
+            break
     return changed
 
 

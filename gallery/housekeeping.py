@@ -17,6 +17,7 @@ from gallery.models import Film, Segment
 log = logging.getLogger(__name__)
 
 HOUR, DAY = 3600, 86_400  # seconds
+MENDING = 10.0  # seconds of one sweep for lines of dialogue that the index lacks
 PROBE_KEEP = 30 * DAY  # how long pictures that were searched with are kept
 
 
@@ -52,7 +53,7 @@ def sweep(queue_is_empty: bool, queue: Callable[[str, int], None]) -> None:
         if done:
             log.info("index: %s", done)
     with suppress(IndexUnavailable):
-        changed = dialogue.tend()
+        changed = dialogue.tend(MENDING)
         if changed:
             log.info("dialogue: the lines of %d films were brought up to date", changed)
 

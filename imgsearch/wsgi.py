@@ -11,14 +11,18 @@ application = get_wsgi_application()
 
 
 def _warm_up() -> None:
-    """Load the model while nobody waits for it; a failure is told by the first search instead."""
+    """Load the model, and the words of Chinese, while nobody waits for them.
+
+    A failure is told by the first search instead.
+    """
     from contextlib import suppress
 
-    from gallery import encoder
+    from gallery import encoder, words
     from gallery.errors import GalleryError
 
     with suppress(GalleryError):
         encoder.current().text("a film")
+        words.parts("电影")
 
 
 threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()

@@ -392,3 +392,27 @@ def test_a_page_lists_what_is_said(demo_film: Film) -> None:
     add_lines(demo_film, "en", ["Again."])
     assert len({t.label for t in dialogue.lines(demo_film)}) == 3
     assert dialogue.lines(demo_film.pk + 1) == []
+
+
+def test_the_doctor_looks_at_the_dialogue(demo_film: Film, redis_server: redis.Redis) -> None:
+    from gallery.errors import GalleryError
+    from gallery.management.commands.doctor import _dialogue
+
+    assert _dialogue() == "64 lines in 2 languages"
+    dialogue.drop(demo_film.pk)
+    with pytest.raises(GalleryError, match="lines of 1 films are not in the index"):
+        _dialogue()
+    Subtitles.objects.all().delete()
+    assert _dialogue() == "no film has subtitles yet"
+
+
+def test_mending_takes_no_longer_than_it_may(redis_server: redis.Redis) -> None:
+    for number in range(3):
+        Film.objects.create(
+            title="Gone", sha256=f"gone {number}", state=Film.State.READY, searchable_run=1,
+            tracks_run=1,
+        )  # fmt: skip
+        line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(900 + number, 1)[0])
+        dialogue.current().put(900 + number, [line], "old")
+    assert dialogue.tend(patience=-1) == 1
+    assert dialogue.tend() == 2

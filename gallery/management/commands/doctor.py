@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gallery import encoder, ffmpeg, index, server, weights
+from gallery import dialogue, encoder, ffmpeg, index, server, weights
 from gallery.errors import GalleryError, IndexMissing
-from gallery.models import Film
+from gallery.models import Film, Subtitles
 from imgsearch.celery import app
 
 WORKER_PATIENCE = 2.0  # seconds
@@ -30,6 +30,7 @@ class Command(BaseCommand):
             ("Media store", _media),
             ("Redis", _redis),
             ("Index", _index),
+            ("Dialogue", _dialogue),
             ("Model", _model),
             ("Workers", _workers),
             ("Films", _films),
@@ -80,6 +81,20 @@ def _index() -> str:
         )
     warm = "warm" if status.ready >= 1 else f"warming up, {status.ready:.0%}"
     return f"{status.kind.upper()}, {status.frames} frames, {status.megabytes:.1f} MB, {warm}"
+
+
+def _dialogue() -> str:
+    subtitles = Subtitles.objects.filter(film__searchable_run__isnull=False)
+    if not subtitles.exists():
+        return "no film has subtitles yet"
+    stale = dialogue.stale()
+    if stale:
+        raise GalleryError(
+            f"the lines of {len(stale)} films are not in the index yet; a worker puts them in, or "
+            "manage.py rebuild_index"
+        )
+    languages = subtitles.values("language").distinct().count()
+    return f"{dialogue.current().lines()} lines in {languages} languages"
 
 
 def _model() -> str:

@@ -1,0 +1,113 @@
+"""How soon a scene plays: from asking for it to its first fragment, which a browser can show.
+
+The film is the demo film at 1920 x 1080 with grain, as a camera gives it, 70 s of it, in three
+codecs. A scene begins at a cut, where encoders put key frames, or anywhere, up to ten seconds after
+the last one. That a browser shows the fragment at once, tests/test_browser_scenes.py sees to.
+"""
+
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.film import FILM, MOST_PIXELS, truth
+from gallery import cutting, ffmpeg, probing
+from gallery.cutting import Cut
+
+SECONDS = 70
+GRAIN = "scale=1920:1080:flags=bicubic,noise=alls=7:allf=t,format=yuv420p"
+CODECS = {
+    "H.264": ("-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-g", "250"),
+    "HEVC": (
+        *("-c:v", "libx265", "-preset", "ultrafast", "-crf", "20"),
+        *("-x265-params", "log-level=error:keyint=250"),
+    ),
+    "MPEG-2": (
+        "-c:v",
+        "mpeg2video",
+        "-b:v",
+        "18M",
+        "-maxrate",
+        "25M",
+        "-bufsize",
+        "20M",
+        "-bf",
+        "2",
+    ),
+}
+LENGTHS = (5, 60)  # seconds of scene
+ANYWHERE = (3.1, 5.7, 8.2, 9.4)  # seconds at which a scene begins that begins at no cut
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds from asking to the first fragment, and to the end of the clip."""
+
+    first: float
+    whole: float
+
+
+def make(path: Path, codec: tuple[str, ...]) -> None:
+    """Write the film in a codec."""
+    subprocess.run(
+        [
+            *(
+                ffmpeg.binary(),
+                "-v",
+                "error",
+                "-nostdin",
+                "-y",
+                "-i",
+                str(FILM),
+                "-t",
+                str(SECONDS),
+            ),
+            *("-vf", GRAIN, *codec, "-c:a", "ac3", "-ac", "2", str(path)),
+        ],
+        check=True,
+    )
+
+
+def play(cut: Cut) -> Times:
+    """Make a clip as the product does, and take the time."""
+    begun = time.perf_counter()
+    got, first = b"", 0.0
+    with tempfile.TemporaryFile() as said:
+        process = ffmpeg.start(cutting.playing(cut), said)
+        assert process.stdout is not None
+        while data := os.read(process.stdout.fileno(), 1 << 16):
+            got = got[-16:] + data if first else got + data
+            # The second fragment begins where the first is complete.
+            if not first and got.count(b"moof") > 1:
+                first = time.perf_counter() - begun
+        process.wait()
+    whole = time.perf_counter() - begun
+    return Times(first or whole, whole)
+
+
+def cut_at(path: Path, start: float, seconds: float) -> Cut:
+    """A scene of a film."""
+    found = probing.probe(path, MOST_PIXELS, 3600)
+    clock = cutting.Clock.of(found)
+    return Cut(path, found, clock.frame_from(start), clock.frame_from(start + seconds), MOST_PIXELS)
+
+
+def main() -> None:
+    """Print the times, for each codec and length."""
+    cuts = [shot["start"] for shot in truth()["shots"] if 2 < shot["start"] < 10]
+    print("seconds to the first fragment (and the whole clip), the slowest of several scenes\n")
+    print(f"{'':8} {'film, Mbit/s':>13}  {'scene':>6}  {'at a cut':>14}  {'anywhere':>14}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, codec in CODECS.items():
+            path = Path(folder) / "film.mkv"
+            make(path, codec)
+            rate = path.stat().st_size * 8 / SECONDS / 1e6
+            for seconds in LENGTHS:
+                shown = [
+                    max((play(cut_at(path, at, seconds)) for at in places), key=lambda t: t.first)
+                    for places in (cuts, ANYWHERE)
+                ]
+                times = "  ".join(f"{t.first:6.2f} ({t.whole:5.1f})" for t in shown)
+                print(f"{name:8} {rate:13.1f}  {seconds:4} s  {times}", flush=True)

@@ -1,0 +1,127 @@
+"""How long staff wait for a label's examples, and workers compute it, in a large made-up library.
+
+It runs in a process of its own, with a folder of its own: it needs a database and a media store.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+FILMS = 100
+SECONDS = 7200  # of a film: two hours
+SHOT = 5  # seconds
+SHOWN = 0.02  # of all shots show what the label means
+COMPUTED = 10  # films for which it is computed here
+
+
+def main() -> None:
+    """Print the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = str(Path(__file__).resolve().parent.parent / "demo" / "model")
+        here = {"VAR_DIR": folder, "MEDIA_DIR": f"{folder}/media", "CLIP_MODEL": model}
+        own = {"REDIS_URL": "", "DATABASE_URL": "", "INDEX_FLAT_MAX": "10000000"}
+        environment = {**os.environ, **here, **own}
+        subprocess.run([sys.executable, "-m", "benchmarks.labels"], env=environment, check=True)
+
+
+def measure() -> None:
+    """Fill a library, look at prompts, and compute a label."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+
+    from gallery import index, label_survey, labelling, relabelling
+    from gallery.models import Label
+    from imgsearch.local.redis_server import running
+
+    call_command("migrate", verbosity=0)
+    with running(settings.VAR_DIR):
+        fill()
+        print(f"{index.current().status().frames} frames of {FILMS} films\n")
+        label_survey.survey(["house"])  # the model is loaded, and ordinary frames are drawn
+        for prompts in (["dog"], ["snow"], ["cat", "lion", "tiger"]):
+            look = partial(label_survey.survey, prompts)
+            first, again = timed(look), timed(look)
+            said = f"first look {first * 1000:.0f} ms, then {again * 1000:.0f} ms"
+            print(f"{' / '.join(prompts)}: {said}", flush=True)
+        looked = label_survey.survey(["dog"])
+        assert looked is not None
+        threshold = looked.suggestion()
+        label = Label(name="dog", prompts="dog", threshold=threshold)
+        label.scale = labelling.scale(looked.levels)
+        Label.objects.bulk_create([label])
+        left = relabelling.prepare()[:COMPUTED]
+        spent = timed(lambda: [relabelling.label_film(film) for film in left]) / len(left)
+        print(f"computed in {spent:.2f} s a film")
+        carried = labelling.counts()[0].shots
+        expected = SHOWN * len(left) * SECONDS / SHOT
+        print(f"{carried} shots carry it at the suggested threshold; about {expected:.0f} show it")
+
+
+def timed(what: Callable[[], object]) -> float:
+    """Seconds that something takes."""
+    begun = time.perf_counter()
+    what()
+    return time.perf_counter() - begun
+
+
+def fill() -> None:
+    """Films whose frames are noise around the shots' centres; in some shots, near "dog"."""
+    from django.utils import timezone
+
+    from gallery import index, storage, vectors, weights
+    from gallery.models import Film, Shot
+    from gallery.types import FrameRecord, Look
+
+    rng = np.random.default_rng(1)
+    dog, model = vectors.of_words("dog"), weights.current()
+    shots = SECONDS // SHOT
+    looks = np.full(SECONDS, str(Look.PICTURE))
+    for number in range(FILMS):
+        rows = np.repeat(rng.normal(size=(shots, model.width)), SHOT, axis=0)
+        rows += 0.4 * rng.normal(size=rows.shape)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        rows[np.repeat(rng.random(shots) < SHOWN, SHOT)] += 0.5 * dog
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        film = Film.objects.create(
+            title=f"Film {number}",
+            sha256=str(number),
+            state=Film.State.READY,
+            searchable_run=1,
+            frame_count=SECONDS,
+            shot_count=shots,
+            duration=SECONDS,
+            model=model.fingerprint,
+            finished=timezone.now(),
+        )
+        seconds = np.arange(SECONDS, dtype=np.int32)
+        cuts = np.arange(SHOT, SECONDS, SHOT, dtype=np.float64)
+        data = storage.SegmentData(
+            seconds, seconds.astype(np.float64), rows.astype(np.float16), cuts, looks
+        )
+        film.files.run(1).save_segment(0, data)
+        records = [
+            FrameRecord(
+                film.pk, s, float(s), s // SHOT, float(s - s % SHOT), float(s - s % SHOT + SHOT)
+            )
+            for s in range(SECONDS)
+        ]
+        index.current().put(film.pk, records, rows.astype(np.float32))
+        Shot.objects.bulk_create(
+            Shot(film=film, number=n, start=n * SHOT, end=(n + 1) * SHOT, second=n * SHOT + 2)
+            for n in range(shots)
+        )
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
+    measure()

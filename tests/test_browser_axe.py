@@ -1,0 +1,131 @@
+"""axe-core on every page: nothing serious or critical, in both themes, at a desk and on a phone.
+
+A file of its own, because it logs into the admin: see test_browser_refusals.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+from playwright.sync_api import Browser, Page
+
+from gallery.models import Board, Film, Label, LabelCount
+from tests.browsing import DESKTOP, PASSWORD, PHONE
+from tests.processes import Web, wait_for
+
+HARMFUL = ("serious", "critical")
+THEMES = ("light", "dark")
+
+
+@pytest.fixture
+def library(web_server: Web, demo_film: Film) -> Film:
+    """The demo film with a label, so that all filters are there."""
+    label = Label.objects.create(name="Night", prompts="night", model=demo_film.model)
+    LabelCount.objects.create(label=label, film=demo_film, shots=7)
+    return demo_film
+
+
+@pytest.fixture
+def calm(browser: Browser) -> Iterator[Page]:
+    """A tab in which nothing fades: colours are looked at as they stay."""
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", locale="en-GB")
+    yield context.new_page()
+    context.close()
+
+
+def look(tab: Page, address: str, status: int = 200) -> None:
+    """Open a page with all its folds, and look at it in both themes and sizes."""
+    answer = tab.goto(address)
+    assert answer
+    assert answer.status == status, address
+    tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    look_here(tab)
+
+
+def look_here(tab: Page) -> None:
+    pictures = "[...document.images].every((one) => one.loading === 'lazy' || one.complete)"
+    for size in (DESKTOP, PHONE):
+        tab.set_viewport_size(size)
+        for theme in THEMES:
+            tab.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
+            wait_for(lambda: tab.evaluate(pictures))
+            found: list[dict[str, Any]] = Axe().run(tab).response["violations"]
+            bad = [
+                (one["id"], [node["html"][:200] for node in one["nodes"]])
+                for one in found
+                if one["impact"] in HARMFUL
+            ]
+            assert bad == [], (tab.url, theme, size)
+
+
+def test_public_pages(web_server: Web, library: Film, calm: Page) -> None:
+    film = library.pk
+    composed = (
+        f"/?q=moon+-snow&w=2&frame={film}-40*2&more={film}-64&less={film}-12"
+        f"&film={film}&from=1900&in=seen"
+    )
+    for path in (
+        "/",
+        "/?q=moon",
+        composed.replace("&from=1900", ""),
+        "/?q=qwertz+uiop",
+        "/?q=moon&to=1900",
+        "/films/",
+        "/films/?title=nothing",
+        f"/films/{film}/",
+        f"/films/{film}/?q=moon",
+        f"/films/{film}/lines/",
+        f"/films/{film}/frames/40/?q=moon&words=dog,cat",
+        reverse("boards"),
+        reverse("login"),
+        reverse("admin:login"),
+        reverse("api:openapi-view"),
+    ):
+        look(calm, web_server.url + path)
+    look(calm, f"{web_server.url}/nothing/", status=404)
+    look(calm, f"{web_server.url}/?q=-snow", status=400)
+
+
+def test_what_opens_over_the_hits(web_server: Web, library: Film, calm: Page) -> None:
+    calm.goto(f"{web_server.url}/?q=moon")
+    calm.keyboard.press("?")
+    look_here(calm)
+    calm.keyboard.press("Escape")
+    calm.locator(".hits .card .shown").first.focus()
+    look_here(calm)
+    calm.keyboard.press("c")
+    calm.locator("#toast p").wait_for()
+    look_here(calm)
+    board = Board.objects.get()
+    look(calm, web_server.url + board.get_absolute_url())
+    calm.goto(f"{web_server.url}/films/{library.pk}/?q=moon")
+    calm.locator(".scrub").focus()
+    calm.keyboard.press("End")
+    look_here(calm)
+
+
+def test_the_admin_s_own_pages(web_server: Web, library: Film, calm: Page) -> None:
+    get_user_model().objects.create_superuser("admin", password=PASSWORD)
+    calm.goto(f"{web_server.url}/admin/")
+    calm.fill("#id_username", "admin")
+    calm.fill("#id_password", PASSWORD)
+    calm.click("[type=submit]")
+    calm.wait_for_url("**/admin/")
+    label = Label.objects.get()
+    for name, arguments in (
+        ("index", []),
+        ("gallery_film_changelist", []),
+        ("gallery_film_add", []),
+        ("gallery_film_change", [library.pk]),
+        ("gallery_film_frames", [library.pk]),
+        ("gallery_film_delete", [library.pk]),
+        ("gallery_label_changelist", []),
+        ("gallery_label_add", []),
+        ("gallery_label_change", [label.pk]),
+    ):
+        look(calm, web_server.url + reverse(f"admin:{name}", args=arguments))
+    for page in ("home", "tokens"):
+        look(calm, web_server.url + reverse(page))
