@@ -106,6 +106,7 @@ def chinese(client: redis.Redis) -> None:
     random.seed(3)
     texts = sentences()
     asks = ways(client, texts)
+    kinds: list[tuple[str, Callable[[Sequence[str], int], str], int]]
     kinds = [(f"{n} characters", part_of, n) for n in (1, 2, 3, 4, 6)]
     kinds += [(f"{n} words", words_of, n) for n in (1, 2, 3)]
     print(f"{PARTS} parts of each kind of {len(texts)} sentences: found, of those that hold it\n")

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gallery import encoder, weights
+from gallery import borders, encoder, weights
 from gallery.errors import QueryError
 from gallery.storage import write_whole
-from gallery.types import Picture, Vector
+from gallery.types import Picture, Vectors
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 KEPT_SIDE = 640  # pixels of the longer side; the model sees fewer
@@ -81,10 +81,15 @@ def keep(picture: Picture) -> str:
     return token
 
 
-def vector(token: str) -> Vector:
-    """The embedding of a kept picture, shape (width,). Raises QueryError when it is gone."""
+def vectors(token: str) -> Vectors:
+    """The embeddings of a kept picture as it may stand in a film: shape (variants, width), float32.
+
+    Screenshots come with black bars, which are cut off, and mirrored. The first variant is the
+    picture without bars, the second the same mirrored, and the third, where there seemed to be
+    bars, the picture as it was given. Raises QueryError when the picture is gone.
+    """
     path = probe_path(token)
-    cached = path.with_suffix(f".{weights.current().fingerprint}.npy")
+    cached = path.with_suffix(f".{weights.current().fingerprint}.variants.npy")
     with suppress(OSError, ValueError):
         return np.asarray(np.load(cached), dtype=np.float32)
     try:
@@ -94,6 +99,10 @@ def vector(token: str) -> Vector:
         raise QueryError(
             _("The picture of this search is not kept any more. Please choose it again.")
         ) from error
-    found: Vector = encoder.current().pictures([picture])[0]
+    bare = borders.trimmed(picture)
+    variants = [bare, ImageOps.mirror(bare)]
+    if bare is not picture:
+        variants.append(picture)
+    found = encoder.current().pictures(variants)
     write_whole(cached, lambda file: np.save(file, found))
     return found

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from gallery import encoder, index, pictures, weights
 from gallery.errors import QueryError
 from gallery.ordinary import Ordinary
-from gallery.types import Example, FrameKey, Query, Vector
+from gallery.types import Example, FrameKey, Query, Vector, Vectors
 
 AVOIDED = -0.6  # the weight of words to avoid, against 1 for those that are asked for
 MORE = 0.75  # Rocchio's weight of the mean of the hits marked as right ...
@@ -75,7 +75,15 @@ def of_frame(key: FrameKey) -> Vector:
 
 def of_example(example: Example) -> Vector:
     """The embedding of a frame or of an uploaded picture, shape (width,). Raises QueryError."""
-    return of_frame(example.frame) if example.frame else pictures.vector(example.picture)
+    return of_frame(example.frame) if example.frame else _likest(pictures.vectors(example.picture))
+
+
+def _likest(variants: Vectors) -> Vector:
+    """Of a picture's variants, the one that some frame of the library resembles most."""
+    here = index.current()
+    nearest = [here.nearest(variant, 1) for variant in variants]
+    scores = [found[0].score if found else -np.inf for found in nearest]
+    return np.asarray(variants[int(np.argmax(scores))], np.float32)
 
 
 def terms(query: Query, ordinary: Ordinary) -> list[Term]:

@@ -7,8 +7,8 @@ particles, each character is a term, and a word is a phrase of them.
 
 Why characters for Chinese, and neither RediSearch's LANGUAGE chinese nor jieba on both sides: a
 segmenter cuts a phrase otherwise than the sentence around it, and what is cut otherwise is not
-found. Of 1,600 parts of 412 sentences (`python -m benchmarks dialogue`), found in the sentences that
-hold them:
+found. Of 1,600 parts of 412 sentences (`python -m benchmarks dialogue`), found in the sentences
+that hold them:
 
                            1       2       3       4       6 characters, cut anywhere
     LANGUAGE chinese      19 %    61 %    37 %    46 %    46 %

@@ -12,7 +12,7 @@ IMPORTS = (
 )
 
 
-class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+class StaticFiles(CompressedManifestStaticFilesStorage):
     """Our scripts that import others name these by their hash, too."""
 
     patterns = (*CompressedManifestStaticFilesStorage.patterns, ("gallery/*.js", IMPORTS))

@@ -361,10 +361,10 @@ def test_a_kept_picture_has_one_address_and_is_embedded_once(
     assert pictures.keep(noise(5, (2000, 1000))) != token
     with Image.open(pictures.probe_path(token)) as kept:
         assert kept.size == (640, 320)
-    first = pictures.vector(token)
+    first = pictures.vectors(token)
     pictures.probe_path(token).unlink()
-    assert pictures.vector(token).tolist() == first.tolist()
-    assert np.linalg.norm(first) == pytest.approx(1.0, abs=1e-5)
+    assert pictures.vectors(token).tolist() == first.tolist()
+    assert np.linalg.norm(first, axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 
 def test_a_forgotten_picture_is_told(library: list[Film]) -> None:
@@ -372,7 +372,7 @@ def test_a_forgotten_picture_is_told(library: list[Film]) -> None:
         search.search(Query(examples=(Example(picture="0" * 32),)))
     for malformed in ("../../etc/passwd", "0" * 31, "A" * 32, "0" * 33, ""):
         with pytest.raises(QueryError):
-            pictures.vector(malformed)
+            pictures.vectors(malformed)
 
 
 def test_pictures_in_any_shape_are_searched_with(

@@ -324,7 +324,8 @@ def test_a_word_of_an_english_title_is_no_language() -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [("eng", "en"), ("chi", "zh"), ("zho", "zh"), ("ger", "de"), ("fre", "fr"),
-     ("zh-CN", "zh-Hans"), ("cmn", "zh"), ("yue", "yue"), ("und", "und"), ("mul", "und"), ("", "und"), ("q!", "und"),
+     ("zh-CN", "zh-Hans"), ("cmn", "zh"), ("yue", "yue"), ("und", "und"), ("mul", "und"),
+     ("", "und"), ("q!", "und"),
      ("pt_br", "pt-BR"), ("sr-latn-rs", "sr-Latn-RS")],
 )  # fmt: skip
 def test_codes_of_films_become_tags(code: str, expected: str) -> None:

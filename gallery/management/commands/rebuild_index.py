@@ -35,8 +35,8 @@ class Command(BaseCommand):
         except GalleryError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{frames} frames of {mine.count() - len(failed)} films, and {lines} lines of dialogue, "
-            "are in the index."
+            f"{frames} frames of {mine.count() - len(failed)} films, and {lines} lines of "
+            "dialogue, are in the index."
         )
         for film in failed:
             self.stderr.write(f"{film} (number {film.pk}): its vectors are gone; import it again.")

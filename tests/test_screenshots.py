@@ -1,0 +1,167 @@
+"""Screenshots of the demo film find the shot that they were taken from, whatever became of them.
+
+Run with `-s` to see the shares that the README names.
+"""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from gallery import borders, encoder, ffmpeg, index, pictures, search
+from gallery.models import Film
+from gallery.types import Example, Hit, Picture, Query
+from tests.importing import DEMO
+
+TRUTH: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))
+PLACES = (0.3, 0.7)  # parts of a shot at which they are taken in turn: seldom an indexed frame
+REQUIRED = 0.95  # of each kind find their shot
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, Picture]]:
+    """A full picture of each shot of the demo film, with the shot's number from 0."""
+    folder = tmp_path_factory.mktemp("stills")
+    wanted = {
+        shot["start_frame"]
+        + int(PLACES[number % 2] * (shot["end_frame"] - shot["start_frame"])): number
+        for number, shot in enumerate(TRUTH["shots"])
+    }
+    chosen = "+".join(f"eq(n,{frame})" for frame in sorted(wanted))
+    arguments = ["-i", str(DEMO / "film.mp4"), "-vf", f"select='{chosen}'", "-fps_mode"]
+    arguments = ["-v", "error", "-nostdin", *arguments, "passthrough", str(folder / "%03d.png")]
+    assert ffmpeg.run(arguments, limit=60).status == 0
+    taken = sorted(folder.iterdir())
+    assert len(taken) == len(wanted) == len(TRUTH["shots"])
+    numbers = [number for _, number in sorted(wanted.items())]
+    return [(n, Image.open(path).convert("RGB")) for n, path in zip(numbers, taken, strict=True)]
+
+
+def _barred(picture: Picture, across: int, down: int) -> Picture:
+    return ImageOps.expand(picture, (across, down, across, down), "black")
+
+
+def letterboxed(picture: Picture) -> Picture:
+    """On a phone held upright, or an old television."""
+    return _barred(picture, 0, picture.height // 6)
+
+
+def pillarboxed(picture: Picture) -> Picture:
+    return _barred(picture, picture.width // 6, 0)
+
+
+def windowed(picture: Picture) -> Picture:
+    return _barred(picture, picture.width // 10, picture.height // 5)
+
+
+def half(picture: Picture) -> Picture:
+    return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC)
+
+
+def compressed(picture: Picture) -> Picture:
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=30)
+    return Image.open(buffer)
+
+
+def cropped(picture: Picture) -> Picture:
+    """A tenth less on both axes, more of it at the left and at the top."""
+    width, height = picture.size
+    left, top = width // 15, height // 15
+    return picture.crop((left, top, left + width * 9 // 10, top + height * 9 // 10))
+
+
+def all_of_it(picture: Picture) -> Picture:
+    return compressed(half(letterboxed(ImageOps.mirror(picture))))
+
+
+KINDS: dict[str, Callable[[Picture], Picture]] = {
+    "as it is": lambda picture: picture,
+    "letterboxed": letterboxed,
+    "pillarboxed": pillarboxed,
+    "bars all around": windowed,
+    "mirrored": ImageOps.mirror,
+    "50 % scale": half,
+    "JPEG quality 30": compressed,
+    "10 % cropped": cropped,
+    "letterboxed, mirrored, 50 %, JPEG 30": all_of_it,
+}
+
+
+def first_hit(picture: Picture) -> Hit:
+    """The first hit for an uploaded picture."""
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    token = pictures.keep(pictures.open_picture(buffer))
+    return search.search(Query(examples=(Example(picture=token),), page_size=1)).hits[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_screenshot_finds_its_shot(
+    demo_film: Film, stills: list[tuple[int, Picture]], kind: str
+) -> None:
+    found = [(number, first_hit(KINDS[kind](still)).shot) for number, still in stills]
+    right = sum(number == shot for number, shot in found)
+    print(f"\nscreenshots, {kind}: {right} of {len(found)}")
+    assert right >= REQUIRED * len(found), [pair for pair in found if pair[0] != pair[1]]
+
+
+@pytest.mark.parametrize("kind", ["letterboxed", "bars all around", "mirrored"])
+def test_bars_and_mirrors_cost_no_likeness(
+    demo_film: Film, stills: list[tuple[int, Picture]], kind: str
+) -> None:
+    """In 32 shots a worse picture still finds its own; among a million frames likeness counts."""
+    plain = np.array([first_hit(still).score for _, still in stills])
+    changed = np.array([first_hit(KINDS[kind](still)).score for _, still in stills])
+    given = np.array([
+        index.current().nearest(row, 1)[0].score
+        for row in encoder.current().pictures([KINDS[kind](still) for _, still in stills])
+    ])  # fmt: skip
+    print(f"\ncosine, {kind}: {changed.mean():.3f}; as given {given.mean():.3f}")
+    assert (plain - changed).mean() < 0.01
+    assert (plain - given).mean() > 3 * (plain - changed).mean()
+
+
+# --- where bars end -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["letterboxed", "pillarboxed", "bars all around"])
+@pytest.mark.parametrize("colour", ["black", "white", "#202020"])
+def test_bars_are_cut_off(stills: list[tuple[int, Picture]], kind: str, colour: str) -> None:
+    across, down = {"letterboxed": (0, 60), "pillarboxed": (90, 0)}.get(kind, (64, 72))
+    missed = []
+    for number, still in stills:
+        barred = ImageOps.expand(still, (across, down, across, down), colour)
+        box = borders.inner_box(barred)
+        right = (across, down, across + still.width, down + still.height)
+        off = np.abs(np.subtract((box.left, box.top, box.right, box.bottom), right)).max()
+        if off > borders.SMEAR:
+            missed.append((number, box))
+    assert missed == []
+
+
+def test_a_picture_without_bars_stays_whole(stills: list[tuple[int, Picture]]) -> None:
+    touched = [number for number, still in stills if borders.trimmed(still) is not still]
+    assert touched == []
+
+
+def test_a_bar_with_a_subtitle_in_it_is_cut_off(stills: list[tuple[int, Picture]]) -> None:
+    still = stills[0][1]
+    barred = ImageOps.expand(still, (0, 80, 0, 80), "black")
+    ImageDraw.Draw(barred).text(
+        (barred.width // 2, barred.height - 40), "I will be back", "white", anchor="mm",
+        font_size=30,
+    )  # fmt: skip
+    assert borders.inner_box(barred) == borders.Box(0, 80, still.width, 80 + still.height)
+
+
+def test_nothing_but_bar_stays_as_it_is() -> None:
+    for colour in ("black", "white", "#345678"):
+        plain = Image.new("RGB", (320, 180), colour)
+        assert borders.trimmed(plain) is plain
+    for size in ((1, 1), (1, 300), (300, 2)):
+        assert borders.trimmed(Image.new("RGB", size)).size == size
