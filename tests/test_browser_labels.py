@@ -62,9 +62,9 @@ def test_staff_make_a_label_by_looking_and_find_its_scenes(
     expect(tab.locator(".label-said")).to_contain_text("4 shots")
     assert not Label.objects.exists()
     assert harmful(tab) == []
-    tab.emulate_media(color_scheme="dark")
+    tab.emulate_media(color_scheme="dark", reduced_motion="reduce")
     assert harmful(tab) == []
-    tab.emulate_media(color_scheme="light")
+    tab.emulate_media(color_scheme="light", reduced_motion="reduce")
 
     tab.get_by_role("button", name="Save", exact=True).click()
     expect(tab.locator(".success")).to_contain_text("雪 & dogs")

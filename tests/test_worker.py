@@ -315,10 +315,12 @@ def test_the_doctor_finds_everything_well(worker: Worker, demo_film: Film) -> No
     assert done.returncode == 0, done.stdout
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
     assert set(lines) == {
-        "FFmpeg", "Database", "Media store", "Redis", "Index", "Model", "Workers", "Films",
+        "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Model", "Workers",
+        "Films",
     }  # fmt: skip
     assert "append-only file on" in lines["Redis"]
     assert lines["Index"].startswith(f"FLAT, {demo_film.frame_count} frames")
+    assert lines["Dialogue"] == "64 lines in 2 languages"
     assert "films@tests" in lines["Workers"]
     assert "1 ready" in lines["Films"]
     assert "512 numbers, en/zh" in lines["Model"]
