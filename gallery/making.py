@@ -1,10 +1,12 @@
 """Files that FFmpeg makes while somebody waits: each once, few at a time, ended when unwanted.
 
 A making runs in a thread of its own. Whoever waits for it joins and leaves it; when the last has
-left before it is done, FFmpeg is ended and nothing remains. A file is in its place when it is whole
-and not before; what a killed server leaves lies among the drafts, which are swept away.
+left before it is done, FFmpeg is ended and nothing remains, nor when the process is told to end. A
+file is in its place when it is whole and not before; what a killed server leaves lies among the
+drafts, which are swept away.
 """
 
+import atexit
 import logging
 import os
 import re
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 20.0  # seconds that a making waits for its turn, unless its order says otherwise
 MOST_WAITING = 6  # makings that wait for a turn: a web server has few threads
+ENDING = 5.0  # seconds at most in which all makings end when the process does
 CHUNK = 1 << 16
 _DONE_UNTIL = re.compile(rb"out_time_us=(\d+)")
 _FRAMES = re.compile(rb"frame= *(\d+)")
@@ -122,14 +125,18 @@ class Making:
             ):
                 self.begun = time.monotonic()
                 self._make()
+            cache = settings.MEDIA_ROOT / "clips"
+            shrink_to(cache, settings.CLIP_CACHE_BYTES, keep=self.order.path)
         except GalleryError as error:
             self._end(error)
         except OSError as error:
             self._end(FilmError(_("This scene cannot be cut out: %(why)s") % {"why": error}))
+        except Exception:
+            # Nobody may wait for ever.
+            log.exception("%s", self.order.path.name)
+            self._end(FilmError(_("This scene cannot be cut out: its film may be damaged here.")))
         else:
             self._end(None)
-            cache = settings.MEDIA_ROOT / "clips"
-            shrink_to(cache, settings.CLIP_CACHE_BYTES, keep=self.order.path)
 
     def _make(self) -> None:
         with drafts(self.order.path.suffix) as (draft, whole):
@@ -153,6 +160,7 @@ class Making:
             with telling_full_disk():
                 self.order.path.parent.mkdir(parents=True, exist_ok=True)
                 (whole if self.order.finish else draft).replace(self.order.path)
+            kept(self.order.path)
 
     def _follow(self, process: ffmpeg.Process) -> None:
         """Keep what FFmpeg writes, or note how far it is, until it ends."""
@@ -193,6 +201,7 @@ class Making:
 
     def _end(self, error: GalleryError | None) -> None:
         with _lock:
+            _all.discard(self)
             if _under_way.get(self.order.path) is self:
                 del _under_way[self.order.path]
         with self._news:
@@ -211,6 +220,7 @@ class Making:
 
 _lock = threading.Lock()
 _under_way: dict[Path, Making] = {}
+_all: set[Making] = set()  # those of `_under_way`, and what was given up and has not ended yet
 
 
 def kept(path: Path) -> bool:
@@ -235,6 +245,7 @@ def join(order: Order) -> Making:
             if len(waiting) >= MOST_WAITING:
                 raise ClipBusy
             making = _under_way[order.path] = Making(order)
+            _all.add(making)
             threading.Thread(target=making.run, name="making", daemon=True).start()
         making.readers += 1
         return making
@@ -249,6 +260,18 @@ def leave(making: Making) -> None:
         if _under_way.get(making.order.path) is making:
             del _under_way[making.order.path]
     making.give_up()
+
+
+@atexit.register
+def end_all() -> None:
+    """Give up all that is being made, and wait until nothing remains of it: the process ends."""
+    with _lock:
+        makings = list(_all)
+    for making in makings:
+        making.give_up()
+    end = time.monotonic() + ENDING
+    for making in makings:
+        making.wait(end - time.monotonic())
 
 
 def made(order: Order, is_gone: Nobody = lambda: False) -> Path:

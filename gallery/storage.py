@@ -241,16 +241,21 @@ def shrink_to(folder: Path, most: int, keep: Path | None = None) -> None:
     `keep` is one that stays in any case.
     """
     files = []
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            if path.is_file() and path != keep:
-                # The time of its last use: see `making.kept`.
-                files.append((path.stat().st_atime, path.stat().st_size, path))
+    # Unlike Path.rglob, it goes on when a folder is removed meanwhile.
+    for place, _folders, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            with suppress(OSError):
+                if path != keep:
+                    # The time of its last use: see `making.kept`.
+                    files.append((path.stat().st_atime_ns, path.stat().st_size, path))
     total = sum(size for _used, size, _path in files)
     if keep is not None and keep.is_file():
         total += keep.stat().st_size
-    for _used, size, path in sorted(files):
+    for used, size, path in sorted(files):
         if total <= most:
             break
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            if path.stat().st_atime_ns > used:
+                continue  # Somebody wants it just now.
+            path.unlink()
         total -= size

@@ -1,13 +1,17 @@
 """The WSGI application that gunicorn serves."""
 
 import os
+import signal
 import threading
+from types import FrameType
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
 application = get_wsgi_application()
+
+CLIP_GRACE = 2.0  # seconds that clips may still take after SIGTERM; gunicorn's own grace is longer
 
 
 def _warm_up() -> None:
@@ -26,3 +30,27 @@ def _warm_up() -> None:
 
 
 threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+
+def _give_clips_up_in_time() -> None:
+    """When gunicorn ends this worker, give up its clips soon.
+
+    Whoever watches one keeps the worker from ending, until gunicorn kills it; then drafts would
+    remain.
+    """
+    from gallery import making
+
+    end_worker = signal.getsignal(signal.SIGTERM)
+    if not callable(end_worker) or threading.current_thread() is not threading.main_thread():
+        return  # another server than gunicorn
+
+    def end(number: int, frame: FrameType | None) -> None:
+        later = threading.Timer(CLIP_GRACE, making.end_all)
+        later.daemon = True
+        later.start()
+        end_worker(number, frame)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+_give_clips_up_in_time()

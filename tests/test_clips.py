@@ -41,11 +41,18 @@ def counted(db: None, tmp_path: Path) -> Film:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    """No test leaves a draft, a thread that makes something, or FFmpeg behind."""
+    """No test leaves a thread that makes something or a draft behind, here or in the web server."""
+    before = drafts()
     yield
     wait_for(lambda: not [t for t in threading.enumerate() if t.name == "making"], patience=20)
-    drafts = product.MEDIA_ROOT / "drafts"
-    assert not drafts.is_dir() or list(drafts.iterdir()) == []
+    # The web server is another process: it notices a visitor who has gone a moment later.
+    wait_for(lambda: drafts() <= before, patience=5)
+
+
+def drafts() -> set[Path]:
+    """What is being made, or was left when it was not."""
+    folder = product.MEDIA_ROOT / "drafts"
+    return set(folder.iterdir()) if folder.is_dir() else set()
 
 
 # --- what is made -----------------------------------------------------------------------------
@@ -256,13 +263,14 @@ def test_a_crowd_is_told_to_come_back(place: Path, settings: Any) -> None:
 
 
 def test_progress_and_the_time_left_are_known(place: Path) -> None:
-    one = making.join(endless(place, seconds=10.0))
-    wait_for(lambda: one.part > 0.02, patience=10)
+    one = making.join(endless(place, seconds=20.0))
+    assert one.left is None
+    wait_for(lambda: one.part > 0.1, patience=20)
     left = one.left
-    assert left is not None
-    # It is made at the speed of playing.
-    assert 5 < left < 20
     making.leave(one)
+    assert left is not None
+    # It is made at the speed of playing; FFmpeg begins a little faster, and late on a busy machine.
+    assert 10 < left < 40
 
 
 def test_the_limit_ends_ffmpeg_with_a_sentence(place: Path) -> None:
@@ -314,9 +322,10 @@ def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: 
     changed = first.stat().st_mtime_ns
     assert making.kept(first)
     assert first.stat().st_mtime_ns == changed, "browsers would take it for another file"
-    settings.CLIP_CACHE_BYTES = first.stat().st_size + second.stat().st_size
+    # They differ by some bytes: there is room for two of them, and not for three.
+    settings.CLIP_CACHE_BYTES = int(2.5 * second.stat().st_size)
     third = making.made(clips.playing(counted, 40, 60))
-    wait_for(lambda: not second.exists(), patience=5)
+    assert not second.exists()
     assert first.exists()
     assert third.exists()
 
@@ -435,11 +444,25 @@ def test_a_killed_server_leaves_no_half_clip(
     # Its FFmpeg has nobody to write to and ends by itself.
     wait_for(lambda: not mine(long_film), patience=2)
     assert not clips.playing(long_film, 0, 1000).path.exists()
-    left = list((product.MEDIA_ROOT / "drafts").iterdir())
+    left = drafts()
     assert left
     for draft in left:
         os.utime(draft, (1000, 1000))
     housekeeping.tidy()
+
+
+def test_a_server_that_is_told_to_end_leaves_nothing(
+    long_film: Film, redis_server: Any, static_files: None, tmp_path: Path
+) -> None:
+    """Though somebody still watches: gunicorn would wait for the end of it, and kill in the end."""
+    server = Web(tmp_path)
+    server.start()
+    before = drafts()
+    with begin_to_watch(server, long_film):
+        assert drafts() > before
+        server.stop()
+    assert not mine(long_film)
+    assert drafts() <= before
 
 
 def test_saving_tells_how_far_it_is(page: Client, counted: Film, tmp_path: Path) -> None:

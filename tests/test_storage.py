@@ -129,11 +129,14 @@ def test_other_runs_are_removed() -> None:
 
 
 def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
-    for name, age in (("old", 100), ("new", 10)):
+    """Files, and folders with all that is in them."""
+    for age, name in ((100, "old"), (10, "new")):
+        (tmp_path / f"{name}-folder").mkdir()
+        (tmp_path / f"{name}-folder" / "draft").touch()
         (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
-    (tmp_path / "folder").mkdir()
-    os.utime(tmp_path / "folder", (0, 0))
+        for path in (tmp_path / name, tmp_path / f"{name}-folder"):
+            os.utime(path, (time.time() - age, time.time() - age))
     storage.remove_older(tmp_path, 50)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "new"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "new-folder"]
+    assert (tmp_path / "new-folder" / "draft").is_file()
     storage.remove_older(tmp_path / "missing", 50)
