@@ -20,7 +20,10 @@ def may_play_films(user: Visitor) -> bool:
 
 
 def may_download(user: Visitor) -> bool:
-    """Whether somebody may save clips, stills, animations and boards' exports (DOWNLOADS_FOR)."""
+    """Whether somebody may save clips, stills, animations, zips of clips (DOWNLOADS_FOR).
+
+    Tables, edit lists and timelines of a board hold no film: whoever sees it may save them.
+    """
     return may_search(user) and _is_among(user, settings.DOWNLOADS_FOR)
 
 

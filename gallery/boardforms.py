@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from gallery.boards import Scene
 from gallery.models import Board, BoardScene
 
-MOST_SECONDS = 10**6
+MOST_SECONDS = 10**6  # no film is as long
 
 
 class SceneForm(forms.Form):

@@ -62,7 +62,10 @@ class RefuseLargeBodies:
 
 
 class NeedLogin:
-    """Where SEARCH_NEEDS_LOGIN says so, nothing is shown to strangers but the way in."""
+    """Where SEARCH_NEEDS_LOGIN says so, nothing is shown to strangers but the way in.
+
+    Tokens have been looked up before: see `gallery.api.middleware`.
+    """
 
     OPEN = {"login", "logout", "set_language", "health"}
 
@@ -77,16 +80,13 @@ class NeedLogin:
         return response
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
-        """Lead strangers to the login. The admin guards itself, and so does the API with tokens."""
+        """Lead strangers to the login. The admin guards itself."""
         match = request.resolver_match
         if match is None or match.url_name in self.OPEN or match.namespace == "admin":
             return None
         if access.may_search(request.user):
             return None
         if request.path_info.startswith("/api/"):
-            # Whose token it is, and whether it is one, the API finds out.
-            if request.headers.get("Authorization"):
-                return None
             return errors.answer(HTTPStatus.UNAUTHORIZED)
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponseClientRedirect(reverse("login"))

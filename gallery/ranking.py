@@ -25,12 +25,13 @@ def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -
     """Keep the best frame of each shot, best first.
 
     `own` is the frame that was searched with: it comes first, also when frames that look the same
-    score the same.
+    score the same. Those are told apart by film and second, so that a page of hits goes on where
+    the page before it ended.
     """
 
-    def rank(neighbour: Neighbour) -> tuple[bool, float]:
-        record = neighbour.record
-        return ((record.film, record.second) != own, -neighbour.score)
+    def rank(neighbour: Neighbour) -> tuple[bool, float, FrameKey]:
+        key = neighbour.record.film, neighbour.record.second
+        return (key != own, -neighbour.score, key)
 
     best: dict[ShotKey, Neighbour] = {}
     for neighbour in sorted(neighbours, key=rank):

@@ -84,7 +84,8 @@ def search(query: Query) -> Results:
     best = max((one.seen for one in found if one.seen is not None), default=1.0)
     if query.order is Order.TIME:
         found = sorted(
-            found[:BY_TIME], key=lambda one: (films[one.record.film].title, one.record.start)
+            found[:BY_TIME],
+            key=lambda one: (films[one.record.film].title, one.record.film, one.record.start),
         )
     page = found[first : first + query.page_size]
     return Results(
@@ -277,7 +278,7 @@ def notices(query: Query) -> list[str]:
 def similar(film: int, second: int, count: int) -> list[Hit]:
     """Shots that look like a frame, its own left out."""
     found = search(Query(examples=(Example((film, second)),), page_size=count + 1))
-    return found.hits[1:]
+    return [hit for hit in found.hits if hit.key != (film, second)][:count]
 
 
 def probabilities(film: int, second: int, words: Sequence[str]) -> list[tuple[str, float]]:

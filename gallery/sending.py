@@ -11,7 +11,7 @@ from whitenoise.responders import StaticFile
 # A part of a large file that is sent at once. It fits into the buffers of the system, so that a
 # player that has seen enough for now does not hold a thread of the web server; it asks again.
 PART = 2_000_000  # bytes
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class _Bare(FileResponse):

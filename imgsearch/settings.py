@@ -280,7 +280,7 @@ SEARCH_NEEDS_LOGIN = env.bool("SEARCH_NEEDS_LOGIN", default=False)
 # everyone, users (who are logged in), staff, or nobody. A scene is a quotation; a whole film is
 # not, and it is heavy to send: those who are known may play it, unless this says otherwise.
 WHOLE_FILMS_FOR = env.str("WHOLE_FILMS_FOR", default="users")
-# Saving clips, stills, animations and boards.
+# Saving clips, stills, animations and the zips of boards' clips. (Lists of scenes hold no film.)
 DOWNLOADS_FOR = env.str("DOWNLOADS_FOR", default="everyone")
 
 LOGIN_URL = "login"

@@ -1,6 +1,6 @@
 """Films, their shots, their dialogue, and where in them something is."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
@@ -27,7 +27,9 @@ def film_of(film_id: int) -> Film:
 class Listed(Paging):
     """Which films."""
 
-    title: str = Field("", max_length=200, description="Titles that contain this.")
+    title: Annotated[str, Field(max_length=200), schemas.STORABLE] = Field(
+        "", description="Titles that contain this."
+    )
     from_: Year = Field(None, alias="from", description="Films of this year or later.")
     to: Year = Field(None, description="Films of this year or earlier.")
 
@@ -84,7 +86,9 @@ def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any
 class Heard(Paging):
     """Which lines of dialogue."""
 
-    language: str = Field("", max_length=20, description="Only this language, a BCP 47 tag.")
+    language: Annotated[str, Field(max_length=20), schemas.STORABLE] = Field(
+        "", description="Only this language, a BCP 47 tag."
+    )
     start: float = Field(0, ge=0, description="Only what is heard after this, in seconds.")
     end: float | None = Field(None, ge=0, description="Only what is heard before this.")
 

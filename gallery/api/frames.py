@@ -1,6 +1,6 @@
 """One frame: its shot, what looks like it, what it shows; and any span of a film."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
 from ninja import Field, Query, Router, Schema
@@ -109,8 +109,8 @@ def probabilities(
 class Span(Schema):
     """Which span of the film."""
 
-    start: float = Field(ge=0, description="Seconds of the film.", examples=[10.8])
-    end: float = Field(gt=0, description="Seconds of the film.", examples=[13.9])
+    start: schemas.SecondsIn
+    end: Annotated[schemas.SecondsIn, Field(gt=0, examples=[13.9])]
 
 
 @router.get(

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from ninja import Field, Schema
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
+
+from gallery.boardforms import MOST_SECONDS
 
 
 def _address(example: str) -> Any:
@@ -20,6 +22,10 @@ File = Annotated[str, _address("/films/1/exact/260-334.mp4")]
 Resource = Annotated[str, _address("/api/v1/films/1")]
 
 Seconds = Annotated[float, Field(ge=0, description="Seconds of the film.", examples=[10.833333])]
+SecondsIn = Annotated[
+    float,
+    Field(ge=0, le=MOST_SECONDS, description="Seconds of the film.", examples=[10.833333]),
+]
 Timecode = Annotated[
     str,
     Field(
@@ -28,6 +34,16 @@ Timecode = Annotated[
     ),
 ]
 Language = Annotated[str, Field(description="A BCP 47 tag; und: unknown.", examples=["en"])]
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a NUL character cannot be kept")
+    return text
+
+
+STORABLE = AfterValidator(_storable)
+"""Texts that any database can keep and look for; to be put behind their other limits."""
 
 
 class Detail(Schema):
@@ -280,27 +296,33 @@ class Me(Schema):
 class BoardIn(Schema):
     """A board to be made, or its new name."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)] = (
-        Field(examples=["Rain"])
-    )
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), STORABLE
+    ] = Field(examples=["Rain"])
+
+
+Note = Annotated[str, Field(max_length=2000), STORABLE]
 
 
 class SceneIn(Schema):
     """A scene to collect."""
 
     film: int = Field(examples=[1])
-    start: Seconds
-    end: Annotated[float, Field(gt=0, description="Seconds of the film.", examples=[13.916667])]
+    start: SecondsIn
+    end: Annotated[SecondsIn, Field(gt=0, examples=[13.916667])]
     second: int | None = Field(
-        None, ge=0, description="The frame that stands for it; the middle one if left out."
+        None,
+        ge=0,
+        le=MOST_SECONDS,
+        description="The frame that stands for it; the middle one if left out.",
     )
-    note: str = Field("", max_length=2000, examples=["for the opening"])
+    note: Note = Field("", examples=["for the opening"])
 
 
 class SceneChange(Schema):
     """What shall be different about a scene of a board; what is left out stays."""
 
-    note: str | None = Field(None, max_length=2000, examples=["for the end"])
+    note: Note | None = Field(None, examples=["for the end"])
     number: int | None = Field(
         None, ge=1, le=100_000, description="Its place on the board, counted from 1.", examples=[1]
     )

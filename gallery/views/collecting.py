@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db.models import Count, OuterRef, Q, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -42,6 +42,8 @@ def collect(request: HttpRequest) -> HttpResponse:
 def _chosen(request: HttpRequest, visitor: Visitor) -> Board | None:
     """The board that a scene shall go to; None for the one used last."""
     if token := request.POST.get("board"):
+        if not token.isprintable():
+            raise Http404  # PostgreSQL takes no NUL
         return get_object_or_404(boards.boards_of(visitor), token=token)
     if "name" not in request.POST:
         return None

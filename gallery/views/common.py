@@ -13,7 +13,8 @@ from gallery.models import Film, FilmQuerySet
 
 # The same address gives a page or a part of it: browsers must not take one for the other.
 BY_HTMX = vary_on_headers("HX-Request", "HX-Target")
-FOR_EVER = cache_control(public=True, max_age=31_536_000, immutable=True)
+KEPT_FOR_EVER = {"public": True, "max_age": 31_536_000, "immutable": True}
+FOR_EVER = cache_control(**KEPT_FOR_EVER)
 
 
 def searchable() -> FilmQuerySet:

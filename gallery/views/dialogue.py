@@ -6,6 +6,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from gallery.models import Subtitles
+from gallery.naming import file_name
 from gallery.subtitles import Cue, webvtt
 
 
@@ -19,6 +20,6 @@ def subtitles(request: HttpRequest, film_id: int, number: int) -> HttpResponse:
     )
     # Who may see it can change, and so can the lines.
     response["Cache-Control"] = "private, no-cache"
-    name = f"{row.film.title}.{row.language}.vtt"
+    name = f"{file_name(row.film.title)}.{row.language}.vtt"
     response["Content-Disposition"] = content_disposition_header("save" in request.GET, name) or ""
     return response

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_safe
 from gallery import barcode as barcodes
 from gallery import glance, pasted
 from gallery.address import address
-from gallery.errors import GalleryError, IndexUnavailable
+from gallery.errors import DiskFull, GalleryError, IndexUnavailable
 from gallery.forms import SearchForm
 from gallery.glance import Curve
 from gallery.models import Film, FilmQuerySet
@@ -41,7 +41,8 @@ SORTED = {
 @require_safe
 def film_list(request: HttpRequest) -> HttpResponse:
     """All films, or those with some words in their titles, in one of several orders."""
-    wanted = request.GET.get("title", "").strip()[:200]
+    # PostgreSQL takes no NUL.
+    wanted = request.GET.get("title", "").replace("\0", "").strip()[:200]
     order = request.GET.get("sort", "")
     order = order if order in SORTED else "newest"
     found = _titled(searchable(), wanted).order_by(*SORTED[order])
@@ -133,7 +134,7 @@ def barcode(_request: HttpRequest, uid: str, run: int) -> HttpResponseBase:
     shown = get_object_or_404(Film, uid=uid, searchable_run=run)
     try:
         return jpeg(barcodes.of_film(shown))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, DiskFull) as error:
         raise Http404 from error
 
 

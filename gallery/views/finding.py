@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from gallery import composing, pasted, pictures, search, weights
 from gallery.address import address
-from gallery.errors import GalleryError, IndexUnavailable
+from gallery.errors import DiskFull, GalleryError, IndexUnavailable
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
 from gallery.models import Film
 from gallery.types import Example, Query
@@ -98,7 +98,10 @@ def upload_picture(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages = (str(m) for messages in form.errors.values() for m in messages)
         return _page(request, query, GalleryError(" ".join(messages)))
-    token = pictures.keep(form.cleaned_data["picture"])
+    try:
+        token = pictures.keep(form.cleaned_data["picture"])
+    except DiskFull as error:
+        return render(request, "gallery/error.html", {"message": str(error)}, status=507)
     query = composing.with_example(replace(query, page=1), Example(picture=token))
     return redirect(address(query))
 

@@ -1,12 +1,14 @@
 """One scene: watched, trimmed, questioned, quoted; and the frames of films as pictures."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_safe
 
@@ -19,7 +21,7 @@ from gallery.spans import Chosen
 from gallery.storage import STILL_QUALITY, save_jpeg
 from gallery.types import FrameKey, Mode, Query
 from gallery.views.asked import Asked
-from gallery.views.common import BY_HTMX, FOR_EVER, jpeg
+from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, jpeg
 from gallery.views.playing import film_type
 
 SIMILAR = 12
@@ -202,26 +204,31 @@ def thumbnail(_request: HttpRequest, uid: str, run: int, second: int) -> HttpRes
 
 
 @require_GET
-@FOR_EVER
 def still(_request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
     """A frame at the film's full size, made when it is first asked for, and kept."""
     shown = get_object_or_404(Film, uid=uid, searchable_run=run)
     files = shown.files.run(run)
     path = files.still(second)
-    if not path.is_file():
-        data = files.load()
-        times = data.times[data.seconds == second]
-        if not len(times):
-            raise Http404
-        try:
-            picture = decoding.still(
-                shown.files.source(),
-                shown.probe,
-                float(times[0]),
-                max_pixels=settings.MAX_FILM_PIXELS,
-            )
-            save_jpeg(picture, path, STILL_QUALITY)
-        except (GalleryError, FileNotFoundError):
-            # The small picture is better than none.
-            path = files.thumbnail(second)
-    return jpeg(path)
+    try:
+        if not path.is_file():
+            _make_still(shown, second, path)
+    except (GalleryError, FileNotFoundError):
+        # The small picture is better than none; another time it may work.
+        small = jpeg(files.thumbnail(second))
+        small["Cache-Control"] = "no-cache"
+        return small
+    whole = jpeg(path)
+    patch_cache_control(whole, **KEPT_FOR_EVER)
+    return whole
+
+
+def _make_still(shown: Film, second: int, path: Path) -> None:
+    """Keep a frame at full size. Raises Http404 for none, GalleryError, FileNotFoundError."""
+    data = shown.files.run(shown.searchable_run or shown.run).load()
+    times = data.times[data.seconds == second]
+    if not len(times):
+        raise Http404
+    picture = decoding.still(
+        shown.files.source(), shown.probe, float(times[0]), max_pixels=settings.MAX_FILM_PIXELS
+    )
+    save_jpeg(picture, path, STILL_QUALITY)

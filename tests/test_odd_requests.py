@@ -1,0 +1,177 @@
+"""What no form sends and no page links to: every address answers it with a sentence."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from gallery import pictures
+from gallery.errors import DiskFull
+from gallery.models import Board, BoardScene, Film
+from tests.asking import ROOT, Api
+from tests.films import noise
+
+ODD = (
+    "", "0", "-1", "999999999", "9" * 5000, "18446744073709551616", "1e400", "nan", "inf", "٣", "²",
+    "a\0b", "ü" * 600, "\U0001f600", '"', '-"', "-cat", "{$p0|*}", "<b>", "FILM-3", "FILM-3*0",
+    "f" * 32, "http://[", "//x", "/thumbs/abcdef12/1/3.jpg", "1:2:3", "3f", "999999999f",
+    "a," * 200,
+)  # fmt: skip
+PARAMETERS = {
+    "/": "q w not frame picture more less in sort film from to label page",
+    "/films/": "title sort page",
+    "/films/FILM/": "q page lines part at",
+    "/films/FILM/lines/": "lines part at",
+    "/films/FILM/frames/3/": "in out words q page",
+    "/boards/choose/": "film start end second",
+    "/boards/BOARD/": "page",
+    f"{ROOT}/search": "q w frame picture label page page_size",
+    f"{ROOT}/films": "title from page",
+    f"{ROOT}/films/FILM/lines": "language start end",
+    f"{ROOT}/films/FILM/scene": "start end",
+    f"{ROOT}/films/FILM/relevance": "q frame in",
+    f"{ROOT}/films/FILM/frames/3/similar": "count",
+    f"{ROOT}/films/FILM/frames/3/probabilities": "word",
+    f"{ROOT}/labels": "film from",
+}
+USUAL = {"film": "FILM", "start": "1", "end": "2", "second": "1", "word": "cat"}
+
+
+@pytest.fixture
+def board(demo_film: Film) -> Board:
+    """A board with one scene."""
+    made = Board.objects.create(name="Rain", owner=get_user_model().objects.create_user("ann"))
+    BoardScene.objects.create(board=made, film=demo_film, start=1, end=2, second=1)
+    return made
+
+
+def asked(place: str) -> Iterator[dict[str, str]]:
+    """What is asked there: each parameter with each odd value, the others as usual."""
+    usual = USUAL if place.endswith(("choose/", "scene", "probabilities")) else {}
+    for name in PARAMETERS[place].split():
+        for value in ODD:
+            yield {**usual, name: value}
+
+
+@pytest.mark.parametrize("place", PARAMETERS)
+def test_odd_parameters_are_answered(
+    place: str, page: Client, demo_film: Film, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "")
+
+    def filled(text: str) -> str:
+        return text.replace("FILM", str(demo_film.pk)).replace("BOARD", board.token)
+
+    for given in asked(place):
+        answer = page.get(filled(place), {name: filled(value) for name, value in given.items()})
+        assert answer.status_code in (200, 302, 400, 404), given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"film": FILM, "start": 1, "end": Infinity}',
+        '{"film": FILM, "start": 1e999, "end": 1e999}',
+        '{"film": FILM, "start": 1, "end": 1e308}',
+        '{"film": FILM, "start": NaN, "end": 2}',
+        '{"film": FILM, "start": 1, "end": 2, "second": 1' + "0" * 30 + "}",
+        '{"film": 1' + "0" * 30 + ', "start": 1, "end": 2}',
+        '{"film": FILM, "start": 1, "end": 2, "note": "a\\u0000b"}',
+        "[]",
+        "[" * 20_000,
+    ],
+)
+def test_a_scene_of_odd_numbers_is_not_collected(given: str, ada: Api, demo_film: Film) -> None:
+    scenes = f"{ROOT}/boards/{ada.post('/boards', {'name': 'Rain'})['token']}/scenes"
+    answer = ada.client.generic(
+        "POST",
+        scenes,
+        given.replace("FILM", str(demo_film.pk)),
+        content_type="application/json",
+        headers=ada.headers,
+    )
+    assert answer.status_code == 400
+    assert json.loads(answer.content)["code"] == "invalid"
+    assert not BoardScene.everything.exists()
+
+
+def test_what_postgresql_cannot_keep_is_refused(ada: Api, page: Client, demo_film: Film) -> None:
+    ada.post("/boards", {"name": "a\0b"}, 400)
+    ada.get("/films?title=a%00b", 400)
+    assert page.get("/films/?title=%00cat").context["wanted"] == "cat"
+    scene = {"film": demo_film.pk, "start": 1, "end": 2, "second": 1}
+    assert page.post("/boards/collect/", {**scene, "board": "a\0b"}).status_code == 404
+    assert not BoardScene.everything.exists()
+
+
+@pytest.mark.parametrize(
+    "part", ["bytes=" + "9" * 5000 + "-", "bytes=-" + "9" * 5000, "bytes=5-3", "bytes=-", "bytes"]
+)
+def test_odd_parts_of_a_film_are_answered(part: str, page: Client, demo_film: Film) -> None:
+    page.force_login(get_user_model().objects.create_user("ann"))
+    answer = page.get(f"/films/{demo_film.pk}/film", headers={"Range": part})
+    assert answer.status_code in (200, 206, 416)
+    answer.close()
+
+
+def test_subtitles_of_a_title_with_a_line_break_are_sent(page: Client, demo_film: Film) -> None:
+    Film.objects.update(title="The Cat\nWho")
+    row = demo_film.subtitles.get(language="zh")
+    for given in ({}, {"save": "1"}):
+        answer = page.get(f"/films/{demo_film.pk}/subtitles/{row.pk}.vtt", given)
+        assert 'filename="The Cat Who.zh.vtt"' in answer["Content-Disposition"]
+
+
+def test_a_still_that_could_not_be_made_is_made_another_time(page: Client, demo_film: Film) -> None:
+    address = f"/stills/{demo_film.uid}/{demo_film.searchable_run}/7.jpg"
+    source = demo_film.files.source()
+    away = source.rename(source.with_name("away.mp4"))
+    small: Any = page.get(address)
+    assert (small.status_code, small["Cache-Control"]) == (200, "no-cache")
+    away.rename(source)
+    whole: Any = page.get(address)
+    assert "immutable" in whole["Cache-Control"]
+    assert b"".join(whole.streaming_content) != b"".join(small.streaming_content)
+
+
+def test_a_closed_house_shows_nothing_to_another_kind_of_authorization(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
+    for path in ("docs", "openapi.json", "films"):
+        answer = page.get(f"{ROOT}/{path}", headers={"Authorization": "Basic YTpi"})
+        assert answer.status_code == 401
+
+
+def test_a_picture_for_which_there_is_no_room_is_told(
+    page: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    def keep(_picture: object) -> str:
+        raise DiskFull
+
+    monkeypatch.setattr(pictures, "keep", keep)
+    noise(1).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("rb") as file:
+        answer = page.post("/picture/", {"picture": file})
+    assert answer.status_code == 507
+    assert "disk is full" in answer.content.decode()
+
+
+def test_without_redis_every_page_says_so_or_does_without(
+    page: Client, demo_film: Film, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = f"/films/{demo_film.pk}/"
+    open_ = ("/", "/films/", film, f"{film}lines/?q=moon", f"{film}frames/3/", "/boards/",
+             board.get_absolute_url(), f"{board.get_absolute_url()}csv/", "/login/")  # fmt: skip
+    closed = ("/?q=cat", "/?q=moon&in=said", f"/?frame={demo_film.pk}-3", f"{film}?q=cat")
+    monkeypatch.setattr(settings, "REDIS_URL", "unix:///nowhere/redis.sock?db=0")
+    for address in open_:
+        assert page.get(address).status_code == 200, address
+    for address in closed:
+        answer = page.get(address)
+        assert answer.status_code == 503, address
+        assert "index cannot be reached" in answer.content.decode()
