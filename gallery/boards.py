@@ -16,11 +16,14 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from gallery.errors import BoardError
 from gallery.models import Board, BoardScene, Film, Shot
+from gallery.timelines import frames_of
 
 SESSION_NAME = "boards"  # where a session keeps its key
 DAY = 86_400  # seconds
@@ -221,6 +224,13 @@ def _room_at_end(board: Board) -> int:
         )
     last = board.scenes.aggregate(last=Max("position"))["last"]
     return 0 if last is None else last + 1
+
+
+def scene_address(scene: BoardScene) -> str:
+    """The page that plays a scene of a board, from its first frame to its last."""
+    first, last = frames_of(scene.film.clock, scene.start, scene.end)
+    asked = urlencode({"in": f"{first}f", "out": f"{last}f"})
+    return f"{reverse('frame', args=[scene.film_id, scene.second])}?{asked}"
 
 
 def remove(board: Board, scene: int) -> None:

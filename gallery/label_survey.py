@@ -17,7 +17,8 @@ from django.db.models import Count, Max, Sum
 from django.db.models.functions import Mod
 
 from gallery import index, labelling, vectors, weights
-from gallery.labelling import Levels, searchable
+from gallery.labelling import Levels
+from gallery.library import searchable
 from gallery.models import Shot
 from gallery.types import FrameKey, FrameRecord, Scope
 

@@ -27,7 +27,8 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from gallery import ordinary, vectors, weights
-from gallery.models import Film, FilmQuerySet, Label, LabelCount
+from gallery.library import searchable, waiting_for_model
+from gallery.models import Film, Label, LabelCount
 from gallery.types import FrameRecord, Look
 
 MOST_PROMPTS = 20
@@ -71,11 +72,6 @@ def measure(prompts: Iterable[str]) -> Levels | None:
     return {prompt: usual.level(vectors.of_words(prompt)) for prompt in prompts}
 
 
-def searchable() -> FilmQuerySet:
-    """The films whose frames the model in use has embedded."""
-    return Film.objects.searchable(weights.current().fingerprint)
-
-
 def levels_of(label: Label) -> Levels | None:
     """The levels that were measured for a label's prompts and the model in use, or None."""
     measured = label.scale.get("levels", {})
@@ -94,11 +90,10 @@ def scale(levels: Levels | None) -> dict[str, object]:
     """
     if levels is None:
         return {}
-    fingerprint = weights.current().fingerprint
     return {
-        "model": fingerprint,
+        "model": weights.current().fingerprint,
         "levels": {prompt: list(level) for prompt, level in levels.items()},
-        "preliminary": Film.objects.embedded_otherwise(fingerprint).exists(),
+        "preliminary": waiting_for_model().exists(),
     }
 
 

@@ -9,11 +9,18 @@ from dataclasses import replace
 from functools import reduce
 from urllib.parse import urlsplit
 
+from django.conf import settings
+from django.http import HttpRequest
 from django.urls import Resolver404, ResolverMatch, resolve
 
 from gallery.composing import with_example
 from gallery.models import Film
 from gallery.types import Example, Query
+
+
+def hosts_of(request: HttpRequest) -> set[str]:
+    """The names under which this site is known to who asks, with their ports."""
+    return {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc} - {""}
 
 
 def understood(query: Query, hosts: Collection[str]) -> Query:

@@ -12,8 +12,9 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from gallery import index, ingest, labelling, weights
-from gallery.labelling import levels_of, measured_labels, searchable
+from gallery import index, ingest, labelling
+from gallery.labelling import levels_of, measured_labels
+from gallery.library import searchable, waiting_for_model
 from gallery.models import Film, FilmQuerySet, Label
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def prepare() -> list[int]:
 
     Raises IndexUnavailable.
     """
-    moving = Film.objects.embedded_otherwise(weights.current().fingerprint).exists()
+    moving = waiting_for_model().exists()
     for label in Label.objects.all():
         if levels_of(label) is None or (label.scale["preliminary"] and not moving):
             levels = labelling.measure(labelling.prompts_of(label.prompts))

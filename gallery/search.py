@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from gallery import dialogue, encoder, index, ordinary, ranking, vectors, weights
+from gallery import dialogue, encoder, index, library, ordinary, ranking, vectors, weights
 from gallery.errors import QueryError
 from gallery.models import Film
 from gallery.ordinary import Ordinary, is_chinese
@@ -112,13 +112,13 @@ def planned(query: Query) -> Plan:
                 _("Say what to look for, too: words, a picture or a frame, not only what to avoid.")
             )
         raise QueryError(_("There is nothing to search for: give words, a picture or a frame."))
-    library = Film.objects.searchable(weights.current().fingerprint)
-    here = ordinary.of_library(library.count())
+    films = library.searchable().count()
+    here = ordinary.of_library(films)
     by_pictures = query if query.mode is not Mode.SAID else replace(query, words="")
     terms = vectors.terms(by_pictures, here)
     asked = any(term.weight > 0 for term in terms)
     scope = _scope(query)
-    count = len(scope.films) if scope.films is not None else library.count()
+    count = len(scope.films) if scope.films is not None else films
     return Plan(
         query=query,
         terms=terms,

@@ -143,7 +143,9 @@ def test_an_empty_board_has_nothing_to_take_along(page: Client) -> None:
     board = boards.make(VISITOR, "Empty")
     for kind in ("csv", "edl", "otio"):
         assert page.get(f"{board.get_absolute_url()}{kind}/").status_code == 404
-    assert page.post(f"{board.get_absolute_url()}clips/").status_code == 404
+    refused = page.post(f"{board.get_absolute_url()}clips/")
+    assert refused.status_code == 400
+    assert "no scene on this board" in body(refused)
     assert "board_csv" not in body(page.get(board.get_absolute_url()))
 
 
@@ -172,6 +174,9 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     part = body(page.get(f"{board.get_absolute_url()}clips/{export.token}/"))
     assert "The clips are ready" in part
     assert "every 1s" not in part
+    # The size of the zip is not the size of the page's icons.
+    whole = body(page.get(board.get_absolute_url()))
+    assert set(re.findall(r'class="icon" width="(\d+)"', whole)) <= {"14", "16", "20", "22", "28"}
     saved: Any = page.get(f"{board.get_absolute_url()}clips/{export.token}.zip")
     assert saved["Content-Disposition"] == 'attachment; filename="My scenes.zip"'
     packed = zipfile.ZipFile(io.BytesIO(b"".join(saved.streaming_content)))

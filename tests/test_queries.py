@@ -290,6 +290,14 @@ def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
     assert len(places) == len(set(places)) == 32
 
 
+def test_films_of_one_title_are_not_mixed(library: list[Film]) -> None:
+    Film.objects.filter(pk__in=[film.pk for film in library[:3]]).update(title="Alike")
+    hits = search.search(Query(words="a dog", order=Order.TIME, page_size=40)).hits
+    alike = [hit.film for hit in hits if hit.title == "Alike"]
+    assert len(set(alike)) == 3
+    assert alike == sorted(alike)
+
+
 # --- what is seen and what is said ----------------------------------------------------------------
 
 

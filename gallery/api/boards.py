@@ -15,9 +15,8 @@ from gallery.api.guard import ANYBODY, TOKEN
 from gallery.api.paging import Page, Paging, paged
 from gallery.api.refusals import refusals
 from gallery.api.shown import Shower, Shown
-from gallery.boards import Scene, Visitor
+from gallery.boards import Scene, Visitor, scene_address
 from gallery.models import Board, BoardScene, Export
-from gallery.templatetags.boards import scene_address
 
 router = Router(tags=["Boards"])
 

@@ -13,8 +13,8 @@ from gallery.api.guard import ANYBODY
 from gallery.api.paging import Page, Paging, paged
 from gallery.api.refusals import refusals
 from gallery.api.shown import Shower, films_to_show
+from gallery.library import searchable
 from gallery.models import Film, Line
-from gallery.views.common import searchable
 
 router = Router(tags=["Films"])
 

@@ -20,7 +20,6 @@ from gallery.api.shown import Shower
 from gallery.forms import MOST_CHOSEN, MOST_PAGES, PictureForm, SearchForm
 from gallery.models import LAST_YEAR
 from gallery.types import Example
-from gallery.views.common import hosts_of
 
 router = Router(tags=["Search"])
 
@@ -81,7 +80,7 @@ class Pages(Schema):
 
 def query_of(request: HttpRequest) -> kinds.Query:
     """The search in an address, understood as the page does. Raises QueryError."""
-    return pasted.understood(SearchForm(request.GET).query(), hosts_of(request))
+    return pasted.understood(SearchForm(request.GET).query(), pasted.hosts_of(request))
 
 
 @router.get(

@@ -16,6 +16,7 @@ from gallery.models import Board, BoardScene
 from gallery.timelines import frames_of
 
 register = template.Library()
+register.filter("scene_address", boards.scene_address)
 _KEPT = "kept_scenes"
 
 
@@ -112,14 +113,6 @@ def ends_of(scene: BoardScene) -> Ends:
     clock = scene.film.clock
     first, last = frames_of(clock, scene.start, scene.end)
     return Ends(first, last, clock.timecode_of(first), clock.timecode_of(last))
-
-
-@register.filter
-def scene_address(scene: BoardScene) -> str:
-    """The page that plays a scene of a board, from its first frame to its last."""
-    ends = ends_of(scene)
-    asked = urlencode({"in": f"{ends.first}f", "out": f"{ends.last}f"})
-    return f"{reverse('frame', args=[scene.film_id, scene.second])}?{asked}"
 
 
 @register.filter

@@ -13,10 +13,10 @@ from django.utils.translation import ngettext
 from gallery import composing, labelling
 from gallery.address import address, parameters
 from gallery.labelling import Tally
+from gallery.library import searchable
 from gallery.models import Film, Label, Subtitles
 from gallery.search import thumbnail_address
 from gallery.types import Example, FrameKey, Mode, Order, ProbeKind, Query
-from gallery.views.common import searchable
 
 Place = Callable[[Query], str]
 """Gives the address of the page that shows a query."""

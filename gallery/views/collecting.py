@@ -18,10 +18,10 @@ from gallery import boards
 from gallery.boardforms import NameForm, SceneForm
 from gallery.boards import Scene, Visitor
 from gallery.errors import BoardError
-from gallery.models import Board, BoardScene, Film
+from gallery.models import Board, BoardScene
 from gallery.templatetags.boards import choose_address, fields_of, span_name
 from gallery.views.boardparts import own_board, scenes_part
-from gallery.views.common import BY_HTMX
+from gallery.views.common import BY_HTMX, film_or_404
 
 
 @require_POST
@@ -82,7 +82,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return redirect("boards")
     wanted = form.scene()
-    film = get_object_or_404(Film, pk=wanted.film, searchable_run__isnull=False)
+    film = film_or_404(wanted.film)
     context = {**_choice(request, wanted), "film": film, "wanted": wanted}
     part = request.htmx.target == "chooser"  # type: ignore[attr-defined]
     return render(request, "gallery/_choose.html" if part else "gallery/choose.html", context)

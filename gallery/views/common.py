@@ -1,15 +1,13 @@
 """What several pages share."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import FileResponse, Http404, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import cache_control
 from django.views.decorators.vary import vary_on_headers
 
-from gallery import weights
-from gallery.models import Film, FilmQuerySet
+from gallery.models import Film
 
 # The same address gives a page or a part of it: browsers must not take one for the other.
 BY_HTMX = vary_on_headers("HX-Request", "HX-Target")
@@ -17,14 +15,9 @@ KEPT_FOR_EVER = {"public": True, "max_age": 31_536_000, "immutable": True}
 FOR_EVER = cache_control(**KEPT_FOR_EVER)
 
 
-def searchable() -> FilmQuerySet:
-    """Films that can be searched with the model in use."""
-    return Film.objects.searchable(weights.current().fingerprint)
-
-
-def hosts_of(request: HttpRequest) -> set[str]:
-    """The names under which this site is known, with their ports."""
-    return {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc} - {""}
+def film_or_404(film_id: int) -> Film:
+    """A film that can be looked at. Raises Http404."""
+    return get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
 
 
 def nearest_frame(film: Film, time: float) -> int | None:

@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery import access, boards, exports, tasks
+from gallery.boards import scene_address
 from gallery.errors import BoardError
 from gallery.models import Board, Export, Film
 from gallery.naming import file_name
 from gallery.sending import send_file
 from gallery.tables import csv_table
-from gallery.templatetags.boards import scene_address
 from gallery.timelines import Cut, counting_of, edit_lists, otio_timeline
 from gallery.views.boardparts import own_board
 
@@ -27,9 +27,14 @@ OTIO = "application/json"
 ZIP = "application/zip"
 
 
+def _all_cuts(request: HttpRequest, board: Board) -> list[Cut]:
+    """The scenes of a board, with addresses that work elsewhere."""
+    return exports.cuts_of(board, lambda row: request.build_absolute_uri(scene_address(row)))
+
+
 def _cuts(request: HttpRequest, board: Board) -> list[Cut]:
-    """The scenes of a board, with addresses that work elsewhere. Raises Http404 for none."""
-    cuts = exports.cuts_of(board, lambda scene: request.build_absolute_uri(scene_address(scene)))
+    """The same. Raises Http404 for none: there is nothing to list."""
+    cuts = _all_cuts(request, board)
     if not cuts:
         raise Http404
     return cuts
@@ -89,7 +94,7 @@ def ask(request: HttpRequest, token: str) -> HttpResponse:
     if not access.may_download(request.user):
         return _refused(request)
     try:
-        export = exports.ask(board, _cuts(request, board))
+        export = exports.ask(board, _all_cuts(request, board))
     except BoardError as error:
         return render(request, "gallery/error.html", {"message": str(error)}, status=400)
     if export.state == Export.State.WAITING:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 
 from gallery import barcode as barcodes
-from gallery import glance, pasted
+from gallery import glance, library, pasted
 from gallery.address import address
 from gallery.errors import DiskFull, GalleryError, IndexUnavailable
 from gallery.forms import SearchForm
@@ -21,7 +21,7 @@ from gallery.glance import Curve
 from gallery.models import Film, FilmQuerySet
 from gallery.types import Query
 from gallery.views.asked import Asked, Choice, in_film
-from gallery.views.common import FOR_EVER, hosts_of, jpeg, searchable
+from gallery.views.common import FOR_EVER, film_or_404, jpeg
 from gallery.views.glances import Glance
 from gallery.views.transcripts import transcript
 
@@ -45,7 +45,7 @@ def film_list(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("title", "").replace("\0", "").strip()[:200]
     order = request.GET.get("sort", "")
     order = order if order in SORTED else "newest"
-    found = _titled(searchable(), wanted).order_by(*SORTED[order])
+    found = _titled(library.searchable(), wanted).order_by(*SORTED[order])
     page = Paginator(found.with_posters(), FILMS_PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "wanted": wanted, "order": order, "orders": _orders(wanted, order)}
     return render(request, "gallery/films.html", context)
@@ -83,12 +83,12 @@ def _orders(wanted: str, current: str) -> list[Choice]:
 @require_safe
 def film(request: HttpRequest, film_id: int) -> HttpResponse:
     """A film: where it is relevant to the query in the address, its shots, and its lines."""
-    shown = _searchable_or_404(film_id)
+    shown = film_or_404(film_id)
     place = in_film(shown)
     query, curve, error = Query(), None, None
     try:
         query = _within(SearchForm(request.GET).query())
-        meant = pasted.understood(query, hosts_of(request))
+        meant = pasted.understood(query, pasted.hosts_of(request))
         if meant != query or any("" in values for _name, values in request.GET.lists()):
             return redirect(place(meant))
         if query.kind or query.avoided or query.less:
@@ -114,7 +114,7 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
 @require_safe
 def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
     """What is said in a film, part by part."""
-    shown = _searchable_or_404(film_id)
+    shown = film_or_404(film_id)
     try:
         query = _within(SearchForm(request.GET).query())
     except GalleryError:
@@ -136,11 +136,6 @@ def barcode(_request: HttpRequest, uid: str, run: int) -> HttpResponseBase:
         return jpeg(barcodes.of_film(shown))
     except (FileNotFoundError, DiskFull) as error:
         raise Http404 from error
-
-
-def _searchable_or_404(film_id: int) -> Film:
-    found: Film = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
-    return found
 
 
 def _within(query: Query) -> Query:

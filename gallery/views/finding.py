@@ -8,14 +8,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from gallery import composing, pasted, pictures, search, weights
+from gallery import composing, library, pasted, pictures, search
 from gallery.address import address
 from gallery.errors import DiskFull, GalleryError, IndexUnavailable
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
 from gallery.models import Film
 from gallery.types import Example, Query
 from gallery.views.asked import Asked, in_film
-from gallery.views.common import FOR_EVER, hosts_of, jpeg
+from gallery.views.common import FOR_EVER, jpeg
 from gallery.views.welcome import welcome
 
 PAGES_UNASKED = 4  # pages that come by themselves while scrolling; then a button: there is a footer
@@ -28,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
         query = SearchForm(request.GET).query()
     except GalleryError as error:
         return _page(request, Query(), error)
-    meant = pasted.understood(query, hosts_of(request))
+    meant = pasted.understood(query, pasted.hosts_of(request))
     if meant != query or "" in _values(request.GET):
         # Each search has one address, whichever form or pasted address it came from.
         return redirect(address(meant, page=meant.page))
@@ -46,7 +46,7 @@ def _page(request: HttpRequest, query: Query, error: GalleryError | None = None)
         "asked": Asked(query),
         "here": request.get_full_path() if request.method == "GET" else address(query),
         "first_page": address(query),
-        "others": Film.objects.embedded_otherwise(weights.current().fingerprint).count(),
+        "others": library.waiting_for_model().count(),
     }
     asks = query.kind is not None or query.avoided or query.less
     try:

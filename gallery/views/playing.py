@@ -12,7 +12,6 @@ from django.http import (
     HttpResponseForbidden,
     StreamingHttpResponse,
 )
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -22,6 +21,7 @@ from gallery.making import Making, Order, Stream
 from gallery.models import Film
 from gallery.naming import file_name
 from gallery.sending import PART, is_gone, send_file
+from gallery.views.common import film_or_404
 
 TYPES = {
     "mp4": "video/mp4",
@@ -40,10 +40,6 @@ FILM_TYPES = {
     ".ogv": "video/ogg",
     ".ogg": "video/ogg",
 }
-
-
-def _searchable(film_id: int) -> Film:
-    return get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
 
 
 def film_type(film: Film) -> str:
@@ -79,7 +75,7 @@ def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpRespo
     With `?stream` it is sent while FFmpeg still makes it, as fragmented MP4; 204 says that it is
     there already and can be had plain. Without it, the answer comes when the clip is whole.
     """
-    film = _searchable(film_id)
+    film = film_or_404(film_id)
     try:
         order = clips.playing(film, first, last)
         if "stream" not in request.GET:
@@ -101,7 +97,7 @@ def whole_film(request: HttpRequest, film_id: int) -> HttpResponseBase:
     """The film's own file, for browsers that know its codec."""
     if not access.may_play_films(request.user):
         return HttpResponseForbidden(_("You may not play whole films here."))
-    film = _searchable(film_id)
+    film = film_or_404(film_id)
     try:
         path = film.files.source()
     except FileNotFoundError:
@@ -124,7 +120,7 @@ def _name(film: Film, first: int, last: int | None, kind: str) -> str:
 @require_safe
 def exact_clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpResponseBase:
     """A span as an exact clip in full size. `?progress`: see `_saved`."""
-    film = _searchable(film_id)
+    film = film_or_404(film_id)
     try:
         order = clips.exact(film, first, last)
     except GalleryError as error:
@@ -137,7 +133,7 @@ def animation(
     request: HttpRequest, film_id: int, first: int, last: int, kind: clips.Animation
 ) -> HttpResponseBase:
     """A span as a looping picture. `?progress`: see `_saved`."""
-    film = _searchable(film_id)
+    film = film_or_404(film_id)
     try:
         order = clips.animation(film, first, last, kind)
     except GalleryError as error:
@@ -203,7 +199,7 @@ def frame_still(
     request: HttpRequest, film_id: int, number: int, kind: clips.Still
 ) -> HttpResponseBase:
     """The picture of a frame at full size; `?save` to keep it, which needs leave."""
-    film = _searchable(film_id)
+    film = film_or_404(film_id)
     if ("save" in request.GET or kind == "png") and not access.may_download(request.user):
         return HttpResponseForbidden(_("You may not save scenes here."))
     try:

@@ -21,7 +21,7 @@ from gallery.spans import Chosen
 from gallery.storage import STILL_QUALITY, save_jpeg
 from gallery.types import FrameKey, Mode, Query
 from gallery.views.asked import Asked
-from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, jpeg
+from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, film_or_404, jpeg
 from gallery.views.playing import film_type
 
 SIMILAR = 12
@@ -57,7 +57,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
 
     Its address may carry the ends of the scene (`in`, `out`), and the search that led here.
     """
-    film = get_object_or_404(Film, pk=film_id, searchable_run__isnull=False)
+    film = film_or_404(film_id)
     if not film.files.run(film.searchable_run or 0).thumbnail(second).is_file():
         raise Http404
     target = request.htmx.target  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gallery import dialogue, encoder, ffmpeg, index, server, weights
+from gallery import dialogue, encoder, ffmpeg, index, library, server
 from gallery.errors import GalleryError, IndexMissing
 from gallery.models import Film, Subtitles
 from imgsearch.celery import app
@@ -73,7 +73,7 @@ def _index() -> str:
         status = index.current().status()
     except IndexMissing:
         return "not made yet; the first film makes it"
-    searchable = Film.objects.searchable(weights.current().fingerprint)
+    searchable = library.searchable()
     expected = sum(searchable.values_list("frame_count", flat=True))
     if status.ready >= 1 and status.frames != expected:
         raise GalleryError(
@@ -122,7 +122,7 @@ def _films() -> str:
         for state in Film.State
         if Film.objects.filter(state=state).exists()
     ]
-    others = Film.objects.embedded_otherwise(weights.current().fingerprint).count()
+    others = library.waiting_for_model().count()
     if others:
         raise GalleryError(
             f"{others} films were embedded by another model and are not searched: "

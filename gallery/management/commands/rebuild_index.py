@@ -5,9 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from gallery import dialogue, index, pipeline, weights
+from gallery import dialogue, index, library, pipeline
 from gallery.errors import GalleryError
-from gallery.models import Film
 
 
 class Command(BaseCommand):
@@ -17,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Every searchable film of the model in use; then what belongs to no film goes."""
-        mine = Film.objects.searchable(weights.current().fingerprint)
+        mine = library.searchable()
         frames, failed = 0, []
         try:
             here = index.current()
