@@ -161,6 +161,8 @@ def playing(cut: Cut) -> list[str]:
         *_video(cut, PLAYED_WIDTH),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p"),
         *("-maxrate", "6M", "-bufsize", "6M", "-bf", "0", "-g", str(interval)),
+        # The first picture does not wait for many after it; none at all would double the size.
+        *("-x264-params", "rc-lookahead=3:sync-lookahead=0"),
         *_sound(cut, "128k"),
         *_BARE,
         *("-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-frag_duration", "250000"),
