@@ -3,6 +3,8 @@
 The message of each is a whole sentence or two for the person concerned, already translatable.
 """
 
+from http import HTTPStatus
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -96,6 +98,15 @@ class ClipBusy(GalleryError):  # noqa: N818 - the name says what is the matter
         super().__init__(
             _("Many scenes are being prepared at the moment. Please try again in a few seconds.")
         )
+
+
+def status_of(error: GalleryError) -> HTTPStatus:
+    """The status of an answer that tells of an error: whose fault it is, and if waiting helps."""
+    if isinstance(error, IndexUnavailable | ModelError | ClipBusy):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if isinstance(error, DiskFull):
+        return HTTPStatus.INSUFFICIENT_STORAGE
+    return HTTPStatus.BAD_REQUEST
 
 
 class LostClaim(Exception):  # noqa: N818 - not an error: somebody else owns the work now

@@ -1,5 +1,6 @@
 """What every request and answer passes through."""
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -13,6 +14,9 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import access
 from gallery.api import errors
+from gallery.errors import GalleryError, status_of
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -59,6 +63,25 @@ class RefuseLargeBodies:
                 return errors.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
             return render(request, "gallery/error.html", {"message": message}, status=413)
         return self.get_response(request)
+
+
+class TellErrors:
+    """What went wrong, in the words of `gallery.errors`, where a page does not tell it itself."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Only what is raised matters."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A page with the sentence; anything else is for the log."""
+        if not isinstance(error, GalleryError):
+            return None
+        log.warning("%s: %s", request.path_info, error)
+        message = {"message": str(error)}
+        return render(request, "gallery/error.html", message, status=status_of(error))
 
 
 class NeedLogin:

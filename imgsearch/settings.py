@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "gallery.middleware.NeedLogin",
+    "gallery.middleware.TellErrors",
 ]
 
 ROOT_URLCONF = "imgsearch.urls"

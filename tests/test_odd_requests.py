@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from gallery import pictures
+from gallery import pictures, weights
 from gallery.errors import DiskFull
 from gallery.models import Board, BoardScene, Film
 from tests.asking import ROOT, Api
@@ -159,6 +160,27 @@ def test_a_picture_for_which_there_is_no_room_is_told(
         answer = page.post("/picture/", {"picture": file})
     assert answer.status_code == 507
     assert "disk is full" in answer.content.decode()
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """CLIP_MODEL names a folder that was removed."""
+    monkeypatch.setattr(settings, "CLIP_MODEL", str(tmp_path / "gone"))
+    weights.current.cache_clear()
+    yield
+    weights.current.cache_clear()
+
+
+def test_without_a_model_every_page_says_so_or_does_without(
+    page: Client, demo_film: Film, board: Board, no_model: None
+) -> None:
+    film = f"/films/{demo_film.pk}/"
+    for address in (film, f"{film}frames/3/", "/boards/", board.get_absolute_url(), "/login/"):
+        assert page.get(address).status_code == 200, address
+    for address in ("/", "/?q=cat", "/films/", f"{film}?q=cat", f"{ROOT}/films", "/healthz"):
+        answer = page.get(address)
+        assert answer.status_code == 503, address
+        assert "no config.json in it" in answer.content.decode()
 
 
 def test_without_redis_every_page_says_so_or_does_without(

@@ -9,14 +9,6 @@ from http import HTTPStatus
 from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
-from gallery.errors import (
-    ClipBusy,
-    DiskFull,
-    GalleryError,
-    IndexUnavailable,
-    ModelError,
-)
-
 CODES = {
     400: "invalid",
     401: "unauthorized",
@@ -37,15 +29,6 @@ class ApiError(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
         self.status = status
-
-
-def status_of(error: GalleryError) -> int:
-    """The status that says what kind of error it is."""
-    if isinstance(error, IndexUnavailable | ModelError | ClipBusy):
-        return HTTPStatus.SERVICE_UNAVAILABLE
-    if isinstance(error, DiskFull):
-        return HTTPStatus.INSUFFICIENT_STORAGE
-    return HTTPStatus.BAD_REQUEST
 
 
 def answer(

@@ -12,7 +12,7 @@ from gallery.api import boards, errors, films, finding, frames, service
 from gallery.api.docs import Page
 from gallery.api.errors import ApiError
 from gallery.api.guard import Limit, reader
-from gallery.errors import GalleryError
+from gallery.errors import GalleryError, status_of
 
 DESCRIPTION = """\
 Find, watch, compare and quote scenes from a program: what the pages of this site can do, as JSON.
@@ -80,7 +80,7 @@ def unknown(_request: HttpRequest) -> HttpResponse:
 
 @api.exception_handler(GalleryError)
 def _gallery_error(_request: HttpRequest, error: GalleryError) -> HttpResponse:
-    return errors.answer(errors.status_of(error), str(error))
+    return errors.answer(status_of(error), str(error))
 
 
 @api.exception_handler(ApiError)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_safe
 from gallery import barcode as barcodes
 from gallery import glance, library, pasted
 from gallery.address import address
-from gallery.errors import DiskFull, GalleryError, IndexUnavailable
+from gallery.errors import GalleryError, status_of
 from gallery.forms import SearchForm
 from gallery.glance import Curve
 from gallery.models import Film, FilmQuerySet
@@ -108,7 +108,8 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
         "page": Paginator(shown.shots.all(), SHOTS_PER_PAGE).get_page(request.GET.get("page")),
         "transcript": transcript(shown, query, request.GET, curve.lines if curve else ()),
     }
-    return render(request, "gallery/film.html", context, status=_status(error))
+    status = status_of(error) if error else HTTPStatus.OK
+    return render(request, "gallery/film.html", context, status=status)
 
 
 @require_safe
@@ -134,7 +135,7 @@ def barcode(_request: HttpRequest, uid: str, run: int) -> HttpResponseBase:
     shown = get_object_or_404(Film, uid=uid, searchable_run=run)
     try:
         return jpeg(barcodes.of_film(shown))
-    except (FileNotFoundError, DiskFull) as error:
+    except FileNotFoundError as error:
         raise Http404 from error
 
 
@@ -150,10 +151,3 @@ def _curve(shown: Film, query: Query) -> Curve:
         raise GalleryError(
             _("The film's vectors are not in the media store. Please have it imported anew.")
         ) from error
-
-
-def _status(error: GalleryError | None) -> HTTPStatus:
-    if error is None:
-        return HTTPStatus.OK
-    unavailable = isinstance(error, IndexUnavailable)
-    return HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.BAD_REQUEST

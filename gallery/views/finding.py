@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from gallery import composing, library, pasted, pictures, search
 from gallery.address import address
-from gallery.errors import DiskFull, GalleryError, IndexUnavailable
+from gallery.errors import GalleryError, status_of
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
 from gallery.models import Film
 from gallery.types import Example, Query
@@ -59,8 +59,7 @@ def _page(request: HttpRequest, query: Query, error: GalleryError | None = None)
     context["error"] = error
     status = HTTPStatus.OK
     if error is not None:
-        unavailable = isinstance(error, IndexUnavailable)
-        status = HTTPStatus.SERVICE_UNAVAILABLE if unavailable else HTTPStatus.BAD_REQUEST
+        status = status_of(error)
     template = "gallery/results.html" if asks else "gallery/home.html"
     return render(request, template, context, status=status)
 
@@ -98,10 +97,7 @@ def upload_picture(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages = (str(m) for messages in form.errors.values() for m in messages)
         return _page(request, query, GalleryError(" ".join(messages)))
-    try:
-        token = pictures.keep(form.cleaned_data["picture"])
-    except DiskFull as error:
-        return render(request, "gallery/error.html", {"message": str(error)}, status=507)
+    token = pictures.keep(form.cleaned_data["picture"])
     query = composing.with_example(replace(query, page=1), Example(picture=token))
     return redirect(address(query))
 

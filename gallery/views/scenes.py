@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_safe
 
 from gallery import access, clips, decoding, dialogue, index, search, spans
 from gallery.address import address, parameters
-from gallery.errors import GalleryError, IndexUnavailable, QueryError
+from gallery.errors import GalleryError, QueryError
 from gallery.forms import SearchForm
 from gallery.models import Film, Shot
 from gallery.spans import Chosen
@@ -34,7 +34,7 @@ def _time_of(film_id: int, second: int) -> float:
     """When a frame is shown; its second when the index cannot tell."""
     try:
         return index.current().time(film_id, second) or float(second)
-    except IndexUnavailable:
+    except GalleryError:
         return float(second)
 
 

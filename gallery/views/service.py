@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from gallery import index
-from gallery.errors import IndexUnavailable
+from gallery.errors import GalleryError
 from gallery.models import Film
 
 
@@ -23,7 +23,7 @@ def health(_request: HttpRequest) -> JsonResponse:
         here = index.current()
         here.ensure()
         state["frames"] = here.status().frames
-    except IndexUnavailable as error:
+    except GalleryError as error:
         state["index"], status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
     return JsonResponse(state, status=status)
 
