@@ -26,8 +26,15 @@ from redis.commands.search.query import Query as SearchQuery
 from redis.exceptions import LockError
 
 from gallery import weights
-from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, ModelError
-from gallery.server import connect, speaking_plainly
+from gallery.errors import IndexMissing, IndexUnavailable, ModelError
+from gallery.server import (
+    connect,
+    fail_on_timeout,
+    index_info,
+    plain,
+    require_complete,
+    speaking_plainly,
+)
 from gallery.types import FrameKey, FrameRecord, Look, Neighbour, Scope, Vector, Vectors
 
 PIPELINE = 500  # hashes sent in one go
@@ -40,8 +47,6 @@ LOCK_SECONDS = 120.0  # after which a worker that holds a film is taken for dead
 LOCK_PATIENCE = 30.0  # seconds to wait for another worker
 SAMPLE = 2000  # frames that stand for the library
 NO_LABELS: Mapping[int, Sequence[int]] = {}
-# Alias and run of the server for which the index was seen complete.
-_complete: set[tuple[str, str]] = set()
 RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no flapping
 
 
@@ -109,23 +114,16 @@ class FrameIndex:
     def ensure(self) -> None:
         """Make sure that there is an index to search, and that time-outs are errors."""
         with speaking_plainly():
-            self._fail_on_timeout()
-            info = self._info(self.alias)
-            answers = _text(info["index_name"]) if info else ""
+            fail_on_timeout(self.client)
+            info = index_info(self.client, self.alias)
+            answers = plain(info["index_name"]) if info else ""
             if answers not in (self._name(Kind.FLAT), self._name(Kind.HNSW)):
-                if self._info(self._name(Kind.FLAT)) is None:
+                if index_info(self.client, self._name(Kind.FLAT)) is None:
                     self._create(Kind.FLAT)
                 self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
                 if answers:
                     # Made by an earlier version, with other fields.
                     self.client.ft(answers).dropindex()
-
-    def _fail_on_timeout(self) -> None:
-        """By default RediSearch returns part of the answer after a time-out, without a word."""
-        try:
-            self.client.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
-        except redis.ResponseError:
-            self.client.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
 
     def _create(self, kind: Kind) -> None:
         attributes: dict[str, Any] = {
@@ -153,23 +151,13 @@ class FrameIndex:
             if "already exists" not in str(error).lower():
                 raise
 
-    def _info(self, name: str) -> dict[str, Any] | None:
-        try:
-            raw = self.client.ft(name).info()
-        except redis.ResponseError as error:
-            said = str(error).lower()
-            if "unknown index" in said or "no such index" in said or "index not found" in said:
-                return None
-            raise
-        return {str(key): value for key, value in raw.items()}
-
     def status(self) -> Status:
         """How the index that answers is doing."""
         with speaking_plainly():
-            info = self._info(self.alias)
+            info = index_info(self.client, self.alias)
         if info is None:
             raise IndexMissing
-        name = _text(info["index_name"])
+        name = plain(info["index_name"])
         memory = float(info.get("vector_index_sz_mb", 0) or 0) + float(
             info.get("inverted_sz_mb", 0) or 0
         )
@@ -193,10 +181,10 @@ class FrameIndex:
         with speaking_plainly():
             if wanted is status.kind:
                 other = Kind.FLAT if status.kind is Kind.HNSW else Kind.HNSW
-                if self._info(self._name(other)) is not None:
+                if index_info(self.client, self._name(other)) is not None:
                     self.client.ft(self._name(other)).dropindex()
                 return None
-            info = self._info(self._name(wanted))
+            info = index_info(self.client, self._name(wanted))
             if info is None:
                 self._create(wanted)
                 return f"building the {wanted} index"
@@ -272,7 +260,7 @@ class FrameIndex:
                     read.hget(self._frame_key(film, second), "labels")
                 for second, before in zip(chunk, read.execute(), strict=True):
                     after = _joined(labels.get(second, ()))
-                    if after != _text(before or b""):
+                    if after != plain(before or b""):
                         write.hset(self._frame_key(film, second), "labels", after)
                         changed += 1
                 write.execute()
@@ -302,7 +290,7 @@ class FrameIndex:
                 pipe.hget(self._frame_key(film, second), "labels")
             found = pipe.execute()
         return [
-            {int(one) for one in _text(raw or "").split(BETWEEN_LABELS) if one} for raw in found
+            {int(one) for one in plain(raw or "").split(BETWEEN_LABELS) if one} for raw in found
         ]
 
     def _forget(self, film: int, seconds: set[int]) -> None:
@@ -353,7 +341,7 @@ class FrameIndex:
                 for film, second in chunk:
                     pipe.hmget(self._frame_key(film, second), "embedding", "look")
                 for key, (embedding, look) in zip(chunk, pipe.execute(), strict=True):
-                    if embedding is not None and _text(look or b"") not in DULL:
+                    if embedding is not None and plain(look or b"") not in DULL:
                         found.append(key)
                         raw.append(embedding)
         vectors = np.frombuffer(b"".join(raw), np.float16).reshape(-1, self.width)
@@ -365,21 +353,6 @@ class FrameIndex:
         with speaking_plainly():
             raw = self.client.hget(self._frame_key(film, second), "time")
         return float(raw) if raw is not None else None
-
-    def _require_complete(self) -> None:
-        """Raise IndexWarmingUp while the server builds the index from its hashes, after a start.
-
-        Asking takes milliseconds on a large graph: once complete, it is so until the next start.
-        """
-        start = (self.alias, self.client.info("server")["run_id"])
-        if start in _complete:
-            return
-        info = self._info(self.alias)
-        if info is None:
-            raise IndexMissing
-        if float(info.get("percent_indexed", 1)) < 1:
-            raise IndexWarmingUp
-        _complete.add(start)
 
     def nearest(self, vector: Vector, count: int, scope: Scope = EVERYWHERE) -> list[Neighbour]:
         """The `count` frames of `scope` nearest to a unit vector of shape (width,), best first.
@@ -400,7 +373,7 @@ class FrameIndex:
         )
         parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
         with speaking_plainly():
-            self._require_complete()
+            require_complete(self.client, self.alias)
             found = self.client.ft(self.alias).search(query, query_params=parameters)
         return [Neighbour(_record(row), score=1.0 - float(row.distance)) for row in found.docs]
 
@@ -467,7 +440,3 @@ def _record(row: Any) -> FrameRecord:
 
 def _joined(labels: Sequence[int]) -> str:
     return BETWEEN_LABELS.join(str(label) for label in labels)
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

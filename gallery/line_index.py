@@ -26,9 +26,15 @@ from redis.commands.search.index_definition import IndexDefinition, IndexType
 from redis.commands.search.query import Query
 
 from gallery import words
-from gallery.errors import IndexMissing, IndexWarmingUp
+from gallery.errors import IndexMissing
 from gallery.languages import base
-from gallery.server import speaking_plainly
+from gallery.server import (
+    fail_on_timeout,
+    index_info,
+    plain,
+    require_complete,
+    speaking_plainly,
+)
 from gallery.types import FrameRecord, Look
 
 SCHEMA = "v1"  # raise it when the fields change: all lines are then written anew
@@ -38,8 +44,6 @@ SCAN_PATIENCE = 2.0  # seconds that a new index may take without being told of
 SCORER = "BM25"
 NO_FILM = 0  # no film has this id
 STATE = "state"  # a field of a film's note, beside the numbers of its subtitles
-# Alias and run of the server for which the index was seen complete.
-_complete: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +120,18 @@ class LineIndex:
     def ensure(self) -> None:
         """Make sure that there is an index to search, and that time-outs are errors."""
         with speaking_plainly():
-            self._fail_on_timeout()
-            info = self._info(self.alias)
-            answers = _text(info["index_name"]) if info else ""
+            fail_on_timeout(self.client)
+            info = index_info(self.client, self.alias)
+            answers = plain(info["index_name"]) if info else ""
             if answers == self.name:
                 return
-            if self._info(self.name) is None:
+            if index_info(self.client, self.name) is None:
                 self._create()
                 self._wait_for_scan()
             self.client.ft(self.name).aliasupdate(self.alias)
             if answers:
                 # Made by an earlier version, with other fields.
                 self.client.ft(answers).dropindex()
-
-    def _fail_on_timeout(self) -> None:
-        """By default RediSearch returns part of the answer after a time-out, without a word."""
-        try:
-            self.client.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
-        except redis.ResponseError:
-            self.client.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
 
     def _create(self) -> None:
         fields = [
@@ -155,32 +152,10 @@ class LineIndex:
         """A new index looks for hashes that are there: with few of them, this is soon over."""
         end = time.monotonic() + SCAN_PATIENCE
         while time.monotonic() < end:
-            info = self._info(self.name)
+            info = index_info(self.client, self.name)
             if info is None or float(info.get("percent_indexed", 1)) >= 1:
                 return
             time.sleep(0.01)
-
-    def _info(self, name: str) -> dict[str, Any] | None:
-        try:
-            raw = self.client.ft(name).info()
-        except redis.ResponseError as error:
-            said = str(error).lower()
-            if "unknown index" in said or "no such index" in said or "index not found" in said:
-                return None
-            raise
-        return {str(key): value for key, value in raw.items()}
-
-    def _require_complete(self) -> None:
-        """Raise IndexWarmingUp while the server builds the index from its hashes, after a start."""
-        start = (self.alias, self.client.info("server")["run_id"])
-        if start in _complete:
-            return
-        info = self._info(self.alias)
-        if info is None:
-            raise IndexMissing
-        if float(info.get("percent_indexed", 1)) < 1:
-            raise IndexWarmingUp
-        _complete.add(start)
 
     # --- lines ------------------------------------------------------------------------------
 
@@ -232,7 +207,7 @@ class LineIndex:
     def state(self, film: int) -> str:
         """What the lines of a film here were made of: see `states`."""
         with speaking_plainly():
-            return _text(self.client.hget(self._film_key(film), STATE) or b"")
+            return plain(self.client.hget(self._film_key(film), STATE) or b"")
 
     def states(self) -> dict[int, str]:
         """What the lines of each film here were made of; "" where they are not all written."""
@@ -243,12 +218,12 @@ class LineIndex:
                 pipe.hget(key, STATE)
             found = pipe.execute()
         films = (int(key.rpartition(b":")[2]) for key in keys)
-        return {film: _text(state or b"") for film, state in zip(films, found, strict=True)}
+        return {film: plain(state or b"") for film, state in zip(films, found, strict=True)}
 
     def lines(self) -> int:
         """How many lines are here."""
         with speaking_plainly():
-            info = self._info(self.alias)
+            info = index_info(self.client, self.alias)
         if info is None:
             raise IndexMissing
         return int(info["num_docs"])
@@ -267,8 +242,8 @@ class LineIndex:
         not there.
         """
         with speaking_plainly():
-            self._require_complete()
-            return sorted(_text(tag) for tag in self.client.ft(self.alias).tagvals("group"))
+            require_complete(self.client, self.alias)
+            return sorted(plain(tag) for tag in self.client.ft(self.alias).tagvals("group"))
 
     def total(self, text: str, expression: Expression) -> int:
         """How many lines an expression fits."""
@@ -333,7 +308,3 @@ def _unpacked(packed: str) -> HeardLine:
     film, second, shown, shot, shot_start, shot_end, look = frame
     record = FrameRecord(film, second, shown, shot, shot_start, shot_end, Look(look))
     return HeardLine(subtitles, number, language, start, end, text, record)
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,8 +1,9 @@
-"""The Redis server that holds the indexes: connections, and what it says, in plain words."""
+"""The Redis server that holds the indexes: connections, what it says, how its indexes are."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import redis
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ def speaking_plainly() -> Iterator[None]:
         said = str(error).lower()
         if "unknown command" in said:
             raise NoSearchCommands from error
-        if "no such index" in said or "unknown index" in said or "index not found" in said:
+        if _names_no_index(error):
             raise IndexMissing from error
         if "timeout" in said:
             raise IndexUnavailable(
@@ -34,6 +35,11 @@ def speaking_plainly() -> Iterator[None]:
                 _("Redis has no memory left for more frames. Raise its maxmemory, then retry.")
             ) from error
         raise
+
+
+def _names_no_index(error: redis.ResponseError) -> bool:
+    said = str(error).lower()
+    return any(words in said for words in ("no such index", "unknown index", "index not found"))
 
 
 @cache
@@ -50,3 +56,50 @@ def check_server(url: str) -> None:
         client = connect(url)
         client.ping()
         client.execute_command("FT._LIST")
+
+
+# --- search indexes -------------------------------------------------------------------------------
+
+# Alias and run of the server for which an index was seen complete.
+_complete: set[tuple[str, str]] = set()
+
+
+def fail_on_timeout(client: redis.Redis) -> None:
+    """By default RediSearch returns part of the answer after a time-out, without a word."""
+    try:
+        client.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
+    except redis.ResponseError:
+        client.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
+
+
+def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:
+    """What RediSearch tells of an index, by its name or alias; None when there is none."""
+    try:
+        raw = client.ft(name).info()
+    except redis.ResponseError as error:
+        if _names_no_index(error):
+            return None
+        raise
+    return {str(key): value for key, value in raw.items()}
+
+
+def require_complete(client: redis.Redis, alias: str) -> None:
+    """Raise IndexWarmingUp while the server builds an index from its hashes, after a start.
+
+    Asking takes milliseconds on a large graph: once complete, it is so until the next start.
+    Raises IndexMissing when there is none.
+    """
+    start = (alias, client.info("server")["run_id"])
+    if start in _complete:
+        return
+    info = index_info(client, alias)
+    if info is None:
+        raise IndexMissing
+    if float(info.get("percent_indexed", 1)) < 1:
+        raise IndexWarmingUp
+    _complete.add(start)
+
+
+def plain(value: Any) -> str:
+    """A value as text: the server answers with bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -20,6 +20,7 @@ from gallery.errors import QueryError
 from gallery.ordinary import Ordinary
 from gallery.types import Example, FrameKey, Query, Vector, Vectors
 
+MOST_AVOIDED = 20  # things in one query: each is embedded by itself
 AVOIDED = -0.6  # the weight of words to avoid, against 1 for those that are asked for
 MORE = 0.75  # Rocchio's weight of the mean of the hits marked as right ...
 LESS = -0.4  # ... and of those marked as wrong
@@ -89,6 +90,10 @@ def _likest(variants: Vectors) -> Vector:
 def terms(query: Query, ordinary: Ordinary) -> list[Term]:
     """The parts of a query. Raises QueryError for what cannot be embedded."""
     check_length(query.words + query.avoid)
+    if len(query.avoided) > MOST_AVOIDED:
+        raise QueryError(
+            _("At most %(most)d things can be avoided at once.") % {"most": MOST_AVOIDED}
+        )
     found = []
     if query.wanted and query.words_weight:
         fit = ordinary.words_fit(query.wanted)

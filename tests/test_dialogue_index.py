@@ -12,7 +12,7 @@ import pytest
 import redis
 from django.core.management import call_command
 
-from gallery import dialogue, housekeeping, index, line_index, subtitling
+from gallery import dialogue, housekeeping, index, line_index, server, subtitling
 from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
 from gallery.hearing import Hearing
 from gallery.line_index import HeardLine, LineIndex
@@ -318,7 +318,7 @@ def test_an_index_that_is_being_built_is_told(tmp_path: Path) -> None:
         here.put(1, lines, "state")
         here.client.execute_command("FT.DROPINDEX", here.name)
         # What a server does after a start, with the hashes that it has loaded.
-        line_index._complete.clear()
+        server._complete.clear()
         here._create()
         here.client.execute_command("FT.ALIASADD", here.alias, here.name)
         with pytest.raises(IndexWarmingUp, match="warming up"):

@@ -210,6 +210,13 @@ def test_a_query_of_nothing_but_what_to_avoid_is_refused(demo_film: Film) -> Non
             search.search(query)
 
 
+def test_not_everything_can_be_avoided(demo_film: Film) -> None:
+    listed = ", ".join(f"thing {n}" for n in range(vectors.MOST_AVOIDED))
+    assert search.search(Query(words="a dog", avoid=listed)).hits
+    with pytest.raises(QueryError, match="At most 20 things"):
+        search.search(Query(words="a dog -snow", avoid=listed))
+
+
 def test_a_query_that_undoes_itself_is_refused(demo_film: Film) -> None:
     frame = middle(demo_film, 3)
     with pytest.raises(QueryError, match="are the same"):
