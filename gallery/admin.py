@@ -30,8 +30,8 @@ from gallery.templatetags.scenes import clock, poster
 
 FRAMES_PER_PAGE = 120
 
-admin.site.site_header = gettext_lazy("Scene search: administration")
-admin.site.site_title = gettext_lazy("Scene search")
+admin.site.site_header = gettext_lazy("Scene Search: administration")
+admin.site.site_title = gettext_lazy("Scene Search")
 admin.site.index_title = gettext_lazy("What would you like to do?")
 
 
@@ -57,7 +57,7 @@ class FilmAdmin(admin.ModelAdmin):
 
     class Media:
         css = {"all": ("gallery/admin.css",)}
-        js = ("django_htmx/htmx-2.min.js", "gallery/upload.js")
+        js = ("django_htmx/htmx-2.min.js", "gallery/upload.js", "gallery/film-list.js")
 
     def get_urls(self) -> list[URLPattern]:
         """Also: the progress of one film, and its frames."""

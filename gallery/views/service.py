@@ -31,7 +31,7 @@ def health(_request: HttpRequest) -> JsonResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     """There is no such page."""
     message = _("There is nothing at this address. The film may have been deleted.")
-    return render(request, "gallery/error.html", {"message": message}, status=404)
+    return render(request, "gallery/error.html", {"message": message, "nowhere": True}, status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -41,8 +41,10 @@ def _wall(films: list[Film], chance: random.Random) -> list[Pictured]:
     """Frames of these films in turn, from all over each."""
     if not films:
         return []
-    each = -(-ON_THE_WALL // len(films))
-    wanted = [Q(film=film, number__in=_some(film.shot_count, each, chance)) for film in films]
+    # One film may have few shots: then others have more.
+    wanted = [
+        Q(film=film, number__in=_some(film.shot_count, ON_THE_WALL, chance)) for film in films
+    ]
     seconds: dict[int, list[int]] = {film.pk: [] for film in films}
     for film, second in Shot.objects.filter(reduce(or_, wanted)).values_list("film", "second"):
         seconds[film].append(second)
