@@ -1,6 +1,6 @@
 """What is said in a film as its page lists it: in one language, part by part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.urls import reverse
@@ -65,51 +65,59 @@ def transcript(
     if spoken is None:
         spoken = _spoken(film, query)
     part, last = _part(chosen, given)
-    lines = Line.objects.filter(subtitles=chosen).order_by("start", "number")
-    marks = {(one.start, one.text): one.parts for one in spoken}
+    lines = chosen.lines.order_by("start", "number")
     asked = parameters(replace(query, page=1))
-    here = reverse("film_lines", args=[film.pk])
-
-    def address(number: int) -> str:
-        pairs = [*asked, ("lines", str(chosen.pk)), ("part", str(number))]
-        return f"{here}?{urlencode(pairs)}"
-
-    def frame_at(time: float) -> str:
-        second = nearest_frame(film, time)
-        if second is None:
-            return ""
-        page = reverse("frame", args=[film.pk, second])
-        return f"{page}?{urlencode(asked)}" if asked else page
-
+    place = f"{reverse('film_lines', args=[film.pk])}?"
+    place += urlencode([*asked, ("lines", str(chosen.pk))])
     return Transcript(
         choices=_choices(film, rows, chosen, asked),
         language=chosen.language,
-        lines=[
-            ShownLine(
-                line.start,
-                line.end,
-                chosen.language,
-                frame_at((line.start + line.end) / 2),
-                marks.get((line.start, line.text), ((line.text, False),)),
-                (line.start, line.text) in marks,
-            )
-            for line in lines[(part - 1) * PART : part * PART]
-        ],
+        lines=_shown(film, lines[(part - 1) * PART : part * PART], spoken, asked),
         found=[
             ShownLine(
                 one.start,
                 one.end,
                 one.language,
-                frame_at(one.record.time),
+                _frame_at(film, one.record.time, asked),
                 one.parts,
                 is_found=True,
             )
             for one in spoken
         ],
-        before=address(part - 1) if part > 1 else "",
-        after=address(part + 1) if part < last else "",
-        place=f"{here}?{urlencode([*asked, ('lines', str(chosen.pk))])}",
+        before=f"{place}&part={part - 1}" if part > 1 else "",
+        after=f"{place}&part={part + 1}" if part < last else "",
+        place=place,
     )
+
+
+def _shown(
+    film: Film,
+    lines: Iterable[Line],
+    spoken: Sequence[Spoken],
+    asked: Sequence[tuple[str, str]],
+) -> list[ShownLine]:
+    """Lines of one language, those of them that were found with their words marked."""
+    marks = {(one.start, one.text): one.parts for one in spoken}
+    return [
+        ShownLine(
+            line.start,
+            line.end,
+            line.subtitles.language,
+            _frame_at(film, (line.start + line.end) / 2, asked),
+            marks.get((line.start, line.text), ((line.text, False),)),
+            (line.start, line.text) in marks,
+        )
+        for line in lines
+    ]
+
+
+def _frame_at(film: Film, time: float, asked: Sequence[tuple[str, str]]) -> str:
+    """The page of the frame shown at a time, with the query that led to it; "" when none is."""
+    second = nearest_frame(film, time)
+    if second is None:
+        return ""
+    page = reverse("frame", args=[film.pk, second])
+    return f"{page}?{urlencode(asked)}" if asked else page
 
 
 def _spoken(film: Film, query: Query) -> Sequence[Spoken]:
