@@ -119,7 +119,13 @@ class FilmAdmin(admin.ModelAdmin):
             raise Http404
         seconds: list[int] = []
         if film.searchable_run is not None:
-            seconds = film.files.run(film.searchable_run).load().seconds.tolist()
+            try:
+                seconds = film.files.run(film.searchable_run).load().seconds.tolist()
+            except FileNotFoundError:
+                gone = _(
+                    "The film's vectors are not in the media store. Please have it imported anew."
+                )
+                messages.error(request, gone)
         page = Paginator(seconds, FRAMES_PER_PAGE).get_page(request.GET.get("page"))
         context = {
             **self.admin_site.each_context(request),

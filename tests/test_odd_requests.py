@@ -197,3 +197,24 @@ def test_without_redis_every_page_says_so_or_does_without(
         answer = page.get(address)
         assert answer.status_code == 503, address
         assert "index cannot be reached" in answer.content.decode()
+
+
+def test_a_film_whose_frames_are_gone_from_the_media_store_is_told(
+    page: Client, demo_film: Film
+) -> None:
+    run = demo_film.files.run(demo_film.searchable_run or 0).folder
+    away = run.rename(run.with_name("away"))
+    try:
+        film = f"/films/{demo_film.pk}/"
+        assert page.get(f"{film}frames/3/").status_code == 404
+        assert (
+            page.get(f"/barcodes/{demo_film.uid}/{demo_film.searchable_run}.jpg").status_code == 404
+        )
+        for address in ("/films/", "/?q=cat", film):
+            assert page.get(address).status_code == 200, address
+        page.force_login(get_user_model().objects.create_superuser("root"))
+        asked = page.get(f"/admin/gallery/film/{demo_film.pk}/frames/")
+        assert asked.status_code == 200
+        assert "not in the media store" in asked.content.decode()
+    finally:
+        away.rename(run)

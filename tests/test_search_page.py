@@ -523,3 +523,15 @@ def test_the_start_page_stays_when_the_database_has_no_shots(page: Client, db: N
     response = page.get("/")
     assert response.status_code == 200
     assert "Bare" in body(response)
+
+
+def test_pages_ask_the_database_few_questions(
+    page: Client, demo_film: Film, django_assert_max_num_queries: Any
+) -> None:
+    """However many hits, shots and lines there are."""
+    film = f"/films/{demo_film.pk}/"
+    most = {"/?q=cat": 14, f"{film}?q=cat": 17, f"{film}frames/12/?q=cat": 20, "/films/": 6}
+    for address, questions in most.items():
+        page.get(address)
+        with django_assert_max_num_queries(questions):
+            assert page.get(address).status_code == 200
