@@ -3,6 +3,7 @@
 const TYPE = { pictures: 'video/mp4; codecs="avc1.64001f"', sound: 'video/mp4; codecs="avc1.64001f,mp4a.40.2"' };
 const AGAIN = 3000; // milliseconds before a busy server is asked again
 const TRIES = 5;
+const TELLS_FRAMES = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
 
 // Plays frames `first` up to `last` of the span, over and over; it loads what it needs.
 export class Player extends EventTarget {
@@ -37,7 +38,7 @@ export class Player extends EventTarget {
     const time = (frame - this.loaded.first + 0.5) / this.clock.rate;
     const { seekable } = this.video;
     if (!seekable.length || time > seekable.end(seekable.length - 1)) return false;
-    this.shown = frame - this.loaded.first;
+    if (TELLS_FRAMES) this.shown = frame - this.loaded.first;
     this.video.currentTime = time;
     return true;
   }
@@ -78,7 +79,7 @@ export class Player extends EventTarget {
 
   // Exact where the browser says which frame it shows: after the last of the span comes the first.
   watch() {
-    if (!("requestVideoFrameCallback" in HTMLVideoElement.prototype)) return;
+    if (!TELLS_FRAMES) return;
     const look = (_now, { mediaTime }) => {
       this.shown = Math.round(mediaTime * this.clock.rate);
       this.dispatchEvent(new Event("frame"));

@@ -74,12 +74,14 @@ video.addEventListener("loadeddata", () => {
 player.addEventListener("frame", () => whole.is || look(player.frame));
 video.addEventListener("timeupdate", () => whole.is || look(player.frame));
 
-// A frame is looked at: the playhead, its time, its still, and the line that is said.
+let isElsewhere = false; // whether a frame is looked at that the clip in the video has not
+
+// The video shows a frame. The last one comes a moment after it was paused, and counts.
 function look(frame) {
-  if (video.paused && frame !== at && !video.seeking) return;
-  mark(frame);
+  if (!isElsewhere && !video.seeking) mark(frame);
 }
 
+// A frame is looked at: the playhead, its time, its still, and the line that is said.
 function mark(frame) {
   at = frame;
   trim.root.style.setProperty("--at", trim.part(frame));
@@ -100,7 +102,8 @@ function goTo(frame) {
   player.pause();
   mark(frame);
   clearTimeout(peeking);
-  if (player.show(frame)) {
+  isElsewhere = !player.show(frame);
+  if (!isElsewhere) {
     peek.hidden = true;
     return;
   }
@@ -121,6 +124,7 @@ function goTo(frame) {
 
 function play(from) {
   clearTimeout(peeking);
+  isElsewhere = false;
   peek.hidden = true;
   bigPlay.hidden = true;
   player.play({ ...span }, from);
