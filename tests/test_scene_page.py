@@ -156,7 +156,7 @@ def body(answer: Any) -> str:
 
 
 def citation(answer: Any) -> str:
-    found = re.search(r'id="citation" readonly value="([^"]*)"', body(answer))
+    found = re.search(r'id="citation" readonly[^>]*>([^<]*)</textarea>', body(answer))
     assert found
     return found[1].replace("&amp;", "&")
 

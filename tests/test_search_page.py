@@ -257,6 +257,17 @@ def test_hits_can_stand_in_the_order_of_time(page: Client, demo_film: Film) -> N
     seconds = [second for _film, second in cards(by_time)]
     assert seconds == sorted(seconds)
     assert "in order of time" in body(by_time)
+    # What hardly fits steps back there, and only there.
+    assert "data-faint" not in body(response)
+    shown = re.findall(
+        r'<li class="card" data-film="\d+"( data-faint)?.*?aria-label="Relevance (\d+)',
+        body(by_time),
+        re.S,
+    )
+    assert len(shown) == len(seconds)
+    assert {bool(faint) for faint, _part in shown} == {True, False}
+    # Rounded: 20 % may be either.
+    assert all(bool(faint) == (int(part) < 20) for faint, part in shown if part != "20")
 
 
 # --- filters --------------------------------------------------------------------------------------

@@ -77,6 +77,8 @@ document.addEventListener("click", async (event) => {
       cited.select(); // on a page that is not served over TLS
       document.execCommand("copy");
     }
+    copy.dataset.copy ??= copy.textContent;
     copy.textContent = copy.dataset.copied;
+    setTimeout(() => (copy.textContent = copy.dataset.copy), 3000);
   }
 });
