@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,12 @@ def test_more_hits_come_by_scrolling_and_are_there_on_the_way_back(
     leads_to = shown(tab)[-3]
     last.locator(".shown").click()
     expect(tab).to_have_url(re.compile(re.escape(leads_to)))
+
+    def slowly(route: Route) -> None:
+        time.sleep(1)  # so that the window asks for the page while it is on its way
+        route.continue_()
+
+    tab.route("**/*page=2*", slowly)
     tab.go_back()
     expect(hits).to_have_count(searchable.shot_count)
     soon(lambda: abs(tab.evaluate("scrollY") - scrolled) < 60)

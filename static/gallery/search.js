@@ -146,7 +146,10 @@ async function restorePlace() {
   if (!place) return;
   while (pagesShown() < place.pages && $(".more")) {
     const before = pagesShown();
-    await nextPage($(".more"));
+    const stands = settled();
+    // The window asks for it, too, if it shows its place: then the second question is dropped.
+    nextPage($(".more")).catch(() => {});
+    await stands;
     if (pagesShown() === before) break;
   }
   if (place.pages > 1) window.scrollTo(0, place.scroll);
@@ -154,6 +157,13 @@ async function restorePlace() {
     document.getElementById(place.focus)?.focus({ preventScroll: true });
   }
 }
+
+// Until the next answer stands on the page, however it was asked for; or does not come.
+const settled = () =>
+  new Promise((done) => {
+    document.addEventListener("htmx:afterSettle", done, { once: true });
+    setTimeout(done, 5000);
+  });
 
 const nextPage = (more) =>
   window.htmx.ajax("get", more.getAttribute("hx-get"), {
