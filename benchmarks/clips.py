@@ -29,7 +29,7 @@ CODECS = {
     ),
     "H.264, all its grain": (*H264, "-crf", "20"),
     "HEVC": (
-        *("-c:v", "libx265", "-preset", "ultrafast", "-crf", "24"),
+        *("-c:v", "libx265", "-preset", "ultrafast", "-b:v", "8M"),
         *("-x265-params", "log-level=error:keyint=250"),
     ),
     "MPEG-2": (
