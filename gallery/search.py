@@ -38,6 +38,7 @@ FUSED = 200  # shots of the picture ranking that are fused with the dialogue; th
 FEW = 4  # hits of one film, in a library of many
 BY_TIME = 200  # best hits that are put in the order of time
 MOST_WORDS = 100  # of which the probability can be asked at once
+CLOSE = 0.75  # of the relevance of the nearest frame, if that matches, is a match, too
 PARTLY_SAID = 0.5  # the relevance of a line that holds only some of the words
 
 
@@ -49,6 +50,12 @@ class _Found:
     score: float
     seen: float | None = None
     line: Spoken | None = None
+
+    def matches(self, fit: float) -> bool:
+        """Whether it shows what was asked for, from the cosine `fit` on, or says all of it."""
+        return (self.line is not None and self.line.complete) or (
+            self.seen is not None and self.seen >= fit
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +86,35 @@ def search(query: Query) -> Results:
         # Half a line is no answer to words that are seen, or said in full.
         said = [line for line in said if line.complete]
     found = _merged(seen, said) if said else [_Found(n.record, n.score, n.score) for n in seen]
-    found, more = ranking.few_per_film(found, lambda one: one.record.film, plan.most)
     level = plan.ordinary.level(plan.vector)[0] if plan.vector is not None else 0.0
-    best = max((one.seen for one in found if one.seen is not None), default=1.0)
+    nearest = max((one.seen for one in found if one.seen is not None), default=level)
+    fit = _fit(plan, nearest, level)
+    # What hardly matches is no full match for being the nearest.
+    best = max(fit, nearest)
+    found.sort(key=lambda one: not one.matches(fit))
+    found, more = ranking.few_per_film(found, lambda one: one.record.film, plan.most)
+    matching = sum(one.matches(fit) for one in found)
     if query.order is Order.TIME:
         found = sorted(
             found[:BY_TIME],
             key=lambda one: (films[one.record.film].title, one.record.film, one.record.start),
         )
     page = found[first : first + query.page_size]
+    is_parted = query.order is Order.RELEVANCE and 0 < matching in range(first, first + len(page))
     return Results(
         hits=[
             _hit(
                 one,
                 films[one.record.film],
                 relevance(one.seen, one.line, level, best),
+                matches=one.matches(fit),
                 more_in_film=one.record.film in crowded | more,
             )
             for one in page
         ],
         more=len(found) > first + query.page_size,
         matches=fits or any(line.complete for line in said),
+        rest=matching - first if is_parted else None,
         notices=notices(query),
     )
 
@@ -236,8 +251,8 @@ def _merged(seen: Sequence[Neighbour], said: Sequence[Spoken]) -> list[_Found]:
 def relevance(seen: float | None, line: Spoken | None, ordinary: float, best: float) -> float:
     """How relevant a frame is, of cosine `seen` and with a `line` that was found over it.
 
-    1 for the `best` cosine of the query and for a line that holds all its words, 0 for an
-    `ordinary` frame.
+    1 for the `best` cosine of the query, or the least that matches if none does, and for a line
+    that holds all its words; 0 for an `ordinary` frame.
     """
     said = 0.0 if line is None else 1.0 if line.complete else PARTLY_SAID
     if seen is None or best <= ordinary:
@@ -254,6 +269,18 @@ def _fits(plan: Plan, seen: Sequence[Neighbour]) -> bool:
         return seen[0].score >= asked[0].fit
     best = index.current().vector(seen[0].record.film, seen[0].record.second)
     return best is not None and any(float(best @ term.vector) >= term.fit for term in asked)
+
+
+def _fit(plan: Plan, nearest: float, level: float) -> float:
+    """The cosine from which on a frame shows what was asked for.
+
+    When the `nearest` frame does, so do those that come close to it, seen from an ordinary frame's
+    `level`. Of a query of several terms it is not known: then all counts that is found (-1).
+    """
+    if len(plan.terms) != 1:
+        return -1.0
+    fit = plan.terms[0].fit
+    return min(fit, level + CLOSE * (nearest - level)) if nearest >= fit else fit
 
 
 def notices(query: Query) -> list[str]:
@@ -301,7 +328,7 @@ def thumbnail_address(film: Film, second: int) -> str:
     return reverse("thumbnail", args=[film.uid, film.searchable_run or film.run, second])
 
 
-def _hit(one: _Found, film: Film, relevance: float, *, more_in_film: bool) -> Hit:
+def _hit(one: _Found, film: Film, relevance: float, *, matches: bool, more_in_film: bool) -> Hit:
     record = one.record
     return Hit(
         film=film.pk,
@@ -317,5 +344,6 @@ def _hit(one: _Found, film: Film, relevance: float, *, more_in_film: bool) -> Hi
         thumbnail=thumbnail_address(film, record.second),
         rate=film.rate,
         line=one.line,
+        matches=matches,
         more_in_film=more_in_film,
     )

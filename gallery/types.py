@@ -243,7 +243,8 @@ class Hit:
 
     `score` is what it was ranked by; `relevance`, 0 to 1, says how it compares with the best that
     this query finds (1) and with an ordinary frame of the library (0). `line` is the dialogue that
-    was found in it. `more_in_film` says that the film has further hits that are not listed.
+    was found in it. `matches` is False when it is merely among the nearest, and hardly what was
+    asked for. `more_in_film` says that the film has further hits that are not listed.
     `thumbnail` is an address on this site; `rate` is frames per second.
     """
 
@@ -260,6 +261,7 @@ class Hit:
     thumbnail: str
     rate: Fraction
     line: Spoken | None = None
+    matches: bool = True
     more_in_film: bool = False
 
     @property
@@ -272,10 +274,13 @@ class Hit:
 class Results:
     """One page of hits, whether there are more, and what the user should know about them.
 
-    `matches` is False when nothing really matches and the hits are merely the nearest.
+    `matches` is False when nothing really matches and the hits are merely the nearest. `rest` is
+    the place on this page, from 0, from which on hits hardly match while those before do; None when
+    it is not on this page.
     """
 
     hits: list[Hit] = field(default_factory=list)
     more: bool = False
     matches: bool = True
+    rest: int | None = None
     notices: list[str] = field(default_factory=list)

@@ -239,10 +239,14 @@ def test_the_keyboard_leads_to_a_playing_scene_and_back(
     soon(lambda: focus(tab).startswith("hit-"))
     tab.keyboard.press("s")
     soon(lambda: set(asked(tab)) == {"frame"})
-    # Esc: to the search box. ?: what keys there are.
+    # Esc: back to the search before. ?: what keys there are.
     soon(lambda: focus(tab).startswith(("similar-", "hit-")))
     tab.keyboard.press("Escape")
+    soon(lambda: "less" in asked(tab))
+    soon(lambda: len(shown(tab)) == 24)
+    tab.keyboard.press("/")
     assert focus(tab) == "q"
+    tab.keyboard.press("Escape")  # empties the box
     tab.keyboard.press("Escape")
     tab.keyboard.press("?")
     expect(tab.locator("#keys")).to_be_visible()

@@ -13,8 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from gallery import glance, weights
+from gallery import glance, search, weights
 from gallery.models import Film, Label, LabelCount
+from gallery.types import Query
 from gallery.views.transcripts import PART
 from tests.lines import SHOT, add_lines
 from tests.test_search import synthetic_film
@@ -265,9 +266,27 @@ def test_hits_can_stand_in_the_order_of_time(page: Client, demo_film: Film) -> N
         re.S,
     )
     assert len(shown) == len(seconds)
-    assert {bool(faint) for faint, _part in shown} == {True, False}
-    # Rounded: 20 % may be either.
-    assert all(bool(faint) == (int(part) < 20) for faint, part in shown if part != "20")
+    faint = [int(part) for is_faint, part in shown if is_faint]
+    clear = [int(part) for is_faint, part in shown if not is_faint]
+    assert 3 <= len(clear) <= 6
+    assert max(faint) <= min(clear)
+    # In order of relevance a heading stands between them, on the page where they meet.
+    before, heading, after = body(response).partition("Weaker matches")
+    assert heading
+    assert before.count('<li class="card"') == len(clear)
+    assert after.count('<li class="card"') == 24 - len(clear)
+    assert "Weaker matches" not in body(page.get("/", {"q": "a dog", "page": 2}))
+
+
+def test_what_hardly_matches_follows_what_is_said(page: Client, demo_film: Film) -> None:
+    """A line that holds the words is the match; the nearest picture is no full one."""
+    found = search.search(Query(words="kings never ask"))
+    assert found.hits[0].line
+    assert (found.hits[0].relevance, found.rest) == (1, 1)
+    assert all(hit.relevance < 1 and not hit.matches for hit in found.hits[1:])
+    nothing = search.search(Query(words="qwertz uiop"))
+    assert (nothing.matches, nothing.rest) == (False, None)
+    assert nothing.hits[0].relevance < 1
 
 
 # --- filters --------------------------------------------------------------------------------------

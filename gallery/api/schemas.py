@@ -172,6 +172,10 @@ class Hit(Schema):
         description="1: as good as the best of this query; 0: like an ordinary frame.",
         examples=[0.93],
     )
+    matches: bool = Field(
+        description="False: merely among the nearest, and hardly what was asked for.",
+        examples=[True],
+    )
     score: float = Field(description="What it was ranked by.", examples=[0.4512])
     line: FoundLine | None = Field(description="What is said in it, if that was found.")
     more_in_film: bool = Field(

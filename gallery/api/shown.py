@@ -144,6 +144,7 @@ class Shower:
             "frame": self.frame_name(film, hit.second, hit.time),
             "scene": self.scene(film, hit.start, hit.end),
             "relevance": hit.relevance,
+            "matches": hit.matches,
             "score": hit.score,
             "line": self._found_line(film, hit.line) if hit.line else None,
             "more_in_film": hit.more_in_film,

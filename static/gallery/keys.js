@@ -66,13 +66,19 @@ function toBox(event) {
   box.select();
 }
 
+// How many searches lie behind this one that were made without leaving the page.
+let searches = 0;
+document.addEventListener("htmx:pushedIntoHistory", () => (searches += 1));
+addEventListener("popstate", () => (searches = Math.max(0, searches - 1)));
+
 function escape(event) {
   const open = $("details.by-picture[open], details.person[open]");
   if (open) {
     open.open = false;
     $("summary", open).focus();
   } else if (event.target.closest(".grid .card") && $("#q")) {
-    toBox(event);
+    if (searches) history.back();
+    else toBox(event);
   } else if (isTyping(event.target)) {
     if (!event.target.value || event.target.type !== "search") event.target.blur();
   }
