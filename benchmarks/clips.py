@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.film import FILM, MOST_PIXELS, truth
-from gallery import cutting, ffmpeg, probing
-from gallery.cutting import Cut
+from gallery.media import cutting, ffmpeg, probing
+from gallery.media.cutting import Cut
 
 SECONDS = 20  # of film
 GRAIN = "scale=1920:1080:flags=bicubic,noise=alls=7:allf=t,format=yuv420p"

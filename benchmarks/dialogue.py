@@ -13,10 +13,10 @@ import redis
 from django.conf import settings
 from django.utils.translation import trans_real
 
-from gallery import wording
-from gallery.index import connect
-from gallery.line_index import HeardLine, LineIndex
-from gallery.line_search import LineSearch
+from gallery.nearest.index import connect
+from gallery.speech import wording
+from gallery.speech.line_index import HeardLine, LineIndex
+from gallery.speech.line_search import LineSearch
 from gallery.types import FrameRecord
 from imgsearch.local.redis_server import running
 

@@ -13,7 +13,7 @@ from benchmarks import film
 from demo.concepts import CONCEPTS
 from demo.pictures import Scene, Thing, draw
 from demo.splits import EVALUATION_SEEDS
-from gallery import encoder, weights
+from gallery.embedding import encoder, weights
 from gallery.types import Picture
 
 WIDE = (860, 360)  # pixels: 2.39:1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery import frames, probing, shots
+from gallery.media import frames, probing, shots
 from gallery.types import Frame, Span
 
 DEMO = Path(__file__).resolve().parent.parent / "demo"

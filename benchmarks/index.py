@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.index import FrameIndex, Kind, connect
+from gallery.nearest.index import FrameIndex, Kind, connect
 from gallery.types import FrameRecord
 from imgsearch.local.redis_server import running
 

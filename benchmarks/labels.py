@@ -39,8 +39,9 @@ def measure() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from gallery import index, label_survey, labelling, relabelling
+    from gallery.labels import label_survey, labelling, relabelling
     from gallery.models import Label
+    from gallery.nearest import index
     from imgsearch.local.redis_server import running
 
     call_command("migrate", verbosity=0)
@@ -78,8 +79,10 @@ def fill() -> None:
     """Films whose frames are noise around the shots' centres; in some shots, near "dog"."""
     from django.utils import timezone
 
-    from gallery import index, storage, vectors, weights
+    from gallery.embedding import weights
+    from gallery.media import storage
     from gallery.models import Film, Shot
+    from gallery.nearest import index, vectors
     from gallery.types import FrameRecord, Look
 
     rng = np.random.default_rng(1)

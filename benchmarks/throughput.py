@@ -11,8 +11,9 @@ from django.conf import settings
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
 
 from benchmarks import film
-from gallery import encoder, frames, ingest, probing, weights
-from gallery.storage import THUMBNAIL_WIDTH, RunFiles
+from gallery.embedding import encoder, ingest, weights
+from gallery.media import frames, probing
+from gallery.media.storage import THUMBNAIL_WIDTH, RunFiles
 from gallery.types import Span
 
 COPIES = 3  # how often the demo film goes through

@@ -20,12 +20,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from gallery import label_admin, pipeline, subtitle_admin, tasks, token_admin  # noqa: F401
+from gallery import tasks
 from gallery.errors import DiskFull
+from gallery.finding.search import thumbnail_address
 from gallery.forms import UploadForm
+from gallery.importing import pipeline
 from gallery.models import Film
-from gallery.search import thumbnail_address
-from gallery.subtitle_admin import SubtitlesInline
+from gallery.staff import subtitle_admin
+from gallery.staff.subtitle_admin import SubtitlesInline
 from gallery.templatetags.scenes import clock, poster
 
 FRAMES_PER_PAGE = 120

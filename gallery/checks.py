@@ -7,8 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from gallery import access, ffmpeg, weights
+from gallery import access
+from gallery.embedding import weights
 from gallery.errors import ModelError
+from gallery.media import ffmpeg
 
 
 @register()

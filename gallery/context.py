@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from gallery import weights
+from gallery.embedding import weights
 from gallery.errors import ModelError
 
 

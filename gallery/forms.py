@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from gallery import pictures
-from gallery.composing import MOST_EXAMPLES
 from gallery.errors import GalleryError, QueryError
+from gallery.finding.composing import MOST_EXAMPLES
 from gallery.models import LAST_YEAR, Film
+from gallery.nearest import pictures
 from gallery.subtitle_forms import SubtitleFiles
 from gallery.types import Example, FrameKey, Mode, Order, Query
 
@@ -53,7 +53,7 @@ def _frame(match: re.Match[str]) -> FrameKey:
 
 
 class SearchForm(forms.Form):
-    """The address of a search: see `gallery.address`."""
+    """The address of a search: see `gallery.finding.address`."""
 
     q = forms.CharField(required=False, strip=True)
     w = forms.FloatField(required=False, min_value=0, max_value=99)

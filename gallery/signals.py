@@ -18,7 +18,7 @@ from gallery.models import Export, Film, Label, Subtitles
 @receiver(post_delete, sender=Film)
 def remove_what_it_had(instance: Film, **_kwargs: Any) -> None:
     """After the deletion is committed. What cannot be removed now, the sweep removes later."""
-    from gallery import pipeline
+    from gallery.importing import pipeline
 
     film = Film(pk=instance.pk, uid=instance.uid, model=instance.model)
 
@@ -34,7 +34,7 @@ def remove_what_it_had(instance: Film, **_kwargs: Any) -> None:
 @receiver(post_delete, sender=Subtitles)
 def remove_its_lines(instance: Subtitles, **_kwargs: Any) -> None:
     """After the deletion is committed: the uploaded file, and the lines in the index."""
-    from gallery import subtitling
+    from gallery.speech import subtitling
 
     number, film_id = instance.pk, instance.film_id
 
@@ -59,7 +59,7 @@ def compute_labels(**_kwargs: Any) -> None:
 @receiver(post_delete, sender=Export)
 def remove_its_files(instance: Export, **_kwargs: Any) -> None:
     """The zip of an export goes once the deletion is committed."""
-    from gallery import exports
+    from gallery.quoting import exports
 
     transaction.on_commit(lambda: exports.remove_files(instance))
 
@@ -69,7 +69,7 @@ def take_boards_along(
     user: AbstractBaseUser, request: HttpRequest | None = None, **_kwargs: Any
 ) -> None:
     """What somebody collected before logging in is theirs now."""
-    from gallery import boards
+    from gallery.quoting import boards
 
     key = request.session.pop(boards.SESSION_NAME, "") if request else ""
     if request and key:

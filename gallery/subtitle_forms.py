@@ -9,9 +9,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from gallery import languages, subtitles
 from gallery.errors import SubtitlesError
 from gallery.models import Subtitles
+from gallery.speech import languages, subtitles
 
 MOST_FILES = 50  # sent at once
 

@@ -9,9 +9,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from gallery import exports, housekeeping, pipeline, relabelling, subtitling
 from gallery.errors import GalleryError
+from gallery.importing import housekeeping, pipeline
+from gallery.labels import relabelling
 from gallery.models import Export, Film, Segment
+from gallery.quoting import exports
+from gallery.speech import subtitling
 from imgsearch.celery import app
 
 log = logging.getLogger(__name__)

@@ -149,7 +149,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search. All of it stands in the address of its page: see `gallery.address`.
+    """A search. All of it stands in the address of its page: see `gallery.finding.address`.
 
     `words` are as typed: one that begins with a minus sign, or "-" and a phrase in quotes, is
     avoided like those in `avoid`. `more` and `less` are hits marked as right or wrong.

@@ -261,7 +261,7 @@ MEDIA_ROOT = Path(env.str("MEDIA_DIR", default=str(VAR_DIR / "media"))).expandus
 # Uploads arrive on the same disk as the media store: filing them is a rename, not a copy.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
-FILE_UPLOAD_HANDLERS = ["gallery.uploads.StreamToDisk"]
+FILE_UPLOAD_HANDLERS = ["gallery.media.uploads.StreamToDisk"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 # Scenes that are played are cut when asked for, at most so many at once, and kept within a limit.

@@ -21,8 +21,9 @@ def _warm_up() -> None:
     """
     from contextlib import suppress
 
-    from gallery import encoder, words
+    from gallery.embedding import encoder
     from gallery.errors import GalleryError
+    from gallery.speech import words
 
     with suppress(GalleryError):
         encoder.current().text("a film")
@@ -38,7 +39,7 @@ def _give_clips_up_in_time() -> None:
     Whoever watches one keeps the worker from ending, until gunicorn kills it; then drafts would
     remain.
     """
-    from gallery import making
+    from gallery.media import making
 
     end_worker = signal.getsignal(signal.SIGTERM)
     if not callable(end_worker) or threading.current_thread() is not threading.main_thread():

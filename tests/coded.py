@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gallery import probing
+from gallery.media import probing
 from gallery.models import Film
 from tests.films import H264, run_ffmpeg
 from tests.importing import add

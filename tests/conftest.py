@@ -22,8 +22,11 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import translation
 
-from gallery import encoder, index, pipeline, subtitling
+from gallery.embedding import encoder
+from gallery.importing import pipeline
 from gallery.models import Film, Line, Shot, Subtitles
+from gallery.nearest import index
+from gallery.speech import subtitling
 from imgsearch.local import redis_server as embedded
 from tests.asking import ada, anybody, bob, counted_anew  # noqa: F401 - fixtures
 from tests.browsing import browser, errors, tab  # noqa: F401 - fixtures

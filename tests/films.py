@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallery import ffmpeg
+from gallery.media import ffmpeg
 
 QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-y")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "24")

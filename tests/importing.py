@@ -7,8 +7,11 @@ import pytest
 import redis
 from django.conf import settings
 
-from gallery import index, pipeline, subtitling, tasks
+from gallery import tasks
+from gallery.importing import pipeline
 from gallery.models import Film, Segment, Shot, Subtitles
+from gallery.nearest import index
+from gallery.speech import subtitling
 from imgsearch.celery import app
 from tests.processes import wait_for
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from gallery import dialogue, weights
+from gallery.embedding import weights
 from gallery.models import Film, Line, Subtitles
+from gallery.speech import dialogue
 from gallery.types import FrameRecord, Spoken
 
 SHOT = 4  # seconds, and frames, of each shot

@@ -15,8 +15,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from gallery import index, uploads
+from gallery.media import uploads
 from gallery.models import Film
+from gallery.nearest import index
 from tests.films import make_film
 from tests.importing import add, import_here, queue_client
 from tests.processes import Web
@@ -164,7 +165,7 @@ def test_a_full_disk_while_filing_is_told(
     """
     import errno
 
-    from gallery import storage
+    from gallery.media import storage
 
     def full(_source: Path, _target: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -210,7 +211,7 @@ def test_progress_asks_for_itself_anew_until_the_end(
     address = f"{LIST}{film.pk}/progress/"
     assert "waiting" in text(staff.get(address))
     assert "every 1s" in text(staff.get(address))
-    from gallery import pipeline
+    from gallery.importing import pipeline
 
     first, *_others = pipeline.probe_film(film.pk)
     pipeline.import_segment(first)

@@ -16,8 +16,9 @@ from django.urls import resolve
 from openapi_spec_validator import validate
 from PIL import Image
 
-from gallery import relabelling, search
+from gallery.finding import search
 from gallery.forms import SearchForm
+from gallery.labels import relabelling
 from gallery.models import Film, Label
 from tests.asking import ROOT, Api, Json, all_pages, jpeg_of, send_picture
 

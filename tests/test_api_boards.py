@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from gallery import exports
 from gallery.models import Board, BoardScene, Export, Film
+from gallery.quoting import exports
 from tests.asking import Api, Json, all_pages
 
 # --- boards ---------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from django.template import engines
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from gallery import boards, housekeeping
-from gallery.boards import Scene, Visitor
+from gallery.importing import housekeeping
 from gallery.models import Board, BoardScene, Film
+from gallery.quoting import boards
+from gallery.quoting.boards import Scene, Visitor
 from gallery.views import boardparts
 
 HTMX = {"HX-Request": "true"}

@@ -3,8 +3,9 @@
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from gallery import label_survey, labelling, ordinary
+from gallery.labels import label_survey, labelling
 from gallery.models import Film, Label
+from gallery.nearest import ordinary
 from tests.browsing import PHONE, log_in
 from tests.processes import Web, Worker, wait_for
 from tests.test_labels import shots_with

@@ -16,11 +16,13 @@ from django.conf import settings as product
 from django.test import Client
 from PIL import Image
 
-from gallery import clips, cutting, ffmpeg, housekeeping, making
 from gallery.errors import ClipBusy, FilmError, QueryError
-from gallery.making import Making, Order, Stream
+from gallery.importing import housekeeping
+from gallery.media import cutting, ffmpeg, making
+from gallery.media.making import Making, Order, Stream
+from gallery.media.storage import shrink_to
 from gallery.models import Film
-from gallery.storage import shrink_to
+from gallery.quoting import clips
 from tests.coded import coded_film, codes, filed
 from tests.films import make_film
 from tests.processes import Web, wait_for

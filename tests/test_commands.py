@@ -12,8 +12,9 @@ import pytest
 import redis
 from django.core.management import CommandError, call_command
 
-from gallery import checks, index
+from gallery import checks
 from gallery.models import Film
+from gallery.nearest import index
 from gallery.templatetags.scenes import clock, span, timecode
 from tests.films import noise
 from tests.importing import queue_client
@@ -184,9 +185,9 @@ def test_an_ffmpeg_that_does_not_run_is_told(
     broken = tmp_path / "ffmpeg"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr("gallery.ffmpeg.binary", lambda: str(broken))
+    monkeypatch.setattr("gallery.media.ffmpeg.binary", lambda: str(broken))
     assert [message.id for message in checks.ffmpeg_runs()] == ["gallery.E001"]
-    monkeypatch.setattr("gallery.ffmpeg.binary", lambda: str(tmp_path / "missing"))
+    monkeypatch.setattr("gallery.media.ffmpeg.binary", lambda: str(tmp_path / "missing"))
     assert [message.id for message in checks.ffmpeg_runs()] == ["gallery.E001"]
     monkeypatch.undo()
     assert checks.ffmpeg_runs() == []

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from django.http import QueryDict
 
-from gallery import composing, pasted
-from gallery.address import address, parameters
+from gallery.finding import composing, pasted
+from gallery.finding.address import address, parameters
 from gallery.forms import SearchForm
 from gallery.models import Film
 from gallery.types import Example, Mode, Order, Query

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from gallery import cutting, ffmpeg, probing
-from gallery.cutting import Cut
-from gallery.decoding import read_ppm
+from gallery.media import cutting, ffmpeg, probing
+from gallery.media.cutting import Cut
+from gallery.media.decoding import read_ppm
 from gallery.types import Probe
 from tests.coded import beeps, coded_film, codes, lengths
 from tests.films import H264, make_film, presentation_times, run_ffmpeg, scenes

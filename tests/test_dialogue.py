@@ -6,8 +6,8 @@ import time
 import pytest
 import redis
 
-from gallery import dialogue
 from gallery.models import Film
+from gallery.speech import dialogue
 from tests.importing import DEMO
 from tests.lines import SHOT, found, marked, spoken_film, texts
 

@@ -12,14 +12,16 @@ import pytest
 import redis
 from django.core.management import call_command
 
-from gallery import dialogue, housekeeping, index, line_index, server, subtitling
 from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
-from gallery.hearing import Hearing
-from gallery.line_index import HeardLine, LineIndex
-from gallery.line_search import LineSearch
+from gallery.importing import housekeeping
 from gallery.models import Film, Subtitles
+from gallery.nearest import index, server
+from gallery.speech import dialogue, line_index, subtitling
+from gallery.speech.hearing import Hearing
+from gallery.speech.line_index import HeardLine, LineIndex
+from gallery.speech.line_search import LineSearch
+from gallery.speech.wording import understood
 from gallery.types import FrameRecord, Look
-from gallery.wording import understood
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.films import scenes

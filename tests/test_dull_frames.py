@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from gallery import index, pipeline, search
+from gallery.finding import search
+from gallery.importing import pipeline
+from gallery.media.storage import COLUMNS
 from gallery.models import Film, Shot
-from gallery.storage import COLUMNS
+from gallery.nearest import index
 from gallery.templatetags.scenes import poster
 from gallery.types import Example, Query, Scope
 from tests.cards import BLACK, SCOPE, WHITE, Style, rolling, two_columns

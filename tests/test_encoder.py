@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 from transformers import AutoModel, AutoTokenizer, CLIPModel, CLIPProcessor
 
-from gallery import encoder, weights
-from gallery.encoder import EDGES, Encoder, squares
+from gallery.embedding import encoder, weights
+from gallery.embedding.encoder import EDGES, Encoder, squares
 from gallery.errors import ModelError, QueryError
 from tests.films import noise
 from tests.networks import clip_like_openai, tiny_chinese_clip, tiny_clip, tiny_siglip

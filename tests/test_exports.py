@@ -18,9 +18,11 @@ from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
 
-from gallery import boards, exports, housekeeping, tasks
-from gallery.boards import Scene, Visitor
+from gallery import tasks
+from gallery.importing import housekeeping
 from gallery.models import Board, Export, Film
+from gallery.quoting import boards, exports
+from gallery.quoting.boards import Scene, Visitor
 from tests.films import all_frames, make_film
 from tests.importing import queue_client
 from tests.processes import Worker, free_port, manage, wait_for

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallery import decoding, ffmpeg, pipeline, probing
 from gallery.errors import FilmError
+from gallery.importing import pipeline
+from gallery.media import decoding, ffmpeg, probing
 from gallery.types import Picture, Probe, Span
 from tests.films import (
     H264,

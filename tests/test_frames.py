@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gallery import ffmpeg, frames, probing
 from gallery.errors import FilmError
+from gallery.media import ffmpeg, frames, probing
 from gallery.types import Frame, Probe, Span
 
 PIXELS = 8192 * 4320

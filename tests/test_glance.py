@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallery import barcode, drawing, glance, index, search, weights
+from gallery.embedding import weights
 from gallery.errors import QueryError
+from gallery.finding import barcode, drawing, glance, search
+from gallery.media.storage import LOOK, SegmentData
 from gallery.models import Film
-from gallery.storage import LOOK, SegmentData
+from gallery.nearest import index
 from gallery.types import Example, FrameRecord, Look, Mode, Query
 from tests.films import scenes
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import redis
 
-from gallery import index, ranking, server
 from gallery.errors import (
     IndexMissing,
     IndexUnavailable,
@@ -20,7 +19,9 @@ from gallery.errors import (
     ModelError,
     NoSearchCommands,
 )
-from gallery.index import FrameIndex, Kind
+from gallery.finding import ranking
+from gallery.nearest import index, server
+from gallery.nearest.index import FrameIndex, Kind
 from gallery.types import FrameRecord, Scope, Vectors
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url

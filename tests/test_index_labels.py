@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import redis
 
-from gallery import index
 from gallery.errors import IndexUnavailable
-from gallery.index import FrameIndex
+from gallery.nearest import index
+from gallery.nearest.index import FrameIndex
 from gallery.types import Look, Scope
 from tests.test_index import WIDTH, random_vectors, records
 

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallery import ingest, storage
-from gallery.shots import shot_of, shots_from_cuts
-from gallery.storage import SegmentData
+from gallery.embedding import ingest
+from gallery.media import storage
+from gallery.media.shots import shot_of, shots_from_cuts
+from gallery.media.storage import SegmentData
 from gallery.types import Frame, FrameRecord, Look, Picture, Shot, Vectors
 from tests.cards import WIDE, Style, two_columns
 from tests.films import noise

@@ -10,8 +10,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from gallery import index, label_survey, labelling, ordinary, relabelling
+from gallery.labels import label_survey, labelling, relabelling
 from gallery.models import Film, Label
+from gallery.nearest import index, ordinary
 from tests.importing import queue_client
 
 pytestmark = pytest.mark.django_db(transaction=True)

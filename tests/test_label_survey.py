@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from gallery import index, label_survey
-from gallery.label_survey import Scored, Survey
+from gallery.labels import label_survey
+from gallery.labels.label_survey import Scored, Survey
 from gallery.models import Film, Shot
+from gallery.nearest import index
 from gallery.types import FrameRecord
 from tests.test_labels import _sampled_anew, look_at  # noqa: F401 - a fixture
 

@@ -14,11 +14,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gallery import index, ingest, label_survey, labelling, ordinary, pipeline, relabelling, weights
-from gallery.encoder import Encoder
+from gallery.embedding import ingest, weights
+from gallery.embedding.encoder import Encoder
 from gallery.errors import GalleryError
-from gallery.label_survey import Survey
+from gallery.importing import pipeline
+from gallery.labels import label_survey, labelling, relabelling
+from gallery.labels.label_survey import Survey
 from gallery.models import Film, Label, LabelCount
+from gallery.nearest import index, ordinary
 from gallery.types import Look, Scope
 from tests.films import moving_scenes, run_ffmpeg
 from tests.importing import DEMO, add, import_here

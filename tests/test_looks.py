@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from gallery import decoding, probing
-from gallery.lettering import is_lettering
-from gallery.looks import look_of
-from gallery.parts import bridged, parts_of, runs_of
+from gallery.media import decoding, probing
+from gallery.media.lettering import is_lettering
+from gallery.media.looks import look_of
+from gallery.media.parts import bridged, parts_of, runs_of
 from gallery.types import Look, Picture, Span
 from tests.cards import (
     CHINESE_FONTS,

@@ -10,9 +10,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from gallery import pictures, weights
+from gallery.embedding import weights
 from gallery.errors import DiskFull
 from gallery.models import Board, BoardScene, Film
+from gallery.nearest import pictures
 from tests.asking import ROOT, Api
 from tests.films import noise
 

@@ -16,10 +16,15 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from gallery import housekeeping, index, pipeline, search, storage, subtitling, weights
+from gallery.embedding import weights
 from gallery.errors import QueryError
+from gallery.finding import search
+from gallery.importing import housekeeping, pipeline
+from gallery.media import storage
+from gallery.media.storage import FilmFiles, RunFiles
 from gallery.models import Film, Segment
-from gallery.storage import FilmFiles, RunFiles
+from gallery.nearest import index
+from gallery.speech import subtitling
 from gallery.types import Example, Picture, Query, Span
 from tests.films import make_film, moving_scenes
 from tests.importing import (

@@ -11,11 +11,12 @@ import redis
 from django.http import QueryDict
 from django.utils.http import urlencode
 
-from gallery import index, ordinary, ranking, search, vectors
-from gallery.address import address, parameters
 from gallery.errors import QueryError
+from gallery.finding import ranking, search
+from gallery.finding.address import address, parameters
 from gallery.forms import SearchForm
 from gallery.models import Film
+from gallery.nearest import index, ordinary, vectors
 from gallery.types import Example, Hit, Mode, Order, ProbeKind, Query
 from tests.importing import DEMO
 from tests.test_search import synthetic_film

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from gallery import spans
 from gallery.models import Film, Shot
+from gallery.quoting import spans
 from gallery.types import Mode
 
 

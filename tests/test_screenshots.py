@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from gallery import borders, encoder, ffmpeg, index, pictures, search
+from gallery.embedding import encoder
+from gallery.finding import search
+from gallery.media import borders, ffmpeg
 from gallery.models import Film
+from gallery.nearest import index, pictures
 from gallery.types import Example, Hit, Picture, Query
 from tests.importing import DEMO
 

@@ -12,9 +12,11 @@ import pytest
 import redis
 from PIL import Image
 
-from gallery import encoder, index, pictures, search, vectors, weights
+from gallery.embedding import encoder, weights
 from gallery.errors import IndexUnavailable, QueryError
+from gallery.finding import search
 from gallery.models import Film
+from gallery.nearest import index, pictures, vectors
 from gallery.types import Example, FrameRecord, Hit, Query
 from tests.films import noise
 from tests.importing import DEMO

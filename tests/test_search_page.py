@@ -13,7 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from gallery import glance, search, weights
+from gallery.embedding import weights
+from gallery.finding import glance, search
 from gallery.models import Film, Label, LabelCount
 from gallery.types import Query
 from gallery.views.transcripts import PART

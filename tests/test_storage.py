@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gallery import storage
 from gallery.errors import DiskFull
-from gallery.storage import FilmFiles, RunFiles, SegmentData
+from gallery.media import storage
+from gallery.media.storage import FilmFiles, RunFiles, SegmentData
 from gallery.types import Look
 from tests.films import noise
 

@@ -14,9 +14,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from gallery import dialogue, storage, subtitling, uploads
+from gallery.media import storage, uploads
 from gallery.models import Film, Line, Subtitles
-from gallery.subtitles import read
+from gallery.speech import dialogue, subtitling
+from gallery.speech.subtitles import read
 from tests.importing import DEMO, add, import_here
 from tests.lines import texts
 from tests.test_subtitles import SRT, VTT, srt

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gallery import languages, subtitles
 from gallery.errors import SubtitlesError
-from gallery.subtitles import Cue, read
+from gallery.speech import languages, subtitles
+from gallery.speech.subtitles import Cue, read
 from tests.importing import DEMO
 
 SRT = """1

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 from opentimelineio import opentime
 
-from gallery.timecodes import Clock, timecode
+from gallery.media.timecodes import Clock, timecode
 from gallery.types import Probe
 
 FILM = Fraction(24000, 1001)

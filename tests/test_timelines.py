@@ -10,9 +10,9 @@ import opentimelineio as otio
 import pytest
 
 from gallery.models import Film
-from gallery.naming import file_name
-from gallery.tables import MARK, csv_table
-from gallery.timelines import Cut, edit_lists, otio_timeline, standard_rate
+from gallery.quoting.naming import file_name
+from gallery.quoting.tables import MARK, csv_table
+from gallery.quoting.timelines import Cut, edit_lists, otio_timeline, standard_rate
 
 RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60"]
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from gallery import dialogue, housekeeping, pipeline, subtitling, tracks
 from gallery.errors import FilmError, LostClaim
+from gallery.importing import housekeeping, pipeline
 from gallery.models import Film, Subtitles
+from gallery.speech import dialogue, subtitling, tracks
 from tests.films import H264, make_film, run_ffmpeg
 from tests.importing import add, assert_complete, import_here, ready, upload
 from tests.lines import found, texts
@@ -155,7 +156,7 @@ def test_reading_takes_no_longer_than_it_may(
     slow = tmp_path / "ffmpeg"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
-    monkeypatch.setattr("gallery.ffmpeg.binary", lambda: str(slow))
+    monkeypatch.setattr("gallery.media.ffmpeg.binary", lambda: str(slow))
     monkeypatch.setattr(tracks, "KEEP_EVERY", 0.05)
     monkeypatch.setattr(tracks, "READ_LIMIT", 0.3)
     kept: list[int] = []

@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from gallery import index, pictures
 from gallery.models import Film
+from gallery.nearest import index, pictures
 from tests.films import noise
 from tests.processes import Web, free_port
 from tests.test_search import broken_pictures, english_model, synthetic_film

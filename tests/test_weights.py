@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from gallery import weights
+from gallery.embedding import weights
 from gallery.errors import ModelError
 from tests.hub import serving_hub, silent_hub
 from tests.networks import tiny_clip

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import redis
 
-from gallery import index, pipeline, search, tasks, weights
+from gallery import tasks
+from gallery.embedding import weights
+from gallery.finding import search
+from gallery.importing import pipeline
+from gallery.importing.progress import progress_of
 from gallery.models import Film, Segment
-from gallery.progress import progress_of
+from gallery.nearest import index
 from gallery.types import Example, Query
 from tests.films import make_film, moving_scenes, run_ffmpeg
 from tests.importing import (

@@ -8,15 +8,16 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Body, Query, Router, Status
 
-from gallery import access, boards, exports, tasks
+from gallery import access, tasks
 from gallery.api import schemas
 from gallery.api.errors import ApiError
 from gallery.api.guard import ANYBODY, TOKEN
 from gallery.api.paging import Page, Paging, paged
 from gallery.api.refusals import refusals
 from gallery.api.shown import Shower, Shown
-from gallery.boards import Scene, Visitor, scene_address
 from gallery.models import Board, BoardScene, Export
+from gallery.quoting import boards, exports
+from gallery.quoting.boards import Scene, Visitor, scene_address
 
 router = Router(tags=["Boards"])
 

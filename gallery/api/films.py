@@ -6,15 +6,15 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router
 
-from gallery import glance
 from gallery.api import schemas
 from gallery.api.finding import Asked, Year, query_of
 from gallery.api.guard import ANYBODY
 from gallery.api.paging import Page, Paging, paged
 from gallery.api.refusals import refusals
 from gallery.api.shown import Shower, films_to_show
-from gallery.library import searchable
+from gallery.finding import glance
 from gallery.models import Film, Line
+from gallery.nearest.library import searchable
 
 router = Router(tags=["Films"])
 

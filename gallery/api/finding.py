@@ -8,17 +8,18 @@ from ninja import Field, File, Query, Router, Schema, Status
 from ninja.files import UploadedFile
 from pydantic import BeforeValidator
 
-from gallery import pasted, pictures, search
 from gallery import types as kinds
-from gallery.address import address
 from gallery.api import schemas
 from gallery.api.errors import ApiError
 from gallery.api.guard import ANYBODY
 from gallery.api.paging import MOST, USUAL, around
 from gallery.api.refusals import refusals
 from gallery.api.shown import Shower
+from gallery.finding import pasted, search
+from gallery.finding.address import address
 from gallery.forms import MOST_CHOSEN, MOST_PAGES, PictureForm, SearchForm
 from gallery.models import LAST_YEAR
+from gallery.nearest import pictures
 from gallery.types import Example
 
 router = Router(tags=["Search"])

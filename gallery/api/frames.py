@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from django.http import Http404, HttpRequest
 from ninja import Field, Query, Router, Schema
 
-from gallery import clips, index, search
 from gallery.api import schemas
 from gallery.api.films import film_of
 from gallery.api.guard import ANYBODY
 from gallery.api.paging import MOST
 from gallery.api.refusals import refusals
 from gallery.api.shown import Shower
+from gallery.finding import search
 from gallery.models import Film, Shot
+from gallery.nearest import index
+from gallery.quoting import clips
 
 router = Router(tags=["Frames and scenes"])
 SIMILAR = 12

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from ninja import Field, Schema
 from pydantic import AfterValidator, StringConstraints
 
-from gallery.boardforms import MOST_SECONDS
+from gallery.quoting.boardforms import MOST_SECONDS
 
 
 def _address(example: str) -> Any:

@@ -5,11 +5,13 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
-from gallery import access, labelling, weights
+from gallery import access
 from gallery.api import schemas
 from gallery.api.finding import Ids, Year
 from gallery.api.guard import ANYBODY
 from gallery.api.refusals import refusals
+from gallery.embedding import weights
+from gallery.labels import labelling
 
 router = Router()
 

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from gallery import access, clips
+from gallery import access
 from gallery import models as rows
+from gallery.finding.search import thumbnail_address
 from gallery.models import Film, FilmQuerySet
-from gallery.search import thumbnail_address
+from gallery.quoting import clips
 from gallery.types import Hit, Spoken
 
 Shown = dict[str, Any]

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from gallery.storage import FilmFiles
-from gallery.timecodes import Clock
+from gallery.media.storage import FilmFiles
+from gallery.media.timecodes import Clock
 from gallery.types import Probe, Span
 
 FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first moving pictures; a typing error
@@ -65,7 +65,7 @@ class Film(models.Model):
     last finished run answer until those of the new one replace them.
 
     `labelled_as` names the labels that its frames in the index carry, `labelled` since when: see
-    `gallery.labelling`.
+    `gallery.labels.labelling`.
     """
 
     class State(models.TextChoices):

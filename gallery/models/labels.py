@@ -11,9 +11,9 @@ from gallery.models.films import Film
 class Label(models.Model):
     """A name, the prompts that describe it, and the score from which a shot carries it.
 
-    `scale` says how scores are measured, see `gallery.labelling.Scale`; empty until there was a
-    film to measure it with. `model` is the fingerprint of the model with which the threshold was
-    chosen.
+    `scale` says how scores are measured, see `gallery.labels.labelling.Scale`; empty until there
+    was a film to measure it with. `model` is the fingerprint of the model with which the threshold
+    was chosen.
 
     `applied` is when it was last computed for all films with the values it has now; until then
     (None) a worker is on its way, and the index shows what was computed before.

@@ -10,10 +10,10 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from gallery import boards
-from gallery.boards import Scene
 from gallery.models import Board, BoardScene
-from gallery.timelines import frames_of
+from gallery.quoting import boards
+from gallery.quoting.boards import Scene
+from gallery.quoting.timelines import frames_of
 
 register = template.Library()
 register.filter("scene_address", boards.scene_address)

@@ -7,8 +7,8 @@ from django.template.context import RequestContext
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from gallery import composing
-from gallery.address import address, parameters
+from gallery.finding import composing
+from gallery.finding.address import address, parameters
 from gallery.types import Hit, Query
 
 register = template.Library()

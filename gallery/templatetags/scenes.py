@@ -6,10 +6,10 @@ from django import template
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from gallery.finding.search import thumbnail_address
+from gallery.importing.progress import Progress, progress_of
+from gallery.media.timecodes import timecode as of_rate
 from gallery.models import Film
-from gallery.progress import Progress, progress_of
-from gallery.search import thumbnail_address
-from gallery.timecodes import timecode as of_rate
 
 register = template.Library()
 

@@ -10,12 +10,13 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from gallery import composing, labelling
-from gallery.address import address, parameters
-from gallery.labelling import Tally
-from gallery.library import searchable
+from gallery.finding import composing
+from gallery.finding.address import address, parameters
+from gallery.finding.search import thumbnail_address
+from gallery.labels import labelling
+from gallery.labels.labelling import Tally
 from gallery.models import Film, Label, Subtitles
-from gallery.search import thumbnail_address
+from gallery.nearest.library import searchable
 from gallery.types import Example, FrameKey, Mode, Order, ProbeKind, Query
 
 Place = Callable[[Query], str]

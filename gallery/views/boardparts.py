@@ -7,8 +7,8 @@ from django.db.models import Count, F, FloatField, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from gallery import boards
 from gallery.models import Board
+from gallery.quoting import boards
 
 SCENES_PER_PAGE = 200
 

@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from gallery import boards, exports
-from gallery.boardforms import NameForm, NoteForm, PlaceForm
 from gallery.errors import BoardError
 from gallery.models import Board, BoardScene
+from gallery.quoting import boards, exports
+from gallery.quoting.boardforms import NameForm, NoteForm, PlaceForm
 from gallery.views.boardparts import address_of, facts_of, own_board, scenes_of, scenes_part
 from gallery.views.common import BY_HTMX
 from gallery.views.exports import about, about_lists

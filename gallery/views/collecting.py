@@ -14,11 +14,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery import boards
-from gallery.boardforms import NameForm, SceneForm
-from gallery.boards import Scene, Visitor
 from gallery.errors import BoardError
 from gallery.models import Board, BoardScene
+from gallery.quoting import boards
+from gallery.quoting.boardforms import NameForm, SceneForm
+from gallery.quoting.boards import Scene, Visitor
 from gallery.templatetags.boards import choose_address, fields_of, span_name
 from gallery.views.boardparts import own_board, scenes_part
 from gallery.views.common import BY_HTMX, film_or_404

@@ -6,8 +6,8 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from gallery.models import Subtitles
-from gallery.naming import file_name
-from gallery.subtitles import Cue, webvtt
+from gallery.quoting.naming import file_name
+from gallery.speech.subtitles import Cue, webvtt
 
 
 @require_safe

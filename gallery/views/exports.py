@@ -11,14 +11,15 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery import access, boards, exports, tasks
-from gallery.boards import scene_address
+from gallery import access, tasks
 from gallery.errors import BoardError
 from gallery.models import Board, Export, Film
-from gallery.naming import file_name
+from gallery.quoting import boards, exports
+from gallery.quoting.boards import scene_address
+from gallery.quoting.naming import file_name
+from gallery.quoting.tables import csv_table
+from gallery.quoting.timelines import Cut, counting_of, edit_lists, otio_timeline
 from gallery.sending import send_file
-from gallery.tables import csv_table
-from gallery.timelines import Cut, counting_of, edit_lists, otio_timeline
 from gallery.views.boardparts import own_board
 
 CSV = "text/csv; charset=utf-8"

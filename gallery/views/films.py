@@ -12,13 +12,14 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 
-from gallery import barcode as barcodes
-from gallery import glance, library, pasted
-from gallery.address import address
 from gallery.errors import GalleryError, status_of
+from gallery.finding import barcode as barcodes
+from gallery.finding import glance, pasted
+from gallery.finding.address import address
+from gallery.finding.glance import Curve
 from gallery.forms import SearchForm
-from gallery.glance import Curve
 from gallery.models import Film, FilmQuerySet
+from gallery.nearest import library
 from gallery.types import Query
 from gallery.views.asked import Asked, Choice, in_film
 from gallery.views.common import FOR_EVER, film_or_404, jpeg

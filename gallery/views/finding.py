@@ -8,11 +8,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from gallery import composing, library, pasted, pictures, search
-from gallery.address import address
 from gallery.errors import GalleryError, status_of
+from gallery.finding import composing, pasted, search
+from gallery.finding.address import address
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
 from gallery.models import Film
+from gallery.nearest import library, pictures
 from gallery.types import Example, Query
 from gallery.views.asked import Asked, in_film
 from gallery.views.common import FOR_EVER, jpeg

@@ -6,10 +6,10 @@ from functools import cached_property
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from gallery import drawing
-from gallery.address import parameters
-from gallery.drawing import Stretch
-from gallery.glance import Curve, Peak
+from gallery.finding import drawing
+from gallery.finding.address import parameters
+from gallery.finding.drawing import Stretch
+from gallery.finding.glance import Curve, Peak
 from gallery.models import Film
 from gallery.types import Query
 from gallery.views.common import nearest_frame

@@ -15,11 +15,13 @@ from django.http import (
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from gallery import access, clips, making
+from gallery import access
 from gallery.errors import ClipBusy, GalleryError
-from gallery.making import Making, Order, Stream
+from gallery.media import making
+from gallery.media.making import Making, Order, Stream
 from gallery.models import Film
-from gallery.naming import file_name
+from gallery.quoting import clips
+from gallery.quoting.naming import file_name
 from gallery.sending import PART, is_gone, send_file
 from gallery.views.common import film_or_404
 

@@ -12,13 +12,18 @@ from django.utils.cache import patch_cache_control
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_safe
 
-from gallery import access, clips, decoding, dialogue, index, search, spans
-from gallery.address import address, parameters
+from gallery import access
 from gallery.errors import GalleryError, QueryError
+from gallery.finding import search
+from gallery.finding.address import address, parameters
 from gallery.forms import SearchForm
+from gallery.media import decoding
+from gallery.media.storage import STILL_QUALITY, save_jpeg
 from gallery.models import Film, Shot
-from gallery.spans import Chosen
-from gallery.storage import STILL_QUALITY, save_jpeg
+from gallery.nearest import index
+from gallery.quoting import clips, spans
+from gallery.quoting.spans import Chosen
+from gallery.speech import dialogue
 from gallery.types import FrameKey, Mode, Query
 from gallery.views.asked import Asked
 from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, film_or_404, jpeg

@@ -8,9 +8,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from gallery import index
 from gallery.errors import GalleryError
 from gallery.models import Film
+from gallery.nearest import index
 
 
 @require_safe

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from gallery import dialogue
-from gallery.address import parameters
 from gallery.errors import GalleryError
+from gallery.finding.address import parameters
 from gallery.models import Film, Line, Subtitles
+from gallery.speech import dialogue
 from gallery.types import Mode, Query, Spoken
 from gallery.views.asked import Choice
 from gallery.views.common import nearest_frame

@@ -12,8 +12,8 @@ from django.db.models.functions import Length
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from gallery.library import searchable
 from gallery.models import Film, Line, Shot
+from gallery.nearest.library import searchable
 
 NEWEST = 12  # films
 ON_THE_WALL = 24  # frames to begin with

@@ -135,7 +135,7 @@ def demo_title(here: Installation) -> str:
 
 def model_in_words() -> str:
     """Which model answers the searches."""
-    from gallery.weights import current
+    from gallery.embedding.weights import current
 
     model = current()
     if model.is_demo:

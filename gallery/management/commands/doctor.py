@@ -9,9 +9,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gallery import dialogue, encoder, ffmpeg, index, library, server
+from gallery.embedding import encoder
 from gallery.errors import GalleryError, IndexMissing
+from gallery.media import ffmpeg
 from gallery.models import Film, Subtitles
+from gallery.nearest import index, library, server
+from gallery.speech import dialogue
 from imgsearch.celery import app
 
 WORKER_PATIENCE = 2.0  # seconds

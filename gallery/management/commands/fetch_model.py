@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gallery import weights
+from gallery.embedding import weights
 from gallery.errors import ModelError
 
 

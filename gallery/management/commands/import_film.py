@@ -9,10 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from gallery import languages, pipeline, subtitles, subtitling, tasks
+from gallery import tasks
 from gallery.errors import GalleryError
+from gallery.importing import pipeline
+from gallery.importing.progress import Progress, progress_of
 from gallery.models import Film
-from gallery.progress import Progress, progress_of
+from gallery.speech import languages, subtitles, subtitling
 
 POLL = 0.5  # seconds between two looks at the progress
 LINE_EVERY = 10.0  # seconds between two lines where there is no terminal

@@ -5,8 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from gallery import dialogue, index, library, pipeline
 from gallery.errors import GalleryError
+from gallery.importing import pipeline
+from gallery.nearest import index, library
+from gallery.speech import dialogue
 
 
 class Command(BaseCommand):

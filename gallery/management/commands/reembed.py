@@ -4,7 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from gallery import pipeline, tasks, weights
+from gallery import tasks
+from gallery.embedding import weights
+from gallery.importing import pipeline
 from gallery.models import Film
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from gallery import pictures, search
 from gallery.errors import GalleryError
+from gallery.finding import search
+from gallery.nearest import pictures
 from gallery.templatetags.scenes import timecode
 from gallery.types import Example, Hit, Mode, Query
 

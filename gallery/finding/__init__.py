@@ -1,0 +1,1 @@
+"""Searching: a query and its address, its hits, and a film at a glance."""

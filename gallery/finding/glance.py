@@ -1,0 +1,148 @@
+"""A film at a glance: how relevant a query finds each moment of it, from its stored vectors.
+
+The measure is the search's own, so a curve and the hits beside it agree.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gallery.embedding import ingest
+from gallery.finding import search
+from gallery.media.storage import FilmFiles
+from gallery.models import Film
+from gallery.types import FrameRecord, Look, Query, Results, Spoken
+
+POINTS = 1000  # of a curve, at the most: more than a window has pixels to tell them apart
+PEAKS = 8  # at the most
+APART = 1 / 30  # of the film: peaks nearer to each other are one
+LEAST = 0.4  # relevance of a peak
+FILMS_KEPT = 4  # whose vectors are kept at hand: 11 MB for three hours
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A moment that stands out: its frame, and the line that was found over it."""
+
+    record: FrameRecord
+    relevance: float
+    line: Spoken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How relevant a film is to a query, from its beginning to its end.
+
+    `seconds` int32 (n,), the frames that stand for the points; `times` float64 (n,), when they are
+    shown (seconds); `relevance` float32 (n,), each in 0..1. `lines` are those in which the words
+    are said, in time order. `results` are the hits in this film, `peaks` in time order.
+    """
+
+    seconds: NDArray[np.int32]
+    times: NDArray[np.float64]
+    relevance: NDArray[np.float32]
+    peaks: tuple[Peak, ...]
+    lines: tuple[Spoken, ...]
+    results: Results
+
+
+@dataclass(frozen=True, slots=True)
+class _Footage:
+    """A film's frames in time order: `vectors` has shape (n, width), float16, unit rows."""
+
+    records: tuple[FrameRecord, ...]
+    seconds: NDArray[np.int32]
+    times: NDArray[np.float64]
+    vectors: NDArray[np.float16]
+    offered: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=FILMS_KEPT)
+def _footage(film: int, uid: str, run: int, duration: float) -> _Footage:
+    data = FilmFiles(uid).run(run).load()
+    records, _shots = ingest.records(film, data, duration)
+    offered = np.array([record.look is Look.PICTURE for record in records], bool)
+    return _Footage(tuple(records), data.seconds, data.times, data.vectors, offered)
+
+
+def curve(film: Film, query: Query, hits: int = 12) -> Curve:
+    """How relevant `film` is to a query over its whole length, and its best `hits`.
+
+    Raises QueryError and IndexUnavailable as the search does, and FileNotFoundError when the film's
+    vectors are gone from the media store.
+    """
+    here = replace(query, films=(film.pk,), page=1, page_size=hits)
+    results = search.search(here)
+    plan = search.planned(here)
+    footage = _footage(film.pk, film.uid, film.searchable_run or film.run, film.duration)
+    lines = search.spoken(plan, {film.pk: film})
+    if plan.vector is not None and results.matches:
+        lines = [line for line in lines if line.complete]  # as the search tells them
+    relevance = _heard(_seen(footage, plan), footage, lines)
+    points = _points(relevance)
+    return Curve(
+        footage.seconds[points],
+        footage.times[points],
+        relevance[points],
+        tuple(_peaks(footage, relevance, lines, film.duration)),
+        tuple(sorted(lines, key=lambda line: line.start)),
+        results,
+    )
+
+
+def _seen(footage: _Footage, plan: search.Plan) -> NDArray[np.float32]:
+    """How relevant the pictures are; blank ones and credits are not, they are never offered."""
+    found = np.zeros(len(footage.records), np.float32)
+    if plan.vector is None or not len(found):
+        return found
+    cosines = footage.vectors.astype(np.float32) @ plan.vector
+    offered = footage.offered if not plan.scope.dull else np.ones_like(footage.offered)
+    ordinary = plan.ordinary.level(plan.vector)[0]
+    best = float(cosines[offered].max(initial=-1.0))
+    if best > ordinary:
+        found[offered] = np.clip((cosines[offered] - ordinary) / (best - ordinary), 0.0, 1.0)
+    return found
+
+
+def _heard(
+    seen: NDArray[np.float32], footage: _Footage, lines: list[Spoken]
+) -> NDArray[np.float32]:
+    """The same with what is said: a line counts for as long as it is shown."""
+    found = seen.copy()
+    for line in lines:
+        over = (footage.times >= line.start) & (footage.times < line.end)
+        over |= footage.seconds == line.record.second
+        found[over] = np.maximum(found[over], search.relevance(None, line, 0.0, 1.0))
+    return found
+
+
+def _points(relevance: NDArray[np.float32]) -> NDArray[np.intp]:
+    """At most POINTS of the frames, in order: of each stretch the most relevant one."""
+    count = len(relevance)
+    if count <= POINTS:
+        return np.arange(count)
+    edges = np.linspace(0, count, POINTS + 1).astype(int)
+    best = [a + int(relevance[a:b].argmax()) for a, b in pairwise(edges)]
+    return np.array(best, np.intp)
+
+
+def _peaks(
+    footage: _Footage, relevance: NDArray[np.float32], lines: list[Spoken], duration: float
+) -> list[Peak]:
+    """The moments that stand out, one of a shot and apart from each other, in time order."""
+    over = {line.record.shot: line for line in reversed(lines)}
+    shots: set[int] = set()
+    found: list[Peak] = []
+    for at in np.argsort(-relevance, kind="stable").tolist():
+        record = footage.records[at]
+        if relevance[at] < LEAST or len(found) == PEAKS:
+            break
+        if record.shot in shots:
+            continue
+        shots.add(record.shot)
+        if all(abs(record.time - peak.record.time) >= duration * APART for peak in found):
+            found.append(Peak(record, float(relevance[at]), over.get(record.shot)))
+    return sorted(found, key=lambda peak: peak.record.time)

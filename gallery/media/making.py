@@ -1,0 +1,325 @@
+"""Files that FFmpeg makes while somebody waits: each once, few at a time, ended when unwanted.
+
+A making runs in a thread of its own. Whoever waits for it joins and leaves it; when the last has
+left before it is done, FFmpeg is ended and nothing remains, nor when the process is told to end. A
+file is in its place when it is whole and not before; what a killed server leaves lies among the
+drafts, which are swept away.
+"""
+
+import atexit
+import logging
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from gallery.errors import ClipBusy, DiskFull, FilmError, GalleryError
+from gallery.media import ffmpeg
+from gallery.media.storage import drafts, shrink_to, telling_full_disk
+from gallery.media.turns import turn
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 20.0  # seconds that a making waits for its turn, unless its order says otherwise
+MOST_WAITING = 6  # makings that wait for a turn: a web server has few threads
+ENDING = 5.0  # seconds at most in which all makings end when the process does
+CHUNK = 1 << 16
+_DONE_UNTIL = re.compile(rb"out_time_us=(\d+)")
+_FRAMES = re.compile(rb"frame= *(\d+)")
+
+Nobody = Callable[[], bool]
+"""Whether the one who waits has gone away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made: the file `path`, by FFmpeg with `arguments(draft)`.
+
+    It `streams` to its standard output, or else writes the draft by itself. `seconds` is how long
+    the clip is, for progress; `limit` is seconds of wall clock; with fewer than `frames` pictures
+    it is not what was asked for. `finish(draft, whole)` makes what is kept of the draft. See
+    `turns` for `patience` (seconds) and `hurried`.
+    """
+
+    path: Path
+    arguments: Callable[[Path], list[str]]
+    seconds: float
+    limit: float
+    frames: int = 0
+    streams: bool = False
+    patience: float = PATIENCE
+    hurried: bool = False
+    finish: Callable[[Path, Path], None] | None = None
+
+
+class Making:
+    """One order under way."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.error: GalleryError | None = None
+        self.done = False
+        self.part = 0.0  # of the clip, 0 to 1
+        self.begun: float | None = None
+        self.readers = 0
+        self._news = threading.Condition()
+        self._unwanted = threading.Event()
+        self._language = translation.get_language()
+        self._process: ffmpeg.Process | None = None
+        self._stream: IO[bytes] | None = None
+        self._written = 0
+        self._frames = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, well or not."""
+        return self.done or self.error is not None
+
+    @property
+    def left(self) -> float | None:
+        """About how many seconds it still takes; None as long as nobody can say."""
+        if self.begun is None or self.part < 0.02:
+            return None
+        return (time.monotonic() - self.begun) * (1 - self.part) / self.part
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, or so many seconds. True when it is over."""
+        with self._news:
+            return self._news.wait_for(lambda: self.ended, seconds)
+
+    def result(self) -> Path:
+        """The file, once it is over. Raises what went wrong."""
+        if self.error is not None:
+            raise self.error
+        return self.order.path
+
+    def read(self, sent: int) -> bytes:
+        """More of what FFmpeg has written, after the first `sent` bytes.
+
+        It waits for some, not for long: it may give nothing although more will come.
+        """
+        with self._news:
+            self._news.wait_for(lambda: self.ended or self._written > sent, 0.5)
+            ready = self._written - sent
+        if not ready or self._stream is None:
+            return b""
+        return os.pread(self._stream.fileno(), min(ready, CHUNK), sent)
+
+    # --- the work -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Do it, in a thread of its own."""
+        try:
+            with (
+                translation.override(self._language),
+                turn(self.order.patience, self._unwanted.is_set, hurried=self.order.hurried),
+            ):
+                self.begun = time.monotonic()
+                self._make()
+            cache = settings.MEDIA_ROOT / "clips"
+            shrink_to(cache, settings.CLIP_CACHE_BYTES, keep=self.order.path)
+        except GalleryError as error:
+            self._end(error)
+        except OSError as error:
+            self._end(FilmError(_("This scene cannot be cut out: %(why)s") % {"why": error}))
+        except Exception:
+            # Nobody may wait for ever.
+            log.exception("%s", self.order.path.name)
+            self._end(FilmError(_("This scene cannot be cut out: its film may be damaged here.")))
+        else:
+            self._end(None)
+
+    def _make(self) -> None:
+        with drafts(self.order.path.suffix) as (draft, whole):
+            if self.order.streams:
+                # Not closed here: those who are sent it may be slower than FFmpeg.
+                self._stream = draft.open("w+b", buffering=0)
+            with tempfile.TemporaryFile() as said:
+                process = self._process = ffmpeg.start(self.order.arguments(draft), said)
+                alarm = threading.Timer(self.order.limit, ffmpeg.kill, [process])
+                alarm.daemon = True
+                alarm.start()
+                try:
+                    self._follow(process)
+                finally:
+                    alarm.cancel()
+                    ffmpeg.kill(process)
+                said.seek(0)
+                self._judge(process.returncode, draft, said.read().decode(errors="replace"))
+            if self.order.finish:
+                self.order.finish(draft, whole)
+            with telling_full_disk():
+                self.order.path.parent.mkdir(parents=True, exist_ok=True)
+                (whole if self.order.finish else draft).replace(self.order.path)
+            kept(self.order.path)
+
+    def _follow(self, process: ffmpeg.Process) -> None:
+        """Keep what FFmpeg writes, or note how far it is, until it ends."""
+        assert process.stdout is not None
+        while not self._unwanted.is_set() and (data := os.read(process.stdout.fileno(), CHUNK)):
+            if self._stream is not None:
+                with telling_full_disk():
+                    self._stream.write(data)
+                with self._news:
+                    self._written += len(data)
+                    self._news.notify_all()
+            else:
+                self._note_progress(data)
+        if not self._unwanted.is_set():
+            process.wait()
+
+    def _note_progress(self, said: bytes) -> None:
+        if until := _DONE_UNTIL.findall(said):
+            self.part = min(1.0, int(until[-1]) / 1e6 / self.order.seconds)
+        if frames := _FRAMES.findall(said):
+            self._frames = int(frames[-1])
+
+    def _judge(self, status: int | None, draft: Path, said: str) -> None:
+        """Raise what went wrong with a finished FFmpeg, when something did."""
+        if self._unwanted.is_set():
+            raise ClipBusy
+        if "No space left on device" in said:
+            raise DiskFull
+        if status == 0 and draft.stat().st_size > 0 and self._frames >= self.order.frames:
+            return
+        if self.begun is not None and time.monotonic() - self.begun >= self.order.limit:
+            raise FilmError(
+                _("This scene was not cut out within %(limit)d seconds. Choose a shorter one.")
+                % {"limit": self.order.limit}
+            )
+        log.warning("%s: %s", self.order.path.name, said.strip()[-500:])
+        raise FilmError(_("This scene cannot be cut out: its film may be damaged here."))
+
+    def _end(self, error: GalleryError | None) -> None:
+        with _lock:
+            _all.discard(self)
+            if _under_way.get(self.order.path) is self:
+                del _under_way[self.order.path]
+        with self._news:
+            self.error, self.done = error, error is None
+            self._news.notify_all()
+
+    def give_up(self) -> None:
+        """End FFmpeg: nobody waits for it any more."""
+        self._unwanted.set()
+        process = self._process
+        if process is not None:
+            ffmpeg.kill(process)
+
+
+# --- who waits for what -----------------------------------------------------------------------
+
+_lock = threading.Lock()
+_under_way: dict[Path, Making] = {}
+_all: set[Making] = set()  # those of `_under_way`, and what was given up and has not ended yet
+
+
+def kept(path: Path) -> bool:
+    """Whether a file is there already. It was used now: it stays longer than what nobody uses."""
+    try:
+        # Its time of change stays: browsers know the file by it.
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def join(order: Order) -> Making:
+    """Wait with others for what is under way already, or begin it. Raises ClipBusy.
+
+    Whoever joins must `leave`; closing a `Stream` does.
+    """
+    with _lock:
+        making = _under_way.get(order.path)
+        if making is None:
+            waiting = [one for one in _under_way.values() if one.begun is None]
+            if len(waiting) >= MOST_WAITING:
+                raise ClipBusy
+            making = _under_way[order.path] = Making(order)
+            _all.add(making)
+            threading.Thread(target=making.run, name="making", daemon=True).start()
+        making.readers += 1
+        return making
+
+
+def leave(making: Making) -> None:
+    """Wait no longer. The last who leaves ends the work."""
+    with _lock:
+        making.readers -= 1
+        if making.readers or making.ended:
+            return
+        if _under_way.get(making.order.path) is making:
+            del _under_way[making.order.path]
+    making.give_up()
+
+
+@atexit.register
+def end_all() -> None:
+    """Give up all that is being made, and wait until nothing remains of it: the process ends."""
+    with _lock:
+        makings = list(_all)
+    for making in makings:
+        making.give_up()
+    end = time.monotonic() + ENDING
+    for making in makings:
+        making.wait(end - time.monotonic())
+
+
+def made(order: Order, is_gone: Nobody = lambda: False) -> Path:
+    """The file, made now when it is not kept.
+
+    Raises what went wrong, and ClipBusy when the one who waits has gone.
+    """
+    if kept(order.path):
+        return order.path
+    making = join(order)
+    try:
+        while not making.wait(0.25):
+            if is_gone():
+                raise ClipBusy
+        return making.result()
+    finally:
+        leave(making)
+
+
+class Stream:
+    """What FFmpeg writes, from its beginning, as it comes, for one who has joined.
+
+    It ends early when FFmpeg fails: what was sent cannot be taken back. Close it.
+    """
+
+    def __init__(self, making: Making, is_gone: Nobody) -> None:
+        self.making = making
+        self.is_gone = is_gone
+        self.sent = 0
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        """More of it."""
+        while not self.closed and not self.is_gone():
+            ended = self.making.ended
+            data = self.making.read(self.sent)
+            if data:
+                self.sent += len(data)
+                return data
+            if ended:
+                break
+        raise StopIteration
+
+    def close(self) -> None:
+        """Leave; once."""
+        if not self.closed:
+            self.closed = True
+            leave(self.making)

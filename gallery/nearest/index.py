@@ -1,0 +1,442 @@
+"""The frames in Redis and RediSearch: one hash each, and those that lie near a vector.
+
+Keys, below a prefix that holds the model's fingerprint, so that vectors of two models never meet:
+
+    PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, look, labels,
+                                     embedding
+    PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
+    PREFIX:MODEL:lock:FILM           held by whoever writes a film's frames
+    PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
+    PREFIX:MODEL:frames              alias: the index that answers
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import redis
+from django.conf import settings
+from django.utils.translation import gettext as _
+from redis.commands.search.field import Field, TagField, VectorField
+from redis.commands.search.index_definition import IndexDefinition, IndexType
+from redis.commands.search.query import Query as SearchQuery
+from redis.exceptions import LockError
+
+from gallery.embedding import weights
+from gallery.errors import IndexMissing, IndexUnavailable, ModelError
+from gallery.nearest.server import (
+    connect,
+    fail_on_timeout,
+    index_info,
+    plain,
+    require_complete,
+    speaking_plainly,
+)
+from gallery.types import FrameKey, FrameRecord, Look, Neighbour, Scope, Vector, Vectors
+
+PIPELINE = 500  # hashes sent in one go
+QUERY_TIMEOUT = 5000  # milliseconds
+FIELDS = ("film", "second", "time", "shot", "start", "end", "look")
+SCHEMA = 2  # raised with the indexed fields: the index is then built anew from the hashes
+BETWEEN_LABELS = ","
+DULL = (Look.BLANK, Look.CREDITS)
+LOCK_SECONDS = 120.0  # after which a worker that holds a film is taken for dead
+LOCK_PATIENCE = 30.0  # seconds to wait for another worker
+SAMPLE = 2000  # frames that stand for the library
+NO_LABELS: Mapping[int, Sequence[int]] = {}
+RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no flapping
+
+
+EVERYWHERE = Scope(dull=True)
+NO_FILM = 0  # the id of none
+
+
+class Kind(StrEnum):
+    """How the index looks for neighbours: through all frames, or along a graph."""
+
+    FLAT = "flat"
+    HNSW = "hnsw"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The index as it is: `frames` in it, its kind, the part (0 to 1) that is ready to search."""
+
+    kind: Kind
+    frames: int
+    ready: float
+    megabytes: float
+
+
+def current() -> "FrameIndex":
+    """The index of the model that this process uses."""
+    return of_model(weights.current().fingerprint)
+
+
+def of_model(fingerprint: str) -> "FrameIndex":
+    """The index of a model; of another than the current one, only to drop films from it."""
+    return FrameIndex(
+        connect(settings.REDIS_URL),
+        prefix=f"{settings.INDEX_PREFIX}:{fingerprint}",
+        width=weights.current().width,
+        flat_max=settings.INDEX_FLAT_MAX,
+        ef_runtime=settings.INDEX_EF_RUNTIME,
+    )
+
+
+class FrameIndex:
+    """The frames of one model in Redis. Every method raises IndexUnavailable when it cannot."""
+
+    def __init__(
+        self, client: redis.Redis, *, prefix: str, width: int, flat_max: int, ef_runtime: int
+    ) -> None:
+        self.client = client
+        self.prefix = prefix
+        self.width = width
+        self.flat_max = flat_max
+        self.ef_runtime = ef_runtime
+        self.alias = f"{prefix}:frames"
+
+    def _frame_key(self, film: int, second: int) -> str:
+        return f"{self.prefix}:frame:{film}:{second}"
+
+    def _film_key(self, film: int) -> str:
+        return f"{self.prefix}:film:{film}"
+
+    def _name(self, kind: Kind) -> str:
+        return f"{self.prefix}:{SCHEMA}:{kind}"
+
+    # --- the indexes themselves -------------------------------------------------------------
+
+    def ensure(self) -> None:
+        """Make sure that there is an index to search, and that time-outs are errors."""
+        with speaking_plainly():
+            fail_on_timeout(self.client)
+            info = index_info(self.client, self.alias)
+            answers = plain(info["index_name"]) if info else ""
+            if answers not in (self._name(Kind.FLAT), self._name(Kind.HNSW)):
+                if index_info(self.client, self._name(Kind.FLAT)) is None:
+                    self._create(Kind.FLAT)
+                self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
+                if answers:
+                    # Made by an earlier version, with other fields.
+                    self.client.ft(answers).dropindex()
+
+    def _create(self, kind: Kind) -> None:
+        attributes: dict[str, Any] = {
+            "TYPE": "FLOAT16",
+            "DIM": self.width,
+            "DISTANCE_METRIC": "COSINE",
+        }
+        if kind is Kind.HNSW:
+            attributes |= {"M": 16, "EF_CONSTRUCTION": 200, "EF_RUNTIME": self.ef_runtime}
+        fields: list[Field] = [
+            TagField("film"),
+            TagField("look"),
+            TagField("labels", separator=BETWEEN_LABELS),
+            VectorField("embedding", kind.upper(), attributes),
+        ]
+        try:
+            self.client.ft(self._name(kind)).create_index(
+                fields,
+                definition=IndexDefinition(
+                    prefix=[f"{self.prefix}:frame:"], index_type=IndexType.HASH
+                ),
+            )
+        except redis.ResponseError as error:
+            # Another process was quicker.
+            if "already exists" not in str(error).lower():
+                raise
+
+    def status(self) -> Status:
+        """How the index that answers is doing."""
+        with speaking_plainly():
+            info = index_info(self.client, self.alias)
+        if info is None:
+            raise IndexMissing
+        name = plain(info["index_name"])
+        memory = float(info.get("vector_index_sz_mb", 0) or 0) + float(
+            info.get("inverted_sz_mb", 0) or 0
+        )
+        return Status(
+            kind=Kind.HNSW if name.endswith(Kind.HNSW) else Kind.FLAT,
+            frames=int(info["num_docs"]),
+            ready=float(info.get("percent_indexed", 1)),
+            megabytes=memory,
+        )
+
+    def tend(self) -> str | None:
+        """Move between the exact and the approximate index as the number of frames asks for it.
+
+        The other index is built beside the one that answers; once it is complete the alias moves
+        to it, at once, and the old one goes. Returns what was done, or None. Call it now and then.
+        """
+        self.ensure()
+        status = self.status()
+        limit = self.flat_max if status.kind is Kind.FLAT else self.flat_max * RETURN_TO_FLAT
+        wanted = Kind.HNSW if status.frames > limit else Kind.FLAT
+        with speaking_plainly():
+            if wanted is status.kind:
+                other = Kind.FLAT if status.kind is Kind.HNSW else Kind.HNSW
+                if index_info(self.client, self._name(other)) is not None:
+                    self.client.ft(self._name(other)).dropindex()
+                return None
+            info = index_info(self.client, self._name(wanted))
+            if info is None:
+                self._create(wanted)
+                return f"building the {wanted} index"
+            if float(info["percent_indexed"]) < 1 or int(info["num_docs"]) < status.frames:
+                return f"the {wanted} index is {float(info['percent_indexed']):.0%} built"
+            self.client.ft(self._name(wanted)).aliasupdate(self.alias)
+            self.client.ft(self._name(status.kind)).dropindex()
+            return f"switched to the {wanted} index"
+
+    # --- frames -----------------------------------------------------------------------------
+
+    def put(
+        self,
+        film: int,
+        records: Sequence[FrameRecord],
+        vectors: Vectors,
+        labels: Mapping[int, Sequence[int]] = NO_LABELS,
+    ) -> None:
+        """Make these the frames of `film`: `vectors` has shape (len(records), width), unit rows.
+
+        `labels` names, by second, the ids of the labels that a frame carries. Frames that it had
+        before and that are not among them go. Raises ModelError for vectors of another width, or
+        that are no unit vectors: RediSearch would skip them silently.
+        """
+        if vectors.shape != (len(records), self.width):
+            raise ModelError(
+                f"vectors of shape {vectors.shape} for {len(records)} frames of {self.width}"
+            )
+        lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
+        if not np.allclose(lengths, 1.0, atol=5e-3):
+            raise ModelError("a vector to be indexed has no unit length")
+        rows = vectors.astype(np.float16)
+        self.ensure()
+        with speaking_plainly():
+            before = {int(second) for second in self.client.smembers(self._film_key(film))}
+            for at in range(0, len(records), PIPELINE):
+                chunk = records[at : at + PIPELINE]
+                pipe = self.client.pipeline(transaction=False)
+                # First the note that there is a hash, then the hash: a crash leaves no orphan.
+                pipe.sadd(self._film_key(film), *(record.second for record in chunk))
+                for record, row in zip(chunk, rows[at : at + PIPELINE], strict=True):
+                    pipe.hset(
+                        self._frame_key(film, record.second),
+                        mapping={
+                            "film": str(record.film),
+                            "second": record.second,
+                            "time": repr(record.time),
+                            "shot": record.shot,
+                            "start": repr(record.start),
+                            "end": repr(record.end),
+                            "look": str(record.look),
+                            "labels": _joined(labels.get(record.second, ())),
+                            "embedding": row.tobytes(),
+                        },
+                    )
+                pipe.execute()
+            self._forget(film, before - {record.second for record in records})
+
+    def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> int:
+        """Make `labels`, by second, the labels of a film's frames; frames not named have none.
+
+        Returns how many frames changed. Only these are written: after any write to a hash the
+        graph takes in its vector anew, which takes 2 ms a frame.
+        """
+        changed = 0
+        with speaking_plainly():
+            seconds = sorted(int(second) for second in self.client.smembers(self._film_key(film)))
+            for at in range(0, len(seconds), PIPELINE):
+                chunk = seconds[at : at + PIPELINE]
+                read = self.client.pipeline(transaction=False)
+                write = self.client.pipeline(transaction=False)
+                for second in chunk:
+                    read.hget(self._frame_key(film, second), "labels")
+                for second, before in zip(chunk, read.execute(), strict=True):
+                    after = _joined(labels.get(second, ()))
+                    if after != plain(before or b""):
+                        write.hset(self._frame_key(film, second), "labels", after)
+                        changed += 1
+                write.execute()
+        return changed
+
+    @contextmanager
+    def alone(self, film: int) -> Iterator[None]:
+        """Nobody else who asks for the same writes this film's frames meanwhile."""
+        with speaking_plainly():
+            lock = self.client.lock(f"{self.prefix}:lock:{film}", LOCK_SECONDS)
+            if not lock.acquire(blocking_timeout=LOCK_PATIENCE):
+                raise IndexUnavailable(
+                    _("Another worker is writing this film into the index. Please try again.")
+                )
+        try:
+            yield
+        finally:
+            # Lost after a long pause, or with the server: then it is not ours to release.
+            with suppress(LockError, redis.RedisError):
+                lock.release()
+
+    def labels(self, frames: Sequence[tuple[int, int]]) -> list[set[int]]:
+        """The ids of the labels that frames, each a film's id and a second, carry."""
+        with speaking_plainly():
+            pipe = self.client.pipeline(transaction=False)
+            for film, second in frames:
+                pipe.hget(self._frame_key(film, second), "labels")
+            found = pipe.execute()
+        return [
+            {int(one) for one in plain(raw or "").split(BETWEEN_LABELS) if one} for raw in found
+        ]
+
+    def _forget(self, film: int, seconds: set[int]) -> None:
+        if seconds:
+            pipe = self.client.pipeline(transaction=True)
+            pipe.delete(*(self._frame_key(film, second) for second in seconds))
+            pipe.srem(self._film_key(film), *seconds)
+            pipe.execute()
+
+    def drop(self, film: int) -> int:
+        """Take a film out of the index. Returns how many frames it had."""
+        with speaking_plainly():
+            seconds = {int(second) for second in self.client.smembers(self._film_key(film))}
+            self._forget(film, seconds)
+        return len(seconds)
+
+    def films(self) -> list[int]:
+        """The films that have frames here, in ascending order."""
+        with speaking_plainly():
+            found = self.client.scan_iter(match=f"{self.prefix}:film:*", count=1000)
+            return sorted(int(key.rpartition(b":")[2]) for key in found)
+
+    def count(self, film: int) -> int:
+        """How many frames of a film are here."""
+        with speaking_plainly():
+            return int(self.client.scard(self._film_key(film)))
+
+    def vector(self, film: int, second: int) -> Vector | None:
+        """The embedding of one frame, shape (width,), or None when it is not here."""
+        with speaking_plainly():
+            raw = self.client.hget(self._frame_key(film, second), "embedding")
+        if raw is None:
+            return None
+        vector = np.frombuffer(raw, np.float16).astype(np.float32)
+        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+    def embeddings(self, frames: Sequence[FrameKey]) -> tuple[list[FrameKey], Vectors]:
+        """Those of the frames that are here and show something, in their order, with embeddings.
+
+        The embeddings have shape (n, width), float32, unit rows.
+        """
+        found: list[FrameKey] = []
+        raw: list[bytes] = []
+        with speaking_plainly():
+            for at in range(0, len(frames), PIPELINE):
+                chunk = frames[at : at + PIPELINE]
+                pipe = self.client.pipeline(transaction=False)
+                for film, second in chunk:
+                    pipe.hmget(self._frame_key(film, second), "embedding", "look")
+                for key, (embedding, look) in zip(chunk, pipe.execute(), strict=True):
+                    if embedding is not None and plain(look or b"") not in DULL:
+                        found.append(key)
+                        raw.append(embedding)
+        vectors = np.frombuffer(b"".join(raw), np.float16).reshape(-1, self.width)
+        rows = vectors.astype(np.float32)
+        return found, rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def time(self, film: int, second: int) -> float | None:
+        """When a frame is shown, in seconds of its film, or None when it is not here."""
+        with speaking_plainly():
+            raw = self.client.hget(self._frame_key(film, second), "time")
+        return float(raw) if raw is not None else None
+
+    def nearest(self, vector: Vector, count: int, scope: Scope = EVERYWHERE) -> list[Neighbour]:
+        """The `count` frames of `scope` nearest to a unit vector of shape (width,), best first.
+
+        Raises IndexWarmingUp while the index is rebuilt after a restart, rather than answering
+        from a part of it.
+        """
+        if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
+            raise ModelError("the query vector has the wrong shape or no direction")
+        chosen, parameters = _conditions(scope)
+        query = (
+            SearchQuery(f"{chosen}=>[KNN $count @embedding $vector AS distance]")
+            .return_fields(*FIELDS, "distance")
+            .sort_by("distance")
+            .paging(0, count)
+            .timeout(QUERY_TIMEOUT)
+            .dialect(2)
+        )
+        parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
+        with speaking_plainly():
+            require_complete(self.client, self.alias)
+            found = self.client.ft(self.alias).search(query, query_params=parameters)
+        return [Neighbour(_record(row), score=1.0 - float(row.distance)) for row in found.docs]
+
+    def sample(self) -> Vectors:
+        """Embeddings that stand for the library: shape (n, width), n at most SAMPLE, unit rows.
+
+        Random frames of random films, the same for a while: they say what an ordinary frame is.
+        """
+        with speaking_plainly():
+            films = self.films()
+            picks = np.random.default_rng(0)
+            keys: list[str] = []
+            most = max(1, -(-SAMPLE // max(1, len(films))))
+            for film in picks.permutation(films)[:SAMPLE].tolist():
+                seconds = sorted(int(s) for s in self.client.smembers(self._film_key(film)))
+                some = picks.permutation(seconds)[:most].tolist()
+                keys += [self._frame_key(film, second) for second in some]
+            pipe = self.client.pipeline(transaction=False)
+            for key in keys[:SAMPLE]:
+                pipe.hget(key, "embedding")
+            found = [raw for raw in pipe.execute() if raw is not None]
+        if not found:
+            return np.zeros((0, self.width), np.float32)
+        rows = np.frombuffer(b"".join(found), np.float16).reshape(-1, self.width)
+        vectors = rows.astype(np.float32)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | float | bytes]]:
+    """A scope as RediSearch filters by it: values go in as parameters, never as text."""
+    parameters: dict[str, str | int | float | bytes] = {}
+
+    def named(values: Sequence[object]) -> str:
+        names = []
+        for value in values:
+            name = f"p{len(parameters)}"
+            parameters[name] = str(value)
+            names.append(f"${name}")
+        return "|".join(names)
+
+    parts = []
+    if scope.films is not None:
+        parts.append(f"@film:{{{named(scope.films or (NO_FILM,))}}}")
+    if scope.without:
+        parts.append(f"-@film:{{{named(scope.without)}}}")
+    parts += [f"@labels:{{{named([label])}}}" for label in scope.labels]
+    if not scope.dull:
+        # Frames put here by an earlier version have no look: they are offered.
+        parts.append(f"-@look:{{{named(DULL)}}}")
+    return (f"({' '.join(parts)})" if parts else "*"), parameters
+
+
+def _record(row: Any) -> FrameRecord:
+    return FrameRecord(
+        film=int(row.film),
+        second=int(row.second),
+        time=float(row.time),
+        shot=int(row.shot),
+        start=float(row.start),
+        end=float(row.end),
+        look=Look(getattr(row, "look", Look.PICTURE)),
+    )
+
+
+def _joined(labels: Sequence[int]) -> str:
+    return BETWEEN_LABELS.join(str(label) for label in labels)

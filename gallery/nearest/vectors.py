@@ -1,0 +1,129 @@
+"""What a query asks for becomes one vector: words, examples, what to avoid, and marked hits.
+
+Each part is a term with a weight. Terms are put on one scale before they are added: a term's
+cosines are divided by their spread over ordinary frames, so that a picture, whose cosines vary
+several times as much as those of words, does not drown the words beside it. Hits marked as right
+or wrong are folded in as Rocchio did (1971, "Relevance feedback in information retrieval";
+Manning et al., 2008, "Introduction to Information Retrieval", section 9.1.1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from gallery.embedding import encoder, weights
+from gallery.errors import QueryError
+from gallery.nearest import index, pictures
+from gallery.nearest.ordinary import Ordinary
+from gallery.types import Example, FrameKey, Query, Vector, Vectors
+
+MOST_AVOIDED = 20  # things in one query: each is embedded by itself
+AVOIDED = -0.6  # the weight of words to avoid, against 1 for those that are asked for
+MORE = 0.75  # Rocchio's weight of the mean of the hits marked as right ...
+LESS = -0.4  # ... and of those marked as wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A part of a query: a unit vector of shape (width,), and how much it counts.
+
+    A frame fits the term from the cosine `fit` on.
+    """
+
+    vector: Vector
+    weight: float
+    fit: float
+
+
+def check_length(words: str) -> None:
+    """Raise QueryError when a query has more characters than are accepted."""
+    if len(words) > settings.MAX_QUERY_CHARACTERS:
+        raise QueryError(
+            _(
+                "The query is too long: %(given)d characters, at most %(most)d are accepted. "
+                "A few words that describe the scene work best."
+            )
+            % {"given": len(words), "most": settings.MAX_QUERY_CHARACTERS}
+        )
+
+
+def of_words(words: str) -> Vector:
+    """The embedding of a text, shape (width,), remembered. Raises QueryError when too long."""
+    check_length(words)
+    return _of_words(words.strip(), weights.current().fingerprint)
+
+
+@lru_cache(maxsize=1024)
+def _of_words(words: str, fingerprint: str) -> Vector:  # noqa: ARG001 - part of the key
+    return encoder.current().text(words)
+
+
+def of_frame(key: FrameKey) -> Vector:
+    """The embedding of a frame of the index, shape (width,). Raises QueryError when not there."""
+    found = index.current().vector(*key)
+    if found is None:
+        raise QueryError(
+            _(
+                "This frame is not in the index. Its film was deleted, or another model "
+                "embedded it; an administrator can bring it over with manage.py reembed."
+            )
+        )
+    return found
+
+
+def of_example(example: Example) -> Vector:
+    """The embedding of a frame or of an uploaded picture, shape (width,). Raises QueryError."""
+    return of_frame(example.frame) if example.frame else _likest(pictures.vectors(example.picture))
+
+
+def _likest(variants: Vectors) -> Vector:
+    """Of a picture's variants, the one that some frame of the library resembles most."""
+    here = index.current()
+    nearest = [here.nearest(variant, 1) for variant in variants]
+    scores = [found[0].score if found else -np.inf for found in nearest]
+    return np.asarray(variants[int(np.argmax(scores))], np.float32)
+
+
+def terms(query: Query, ordinary: Ordinary) -> list[Term]:
+    """The parts of a query. Raises QueryError for what cannot be embedded."""
+    check_length(query.words + query.avoid)
+    if len(query.avoided) > MOST_AVOIDED:
+        raise QueryError(
+            _("At most %(most)d things can be avoided at once.") % {"most": MOST_AVOIDED}
+        )
+    found = []
+    if query.wanted and query.words_weight:
+        fit = ordinary.words_fit(query.wanted)
+        found.append(Term(of_words(query.wanted), query.words_weight, fit))
+    found += [
+        Term(of_example(example), example.weight, ordinary.pictures_fit)
+        for example in query.examples
+        if example.weight
+    ]
+    found += [Term(of_words(words), AVOIDED, np.inf) for words in query.avoided]
+    for keys, weight in ((query.more, MORE), (query.less, LESS)):
+        if keys:
+            mean = np.mean([of_frame(key) for key in keys], axis=0)
+            unit = np.asarray(mean / np.linalg.norm(mean), np.float32)
+            found.append(Term(unit, weight, ordinary.pictures_fit if weight > 0 else np.inf))
+    return found
+
+
+def combined(parts: Sequence[Term], ordinary: Ordinary) -> Vector:
+    """The direction in which frames lie that have most of all terms: shape (width,), unit length.
+
+    Raises QueryError when the terms cancel each other out.
+    """
+    if len(parts) == 1 and parts[0].weight > 0:
+        return parts[0].vector
+    total = np.zeros_like(parts[0].vector)
+    for part in parts:
+        total += part.weight / ordinary.level(part.vector)[1] * part.vector
+    length = float(np.linalg.norm(total))
+    if length < 1e-6:
+        raise QueryError(_("What is asked for and what is to be avoided are the same."))
+    return np.asarray(total / length, np.float32)

@@ -1,0 +1,1 @@
+"""Scenes to take along: spans, clips, boards, and their exports."""

@@ -1,0 +1,129 @@
+"""Scenes to play, to save and to send: clips, animations and stills of any span of a film.
+
+A span is given in frames of the film's clock, from `first` up to, not including, `last`. Whatever
+codec the film has, clips are H.264 and AAC in MP4. `making.made` makes what is ordered here.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from gallery.errors import FilmError, QueryError
+from gallery.media import cutting, ffmpeg
+from gallery.media.cutting import Cut
+from gallery.media.decoding import read_ppm
+from gallery.media.making import Nobody, Order, kept, made
+from gallery.media.storage import STILL_QUALITY, write_whole
+from gallery.media.turns import turn
+from gallery.models import Film
+
+Animation = Literal["webp", "gif"]
+Still = Literal["jpg", "png"]
+
+ANIMATED_SECONDS = 15  # at most: pictures that move are large
+PLAY_LIMIT = 240.0  # seconds of wall clock for a clip to play
+EXPORT_LIMIT = 1800.0  # for one to save, in full size
+STILL_LIMIT = 60.0
+JOIN_LIMIT = 60.0
+END_SLACK = 3.0  # seconds by which pictures may end before the film does
+PNG_EFFORT = 3  # of 9: beyond, it takes seconds and saves little
+
+
+def cut(film: Film, first: int, last: int, most_seconds: float | None = None) -> Cut:
+    """The span of a film, ended with the film.
+
+    Raises QueryError when it makes no sense or is too long, and FilmError when the film's file is
+    gone.
+    """
+    most = most_seconds or settings.MAX_CLIP_SECONDS
+    end = film.clock.frame_from(film.duration)
+    last = min(last, end)
+    if not 0 <= first < last:
+        raise QueryError(_("A scene begins before it ends, and lies within its film."))
+    if last - first > most * film.clock.grid + 1:
+        raise QueryError(
+            _("This scene is too long: at most %(most)d seconds can be cut out.") % {"most": most}
+        )
+    try:
+        source = film.files.source()
+    except FileNotFoundError as error:
+        raise FilmError(_("The film's file is gone from the media store.")) from error
+    return Cut(source, film.probe, first, last, settings.MAX_FILM_PIXELS)
+
+
+def _path(film: Film, kind: str, name: str) -> Path:
+    path: Path = settings.MEDIA_ROOT / "clips" / film.uid / kind / name
+    return path
+
+
+def playing(film: Film, first: int, last: int) -> Order:
+    """The small clip that pages play. Raises QueryError, FilmError."""
+    span = cut(film, first, last)
+
+    def finish(draft: Path, whole: Path) -> None:
+        done = ffmpeg.run(cutting.joining(draft, whole), JOIN_LIMIT)
+        if done.status != 0:
+            raise FilmError(_("This scene cannot be cut out: its film may be damaged here."))
+
+    return Order(
+        path=_path(film, "play", f"{span.first}-{span.last}.mp4"),
+        arguments=lambda _draft: cutting.playing(span),
+        seconds=span.seconds,
+        limit=PLAY_LIMIT,
+        streams=True,
+        hurried=True,
+        finish=finish,
+    )
+
+
+def exact(film: Film, first: int, last: int) -> Order:
+    """The exact clip to save. Raises QueryError, FilmError."""
+    span = cut(film, first, last)
+    return Order(
+        path=_path(film, "exact", f"{span.first}-{span.last}.mp4"),
+        arguments=lambda draft: cutting.exporting(span, draft),
+        seconds=span.seconds,
+        limit=EXPORT_LIMIT,
+        frames=span.frames if span.start + span.seconds < film.duration - END_SLACK else 1,
+    )
+
+
+def clip(film: Film, start: float, end: float) -> Path:
+    """The file of the exact clip between two times (seconds), for one who can wait.
+
+    Raises QueryError, FilmError, ClipBusy, DiskFull.
+    """
+    order = exact(film, film.clock.frame_from(start), film.clock.frame_from(end))
+    return made(replace(order, patience=EXPORT_LIMIT))
+
+
+def animation(film: Film, first: int, last: int, kind: Animation) -> Order:
+    """A looping picture of the span. Raises QueryError, FilmError."""
+    span = cut(film, first, last, ANIMATED_SECONDS)
+    return Order(
+        path=_path(film, kind, f"{span.first}-{span.last}.{kind}"),
+        arguments=lambda draft: cutting.animating(span, kind, draft),
+        seconds=span.seconds,
+        limit=EXPORT_LIMIT,
+    )
+
+
+def still(film: Film, frame: int, kind: Still = "jpg", is_gone: Nobody = lambda: False) -> Path:
+    """The picture of a frame, at full size. Raises QueryError, FilmError, ClipBusy, DiskFull."""
+    span = cut(film, frame, frame + 1)
+    path = _path(film, "stills", f"{frame}.{kind}")
+    if kept(path):
+        return path
+    with turn(10.0, is_gone, hurried=True):
+        read = ffmpeg.run(cutting.still(span), STILL_LIMIT)
+    picture = read_ppm(read.output)
+    if picture is None:
+        raise FilmError(_("There is no picture at this place of the film."))
+    if kind == "png":
+        write_whole(path, lambda f: picture.save(f, "PNG", compress_level=PNG_EFFORT))
+    else:
+        write_whole(path, lambda f: picture.save(f, "JPEG", quality=STILL_QUALITY))
+    return path

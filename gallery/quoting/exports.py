@@ -1,0 +1,397 @@
+"""A board's clips as a zip, made by workers a little at a time.
+
+An export is cut clip by clip into a folder of its own; a worker that dies leaves there what it has
+done, and the next one goes on. The zip holds the clips, a table, and a timeline (OTIO) that plays
+them in order. It is there complete or not at all.
+
+    exports/TOKEN/0001.mp4     a clip of an export under way
+    exports/TOKEN/0002.txt     why one could not be cut
+    exports/TOKEN.zip          the result, for a day
+"""
+
+import logging
+import os
+import shutil
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from gallery.errors import BoardError, ClipBusy, DiskFull, GalleryError, LostClaim
+from gallery.media.storage import telling_full_disk, write_whole
+from gallery.models import Board, BoardScene, Export, Film, lease_end
+from gallery.quoting import clips
+from gallery.quoting.naming import file_name
+from gallery.quoting.tables import csv_table
+from gallery.quoting.timelines import Cut, otio_timeline
+
+log = logging.getLogger(__name__)
+
+TURN = 30.0  # seconds after which a worker lets other work have its turn
+KEEP = 86_400  # seconds for which a zip is kept
+ACTIVE = (Export.State.WAITING, Export.State.RUNNING)
+MOST_ACTIVE = 3  # exports of one board owner at the same time
+
+
+def folder_of_all() -> Path:
+    """Where exports are made and kept."""
+    return Path(settings.MEDIA_ROOT) / "exports"
+
+
+def zip_of(export: Export) -> Path:
+    """The file of an export that is done."""
+    return folder_of_all() / f"{export.token}.zip"
+
+
+# --- asking for one -----------------------------------------------------------------------------
+
+
+def cuts_of(board: Board, link: Callable[[BoardScene], str]) -> list[Cut]:
+    """The scenes of a board as edits; `link` gives the address of a scene's page."""
+    scenes = board.scenes.select_related("film")
+    return [
+        Cut(number, scene.film, scene.start, scene.end, scene.note, link(scene))
+        for number, scene in enumerate(scenes, start=1)
+    ]
+
+
+def ask(board: Board, cuts: list[Cut]) -> Export:
+    """The export of a board as it is now: one that is there or under way, or a new one.
+
+    Raises BoardError for an empty board, and when there are too many under way.
+    """
+    if not cuts:
+        raise BoardError(_("There is no scene on this board yet."))
+    scenes = [
+        {"film": cut.film.pk, "start": cut.start, "end": cut.end, "note": cut.note,
+         "link": cut.link}
+        for cut in cuts
+    ]  # fmt: skip
+    plan = {"language": translation.get_language(), "name": board.name, "scenes": scenes}
+    with transaction.atomic():
+        # One after the other, so that pressing twice makes one.
+        Board.objects.select_for_update().filter(pk=board.pk).first()
+        for export in board.exports.filter(plan=plan):
+            if export.state in ACTIVE or _is_there(export):
+                return export
+        theirs = Export.objects.filter(board__owner=board.owner_id, board__visitor=board.visitor)
+        if theirs.filter(state__in=ACTIVE).count() >= MOST_ACTIVE:
+            raise BoardError(
+                _("Several zips of your boards are being made already. Wait until one is done.")
+            )
+        return Export.objects.create(board=board, plan=plan, total_count=len(scenes))
+
+
+def _is_there(export: Export) -> bool:
+    return export.state == Export.State.DONE and not export.error and zip_of(export).is_file()
+
+
+def latest(board: Board) -> Export | None:
+    """The export that the board's page shows; None when there is none, or its file is gone."""
+    export = board.exports.first()
+    if export and export.state == Export.State.DONE and not zip_of(export).is_file():
+        return None
+    return export
+
+
+def cancel(export: Export) -> None:
+    """Give up an export; a worker that is at it notices."""
+    export.delete()
+
+
+def lost(queue_is_empty: bool) -> QuerySet[Export]:
+    """Exports whose worker died, or whose message was lost."""
+    dead = Q(state=Export.State.RUNNING, lease_until__lt=timezone.now())
+    waiting = Q(state=Export.State.WAITING) if queue_is_empty else Q(pk=None)
+    return Export.objects.filter(dead | waiting)
+
+
+# --- how far it is ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The part that is done, 0 to 1, and the seconds left (None while nobody can tell)."""
+
+    part: float
+    seconds_left: float | None
+
+
+def progress_of(export: Export) -> Progress:
+    """Read an export's progress from its row. It counts seconds of film, not clips."""
+    lengths = [scene["end"] - scene["start"] for scene in export.plan["scenes"]]
+    done = sum(lengths[: export.done_count])
+    part = done / sum(lengths) if lengths else 0.0
+    if not export.started or not 0 < part < 1:
+        return Progress(part, None)
+    spent = (timezone.now() - export.started).total_seconds()
+    return Progress(part, spent / part * (1 - part))
+
+
+# --- making it ----------------------------------------------------------------------------------
+
+
+def make(export_id: int) -> bool:
+    """Take an export up and go on with it for a while; True when it has to be gone on with.
+
+    Returns False when it is done, failed, gone, or somebody else has it.
+    """
+    claim = _claim(export_id)
+    if claim is None:
+        return False
+    try:
+        with _kept_alive(claim), translation.override(claim.export.plan["language"]):
+            if not claim.cut_clips(time.monotonic() + TURN):
+                claim.give_way()
+                return True
+            claim.finish()
+    except LostClaim:
+        log.info("export %s: somebody else has it, or it was given up", export_id)
+        if not Export.objects.filter(pk=export_id).exists():
+            remove_files(claim.export)
+    except ClipBusy:
+        claim.give_way()
+        return True
+    except Exception as error:
+        with translation.override(claim.export.plan["language"]):
+            claim.fail(_sentence(error))
+        if not isinstance(error, GalleryError):
+            raise
+    return False
+
+
+def _sentence(error: Exception) -> str:
+    """What is told of an export that failed."""
+    if isinstance(error, DiskFull):
+        return _(
+            "The disk is full, so the zip could not be made. An administrator has to free some."
+        )
+    if isinstance(error, GalleryError):
+        return str(error)
+    return _("Something went wrong while the zip was made; the log says what.")
+
+
+def _claim(export_id: int) -> "_Claim | None":
+    token = uuid.uuid4()
+    free = Q(state=Export.State.WAITING) | Q(
+        state=Export.State.RUNNING, lease_until__lt=timezone.now()
+    )
+    changed = Export.objects.filter(free, pk=export_id).update(
+        state=Export.State.RUNNING, claim_token=token, lease_until=lease_end()
+    )
+    if not changed:
+        return None
+    Export.objects.filter(pk=export_id, started=None).update(started=timezone.now())
+    return _Claim(Export.objects.get(pk=export_id))
+
+
+@contextmanager
+def _kept_alive(claim: "_Claim") -> Iterator[None]:
+    """Renew the lease while something is done that takes longer than it."""
+    done = threading.Event()
+
+    def renew() -> None:
+        try:
+            while not done.wait(settings.LEASE_SECONDS / 3):
+                with suppress(LostClaim):
+                    claim.update(lease_until=lease_end())
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+class _Claim:
+    """An export that this worker has taken up."""
+
+    def __init__(self, export: Export) -> None:
+        self.export = export
+        self.folder = folder_of_all() / export.token
+        scenes = export.plan["scenes"]
+        films = Film.objects.in_bulk({scene["film"] for scene in scenes})
+        # None: its film was deleted since.
+        self.cuts = [
+            Cut(number, **{**scene, "film": films[scene["film"]]})
+            if scene["film"] in films
+            else None
+            for number, scene in enumerate(scenes, start=1)
+        ]
+
+    def update(self, **values: object) -> None:
+        """Change the row. Raises LostClaim when it is not ours any more."""
+        ours = Export.objects.filter(
+            pk=self.export.pk, claim_token=self.export.claim_token, state=Export.State.RUNNING
+        )
+        if not ours.update(**values):
+            raise LostClaim
+
+    def give_way(self) -> None:
+        """Let whoever is next go on with it."""
+        with suppress(LostClaim):
+            self.update(state=Export.State.WAITING, claim_token=None, lease_until=None)
+
+    def fail(self, message: str) -> None:
+        """Mark it failed, and keep nothing of it."""
+        with suppress(LostClaim):
+            self.update(state=Export.State.FAILED, error=message, lease_until=None)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def clip(self, number: int) -> Path:
+        """The file of a clip, numbered from 1."""
+        return self.folder / f"{number:04d}.mp4"
+
+    def why_not(self, number: int) -> Path:
+        """The file that says why a clip is missing."""
+        return self.folder / f"{number:04d}.txt"
+
+    def cut_clips(self, until: float) -> bool:
+        """Cut what is not cut yet, until a time of the monotonic clock; True when all is."""
+        with telling_full_disk():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        size = 0
+        for number, cut in enumerate(self.cuts, start=1):
+            if not self.clip(number).is_file() and not self.why_not(number).is_file():
+                if time.monotonic() > until:
+                    return False
+                self._cut(number, cut)
+                self.update(done_count=number, lease_until=lease_end())
+            with suppress(FileNotFoundError):
+                size += self.clip(number).stat().st_size
+            if size > settings.EXPORT_BYTES:
+                raise BoardError(
+                    _(
+                        "The clips of this board are larger than %(most)d MB together, the limit "
+                        "of this installation (EXPORT_BYTES). Take off some scenes, or save the "
+                        "board in parts."
+                    )
+                    % {"most": settings.EXPORT_BYTES // 1_000_000}
+                )
+        return True
+
+    def _cut(self, number: int, cut: Cut | None) -> None:
+        if cut is None:
+            write_whole(self.why_not(number), _writes(_("Its film was deleted.")))
+            return
+        try:
+            _take(clips.clip(cut.film, cut.start, cut.end), self.clip(number))
+        except (DiskFull, ClipBusy):
+            raise
+        except (GalleryError, FileNotFoundError) as error:
+            why = str(error) if isinstance(error, GalleryError) else _("Its film's file is gone.")
+            write_whole(self.why_not(number), _writes(why))
+
+    def finish(self) -> None:
+        """Make the zip of what was cut. Raises BoardError when nothing could be."""
+        there = [cut for cut in self.cuts if cut and self.clip(cut.number).is_file()]
+        missing = {
+            number: self.why_not(number).read_text(encoding="utf-8")
+            for number in range(1, len(self.cuts) + 1)
+            if self.why_not(number).is_file()
+        }
+        if not there:
+            raise BoardError(
+                _("No clip could be cut. %(why)s") % {"why": next(iter(missing.values()), "")}
+            )
+        write_whole(zip_of(self.export), lambda file: self._zip(file, there))
+        self.update(state=Export.State.DONE, lease_until=None, error=_about_missing(missing))
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _shrink()
+
+    def _zip(self, file: IO[bytes], cuts: list[Cut]) -> None:
+        name = file_name(self.export.plan["name"])
+        names = {cut.number: clip_name(cut, len(self.cuts)) for cut in cuts}
+        # Clips are compressed as it is; trying again costs time and saves nothing.
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for cut in cuts:
+                archive.write(self.clip(cut.number), f"{name}/{names[cut.number]}")
+            archive.writestr(f"{name}/{name}.csv", csv_table(cuts))
+            timeline = otio_timeline(self.export.plan["name"], cuts, names)
+            archive.writestr(f"{name}/{name}.otio", timeline)
+
+
+def clip_name(cut: Cut, total: int) -> str:
+    """The name of a clip's file: 01 Title 00.01.02.03.mp4."""
+    digits = max(2, len(str(total)))
+    time = cut.clock.timecode(cut.start).replace(":", ".")
+    return f"{cut.number:0{digits}d} {file_name(cut.film.title)} {time}.mp4"
+
+
+def _about_missing(missing: dict[int, str]) -> str:
+    if not missing:
+        return ""
+    lines = [_("Scene %(n)d: %(why)s") % {"n": n, "why": why} for n, why in missing.items()]
+    head = ngettext(
+        "%(count)d scene is missing in the zip.", "%(count)d scenes are missing in the zip.",
+        len(missing),
+    ) % {"count": len(missing)}  # fmt: skip
+    return " ".join([head, *lines])
+
+
+def _writes(text: str) -> Callable[[IO[bytes]], object]:
+    return lambda file: file.write(text.encode())
+
+
+def _take(source: Path, target: Path) -> None:
+    """Keep a clip beyond its time in the cache: a second name for it, or a copy."""
+    with telling_full_disk():
+        try:
+            os.link(source, target)
+        except OSError:
+            draft = target.with_suffix(".part")
+            shutil.copyfile(source, draft)
+            draft.replace(target)
+
+
+# --- tidying up ---------------------------------------------------------------------------------
+
+
+def remove_files(export: Export) -> None:
+    """Remove what an export has on the disk."""
+    shutil.rmtree(folder_of_all() / export.token, ignore_errors=True)
+    zip_of(export).unlink(missing_ok=True)
+
+
+def tidy() -> None:
+    """Remove exports a day after they were asked for, those beyond the limit, and orphans."""
+    for export in Export.objects.filter(created__lt=timezone.now() - timedelta(seconds=KEEP)):
+        export.delete()
+    _shrink()
+    known = set(Export.objects.values_list("token", flat=True))
+    folder = folder_of_all()
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name.removesuffix(".zip") not in known and _is_old(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _shrink() -> None:
+    """Remove the oldest zips until all together are within their limit."""
+    kept = 0
+    for export in Export.objects.filter(state=Export.State.DONE):
+        with suppress(FileNotFoundError):
+            kept += zip_of(export).stat().st_size
+        if kept > settings.EXPORT_CACHE_BYTES:
+            export.delete()
+
+
+def _is_old(path: Path) -> bool:
+    """Whether nobody can be writing there any more."""
+    return time.time() - path.stat().st_mtime > settings.CELERY_TASK_TIME_LIMIT
