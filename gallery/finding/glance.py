@@ -98,7 +98,8 @@ def _seen(footage: _Footage, plan: search.Plan) -> NDArray[np.float32]:
     found = np.zeros(len(footage.records), np.float32)
     if plan.vector is None or not len(found):
         return found
-    cosines = footage.vectors.astype(np.float32) @ plan.vector
+    rows = footage.vectors.astype(np.float32)
+    cosines = rows @ plan.vector - plan.penalties(rows)
     offered = footage.offered if not plan.scope.dull else np.ones_like(footage.offered)
     ordinary = plan.ordinary.level(plan.vector)[0]
     best = float(cosines[offered].max(initial=-1.0))

@@ -7,6 +7,7 @@ both are made one by reciprocal rank fusion.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,7 @@ from gallery.finding.ranking import ShotKey, shot_key
 from gallery.models import Film
 from gallery.nearest import index, library, ordinary, vectors
 from gallery.nearest.ordinary import Ordinary, is_chinese
-from gallery.nearest.vectors import Term
+from gallery.nearest.vectors import Avoided, Term
 from gallery.speech import dialogue
 from gallery.types import (
     Example,
@@ -32,11 +33,13 @@ from gallery.types import (
     Scope,
     Spoken,
     Vector,
+    Vectors,
 )
 
 FRAMES_PER_HIT = 8  # asked of the index for each hit wanted: a shot has several frames
 MOST_FRAMES = 10_000  # asked of the index in one query, at the most
 MOST_LINES = 200  # of dialogue that are ranked
+RANKED_ANEW = 2_000  # frames that are looked at for what is to be avoided
 FUSED = 200  # shots of the picture ranking that are fused with the dialogue; the rest follow
 FEW = 4  # hits of one film, in a library of many
 BY_TIME = 200  # best hits that are put in the order of time
@@ -67,10 +70,20 @@ class Plan:
 
     query: Query
     terms: list[Term]
+    avoided: list[Avoided]
     vector: Vector | None
     scope: Scope
     ordinary: Ordinary
     most: int | None
+
+    def penalties(self, rows: Vectors) -> Vector:
+        """What frames, of shape (n, width), lose of their cosines: shape (n,)."""
+        lost = np.zeros(len(rows), np.float32)
+        if self.vector is not None:
+            spread = self.ordinary.level(self.vector)[1]
+            for one in self.avoided:
+                lost += spread * one.penalties(rows)
+        return lost
 
 
 def search(query: Query) -> Results:
@@ -140,6 +153,7 @@ def planned(query: Query) -> Plan:
     return Plan(
         query=query,
         terms=terms,
+        avoided=vectors.avoided(by_pictures, terms, here) if asked else [],
         vector=vectors.combined(terms, here) if asked else None,
         scope=scope,
         ordinary=here,
@@ -176,12 +190,15 @@ def _seen(plan: Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbo
     if plan.query.words and plan.query.mode is Mode.BOTH:
         wanted = max(wanted, FUSED)
     count = min(MOST_FRAMES, wanted * FRAMES_PER_HIT)
+    if plan.avoided:
+        # Always as many: what sinks on one page must not come up on another.
+        count = max(count, RANKED_ANEW)
     met: dict[FrameKey, Neighbour] = {}
     scope = plan.scope
     while True:
         some = here.nearest(plan.vector, count, scope)
         _meet({n.record.film for n in some}, films)
-        met |= {(n.record.film, n.record.second): n for n in some if n.record.film in films}
+        met |= {_key(n): n for n in _penalized(some, plan) if n.record.film in films}
         shots = _without_wrong(ranking.one_per_shot(list(met.values()), plan.query.own), plan)
         kept, crowded = ranking.few_per_film(shots, lambda n: n.record.film, plan.most)
         if len(kept) >= wanted or len(some) < count:
@@ -195,6 +212,19 @@ def _seen(plan: Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbo
             return kept, crowded
 
 
+def _key(neighbour: Neighbour) -> FrameKey:
+    return neighbour.record.film, neighbour.record.second
+
+
+def _penalized(some: list[Neighbour], plan: Plan) -> list[Neighbour]:
+    """The same frames, each with what its cosine has lost for showing what is to be avoided."""
+    if not plan.avoided:
+        return some
+    keys, rows = index.current().embeddings([_key(n) for n in some])
+    lost = dict(zip(keys, plan.penalties(rows).tolist(), strict=True))
+    return [replace(n, score=n.score - lost.get(_key(n), 0.0)) for n in some]
+
+
 def _meet(ids: set[int], films: dict[int, Film]) -> None:
     """Look up films by their ids; those that are gone or not searchable are left out."""
     unknown = ids - films.keys()
@@ -204,7 +234,7 @@ def _meet(ids: set[int], films: dict[int, Film]) -> None:
 def _without_wrong(shots: Sequence[Neighbour], plan: Plan) -> list[Neighbour]:
     """Leave out the shots that were marked as wrong."""
     wrong = set(plan.query.less)
-    return [n for n in shots if (n.record.film, n.record.second) not in wrong]
+    return [n for n in shots if _key(n) not in wrong]
 
 
 def spoken(plan: Plan, films: dict[int, Film]) -> list[Spoken]:

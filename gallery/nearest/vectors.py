@@ -1,10 +1,14 @@
-"""What a query asks for becomes one vector: words, examples, what to avoid, and marked hits.
+"""What a query asks for becomes one vector, and what it avoids a penalty.
 
 Each part is a term with a weight. Terms are put on one scale before they are added: a term's
 cosines are divided by their spread over ordinary frames, so that a picture, whose cosines vary
 several times as much as those of words, does not drown the words beside it. Hits marked as right
 or wrong are folded in as Rocchio did (1971, "Relevance feedback in information retrieval";
 Manning et al., 2008, "Introduction to Information Retrieval", section 9.1.1).
+
+What is avoided is no part of the vector: a vector that points away from snow finds what is least
+like snow, a forest rather than the dog that was asked for. Instead a frame loses in rank what it
+shows of it, and one that shows none of it loses nothing.
 """
 
 from collections.abc import Sequence
@@ -22,9 +26,11 @@ from gallery.nearest.ordinary import Ordinary
 from gallery.types import Example, FrameKey, Query, Vector, Vectors
 
 MOST_AVOIDED = 20  # things in one query: each is embedded by itself
-AVOIDED = -0.6  # the weight of words to avoid, against 1 for those that are asked for
+AVOIDED = 1.0  # the weight of words to avoid, against 1 for those that are asked for,
+UNSEEN = 0.5  # from so many standard deviations above an ordinary frame on
 MORE = 0.75  # Rocchio's weight of the mean of the hits marked as right ...
 LESS = -0.4  # ... and of those marked as wrong
+SAME = 0.999  # the cosine of words that mean the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,23 @@ class Term:
     vector: Vector
     weight: float
     fit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Avoided:
+    """What frames should not show: a unit vector of shape (width,).
+
+    `mean` and `spread` are those of the cosines of ordinary frames with it.
+    """
+
+    vector: Vector
+    mean: float
+    spread: float
+
+    def penalties(self, rows: Vectors) -> Vector:
+        """What frames, of shape (n, width), lose: shape (n,), in spreads of ordinary cosines."""
+        above = (rows @ self.vector - self.mean) / self.spread - UNSEEN
+        return np.asarray(AVOIDED * np.maximum(above, 0.0), np.float32)
 
 
 def check_length(words: str) -> None:
@@ -91,10 +114,6 @@ def _likest(variants: Vectors) -> Vector:
 def terms(query: Query, ordinary: Ordinary) -> list[Term]:
     """The parts of a query. Raises QueryError for what cannot be embedded."""
     check_length(query.words + query.avoid)
-    if len(query.avoided) > MOST_AVOIDED:
-        raise QueryError(
-            _("At most %(most)d things can be avoided at once.") % {"most": MOST_AVOIDED}
-        )
     found = []
     if query.wanted and query.words_weight:
         fit = ordinary.words_fit(query.wanted)
@@ -104,12 +123,26 @@ def terms(query: Query, ordinary: Ordinary) -> list[Term]:
         for example in query.examples
         if example.weight
     ]
-    found += [Term(of_words(words), AVOIDED, np.inf) for words in query.avoided]
     for keys, weight in ((query.more, MORE), (query.less, LESS)):
         if keys:
             mean = np.mean([of_frame(key) for key in keys], axis=0)
             unit = np.asarray(mean / np.linalg.norm(mean), np.float32)
             found.append(Term(unit, weight, ordinary.pictures_fit if weight > 0 else np.inf))
+    return found
+
+
+def avoided(query: Query, asked: Sequence[Term], ordinary: Ordinary) -> list[Avoided]:
+    """What frames should not show. Raises QueryError for too much, and for what is asked for."""
+    if len(query.avoided) > MOST_AVOIDED:
+        raise QueryError(
+            _("At most %(most)d things can be avoided at once.") % {"most": MOST_AVOIDED}
+        )
+    found = []
+    for words in query.avoided:
+        vector = of_words(words)
+        if any(term.weight > 0 and float(term.vector @ vector) > SAME for term in asked):
+            raise QueryError(_("What is asked for and what is to be avoided are the same."))
+        found.append(Avoided(vector, *ordinary.level(vector)))
     return found
 
 
