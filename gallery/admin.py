@@ -26,7 +26,7 @@ from gallery.finding.search import thumbnail_address
 from gallery.forms import UploadForm
 from gallery.importing import pipeline
 from gallery.models import Film
-from gallery.staff import subtitle_admin
+from gallery.staff import label_admin, subtitle_admin, token_admin  # noqa: F401 - they register
 from gallery.staff.subtitle_admin import SubtitlesInline
 from gallery.templatetags.scenes import clock, poster
 

@@ -49,6 +49,9 @@ class Curve:
     results: Results
 
 
+NOTHING_SEEN = search.Scale(0.0, 0.0, -1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Footage:
     """A film's frames in time order: `vectors` has shape (n, width), float16, unit rows."""
@@ -101,10 +104,8 @@ def _seen(footage: _Footage, plan: search.Plan) -> NDArray[np.float32]:
     rows = footage.vectors.astype(np.float32)
     cosines = rows @ plan.vector - plan.penalties(rows)
     offered = footage.offered if not plan.scope.dull else np.ones_like(footage.offered)
-    ordinary = plan.ordinary.level(plan.vector)[0]
-    best = float(cosines[offered].max(initial=-1.0))
-    if best > ordinary:
-        found[offered] = np.clip((cosines[offered] - ordinary) / (best - ordinary), 0.0, 1.0)
+    if offered.any():
+        found[offered] = plan.scale(float(cosines[offered].max())).relevance(cosines[offered])
     return found
 
 
@@ -116,7 +117,7 @@ def _heard(
     for line in lines:
         over = (footage.times >= line.start) & (footage.times < line.end)
         over |= footage.seconds == line.record.second
-        found[over] = np.maximum(found[over], search.relevance(None, line, 0.0, 1.0))
+        found[over] = np.maximum(found[over], search.relevance(None, line, NOTHING_SEEN))
     return found
 
 

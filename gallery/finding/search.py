@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from numpy.typing import ArrayLike, NDArray
 
 from gallery.embedding import encoder, weights
 from gallery.errors import QueryError
@@ -65,6 +66,25 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """What cosines mean within a query: that of an `ordinary` frame, and of the `best`.
+
+    A frame shows what was asked for from the cosine `fit` on.
+    """
+
+    ordinary: float
+    best: float
+    fit: float
+
+    def relevance(self, cosines: ArrayLike) -> NDArray[np.float64]:
+        """0 for an ordinary frame, 1 for the best: an array of the same shape."""
+        if self.best <= self.ordinary:
+            return np.zeros_like(cosines, float)
+        part = (np.asarray(cosines, float) - self.ordinary) / (self.best - self.ordinary)
+        return np.clip(part, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A query made ready: its terms, the vector they make, and where it looks."""
 
@@ -85,6 +105,23 @@ class Plan:
                 lost += spread * one.penalties(rows)
         return lost
 
+    def scale(self, nearest: float | None) -> Scale:
+        """What cosines mean, when that of the `nearest` frame is known.
+
+        What hardly matches is no full match for being the nearest; when it matches, so does what
+        comes close to it. Of a query of several terms it is not known what matches: then all counts
+        that is found (-1).
+        """
+        if self.vector is None or nearest is None:
+            return Scale(0.0, 0.0, -1.0)
+        ordinary = self.ordinary.level(self.vector)[0]
+        if len(self.terms) != 1:
+            return Scale(ordinary, nearest, -1.0)
+        fit = self.terms[0].fit
+        if nearest >= fit:
+            fit = min(fit, ordinary + CLOSE * (nearest - ordinary))
+        return Scale(ordinary, max(fit, nearest), fit)
+
 
 def search(query: Query) -> Results:
     """Find the shots that a query describes.
@@ -102,14 +139,10 @@ def search(query: Query) -> Results:
         # Half a line is no answer to words that are seen, or said in full.
         said = [line for line in said if line.complete]
     found = _merged(seen, said) if said else [_Found(n.record, n.score, n.score) for n in seen]
-    level = plan.ordinary.level(plan.vector)[0] if plan.vector is not None else 0.0
-    nearest = max((one.seen for one in found if one.seen is not None), default=level)
-    fit = _fit(plan, nearest, level)
-    # What hardly matches is no full match for being the nearest.
-    best = max(fit, nearest)
-    found.sort(key=lambda one: not one.matches(fit))
+    scale = plan.scale(max((one.seen for one in found if one.seen is not None), default=None))
+    found.sort(key=lambda one: not one.matches(scale.fit))
     found, more = ranking.few_per_film(found, lambda one: one.record.film, plan.most)
-    matching = sum(one.matches(fit) for one in found)
+    matching = sum(one.matches(scale.fit) for one in found)
     if query.order is Order.TIME:
         found = sorted(
             found[:BY_TIME],
@@ -122,8 +155,8 @@ def search(query: Query) -> Results:
             _hit(
                 one,
                 films[one.record.film],
-                relevance(one.seen, one.line, level, best),
-                matches=one.matches(fit),
+                relevance(one.seen, one.line, scale),
+                matches=one.matches(scale.fit),
                 more_in_film=one.record.film in crowded | more,
             )
             for one in page
@@ -281,16 +314,13 @@ def _merged(seen: Sequence[Neighbour], said: Sequence[Spoken]) -> list[_Found]:
     return found + [_Found(n.record, 0.0, n.score) for n in rest]
 
 
-def relevance(seen: float | None, line: Spoken | None, ordinary: float, best: float) -> float:
-    """How relevant a frame is, of cosine `seen` and with a `line` that was found over it.
+def relevance(seen: float | None, line: Spoken | None, scale: Scale) -> float:
+    """How relevant a frame is, of cosine `seen` and with a `line` that was found over it, 0 to 1.
 
-    1 for the `best` cosine of the query, or the least that matches if none does, and for a line
-    that holds all its words; 0 for an `ordinary` frame.
+    A line that holds all the words is fully relevant.
     """
     said = 0.0 if line is None else 1.0 if line.complete else PARTLY_SAID
-    if seen is None or best <= ordinary:
-        return said
-    return max(said, min(1.0, max(0.0, (seen - ordinary) / (best - ordinary))))
+    return said if seen is None else max(said, float(scale.relevance(seen)))
 
 
 def _fits(plan: Plan, seen: Sequence[Neighbour]) -> bool:
@@ -302,18 +332,6 @@ def _fits(plan: Plan, seen: Sequence[Neighbour]) -> bool:
         return seen[0].score >= asked[0].fit
     best = index.current().vector(seen[0].record.film, seen[0].record.second)
     return best is not None and any(float(best @ term.vector) >= term.fit for term in asked)
-
-
-def _fit(plan: Plan, nearest: float, level: float) -> float:
-    """The cosine from which on a frame shows what was asked for.
-
-    When the `nearest` frame does, so do those that come close to it, seen from an ordinary frame's
-    `level`. Of a query of several terms it is not known: then all counts that is found (-1).
-    """
-    if len(plan.terms) != 1:
-        return -1.0
-    fit = plan.terms[0].fit
-    return min(fit, level + CLOSE * (nearest - level)) if nearest >= fit else fit
 
 
 def notices(query: Query) -> list[str]:
