@@ -80,8 +80,8 @@ def test_what_a_model_says_of_itself(tmp_path: Path) -> None:
 def test_describing_a_model_loads_no_torch() -> None:
     done = python(
         "-c",
-        "import sys, django; django.setup(); from gallery import weights; weights.current();"
-        "print('torch' in sys.modules)",
+        "import sys, django; django.setup(); from gallery.embedding import weights;"
+        "weights.current(); print('torch' in sys.modules)",
     )
     assert done.stdout.strip() == "False", done.stderr
 
@@ -151,7 +151,7 @@ def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
         assert f"Model: {HUB_ID}, from {home}" in said
     done = python(
         "-c",
-        "import django; django.setup(); from gallery import encoder;"
+        "import django; django.setup(); from gallery.embedding import encoder;"
         "e = encoder.current(); print(e.model.name, e.model.width, e.text('a dog').shape)",
         HF_HOME=str(home), CLIP_MODEL=HUB_ID,
     )  # fmt: skip
