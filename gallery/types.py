@@ -76,6 +76,10 @@ class Look(StrEnum):
     CREDITS = "credits"
 
 
+FrameKey = tuple[int, int]
+"""A frame by its film's id and its second."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
     """A frame as the index keeps it: shown at `time`, in a shot from `start` to `end` (seconds)."""
@@ -87,6 +91,11 @@ class FrameRecord:
     start: float
     end: float
     look: Look = Look.PICTURE
+
+    @property
+    def key(self) -> FrameKey:
+        """The frame."""
+        return self.film, self.second
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +141,6 @@ class Order(StrEnum):
 
     RELEVANCE = "relevance"
     TIME = "time"
-
-
-FrameKey = tuple[int, int]
-"""A frame by its film's id and its second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,17 +88,7 @@ def filed(path: Path, title: str = "") -> Film:
     Film.objects.filter(pk=film.pk).update(
         state=Film.State.READY,
         searchable_run=1,
-        duration=found.duration,
-        start=found.start,
-        width=found.width,
-        height=found.height,
-        rate_numerator=found.rate.numerator,
-        rate_denominator=found.rate.denominator,
-        video_codec=found.video_codec,
-        audio_codec=found.audio_codec,
-        rotation=found.rotation,
-        first_frame=found.first_frame,
-        start_timecode=found.start_timecode,
+        **Film.columns_of(found),
     )
     film.refresh_from_db()
     return film

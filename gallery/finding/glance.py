@@ -49,9 +49,6 @@ class Curve:
     results: Results
 
 
-NOTHING_SEEN = search.Scale(0.0, 0.0, -1.0)
-
-
 @dataclass(frozen=True, slots=True)
 class _Footage:
     """A film's frames in time order: `vectors` has shape (n, width), float16, unit rows."""
@@ -117,7 +114,7 @@ def _heard(
     for line in lines:
         over = (footage.times >= line.start) & (footage.times < line.end)
         over |= footage.seconds == line.record.second
-        found[over] = np.maximum(found[over], search.relevance(None, line, NOTHING_SEEN))
+        found[over] = np.maximum(found[over], search.relevance_of_line(line))
     return found
 
 

@@ -30,7 +30,7 @@ def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -
     """
 
     def rank(neighbour: Neighbour) -> tuple[bool, float, FrameKey]:
-        key = neighbour.record.film, neighbour.record.second
+        key = neighbour.record.key
         return (key != own, -neighbour.score, key)
 
     best: dict[ShotKey, Neighbour] = {}

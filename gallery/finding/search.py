@@ -231,7 +231,7 @@ def _seen(plan: Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbo
     while True:
         some = here.nearest(plan.vector, count, scope)
         _meet({n.record.film for n in some}, films)
-        met |= {_key(n): n for n in _penalized(some, plan) if n.record.film in films}
+        met |= {n.record.key: n for n in _penalized(some, plan) if n.record.film in films}
         shots = _without_wrong(ranking.one_per_shot(list(met.values()), plan.query.own), plan)
         kept, crowded = ranking.few_per_film(shots, lambda n: n.record.film, plan.most)
         if len(kept) >= wanted or len(some) < count:
@@ -245,17 +245,13 @@ def _seen(plan: Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbo
             return kept, crowded
 
 
-def _key(neighbour: Neighbour) -> FrameKey:
-    return neighbour.record.film, neighbour.record.second
-
-
 def _penalized(some: list[Neighbour], plan: Plan) -> list[Neighbour]:
     """The same frames, each with what its cosine has lost for showing what is to be avoided."""
     if not plan.avoided:
         return some
-    keys, rows = index.current().embeddings([_key(n) for n in some])
+    keys, rows = index.current().embeddings([n.record.key for n in some])
     lost = dict(zip(keys, plan.penalties(rows).tolist(), strict=True))
-    return [replace(n, score=n.score - lost.get(_key(n), 0.0)) for n in some]
+    return [replace(n, score=n.score - lost.get(n.record.key, 0.0)) for n in some]
 
 
 def _meet(ids: set[int], films: dict[int, Film]) -> None:
@@ -267,7 +263,7 @@ def _meet(ids: set[int], films: dict[int, Film]) -> None:
 def _without_wrong(shots: Sequence[Neighbour], plan: Plan) -> list[Neighbour]:
     """Leave out the shots that were marked as wrong."""
     wrong = set(plan.query.less)
-    return [n for n in shots if _key(n) not in wrong]
+    return [n for n in shots if n.record.key not in wrong]
 
 
 def spoken(plan: Plan, films: dict[int, Film]) -> list[Spoken]:
@@ -286,7 +282,7 @@ def spoken(plan: Plan, films: dict[int, Film]) -> list[Spoken]:
     if not plan.scope.labels:
         return kept
     # Lines carry no labels: the frames do that they are heard over.
-    carried = index.current().labels([(line.record.film, line.record.second) for line in kept])
+    carried = index.current().labels([line.record.key for line in kept])
     asked = set(plan.scope.labels)
     return [line for line, has in zip(kept, carried, strict=True) if asked <= has]
 
@@ -315,12 +311,14 @@ def _merged(seen: Sequence[Neighbour], said: Sequence[Spoken]) -> list[_Found]:
 
 
 def relevance(seen: float | None, line: Spoken | None, scale: Scale) -> float:
-    """How relevant a frame is, of cosine `seen` and with a `line` that was found over it, 0 to 1.
-
-    A line that holds all the words is fully relevant.
-    """
-    said = 0.0 if line is None else 1.0 if line.complete else PARTLY_SAID
+    """How relevant a frame is, 0 to 1: of cosine `seen`, with a `line` that was found over it."""
+    said = 0.0 if line is None else relevance_of_line(line)
     return said if seen is None else max(said, float(scale.relevance(seen)))
+
+
+def relevance_of_line(line: Spoken) -> float:
+    """1 for a line that holds all the words, less for one that holds some."""
+    return 1.0 if line.complete else PARTLY_SAID
 
 
 def _fits(plan: Plan, seen: Sequence[Neighbour]) -> bool:

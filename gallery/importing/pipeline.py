@@ -143,17 +143,7 @@ def probe_film(film_id: int) -> list[int]:
             state=Film.State.IMPORTING,
             lease_until=None,
             run_model=weights.current().fingerprint,
-            duration=found.duration,
-            start=found.start,
-            width=found.width,
-            height=found.height,
-            rate_numerator=found.rate.numerator,
-            rate_denominator=found.rate.denominator,
-            video_codec=found.video_codec,
-            audio_codec=found.audio_codec,
-            rotation=found.rotation,
-            first_frame=found.first_frame,
-            start_timecode=found.start_timecode,
+            **Film.columns_of(found),
         )
         if not changed:
             return []

@@ -4,6 +4,7 @@ import secrets
 import uuid
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -165,6 +166,23 @@ class Film(models.Model):
             first_frame=self.first_frame,
             start_timecode=self.start_timecode,
         )
+
+    @staticmethod
+    def columns_of(found: Probe) -> dict[str, Any]:
+        """The columns that keep what a file says of itself: `probe` gives it back."""
+        return {
+            "duration": found.duration,
+            "start": found.start,
+            "width": found.width,
+            "height": found.height,
+            "rate_numerator": found.rate.numerator,
+            "rate_denominator": found.rate.denominator,
+            "video_codec": found.video_codec,
+            "audio_codec": found.audio_codec,
+            "rotation": found.rotation,
+            "first_frame": found.first_frame,
+            "start_timecode": found.start_timecode,
+        }
 
     @property
     def clock(self) -> Clock:
