@@ -13,11 +13,12 @@ from benchmarks import film
 from demo.concepts import CONCEPTS
 from demo.pictures import Scene, Thing, draw
 from demo.splits import EVALUATION_SEEDS
-from gallery.embedding import encoder, weights
+from gallery.embedding import conversion, weights
+from gallery.embedding.preprocessing import EDGES
 from gallery.types import Picture
 
 WIDE = (860, 360)  # pixels: 2.39:1
-WAYS = ("crop", *encoder.EDGES)
+WAYS = ("crop", *EDGES)
 
 
 def _centre(picture: Picture) -> Picture:
@@ -27,13 +28,13 @@ def _centre(picture: Picture) -> Picture:
 
 def _embed(pictures: list[Picture], way: str) -> NDArray[np.float32]:
     model = weights.describe("demo", settings.DEMO_MODEL_DIR)
-    loaded = encoder.Encoder(model, "squash" if way == "crop" else way)
+    loaded = conversion.load_with_torch(model, "squash" if way == "crop" else way)
     return loaded.pictures([_centre(p) for p in pictures] if way == "crop" else pictures)
 
 
 def _texts(texts: list[str]) -> NDArray[np.float32]:
     model = weights.describe("demo", settings.DEMO_MODEL_DIR)
-    return encoder.Encoder(model, "squash").texts(texts)
+    return conversion.load_with_torch(model, "squash").texts(texts)
 
 
 def wide_pictures() -> list[Picture]:

@@ -109,7 +109,12 @@ def fill() -> None:
         seconds = np.arange(SECONDS, dtype=np.int32)
         cuts = np.arange(SHOT, SECONDS, SHOT, dtype=np.float64)
         data = storage.SegmentData(
-            seconds, seconds.astype(np.float64), rows.astype(np.float16), cuts, looks
+            seconds,
+            seconds.astype(np.float64),
+            rows.astype(np.float16),
+            cuts,
+            looks,
+            np.zeros(SECONDS, np.uint64),
         )
         film.files.run(1).save_segment(0, data)
         records = [

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from gallery import access
 from gallery.embedding import weights
+from gallery.embedding.runtimes import DEVICES, PRECISIONS
 from gallery.errors import ModelError
 from gallery.media import ffmpeg
 
@@ -54,10 +55,14 @@ def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
         found.append(
             Error(f"CLIP_EDGES is {given!r}.", hint="squash, pad, tiles", id="gallery.E003")
         )
+    for name, known in (("CLIP_PRECISION", PRECISIONS), ("CLIP_DEVICE", DEVICES)):
+        if getattr(settings, name) not in known:
+            given = getattr(settings, name)
+            found.append(Error(f"{name} is {given!r}.", hint=", ".join(known), id="gallery.E003"))
     found.extend(
         Error(f"{name} must be at least 1.", id="gallery.E004")
         for name in (
-            *("SEGMENT_SECONDS", "LEASE_SECONDS", "CLIP_BATCH", "INDEX_FLAT_MAX"),
+            *("SEGMENT_SECONDS", "LEASE_SECONDS", "WORKERS", "INDEX_FLAT_MAX"),
             *("CLIPS_AT_ONCE", "MAX_CLIP_SECONDS"),
         )
         if getattr(settings, name) < 1

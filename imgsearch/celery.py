@@ -1,11 +1,22 @@
 """The Celery application: `celery -A imgsearch worker -B`."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
 app = Celery("imgsearch")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+NICENESS = 10  # of workers and the FFmpegs they start: pages and players come first
+
+
+@worker_init.connect
+def lower_priority(**_kwargs: Any) -> None:
+    """Lower the priority of this worker, unless whoever started it did so."""
+    if os.nice(0) == 0:
+        os.nice(NICENESS)

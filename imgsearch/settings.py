@@ -235,8 +235,18 @@ CLIP_MODEL = env.str("CLIP_MODEL", default="openai/clip-vit-base-patch16")
 DEMO_MODEL_DIR = BASE_DIR / "demo" / "model"
 # What becomes of the edges of a picture that is not square: squash, pad, or tiles.
 CLIP_EDGES = env.str("CLIP_EDGES", default="squash")
-# Pictures in one forward pass.
-CLIP_BATCH = env.int("CLIP_BATCH", default=32)
+# How precisely it is computed: auto, fp32, bf16 or int8. What fails its self-check is not used.
+CLIP_PRECISION = env.str("CLIP_PRECISION", default="auto")
+# auto: a GPU when there is one; cpu; cuda.
+CLIP_DEVICE = env.str("CLIP_DEVICE", default="auto")
+# Pictures in one forward pass; 0: what suits the device.
+CLIP_BATCH = env.int("CLIP_BATCH", default=0)
+# Segments embedded at the same time on this machine.
+WORKERS = env.int("WORKERS", default=1)
+# Threads for inference in one process; 0: the process's share of the cores, by WORKERS.
+CLIP_THREADS = env.int("CLIP_THREADS", default=0)
+# Whether frames that are the same picture share a vector.
+SHARE_VECTORS = env.bool("SHARE_VECTORS", default=True)
 
 # Seconds of film in one task, and for how long a worker may be silent before another takes over.
 SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)

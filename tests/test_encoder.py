@@ -15,8 +15,10 @@ import torch
 from PIL import Image
 from transformers import AutoModel, AutoTokenizer, CLIPModel, CLIPProcessor
 
-from gallery.embedding import encoder, weights
-from gallery.embedding.encoder import EDGES, Encoder, squares
+from gallery.embedding import conversion, encoder, preprocessing, weights
+from gallery.embedding.encoder import Encoder
+from gallery.embedding.preprocessing import EDGES, squares
+from gallery.embedding.runtimes import TorchRuntime
 from gallery.errors import ModelError, QueryError
 from tests.films import noise
 from tests.networks import clip_like_openai, tiny_chinese_clip, tiny_clip, tiny_siglip
@@ -30,7 +32,7 @@ TEXTS = (
 
 
 def load(folder: Path, edges: str = "squash") -> Encoder:
-    return Encoder(weights.describe(folder.name, folder), edges)
+    return conversion.load_with_torch(weights.describe(folder.name, folder), edges)
 
 
 def features(output: Any) -> torch.Tensor:
@@ -207,13 +209,15 @@ def test_tiles_cover_all_and_overlap(size: tuple[int, int]) -> None:
     assert across[0][0] <= slack
     assert across[-1][-1] >= 255 - slack
     for one, other in pairwise(across):
-        assert other[0] <= one[-1] - (one[-1] - one[0]) * (encoder.TILE_OVERLAP - 0.02) + slack
+        assert (
+            other[0] <= one[-1] - (one[-1] - one[0]) * (preprocessing.TILE_OVERLAP - 0.02) + slack
+        )
 
 
 def test_tiles_of_a_wide_picture_are_averaged(tmp_path: Path) -> None:
     model = load(tiny_clip(tmp_path / "m"), "tiles")
     wide = noise(3, (300, 100))
-    tiles = squares(wide, "tiles", model.side, BICUBIC)
+    tiles = squares(wide, "tiles", model.spec.side, BICUBIC)
     alone = model.pictures(tiles).sum(axis=0)
     found = model.pictures([noise(1), wide, noise(2)])
     assert found.shape == (3, 24)
@@ -343,7 +347,8 @@ def test_half_precision_weights_are_computed_with_in_full(tmp_path: Path) -> Non
     folder = tiny_clip(tmp_path / "m")
     CLIPModel.from_pretrained(folder).half().save_pretrained(folder)
     loaded = load(folder)
-    assert {p.dtype for p in loaded._network.parameters()} == {torch.float32}
+    assert isinstance(loaded.runtime, TorchRuntime)
+    assert {p.dtype for p in loaded.runtime._image.parameters()} == {torch.float32}
 
 
 def test_threads_share_one_model(tmp_path: Path) -> None:

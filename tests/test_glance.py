@@ -120,6 +120,7 @@ def long_film(redis_server: object, db: None) -> Film:
                 rows[part].astype(np.float16),
                 cuts,
                 np.full(len(seconds[part]), Look.PICTURE, LOOK),
+                np.zeros(len(seconds[part]), np.uint64),
             ),
         )
     records = [

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gallery.embedding import ingest
+from gallery.embedding.ingest import SpanEmbedder
 from gallery.media import storage
 from gallery.media.shots import shot_of, shots_from_cuts
 from gallery.media.storage import SegmentData
@@ -24,39 +25,40 @@ CARD = two_columns(Style(size=WIDE), np.random.default_rng(1))
 class Grey:
     """The least of encoders: the mean colour of a picture. Keeps the size of its batches."""
 
-    def __init__(self) -> None:
+    streams = 1
+
+    def __init__(self, batch: int = 4) -> None:
+        self.batch = batch
         self.batches: list[int] = []
 
-    def pictures(self, pictures: Sequence[Picture]) -> Vectors:
-        self.batches.append(len(pictures))
-        rows = np.array([np.asarray(p, np.float32).mean(axis=(0, 1)) for p in pictures])
+    def squares(self, picture: Picture) -> list[Picture]:
+        return [picture]
+
+    def prepared(self, parts: Sequence[list[Picture]]) -> Vectors:
+        self.batches.append(len(parts))
+        if not parts:
+            return np.zeros((0, 3), np.float32)
+        rows = np.array([np.asarray(p, np.float32).mean(axis=(0, 1)) for (p,) in parts])
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def test_frames_are_embedded_in_batches_and_progress_is_told() -> None:
     frames = [Frame(n, n + 0.25, noise(n, (8, 8))) for n in range(10)]
     grey, saved, told = Grey(), [], []
-    data = ingest.embed_span(
-        iter(frames),
-        grey,
-        batch=4,
-        save_thumbnail=lambda second, _picture: saved.append(second),
-        progress=told.append,
-    )
+    embedder = SpanEmbedder(grey, lambda second, _picture: saved.append(second))
+    data = embedder.embed(iter(frames), told.append)
     assert grey.batches == [4, 4, 2]
     assert told == [4, 8, 10]
     assert saved == data.seconds.tolist() == list(range(10))
     assert data.times.tolist() == [n + 0.25 for n in range(10)]
     assert data.vectors.dtype == np.float16
     assert data.vectors.shape == (10, 3)
-    expected = Grey().pictures([frame.picture for frame in frames])
+    expected = Grey().prepared([[frame.picture] for frame in frames])
     assert np.allclose(data.vectors, expected, atol=1e-3)
 
 
 def test_a_span_without_frames_is_no_error() -> None:
-    data = ingest.embed_span(
-        [], Grey(), batch=4, save_thumbnail=lambda *_: None, progress=lambda _: None
-    )
+    data = SpanEmbedder(Grey(), lambda *_: None).embed([], lambda _: None)
     assert len(data.seconds) == len(data.times) == len(data.vectors) == 0
 
 
@@ -105,7 +107,14 @@ def film_of(letters: str) -> SegmentData:
     count = len(letters)
     seconds = np.arange(count, dtype=np.int32)
     vectors = np.zeros((count, 2), np.float16)
-    return SegmentData(seconds, seconds.astype(float), vectors, np.zeros(0), looks(letters))
+    return SegmentData(
+        seconds,
+        seconds.astype(float),
+        vectors,
+        np.zeros(0),
+        looks(letters),
+        np.zeros(count, np.uint64),
+    )
 
 
 def looks_of(letters: str) -> str:
@@ -116,9 +125,7 @@ def looks_of(letters: str) -> str:
 def test_each_frame_is_looked_at_once() -> None:
     pictures = [noise(1, (160, 90)), Image.new("RGB", (160, 90), "maroon"), worth_finding(3)[1]]
     frames = [Frame(n, float(n), picture) for n, picture in enumerate([*pictures, CARD])]
-    data = ingest.embed_span(
-        iter(frames), Grey(), batch=3, save_thumbnail=lambda *_: None, progress=lambda _: None
-    )
+    data = SpanEmbedder(Grey(3), lambda *_: None).embed(iter(frames), lambda _: None)
     assert data.looks.tolist() == ["picture", "blank", "picture", "credits"]
 
 

@@ -19,7 +19,14 @@ def segment(first: int, count: int, cuts: list[float]) -> SegmentData:
     seconds = np.arange(first, first + count, dtype=np.int32)
     vectors = np.random.default_rng(first).normal(size=(count, 8)).astype(np.float16)
     looks = np.array([Look.PICTURE, Look.BLANK] * count, storage.LOOK)[:count]
-    return SegmentData(seconds, seconds + 0.5, vectors, np.array(cuts, np.float64), looks)
+    return SegmentData(
+        seconds,
+        seconds + 0.5,
+        vectors,
+        np.array(cuts, np.float64),
+        looks,
+        seconds.astype(np.uint64),
+    )
 
 
 def test_segments_are_joined_in_time_order(tmp_path: Path) -> None:

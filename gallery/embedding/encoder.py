@@ -1,31 +1,31 @@
-"""The only room that knows torch and transformers: pictures and words become unit vectors.
+"""The encoder of this process: pictures and words become unit vectors.
 
-Any model of the CLIP family works that transformers loads with `get_image_features` and
-`get_text_features`. Paper: Radford et al., 2021, "Learning Transferable Visual Models From Natural
-Language Supervision".
+It knows no runtime: see `gallery.embedding.runtimes` for what computes, and
+`gallery.embedding.conversion` for how a model is made ready and checked.
 """
 
-import os
+import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps
 
-from gallery.embedding import weights
+from gallery.embedding import runtimes, weights
+from gallery.embedding.preprocessing import EDGES, ModelSpec, TextTokenizer, squares, to_pixels
+from gallery.embedding.runtimes import Features, Runtime, Target
 from gallery.errors import ModelError, QueryError
 from gallery.types import Picture, Vector, Vectors
 
-if TYPE_CHECKING:
-    import torch
+log = logging.getLogger(__name__)
 
-EDGES = ("squash", "pad", "tiles")
-TILE_OVERLAP = 0.25  # neighbouring tiles share at least this part of their width
+PREPARE_TIMEOUT = 3600.0  # seconds; int8 of a large model takes long on few cores
 
 T = TypeVar("T")
 
@@ -37,144 +37,81 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def squares(picture: Picture, edges: str, side: int, resample: int) -> list[Picture]:
-    """Make a picture of any shape into squares of `side` pixels that hold all of it.
-
-    CLIP's own preparation cuts the middle out of a picture, and over half of a 2.39:1 film away.
-    `squash` scales both sides to fit; `pad` adds black bars; `tiles` covers the longer side with
-    overlapping squares, whose embeddings are averaged. A square picture comes out the same from
-    all three.
-    """
-    filter_ = Image.Resampling(resample)
-    width, height = picture.size
-    if edges == "pad":
-        return [ImageOps.pad(picture, (side, side), method=filter_, color=0)]
-    short, long = sorted((width, height))
-    if edges == "tiles" and long > short:
-        step = short * (1 - TILE_OVERLAP)
-        count = 1 + int(np.ceil((long - short) / step))
-        offsets = [round(i * (long - short) / (count - 1)) for i in range(count)]
-        boxes = [
-            (o, 0, o + short, short) if width > height else (0, o, short, o + short)
-            for o in offsets
-        ]
-        return [picture.resize((side, side), filter_, box=box) for box in boxes]
-    return [picture.resize((side, side), filter_)]
-
-
-def _unit(rows: "torch.Tensor") -> Vectors:
-    """Scale rows to length 1, as float32. Raises ModelError for zero or non-finite rows."""
-    array = np.asarray(rows.float().cpu().numpy(), dtype=np.float32)
-    lengths = np.linalg.norm(array, axis=1, keepdims=True)
-    if not np.isfinite(array).all() or (lengths == 0).any():
+def _unit(features: Features) -> Vectors:
+    """Scale rows to length 1. Raises ModelError for zero or non-finite rows."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    if not np.isfinite(features).all() or (lengths == 0).any():
         raise ModelError(
             _("The model gave a vector that is not a direction; its weights may be damaged.")
         )
-    return array / lengths
-
-
-def _features(output: Any) -> "torch.Tensor":
-    """The projected embedding: transformers 5 wraps it in an object, other releases do not."""
-    tensor: torch.Tensor = getattr(output, "pooler_output", output)
-    return tensor
+    return np.asarray(features / lengths, np.float32)
 
 
 class Encoder:
-    """A loaded model. Thread-safe: torch's inference is, and nothing here changes after loading."""
+    """A loaded model. Thread-safe; `streams` calls at the same time keep the machine busy."""
 
-    def __init__(self, model: weights.Model, edges: str | None = None) -> None:
-        """Load `model` on a GPU when there is one. Raises ModelError when it cannot be loaded."""
-        # The files are here: nothing may be asked of the hub while loading.
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        import torch
-        from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
-
-        self.model = model
+    def __init__(
+        self,
+        model: weights.Model,
+        target: Target,
+        runtime: Runtime,
+        spec: ModelSpec,
+        tokenizer: TextTokenizer,
+        *,
+        edges: str | None = None,
+    ) -> None:
+        """`edges` is CLIP_EDGES by default. Raises ModelError when it is unknown."""
         self.edges = edges or settings.CLIP_EDGES
         if self.edges not in EDGES:
             raise ModelError(
                 _("CLIP_EDGES is %(given)s; it can be squash, pad or tiles.")
                 % {"given": self.edges}
             )
-        self._torch = torch
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            network = AutoModel.from_pretrained(model.folder, dtype=torch.float32)
-            self._tokenizer = AutoTokenizer.from_pretrained(model.folder)
-            self._processor = AutoImageProcessor.from_pretrained(model.folder, backend="pil")
-            # Without its files, transformers makes a tokenizer to which all words are the same.
-            if len(self._tokenizer) <= len(self._tokenizer.all_special_ids):
-                raise ValueError("its tokenizer has no words")
-        except Exception as error:  # transformers raises whatever the files lead it to
-            raise ModelError(
-                _("The model %(name)s in %(folder)s cannot be loaded: %(reason)s")
-                % {
-                    "name": model.name,
-                    "folder": model.folder,
-                    "reason": str(error).partition("\n")[0],
-                }
-            ) from error
-        if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
-            raise ModelError(
-                _("%(name)s is no model of the CLIP family: it does not embed pictures and words.")
-                % {"name": model.name}
-            )
-        self._network = network.eval().to(self.device)
-        size = getattr(self._processor, "crop_size", None) or self._processor.size
-        self.side = int(size.get("height") or size.get("shortest_edge") or 224)
-        self._resample = int(getattr(self._processor, "resample", Image.Resampling.BICUBIC))
-        config = network.config
-        self._text_length = int(
-            getattr(getattr(config, "text_config", config), "max_position_embeddings", 77)
-        )
-        # SigLIP was trained on texts padded to their full length, CLIP on none.
-        self._padding: str | bool = (
-            "max_length" if str(config.model_type).startswith("siglip") else True
-        )
+        self.model = model
+        self.target = target
+        self.runtime = runtime
+        self.spec = spec
+        self.tokenizer = tokenizer
 
     @property
-    def scale(self) -> float:
-        """The factor that the model learnt to multiply cosines with before a softmax."""
-        learnt = getattr(self._network, "logit_scale", None)
-        return float(learnt.detach().exp().reshape(-1)[0]) if learnt is not None else 100.0
+    def batch(self) -> int:
+        """Pictures in one forward pass."""
+        return self.runtime.batch
+
+    @property
+    def streams(self) -> int:
+        """How many forward passes run well at the same time."""
+        return self.runtime.streams
+
+    def squares(self, picture: Picture) -> list[Picture]:
+        """A picture as the model sees it: one square, or several overlapping ones."""
+        spec = self.spec
+        return squares(picture.convert("RGB"), self.edges, spec.side, spec.resample)
 
     def pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Embed pictures: shape (n, width), float32, unit length."""
-        if not pictures:
+        return self.prepared([self.squares(picture) for picture in pictures])
+
+    def prepared(self, parts: Sequence[list[Picture]]) -> Vectors:
+        """Embed pictures of which `squares` were taken: shape (n, width), float32, unit length."""
+        if not parts:
             return np.zeros((0, self.model.width), np.float32)
-        parts = [squares(p.convert("RGB"), self.edges, self.side, self._resample) for p in pictures]
         flat = [square for part in parts for square in part]
-        rows = np.concatenate(
-            [self._embed_squares(batch) for batch in batched(flat, settings.CLIP_BATCH)]
+        rows = _unit(
+            np.concatenate(
+                [self.runtime.embed_pixels(to_pixels(batch)) for batch in batched(flat, self.batch)]
+            )
         )
-        if len(flat) == len(pictures):
+        if len(flat) == len(parts):
             return rows
         starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
-        sums = np.add.reduceat(rows, starts, axis=0)
-        return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), dtype=np.float32)
-
-    def _embed_squares(self, batch: list[Picture]) -> Vectors:
-        inputs = self._processor(images=batch, return_tensors="pt").to(self.device)
-        with self._torch.inference_mode():
-            return _unit(_features(self._network.get_image_features(**inputs)))
+        return _unit(np.add.reduceat(rows, starts, axis=0))
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts: shape (n, width), float32, unit length. What is too long is cut."""
         if not texts:
             return np.zeros((0, self.model.width), np.float32)
-        inputs = self._tokenizer(
-            list(texts),
-            padding=self._padding,
-            truncation=True,
-            max_length=self._text_length,
-            return_tensors="pt",
-        ).to(self.device)
-        with self._torch.inference_mode():
-            return _unit(_features(self._network.get_text_features(**inputs)))
+        return _unit(self.runtime.embed_tokens(*self.tokenizer.encode(texts)))
 
     def text(self, text: str) -> Vector:
         """Embed one text: shape (width,). Raises QueryError for an empty one."""
@@ -184,13 +121,73 @@ class Encoder:
 
     def is_cut(self, text: str) -> bool:
         """Whether a text is longer than the model reads."""
-        return len(self._tokenizer(text)["input_ids"]) > self._text_length
+        return self.tokenizer.is_truncated(text)
 
     def probabilities(self, vector: Vector, words: Sequence[str]) -> list[float]:
         """How probable each word is for a picture: softmax of scale x cosine, summing to 1."""
-        logits = self.scale * (self.texts(words) @ vector)
+        logits = self.spec.scale * (self.texts(words) @ vector)
         odds = np.exp(logits - logits.max())
         return [float(p) for p in odds / odds.sum()]
+
+
+# --- the one of this process ----------------------------------------------------------------------
+
+
+def targets() -> list[Target]:
+    """The ways to compute the model on this machine that CLIP_PRECISION allows, fastest first.
+
+    Those after the first are for a model whose conversion or check fails.
+    """
+    from gallery.embedding import conversion
+
+    asked = settings.CLIP_PRECISION
+    found: list[Target] = []
+    if settings.CLIP_DEVICE != "cpu" and runtimes.has_gpu():
+        best = runtimes.cuda_precision()
+        if best is not None:
+            found += [Target("torch", "cuda", best)] if asked != "fp32" else []
+            found.append(Target("torch", "cuda", "fp32"))
+    int8 = Target("openvino", "cpu", "int8")
+    if asked == "int8" or (asked == "auto" and conversion.has_quantizer()):
+        found.append(int8)
+    if asked == "bf16" or (asked in ("auto", "int8") and runtimes.computes_bf16()):
+        found.append(Target("openvino", "cpu", "bf16"))
+    return [*found, Target("openvino", "cpu", "fp32")]
+
+
+def _load_best(model: weights.Model) -> Encoder:
+    """The fastest target that passed its check; plain torch when none did. Raises ModelError."""
+    from gallery.embedding import conversion
+
+    for target in targets():
+        for _attempt in range(2):
+            if conversion.load_report(model, target) is None:
+                _prepare()
+            report = conversion.load_report(model, target)
+            if report is None or not report.is_passed:
+                break
+            try:
+                return conversion.load(model, target)
+            except (OSError, ValueError, TypeError, RuntimeError) as error:
+                log.warning("%s is damaged and made again: %s", target, error)
+                conversion.remove(model, target)
+    log.warning("%s: no converted model passed its check; it runs with torch", model.name)
+    return conversion.load_with_torch(model)
+
+
+def _prepare() -> None:
+    """Convert and check the model in a process of its own, so that this one loads no torch."""
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "prepare_model"]
+    log.info("the model is made ready for this machine, once; this may take a minute")
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PREPARE_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("the model could not be prepared: %s", error)
+        return
+    if done.returncode:
+        log.warning("the model could not be prepared: %s", (done.stderr or done.stdout).strip())
 
 
 _lock = threading.Lock()
@@ -198,10 +195,10 @@ _lock = threading.Lock()
 
 @cache
 def _load(fingerprint: str) -> Encoder:  # noqa: ARG001 - the key of the cache
-    return Encoder(weights.current())
+    return _load_best(weights.current())
 
 
 def current() -> Encoder:
-    """This process's encoder, loaded at the first call and kept."""
+    """This process's encoder, loaded at the first call and kept. Raises ModelError."""
     with _lock:
         return _load(weights.current().fingerprint)

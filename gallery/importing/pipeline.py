@@ -247,19 +247,30 @@ def _embed(segment: Segment, run: RunFiles) -> SegmentData:
         max_pixels=settings.MAX_FILM_PIXELS,
         limit=settings.CELERY_TASK_SOFT_TIME_LIMIT,
     ) as (some, decoding):
-        data = ingest.embed_span(
-            some,
+        embedder = ingest.SpanEmbedder(
             loaded,
-            batch=settings.CLIP_BATCH,
-            save_thumbnail=run.save_thumbnail,
-            progress=progress,
+            run.save_thumbnail,
+            known=_vectors_of_last_run(film),
+            shares=settings.SHARE_VECTORS,
         )
+        data = embedder.embed(some, progress)
     vectors = data.vectors if len(data.seconds) else np.zeros((0, loaded.model.width), np.float16)
     data = replace(data, vectors=vectors, cuts=np.array(decoding.cuts, np.float64))
     run.save_segment(segment.number, data)
     if segment.end is None:
         _refuse_early_end(film, data, decoding.complaints)
     return data
+
+
+def _vectors_of_last_run(film: Film) -> ingest.KnownVectors:
+    """The vectors that an earlier import made with the model in use; none when it is the first."""
+    run = film.searchable_run
+    if run is None or not settings.SHARE_VECTORS or film.model != weights.current().fingerprint:
+        return {}
+    try:
+        return ingest.vectors_by_digest(film.files.run(run).load())
+    except (OSError, ValueError):
+        return {}  # what is damaged or gone is embedded again
 
 
 def _refuse_early_end(film: Film, data: SegmentData, complaints: str) -> None:

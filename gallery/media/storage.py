@@ -4,7 +4,7 @@
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
     films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
-    films/UID/RUN/segment-00003.npz    one segment's seconds, times, vectors, cuts and looks
+    films/UID/RUN/segment-00003.npz    one segment: see `SegmentData`
     clips/UID/...                      scenes that were played or quoted, within a size limit
     drafts/                            such scenes while they are being made
     turns/                             locks: at most so many are made at once
@@ -76,7 +76,8 @@ class SegmentData:
 
     `seconds` int32 (n,); `times` float64 (n,), seconds; `vectors` float16 (n, width), unit rows;
     `cuts` float64 (m,), the seconds at which a new shot begins; `looks` (n,), names of
-    `types.Look`, or empty ones where an earlier version of this program did not look.
+    `types.Look`, or empty ones where an earlier version of this program did not look; `digests`
+    uint64 (n,), of the pictures as the model saw them, 0 where they were not kept.
     """
 
     seconds: NDArray[np.int32]
@@ -84,6 +85,7 @@ class SegmentData:
     vectors: NDArray[np.float16]
     cuts: NDArray[np.float64]
     looks: NDArray[np.str_]
+    digests: NDArray[np.uint64]
 
     @property
     def lacks_looks(self) -> bool:
@@ -192,7 +194,9 @@ class RunFiles:
         """One segment. Raises FileNotFoundError."""
         with np.load(self.segment(number)) as data:
             columns = {name: data[name] for name in COLUMNS if name in data}
-        columns.setdefault("looks", np.full(len(columns["seconds"]), "", LOOK))
+        count = len(columns["seconds"])
+        columns.setdefault("looks", np.full(count, "", LOOK))
+        columns.setdefault("digests", np.zeros(count, np.uint64))
         return SegmentData(**columns)
 
     def load(self) -> SegmentData:

@@ -15,6 +15,8 @@ from imgsearch.local.terminal import Refusal, say, step, warn
 
 # The servers never ask the hub for a model: the step before them has fetched it.
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
+# Queries are short: the web server leaves the GPU, and most threads, to the workers.
+WEB_ENVIRONMENT = {**OFFLINE, "CLIP_DEVICE": "cpu", "CLIP_THREADS": "2"}
 WEB_PATIENCE = 120.0
 
 
@@ -44,6 +46,8 @@ def prepare(here: Installation, children: Children) -> None:
     with step("Model") as current:
         current.let_others_print()
         code = children.run("model", [sys.executable, "manage.py", "fetch_model"])
+        if code == 0:
+            code = children.run("model", [sys.executable, "manage.py", "prepare_model"])
         if code:
             raise Refusal("The model could not be made ready; the lines above say why.")
 
@@ -88,7 +92,7 @@ def start_servers(here: Installation, children: Children) -> None:
         return status == 200
 
     with step(f"Web server and {here.workers} worker{'s' * (here.workers > 1)}") as current:
-        children.start("web", web_command(here), extra=OFFLINE)
+        children.start("web", web_command(here), extra=WEB_ENVIRONMENT)
         children.start("worker", worker_command(here), extra=OFFLINE)
         if not children.wait_until(answers, WEB_PATIENCE):
             raise Refusal(

@@ -64,7 +64,8 @@ def prepare_in_container() -> None:
         prepare_static_files()
     with step("Model") as current:
         current.let_others_print()
-        subprocess.run([sys.executable, "manage.py", "fetch_model"], check=True)
+        for command in ("fetch_model", "prepare_model"):
+            subprocess.run([sys.executable, "manage.py", command], check=True)
     login = ensure_login(settings.VAR_DIR)
     if login:
         say(f"Admin login, shown this once: {login.username} / {login.password}")

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gallery.embedding import encoder
+from gallery.embedding import conversion, encoder
 from gallery.errors import GalleryError, IndexMissing
 from gallery.media import ffmpeg
 from gallery.models import Film, Subtitles
@@ -35,6 +35,7 @@ class Command(BaseCommand):
             ("Index", _index),
             ("Dialogue", _dialogue),
             ("Model", _model),
+            ("Precision", _precision),
             ("Workers", _workers),
             ("Films", _films),
         ]
@@ -106,10 +107,25 @@ def _model() -> str:
     loaded.text("a film")
     model = loaded.model
     return (
-        f"{model.name} ({model.width} numbers, {'/'.join(model.languages)}, edges: {loaded.edges}) "
-        f"on {loaded.device}, loaded in {time.monotonic() - begun:.1f} s"
+        f"{model.name} ({model.width} numbers, {'/'.join(model.languages)}, edges: "
+        f"{loaded.edges}), loaded in {time.monotonic() - begun:.1f} s"
         + ("; THE DEMO MODEL" if model.is_demo else "")
     )
+
+
+def _precision() -> str:
+    """How the model is computed, and what the self-check found of each way that was tried."""
+    loaded = encoder.current()
+    found = [
+        f"{target.precision}: {report}"
+        for target in encoder.targets()
+        if (report := conversion.load_report(loaded.model, target)) is not None
+    ]
+    used = loaded.target
+    if used.runtime == "torch" and used.device == "cpu":
+        found.insert(0, "no converted model can be used; torch is several times slower")
+    where = f"{used.precision} by {used.runtime} on {used.device}, {loaded.streams} streams"
+    return "; ".join([where, *found])
 
 
 def _workers() -> str:

@@ -1,0 +1,151 @@
+"""The model as transformers loads it. The only module that knows torch and transformers.
+
+Any model of the CLIP family works that transformers loads with `get_image_features` and
+`get_text_features`. Paper: Radford et al., 2021, "Learning Transferable Visual Models From Natural
+Language Supervision".
+"""
+
+import os
+from typing import Any
+
+import torch
+from django.utils.translation import gettext as _
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers.utils import logging
+
+from gallery.embedding import weights
+from gallery.embedding.preprocessing import ModelSpec
+from gallery.errors import ModelError
+
+DEFAULT_TEXT_LENGTH = 77
+DEFAULT_SCALE = 100.0
+
+
+def _features(output: Any) -> torch.Tensor:
+    """The projected embedding: transformers 5 wraps it in an object, other releases do not."""
+    tensor: torch.Tensor = getattr(output, "pooler_output", output)
+    return tensor
+
+
+class ImageTower(torch.nn.Module):
+    """Pixels to image features; normalization is part of it, so that it runs on the device."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, network: Any, spec: ModelSpec) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels, uint8 (n, side, side, 3), to features (n, width)."""
+        levels = pixels.permute(0, 3, 1, 2).float()
+        normalized = ((levels - self.mean) / self.std).to(self.network.dtype)
+        return _features(self.network.get_image_features(pixel_values=normalized))
+
+
+class TextTower(torch.nn.Module):
+    """Tokens to text features."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Token ids and mask, int64 (n, length), to features (n, width)."""
+        more = {} if attention_mask is None else {"attention_mask": attention_mask}
+        return _features(self.network.get_text_features(input_ids=input_ids, **more))
+
+
+class Network:
+    """A model in memory: its towers in float32 on the CPU, its spec, its serialized tokenizer."""
+
+    def __init__(self, model: weights.Model) -> None:
+        """Load `model`. Raises ModelError when it cannot be loaded."""
+        # The files are here: nothing may be asked of the hub while loading.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+        try:
+            network = AutoModel.from_pretrained(model.folder, dtype=torch.float32).eval()
+            processor = AutoImageProcessor.from_pretrained(model.folder, backend="pil")
+            tokenizer = AutoTokenizer.from_pretrained(model.folder)
+            # Without its files, transformers makes a tokenizer to which all words are the same.
+            if len(tokenizer) <= len(tokenizer.all_special_ids):
+                raise ValueError("its tokenizer has no words")
+        except Exception as error:  # transformers raises whatever the files lead it to
+            raise ModelError(
+                _("The model %(name)s in %(folder)s cannot be loaded: %(reason)s")
+                % {
+                    "name": model.name,
+                    "folder": model.folder,
+                    "reason": str(error).partition("\n")[0],
+                }
+            ) from error
+        if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
+            raise ModelError(
+                _("%(name)s is no model of the CLIP family: it does not embed pictures and words.")
+                % {"name": model.name}
+            )
+        self.spec = _spec(network, processor, tokenizer)
+        self.tokenizer = _serialized(tokenizer, str(network.config.model_type), self.spec)
+        self.image = ImageTower(network, self.spec).eval()
+        self.text = TextTower(network).eval()
+
+
+def _spec(network: Any, processor: Any, tokenizer: Any) -> ModelSpec:
+    crops = bool(getattr(processor, "do_center_crop", False))
+    size = processor.crop_size if crops else processor.size
+    factor = float(processor.rescale_factor) if getattr(processor, "do_rescale", True) else 1.0
+    normalizes = bool(getattr(processor, "do_normalize", True))
+    mean = processor.image_mean if normalizes else (0.0, 0.0, 0.0)
+    std = processor.image_std if normalizes else (1.0, 1.0, 1.0)
+    config = network.config
+    length = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
+    learnt = getattr(network, "logit_scale", None)
+    return ModelSpec(
+        side=int(size.get("height") or size.get("shortest_edge") or 224),
+        resample=int(getattr(processor, "resample", None) or Image.Resampling.BICUBIC),
+        mean=tuple(float(one) / factor for one in mean),  # type: ignore[arg-type]
+        std=tuple(float(one) / factor for one in std),  # type: ignore[arg-type]
+        text_length=int(length or DEFAULT_TEXT_LENGTH),
+        uses_mask=not _is_siglip(config) and "attention_mask" in tokenizer.model_input_names,
+        scale=(
+            float(learnt.detach().exp().reshape(-1)[0]) if learnt is not None else DEFAULT_SCALE
+        ),
+    )
+
+
+def _is_siglip(config: Any) -> bool:
+    return str(config.model_type).startswith("siglip")
+
+
+def _serialized(tokenizer: Any, family: str, spec: ModelSpec) -> str:
+    """The tokenizer as JSON, with truncation and padding set once and for all.
+
+    SigLIP (Zhai et al., 2023) was trained on texts padded on the right to their full length and
+    without a mask, SigLIP 2 (Tschannen et al., 2025) on lower case as well. CLIP's texts need no
+    padding.
+    """
+    from tokenizers import Tokenizer, normalizers
+
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ModelError(_("The model's tokenizer has no fast version, so it cannot be used here."))
+    fast = Tokenizer.from_str(backend.to_str())
+    if family == "siglip2":
+        own = [fast.normalizer] if fast.normalizer is not None else []
+        fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    fast.enable_truncation(max_length=spec.text_length)
+    fast.enable_padding(
+        direction="right",
+        pad_id=tokenizer.pad_token_id or 0,
+        pad_token=tokenizer.pad_token or "[PAD]",
+        length=spec.text_length if family.startswith("siglip") else None,
+    )
+    return str(fast.to_str())

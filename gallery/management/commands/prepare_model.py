@@ -1,0 +1,35 @@
+"""manage.py prepare_model: convert and check the model for this machine, once."""
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from gallery.embedding import conversion, encoder, weights
+from gallery.errors import ModelError
+
+
+class Command(BaseCommand):
+    """Makes the fastest precision that CLIP_PRECISION allows and that passes its check."""
+
+    # It runs before anything else is ready.
+    requires_system_checks = []
+    help = "Convert the model for this machine, and check it against float32."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Make what is missing. Converting a ViT-B/16 takes under a minute on two cores."""
+        started = time.monotonic()
+
+        def say(text: str) -> None:
+            self.stdout.write(f"  {time.monotonic() - started:5.1f} s  {text}")
+            self.stdout.flush()
+
+        try:
+            model = weights.current()
+            target = conversion.prepare(model, encoder.targets(), say)
+        except ModelError as error:
+            raise CommandError(str(error)) from error
+        if target is None:
+            self.stdout.write(f"Model: {model.name} runs with torch, which is slower.")
+            return
+        self.stdout.write(f"Model: {model.name} is ready, {target.precision} on {target.device}")
