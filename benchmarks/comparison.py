@@ -35,7 +35,7 @@ def measure(film: Path, device: str, seconds: float, rounds: int, height: int) -
     long, short = settings.VAR_DIR / "long.mp4", settings.VAR_DIR / "short.mp4"
     lengthen(film, long, seconds, height)
     lengthen(film, short, WARM_UP, height)
-    frames = _survey(long)
+    frames, decoding_speed = _survey(long)
     model = random_b16(Path(settings.CLIP_MODEL))
     # With sharing, frames that are the same picture share a vector: measured separately below.
     can_share = hasattr(settings, "SHARE_VECTORS")
@@ -52,7 +52,11 @@ def measure(film: Path, device: str, seconds: float, rounds: int, height: int) -
         )
         _rounds(beginner, children, long, rounds)
         _compare_vectors(beginner, frames, Film.objects.get())
-    _embedding_speed(frames)
+    print(
+        f"{PRODUCT}, decoding only: {decoding_speed:.1f} frames/s, "
+        f"embedding only: {_embedding_speed(frames):.1f} frames/s",
+        flush=True,
+    )
     if can_share:
         with running_worker(short, SHARE_VECTORS="1") as (children, _loaded):
             Film.objects.all().delete()
@@ -68,8 +72,8 @@ def _describe_device(device: str) -> None:
     print(f"{os.cpu_count()} CPUs, {name}", flush=True)
 
 
-def _survey(film: Path) -> list[Frame]:
-    """Print what the film is like and how fast it is decoded. Returns some of its frames."""
+def _survey(film: Path) -> tuple[list[Frame], float]:
+    """Print what the film is like. Returns some frames, and how many are decoded in a second."""
     found = probing.probe(film, MOST_PIXELS, 24 * 3600)
     every = max(1, round(found.duration / COMPARED))
     smalls, kept = [], []
@@ -84,11 +88,10 @@ def _survey(film: Path) -> list[Frame]:
         f"film: {found.duration:.0f} s, {found.width}x{found.height}, "
         f"{film.stat().st_size * 8 / found.duration / 1e6:.1f} Mbit/s, {found.video_codec}, "
         "made from the given one by varying and scaling it\n"
-        f"one frame a second: {len(smalls)}; nearly the same as another: {with_twin(smalls)}\n"
-        f"{PRODUCT}, decoding only: {speed:.1f} frames/s",
+        f"one frame a second: {len(smalls)}; nearly the same as another: {with_twin(smalls)}",
         flush=True,
     )
-    return kept
+    return kept, speed
 
 
 def _rounds(beginner: Beginner, children: Children, film: Path, rounds: int) -> None:
@@ -152,11 +155,10 @@ def _compare_vectors(beginner: Beginner, frames: list[Frame], film: Film) -> Non
     )
 
 
-def _embedding_speed(frames: list[Frame]) -> None:
-    """Print how fast the product embeds frames that are decoded already."""
+def _embedding_speed(frames: list[Frame]) -> float:
+    """How many frames, decoded already, the product embeds in a second."""
     pictures = [frame.picture for frame in frames]
     encoder.current().pictures(pictures)
     begun = time.perf_counter()
     encoder.current().pictures(pictures)
-    speed = len(pictures) / (time.perf_counter() - begun)
-    print(f"{PRODUCT}, embedding only: {speed:.1f} frames/s", flush=True)
+    return len(pictures) / (time.perf_counter() - begun)

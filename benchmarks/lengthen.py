@@ -70,8 +70,5 @@ def small(picture: Picture) -> NDArray[np.int16]:
 def with_twin(smalls: list[NDArray[np.int16]]) -> int:
     """How many pictures are nearly the same as another one."""
     rows = np.stack(smalls).reshape(len(smalls), -1)
-    twins = 0
-    for row in rows:
-        differences = np.abs(rows - row).mean(axis=1)
-        twins += np.count_nonzero(differences < NEARLY_SAME) > 1  # one is the picture itself
-    return int(twins)
+    likenesses = ((np.abs(rows - row).mean(axis=1) < NEARLY_SAME).sum() for row in rows)
+    return sum(int(alike) > 1 for alike in likenesses)  # each is like itself
