@@ -17,7 +17,7 @@ NEARLY_SAME = 2.0
 SMALL = (32, 32)
 
 
-def _variations(loop_seconds: float, rate: float, height: int) -> str:
+def _variations(loop_seconds: float, rate: float, width: int, height: int) -> str:
     """The filters. `k` counts how often the film has been repeated; each repeat differs.
 
     The repeats differ in hue and brightness, every other one is mirrored, and three of four are
@@ -35,7 +35,8 @@ def _variations(loop_seconds: float, rate: float, height: int) -> str:
             f"eq=brightness='0.08*sin(2.4*{k})':eval=frame",
             f"setpts='if(N,PREV_OUTPTS+(PTS-PREV_INPTS)*{faster},0)'",
             f"fps={rate}",
-            f"scale=-2:{height}:flags=bicubic",
+            f"scale={width}:{height}:flags=bicubic",
+            "setsar=1",
             "format=yuv420p",
         ]
     )
@@ -45,7 +46,7 @@ def lengthen(film: Path, path: Path, seconds: float, height: int) -> None:
     """Write `seconds` of varied film to `path`: H.264 with B-frames, and noise as its sound."""
     found = probing.probe(film, MOST_PIXELS, 24 * 3600)
     rate = float(found.rate)
-    width = height * found.width / found.height
+    width = round(height * found.width / found.height / 2) * 2
     bits = round(BITS_PER_PIXEL * width * height * rate)
     subprocess.run(
         [
@@ -53,7 +54,7 @@ def lengthen(film: Path, path: Path, seconds: float, height: int) -> None:
             *("-stream_loop", "-1", "-i", str(film)),
             *("-f", "lavfi", "-i", "anoisesrc=color=pink:amplitude=0.1"),
             *("-map", "0:V:0", "-map", "1:a", "-t", str(seconds)),
-            *("-vf", _variations(found.duration, rate, height)),
+            *("-vf", _variations(found.duration, rate, width, height)),
             *("-c:v", "libx264", "-preset", "veryfast", "-g", "250", "-bf", "3"),
             *("-b:v", str(bits), "-maxrate", str(2 * bits), "-bufsize", str(4 * bits)),
             *("-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", str(path)),

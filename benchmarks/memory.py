@@ -108,10 +108,14 @@ def search_picture(address: str, picture: bytes) -> None:
 
 
 def print_memory() -> None:
-    """Print what the kinds of processes take together, and each process in order of its start."""
+    """Print what each kind of processes takes: together, the main one, the others by size.
+
+    The worker's pool and its beat look alike from outside; it is the pool that holds the model.
+    """
     for name, word in PROCESSES.items():
         ids = [pid for pid in descendants() if word in _proc(pid, "cmdline")]
-        sizes = [mebibytes(pid) for pid in sorted(ids)]
+        main, *others = [mebibytes(pid) for pid in sorted(ids)]
+        sizes = [main, *sorted(others, reverse=True)]
         listed = " + ".join(f"{size:.0f}" for size in sizes)
         print(f"  {name:28} {sum(sizes):6.0f} MiB = {listed}", flush=True)
 
