@@ -69,7 +69,7 @@ def _describe_device(device: str) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch finds no GPU here.")
     name = torch.cuda.get_device_name() if device == "cuda" else "no GPU"
-    print(f"{os.cpu_count()} CPUs, {name}", flush=True)
+    print(f"{os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f}, {name}", flush=True)
 
 
 def _survey(film: Path) -> tuple[list[Frame], float]:

@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> None:
     """Measure in a process with the settings of an installation of its own."""
+    if not chosen.film.is_file():
+        raise SystemExit(f"There is no file {chosen.film}.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = own_environment(folder / "var", folder / "model")
