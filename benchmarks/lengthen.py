@@ -20,9 +20,10 @@ SMALL = (32, 32)
 def _variations(loop_seconds: float, rate: float, width: int, height: int) -> str:
     """The filters. `k` counts how often the film has been repeated; each repeat differs.
 
-    The repeats differ in hue and brightness, every other one is mirrored, and three of four are
-    faster, which also moves the frames that a sample of one a second takes. The crop moves all the
-    time, as a panning camera does, so that still pictures do not repeat either.
+    They differ in hue and brightness (in 13 steps, which tell black frames apart, too), every other
+    one is mirrored, and three of four are faster, which also moves the frames that a sample of one
+    a second takes. The crop moves all the time, as a panning camera does, so that still pictures do
+    not repeat either.
     """
     k = f"floor(t/{loop_seconds})"
     faster = f"(1-0.06*mod(floor(T/{loop_seconds}),4))"
@@ -32,7 +33,7 @@ def _variations(loop_seconds: float, rate: float, width: int, height: int) -> st
             f"crop=w=iw*{ZOOM}:h=ih*{ZOOM}"
             f":x='(iw-ow)*(0.5+0.5*sin(t/7+{k}))':y='(ih-oh)*(0.5+0.5*cos(t/5+2*{k}))'",
             f"hue=h='137.5*{k}'",
-            f"eq=brightness='0.08*sin(2.4*{k})':eval=frame",
+            f"eq=brightness='0.012*mod(5*{k},13)':eval=frame",
             f"setpts='if(N,PREV_OUTPTS+(PTS-PREV_INPTS)*{faster},0)'",
             f"fps={rate}",
             f"scale={width}:{height}:flags=bicubic",
