@@ -1,11 +1,21 @@
-"""Run one measurement, or all."""
+"""Run one measurement, or all that need no arguments."""
 
-import sys
+import argparse
 from collections.abc import Callable
 
 import django
 
-from benchmarks import clips, dialogue, edges, index, labels, start, throughput
+from benchmarks import (
+    clips,
+    dialogue,
+    edges,
+    index,
+    labels,
+    memory,
+    start,
+    throughput,
+    tutorial,
+)
 
 ALL: dict[str, Callable[[], None]] = {
     "edges": edges.main,
@@ -14,18 +24,24 @@ ALL: dict[str, Callable[[], None]] = {
     "dialogue": dialogue.main,
     "clips": clips.main,
     "labels": labels.main,
+    "memory": memory.main,
     "start": start.main,
 }
 
 
 def main() -> None:
-    """Names are arguments; none means all."""
-    names = sys.argv[1:] or list(ALL)
-    unknown = set(names) - set(ALL)
-    if unknown:
-        raise SystemExit(f"No benchmark {', '.join(unknown)}; there are {', '.join(ALL)}.")
+    """The first argument names the measurement; its own arguments follow."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    names = parser.add_subparsers(dest="name", metavar="NAME")
+    for name in ALL:
+        names.add_parser(name)
+    tutorial.add_arguments(names.add_parser("tutorial"))
+    chosen = parser.parse_args()
     django.setup()
-    for name in names:
+    if chosen.name == "tutorial":
+        tutorial.main(chosen)
+        return
+    for name in [chosen.name] if chosen.name else ALL:
         print(f"\n== {name}\n", flush=True)
         ALL[name]()
 

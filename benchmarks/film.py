@@ -1,7 +1,8 @@
 """The demo film, its ground truth, and how well a way of embedding finds its shots."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallery.media import frames, probing, shots
-from gallery.types import Frame, Span
+from gallery.media.decoding import Decoding
+from gallery.media.storage import THUMBNAIL_WIDTH
+from gallery.types import Frame, Probe, Span
 
 DEMO = Path(__file__).resolve().parent.parent / "demo"
 FILM = DEMO / "film.mp4"
@@ -23,12 +26,17 @@ def truth() -> dict[str, Any]:
     return found
 
 
+def decoded(path: Path, found: Probe) -> AbstractContextManager[tuple[Iterator[Frame], Decoding]]:
+    """The frames of a whole film, one a second, as the import decodes them."""
+    return frames.stream(
+        path, found, Span(0, None), width=THUMBNAIL_WIDTH, max_pixels=MOST_PIXELS, limit=600
+    )
+
+
 def film_frames() -> tuple[list[Frame], list[int]]:
     """The film's frames, one a second, and the number of the shot of each, from 1."""
     probe = probing.probe(FILM, MOST_PIXELS, 3600)
-    with frames.stream(
-        FILM, probe, Span(0, None), width=640, max_pixels=MOST_PIXELS, limit=600
-    ) as (some, decoding):
+    with decoded(FILM, probe) as (some, decoding):
         all_frames = list(some)
     found = shots.shots_from_cuts(decoding.cuts, probe.duration)
     # The ground truth counts shots from 1.

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.common import own_environment
+
 FILMS = 100
 SECONDS = 7200  # of a film: two hours
 SHOT = 5  # seconds
@@ -24,10 +26,8 @@ COMPUTED = 10  # films for which it is computed here
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
-        model = str(Path(__file__).resolve().parent.parent / "demo" / "model")
-        here = {"VAR_DIR": folder, "MEDIA_DIR": f"{folder}/media", "CLIP_MODEL": model}
-        own = {"REDIS_URL": "", "DATABASE_URL": "", "INDEX_FLAT_MAX": "10000000"}
-        environment = {**os.environ, **here, **own}
+        model = Path(__file__).resolve().parent.parent / "demo" / "model"
+        environment = own_environment(Path(folder), model) | {"INDEX_FLAT_MAX": "10000000"}
         subprocess.run([sys.executable, "-m", "benchmarks.labels"], env=environment, check=True)
 
 

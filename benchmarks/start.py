@@ -6,7 +6,6 @@ Clones the repository's last commit into a new folder and types `make run` there
 import json
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,15 +13,11 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from benchmarks.common import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1800.0  # seconds
 PHRASE = "a dog in the snow"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _first_search(address: str) -> int:
@@ -37,7 +32,7 @@ def main() -> None:
         clone = Path(folder) / "clone"
         begun = time.perf_counter()
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
-        port = _free_port()
+        port = free_port()
         environment = {
             k: v for k, v in os.environ.items() if k not in ("VAR_DIR", "DJANGO_SETTINGS_MODULE")
         }

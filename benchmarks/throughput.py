@@ -8,26 +8,15 @@ import time
 from pathlib import Path
 
 from django.conf import settings
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
 
 from benchmarks import film
+from benchmarks.common import random_b16
 from gallery.embedding import encoder, ingest, weights
-from gallery.media import frames, probing
-from gallery.media.storage import THUMBNAIL_WIDTH, RunFiles
-from gallery.types import Span
+from gallery.media import probing
+from gallery.media.storage import RunFiles
 
 COPIES = 3  # how often the demo film goes through
 COPIES_B16 = 1
-
-
-def random_b16(folder: Path) -> weights.Model:
-    """A model of the exact size of openai/clip-vit-base-patch16, with random weights."""
-    config = CLIPConfig(projection_dim=512)
-    config.vision_config.patch_size = 16
-    CLIPModel(config).save_pretrained(folder)
-    CLIPImageProcessor().save_pretrained(folder)
-    CLIPTokenizerFast.from_pretrained(settings.DEMO_MODEL_DIR).save_pretrained(folder)
-    return weights.describe("random ViT-B/16", folder)
 
 
 def import_speed(model: weights.Model, copies: int) -> float:
@@ -40,14 +29,7 @@ def import_speed(model: weights.Model, copies: int) -> float:
     for _copy in range(copies):
         with (
             tempfile.TemporaryDirectory() as folder,
-            frames.stream(
-                film.FILM,
-                probe,
-                Span(0, None),
-                width=THUMBNAIL_WIDTH,
-                max_pixels=film.MOST_PIXELS,
-                limit=600,
-            ) as (some, _decoding),
+            film.decoded(film.FILM, probe) as (some, _decoding),
         ):
             run = RunFiles(Path(folder))
             data = ingest.embed_span(

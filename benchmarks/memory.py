@@ -1,0 +1,134 @@
+"""How much memory an installation uses, started as by `make run`, and how soon it answers.
+
+The model is a ViT-B/16 of random weights. What is measured is the second start: the first one
+prepares the database, the static files and whatever is kept of the model.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.common import own_environment, random_b16
+from benchmarks.film import FILM
+from benchmarks.lengthen import lengthen
+from imgsearch.local.children import descendants
+from imgsearch.local.port import ask
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 300.0  # seconds until the web server answers
+POLL = 0.05  # seconds
+FILM_SECONDS = 5.0
+# The kinds of processes, each with a word of its command line.
+PROCESSES = {
+    "web (master, server)": b"gunicorn",
+    "worker (main, pool, beat)": b"celery",
+    "Redis": b"redis-server",
+    "launcher": b"imgsearch.local",
+}
+# Proxies of the environment are not asked for this machine.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def main() -> None:
+    """Print the figures of both starts."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        random_b16(folder / "model")
+        environment = own_environment(folder / "var", folder / "model")
+        for start in ("first", "second"):
+            film = folder / f"{start}.mp4"
+            lengthen(FILM, film, FILM_SECONDS + (start == "second"), 480)  # no film twice
+            print(f"{start} start", flush=True)
+            measure(environment, film)
+
+
+def measure(environment: dict[str, str], film: Path) -> None:
+    """Start the installation, use it, print what that took, and stop it."""
+    address = f"http://127.0.0.1:{environment['PORT']}"
+    begun = time.perf_counter()
+    with launched(environment) as launcher:
+        while not _is_healthy(int(environment["PORT"])):
+            if launcher.poll() is not None or time.perf_counter() - begun > PATIENCE:
+                raise SystemExit("The installation does not start.")
+            time.sleep(POLL)
+        report("until the web server answers", begun)
+        for which in ("first", "second"):
+            begun = time.perf_counter()
+            OPENER.open(f"{address}/?q={which}+dog").read()
+            report(f"{which} search for words", begun)
+        begun = time.perf_counter()
+        search_picture(address, (ROOT / "docs" / "frame.png").read_bytes())
+        report("search for a picture", begun)
+        command = [sys.executable, "manage.py", "import_film", str(film), "--wait"]
+        subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+        print_memory()
+
+
+def report(what: str, begun: float) -> None:
+    """Print how long something took."""
+    print(f"  {what:28} {time.perf_counter() - begun:6.2f} s", flush=True)
+
+
+@contextmanager
+def launched(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """The installation, for as long as the block lasts."""
+    command = [sys.executable, "-m", "imgsearch.local"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _is_healthy(port: int) -> bool:
+    try:
+        return ask("127.0.0.1", port, "/healthz")[0] == 200
+    except OSError:
+        return False
+
+
+def search_picture(address: str, picture: bytes) -> None:
+    """Send a picture and search for frames that look like it."""
+    boundary = "picture"
+    head = 'Content-Disposition: form-data; name="picture"; filename="picture.png"'
+    body = f"--{boundary}\r\n{head}\r\nContent-Type: image/png\r\n\r\n".encode()
+    request = urllib.request.Request(
+        f"{address}/api/v1/pictures",
+        data=body + picture + f"\r\n--{boundary}--\r\n".encode(),
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
+    )
+    token = json.load(OPENER.open(request))["picture"]
+    OPENER.open(f"{address}/?picture={token}").read()
+
+
+def print_memory() -> None:
+    """Print what each kind of processes takes: together, the main one, the others by size.
+
+    The worker's pool and its beat look alike from outside; it is the pool that holds the model.
+    """
+    for name, word in PROCESSES.items():
+        ids = [pid for pid in descendants() if word in _proc(pid, "cmdline")]
+        main, *others = [mebibytes(pid) for pid in sorted(ids)]
+        sizes = [main, *sorted(others, reverse=True)]
+        listed = " + ".join(f"{size:.0f}" for size in sizes)
+        print(f"  {name:28} {sum(sizes):6.0f} MiB = {listed}", flush=True)
+
+
+def _proc(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def mebibytes(pid: int) -> float:
+    """The memory of a process in MiB: its share of it where the kernel tells, else all it uses."""
+    try:
+        lines, key = _proc(pid, "smaps_rollup"), b"Pss:"
+    except OSError:
+        lines, key = _proc(pid, "status"), b"VmRSS:"
+    line = next(line for line in lines.splitlines() if line.startswith(key))
+    return int(line.split()[1]) / 1024
