@@ -12,12 +12,13 @@ MINUTES ?= 60
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test format bench demo-model demo-film demo-evaluate clean
+.PHONY: help run test int8 format bench demo-model demo-film demo-evaluate clean
 
 help:
 	@echo "make run            install what is needed and start; Ctrl-C stops"
 	@echo "                    PORT=8000 HOST=127.0.0.1 VAR_DIR=var can be set before it"
 	@echo "make test           install what the tests need and run everything"
+	@echo "make int8           install what embeds in 8 bits, about twice as fast (210 MB)"
 	@echo "make format         format the code and sort out what the linter can repair"
 	@echo "make bench          measure speed and memory"
 	@echo "make demo-film      draw the demo film anew"
@@ -32,6 +33,8 @@ test:
 	@.ci/system-packages
 	@$(MAKE) --no-print-directory $(VENV)/.dev-installed
 	@exec .ci/check
+
+int8: $(VENV)/.int8-installed
 
 format: $(VENV)/.dev-installed
 	$(VENV)/bin/ruff check --fix .
@@ -71,8 +74,13 @@ $(VENV)/.run-installed: requirements.txt | $(VENV)/.made
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev-installed: requirements.txt requirements-dev.txt | $(VENV)/.made
+$(VENV)/.int8-installed: requirements-int8.txt | $(VENV)/.run-installed
+	@$(INSTALL) --no-deps -r requirements-int8.txt
+	@touch $@
+
+$(VENV)/.dev-installed: requirements.txt requirements-dev.txt requirements-int8.txt | $(VENV)/.made
 	@echo "Installing requirements.txt and requirements-dev.txt into $(VENV): the product and its tests."
 	@echo "This takes some minutes and happens only once."
 	@$(INSTALL) -r requirements-dev.txt
-	@touch $(VENV)/.run-installed $@
+	@$(INSTALL) --no-deps -r requirements-int8.txt
+	@touch $(VENV)/.run-installed $(VENV)/.int8-installed $@

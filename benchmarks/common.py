@@ -10,7 +10,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from gallery.embedding import weights
+from gallery.embedding import conversion, encoder, weights
+from gallery.embedding.encoder import Encoder
 from imgsearch.local.children import descendants
 
 
@@ -26,6 +27,14 @@ def random_b16(folder: Path) -> weights.Model:
     CLIPImageProcessor().save_pretrained(folder)
     CLIPTokenizerFast.from_pretrained(settings.DEMO_MODEL_DIR).save_pretrained(folder)
     return weights.describe("random ViT-B/16", folder)
+
+
+def load_encoder(model: weights.Model) -> Encoder:
+    """A model as the product computes it here, converted first where it was not."""
+    target = conversion.prepare(model, encoder.targets(), print)
+    if target is None:
+        return conversion.load_with_torch(model)
+    return conversion.load(model, target)
 
 
 def free_port() -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from django.conf import settings
 
 from benchmarks import film
-from benchmarks.common import random_b16
-from gallery.embedding import encoder, ingest, weights
+from benchmarks.common import load_encoder, random_b16
+from gallery.embedding import ingest, weights
 from gallery.media import probing
 from gallery.media.storage import RunFiles
 
@@ -21,7 +21,7 @@ COPIES_B16 = 1
 
 def import_speed(model: weights.Model, copies: int) -> float:
     """Frames imported a second, the model being loaded already."""
-    loaded = encoder.Encoder(model)
+    loaded = load_encoder(model)
     probe = probing.probe(film.FILM, film.MOST_PIXELS, 3600)
     loaded.pictures([frame.picture for frame in film.film_frames()[0][:2]])
     done = 0
@@ -32,13 +32,8 @@ def import_speed(model: weights.Model, copies: int) -> float:
             film.decoded(film.FILM, probe) as (some, _decoding),
         ):
             run = RunFiles(Path(folder))
-            data = ingest.embed_span(
-                some,
-                loaded,
-                batch=settings.CLIP_BATCH,
-                save_thumbnail=run.save_thumbnail,
-                progress=lambda _done: None,
-            )
+            embedder = ingest.SpanEmbedder(loaded, run.save_thumbnail, shares=False)
+            data = embedder.embed(some, lambda _done: None)
             run.save_segment(0, data)
             done += len(data.seconds)
     return done / (time.perf_counter() - begun)

@@ -237,6 +237,10 @@ DEMO_MODEL_DIR = BASE_DIR / "demo" / "model"
 CLIP_EDGES = env.str("CLIP_EDGES", default="squash")
 # How precisely it is computed: auto, fp32, bf16 or int8. What fails its self-check is not used.
 CLIP_PRECISION = env.str("CLIP_PRECISION", default="auto")
+# Where models are kept as they were converted for this machine.
+MODEL_CACHE_DIR = (
+    Path(env.str("MODEL_CACHE_DIR", default=str(VAR_DIR / "models"))).expanduser().absolute()
+)
 # auto: a GPU when there is one; cpu; cuda.
 CLIP_DEVICE = env.str("CLIP_DEVICE", default="auto")
 # Pictures in one forward pass; 0: what suits the device.
@@ -252,6 +256,8 @@ SHARE_VECTORS = env.bool("SHARE_VECTORS", default=True)
 SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
 
+# Decoding on a graphics card: auto, none, or FFmpeg's name of a method (cuda, vaapi, qsv, ...).
+FFMPEG_HWACCEL = env.str("FFMPEG_HWACCEL", default="auto")
 MAX_FILM_HOURS = env.float("MAX_FILM_HOURS", default=12.0)
 MAX_FILM_PIXELS = env.int("MAX_FILM_PIXELS", default=8192 * 4320)
 MAX_PICTURE_BYTES = env.int("MAX_PICTURE_BYTES", default=20_000_000)

@@ -24,6 +24,12 @@ os.environ.update(
         "CLIP_MODEL": os.environ.get("TEST_CLIP_MODEL", "") or str(ROOT / "demo" / "model"),
         "CLIP_EDGES": "squash",
         "CLIP_BATCH": "8",
+        "CLIP_PRECISION": "bf16",
+        "CLIP_DEVICE": "cpu",
+        # One thread each: tests, a worker and a web server share few cores.
+        "CLIP_THREADS": "1",
+        # The installations that tests start need not convert the model again.
+        "MODEL_CACHE_DIR": str(VAR / "models"),
         # Short, so that what takes minutes in earnest takes seconds here.
         "SEGMENT_SECONDS": "5",
         "LEASE_SECONDS": "4",

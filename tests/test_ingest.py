@@ -84,6 +84,7 @@ def test_every_frame_knows_its_shot() -> None:
         np.zeros((4, 2), np.float16),
         np.array([1.01, 3.04]),
         looks("pbpp"),
+        np.zeros(4, np.uint64),
     )
     rows, shots = ingest.records(9, data, 4.0)
     assert [(row.second, row.shot) for row in rows] == [(0, 0), (1, 1), (2, 1), (3, 2)]

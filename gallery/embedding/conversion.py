@@ -1,6 +1,6 @@
-"""A model made ready for this machine: converted, checked against float32, and kept under VAR_DIR.
+"""A model made ready for this machine: converted, checked against float32, and kept in a cache.
 
-    VAR_DIR/models/KEY/TARGET/   spec.json, tokenizer.json, image.xml, text.xml, check.json
+    MODEL_CACHE_DIR/KEY/TARGET/   spec.json, tokenizer.json, image.xml, text.xml, check.json
 
 KEY changes with the weights, the library versions and the CPU's features. A target whose check
 failed keeps only check.json. Only here are torch and transformers imported to convert.
@@ -60,7 +60,7 @@ def folder_of(model: weights.Model, target: Target) -> Path:
     parts = [model.fingerprint, runtimes.cpu_features(), str(LAYOUT)]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    return Path(settings.VAR_DIR) / "models" / key / str(target)
+    return settings.MODEL_CACHE_DIR / key / str(target)
 
 
 def has_quantizer() -> bool:
@@ -80,6 +80,17 @@ def load_report(model: weights.Model, target: Target) -> Report | None:
             log.warning("%s is damaged; the model is converted again", path)
             return None
     return report
+
+
+def find(model: weights.Model, targets: Sequence[Target]) -> Target | None:
+    """The first target that is here and passed its check."""
+    reports = ((target, load_report(model, target)) for target in targets)
+    return next((target for target, report in reports if report and report.is_passed), None)
+
+
+def is_tried(model: weights.Model, targets: Sequence[Target]) -> bool:
+    """Whether all targets were converted and checked, with whatever outcome."""
+    return all(load_report(model, target) is not None for target in targets)
 
 
 def remove(model: weights.Model, target: Target) -> None:
@@ -122,7 +133,7 @@ def load_with_torch(model: weights.Model, edges: str | None = None) -> Encoder:
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
     """Only one process at a time converts models."""
-    folder = Path(settings.VAR_DIR) / "models"
+    folder = settings.MODEL_CACHE_DIR
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -175,6 +186,7 @@ class Converter:
             if not report.is_passed:
                 shutil.rmtree(draft)
                 draft.mkdir()
+                report = replace(report, sizes=None)
             report.save(draft)
             shutil.rmtree(folder, ignore_errors=True)
             draft.replace(folder)
@@ -205,9 +217,9 @@ class Converter:
 
     def _convert(self, precision: str, draft: Path) -> None:
         """Write both towers. Half the size where they are computed in bfloat16 anyway."""
-        import openvino
         import torch
 
+        openvino = runtimes.import_openvino()
         halved = runtimes.openvino_precision(precision) != "f32"
         side = self._network.spec.side
         ids, mask = (torch.from_numpy(a) for a in self._tokenizer.encode(["a", "a film of a dog"]))
@@ -234,6 +246,7 @@ class Converter:
 
     def _quantized(self, image: Any) -> Any:
         """The image tower with 8-bit weights and activations, calibrated on pictures."""
+        runtimes.import_openvino()
         import nncf
 
         pixels = to_pixels(self._check_squares[:CALIBRATION_PICTURES])

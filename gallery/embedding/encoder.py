@@ -5,6 +5,7 @@ It knows no runtime: see `gallery.embedding.runtimes` for what computes, and
 """
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -147,10 +148,9 @@ def targets() -> list[Target]:
         if best is not None:
             found += [Target("torch", "cuda", best)] if asked != "fp32" else []
             found.append(Target("torch", "cuda", "fp32"))
-    int8 = Target("openvino", "cpu", "int8")
     if asked == "int8" or (asked == "auto" and conversion.has_quantizer()):
-        found.append(int8)
-    if asked == "bf16" or (asked in ("auto", "int8") and runtimes.computes_bf16()):
+        found.append(Target("openvino", "cpu", "int8"))
+    if asked != "fp32" and runtimes.computes_bf16():
         found.append(Target("openvino", "cpu", "bf16"))
     return [*found, Target("openvino", "cpu", "fp32")]
 
@@ -159,35 +159,41 @@ def _load_best(model: weights.Model) -> Encoder:
     """The fastest target that passed its check; plain torch when none did. Raises ModelError."""
     from gallery.embedding import conversion
 
-    for target in targets():
-        for _attempt in range(2):
-            if conversion.load_report(model, target) is None:
-                _prepare()
-            report = conversion.load_report(model, target)
-            if report is None or not report.is_passed:
-                break
-            try:
-                return conversion.load(model, target)
-            except (OSError, ValueError, TypeError, RuntimeError) as error:
-                log.warning("%s is damaged and made again: %s", target, error)
-                conversion.remove(model, target)
+    wanted = targets()
+    for _attempt in range(2):
+        target = conversion.find(model, wanted)
+        if target is None and not conversion.is_tried(model, wanted):
+            _prepare(model)
+            target = conversion.find(model, wanted)
+        if target is None:
+            break
+        try:
+            return conversion.load(model, target)
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            log.warning("%s is damaged, and is converted again: %s", target, error)
+            conversion.remove(model, target)
     log.warning("%s: no converted model passed its check; it runs with torch", model.name)
     return conversion.load_with_torch(model)
 
 
-def _prepare() -> None:
+def _prepare(model: weights.Model) -> None:
     """Convert and check the model in a process of its own, so that this one loads no torch."""
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "prepare_model"]
-    log.info("the model is made ready for this machine, once; this may take a minute")
+    names = ("CLIP_MODEL", "CLIP_PRECISION", "CLIP_DEVICE", "CLIP_EDGES", "MODEL_CACHE_DIR")
+    log.info("%s is converted for this machine, once; this may take minutes", model.name)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PREPARE_TIMEOUT, check=False
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "prepare_model"],
+            env={**os.environ, **{name: str(getattr(settings, name)) for name in names}},
+            capture_output=True,
+            text=True,
+            timeout=PREPARE_TIMEOUT,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        log.warning("the model could not be prepared: %s", error)
+        log.warning("%s could not be converted: %s", model.name, error)
         return
     if done.returncode:
-        log.warning("the model could not be prepared: %s", (done.stderr or done.stdout).strip())
+        log.warning("%s could not be converted: %s", model.name, done.stderr.strip())
 
 
 _lock = threading.Lock()

@@ -7,6 +7,7 @@ torch nor transformers.
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -84,6 +85,17 @@ def has_gpu() -> bool:
 # --- OpenVINO -------------------------------------------------------------------------------------
 
 
+def import_openvino() -> Any:
+    """The module openvino, kept from sending usage statistics: nothing leaves this machine.
+
+    OpenVINO and NNCF do without the package openvino_telemetry where it cannot be imported.
+    """
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
 class OpenVINORuntime:
     """A converted model in `folder`. Each tower is compiled when it is first used."""
 
@@ -121,9 +133,7 @@ class _CompiledTower:
     """One tower and its infer requests, each used by one thread at a time."""
 
     def __init__(self, path: Path, properties: dict[str, Any]) -> None:
-        import openvino
-
-        self._compiled = openvino.Core().compile_model(path, "CPU", properties)
+        self._compiled = import_openvino().Core().compile_model(path, "CPU", properties)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     @contextmanager
@@ -156,9 +166,7 @@ def cpu_features() -> str:
 
 
 def _cpu_property(name: str) -> Any:
-    import openvino
-
-    return openvino.Core().get_property("CPU", name)
+    return import_openvino().Core().get_property("CPU", name)
 
 
 def openvino_precision(precision: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from gallery.errors import ModelError
+from gallery.errors import GalleryError, ModelError
+from gallery.media.storage import write_whole
 
 HUB_PATIENCE = 3.0  # seconds; left to itself, the hub's client waits over 15 minutes for a dead hub
+MIN_REMEMBERED = 10_000_000  # bytes; hashing less takes no time
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 # Families whose text tower reads Chinese; a plain "clip" does when its configuration says so.
 MULTILINGUAL_FAMILIES = ("chinese_clip", "altclip", "siglip2")
@@ -125,6 +128,27 @@ def _width(config: dict[str, Any]) -> int:
     )
 
 
+def _file_digest(path: Path) -> bytes:
+    """The SHA-256 of a file; that of a large one is remembered, for as long as it is not changed.
+
+    Hashing the weights of a ViT-B/16 takes half a second, at each start of each process.
+    """
+    stat = path.stat()
+    known = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+    note = settings.MODEL_CACHE_DIR / "digests" / hashlib.sha256(known.encode()).hexdigest()[:32]
+    if stat.st_size > MIN_REMEMBERED:
+        with suppress(OSError, ValueError):
+            kept = bytes.fromhex(note.read_text("ascii"))
+            if len(kept) == hashlib.sha256().digest_size:
+                return kept
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256")
+    if stat.st_size > MIN_REMEMBERED:
+        with suppress(OSError, GalleryError):
+            write_whole(note, lambda file: file.write(found.hexdigest().encode()))
+    return found.digest()
+
+
 def describe(name: str, folder: Path) -> Model:
     """Read what there is to know of the model in `folder` without loading it."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -132,8 +156,7 @@ def describe(name: str, folder: Path) -> Model:
     for file_name in ("config.json", "preprocessor_config.json", *WEIGHT_FILES):
         path = folder / file_name
         if path.is_file():
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(_file_digest(path))
     multilingual = config.get("model_type") in MULTILINGUAL_FAMILIES
     return Model(
         name=name,

@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from gallery.embedding import encoder, ingest, weights
+from gallery.embedding.runtimes import inference_threads
 from gallery.errors import FilmError, GalleryError, IndexUnavailable, LostClaim
 from gallery.labels import labelling
 from gallery.media import frames, probing, storage
@@ -246,6 +247,7 @@ def _embed(segment: Segment, run: RunFiles) -> SegmentData:
         width=storage.THUMBNAIL_WIDTH,
         max_pixels=settings.MAX_FILM_PIXELS,
         limit=settings.CELERY_TASK_SOFT_TIME_LIMIT,
+        threads=inference_threads(),
     ) as (some, decoding):
         embedder = ingest.SpanEmbedder(
             loaded,

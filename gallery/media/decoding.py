@@ -60,12 +60,20 @@ def _filters(found: Probe, span: Span, width: int, times: int, cuts: int) -> str
 
 @contextlib.contextmanager
 def decode(
-    path: Path, found: Probe, span: Span, *, width: int, max_pixels: int, limit: float
+    path: Path,
+    found: Probe,
+    span: Span,
+    *,
+    width: int,
+    max_pixels: int,
+    limit: float,
+    threads: int = 0,
 ) -> Iterator[Decoding]:
     """Decode a span of film to one picture a second, at most `width` pixels wide.
 
     Use it as a context manager: leaving it ends FFmpeg, whatever happened. `limit` is seconds of
-    wall clock, after which FFmpeg is killed and FilmError raised.
+    wall clock, after which FFmpeg is killed and FilmError raised; `threads` are those that decode
+    (0: as many as there are cores).
     """
     read_times, write_times = os.pipe()
     seek = max(0.0, span.start - PRE_ROLL)
@@ -79,7 +87,10 @@ def decode(
                 [
                     *("-v", "error"),
                     *ffmpeg.input_arguments(
-                        path, max_pixels, "-noaccurate_seek", "-copyts", "-ss", f"{seek:.3f}"
+                        path,
+                        max_pixels,
+                        *(*ffmpeg.acceleration(), "-threads", str(threads)),
+                        *("-noaccurate_seek", "-copyts", "-ss", f"{seek:.3f}"),
                     ),
                     *("-map", "0:V:0", "-fps_mode", "passthrough"),
                     *("-vf", _filters(found, span, width, write_times, cuts.fileno())),

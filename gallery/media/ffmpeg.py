@@ -5,6 +5,7 @@ Written for FFmpeg 5.1 to 9.0. What is asked of it stands in other rooms: `probi
 """
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -15,11 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from gallery.errors import FilmError
 
+log = logging.getLogger(__name__)
+
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,flv,asf,ogg,mxf"
+# Methods of hardware decoding, the fastest first, and the device that each needs.
+HARDWARE_DEVICES = {"cuda": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128"}
 MICRO = 1_000_000  # films are timed in whole microseconds
 
 Process = subprocess.Popen[bytes]
@@ -56,6 +62,32 @@ def input_arguments(path: Path, max_pixels: int, *before: str) -> list[str]:
         *before,
         *("-i", f"file:{path.absolute()}"),
     ]
+
+
+@cache
+def acceleration() -> list[str]:
+    """Arguments that decode on the graphics card where there is one.
+
+    FFmpeg goes on in software for what the card does not decode. But where the device of a method
+    cannot be opened it decodes nothing, and its own `-hwaccel auto` ends in an abort where a
+    library is missing; so devices are opened here first.
+    """
+    asked = settings.FFMPEG_HWACCEL
+    if asked == "auto":
+        devices = HARDWARE_DEVICES.items()
+        methods = [method for method, device in devices if Path(device).exists()]
+    else:
+        methods = [] if asked == "none" else [asked]
+    method = next((one for one in methods if _opens_device(one)), None)
+    return ["-hwaccel", method] if method else []
+
+
+def _opens_device(method: str) -> bool:
+    command = ["-v", "error", "-nostdin", "-init_hw_device", method]
+    tried = run([*command, "-f", "lavfi", "-i", "nullsrc", "-frames:v", "1", "-f", "null", "-"], 20)
+    if tried.status != 0:
+        log.warning("films are not decoded with %s: %s", method, tried.said.strip()[-300:])
+    return tried.status == 0
 
 
 def start(arguments: list[str], stderr: IO[bytes], pass_fds: tuple[int, ...] = ()) -> Process:

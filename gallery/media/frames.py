@@ -15,7 +15,14 @@ _END = None
 
 @contextmanager
 def stream(
-    path: Path, found: Probe, span: Span, *, width: int, max_pixels: int, limit: float
+    path: Path,
+    found: Probe,
+    span: Span,
+    *,
+    width: int,
+    max_pixels: int,
+    limit: float,
+    threads: int = 0,
 ) -> Iterator[tuple[Iterator[Frame], decoding.Decoding]]:
     """Yield the frames of a span and the decoding that they come from (for its cuts).
 
@@ -23,7 +30,7 @@ def stream(
     that is shown next stands for its own second. Raises FilmError while iterating.
     """
     with decoding.decode(
-        path, found, span, width=width, max_pixels=max_pixels, limit=limit
+        path, found, span, width=width, max_pixels=max_pixels, limit=limit, threads=threads
     ) as running:
         ready: queue.Queue[Frame | Exception | None] = queue.Queue(LOOK_AHEAD)
         stop = threading.Event()

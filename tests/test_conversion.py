@@ -1,0 +1,376 @@
+"""A model converted for this machine: as exact as its precision says, kept, repaired, private."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings as project
+
+from gallery.embedding import conversion, encoder, runtimes, selfcheck, weights
+from gallery.embedding.encoder import Encoder
+from gallery.embedding.preprocessing import TextTokenizer
+from gallery.embedding.runtimes import Target
+from gallery.embedding.selfcheck import Report
+from tests.films import noise
+from tests.networks import tiny_chinese_clip, tiny_clip, tiny_siglip
+from tests.processes import python
+
+FP32 = Target("openvino", "cpu", "fp32")
+BF16 = Target("openvino", "cpu", "bf16")
+INT8 = Target("openvino", "cpu", "int8")
+PICTURES = [noise(n, (120, 68)) for n in range(6)]
+
+
+def quiet(_text: str) -> None:
+    """Progress that nobody reads."""
+
+
+@pytest.fixture
+def cache_dir(tmp_path: Path, settings: Any) -> Path:
+    """An empty cache of converted models."""
+    settings.MODEL_CACHE_DIR = tmp_path / "converted"
+    folder: Path = settings.MODEL_CACHE_DIR
+    return folder
+
+
+def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", one, other)
+
+
+# --- as exact as it says --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "texts"),
+    [
+        (tiny_clip, ["a dog", "a cat and a dog in the snow", "a " * 200]),
+        (tiny_siglip, ["dog", "cat dog", "dog " * 30]),
+        (tiny_chinese_clip, ["一只狗", "雪地里的猫 dog", "狗" * 80]),
+    ],
+)
+def test_converted_families_give_what_torch_gives(
+    make: Any, texts: list[str], cache_dir: Path, tmp_path: Path
+) -> None:
+    """With other batches and other lengths of text than the towers were traced with."""
+    model = weights.describe("m", make(tmp_path / "model"))
+    plain = conversion.load_with_torch(model)
+    assert conversion.prepare(model, [FP32], quiet) == FP32
+    converted = conversion.load(model, FP32)
+
+    assert float(cosines(converted.pictures(PICTURES), plain.pictures(PICTURES)).min()) >= 0.9999
+    assert float(cosines(converted.texts(texts), plain.texts(texts)).min()) >= 0.9999
+    one_by_one = np.stack([converted.text(text) for text in texts])
+    assert float(cosines(one_by_one, plain.texts(texts)).min()) >= 0.9999
+    assert converted.spec == plain.spec
+    assert [converted.is_cut(text) for text in texts] == [False, False, True]
+    # A random model tells these apart, so the comparison means something.
+    apart = plain.pictures(PICTURES) @ plain.pictures(PICTURES).T - np.eye(len(PICTURES))
+    assert float(apart.max()) < 0.9999
+
+
+@pytest.fixture(scope="module")
+def demo() -> weights.Model:
+    """The demo model: trained weights, small enough to quantize in a test."""
+    return weights.describe("demo", project.DEMO_MODEL_DIR)
+
+
+@pytest.mark.parametrize("target", [BF16, INT8], ids=["bf16", "int8"])
+def test_faster_precisions_pass_their_check(
+    target: Target, demo: weights.Model, cache_dir: Path
+) -> None:
+    if target is BF16 and not runtimes.computes_bf16():
+        assert BF16 not in encoder.targets()
+        return
+    assert conversion.prepare(demo, [target], quiet) == target
+    report = conversion.load_report(demo, target)
+    limits = selfcheck.LIMITS[target.precision]
+    assert report is not None
+    assert report.is_passed
+    assert report.pictures == selfcheck.MAX_FRAMES + selfcheck.GENERATED
+    assert report.texts == selfcheck.TEXTS
+    converted, plain = conversion.load(demo, target), conversion.load_with_torch(demo)
+    measured = cosines(converted.pictures(PICTURES), plain.pictures(PICTURES))
+    # Noise, unlike anything that int8 was calibrated on.
+    assert float(measured.min()) >= limits.min_cosine - 0.02
+    assert float(cosines(converted.texts(["a dog"]), plain.texts(["a dog"])).min()) >= 0.999
+    assert (cache_dir / "digests").exists() is False  # small weights are hashed each time
+
+
+def test_a_model_whose_check_fails_falls_back(
+    demo: weights.Model, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is raised, because a model that really fails cannot be made at will."""
+    never = selfcheck.Limits(1.1)
+    monkeypatch.setattr(selfcheck, "LIMITS", {**selfcheck.LIMITS, "bf16": never})
+    said: list[str] = []
+    assert conversion.prepare(demo, [BF16, FP32], said.append) == FP32
+    assert any("not enough, so it is not used" in line for line in said)
+    folder = conversion.folder_of(demo, BF16)
+    assert [path.name for path in folder.iterdir()] == [selfcheck.REPORT_FILE]
+    assert conversion.find(demo, [BF16, FP32]) == FP32
+    assert conversion.is_tried(demo, [BF16, FP32])
+
+
+def test_a_model_that_cannot_be_converted_runs_with_torch(
+    tmp_path: Path, settings: Any, cache_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Weights that are not numbers: nothing can be compared with them."""
+    import torch
+    from transformers import CLIPModel
+
+    folder = tiny_clip(tmp_path / "m")
+    network = CLIPModel.from_pretrained(folder)
+    with torch.no_grad():
+        network.visual_projection.weight.fill_(float("nan"))
+    network.save_pretrained(folder)
+    settings.CLIP_MODEL = str(folder)
+    model = weights.describe(str(folder), folder)
+    loaded = encoder._load_best(model)
+    assert loaded.target.runtime == "torch"
+    assert "runs with torch" in caplog.text
+    report = conversion.load_report(model, FP32)
+    assert report is not None
+    assert "not finite" in report.error
+
+
+# --- the check ------------------------------------------------------------------------------------
+
+
+def test_the_check_measures_what_it_says() -> None:
+    rng = np.random.default_rng(2)
+
+    def unit(rows: np.ndarray) -> np.ndarray:
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    pictures, texts = unit(rng.normal(size=(40, 16))), unit(rng.normal(size=(20, 16)))
+    same = selfcheck.compare("int8", (pictures, texts), (pictures, texts))
+    assert (same.agreement, same.pictures, same.texts) == (1.0, 40, 20)
+    assert same.min_cosine == pytest.approx(1.0, abs=1e-6)
+    assert same.is_passed
+
+    other = pictures.copy()
+    other[7] = -other[7]
+    turned = selfcheck.compare("int8", (pictures, texts), (other, texts))
+    assert turned.min_cosine == pytest.approx(-1.0, abs=1e-6)
+    assert turned.mean_cosine == pytest.approx(58 / 60, abs=1e-6)
+    assert 0.9 <= turned.agreement < 1.0
+    assert not turned.is_passed
+
+
+@pytest.mark.parametrize(
+    ("precision", "figures", "passed"),
+    [
+        ("int8", (0.98, 0.995, 0.95), True),
+        ("int8", (0.979, 0.999, 0.99), False),
+        ("int8", (0.99, 0.994, 0.99), False),
+        ("int8", (0.99, 0.999, 0.949), False),
+        ("bf16", (0.999, 0.999, 0.1), True),
+        ("bf16", (0.9989, 0.9999, 1.0), False),
+        ("fp32", (0.9999, 0.9999, 1.0), True),
+        ("fp32", (0.9998, 0.9999, 1.0), False),
+    ],
+)
+def test_limits(precision: str, figures: tuple[float, float, float], passed: bool) -> None:
+    assert Report(precision, *figures).is_passed is passed
+
+
+def test_the_queries_are_in_the_languages_that_the_model_reads() -> None:
+    english, both = selfcheck.texts(("en",)), selfcheck.texts(("en", "zh"))
+    assert len(set(english)) == len(set(both)) == selfcheck.TEXTS
+    assert all(text.isascii() for text in english)
+    assert sum(not text.isascii() for text in both) == selfcheck.TEXTS // 2
+    assert selfcheck.texts(("fr",)) == english
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def converted(tmp_path: Path, cache_dir: Path, settings: Any) -> Iterator[weights.Model]:
+    """A tiny model, converted, as the model in use."""
+    settings.CLIP_PRECISION = "fp32"
+    settings.CLIP_MODEL = str(tiny_clip(tmp_path / "model"))
+    model = weights.describe(settings.CLIP_MODEL, Path(settings.CLIP_MODEL))
+    assert conversion.prepare(model, [FP32], quiet) == FP32
+    yield model
+
+
+@pytest.mark.parametrize("how", ["half a file", "a file gone", "no report", "rubbish", "spec"])
+def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model) -> None:
+    folder = conversion.folder_of(converted, FP32)
+    expected = conversion.load(converted, FP32).pictures(PICTURES)
+    if how == "half a file":
+        path = folder / "image.bin"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif how == "a file gone":
+        (folder / "tokenizer.json").unlink()
+    elif how == "no report":
+        (folder / selfcheck.REPORT_FILE).write_text("{")
+    elif how == "rubbish":
+        path = folder / "text.xml"
+        path.write_bytes(b"?" * path.stat().st_size)
+    else:
+        path = folder / "spec.json"
+        path.write_text("?" * path.stat().st_size)
+    loaded = encoder._load_best(converted)
+    assert loaded.target == FP32
+    assert np.allclose(loaded.pictures(PICTURES), expected, atol=1e-5)
+
+
+def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
+    converted: weights.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {conversion.folder_of(converted, FP32)}
+    other = weights.Model("m", converted.folder, "other", ("en",), False, converted.width)
+    folders.add(conversion.folder_of(other, FP32))
+    folders.add(conversion.folder_of(converted, BF16))
+    monkeypatch.setattr(runtimes, "cpu_features", lambda: "another CPU")
+    folders.add(conversion.folder_of(converted, FP32))
+    monkeypatch.setattr(conversion.importlib.metadata, "version", lambda _name: "0.0")
+    folders.add(conversion.folder_of(converted, FP32))
+    assert len(folders) == 5
+
+
+def test_a_process_converts_once_and_needs_no_torch_after(converted: weights.Model) -> None:
+    """Two processes that start at once: one of them converts, in a process of its own."""
+    shutil.rmtree(project.MODEL_CACHE_DIR)
+    code = (
+        "import sys, django; django.setup(); from gallery.embedding import encoder;"
+        "e = encoder.current(); e.text('a dog'); from PIL import Image;"
+        "e.pictures([Image.new('RGB', (64, 36))]);"
+        "print(e.target, sorted({'torch', 'transformers', 'openvino_telemetry'} & {"
+        "name for name, module in sys.modules.items() if module}))"
+    )
+    own = {
+        "CLIP_MODEL": project.CLIP_MODEL,
+        "CLIP_PRECISION": "fp32",
+        "MODEL_CACHE_DIR": str(project.MODEL_CACHE_DIR),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _n: python("-c", code, **own), range(2)))
+    for process in done:
+        assert process.returncode == 0, process.stderr
+        assert process.stdout.strip() == "openvino-cpu-fp32 []"
+    kept = list(Path(project.MODEL_CACHE_DIR).glob("*/*/check.json"))
+    assert len(kept) == 1
+    assert not list(Path(project.MODEL_CACHE_DIR).glob("*/.draft-*"))
+
+
+def test_the_digest_of_large_weights_is_remembered(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "MIN_REMEMBERED", 10)
+    folder = tiny_clip(tmp_path / "m")
+    path = folder / "model.safetensors"
+    first = weights.describe("m", folder).fingerprint
+    assert weights.describe("m", folder).fingerprint == first
+    notes = list((cache_dir / "digests").iterdir())
+    assert notes
+    # A changed file of the same size has another digest; a damaged note is not believed.
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    os.utime(path, ns=(1, 1))
+    second = weights.describe("m", folder).fingerprint
+    assert second != first
+    for note in (cache_dir / "digests").iterdir():
+        note.write_text("half")
+    assert weights.describe("m", folder).fingerprint == second
+
+
+# --- which targets --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "native_and_quantizer", "expected"),
+    [
+        ("auto", (True, True), ["int8", "bf16", "fp32"]),
+        ("auto", (True, False), ["bf16", "fp32"]),
+        ("auto", (False, False), ["fp32"]),
+        ("int8", (True, False), ["int8", "bf16", "fp32"]),
+        ("bf16", (True, True), ["bf16", "fp32"]),
+        ("bf16", (False, True), ["fp32"]),
+        ("fp32", (True, True), ["fp32"]),
+    ],
+)
+def test_targets(
+    asked: str,
+    native_and_quantizer: tuple[bool, bool],
+    expected: list[str],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    native, quantizer = native_and_quantizer
+    settings.CLIP_PRECISION = asked
+    monkeypatch.setattr(runtimes, "computes_bf16", lambda: native)
+    monkeypatch.setattr(conversion, "has_quantizer", lambda: quantizer)
+    assert [target.precision for target in encoder.targets()] == expected
+
+
+def test_threads_are_shared_out_among_workers(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtimes, "available_cores", lambda: 8)
+    settings.CLIP_THREADS = 0
+    for workers, threads in ((1, 8), (2, 4), (3, 2), (8, 1), (20, 1)):
+        settings.WORKERS = workers
+        assert runtimes.inference_threads() == threads
+    settings.CLIP_THREADS = 3
+    assert runtimes.inference_threads() == 3
+
+
+# --- many threads ---------------------------------------------------------------------------------
+
+
+def test_threads_get_their_own_texts_and_pictures(clip: Encoder) -> None:
+    """Texts that are too long, and texts to be padded, from eight threads at once.
+
+    With padding and truncation set at each call on one tokenizer, long texts came back uncut.
+    """
+    texts = [("a dog " * (60 if n % 3 == 0 else 1 + n % 5)).strip() for n in range(96)]
+    batches = [texts[n : n + 1 + n % 4] for n in range(0, 92, 2)]
+    expected = [clip.texts(batch) for batch in batches]
+    cut = [clip.is_cut(text) for text in texts]
+    assert cut[:4] == [True, False, False, True]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(clip.texts, batches * 4))
+        flags = list(pool.map(clip.is_cut, texts * 4))
+        pictures = list(pool.map(lambda one: clip.pictures([one])[0], PICTURES * 4))
+    for one, other in zip(found, expected * 4, strict=True):
+        assert float(cosines(one, other).min()) >= 0.9999
+    assert flags == cut * 4
+    alone = [clip.pictures([one])[0] for one in PICTURES]
+    for one, other in zip(pictures, alone * 4, strict=True):
+        assert float(one @ other) >= 0.9999
+
+
+def test_siglip_2_reads_lower_case_padded_on_the_right(tmp_path: Path) -> None:
+    """Tschannen et al., 2025: wrong padding or case ruins text vectors silently."""
+    folder = tiny_siglip(tmp_path / "m")
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    # SigLIP 2 of fixed resolution has the towers of SigLIP; its checkpoints say "siglip" or
+    # "siglip2", and their tokenizer may not lower the case by itself.
+    from gallery.embedding.network import Network, _serialized
+
+    network = Network(weights.describe("m", folder))
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    fast = TextTokenizer(_serialized(tokenizer, "siglip2", network.spec))
+    ids, _mask = fast.encode(["DOG Cat"])
+    length = config["text_config"]["max_position_embeddings"]
+    words = tokenizer.convert_ids_to_tokens(ids[0].tolist())
+    assert words == ["dog", "cat", "</s>", *["<pad>"] * (length - 3)]
+    assert not network.spec.uses_mask
+    long, _mask = fast.encode(["dog " * 40])
+    assert long.shape == (1, length)
+    assert tokenizer.convert_ids_to_tokens(long[0].tolist())[-1] == "</s>"
+    assert fast.is_truncated("dog " * 40)
+    assert not fast.is_truncated("dog")

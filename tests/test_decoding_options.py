@@ -1,0 +1,108 @@
+"""Threads and hardware decoding change how fast a film is decoded, and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+
+from gallery.media import decoding, ffmpeg, probing
+from gallery.types import Picture, Span
+from tests.films import run_ffmpeg
+
+Decoded = tuple[list[float], list[bytes], list[float]]
+B_FRAMES = ("-c:v", "libx264", "-preset", "medium", "-bf", "3", "-b-pyramid", "normal", "-g", "48")
+CUTS = "negate=enable='mod(floor(t/1.7),2)'"  # black for white every 1.7 seconds
+
+
+@pytest.fixture(params=["constant", "variable", "B-frames"])
+def film(request: pytest.FixtureRequest, make_video: Callable[..., Path]) -> Path:
+    match request.param:
+        case "constant":
+            return make_video("c.mp4", seconds=8, rate="24000/1001", filters=CUTS)
+        case "variable":
+            return make_video(
+                "v.mkv",
+                seconds=8,
+                filters=f"{CUTS},select='not(eq(mod(n\\,7)\\,3)+between(n\\,50\\,60))'",
+                options=("-fps_mode", "passthrough"),
+            )
+        case _:
+            return make_video("b.mp4", seconds=8, filters=CUTS, codec=(*B_FRAMES, "-threads", "1"))
+
+
+def decoded(path: Path, threads: int) -> Decoded:
+    found = probing.probe(path, project.MAX_FILM_PIXELS, 3600)
+    with decoding.decode(
+        path,
+        found,
+        Span(0, None),
+        width=640,
+        max_pixels=project.MAX_FILM_PIXELS,
+        limit=60,
+        threads=threads,
+    ) as running:
+        frames: list[tuple[float, Picture]] = list(running.pictures)
+        return (
+            [time for time, _picture in frames],
+            [picture.tobytes() for _time, picture in frames],
+            running.cuts,
+        )
+
+
+def first_frames(path: Path) -> list[float]:
+    """When the first frame of each second is shown, from a listing of all frames by FFmpeg."""
+    listed = run_ffmpeg(
+        "-i", str(path), "-vf", "settb=1/1000000", "-fps_mode", "passthrough",
+        "-enc_time_base", "1:1000000", "-f", "framecrc", "-",
+    ).decode()  # fmt: skip
+    times = [int(row.split(",")[2]) / 1e6 for row in listed.splitlines() if row[:1].isdigit()]
+    found: dict[int, float] = {}
+    for time in sorted(times):
+        found.setdefault(int(time - times[0]), time - times[0])
+    return list(found.values())
+
+
+def test_frames_and_cuts_are_the_same_with_any_number_of_threads(film: Path) -> None:
+    one = decoded(film, 1)
+    times, pictures, cuts = one
+    assert times == pytest.approx(first_frames(film), abs=1e-5)
+    assert len(set(pictures)) == len(pictures)
+    assert [round(cut, 1) for cut in cuts] == pytest.approx([1.7, 3.4, 5.1, 6.8], abs=0.11)
+    for threads in (0, 2, 5):
+        assert decoded(film, threads) == one
+
+
+def test_hardware_that_cannot_be_used_is_not_asked_for(
+    film: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device file without a driver that works, as in many containers; and a typing error.
+
+    FFmpeg's own `-hwaccel auto` aborts where libva is not installed.
+    """
+    settings.FFMPEG_HWACCEL = "none"
+    ffmpeg.acceleration.cache_clear()
+    expected = decoded(film, 1)
+    monkeypatch.setattr(ffmpeg, "HARDWARE_DEVICES", {"cuda": "/dev/null", "vaapi": "/dev/null"})
+    for method in ("auto", "cuda", "vaapi", "nonsense"):
+        settings.FFMPEG_HWACCEL = method
+        ffmpeg.acceleration.cache_clear()
+        assert ffmpeg.acceleration() == []
+        assert decoded(film, 1) == expected
+    ffmpeg.acceleration.cache_clear()
+
+
+def test_the_first_device_that_opens_is_used(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no graphics card where the tests run, so opening one is faked."""
+    acceleration = ffmpeg.acceleration.__wrapped__
+    settings.FFMPEG_HWACCEL = "auto"
+    monkeypatch.setattr(ffmpeg, "_opens_device", lambda method: method == "vaapi")
+    monkeypatch.setattr(ffmpeg, "HARDWARE_DEVICES", {"cuda": "/dev/null", "vaapi": "/dev/null"})
+    assert acceleration() == ["-hwaccel", "vaapi"]
+    monkeypatch.setattr(ffmpeg, "HARDWARE_DEVICES", {"vaapi": "/dev/null/no"})
+    assert acceleration() == []
+    settings.FFMPEG_HWACCEL = "none"
+    assert acceleration() == []

@@ -1,0 +1,186 @@
+"""Frames that are the same picture share a vector; those that only resemble one do not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.conf import settings as project
+from PIL import Image, ImageDraw
+
+from gallery.embedding import ingest
+from gallery.embedding.encoder import Encoder
+from gallery.embedding.ingest import SpanEmbedder
+from gallery.embedding.sharing import REMEMBERED, SharedPictures, digest
+from gallery.importing import pipeline
+from gallery.media import frames, probing
+from gallery.media.storage import SegmentData
+from gallery.models import Film
+from gallery.types import Frame, Picture, Span
+from tests.films import noise
+from tests.importing import DEMO, add, import_here
+
+SIDE = 96
+
+
+def shifted(picture: Picture, levels: float) -> Picture:
+    """A picture with all its levels changed by +levels and -levels in turns."""
+    pixels = np.asarray(picture, np.float32)
+    signs = np.where(np.indices(pixels.shape).sum(axis=0) % 2, levels, -levels)
+    return Image.fromarray(np.clip(pixels + signs, 0, 255).astype(np.uint8))
+
+
+def plain(level: int = 128) -> Picture:
+    return Image.new("RGB", (SIDE, SIDE), (level, level, level))
+
+
+def owners(pictures: list[Picture]) -> list[int | None]:
+    shared = SharedPictures()
+    return [shared.find(number, [picture]) for number, picture in enumerate(pictures)]
+
+
+def test_what_a_codec_adds_to_a_still_is_the_same_picture() -> None:
+    still = noise(1, (SIDE, SIDE))
+    assert owners([still, still, still.copy()]) == [None, 0, 0]
+    graded = plain()
+    assert owners([graded, shifted(graded, 0.49)]) == [None, 0]
+
+
+def test_what_only_resembles_it_is_another() -> None:
+    scene = noise(1, (SIDE, SIDE))
+    blink = scene.copy()
+    ImageDraw.Draw(blink).rectangle((40, 40, 47, 47), "black")  # an eye that closes
+    flipped = scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    assert owners([scene, blink, flipped, noise(2, (SIDE, SIDE))]) == [None] * 4
+    assert owners([plain(100), plain(102)]) == [None, None]
+    assert owners([scene, shifted(scene, 3)]) == [None, None]
+
+
+def test_slow_changes_do_not_add_up() -> None:
+    """A fade by a fifth of a level a frame: each resembles the one before it."""
+    fade = []
+    for step in range(60):
+        pixels = np.full((SIDE, SIDE, 3), 100 + step // 5, np.uint8)
+        pixels[: SIDE * (step % 5) // 5] += 1
+        fade.append(Image.fromarray(pixels))
+    found = owners(fade)
+    for number, owner in enumerate(found):
+        if owner is not None:
+            apart = np.abs(np.asarray(fade[number], float) - np.asarray(fade[owner], float))
+            assert apart.mean() <= 0.6
+    assert 8 <= found.count(None) <= 30
+
+
+def test_a_picture_that_comes_back_is_known_for_a_while() -> None:
+    slides = [noise(n, (SIDE, SIDE)) for n in range(3)]
+    assert owners([*slides, slides[0], slides[2]]) == [None, None, None, 0, 2]
+    many = [noise(n, (SIDE, SIDE)) for n in range(REMEMBERED + 1)]
+    assert owners([*many, many[0]])[-1] is None
+
+
+def test_a_digest_is_of_all_squares() -> None:
+    one, other = noise(1, (SIDE, SIDE)), noise(2, (SIDE, SIDE))
+    assert digest([one]) == digest([one.copy()]) != digest([other])
+    assert len({digest([one]), digest([one, other]), digest([other, one])}) == 3
+
+
+class Counting:
+    """The encoder of these tests, and how many pictures it embedded."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.embedded = 0
+        self.batch, self.streams = encoder.batch, encoder.streams
+
+    def squares(self, picture: Picture) -> list[Picture]:
+        return self._encoder.squares(picture)
+
+    def prepared(self, parts: object) -> np.ndarray:
+        self.embedded += len(parts)  # type: ignore[arg-type]
+        return self._encoder.prepared(parts)  # type: ignore[arg-type]
+
+
+def embed(encoder: Counting, path: Path, *, shares: bool = True) -> SegmentData:
+    found = probing.probe(path, project.MAX_FILM_PIXELS, 3600)
+    with frames.stream(
+        path, found, Span(0, None), width=640, max_pixels=project.MAX_FILM_PIXELS, limit=60
+    ) as (some, _decoding):
+        embedder = SpanEmbedder(encoder, lambda *_: None, shares=shares)
+        return embedder.embed(some, lambda _: None)
+
+
+def test_a_held_shot_is_embedded_once(clip: Encoder, make_video: Callable[..., Path]) -> None:
+    """A drawn picture that stands for ten seconds, coded as films are."""
+    held = make_video("held.mp4", seconds=10, picture="smptehdbars=size=320x180:rate=24")
+    shared, alone = Counting(clip), Counting(clip)
+    data = embed(shared, held)
+    assert len(data.seconds) == 10
+    assert shared.embedded == 1
+    assert len({row.tobytes() for row in data.vectors}) == 1
+    each = embed(alone, held, shares=False)
+    assert alone.embedded == 10
+    cosine = (data.vectors.astype(np.float32) * each.vectors.astype(np.float32)).sum(axis=1)
+    assert float(cosine.min()) >= 0.999
+
+
+def test_sharing_changes_no_vector_of_the_demo_film(clip: Encoder) -> None:
+    """Which keeps its ground truth: a frame's vector is its own, or that of the same picture."""
+    shared, alone = Counting(clip), Counting(clip)
+    data, each = embed(shared, DEMO / "film.mp4"), embed(alone, DEMO / "film.mp4", shares=False)
+    assert data.seconds.tolist() == each.seconds.tolist()
+    cosine = (data.vectors.astype(np.float32) * each.vectors.astype(np.float32)).sum(axis=1)
+    assert float(cosine.min()) >= 0.995
+    assert shared.embedded <= alone.embedded == len(each.seconds)
+    print(f"\n{len(data.seconds)} frames, {len(data.seconds) - shared.embedded} shared")
+
+
+def test_a_film_imported_again_is_not_embedded_again(
+    redis_server: object, db: None, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = import_here(add(make_video("film.mp4", seconds=12)))
+    assert film.state == Film.State.READY, film.error
+    before = film.files.run(1).load()
+    embedded: list[int] = []
+    prepared = Encoder.prepared
+
+    def counted(self: Encoder, parts: list[list[Picture]]) -> np.ndarray:
+        embedded.append(len(parts))
+        return prepared(self, parts)
+
+    monkeypatch.setattr(Encoder, "prepared", counted)
+    assert pipeline.restart(film)
+    film = import_here(Film.objects.get(pk=film.pk))
+    assert (film.state, film.searchable_run) == (Film.State.READY, 2)
+    after = film.files.run(2).load()
+    assert sum(embedded) == 0
+    assert after.vectors.tobytes() == before.vectors.tobytes()
+    assert after.digests.tolist() == before.digests.tolist()
+
+    # Vectors of another model are not taken over.
+    Film.objects.filter(pk=film.pk).update(model="another")
+    assert pipeline.restart(film)
+    import_here(Film.objects.get(pk=film.pk))
+    assert sum(embedded) > 0
+
+
+def test_vectors_by_digest_leaves_out_frames_without_one() -> None:
+    data = ingest.SegmentData(
+        np.arange(3, dtype=np.int32),
+        np.arange(3.0),
+        np.eye(3, dtype=np.float16),
+        np.zeros(0),
+        np.array(["picture"] * 3, "<U8"),
+        np.array([7, 0, 9], np.uint64),
+    )
+    known = ingest.vectors_by_digest(data)
+    assert sorted(known) == [7, 9]
+    assert known[9].tolist() == [0, 0, 1]
+
+
+def test_an_error_of_the_decoder_ends_the_embedding(clip: Encoder) -> None:
+    def broken() -> object:
+        yield Frame(0, 0.0, noise(1))
+        raise ValueError("the film broke off")
+
+    with pytest.raises(ValueError, match="broke off"):
+        SpanEmbedder(Counting(clip), lambda *_: None).embed(broken(), lambda _: None)  # type: ignore[arg-type]
