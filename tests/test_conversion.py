@@ -74,6 +74,25 @@ def test_converted_families_give_what_torch_gives(
     assert float(apart.max()) < 0.9999
 
 
+@pytest.mark.parametrize("make", [tiny_clip, tiny_chinese_clip, tiny_siglip])
+def test_the_last_layer_needs_the_class_token_only(make: Any, tmp_path: Path) -> None:
+    import torch
+
+    from gallery.embedding.network import ClassTokenLayer, Network, only_class_token
+
+    network = Network(weights.describe("m", make(tmp_path / "m")))
+    pixels = torch.from_numpy(np.stack([np.asarray(noise(n, (32, 32))) for n in range(3)]))
+    layers = network.image.network.vision_model.encoder.layers
+    with torch.no_grad():
+        expected = network.image(pixels)
+        with only_class_token(network.image.network):
+            assert isinstance(layers[-1], ClassTokenLayer) is (make is not tiny_siglip)
+            found = network.image(pixels)
+        again = network.image(pixels)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.equal(again, expected)
+
+
 @pytest.fixture(scope="module")
 def demo() -> weights.Model:
     """The demo model: trained weights, small enough to quantize in a test."""

@@ -219,6 +219,8 @@ class Converter:
         """Write both towers. Half the size where they are computed in bfloat16 anyway."""
         import torch
 
+        from gallery.embedding.network import only_class_token
+
         openvino = runtimes.import_openvino()
         halved = runtimes.openvino_precision(precision) != "f32"
         side = self._network.spec.side
@@ -226,11 +228,12 @@ class Converter:
         any_text = openvino.PartialShape([-1, ids.shape[1] if self._has_fixed_length else -1])
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = openvino.convert_model(
-                self._network.image,
-                example_input=torch.zeros(2, side, side, 3, dtype=torch.uint8),
-                input=[openvino.PartialShape([-1, side, side, 3])],
-            )
+            with only_class_token(self._network.image.network):
+                image = openvino.convert_model(
+                    self._network.image,
+                    example_input=torch.zeros(2, side, side, 3, dtype=torch.uint8),
+                    input=[openvino.PartialShape([-1, side, side, 3])],
+                )
             inputs = (ids, mask) if self._network.spec.uses_mask else (ids,)
             text = openvino.convert_model(
                 self._network.text, example_input=inputs, input=[any_text] * len(inputs)

@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Examine one after the other; a failure does not stop the next."""
         examinations: list[tuple[str, Callable[[], str]]] = [
-            ("FFmpeg", lambda: f"{ffmpeg.version()} ({ffmpeg.binary()})"),
+            ("FFmpeg", _ffmpeg),
             ("Database", _database),
             ("Media store", _media),
             ("Redis", _redis),
@@ -48,6 +48,14 @@ class Command(BaseCommand):
                 self.stdout.write(f"  BAD  {name:<12} {error}")
         if ill:
             raise CommandError(f"{ill} of {len(examinations)} need attention.")
+
+
+def _ffmpeg() -> str:
+    decodes = ffmpeg.acceleration()
+    return (
+        f"{ffmpeg.version()} ({ffmpeg.binary()}), "
+        f"decodes {f'with {decodes[1]}' if decodes else 'in software'}"
+    )
 
 
 def _database() -> str:
