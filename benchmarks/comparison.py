@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -11,11 +12,12 @@ from django.conf import settings
 from PIL import Image
 
 from benchmarks.beginner import Beginner
-from benchmarks.common import Cost, cost, random_b16
+from benchmarks.common import Cost, cost, load_encoder, random_b16
 from benchmarks.film import MOST_PIXELS, decoded
 from benchmarks.installation import import_film, running_worker
 from benchmarks.lengthen import lengthen, small, with_twin
 from gallery.embedding import encoder
+from gallery.embedding.encoder import batched
 from gallery.media import probing
 from gallery.models import Film
 from gallery.nearest import index
@@ -37,6 +39,9 @@ def measure(film: Path, device: str, seconds: float, rounds: int, height: int) -
     lengthen(film, short, WARM_UP, height)
     frames, decoding_speed = _survey(long)
     model = random_b16(Path(settings.CLIP_MODEL))
+    print(
+        f"{PRODUCT}: {load_encoder(model).target}", flush=True
+    )  # converted before the clock starts
     # With sharing, frames that are the same picture share a vector: measured separately below.
     can_share = hasattr(settings, "SHARE_VECTORS")
     with running_worker(short, **({"SHARE_VECTORS": "0"} if can_share else {})) as worker:
@@ -157,8 +162,10 @@ def _compare_vectors(beginner: Beginner, frames: list[Frame], film: Film) -> Non
 
 def _embedding_speed(frames: list[Frame]) -> float:
     """How many frames, decoded already, the product embeds in a second."""
-    pictures = [frame.picture for frame in frames]
-    encoder.current().pictures(pictures)
-    begun = time.perf_counter()
-    encoder.current().pictures(pictures)
-    return len(pictures) / (time.perf_counter() - begun)
+    loaded = encoder.current()
+    batches = list(batched([frame.picture for frame in frames], loaded.batch))
+    with ThreadPoolExecutor(loaded.streams) as pool:
+        list(pool.map(loaded.pictures, batches[: loaded.streams]))
+        begun = time.perf_counter()
+        list(pool.map(loaded.pictures, batches))
+        return len(frames) / (time.perf_counter() - begun)

@@ -30,7 +30,7 @@ def main(chosen: argparse.Namespace) -> None:
         folder = Path(name)
         environment = own_environment(folder / "var", folder / "model")
         if chosen.device == "cpu":
-            environment["CUDA_VISIBLE_DEVICES"] = ""  # the product uses a GPU that it sees
+            environment |= {"CUDA_VISIBLE_DEVICES": "", "CLIP_DEVICE": "cpu"}
         command = [sys.executable, "-m", "benchmarks.tutorial", *sys.argv[2:]]
         raise SystemExit(subprocess.run(command, env=environment, check=False).returncode)
 

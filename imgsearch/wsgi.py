@@ -15,19 +15,23 @@ CLIP_GRACE = 2.0  # seconds that clips may still take after SIGTERM; gunicorn's 
 
 
 def _warm_up() -> None:
-    """Load the model, and the words of Chinese, while nobody waits for them.
-
-    A failure is told by the first search instead.
-    """
+    """Load what the first search needs, before it comes; a failure is reported by that search."""
     from contextlib import suppress
+
+    from django.db import connection
 
     from gallery.embedding import encoder
     from gallery.errors import GalleryError
+    from gallery.nearest import library, ordinary
     from gallery.speech import words
 
-    with suppress(GalleryError):
-        encoder.current().text("a film")
-        words.parts("电影")
+    try:
+        with suppress(GalleryError):
+            encoder.current()
+            words.parts("电影")
+            ordinary.of_library(library.searchable().count()).words_fit("film")
+    finally:
+        connection.close()
 
 
 threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()

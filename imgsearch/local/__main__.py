@@ -44,12 +44,31 @@ def prepare(here: Installation, children: Children) -> None:
     with step("Static files"):
         prepare_static_files()
     with step("Model") as current:
-        current.let_others_print()
-        code = children.run("model", [sys.executable, "manage.py", "fetch_model"])
-        if code == 0:
-            code = children.run("model", [sys.executable, "manage.py", "prepare_model"])
-        if code:
-            raise Refusal("The model could not be made ready; the lines above say why.")
+        commands = missing_for_model()
+        if commands:
+            current.let_others_print()
+        else:
+            current.outcome = "ready"
+        for name in commands:
+            if children.run("model", [sys.executable, "manage.py", name]):
+                raise Refusal("The model could not be made ready; the lines above say why.")
+
+
+def missing_for_model() -> list[str]:
+    """The commands that make the model ready; none when it is here and converted."""
+    from django.conf import settings
+
+    from gallery.embedding import conversion, encoder, weights
+    from gallery.errors import ModelError
+
+    try:
+        if weights.local_folder(settings.CLIP_MODEL) is None:
+            return ["fetch_model", "prepare_model"]
+        model, targets = weights.current(), encoder.targets()
+    except (ModelError, OSError, ValueError):
+        return ["fetch_model", "prepare_model"]  # they say what is wrong
+    is_ready = conversion.find(model, targets) or conversion.is_tried(model, targets)
+    return [] if is_ready else ["prepare_model"]
 
 
 def web_command(here: Installation) -> list[str]:
