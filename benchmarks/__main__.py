@@ -1,11 +1,11 @@
-"""Run one measurement, or all."""
+"""Run one measurement, with its options, or all."""
 
 import sys
 from collections.abc import Callable
 
 import django
 
-from benchmarks import clips, dialogue, edges, index, labels, start, throughput
+from benchmarks import clips, dialogue, edges, index, labels, search, start, throughput
 
 ALL: dict[str, Callable[[], None]] = {
     "edges": edges.main,
@@ -14,12 +14,16 @@ ALL: dict[str, Callable[[], None]] = {
     "dialogue": dialogue.main,
     "clips": clips.main,
     "labels": labels.main,
+    "search": search.main,
     "start": start.main,
 }
 
 
 def main() -> None:
-    """Names are arguments; none means all."""
+    """Names are arguments; none means all. Options belong to `search`."""
+    if sys.argv[1:2] == ["search"]:
+        search.main(sys.argv[2:])
+        return
     names = sys.argv[1:] or list(ALL)
     unknown = set(names) - set(ALL)
     if unknown:

@@ -10,7 +10,7 @@ Keys, below a prefix that holds the model's fingerprint, so that vectors of two 
     PREFIX:MODEL:frames              alias: the index that answers
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,27 +20,26 @@ import numpy as np
 import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
-from redis.commands.search.field import Field, TagField, VectorField
+from redis.commands.search.field import Field, NumericField, TagField, VectorField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
-from redis.commands.search.query import Query as SearchQuery
 from redis.exceptions import LockError
 
 from gallery.embedding import weights
 from gallery.errors import IndexMissing, IndexUnavailable, ModelError
 from gallery.nearest.server import (
+    ask_complete_index,
     connect,
     fail_on_timeout,
     index_info,
     plain,
-    require_complete,
     speaking_plainly,
 )
 from gallery.types import FrameKey, FrameRecord, Look, Neighbour, Scope, Vector, Vectors
 
 PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
-FIELDS = ("film", "second", "time", "shot", "start", "end", "look")
-SCHEMA = 2  # raised with the indexed fields: the index is then built anew from the hashes
+FIELDS = ("time", "shot", "start", "end", "look")  # of a record, beside its film and second
+SCHEMA = 3  # raise it when the indexed fields change: the index is then rebuilt from the hashes
 BETWEEN_LABELS = ","
 DULL = (Look.BLANK, Look.CREDITS)
 LOCK_SECONDS = 120.0  # after which a worker that holds a film is taken for dead
@@ -65,6 +64,7 @@ class Kind(StrEnum):
 class Status:
     """The index as it is: `frames` in it, its kind, the part (0 to 1) that is ready to search."""
 
+    name: str
     kind: Kind
     frames: int
     ready: float
@@ -112,18 +112,15 @@ class FrameIndex:
     # --- the indexes themselves -------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Make sure that there is an index to search, and that time-outs are errors."""
+        """Make sure that there is an index to search, and that time-outs are errors.
+
+        An index of an earlier version answers until `tend` has built one with the fields of now.
+        """
         with speaking_plainly():
             fail_on_timeout(self.client)
-            info = index_info(self.client, self.alias)
-            answers = plain(info["index_name"]) if info else ""
-            if answers not in (self._name(Kind.FLAT), self._name(Kind.HNSW)):
-                if index_info(self.client, self._name(Kind.FLAT)) is None:
-                    self._create(Kind.FLAT)
+            if index_info(self.client, self.alias) is None:
+                self._create(Kind.FLAT)
                 self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
-                if answers:
-                    # Made by an earlier version, with other fields.
-                    self.client.ft(answers).dropindex()
 
     def _create(self, kind: Kind) -> None:
         attributes: dict[str, Any] = {
@@ -137,6 +134,8 @@ class FrameIndex:
             TagField("film"),
             TagField("look"),
             TagField("labels", separator=BETWEEN_LABELS),
+            # Sortable: kept in the index, so that a KNN answer needs no look at the hashes.
+            NumericField("shot", sortable=True),
             VectorField("embedding", kind.upper(), attributes),
         ]
         try:
@@ -162,6 +161,7 @@ class FrameIndex:
             info.get("inverted_sz_mb", 0) or 0
         )
         return Status(
+            name=name,
             kind=Kind.HNSW if name.endswith(Kind.HNSW) else Kind.FLAT,
             frames=int(info["num_docs"]),
             ready=float(info.get("percent_indexed", 1)),
@@ -169,20 +169,19 @@ class FrameIndex:
         )
 
     def tend(self) -> str | None:
-        """Move between the exact and the approximate index as the number of frames asks for it.
+        """Switch between the exact and the approximate index when the number of frames requires it.
 
-        The other index is built beside the one that answers; once it is complete the alias moves
-        to it, at once, and the old one goes. Returns what was done, or None. Call it now and then.
+        The new index is built beside the one that answers. Once it is complete, the alias moves to
+        it and the old one is dropped. The same happens to an index of an earlier version. Returns
+        what was done, or None. Call it regularly.
         """
         self.ensure()
         status = self.status()
         limit = self.flat_max if status.kind is Kind.FLAT else self.flat_max * RETURN_TO_FLAT
         wanted = Kind.HNSW if status.frames > limit else Kind.FLAT
         with speaking_plainly():
-            if wanted is status.kind:
-                other = Kind.FLAT if status.kind is Kind.HNSW else Kind.HNSW
-                if index_info(self.client, self._name(other)) is not None:
-                    self.client.ft(self._name(other)).dropindex()
+            if status.name == self._name(wanted):
+                self._drop_unused(status.name)
                 return None
             info = index_info(self.client, self._name(wanted))
             if info is None:
@@ -191,8 +190,14 @@ class FrameIndex:
             if float(info["percent_indexed"]) < 1 or int(info["num_docs"]) < status.frames:
                 return f"the {wanted} index is {float(info['percent_indexed']):.0%} built"
             self.client.ft(self._name(wanted)).aliasupdate(self.alias)
-            self.client.ft(self._name(status.kind)).dropindex()
+            self._drop_unused(self._name(wanted))
             return f"switched to the {wanted} index"
+
+    def _drop_unused(self, used: str) -> None:
+        """Drop the search indexes of this model other than the one in use; the hashes stay."""
+        for name in map(plain, self.client.execute_command("FT._LIST")):
+            if name.startswith(f"{self.prefix}:") and name != used:
+                self.client.ft(name).dropindex()
 
     # --- frames -----------------------------------------------------------------------------
 
@@ -348,6 +353,27 @@ class FrameIndex:
         rows = vectors.astype(np.float32)
         return found, rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
+    def records(self, frames: Iterable[FrameKey]) -> dict[FrameKey, FrameRecord]:
+        """Those of the frames that are here, in one round trip."""
+        keys = list(frames)
+        with speaking_plainly():
+            pipe = self.client.pipeline(transaction=False)
+            for key in keys:
+                pipe.hmget(self._frame_key(*key), *FIELDS)
+            found = pipe.execute()
+        return {
+            key: FrameRecord(
+                *key,
+                float(time),
+                int(shot),
+                float(start),
+                float(end),
+                Look(plain(look or Look.PICTURE)),
+            )
+            for key, (time, shot, start, end, look) in zip(keys, found, strict=True)
+            if time is not None
+        }
+
     def time(self, film: int, second: int) -> float | None:
         """When a frame is shown, in seconds of its film, or None when it is not here."""
         with speaking_plainly():
@@ -363,19 +389,16 @@ class FrameIndex:
         if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
             raise ModelError("the query vector has the wrong shape or no direction")
         chosen, parameters = _conditions(scope)
-        query = (
-            SearchQuery(f"{chosen}=>[KNN $count @embedding $vector AS distance]")
-            .return_fields(*FIELDS, "distance")
-            .sort_by("distance")
-            .paging(0, count)
-            .timeout(QUERY_TIMEOUT)
-            .dialect(2)
-        )
         parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
+        named = [part for pair in parameters.items() for part in pair]
+        command = [
+            *("FT.SEARCH", self.alias, f"{chosen}=>[KNN $count @embedding $vector AS distance]"),
+            *("RETURN", 2, "shot", "distance", "SORTBY", "distance", "LIMIT", 0, count),
+            *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
+        ]
         with speaking_plainly():
-            require_complete(self.client, self.alias)
-            found = self.client.ft(self.alias).search(query, query_params=parameters)
-        return [Neighbour(_record(row), score=1.0 - float(row.distance)) for row in found.docs]
+            [[_total, *rows]] = ask_complete_index(self.client, self.alias, command)
+        return [_neighbour(key, fields) for key, fields in zip(rows[::2], rows[1::2], strict=True)]
 
     def sample(self) -> Vectors:
         """Embeddings that stand for the library: shape (n, width), n at most SAMPLE, unit rows.
@@ -402,9 +425,9 @@ class FrameIndex:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | float | bytes]]:
+def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
     """A scope as RediSearch filters by it: values go in as parameters, never as text."""
-    parameters: dict[str, str | int | float | bytes] = {}
+    parameters: dict[str, str | int | bytes] = {}
 
     def named(values: Sequence[object]) -> str:
         names = []
@@ -426,16 +449,11 @@ def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | float | bytes]
     return (f"({' '.join(parts)})" if parts else "*"), parameters
 
 
-def _record(row: Any) -> FrameRecord:
-    return FrameRecord(
-        film=int(row.film),
-        second=int(row.second),
-        time=float(row.time),
-        shot=int(row.shot),
-        start=float(row.start),
-        end=float(row.end),
-        look=Look(getattr(row, "look", Look.PICTURE)),
-    )
+def _neighbour(key: bytes, fields: Sequence[bytes]) -> Neighbour:
+    """A row of a raw KNN reply: the frame's key, and names and values in turn."""
+    _prefix, film, second = key.rsplit(b":", 2)
+    row = dict(zip(fields[::2], fields[1::2], strict=True))
+    return Neighbour(int(film), int(second), int(row[b"shot"]), 1.0 - float(row[b"distance"]))
 
 
 def _joined(labels: Sequence[int]) -> str:

@@ -1,6 +1,6 @@
 """The Redis server that holds the indexes: connections, what it says, how its indexes are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -81,6 +81,27 @@ def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:
             return None
         raise
     return {str(key): value for key, value in raw.items()}
+
+
+def ask_complete_index(
+    client: redis.Redis, alias: str, *commands: Sequence[str | int | bytes]
+) -> list[Any]:
+    """Send search commands in one round trip. Returns their raw replies.
+
+    The run of the server is asked for along with them, so that a reply that comes from a part of
+    the index, after a restart, is never used. Raises IndexWarmingUp and IndexMissing.
+    """
+    pipe = client.pipeline(transaction=False)
+    for command in (("INFO", "server"), *commands):
+        pipe.execute_command(*command)
+    info, *replies = pipe.execute(raise_on_error=False)
+    if isinstance(info, Exception) or (alias, info["run_id"]) not in _complete:
+        require_complete(client, alias)
+        return ask_complete_index(client, alias, *commands)
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
 
 
 def require_complete(client: redis.Redis, alias: str) -> None:
