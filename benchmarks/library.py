@@ -21,9 +21,14 @@ def random_shots(rng: np.random.Generator, seconds: int) -> NDArray[np.int64]:
 
 
 def random_frames(rng: np.random.Generator, shots: NDArray[np.int64], width: int) -> Vectors:
-    """Unit vectors, one for each frame, that are alike in a shot and related in a film."""
+    """Unit vectors, one for each frame, that are alike in a shot and related in a film.
+
+    Their variance falls with the number of the dimension, so that it lies in some thirty of them,
+    as it does in embeddings: without this, no graph finds neighbours.
+    """
+    spread = np.arange(1, width + 1) ** -0.5
     film, centres = rng.normal(size=width), rng.normal(size=(shots[-1] + 1, width))
-    rows = 0.5 * film + centres[shots] + 0.4 * rng.normal(size=(len(shots), width))
+    rows = (0.5 * film + centres[shots] + 0.4 * rng.normal(size=(len(shots), width))) * spread
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 

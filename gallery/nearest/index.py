@@ -5,12 +5,13 @@ Keys, below a prefix that holds the model's fingerprint, so that vectors of two 
     PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, look, labels,
                                      embedding
     PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
+    PREFIX:MODEL:films               set: the films that have such a set
     PREFIX:MODEL:lock:FILM           held by whoever writes a film's frames
     PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
     PREFIX:MODEL:frames              alias: the index that answers
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,9 +28,11 @@ from redis.exceptions import LockError
 from gallery.embedding import weights
 from gallery.errors import IndexMissing, IndexUnavailable, ModelError
 from gallery.nearest.server import (
+    NO_FILM,
     ask_complete_index,
     connect,
     fail_on_timeout,
+    film_ids,
     index_info,
     plain,
     speaking_plainly,
@@ -50,7 +53,6 @@ RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no
 
 
 EVERYWHERE = Scope(dull=True)
-NO_FILM = 0  # the id of none
 
 
 class Kind(StrEnum):
@@ -99,6 +101,7 @@ class FrameIndex:
         self.flat_max = flat_max
         self.ef_runtime = ef_runtime
         self.alias = f"{prefix}:frames"
+        self._films_key = f"{prefix}:films"
 
     def _frame_key(self, film: int, second: int) -> str:
         return f"{self.prefix}:frame:{film}:{second}"
@@ -221,6 +224,9 @@ class FrameIndex:
         lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
         if not np.allclose(lengths, 1.0, atol=5e-3):
             raise ModelError("a vector to be indexed has no unit length")
+        if not records:
+            self.drop(film)
+            return
         rows = vectors.astype(np.float16)
         self.ensure()
         with speaking_plainly():
@@ -229,6 +235,7 @@ class FrameIndex:
                 chunk = records[at : at + PIPELINE]
                 pipe = self.client.pipeline(transaction=False)
                 # First the note that there is a hash, then the hash: a crash leaves no orphan.
+                pipe.sadd(self._films_key, film)
                 pipe.sadd(self._film_key(film), *(record.second for record in chunk))
                 for record, row in zip(chunk, rows[at : at + PIPELINE], strict=True):
                     pipe.hset(
@@ -246,7 +253,9 @@ class FrameIndex:
                         },
                     )
                 pipe.execute()
-            self._forget(film, before - {record.second for record in records})
+            gone = before - {record.second for record in records}
+            if gone:
+                self._deleting(film, gone).execute()
 
     def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> int:
         """Make `labels`, by second, the labels of a film's frames; frames not named have none.
@@ -298,25 +307,25 @@ class FrameIndex:
             {int(one) for one in plain(raw or "").split(BETWEEN_LABELS) if one} for raw in found
         ]
 
-    def _forget(self, film: int, seconds: set[int]) -> None:
+    def _deleting(self, film: int, seconds: Collection[int]) -> Any:
+        """A transaction that deletes frames and the notes of them; not sent yet."""
+        pipe = self.client.pipeline(transaction=True)
         if seconds:
-            pipe = self.client.pipeline(transaction=True)
             pipe.delete(*(self._frame_key(film, second) for second in seconds))
             pipe.srem(self._film_key(film), *seconds)
-            pipe.execute()
+        return pipe
 
     def drop(self, film: int) -> int:
         """Take a film out of the index. Returns how many frames it had."""
         with speaking_plainly():
             seconds = {int(second) for second in self.client.smembers(self._film_key(film))}
-            self._forget(film, seconds)
+            self._deleting(film, seconds).srem(self._films_key, film).execute()
         return len(seconds)
 
     def films(self) -> list[int]:
         """The films that have frames here, in ascending order."""
         with speaking_plainly():
-            found = self.client.scan_iter(match=f"{self.prefix}:film:*", count=1000)
-            return sorted(int(key.rpartition(b":")[2]) for key in found)
+            return sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
 
     def count(self, film: int) -> int:
         """How many frames of a film are here."""
@@ -403,17 +412,22 @@ class FrameIndex:
     def sample(self) -> Vectors:
         """Embeddings that stand for the library: shape (n, width), n at most SAMPLE, unit rows.
 
-        Random frames of random films, the same for a while: they say what an ordinary frame is.
+        Random frames of random films. The films and how many frames each has decide which, so that
+        all processes have the same.
         """
+        random = np.random.default_rng(0)
         with speaking_plainly():
-            films = self.films()
-            picks = np.random.default_rng(0)
-            keys: list[str] = []
-            most = max(1, -(-SAMPLE // max(1, len(films))))
-            for film in picks.permutation(films)[:SAMPLE].tolist():
-                seconds = sorted(int(s) for s in self.client.smembers(self._film_key(film)))
-                some = picks.permutation(seconds)[:most].tolist()
-                keys += [self._frame_key(film, second) for second in some]
+            films = random.permutation(self.films())[:SAMPLE].tolist()
+            pipe = self.client.pipeline(transaction=False)
+            for film in films:
+                pipe.scard(self._film_key(film))
+            max_per_film = max(1, -(-SAMPLE // max(1, len(films))))
+            keys = [
+                self._frame_key(film, second)
+                for film, count in zip(films, pipe.execute(), strict=True)
+                # Nearly all seconds of a film have a frame; those that have none are left out.
+                for second in random.permutation(count)[:max_per_film].tolist()
+            ]
             pipe = self.client.pipeline(transaction=False)
             for key in keys[:SAMPLE]:
                 pipe.hget(key, "embedding")

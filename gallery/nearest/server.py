@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 
 from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
 
+NO_FILM = 0  # no film has this id
+
 
 @contextmanager
 def speaking_plainly() -> Iterator[None]:
@@ -119,6 +121,20 @@ def require_complete(client: redis.Redis, alias: str) -> None:
     if float(info.get("percent_indexed", 1)) < 1:
         raise IndexWarmingUp
     _complete.add(start)
+
+
+def film_ids(client: redis.Redis, key: str, pattern: str) -> set[int]:
+    """The films in the set at `key`, for which there are keys that fit `pattern`: PREFIX:FILM.
+
+    Earlier versions kept no such set: it is filled once from the keys. That this was done is marked
+    in it by NO_FILM.
+    """
+    found = {int(film) for film in client.smembers(key)}
+    if NO_FILM not in found:
+        found |= {int(name.rpartition(b":")[2]) for name in client.scan_iter(pattern, count=1000)}
+        found.add(NO_FILM)
+        client.sadd(key, *found)
+    return found - {NO_FILM}
 
 
 def plain(value: Any) -> str:

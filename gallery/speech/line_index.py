@@ -6,6 +6,7 @@ Keys, below a prefix of their own, for what is said does not depend on the model
                                         terms), line (itself and its frame, as JSON: hundreds are
                                         read for a query, and most of the time goes into reading)
     PREFIX:film:FILM                    hash: how many lines each subtitles have here; what of
+    PREFIX:films                        set: the films that have such a hash
     PREFIX:SCHEMA:lines                 search index over the hashes
     PREFIX:lines                        alias: the index that answers
 
@@ -28,7 +29,9 @@ from redis.commands.search.query import Query
 
 from gallery.errors import IndexMissing
 from gallery.nearest.server import (
+    NO_FILM,
     fail_on_timeout,
+    film_ids,
     index_info,
     plain,
     require_complete,
@@ -43,7 +46,6 @@ PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
 SCAN_PATIENCE = 2.0  # seconds that a new index may take without being told of
 SCORER = "BM25"
-NO_FILM = 0  # no film has this id
 STATE = "state"  # a field of a film's note, beside the numbers of its subtitles
 
 
@@ -109,6 +111,7 @@ class LineIndex:
         self.prefix = prefix
         self.alias = f"{prefix}:lines"
         self.name = f"{prefix}:{SCHEMA}:lines"
+        self._films_key = f"{prefix}:films"
 
     def _film_key(self, film: int) -> str:
         return f"{self.prefix}:film:{film}"
@@ -173,9 +176,12 @@ class LineIndex:
             before = self._counts(film)
             # First the note that there are hashes, then the hashes: a crash leaves no orphan.
             note = {key: max(counts.get(key, 0), before.get(key, 0)) for key in {*counts, *before}}
-            self.client.hdel(self._film_key(film), STATE)
+            pipe = self.client.pipeline(transaction=True)
+            pipe.sadd(self._films_key, film)
+            pipe.hdel(self._film_key(film), STATE)
             if note:
-                self.client.hset(self._film_key(film), mapping=_as_fields(note))
+                pipe.hset(self._film_key(film), mapping=_as_fields(note))
+            pipe.execute()
             for at in range(0, len(lines), PIPELINE):
                 pipe = self.client.pipeline(transaction=False)
                 for line in lines[at : at + PIPELINE]:
@@ -198,6 +204,7 @@ class LineIndex:
             for subtitles, count in self._counts(film).items():
                 _delete(pipe, self._line_keys(film, subtitles, range(count)))
             pipe.delete(self._film_key(film))
+            pipe.srem(self._films_key, film)
             pipe.execute()
 
     def _counts(self, film: int) -> dict[int, int]:
@@ -213,12 +220,11 @@ class LineIndex:
     def states(self) -> dict[int, str]:
         """What the lines of each film here were made of; "" where they are not all written."""
         with speaking_plainly():
-            keys = list(self.client.scan_iter(match=f"{self.prefix}:film:*", count=1000))
+            films = sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
             pipe = self.client.pipeline(transaction=False)
-            for key in keys:
-                pipe.hget(key, STATE)
+            for film in films:
+                pipe.hget(self._film_key(film), STATE)
             found = pipe.execute()
-        films = (int(key.rpartition(b":")[2]) for key in keys)
         return {film: plain(state or b"") for film, state in zip(films, found, strict=True)}
 
     def lines(self) -> int:
