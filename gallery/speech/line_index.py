@@ -25,16 +25,15 @@ from typing import Any
 import redis
 from redis.commands.search.field import TagField, TextField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
-from redis.commands.search.query import Query
 
 from gallery.errors import IndexMissing
 from gallery.nearest.server import (
     NO_FILM,
+    ask_complete_index,
     fail_on_timeout,
     film_ids,
     index_info,
     plain,
-    require_complete,
     speaking_plainly,
 )
 from gallery.speech import words
@@ -74,7 +73,7 @@ class Expression:
     """A query and its parameters. Only fixed words of the syntax get into the text."""
 
     def __init__(self) -> None:
-        self.parameters: dict[str, str | int | float | bytes] = {}
+        self.parameters: dict[str, str] = {}
 
     def value(self, value: str) -> str:
         """The name under which a value is known in the query."""
@@ -101,6 +100,10 @@ class Expression:
         """Lines that hold a word that differs from this one by so many letters (1 or 2)."""
         fence = "%" * wrong
         return f"@words:({fence}{self.value(form)}{fence})"
+
+
+Question = tuple[str, Expression]
+"""The text of a query, and its parameters."""
 
 
 class LineIndex:
@@ -238,7 +241,7 @@ class LineIndex:
     def count(self, film: int) -> int:
         """How many lines of a film are here."""
         expression = Expression()
-        return self.total(expression.tag("film", [film]), expression)
+        return self.totals([(expression.tag("film", [film]), expression)])[0]
 
     # --- asking -----------------------------------------------------------------------------
 
@@ -249,30 +252,37 @@ class LineIndex:
         not there.
         """
         with speaking_plainly():
-            require_complete(self.client, self.alias)
-            return sorted(plain(tag) for tag in self.client.ft(self.alias).tagvals("group"))
+            [found] = ask_complete_index(
+                self.client, self.alias, ("FT.TAGVALS", self.alias, "group")
+            )
+        return sorted(plain(tag) for tag in found)
 
-    def total(self, text: str, expression: Expression) -> int:
-        """How many lines an expression fits."""
-        query = Query(text).paging(0, 0).timeout(QUERY_TIMEOUT).dialect(2)
-        with speaking_plainly():
-            found = self.client.ft(self.alias).search(query, query_params=expression.parameters)
-        return int(found.total)
+    def totals(self, questions: Sequence[Question]) -> list[int]:
+        """How many lines each question fits, in one round trip."""
+        return [int(reply[0]) for reply in self._search(questions, "NOCONTENT", "LIMIT", 0, 0)]
 
-    def ask(self, text: str, expression: Expression, count: int) -> list[FoundLine]:
-        """The `count` lines that fit an expression best, best first."""
-        query = (
-            Query(text)
-            .return_field("line")
-            .scorer(SCORER)
-            .with_scores()
-            .paging(0, count)
-            .timeout(QUERY_TIMEOUT)
-            .dialect(2)
-        )
+    def ask(self, questions: Sequence[Question], count: int) -> list[list[FoundLine]]:
+        """The `count` lines that fit each question best, best first, in one round trip."""
+        options = ("WITHSCORES", "RETURN", 1, "line", "SCORER", SCORER, "LIMIT", 0, count)
+        # A reply holds the total, then the key, the score and the fields of each line.
+        return [
+            [
+                FoundLine(_unpacked(fields[1]), float(score))
+                for score, fields in zip(reply[2::3], reply[3::3], strict=True)
+                if fields
+            ]
+            for reply in self._search(questions, *options)
+        ]
+
+    def _search(self, questions: Sequence[Question], *options: str | int) -> list[Any]:
+        """The raw replies to questions."""
+        commands: list[list[str | int]] = []
+        for text, expression in questions:
+            named = [part for pair in expression.parameters.items() for part in pair]
+            command = ["FT.SEARCH", self.alias, text, *options, "TIMEOUT", QUERY_TIMEOUT]
+            commands.append([*command, "PARAMS", len(named), *named, "DIALECT", 2])
         with speaking_plainly():
-            found = self.client.ft(self.alias).search(query, query_params=expression.parameters)
-        return [FoundLine(_unpacked(row.line), float(row.score)) for row in found.docs]
+            return ask_complete_index(self.client, self.alias, *commands)
 
 
 def in_films(expression: Expression, films: Collection[int] | None) -> str:
@@ -310,7 +320,7 @@ def _packed(line: HeardLine) -> str:
     return json.dumps([*own, frame], ensure_ascii=False, separators=(",", ":"))
 
 
-def _unpacked(packed: str) -> HeardLine:
+def _unpacked(packed: bytes) -> HeardLine:
     subtitles, number, language, start, end, text, frame = json.loads(packed)
     film, second, shown, shot, shot_start, shot_end, look = frame
     record = FrameRecord(film, second, shown, shot, shot_start, shot_end, Look(look))
