@@ -4,8 +4,10 @@ Pictures are ranked by the vector of `gallery.nearest.vectors`, dialogue by Redi
 both are made one by reciprocal rank fusion.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 from django.urls import reverse
@@ -20,6 +22,7 @@ from gallery.models import Film
 from gallery.nearest import index, library, ordinary, vectors
 from gallery.nearest.library import Catalogue, ListedFilm
 from gallery.nearest.ordinary import Ordinary, is_chinese
+from gallery.nearest.server import speaking_plainly, version
 from gallery.nearest.vectors import Avoided, Term
 from gallery.speech import dialogue
 from gallery.types import (
@@ -45,6 +48,7 @@ MIN_PENALIZED = 2_000  # frames that are checked for what is to be avoided
 FUSED = 200  # shots of the picture ranking that are fused with the dialogue; the rest follow
 FEW = 4  # hits of one film, in a library of many
 BY_TIME = 200  # best hits that are put in the order of time
+MAX_RECENT = 100  # searches whose hits are kept at hand
 MOST_WORDS = 100  # of which the probability can be asked at once
 CLOSE = 0.75  # of the relevance of the nearest frame, if that matches, is a match, too
 PARTLY_SAID = 0.5  # the relevance of a line that holds only some of the words
@@ -214,7 +218,28 @@ def search(query: Query, catalogue: Catalogue | None = None) -> Results:
 
     Raises QueryError when it cannot be done as asked, and IndexUnavailable when not now.
     """
-    return run(query, catalogue).results()
+    key = _recent_key(query)
+    results = run(query, catalogue).results()
+    with _recent_lock:
+        _recent[key] = results.hits
+        while len(_recent) > MAX_RECENT:
+            _recent.popitem(last=False)
+    return results
+
+
+def recent_hits(query: Query) -> list[Hit]:
+    """The hits that `search` gives, kept from a recent search unless the index has changed."""
+    return _recent.get(_recent_key(query)) or search(query).hits
+
+
+_recent: OrderedDict[Hashable, list[Hit]] = OrderedDict()
+_recent_lock = Lock()
+
+
+def _recent_key(query: Query) -> Hashable:
+    frames, lines = index.current(), dialogue.current()
+    with speaking_plainly():
+        return query, version(frames.client, frames.version_key, lines.version_key)
 
 
 def run(query: Query, catalogue: Catalogue | None = None) -> SearchRun:

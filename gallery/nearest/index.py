@@ -6,6 +6,7 @@ Keys, below a prefix that holds the model's fingerprint, so that vectors of two 
                                      embedding
     PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
     PREFIX:MODEL:films               set: the films that have such a set
+    PREFIX:MODEL:version             another value after each change
     PREFIX:MODEL:lock:FILM           held by whoever writes a film's frames
     PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
     PREFIX:MODEL:frames              alias: the index that answers
@@ -34,6 +35,7 @@ from gallery.nearest.server import (
     fail_on_timeout,
     film_ids,
     index_info,
+    mark_change,
     plain,
     speaking_plainly,
 )
@@ -101,6 +103,7 @@ class FrameIndex:
         self.flat_max = flat_max
         self.ef_runtime = ef_runtime
         self.alias = f"{prefix}:frames"
+        self.version_key = f"{prefix}:version"
         self._films_key = f"{prefix}:films"
 
     def _frame_key(self, film: int, second: int) -> str:
@@ -253,9 +256,7 @@ class FrameIndex:
                         },
                     )
                 pipe.execute()
-            gone = before - {record.second for record in records}
-            if gone:
-                self._deleting(film, gone).execute()
+            self._deleting(film, before - {record.second for record in records}).execute()
 
     def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> int:
         """Make `labels`, by second, the labels of a film's frames; frames not named have none.
@@ -278,6 +279,7 @@ class FrameIndex:
                         write.hset(self._frame_key(film, second), "labels", after)
                         changed += 1
                 write.execute()
+            mark_change(self.client, self.version_key)
         return changed
 
     @contextmanager
@@ -310,6 +312,7 @@ class FrameIndex:
     def _deleting(self, film: int, seconds: Collection[int]) -> Any:
         """A transaction that deletes frames and the notes of them; not sent yet."""
         pipe = self.client.pipeline(transaction=True)
+        mark_change(pipe, self.version_key)
         if seconds:
             pipe.delete(*(self._frame_key(film, second) for second in seconds))
             pipe.srem(self._film_key(film), *seconds)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import redis
 from django.utils.translation import gettext as _
@@ -135,6 +136,16 @@ def film_ids(client: redis.Redis, key: str, pattern: str) -> set[int]:
         found.add(NO_FILM)
         client.sadd(key, *found)
     return found - {NO_FILM}
+
+
+def mark_change(client: Any, key: str) -> None:
+    """Note, on a connection or in a pipeline, that an index has changed: see `version`."""
+    client.set(key, uuid4().hex)
+
+
+def version(client: redis.Redis, *keys: str) -> tuple[bytes | None, ...]:
+    """What was last noted at these keys: another value after each change of the indexes."""
+    return tuple(client.mget(keys))
 
 
 def plain(value: Any) -> str:

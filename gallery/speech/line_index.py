@@ -7,6 +7,7 @@ Keys, below a prefix of their own, for what is said does not depend on the model
                                         read for a query, and most of the time goes into reading)
     PREFIX:film:FILM                    hash: how many lines each subtitles have here; what of
     PREFIX:films                        set: the films that have such a hash
+    PREFIX:version                      another value after each change
     PREFIX:SCHEMA:lines                 search index over the hashes
     PREFIX:lines                        alias: the index that answers
 
@@ -33,6 +34,7 @@ from gallery.nearest.server import (
     fail_on_timeout,
     film_ids,
     index_info,
+    mark_change,
     plain,
     speaking_plainly,
 )
@@ -114,6 +116,7 @@ class LineIndex:
         self.prefix = prefix
         self.alias = f"{prefix}:lines"
         self.name = f"{prefix}:{SCHEMA}:lines"
+        self.version_key = f"{prefix}:version"
         self._films_key = f"{prefix}:films"
 
     def _film_key(self, film: int) -> str:
@@ -198,6 +201,7 @@ class LineIndex:
                 _delete(pipe, self._line_keys(film, subtitles, gone))
             pipe.delete(self._film_key(film))
             pipe.hset(self._film_key(film), mapping={STATE: state, **_as_fields(counts)})
+            mark_change(pipe, self.version_key)
             pipe.execute()
 
     def drop(self, film: int) -> None:
@@ -208,6 +212,7 @@ class LineIndex:
                 _delete(pipe, self._line_keys(film, subtitles, range(count)))
             pipe.delete(self._film_key(film))
             pipe.srem(self._films_key, film)
+            mark_change(pipe, self.version_key)
             pipe.execute()
 
     def _counts(self, film: int) -> dict[int, int]:
