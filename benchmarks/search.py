@@ -4,7 +4,7 @@ It runs in a process of its own, with a folder of its own, and starts Redis and 
 an installation does.
 
     python -m benchmarks search [--frames N] [--keep FOLDER] [--index flat|hnsw] [--model demo|b16]
-                                [--importing]
+                                [--seconds N] [--importing]
 """
 
 import argparse
@@ -34,7 +34,6 @@ DEMO_MODEL = ROOT / "demo" / "model"
 DEMO_FILM = ROOT / "demo" / "film.mp4"
 FRAMES = 360_000
 RATE = 10.0  # searches a second
-SECONDS = 30.0  # of each measurement
 USERS = 10
 PROFILED = 150  # searches
 IMPORTED_FILMS = 4
@@ -70,6 +69,7 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="make the library in this folder, or reuse it")
     parser.add_argument("--index", choices=FLAT_MAX, default="hnsw")
     parser.add_argument("--model", choices=("demo", "b16"), default="b16")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
     parser.add_argument("--importing", action="store_true", help="also while films are imported")
     return parser.parse_args(options)
 
@@ -99,9 +99,13 @@ def measure(given: argparse.Namespace) -> None:
         with stopping(web):
             wait_for_web(here.port, next(queries))
             closed_loop(here.port, queries, 3.0)
-            print_latencies(f"{RATE:.0f} searches a second", open_loop(here.port, queries))
-            done = closed_loop(here.port, queries, SECONDS)
-            print(f"{USERS} users without a pause: {len(done) / SECONDS:.1f} searches a second, ")
+            print_latencies(
+                f"{RATE:.0f} searches a second", open_loop(here.port, queries, given.seconds)
+            )
+            done = closed_loop(here.port, queries, given.seconds)
+            print(
+                f"{USERS} users without a pause: {len(done) / given.seconds:.1f} searches a second"
+            )
             print_latencies("  each of them", done)
             print(f"web processes: {memory_of(web.pid):.0f} MB (PSS)", flush=True)
             if given.importing:
@@ -111,7 +115,9 @@ def measure(given: argparse.Namespace) -> None:
                 )  # fmt: skip
                 with stopping(worker):
                     start_import()
-                    print_latencies("while a film is imported", open_loop(here.port, queries))
+                    print_latencies(
+                        "while a film is imported", open_loop(here.port, queries, given.seconds)
+                    )
         print_profile(queries)
 
 
@@ -249,11 +255,11 @@ class Browser:
             raise OSError(f"{query}: {response.status}, {page.count(b'id=hit-')} hits")
 
 
-def open_loop(port: int, queries: Iterator[str]) -> list[float]:
+def open_loop(port: int, queries: Iterator[str], seconds: float) -> list[float]:
     """Seconds that searches take which arrive at random, counted from when they arrive."""
     local = threading.local()
     rng = np.random.default_rng(1)
-    arrivals = np.cumsum(rng.exponential(1 / RATE, int(RATE * SECONDS)))
+    arrivals = np.cumsum(rng.exponential(1 / RATE, int(RATE * seconds)))
     begun = time.perf_counter()
 
     def one(arrival: float, query: str) -> float:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from django.urls import reverse
@@ -43,9 +44,13 @@ from gallery.types import (
 
 FRAMES_PER_HIT = 8  # asked of the index for each hit wanted: a shot has several frames
 MOST_FRAMES = 10_000  # asked of the index in one query, at the most
+# Frames that a graph looks at for words. Vectors of words lie far from those of pictures, where a
+# graph of pictures misses many: of the nearest 25 in 360,000, half at 200 and a tenth at 1600. Of
+# those near a frame it misses none at 200.
+CANDIDATES_FOR_WORDS = 1600
 MOST_LINES = 200  # of dialogue that are ranked
 MIN_PENALIZED = 2_000  # frames that are checked for what is to be avoided
-FUSED = 200  # shots of the picture ranking that are fused with the dialogue; the rest follow
+FUSED = 200  # shots that are looked for at first, to be fused with the dialogue
 FEW = 4  # hits of one film, in a library of many
 BY_TIME = 200  # best hits that are put in the order of time
 MAX_RECENT = 100  # searches whose hits are kept at hand
@@ -249,23 +254,23 @@ def run(query: Query, catalogue: Catalogue | None = None) -> SearchRun:
     """
     plan = build_plan(query, catalogue or library.catalogue())
     wanted = BY_TIME if query.order is Order.TIME else query.page * query.page_size + 1
-    lines = _spoken(plan)
-    is_said = any(line.complete for line in lines)
+    # Lines that hold only some of the words cost much and are seldom needed: see below.
+    found_lines = _spoken(plan, partly=False) if plan.vector is not None else []
+    lines = [line for line in found_lines if line.complete]
     # Where no line is fused with the pictures, their ranking is only needed as far as it is shown.
     # What is avoided may change their order, so that more of it is.
     is_reordered = bool(plan.avoided) and bool(query.words) and query.mode is Mode.BOTH
-    pictures, crowded = _seen(plan, max(wanted, FUSED) if is_said or is_reordered else wanted)
-    fits = _fits(plan, pictures)
-    if pictures and (fits or is_said):
-        # Half a line is no answer to words that are seen, or said in full.
-        lines = [line for line in lines if line.complete]
-    elif pictures and lines:
-        pictures, crowded = _seen(plan, max(wanted, FUSED))
-    found = fuse(pictures, lines)
+    seen = _seen(plan, wanted, FUSED if lines or is_reordered else wanted)
+    fits = _fits(plan, seen.shots)
+    # Half a line is no answer to words that are seen, or said in full.
+    if not (seen.shots and (fits or lines)):
+        lines = _spoken(plan, partly=True)
+        seen = _seen(plan, wanted, FUSED) if seen.shots and lines else seen
+    found = fuse(seen.shots, lines, min(FUSED, seen.first))
     scale = plan.scale(max((one.seen for one in found if one.seen is not None), default=None))
     found.sort(key=lambda one: not one.matches(scale.fit))
     found, more = ranking.few_per_film(found, lambda one: one.film, plan.max_per_film)
-    return SearchRun(plan, found, lines, fits, scale, frozenset(crowded | more))
+    return SearchRun(plan, found, lines, fits, scale, frozenset(seen.crowded | more))
 
 
 def build_plan(query: Query, catalogue: Catalogue) -> Plan:
@@ -313,20 +318,28 @@ def _scope(query: Query, catalogue: Catalogue) -> Scope:
     return Scope(films=films, labels=query.labels, dull=query.own is not None)
 
 
-def _seen(plan: Plan, wanted: int) -> tuple[list[Neighbour], set[int]]:
-    """At least `wanted` shots nearest to the plan's vector, best first, or all that there are.
+class _Seen(NamedTuple):
+    """Shots near a plan's vector, best first, and the films that have more than they may give.
 
-    Returns also the films that have more shots than they may give.
+    `first` is how many of the shots the first look found, which is the same for all pages.
     """
-    look: tuple[list[Neighbour], set[int]] = [], set()
-    for look in _widening(plan, wanted):
-        if len(look[0]) >= wanted:
+
+    shots: list[Neighbour]
+    crowded: set[int]
+    first: int
+
+
+def _seen(plan: Plan, wanted: int, first_wanted: int) -> _Seen:
+    """At least `wanted` shots, or all that there are; the first look is for `first_wanted`."""
+    found = _Seen([], set(), 0)
+    for found in _widening(plan, min(MOST_FRAMES, first_wanted * FRAMES_PER_HIT)):
+        if len(found.shots) >= wanted:
             break
-    return look
+    return found
 
 
-def _widening(plan: Plan, wanted: int) -> Iterator[tuple[list[Neighbour], set[int]]]:
-    """Shots near the plan's vector and the films that have more, from wider and wider looks.
+def _widening(plan: Plan, count: int) -> Iterator[_Seen]:
+    """What wider and wider looks find, the first of them at `count` frames.
 
     Each look leaves out the films that have given all they may; when there are none of these, it
     takes in more frames.
@@ -334,18 +347,20 @@ def _widening(plan: Plan, wanted: int) -> Iterator[tuple[list[Neighbour], set[in
     if plan.vector is None:
         return
     here, scope = index.current(), plan.scope
-    count = min(MOST_FRAMES, wanted * FRAMES_PER_HIT)
     if plan.avoided:
         # Always as many: what sinks on one page must not come up on another.
         count = max(count, MIN_PENALIZED)
+    candidates = CANDIDATES_FOR_WORDS if plan.query.wanted else 0
+    first = 0
     met: dict[FrameKey, Neighbour] = {}
     while True:
-        found = here.nearest(plan.vector, count, scope)
+        found = here.nearest(plan.vector, count, scope, candidates)
         known = [n for n in found if n.film in plan.catalogue.films]
         met |= {n.key: n for n in _penalized(known, plan)}
         shots = _without_wrong(ranking.one_per_shot(list(met.values()), plan.query.own), plan)
         kept, crowded = ranking.few_per_film(shots, lambda n: n.film, plan.max_per_film)
-        yield kept, crowded
+        first = first or len(kept)
+        yield _Seen(kept, crowded, first)
         full = crowded - set(scope.without)
         if len(found) < count or (not full and count == MOST_FRAMES):
             return
@@ -370,12 +385,12 @@ def _without_wrong(shots: Sequence[Neighbour], plan: Plan) -> list[Neighbour]:
     return [n for n in shots if n.key not in wrong]
 
 
-def _spoken(plan: Plan) -> list[Spoken]:
-    """The lines that hold the words, best first, one a shot."""
+def _spoken(plan: Plan, *, partly: bool) -> list[Spoken]:
+    """The lines that hold the words, or `partly` do, best first, one a shot."""
     query = plan.query
     if query.mode is Mode.SEEN or not query.wanted:
         return []
-    found = dialogue.find(query.wanted, plan.scope.films, MOST_LINES)
+    found = dialogue.find(query.wanted, plan.scope.films, MOST_LINES, partly=partly)
     avoided = [words.casefold() for words in query.avoided]
     kept = [
         line
@@ -391,10 +406,12 @@ def _spoken(plan: Plan) -> list[Spoken]:
     return [line for line, has in zip(kept, carried, strict=True) if asked <= has]
 
 
-def fuse(pictures: Sequence[Neighbour], lines: Sequence[Spoken]) -> list[Candidate]:
+def fuse(
+    pictures: Sequence[Neighbour], lines: Sequence[Spoken], count: int = FUSED
+) -> list[Candidate]:
     """Two rankings of shots as one, by reciprocal rank fusion.
 
-    Of the pictures, the first FUSED are fused; those after them follow in their own order.
+    The first `count` pictures are fused; those after them follow in their own order.
     """
     if not lines:
         return [Candidate(n.film, n.second, n.shot, n.score, n.score) for n in pictures]
@@ -402,16 +419,16 @@ def fuse(pictures: Sequence[Neighbour], lines: Sequence[Spoken]) -> list[Candida
     said: dict[ShotKey, Spoken] = {}
     for spoken in lines:
         said.setdefault((spoken.record.film, spoken.record.shot), spoken)
-    ranks = {key: rank for rank, key in enumerate(list(seen)[:FUSED])}
+    ranks = {key: rank for rank, key in enumerate(list(seen)[:count])}
     line_ranks = {key: rank for rank, key in enumerate(said)}
     found = []
     # At equal scores, a line comes before a picture.
     for key, score in ranking.fused(list(said), list(ranks)).items():
         near, line = seen.get(key), said.get(key)
-        is_by_line = line is not None and ranks.get(key, FUSED) >= line_ranks[key]
+        is_by_line = line is not None and ranks.get(key, MOST_LINES) >= line_ranks[key]
         film, second = line.record.key if line is not None and is_by_line else seen[key].key
         found.append(Candidate(film, second, key[1], score, near.score if near else None, line))
-    rest = [n for key, n in list(seen.items())[FUSED:] if key not in said]
+    rest = [n for key, n in list(seen.items())[count:] if key not in said]
     return found + [Candidate(n.film, n.second, n.shot, 0.0, n.score) for n in rest]
 
 

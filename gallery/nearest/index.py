@@ -392,8 +392,12 @@ class FrameIndex:
             raw = self.client.hget(self._frame_key(film, second), "time")
         return float(raw) if raw is not None else None
 
-    def nearest(self, vector: Vector, count: int, scope: Scope = EVERYWHERE) -> list[Neighbour]:
+    def nearest(
+        self, vector: Vector, count: int, scope: Scope = EVERYWHERE, candidates: int = 0
+    ) -> list[Neighbour]:
         """The `count` frames of `scope` nearest to a unit vector of shape (width,), best first.
+
+        A graph looks at `candidates` frames at least: the more, the fewer neighbours it misses.
 
         Raises IndexWarmingUp while the index is rebuilt after a restart, rather than answering
         from a part of it.
@@ -401,7 +405,10 @@ class FrameIndex:
         if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
             raise ModelError("the query vector has the wrong shape or no direction")
         chosen, parameters = _conditions(scope)
-        parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
+        parameters |= {
+            "count": max(count, candidates),
+            "vector": vector.astype(np.float16).tobytes(),
+        }
         named = [part for pair in parameters.items() for part in pair]
         command = [
             *("FT.SEARCH", self.alias, f"{chosen}=>[KNN $count @embedding $vector AS distance]"),

@@ -27,16 +27,25 @@ class LineSearch:
     groups: Sequence[str]
     films: Collection[int] | None
 
-    def best(self, count: int) -> list[Spoken]:
-        """At most `count` lines, best first, one of each shot."""
+    def best(self, count: int, *, partly: bool = True) -> list[Spoken]:
+        """At most `count` lines, best first, one of each shot.
+
+        Without `partly`, lines that hold only some of what is needed are not looked for.
+        """
         most = min(MOST_ASKED, count + MORE_ASKED)
         found = self._ask(most, self._word_for_word, self._with_all)
         spoken = ranked(found, Judge(self.wording))
         if len(spoken) >= count:
             return spoken[:count]
         weights, misspelt = self._weighed()
-        with_all_but_misspelt = partial(self._with_all, misspelt=misspelt)
-        found += self._ask(most, *([with_all_but_misspelt] if misspelt else []), self._with_some)
+        more: list[Callable[[Expression], str]] = []
+        if misspelt:
+            more.append(partial(self._with_all, misspelt=misspelt))
+        if partly:
+            more.append(self._with_some)
+        if not more:
+            return spoken
+        found += self._ask(most, *more)
         return ranked(found, Judge(self.wording, weights, misspelt))[:count]
 
     # --- what is asked ------------------------------------------------------------------------
