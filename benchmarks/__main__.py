@@ -12,6 +12,7 @@ from benchmarks import (
     index,
     labels,
     memory,
+    search,
     start,
     throughput,
     tutorial,
@@ -25,6 +26,7 @@ ALL: dict[str, Callable[[], None]] = {
     "clips": clips.main,
     "labels": labels.main,
     "memory": memory.main,
+    "search": search.main,
     "start": start.main,
 }
 
@@ -34,9 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = parser.add_subparsers(dest="name", metavar="NAME")
     for name in ALL:
-        names.add_parser(name)
+        names.add_parser(name, add_help=name != "search")
     tutorial.add_arguments(names.add_parser("tutorial"))
-    chosen = parser.parse_args()
+    chosen, rest = parser.parse_known_args()
+    if rest and chosen.name != "search":
+        parser.error(f"{chosen.name} does not know {' '.join(rest)}")
+    if chosen.name == "search":
+        search.main(rest)
+        return
     django.setup()
     if chosen.name == "tutorial":
         tutorial.main(chosen)

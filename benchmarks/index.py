@@ -47,7 +47,7 @@ def ask(
     milliseconds = (time.perf_counter() - begun) / len(queries) * 1000
     exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :NEIGHBOURS]
     for rows, answer in zip(exact, answers, strict=True):
-        keys = {n.record.film * FRAMES + n.record.second for n in answer}
+        keys = {n.film * FRAMES + n.second for n in answer}
         found_right += len(keys & {int(row) for row in rows})
     return found_right / (NEIGHBOURS * len(queries)), milliseconds
 

@@ -115,8 +115,15 @@ class Scope:
 class Neighbour:
     """A frame that the index found near a vector; `score` is the cosine, 1.0 for itself."""
 
-    record: FrameRecord
+    film: int
+    second: int
+    shot: int
     score: float
+
+    @property
+    def key(self) -> FrameKey:
+        """The frame."""
+        return self.film, self.second
 
 
 class ProbeKind(StrEnum):

@@ -55,7 +55,7 @@ def offered(film: Film) -> set[int]:
     """The shots of a film that the index offers."""
     anything = np.ones(index.current().width, np.float32) / np.sqrt(index.current().width)
     near = index.current().nearest(anything, 100, Scope(films=(film.pk,)))
-    return {neighbour.record.shot for neighbour in near}
+    return {neighbour.shot for neighbour in near}
 
 
 def test_dull_shots_are_not_offered_and_all_the_rest_is_there(film: Film, page: Client) -> None:

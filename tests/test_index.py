@@ -22,7 +22,7 @@ from gallery.errors import (
 from gallery.finding import ranking
 from gallery.nearest import index, server
 from gallery.nearest.index import FrameIndex, Kind
-from gallery.types import FrameRecord, Scope, Vectors
+from gallery.types import FrameKey, FrameRecord, Scope, Vectors
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.processes import free_port, wait_for
@@ -82,7 +82,9 @@ def test_a_frame_finds_itself_first_and_comes_back_whole(here: FrameIndex) -> No
     here.put(7, rows, vectors)
     for number in (0, 17, 49):
         found = here.nearest(vectors[number], 5)
-        assert found[0].record == rows[number]
+        assert found[0].key == rows[number].key
+        assert found[0].shot == rows[number].shot
+        assert here.records([found[0].key]) == {found[0].key: rows[number]}
         assert found[0].score == pytest.approx(1.0, abs=2e-3)
         assert [n.score for n in found] == sorted((n.score for n in found), reverse=True)
     assert here.vector(7, 17) == pytest.approx(vectors[17], abs=2e-3)
@@ -99,7 +101,7 @@ def test_one_film_only(here: FrameIndex) -> None:
     for film in (1, 11, 111):
         here.put(film, records(film, 40), vectors)
     found = here.nearest(vectors[3], 100, Scope(films=(11,)))
-    assert {n.record.film for n in found} == {11}
+    assert {n.film for n in found} == {11}
     assert len(found) == 40
     assert here.nearest(vectors[3], 10, Scope(films=(5,))) == []
 
@@ -111,7 +113,7 @@ def test_putting_again_replaces(here: FrameIndex, redis_server: redis.Redis) -> 
     assert here.count(1) == 12
     assert here.status().frames == 12
     assert len(redis_server.keys("t:model1:frame:1:*")) == 12
-    assert here.nearest(fresh[5], 1)[0].record.second == 5
+    assert here.nearest(fresh[5], 1)[0].second == 5
     assert here.vector(1, 20) is None
 
 
@@ -122,7 +124,7 @@ def test_dropping_leaves_nothing(here: FrameIndex, redis_server: redis.Redis) ->
     assert here.drop(1) == 30
     assert here.films() == [2]
     assert redis_server.keys("t:model1:frame:1:*") + redis_server.keys("t:model1:film:1") == []
-    assert {n.record.film for n in here.nearest(random_vectors(1, 1)[0], 50)} == {2}
+    assert {n.film for n in here.nearest(random_vectors(1, 1)[0], 50)} == {2}
     assert here.drop(1) == 0
 
 
@@ -163,8 +165,8 @@ def test_among_duplicates_the_frame_itself_comes_first(here: FrameIndex) -> None
         vector = here.vector(*own)
         assert vector is not None
         hits = ranking.one_per_shot(here.nearest(vector, 90), own)
-        assert (hits[0].record.film, hits[0].record.second) == own
-        shots = [(n.record.film, n.record.shot) for n in hits]
+        assert (hits[0].film, hits[0].second) == own
+        shots = [(n.film, n.shot) for n in hits]
         assert len(shots) == len(set(shots)) == 24
 
 
@@ -235,7 +237,7 @@ def test_it_moves_to_the_graph_and_back_while_searches_go_on(
         wait_for(lambda: len(found) > more)
     assert set(found) == {10}
     names = redis_server.execute_command("FT._LIST")
-    assert names == [b"t:model1:2:flat"]
+    assert names == [b"t:model1:3:flat"]
 
 
 def test_between_the_two_limits_it_stays_what_it_is(make_index: Callable[..., FrameIndex]) -> None:
@@ -266,10 +268,10 @@ def test_the_graph_finds_what_the_exact_search_finds(
     for number in chosen:
         query = unit(vectors[number : number + 1] + rng.normal(scale=0.05, size=(1, 128)))[0]
         exact = set(np.argsort(-(stored @ query))[:10].tolist())
-        found = {n.record.film * 1000 + n.record.second for n in here.nearest(query, 10)}
+        found = {n.film * 1000 + n.second for n in here.nearest(query, 10)}
         hits += len(exact & found)
     assert hits / 1000 >= 0.98
-    itself = [here.nearest(vectors[n], 1)[0].record for n in chosen]
+    itself = [here.nearest(vectors[n], 1)[0] for n in chosen]
     assert [r.film * 1000 + r.second for r in itself] == chosen.tolist()
 
 
@@ -279,7 +281,7 @@ def test_the_graph_searches_as_wide_as_the_settings_say(
     here = make_index(flat_max=2)
     here.put(1, records(1, 10), random_vectors(10))
     tend_until(here, Kind.HNSW)
-    said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:2:hnsw", "embedding")
+    said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:3:hnsw", "embedding")
     graph = said[said.index(b"BACKEND_INDEX") + 1]
     assert graph[graph.index(b"EF_RUNTIME") + 1] == 200
 
@@ -338,7 +340,7 @@ def test_a_killed_server_comes_back_with_every_frame(tmp_path: Path) -> None:
     vectors = random_vectors(800)
     with server_of(tmp_path) as process:
         here.put(1, records(1, 800), vectors)
-        before = [n.record for n in here.nearest(vectors[5], 20)]
+        before = [n.key for n in here.nearest(vectors[5], 20)]
         time.sleep(1.5)  # the append-only file is written to disk every second
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -346,9 +348,9 @@ def test_a_killed_server_comes_back_with_every_frame(tmp_path: Path) -> None:
             here.nearest(vectors[5], 20)
     with server_of(tmp_path):
 
-        def answer() -> list[FrameRecord]:
+        def answer() -> list[FrameKey]:
             try:
-                return [n.record for n in here.nearest(vectors[5], 20)]
+                return [n.key for n in here.nearest(vectors[5], 20)]
             except IndexWarmingUp:
                 return []
 

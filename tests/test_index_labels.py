@@ -22,7 +22,7 @@ def here(redis_server: redis.Redis) -> FrameIndex:
 
 def found(here: FrameIndex, *labels: int) -> set[int]:
     vector = random_vectors(1)[0]
-    return {n.record.second for n in here.nearest(vector, 100, Scope(labels=labels))}
+    return {n.second for n in here.nearest(vector, 100, Scope(labels=labels))}
 
 
 def test_labels_filter_and_are_replaced(here: FrameIndex) -> None:
@@ -48,7 +48,7 @@ def test_another_film_keeps_its_labels(here: FrameIndex) -> None:
         here.put(film, records(film, 3), random_vectors(3), {0: (7,)})
     here.set_labels(1, {})
     vector = random_vectors(1)[0]
-    assert {n.record.film for n in here.nearest(vector, 9, Scope(labels=(7,)))} == {11}
+    assert {n.film for n in here.nearest(vector, 9, Scope(labels=(7,)))} == {11}
 
 
 def test_frames_worth_offering_come_with_their_embeddings(here: FrameIndex) -> None:

@@ -83,7 +83,7 @@ def carried(*labels: Label) -> dict[int, set[int]]:
     scope = Scope(labels=tuple(label.pk for label in labels))
     found: dict[int, set[int]] = {}
     for neighbour in here.nearest(np.eye(1, here.width, dtype=np.float32)[0], 5000, scope):
-        found.setdefault(neighbour.record.film, set()).add(neighbour.record.shot)
+        found.setdefault(neighbour.film, set()).add(neighbour.shot)
     return found
 
 
@@ -169,7 +169,7 @@ def test_all_frames_of_a_shot_carry_its_labels(demo_film: Film) -> None:
     label = make_label("dog")
     here = index.current()
     found = {
-        (n.record.shot, n.record.second)
+        (n.shot, n.second)
         for n in here.nearest(
             np.eye(1, here.width, dtype=np.float32)[0], 5000, Scope(labels=(label.pk,), dull=True)
         )

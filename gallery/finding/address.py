@@ -10,11 +10,13 @@
 frame, picture, more, less, film and label may come more than once.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
+from urllib.parse import quote_plus
 
 from django.urls import reverse
-from django.utils.http import urlencode
 
 from gallery.types import Example, FrameKey, Mode, Order, Query
 
@@ -43,7 +45,21 @@ def parameters(query: Query) -> list[tuple[str, str]]:
 def address(query: Query, **changes: Any) -> str:
     """The address of a search, some of it changed; a change other than the page leads to page 1."""
     changes.setdefault("page", 1)
-    return f"{reverse('home')}?{urlencode(parameters(replace(query, **changes)))}"
+    return f"{page_address('home')}?{urlencode(parameters(replace(query, **changes)))}"
+
+
+@cache
+def page_address(name: str) -> str:
+    """The address of a page that takes no arguments: it never changes."""
+    return reverse(name)
+
+
+def urlencode(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values as an address has them. Pages repeat most of them many times."""
+    return "&".join(f"{name}={_quoted(value)}" for name, value in pairs)
+
+
+_quoted = lru_cache(maxsize=1024)(quote_plus)
 
 
 def frame_text(key: FrameKey) -> str:

@@ -75,10 +75,9 @@ def curve(film: Film, query: Query, hits: int = 12) -> Curve:
     vectors are gone from the media store.
     """
     here = replace(query, films=(film.pk,), page=1, page_size=hits)
-    results = search.search(here)
-    plan = search.planned(here)
+    run = search.run(here)
+    results, plan, lines = run.results(), run.plan, run.lines
     footage = _footage(film.pk, film.uid, film.searchable_run or film.run, film.duration)
-    lines = search.spoken(plan, {film.pk: film})
     if plan.vector is not None and results.matches:
         lines = [line for line in lines if line.complete]  # as the search tells them
     relevance = _heard(_seen(footage, plan), footage, lines)

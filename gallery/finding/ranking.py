@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 def shot_key(neighbour: Neighbour) -> ShotKey:
     """The shot that a frame lies in."""
-    return neighbour.record.film, neighbour.record.shot
+    return neighbour.film, neighbour.shot
 
 
 def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -> list[Neighbour]:
@@ -30,7 +30,7 @@ def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -
     """
 
     def rank(neighbour: Neighbour) -> tuple[bool, float, FrameKey]:
-        key = neighbour.record.key
+        key = neighbour.key
         return (key != own, -neighbour.score, key)
 
     best: dict[ShotKey, Neighbour] = {}

@@ -4,8 +4,11 @@ Pictures are ranked by the vector of `gallery.nearest.vectors`, dialogue by Redi
 both are made one by reciprocal rank fusion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from django.urls import reverse
@@ -18,7 +21,9 @@ from gallery.finding import ranking
 from gallery.finding.ranking import ShotKey, shot_key
 from gallery.models import Film
 from gallery.nearest import index, library, ordinary, vectors
+from gallery.nearest.library import Catalogue, ListedFilm
 from gallery.nearest.ordinary import Ordinary, is_chinese
+from gallery.nearest.server import speaking_plainly, version
 from gallery.nearest.vectors import Avoided, Term
 from gallery.speech import dialogue
 from gallery.types import (
@@ -39,24 +44,39 @@ from gallery.types import (
 
 FRAMES_PER_HIT = 8  # asked of the index for each hit wanted: a shot has several frames
 MOST_FRAMES = 10_000  # asked of the index in one query, at the most
+# Frames that a graph looks at for words. Vectors of words lie far from those of pictures, where a
+# graph of pictures misses many: of the nearest 25 in 360,000, half at 200 and a tenth at 1600. Of
+# those near a frame it misses none at 200.
+CANDIDATES_FOR_WORDS = 1600
 MOST_LINES = 200  # of dialogue that are ranked
-RANKED_ANEW = 2_000  # frames that are looked at for what is to be avoided
-FUSED = 200  # shots of the picture ranking that are fused with the dialogue; the rest follow
+MIN_PENALIZED = 2_000  # frames that are checked for what is to be avoided
+FUSED = 200  # shots that are looked for at first, to be fused with the dialogue
 FEW = 4  # hits of one film, in a library of many
 BY_TIME = 200  # best hits that are put in the order of time
+MAX_RECENT = 100  # searches whose hits are kept at hand
 MOST_WORDS = 100  # of which the probability can be asked at once
 CLOSE = 0.75  # of the relevance of the nearest frame, if that matches, is a match, too
 PARTLY_SAID = 0.5  # the relevance of a line that holds only some of the words
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A shot that was found, by its pictures (`seen`, a cosine), by what is said, or both."""
+class Candidate:
+    """A shot that was found, by its pictures (`seen`, a cosine), by what is said, or both.
 
-    record: FrameRecord
+    `second` is that of the frame that shows it, `score` what it is ranked by.
+    """
+
+    film: int
+    second: int
+    shot: int
     score: float
     seen: float | None = None
     line: Spoken | None = None
+
+    @property
+    def key(self) -> FrameKey:
+        """The frame that shows it."""
+        return self.film, self.second
 
     def matches(self, fit: float) -> bool:
         """Whether it shows what was asked for, from the cosine `fit` on, or says all of it."""
@@ -94,7 +114,17 @@ class Plan:
     vector: Vector | None
     scope: Scope
     ordinary: Ordinary
-    most: int | None
+    max_per_film: int | None
+    catalogue: Catalogue
+
+    def may_give_more(self, film: ListedFilm) -> bool:
+        """Whether a film has more shots than hits that it may have: all are ranked in the end."""
+        return (
+            self.vector is not None
+            and not self.scope.labels
+            and self.max_per_film is not None
+            and film.shot_count > self.max_per_film
+        )
 
     def penalties(self, rows: Vectors) -> Vector:
         """What frames, of shape (n, width), lose of their cosines: shape (n,)."""
@@ -123,52 +153,127 @@ class Plan:
         return Scale(ordinary, max(fit, nearest), fit)
 
 
-def search(query: Query) -> Results:
-    """Find the shots that a query describes.
+@dataclass(frozen=True, slots=True)
+class SearchRun:
+    """A query and all that was found for it, the best first.
+
+    `lines` are those in which the words are said, one a shot. `fits`: the nearest frame shows what
+    was asked for. `crowded` are the films that have more shots than they may give.
+    """
+
+    plan: Plan
+    candidates: list[Candidate]
+    lines: list[Spoken]
+    fits: bool
+    scale: Scale
+    crowded: frozenset[int]
+
+    def results(self) -> Results:
+        """The page of hits that the query asks for."""
+        query, fit = self.plan.query, self.scale.fit
+        first = (query.page - 1) * query.page_size
+        ranked = self.candidates
+        matching = sum(one.matches(fit) for one in ranked)
+        if query.order is Order.TIME:
+            ranked = sorted(ranked[:BY_TIME], key=self._by_time)
+        page = ranked[first : first + query.page_size]
+        is_split = query.order is Order.RELEVANCE and 0 < matching in range(
+            first, first + len(page)
+        )
+        return Results(
+            hits=self._hits(page),
+            more=len(ranked) > first + query.page_size,
+            matches=self.fits or any(line.complete for line in self.lines),
+            rest=matching - first if is_split else None,
+            notices=notices(query),
+        )
+
+    def _by_time(self, one: Candidate) -> tuple[str, int, int]:
+        return self.plan.catalogue.films[one.film].title, one.film, one.shot
+
+    def _hits(self, page: Sequence[Candidate]) -> list[Hit]:
+        """Candidates with all that a page shows of them; frames that are gone are left out."""
+        records = {one.line.record.key: one.line.record for one in page if one.line}
+        records |= index.current().records(one.key for one in page if one.key not in records)
+        return [self._hit(one, records[one.key]) for one in page if one.key in records]
+
+    def _hit(self, one: Candidate, record: FrameRecord) -> Hit:
+        film = self.plan.catalogue.films[one.film]
+        return Hit(
+            film=film.pk,
+            title=film.title,
+            year=film.year,
+            second=record.second,
+            time=record.time,
+            shot=record.shot,
+            start=record.start,
+            end=record.end,
+            score=one.score,
+            relevance=relevance(one.seen, one.line, self.scale),
+            thumbnail=thumbnail_address(film, record.second),
+            rate=film.rate,
+            line=one.line,
+            matches=one.matches(self.scale.fit),
+            more_in_film=film.pk in self.crowded or self.plan.may_give_more(film),
+        )
+
+
+def search(query: Query, catalogue: Catalogue | None = None) -> Results:
+    """Find the shots that a query describes: one page of them.
 
     Raises QueryError when it cannot be done as asked, and IndexUnavailable when not now.
     """
-    plan = planned(query)
-    first = (query.page - 1) * query.page_size
-    wanted = BY_TIME if query.order is Order.TIME else first + query.page_size + 1
-    films: dict[int, Film] = {}
-    seen, crowded = _seen(plan, wanted, films)
-    fits = _fits(plan, seen)
-    said = spoken(plan, films)
-    if seen and (fits or any(line.complete for line in said)):
-        # Half a line is no answer to words that are seen, or said in full.
-        said = [line for line in said if line.complete]
-    found = _merged(seen, said) if said else [_Found(n.record, n.score, n.score) for n in seen]
+    key = _recent_key(query)
+    results = run(query, catalogue).results()
+    with _recent_lock:
+        _recent[key] = results.hits
+        while len(_recent) > MAX_RECENT:
+            _recent.popitem(last=False)
+    return results
+
+
+def recent_hits(query: Query) -> list[Hit]:
+    """The hits that `search` gives, kept from a recent search unless the index has changed."""
+    return _recent.get(_recent_key(query)) or search(query).hits
+
+
+_recent: OrderedDict[Hashable, list[Hit]] = OrderedDict()
+_recent_lock = Lock()
+
+
+def _recent_key(query: Query) -> Hashable:
+    frames, lines = index.current(), dialogue.current()
+    with speaking_plainly():
+        return query, version(frames.client, frames.version_key, lines.version_key)
+
+
+def run(query: Query, catalogue: Catalogue | None = None) -> SearchRun:
+    """Rank the shots that a query describes, as far as its page needs them.
+
+    `catalogue`: the films of now, if they have been read already. Raises as `search` does.
+    """
+    plan = build_plan(query, catalogue or library.catalogue())
+    wanted = BY_TIME if query.order is Order.TIME else query.page * query.page_size + 1
+    # Lines that hold only some of the words cost much and are seldom needed: see below.
+    found_lines = _spoken(plan, partly=False) if plan.vector is not None else []
+    lines = [line for line in found_lines if line.complete]
+    # Where no line is fused with the pictures, their ranking is only needed as far as it is shown.
+    # What is avoided may change their order, so that more of it is.
+    is_reordered = bool(plan.avoided) and bool(query.words) and query.mode is Mode.BOTH
+    seen = _seen(plan, wanted, FUSED if lines or is_reordered else wanted)
+    fits = _fits(plan, seen.shots)
+    # Half a line is no answer to words that are seen, or said in full.
+    if not (seen.shots and (fits or lines)):
+        lines = _spoken(plan, partly=True)
+        seen = _seen(plan, wanted, FUSED) if seen.shots and lines else seen
+    found = fuse(seen.shots, lines, min(FUSED, seen.first))
     scale = plan.scale(max((one.seen for one in found if one.seen is not None), default=None))
     found.sort(key=lambda one: not one.matches(scale.fit))
-    found, more = ranking.few_per_film(found, lambda one: one.record.film, plan.most)
-    matching = sum(one.matches(scale.fit) for one in found)
-    if query.order is Order.TIME:
-        found = sorted(
-            found[:BY_TIME],
-            key=lambda one: (films[one.record.film].title, one.record.film, one.record.start),
-        )
-    page = found[first : first + query.page_size]
-    is_parted = query.order is Order.RELEVANCE and 0 < matching in range(first, first + len(page))
-    return Results(
-        hits=[
-            _hit(
-                one,
-                films[one.record.film],
-                relevance(one.seen, one.line, scale),
-                matches=one.matches(scale.fit),
-                more_in_film=one.record.film in crowded | more,
-            )
-            for one in page
-        ],
-        more=len(found) > first + query.page_size,
-        matches=fits or any(line.complete for line in said),
-        rest=matching - first if is_parted else None,
-        notices=notices(query),
-    )
+    found, more = ranking.few_per_film(found, lambda one: one.film, plan.max_per_film)
+    return SearchRun(plan, found, lines, fits, scale, frozenset(seen.crowded | more))
 
 
-def planned(query: Query) -> Plan:
+def build_plan(query: Query, catalogue: Catalogue) -> Plan:
     """Make a query ready. Raises QueryError when it asks for nothing."""
     if query.kind is None:
         if query.avoided or query.less:
@@ -176,12 +281,12 @@ def planned(query: Query) -> Plan:
                 _("Say what to look for, too: words, a picture or a frame, not only what to avoid.")
             )
         raise QueryError(_("There is nothing to search for: give words, a picture or a frame."))
-    films = library.searchable().count()
+    films = len(catalogue.searchable)
     here = ordinary.of_library(films)
     by_pictures = query if query.mode is not Mode.SAID else replace(query, words="")
     terms = vectors.terms(by_pictures, here)
     asked = any(term.weight > 0 for term in terms)
-    scope = _scope(query)
+    scope = _scope(query, catalogue)
     count = len(scope.films) if scope.films is not None else films
     return Plan(
         query=query,
@@ -190,7 +295,8 @@ def planned(query: Query) -> Plan:
         vector=vectors.combined(terms, here) if asked else None,
         scope=scope,
         ordinary=here,
-        most=query.per_film if query.per_film is not None else _few(count, query.page_size),
+        max_per_film=query.per_film if query.per_film is not None else _few(count, query.page_size),
+        catalogue=catalogue,
     )
 
 
@@ -199,85 +305,98 @@ def _few(films: int, page_size: int) -> int | None:
     return None if films <= 1 else max(FEW, -(-page_size // films))
 
 
-def _scope(query: Query) -> Scope:
+def _scope(query: Query, catalogue: Catalogue) -> Scope:
     films: tuple[int, ...] | None = query.films or None
     first, last = query.years
     if first or last:
-        of_years = Film.objects.filter(year__gte=first or 0, year__lte=last or 10_000)
-        if films is not None:
-            of_years = of_years.filter(pk__in=films)
-        films = tuple(of_years.values_list("pk", flat=True))
-    own = query.own is not None
-    return Scope(films=films, labels=query.labels, dull=own)
+        of_years = [
+            film.pk
+            for film in catalogue.films.values()
+            if film.year is not None and (first or 0) <= film.year <= (last or film.year)
+        ]
+        films = tuple(pk for pk in of_years if films is None or pk in films)
+    return Scope(films=films, labels=query.labels, dull=query.own is not None)
 
 
-def _seen(plan: Plan, wanted: int, films: dict[int, Film]) -> tuple[list[Neighbour], set[int]]:
-    """The shots whose frames lie nearest, best first, and the films that have more of them.
+class _Seen(NamedTuple):
+    """Shots near a plan's vector, best first, and the films that have more than they may give.
 
-    Films that have given all they may are left out of the next, wider look. `films` is filled
-    with those that were met.
+    `first` is how many of the shots the first look found, which is the same for all pages.
+    """
+
+    shots: list[Neighbour]
+    crowded: set[int]
+    first: int
+
+
+def _seen(plan: Plan, wanted: int, first_wanted: int) -> _Seen:
+    """At least `wanted` shots, or all that there are; the first look is for `first_wanted`."""
+    found = _Seen([], set(), 0)
+    for found in _widening(plan, min(MOST_FRAMES, first_wanted * FRAMES_PER_HIT)):
+        if len(found.shots) >= wanted:
+            break
+    return found
+
+
+def _widening(plan: Plan, count: int) -> Iterator[_Seen]:
+    """What wider and wider looks find, the first of them at `count` frames.
+
+    Each look leaves out the films that have given all they may; when there are none of these, it
+    takes in more frames.
     """
     if plan.vector is None:
-        return [], set()
-    here = index.current()
-    if plan.query.words and plan.query.mode is Mode.BOTH:
-        wanted = max(wanted, FUSED)
-    count = min(MOST_FRAMES, wanted * FRAMES_PER_HIT)
+        return
+    here, scope = index.current(), plan.scope
     if plan.avoided:
         # Always as many: what sinks on one page must not come up on another.
-        count = max(count, RANKED_ANEW)
+        count = max(count, MIN_PENALIZED)
+    candidates = CANDIDATES_FOR_WORDS if plan.query.wanted else 0
+    first = 0
     met: dict[FrameKey, Neighbour] = {}
-    scope = plan.scope
     while True:
-        some = here.nearest(plan.vector, count, scope)
-        _meet({n.record.film for n in some}, films)
-        met |= {n.record.key: n for n in _penalized(some, plan) if n.record.film in films}
+        found = here.nearest(plan.vector, count, scope, candidates)
+        known = [n for n in found if n.film in plan.catalogue.films]
+        met |= {n.key: n for n in _penalized(known, plan)}
         shots = _without_wrong(ranking.one_per_shot(list(met.values()), plan.query.own), plan)
-        kept, crowded = ranking.few_per_film(shots, lambda n: n.record.film, plan.most)
-        if len(kept) >= wanted or len(some) < count:
-            return kept, crowded
+        kept, crowded = ranking.few_per_film(shots, lambda n: n.film, plan.max_per_film)
+        first = first or len(kept)
+        yield _Seen(kept, crowded, first)
         full = crowded - set(scope.without)
+        if len(found) < count or (not full and count == MOST_FRAMES):
+            return
         if full:
             scope = replace(scope, without=(*scope.without, *full))
-        elif count < MOST_FRAMES:
-            count = min(MOST_FRAMES, count * 4)
         else:
-            return kept, crowded
+            count = min(MOST_FRAMES, count * 4)
 
 
 def _penalized(some: list[Neighbour], plan: Plan) -> list[Neighbour]:
     """The same frames, each with what its cosine has lost for showing what is to be avoided."""
     if not plan.avoided:
         return some
-    keys, rows = index.current().embeddings([n.record.key for n in some])
+    keys, rows = index.current().embeddings([n.key for n in some])
     lost = dict(zip(keys, plan.penalties(rows).tolist(), strict=True))
-    return [replace(n, score=n.score - lost.get(n.record.key, 0.0)) for n in some]
-
-
-def _meet(ids: set[int], films: dict[int, Film]) -> None:
-    """Look up films by their ids; those that are gone or not searchable are left out."""
-    unknown = ids - films.keys()
-    films.update(Film.objects.filter(searchable_run__isnull=False).in_bulk(unknown))
+    return [replace(n, score=n.score - lost.get(n.key, 0.0)) for n in some]
 
 
 def _without_wrong(shots: Sequence[Neighbour], plan: Plan) -> list[Neighbour]:
     """Leave out the shots that were marked as wrong."""
     wrong = set(plan.query.less)
-    return [n for n in shots if n.record.key not in wrong]
+    return [n for n in shots if n.key not in wrong]
 
 
-def spoken(plan: Plan, films: dict[int, Film]) -> list[Spoken]:
-    """The lines that hold the words, best first, one a shot."""
+def _spoken(plan: Plan, *, partly: bool) -> list[Spoken]:
+    """The lines that hold the words, or `partly` do, best first, one a shot."""
     query = plan.query
     if query.mode is Mode.SEEN or not query.wanted:
         return []
-    found = dialogue.find(query.wanted, plan.scope.films, MOST_LINES)
-    _meet({line.record.film for line in found}, films)
+    found = dialogue.find(query.wanted, plan.scope.films, MOST_LINES, partly=partly)
     avoided = [words.casefold() for words in query.avoided]
     kept = [
         line
         for line in found
-        if line.record.film in films and not any(words in line.text.casefold() for words in avoided)
+        if line.record.film in plan.catalogue.films
+        and not any(words in line.text.casefold() for words in avoided)
     ]
     if not plan.scope.labels:
         return kept
@@ -287,27 +406,30 @@ def spoken(plan: Plan, films: dict[int, Film]) -> list[Spoken]:
     return [line for line, has in zip(kept, carried, strict=True) if asked <= has]
 
 
-def _merged(seen: Sequence[Neighbour], said: Sequence[Spoken]) -> list[_Found]:
-    """Both rankings as one. What lies deep in the picture ranking follows in its own order."""
-    pictures = {shot_key(n): n for n in seen}
-    lines: dict[ShotKey, Spoken] = {}
-    for line in said:
-        lines.setdefault((line.record.film, line.record.shot), line)
-    top = list(pictures)[:FUSED]
-    scores: Mapping[ShotKey, float] = ranking.fused(top, list(lines)) if top else {}
-    scores = scores or ranking.fused(list(lines))
-    picture_ranks = {key: rank for rank, key in enumerate(top)}
+def fuse(
+    pictures: Sequence[Neighbour], lines: Sequence[Spoken], count: int = FUSED
+) -> list[Candidate]:
+    """Two rankings of shots as one, by reciprocal rank fusion.
+
+    The first `count` pictures are fused; those after them follow in their own order.
+    """
+    if not lines:
+        return [Candidate(n.film, n.second, n.shot, n.score, n.score) for n in pictures]
+    seen = {shot_key(n): n for n in pictures}
+    said: dict[ShotKey, Spoken] = {}
+    for spoken in lines:
+        said.setdefault((spoken.record.film, spoken.record.shot), spoken)
+    ranks = {key: rank for rank, key in enumerate(list(seen)[:count])}
+    line_ranks = {key: rank for rank, key in enumerate(said)}
     found = []
-    for rank, (key, line) in enumerate(lines.items()):
-        near = pictures.get(key)
-        record = near.record if near and picture_ranks.get(key, FUSED) < rank else line.record
-        found.append(_Found(record, scores[key], near.score if near else None, line))
-    found += [
-        _Found(pictures[k].record, scores[k], pictures[k].score) for k in top if k not in lines
-    ]
-    found.sort(key=lambda one: -one.score)
-    rest = [n for key, n in list(pictures.items())[FUSED:] if key not in lines]
-    return found + [_Found(n.record, 0.0, n.score) for n in rest]
+    # At equal scores, a line comes before a picture.
+    for key, score in ranking.fused(list(said), list(ranks)).items():
+        near, line = seen.get(key), said.get(key)
+        is_by_line = line is not None and ranks.get(key, MOST_LINES) >= line_ranks[key]
+        film, second = line.record.key if line is not None and is_by_line else seen[key].key
+        found.append(Candidate(film, second, key[1], score, near.score if near else None, line))
+    rest = [n for key, n in list(seen.items())[count:] if key not in said]
+    return found + [Candidate(n.film, n.second, n.shot, 0.0, n.score) for n in rest]
 
 
 def relevance(seen: float | None, line: Spoken | None, scale: Scale) -> float:
@@ -328,7 +450,7 @@ def _fits(plan: Plan, seen: Sequence[Neighbour]) -> bool:
         return bool(plan.query.own)
     if len(plan.terms) == 1:
         return seen[0].score >= asked[0].fit
-    best = index.current().vector(seen[0].record.film, seen[0].record.second)
+    best = index.current().vector(*seen[0].key)
     return best is not None and any(float(best @ term.vector) >= term.fit for term in asked)
 
 
@@ -372,27 +494,6 @@ def probabilities(film: int, second: int, words: Sequence[str]) -> list[tuple[st
     return sorted(zip(words, odds, strict=True), key=lambda pair: -pair[1])
 
 
-def thumbnail_address(film: Film, second: int) -> str:
+def thumbnail_address(film: Film | ListedFilm, second: int) -> str:
     """Where a frame's small picture is served. It changes with every import: cache it for ever."""
     return reverse("thumbnail", args=[film.uid, film.searchable_run or film.run, second])
-
-
-def _hit(one: _Found, film: Film, relevance: float, *, matches: bool, more_in_film: bool) -> Hit:
-    record = one.record
-    return Hit(
-        film=film.pk,
-        title=film.title,
-        year=film.year,
-        second=record.second,
-        time=record.time,
-        shot=record.shot,
-        start=record.start,
-        end=record.end,
-        score=one.score,
-        relevance=relevance,
-        thumbnail=thumbnail_address(film, record.second),
-        rate=film.rate,
-        line=one.line,
-        matches=matches,
-        more_in_film=more_in_film,
-    )

@@ -188,7 +188,7 @@ def _nearest(levels: Levels) -> tuple[dict[FrameKey, FrameRecord], float]:
     floor = -math.inf
     for prompt, (mean, spread) in levels.items():
         found = index.current().nearest(vectors.of_words(prompt), count, Scope())
-        records |= {n.record.key: n.record for n in found}
+        records |= index.current().records(n.key for n in found)
         if len(found) == count < frames:
             floor = max(floor, (found[-1].score - mean) / spread)
     return records, floor

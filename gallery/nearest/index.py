@@ -5,12 +5,14 @@ Keys, below a prefix that holds the model's fingerprint, so that vectors of two 
     PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, look, labels,
                                      embedding
     PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
+    PREFIX:MODEL:films               set: the films that have such a set
+    PREFIX:MODEL:version             another value after each change
     PREFIX:MODEL:lock:FILM           held by whoever writes a film's frames
     PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
     PREFIX:MODEL:frames              alias: the index that answers
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,27 +22,29 @@ import numpy as np
 import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
-from redis.commands.search.field import Field, TagField, VectorField
+from redis.commands.search.field import Field, NumericField, TagField, VectorField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
-from redis.commands.search.query import Query as SearchQuery
 from redis.exceptions import LockError
 
 from gallery.embedding import weights
 from gallery.errors import IndexMissing, IndexUnavailable, ModelError
 from gallery.nearest.server import (
+    NO_FILM,
+    ask_complete_index,
     connect,
     fail_on_timeout,
+    film_ids,
     index_info,
+    mark_change,
     plain,
-    require_complete,
     speaking_plainly,
 )
 from gallery.types import FrameKey, FrameRecord, Look, Neighbour, Scope, Vector, Vectors
 
 PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
-FIELDS = ("film", "second", "time", "shot", "start", "end", "look")
-SCHEMA = 2  # raised with the indexed fields: the index is then built anew from the hashes
+FIELDS = ("time", "shot", "start", "end", "look")  # of a record, beside its film and second
+SCHEMA = 3  # raise it when the indexed fields change: the index is then rebuilt from the hashes
 BETWEEN_LABELS = ","
 DULL = (Look.BLANK, Look.CREDITS)
 LOCK_SECONDS = 120.0  # after which a worker that holds a film is taken for dead
@@ -51,7 +55,6 @@ RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no
 
 
 EVERYWHERE = Scope(dull=True)
-NO_FILM = 0  # the id of none
 
 
 class Kind(StrEnum):
@@ -65,6 +68,7 @@ class Kind(StrEnum):
 class Status:
     """The index as it is: `frames` in it, its kind, the part (0 to 1) that is ready to search."""
 
+    name: str
     kind: Kind
     frames: int
     ready: float
@@ -99,6 +103,8 @@ class FrameIndex:
         self.flat_max = flat_max
         self.ef_runtime = ef_runtime
         self.alias = f"{prefix}:frames"
+        self.version_key = f"{prefix}:version"
+        self._films_key = f"{prefix}:films"
 
     def _frame_key(self, film: int, second: int) -> str:
         return f"{self.prefix}:frame:{film}:{second}"
@@ -112,18 +118,15 @@ class FrameIndex:
     # --- the indexes themselves -------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Make sure that there is an index to search, and that time-outs are errors."""
+        """Make sure that there is an index to search, and that time-outs are errors.
+
+        An index of an earlier version answers until `tend` has built one with the fields of now.
+        """
         with speaking_plainly():
             fail_on_timeout(self.client)
-            info = index_info(self.client, self.alias)
-            answers = plain(info["index_name"]) if info else ""
-            if answers not in (self._name(Kind.FLAT), self._name(Kind.HNSW)):
-                if index_info(self.client, self._name(Kind.FLAT)) is None:
-                    self._create(Kind.FLAT)
+            if index_info(self.client, self.alias) is None:
+                self._create(Kind.FLAT)
                 self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
-                if answers:
-                    # Made by an earlier version, with other fields.
-                    self.client.ft(answers).dropindex()
 
     def _create(self, kind: Kind) -> None:
         attributes: dict[str, Any] = {
@@ -137,6 +140,8 @@ class FrameIndex:
             TagField("film"),
             TagField("look"),
             TagField("labels", separator=BETWEEN_LABELS),
+            # Sortable: kept in the index, so that a KNN answer needs no look at the hashes.
+            NumericField("shot", sortable=True),
             VectorField("embedding", kind.upper(), attributes),
         ]
         try:
@@ -162,6 +167,7 @@ class FrameIndex:
             info.get("inverted_sz_mb", 0) or 0
         )
         return Status(
+            name=name,
             kind=Kind.HNSW if name.endswith(Kind.HNSW) else Kind.FLAT,
             frames=int(info["num_docs"]),
             ready=float(info.get("percent_indexed", 1)),
@@ -169,20 +175,19 @@ class FrameIndex:
         )
 
     def tend(self) -> str | None:
-        """Move between the exact and the approximate index as the number of frames asks for it.
+        """Switch between the exact and the approximate index when the number of frames requires it.
 
-        The other index is built beside the one that answers; once it is complete the alias moves
-        to it, at once, and the old one goes. Returns what was done, or None. Call it now and then.
+        The new index is built beside the one that answers. Once it is complete, the alias moves to
+        it and the old one is dropped. The same happens to an index of an earlier version. Returns
+        what was done, or None. Call it regularly.
         """
         self.ensure()
         status = self.status()
         limit = self.flat_max if status.kind is Kind.FLAT else self.flat_max * RETURN_TO_FLAT
         wanted = Kind.HNSW if status.frames > limit else Kind.FLAT
         with speaking_plainly():
-            if wanted is status.kind:
-                other = Kind.FLAT if status.kind is Kind.HNSW else Kind.HNSW
-                if index_info(self.client, self._name(other)) is not None:
-                    self.client.ft(self._name(other)).dropindex()
+            if status.name == self._name(wanted):
+                self._drop_unused(status.name)
                 return None
             info = index_info(self.client, self._name(wanted))
             if info is None:
@@ -191,8 +196,14 @@ class FrameIndex:
             if float(info["percent_indexed"]) < 1 or int(info["num_docs"]) < status.frames:
                 return f"the {wanted} index is {float(info['percent_indexed']):.0%} built"
             self.client.ft(self._name(wanted)).aliasupdate(self.alias)
-            self.client.ft(self._name(status.kind)).dropindex()
+            self._drop_unused(self._name(wanted))
             return f"switched to the {wanted} index"
+
+    def _drop_unused(self, used: str) -> None:
+        """Drop the search indexes of this model other than the one in use; the hashes stay."""
+        for name in map(plain, self.client.execute_command("FT._LIST")):
+            if name.startswith(f"{self.prefix}:") and name != used:
+                self.client.ft(name).dropindex()
 
     # --- frames -----------------------------------------------------------------------------
 
@@ -216,6 +227,9 @@ class FrameIndex:
         lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
         if not np.allclose(lengths, 1.0, atol=5e-3):
             raise ModelError("a vector to be indexed has no unit length")
+        if not records:
+            self.drop(film)
+            return
         rows = vectors.astype(np.float16)
         self.ensure()
         with speaking_plainly():
@@ -224,6 +238,7 @@ class FrameIndex:
                 chunk = records[at : at + PIPELINE]
                 pipe = self.client.pipeline(transaction=False)
                 # First the note that there is a hash, then the hash: a crash leaves no orphan.
+                pipe.sadd(self._films_key, film)
                 pipe.sadd(self._film_key(film), *(record.second for record in chunk))
                 for record, row in zip(chunk, rows[at : at + PIPELINE], strict=True):
                     pipe.hset(
@@ -241,7 +256,7 @@ class FrameIndex:
                         },
                     )
                 pipe.execute()
-            self._forget(film, before - {record.second for record in records})
+            self._deleting(film, before - {record.second for record in records}).execute()
 
     def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> int:
         """Make `labels`, by second, the labels of a film's frames; frames not named have none.
@@ -264,6 +279,7 @@ class FrameIndex:
                         write.hset(self._frame_key(film, second), "labels", after)
                         changed += 1
                 write.execute()
+            mark_change(self.client, self.version_key)
         return changed
 
     @contextmanager
@@ -293,25 +309,26 @@ class FrameIndex:
             {int(one) for one in plain(raw or "").split(BETWEEN_LABELS) if one} for raw in found
         ]
 
-    def _forget(self, film: int, seconds: set[int]) -> None:
+    def _deleting(self, film: int, seconds: Collection[int]) -> Any:
+        """A transaction that deletes frames and the notes of them; not sent yet."""
+        pipe = self.client.pipeline(transaction=True)
+        mark_change(pipe, self.version_key)
         if seconds:
-            pipe = self.client.pipeline(transaction=True)
             pipe.delete(*(self._frame_key(film, second) for second in seconds))
             pipe.srem(self._film_key(film), *seconds)
-            pipe.execute()
+        return pipe
 
     def drop(self, film: int) -> int:
         """Take a film out of the index. Returns how many frames it had."""
         with speaking_plainly():
             seconds = {int(second) for second in self.client.smembers(self._film_key(film))}
-            self._forget(film, seconds)
+            self._deleting(film, seconds).srem(self._films_key, film).execute()
         return len(seconds)
 
     def films(self) -> list[int]:
         """The films that have frames here, in ascending order."""
         with speaking_plainly():
-            found = self.client.scan_iter(match=f"{self.prefix}:film:*", count=1000)
-            return sorted(int(key.rpartition(b":")[2]) for key in found)
+            return sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
 
     def count(self, film: int) -> int:
         """How many frames of a film are here."""
@@ -348,14 +365,39 @@ class FrameIndex:
         rows = vectors.astype(np.float32)
         return found, rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
+    def records(self, frames: Iterable[FrameKey]) -> dict[FrameKey, FrameRecord]:
+        """Those of the frames that are here, in one round trip."""
+        keys = list(frames)
+        with speaking_plainly():
+            pipe = self.client.pipeline(transaction=False)
+            for key in keys:
+                pipe.hmget(self._frame_key(*key), *FIELDS)
+            found = pipe.execute()
+        return {
+            key: FrameRecord(
+                *key,
+                float(time),
+                int(shot),
+                float(start),
+                float(end),
+                Look(plain(look or Look.PICTURE)),
+            )
+            for key, (time, shot, start, end, look) in zip(keys, found, strict=True)
+            if time is not None
+        }
+
     def time(self, film: int, second: int) -> float | None:
         """When a frame is shown, in seconds of its film, or None when it is not here."""
         with speaking_plainly():
             raw = self.client.hget(self._frame_key(film, second), "time")
         return float(raw) if raw is not None else None
 
-    def nearest(self, vector: Vector, count: int, scope: Scope = EVERYWHERE) -> list[Neighbour]:
+    def nearest(
+        self, vector: Vector, count: int, scope: Scope = EVERYWHERE, candidates: int = 0
+    ) -> list[Neighbour]:
         """The `count` frames of `scope` nearest to a unit vector of shape (width,), best first.
+
+        A graph looks at `candidates` frames at least: the more, the fewer neighbours it misses.
 
         Raises IndexWarmingUp while the index is rebuilt after a restart, rather than answering
         from a part of it.
@@ -363,34 +405,39 @@ class FrameIndex:
         if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
             raise ModelError("the query vector has the wrong shape or no direction")
         chosen, parameters = _conditions(scope)
-        query = (
-            SearchQuery(f"{chosen}=>[KNN $count @embedding $vector AS distance]")
-            .return_fields(*FIELDS, "distance")
-            .sort_by("distance")
-            .paging(0, count)
-            .timeout(QUERY_TIMEOUT)
-            .dialect(2)
-        )
-        parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
+        parameters |= {
+            "count": max(count, candidates),
+            "vector": vector.astype(np.float16).tobytes(),
+        }
+        named = [part for pair in parameters.items() for part in pair]
+        command = [
+            *("FT.SEARCH", self.alias, f"{chosen}=>[KNN $count @embedding $vector AS distance]"),
+            *("RETURN", 2, "shot", "distance", "SORTBY", "distance", "LIMIT", 0, count),
+            *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
+        ]
         with speaking_plainly():
-            require_complete(self.client, self.alias)
-            found = self.client.ft(self.alias).search(query, query_params=parameters)
-        return [Neighbour(_record(row), score=1.0 - float(row.distance)) for row in found.docs]
+            [[_total, *rows]] = ask_complete_index(self.client, self.alias, command)
+        return [_neighbour(key, fields) for key, fields in zip(rows[::2], rows[1::2], strict=True)]
 
     def sample(self) -> Vectors:
         """Embeddings that stand for the library: shape (n, width), n at most SAMPLE, unit rows.
 
-        Random frames of random films, the same for a while: they say what an ordinary frame is.
+        Random frames of random films. The films and how many frames each has decide which, so that
+        all processes have the same.
         """
+        random = np.random.default_rng(0)
         with speaking_plainly():
-            films = self.films()
-            picks = np.random.default_rng(0)
-            keys: list[str] = []
-            most = max(1, -(-SAMPLE // max(1, len(films))))
-            for film in picks.permutation(films)[:SAMPLE].tolist():
-                seconds = sorted(int(s) for s in self.client.smembers(self._film_key(film)))
-                some = picks.permutation(seconds)[:most].tolist()
-                keys += [self._frame_key(film, second) for second in some]
+            films = random.permutation(self.films())[:SAMPLE].tolist()
+            pipe = self.client.pipeline(transaction=False)
+            for film in films:
+                pipe.scard(self._film_key(film))
+            max_per_film = max(1, -(-SAMPLE // max(1, len(films))))
+            keys = [
+                self._frame_key(film, second)
+                for film, count in zip(films, pipe.execute(), strict=True)
+                # Nearly all seconds of a film have a frame; those that have none are left out.
+                for second in random.permutation(count)[:max_per_film].tolist()
+            ]
             pipe = self.client.pipeline(transaction=False)
             for key in keys[:SAMPLE]:
                 pipe.hget(key, "embedding")
@@ -402,9 +449,9 @@ class FrameIndex:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | float | bytes]]:
+def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
     """A scope as RediSearch filters by it: values go in as parameters, never as text."""
-    parameters: dict[str, str | int | float | bytes] = {}
+    parameters: dict[str, str | int | bytes] = {}
 
     def named(values: Sequence[object]) -> str:
         names = []
@@ -426,16 +473,11 @@ def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | float | bytes]
     return (f"({' '.join(parts)})" if parts else "*"), parameters
 
 
-def _record(row: Any) -> FrameRecord:
-    return FrameRecord(
-        film=int(row.film),
-        second=int(row.second),
-        time=float(row.time),
-        shot=int(row.shot),
-        start=float(row.start),
-        end=float(row.end),
-        look=Look(getattr(row, "look", Look.PICTURE)),
-    )
+def _neighbour(key: bytes, fields: Sequence[bytes]) -> Neighbour:
+    """A row of a raw KNN reply: the frame's key, and names and values in turn."""
+    _prefix, film, second = key.rsplit(b":", 2)
+    row = dict(zip(fields[::2], fields[1::2], strict=True))
+    return Neighbour(int(film), int(second), int(row[b"shot"]), 1.0 - float(row[b"distance"]))
 
 
 def _joined(labels: Sequence[int]) -> str:

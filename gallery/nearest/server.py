@@ -1,14 +1,17 @@
 """The Redis server that holds the indexes: connections, what it says, how its indexes are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import redis
 from django.utils.translation import gettext as _
 
 from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
+
+NO_FILM = 0  # no film has this id
 
 
 @contextmanager
@@ -83,6 +86,27 @@ def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:
     return {str(key): value for key, value in raw.items()}
 
 
+def ask_complete_index(
+    client: redis.Redis, alias: str, *commands: Sequence[str | int | bytes]
+) -> list[Any]:
+    """Send search commands in one round trip. Returns their raw replies.
+
+    The run of the server is asked for along with them, so that a reply that comes from a part of
+    the index, after a restart, is never used. Raises IndexWarmingUp and IndexMissing.
+    """
+    pipe = client.pipeline(transaction=False)
+    for command in (("INFO", "server"), *commands):
+        pipe.execute_command(*command)
+    info, *replies = pipe.execute(raise_on_error=False)
+    if isinstance(info, Exception) or (alias, info["run_id"]) not in _complete:
+        require_complete(client, alias)
+        return ask_complete_index(client, alias, *commands)
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
+
+
 def require_complete(client: redis.Redis, alias: str) -> None:
     """Raise IndexWarmingUp while the server builds an index from its hashes, after a start.
 
@@ -98,6 +122,30 @@ def require_complete(client: redis.Redis, alias: str) -> None:
     if float(info.get("percent_indexed", 1)) < 1:
         raise IndexWarmingUp
     _complete.add(start)
+
+
+def film_ids(client: redis.Redis, key: str, pattern: str) -> set[int]:
+    """The films in the set at `key`, for which there are keys that fit `pattern`: PREFIX:FILM.
+
+    Earlier versions kept no such set: it is filled once from the keys. That this was done is marked
+    in it by NO_FILM.
+    """
+    found = {int(film) for film in client.smembers(key)}
+    if NO_FILM not in found:
+        found |= {int(name.rpartition(b":")[2]) for name in client.scan_iter(pattern, count=1000)}
+        found.add(NO_FILM)
+        client.sadd(key, *found)
+    return found - {NO_FILM}
+
+
+def mark_change(client: Any, key: str) -> None:
+    """Note, on a connection or in a pipeline, that an index has changed: see `version`."""
+    client.set(key, uuid4().hex)
+
+
+def version(client: redis.Redis, *keys: str) -> tuple[bytes | None, ...]:
+    """What was last noted at these keys: another value after each change of the indexes."""
+    return tuple(client.mget(keys))
 
 
 def plain(value: Any) -> str:

@@ -144,12 +144,15 @@ def _heard(film: Film, rows: Sequence[FrameRecord]) -> Iterable[HeardLine]:
 # --- finding --------------------------------------------------------------------------------------
 
 
-def find(words: str, films: Collection[int] | None, count: int) -> list[Spoken]:
+def find(
+    words: str, films: Collection[int] | None, count: int, *, partly: bool = True
+) -> list[Spoken]:
     """The lines in which `words` are said, best first: at most `count`, one of each shot.
 
     `films` are the ids of those that are looked through, None for all. What stands in quotes is
     found word for word. Lines that hold all the words come first, then those that hold some of
-    them (`complete` is False), by how much they hold; a word that no line holds may be misspelt.
+    them (`complete` is False), by how much they hold, unless not `partly`; a word that no line
+    holds may be misspelt.
 
     Raises IndexUnavailable when the index cannot answer now.
     """
@@ -163,7 +166,7 @@ def find(words: str, films: Collection[int] | None, count: int) -> list[Spoken]:
         if Line.objects.filter(subtitles__film__searchable_run__isnull=False).exists():
             raise
         return []
-    return LineSearch(here, asked, groups, films).best(count) if groups else []
+    return LineSearch(here, asked, groups, films).best(count, partly=partly) if groups else []
 
 
 # --- listing --------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ Keys, below a prefix of their own, for what is said does not depend on the model
                                         terms), line (itself and its frame, as JSON: hundreds are
                                         read for a query, and most of the time goes into reading)
     PREFIX:film:FILM                    hash: how many lines each subtitles have here; what of
+    PREFIX:films                        set: the films that have such a hash
+    PREFIX:version                      another value after each change
     PREFIX:SCHEMA:lines                 search index over the hashes
     PREFIX:lines                        alias: the index that answers
 
@@ -24,14 +26,16 @@ from typing import Any
 import redis
 from redis.commands.search.field import TagField, TextField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
-from redis.commands.search.query import Query
 
 from gallery.errors import IndexMissing
 from gallery.nearest.server import (
+    NO_FILM,
+    ask_complete_index,
     fail_on_timeout,
+    film_ids,
     index_info,
+    mark_change,
     plain,
-    require_complete,
     speaking_plainly,
 )
 from gallery.speech import words
@@ -43,7 +47,6 @@ PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
 SCAN_PATIENCE = 2.0  # seconds that a new index may take without being told of
 SCORER = "BM25"
-NO_FILM = 0  # no film has this id
 STATE = "state"  # a field of a film's note, beside the numbers of its subtitles
 
 
@@ -72,7 +75,7 @@ class Expression:
     """A query and its parameters. Only fixed words of the syntax get into the text."""
 
     def __init__(self) -> None:
-        self.parameters: dict[str, str | int | float | bytes] = {}
+        self.parameters: dict[str, str] = {}
 
     def value(self, value: str) -> str:
         """The name under which a value is known in the query."""
@@ -101,6 +104,10 @@ class Expression:
         return f"@words:({fence}{self.value(form)}{fence})"
 
 
+Question = tuple[str, Expression]
+"""The text of a query, and its parameters."""
+
+
 class LineIndex:
     """The lines of all films in Redis. Every method raises IndexUnavailable when it cannot."""
 
@@ -109,6 +116,8 @@ class LineIndex:
         self.prefix = prefix
         self.alias = f"{prefix}:lines"
         self.name = f"{prefix}:{SCHEMA}:lines"
+        self.version_key = f"{prefix}:version"
+        self._films_key = f"{prefix}:films"
 
     def _film_key(self, film: int) -> str:
         return f"{self.prefix}:film:{film}"
@@ -173,9 +182,12 @@ class LineIndex:
             before = self._counts(film)
             # First the note that there are hashes, then the hashes: a crash leaves no orphan.
             note = {key: max(counts.get(key, 0), before.get(key, 0)) for key in {*counts, *before}}
-            self.client.hdel(self._film_key(film), STATE)
+            pipe = self.client.pipeline(transaction=True)
+            pipe.sadd(self._films_key, film)
+            pipe.hdel(self._film_key(film), STATE)
             if note:
-                self.client.hset(self._film_key(film), mapping=_as_fields(note))
+                pipe.hset(self._film_key(film), mapping=_as_fields(note))
+            pipe.execute()
             for at in range(0, len(lines), PIPELINE):
                 pipe = self.client.pipeline(transaction=False)
                 for line in lines[at : at + PIPELINE]:
@@ -189,6 +201,7 @@ class LineIndex:
                 _delete(pipe, self._line_keys(film, subtitles, gone))
             pipe.delete(self._film_key(film))
             pipe.hset(self._film_key(film), mapping={STATE: state, **_as_fields(counts)})
+            mark_change(pipe, self.version_key)
             pipe.execute()
 
     def drop(self, film: int) -> None:
@@ -198,6 +211,8 @@ class LineIndex:
             for subtitles, count in self._counts(film).items():
                 _delete(pipe, self._line_keys(film, subtitles, range(count)))
             pipe.delete(self._film_key(film))
+            pipe.srem(self._films_key, film)
+            mark_change(pipe, self.version_key)
             pipe.execute()
 
     def _counts(self, film: int) -> dict[int, int]:
@@ -213,12 +228,11 @@ class LineIndex:
     def states(self) -> dict[int, str]:
         """What the lines of each film here were made of; "" where they are not all written."""
         with speaking_plainly():
-            keys = list(self.client.scan_iter(match=f"{self.prefix}:film:*", count=1000))
+            films = sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
             pipe = self.client.pipeline(transaction=False)
-            for key in keys:
-                pipe.hget(key, STATE)
+            for film in films:
+                pipe.hget(self._film_key(film), STATE)
             found = pipe.execute()
-        films = (int(key.rpartition(b":")[2]) for key in keys)
         return {film: plain(state or b"") for film, state in zip(films, found, strict=True)}
 
     def lines(self) -> int:
@@ -232,7 +246,7 @@ class LineIndex:
     def count(self, film: int) -> int:
         """How many lines of a film are here."""
         expression = Expression()
-        return self.total(expression.tag("film", [film]), expression)
+        return self.totals([(expression.tag("film", [film]), expression)])[0]
 
     # --- asking -----------------------------------------------------------------------------
 
@@ -243,30 +257,37 @@ class LineIndex:
         not there.
         """
         with speaking_plainly():
-            require_complete(self.client, self.alias)
-            return sorted(plain(tag) for tag in self.client.ft(self.alias).tagvals("group"))
+            [found] = ask_complete_index(
+                self.client, self.alias, ("FT.TAGVALS", self.alias, "group")
+            )
+        return sorted(plain(tag) for tag in found)
 
-    def total(self, text: str, expression: Expression) -> int:
-        """How many lines an expression fits."""
-        query = Query(text).paging(0, 0).timeout(QUERY_TIMEOUT).dialect(2)
-        with speaking_plainly():
-            found = self.client.ft(self.alias).search(query, query_params=expression.parameters)
-        return int(found.total)
+    def totals(self, questions: Sequence[Question]) -> list[int]:
+        """How many lines each question fits, in one round trip."""
+        return [int(reply[0]) for reply in self._search(questions, "NOCONTENT", "LIMIT", 0, 0)]
 
-    def ask(self, text: str, expression: Expression, count: int) -> list[FoundLine]:
-        """The `count` lines that fit an expression best, best first."""
-        query = (
-            Query(text)
-            .return_field("line")
-            .scorer(SCORER)
-            .with_scores()
-            .paging(0, count)
-            .timeout(QUERY_TIMEOUT)
-            .dialect(2)
-        )
+    def ask(self, questions: Sequence[Question], count: int) -> list[list[FoundLine]]:
+        """The `count` lines that fit each question best, best first, in one round trip."""
+        options = ("WITHSCORES", "RETURN", 1, "line", "SCORER", SCORER, "LIMIT", 0, count)
+        # A reply holds the total, then the key, the score and the fields of each line.
+        return [
+            [
+                FoundLine(_unpacked(fields[1]), float(score))
+                for score, fields in zip(reply[2::3], reply[3::3], strict=True)
+                if fields
+            ]
+            for reply in self._search(questions, *options)
+        ]
+
+    def _search(self, questions: Sequence[Question], *options: str | int) -> list[Any]:
+        """The raw replies to questions."""
+        commands: list[list[str | int]] = []
+        for text, expression in questions:
+            named = [part for pair in expression.parameters.items() for part in pair]
+            command = ["FT.SEARCH", self.alias, text, *options, "TIMEOUT", QUERY_TIMEOUT]
+            commands.append([*command, "PARAMS", len(named), *named, "DIALECT", 2])
         with speaking_plainly():
-            found = self.client.ft(self.alias).search(query, query_params=expression.parameters)
-        return [FoundLine(_unpacked(row.line), float(row.score)) for row in found.docs]
+            return ask_complete_index(self.client, self.alias, *commands)
 
 
 def in_films(expression: Expression, films: Collection[int] | None) -> str:
@@ -304,7 +325,7 @@ def _packed(line: HeardLine) -> str:
     return json.dumps([*own, frame], ensure_ascii=False, separators=(",", ":"))
 
 
-def _unpacked(packed: str) -> HeardLine:
+def _unpacked(packed: bytes) -> HeardLine:
     subtitles, number, language, start, end, text, frame = json.loads(packed)
     film, second, shown, shot, shot_start, shot_end, look = frame
     record = FrameRecord(film, second, shown, shot, shot_start, shot_end, Look(look))

@@ -7,6 +7,7 @@ those where a word that no line holds is spelt a little otherwise, and those tha
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gallery.speech import words
 from gallery.speech.line_index import Expression, FoundLine, HeardLine, LineIndex, in_films
@@ -26,27 +27,38 @@ class LineSearch:
     groups: Sequence[str]
     films: Collection[int] | None
 
-    def best(self, count: int) -> list[Spoken]:
-        """At most `count` lines, best first, one of each shot."""
+    def best(self, count: int, *, partly: bool = True) -> list[Spoken]:
+        """At most `count` lines, best first, one of each shot.
+
+        Without `partly`, lines that hold only some of what is needed are not looked for.
+        """
         most = min(MOST_ASKED, count + MORE_ASKED)
-        found = self._ask(self._word_for_word, most) + self._ask(self._with_all, most)
+        found = self._ask(most, self._word_for_word, self._with_all)
         spoken = ranked(found, Judge(self.wording))
         if len(spoken) >= count:
             return spoken[:count]
         weights, misspelt = self._weighed()
+        more: list[Callable[[Expression], str]] = []
         if misspelt:
-            found += self._ask(lambda e: self._with_all(e, misspelt), most)
-        found += self._ask(self._with_some, most)
+            more.append(partial(self._with_all, misspelt=misspelt))
+        if partly:
+            more.append(self._with_some)
+        if not more:
+            return spoken
+        found += self._ask(most, *more)
         return ranked(found, Judge(self.wording, weights, misspelt))[:count]
 
     # --- what is asked ------------------------------------------------------------------------
 
-    def _ask(self, write: Callable[[Expression], str], most: int) -> list[FoundLine]:
-        expression = Expression()
-        asked = write(expression)
-        if not asked:
-            return []
-        return self.here.ask(in_films(expression, self.films) + asked, expression, most)
+    def _ask(self, most: int, *writes: Callable[[Expression], str]) -> list[FoundLine]:
+        """At most so many lines for each of the conditions, in one round trip."""
+        questions = []
+        for write in writes:
+            expression = Expression()
+            asked = write(expression)
+            if asked:
+                questions.append((in_films(expression, self.films) + asked, expression))
+        return [line for lines in self.here.ask(questions, most) for line in lines]
 
     def _word_for_word(self, expression: Expression) -> str:
         """What was typed side by side stands in the line side by side."""
@@ -94,10 +106,15 @@ class LineSearch:
         lines = self.here.lines()
         weights: dict[Unit, float] = {}
         misspelt: set[Unit] = set()
-        for unit in self.wording.units:
-            expression = Expression()
-            # Without looking at the line's language: this reads one list of the index only.
-            held_by = self.here.total(_held(expression, unit, self.groups), expression)
+        expressions = [Expression() for _unit in self.wording.units]
+        # Without looking at the line's language: this reads one list of the index only.
+        totals = self.here.totals(
+            [
+                (_held(expression, unit, self.groups), expression)
+                for unit, expression in zip(self.wording.units, expressions, strict=True)
+            ]
+        )
+        for unit, held_by in zip(self.wording.units, totals, strict=True):
             weights[unit] = math.log(1 + max(1, lines) / (held_by + 0.5))
             if not held_by and unit.is_word and most_wrong(unit.forms[0]):
                 misspelt.add(unit)

@@ -7,13 +7,14 @@ from django import template
 from django.template.context import RequestContext
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from gallery.finding.address import page_address, urlencode
 from gallery.models import Board, BoardScene
 from gallery.quoting import boards
 from gallery.quoting.boards import Scene
 from gallery.quoting.timelines import frames_of
+from gallery.templatetags.scenes import clock
 
 register = template.Library()
 register.filter("scene_address", boards.scene_address)
@@ -32,14 +33,18 @@ class Kept:
 class Collecting:
     """The control of one scene.
 
-    `name` is its id in the page, `fields` what it sends; `row` is the scene's id on `board` when it
-    is there already; `choose` is the address where another board can be chosen.
+    `name` is its id in the page, `fields` what it sends to the address `action`; `row` is the
+    scene's id on `board` when it is there already; `title` says what the button does, `which` to
+    which scene; `choose` is the address where another board can be chosen.
     """
 
     name: str
+    action: str
     fields: dict[str, str]
     board: Board | None
     row: int | None
+    title: str
+    which: str
     choose: str
 
 
@@ -60,7 +65,7 @@ def fields_of(scene: Scene) -> dict[str, str]:
 
 def choose_address(scene: Scene) -> str:
     """Where the board of a scene is chosen."""
-    return f"{reverse('choose_board')}?{urlencode(fields_of(scene))}"
+    return f"{page_address('choose_board')}?{urlencode(fields_of(scene).items())}"
 
 
 def _kept(context: RequestContext) -> Kept:
@@ -82,12 +87,20 @@ def collecting(
     kept = _kept(context)
     name = span_name(film, start, end)
     scene = Scene(film, float(start), float(end), second)
+    row = kept.scenes.get(name)
+    action, title = page_address("collect"), _("Collect this scene on a board")
+    if row is not None and kept.board is not None:
+        action = reverse("remove_scene", args=[kept.board.token, row])
+        title = _("Collected in %(name)s. Press to take it off again") % {"name": kept.board.name}
     return Collecting(
-        f"collect-{name}",
-        fields_of(scene),
-        kept.board,
-        kept.scenes.get(name),
-        choose_address(scene),
+        name=f"collect-{name}",
+        action=action,
+        fields=fields_of(scene),
+        board=kept.board,
+        row=row,
+        title=title,
+        which=_("the scene at %(time)s") % {"time": clock(start)},
+        choose=choose_address(scene),
     )
 
 

@@ -1,56 +1,86 @@
-"""Addresses that change the query of a page a little: what a hit can be used for."""
+"""Cards of hits: what they show, and addresses that change the query of a page a little."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django import template
 from django.template.context import RequestContext
 from django.urls import reverse
-from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from gallery.finding import composing
-from gallery.finding.address import address, parameters
+from gallery.finding.address import address, parameters, urlencode
+from gallery.templatetags.scenes import clock, percent, timecode
 from gallery.types import Hit, Query
 
 register = template.Library()
 
 
 @dataclass(frozen=True, slots=True)
-class Uses:
-    """What a hit can be used for, each an address.
+class Card:
+    """What the card of a hit shows beside the hit itself: texts, and addresses for what to do next.
 
-    `frame` shows it; `more` and `less` mark it as right or wrong, or take the mark off; `similar`
-    searches for its like alone; `in_film` looks for the same in its film only.
+    `key` names the frame within the page. `frame` shows it; `more` and `less` mark it as right or
+    wrong, or remove the mark; `similar` searches for its like alone; `in_film` looks for the same
+    in its film only, "" unless that finds more.
     """
 
+    hit: Hit
+    key: str
+    time: str
+    timecode: str
+    description: str
+    shot: str
+    relevance: str
+    relevance_help: str
+    relevance_width: str
     frame: str
     similar: str
+    more: str
+    less: str
+    is_more: bool
     in_film: str
-    more: str = ""
-    less: str = ""
-    is_more: bool = False
 
 
 @register.simple_tag(takes_context=True)
-def uses_of(context: RequestContext, hit: Hit) -> Uses:
-    """What a hit can be used for, given the page's `query`; `place` makes addresses of queries."""
+def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False) -> list[Card]:
+    """The cards of hits, given the page's `query`; `place` makes addresses of queries.
+
+    `are_results`: the last hit of each film offers more from that film.
+    """
     query: Query = context.get("query") or Query()
-    place = context.get("place") or address
+    place: Callable[[Query], str] = context.get("place") or address
     asked = urlencode(parameters(query))
-    frame = reverse("frame", args=hit.key)
-    return Uses(
-        frame=f"{frame}?{asked}" if asked else frame,
-        similar=address(composing.similar_to(query, hit.key)),
-        in_film=address(query, films=(hit.film,)),
-        more=place(composing.more_like(query, hit.key)) if query.kind else "",
-        less=place(composing.less_like(query, hit.key)) if query.kind else "",
-        is_more=hit.key in query.more,
-    )
+    last_of_film = {hit.film: hit for hit in hits} if are_results else {}
 
+    def card(hit: Hit) -> Card:
+        time, frame = clock(hit.time), reverse("frame", args=hit.key)
+        part = {"part": percent_whole(hit.relevance)}
+        is_last = last_of_film.get(hit.film) is hit
+        return Card(
+            hit=hit,
+            key=f"{hit.film}-{hit.second}",
+            time=time,
+            timecode=timecode(hit.time, hit.rate),
+            description=_("Frame of %(film)s at %(time)s") % {"film": hit.title, "time": time},
+            shot=_("Shot from %(start)s to %(end)s")
+            % {"start": clock(hit.start), "end": clock(hit.end)},
+            relevance=_("Relevance %(part)s") % part,
+            relevance_help=_(
+                "Relevance %(part)s: 100 %% is the best that this search finds, 0 %% an "
+                "ordinary frame"
+            )
+            % part,
+            relevance_width=percent(hit.relevance),
+            frame=f"{frame}?{asked}" if asked else frame,
+            similar=address(composing.similar_to(query, hit.key)),
+            more=place(composing.more_like(query, hit.key)) if query.kind else "",
+            less=place(composing.less_like(query, hit.key)) if query.kind else "",
+            is_more=hit.key in query.more,
+            in_film=address(query, films=(hit.film,)) if is_last and hit.more_in_film else "",
+        )
 
-@register.filter
-def ends_film(hit: Hit, hits: list[Hit]) -> bool:
-    """Whether a hit is the last of its film among `hits`, and the film has more of them."""
-    return hit.more_in_film and [one for one in hits if one.film == hit.film][-1] is hit
+    return [card(hit) for hit in hits]
 
 
 @register.filter

@@ -4,19 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from django.db.models import Max, Min
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gallery.finding import composing
-from gallery.finding.address import address, parameters
+from gallery.finding.address import address, parameters, urlencode
 from gallery.finding.search import thumbnail_address
 from gallery.labels import labelling
 from gallery.labels.labelling import Tally
-from gallery.models import Film, Label, Subtitles
-from gallery.nearest.library import searchable
+from gallery.models import Label, Subtitles
+from gallery.nearest import library
+from gallery.nearest.library import Catalogue
 from gallery.types import Example, FrameKey, Mode, Order, ProbeKind, Query
 
 Place = Callable[[Query], str]
@@ -60,12 +59,14 @@ class FilmChoice:
     is_chosen: bool
 
 
-def in_film(film: Film) -> Place:
+def in_film(film_id: int) -> Place:
     """The page of a film, where all that a query asks for is looked for in it alone."""
+
+    page = reverse("film", args=[film_id])
 
     def place(query: Query) -> str:
         asked = urlencode(parameters(replace(query, films=(), years=(None, None), labels=())))
-        return f"{film.get_absolute_url()}?{asked}" if asked else film.get_absolute_url()
+        return f"{page}?{asked}" if asked else page
 
     return place
 
@@ -76,6 +77,11 @@ class Asked:
     def __init__(self, query: Query, place: Place = address) -> None:
         self.query = query
         self.place = place
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The films of now."""
+        return library.catalogue()
 
     # --- what it says in words --------------------------------------------------------------------
 
@@ -169,19 +175,11 @@ class Asked:
         )
 
     def _frame(self, kind: str, key: FrameKey, remove: str) -> Part:
-        film = self._films.get(key[0])
+        film = self.catalogue.films.get(key[0])
         if film is None:
             return Part(kind, _("a film that is gone"), remove)
         link = reverse("frame", args=key)
         return Part(kind, film.title, remove, thumbnail=thumbnail_address(film, key[1]), link=link)
-
-    @cached_property
-    def _films(self) -> dict[int, Film]:
-        """The films that it speaks of, by their ids."""
-        query = self.query
-        keys = [one.frame for one in query.examples if one.frame] + [*query.more, *query.less]
-        ids = {film for film, _second in keys} | set(query.films)
-        return Film.objects.filter(searchable_run__isnull=False).in_bulk(ids)
 
     # --- the filters ------------------------------------------------------------------------------
 
@@ -192,7 +190,7 @@ class Asked:
         found = [
             Part(
                 "film",
-                str(self._films.get(film, _("a film that is gone"))),
+                str(self.catalogue.films.get(film, _("a film that is gone"))),
                 self.place(replace(query, films=tuple(o for o in query.films if o != film))),
             )
             for film in query.films
@@ -220,8 +218,10 @@ class Asked:
     def film_choices(self) -> list[FilmChoice]:
         """All films, the chosen ones first."""
         chosen = set(self.query.films)
-        rows = searchable().order_by("title", "pk").values_list("pk", "title", "year")
-        found = [FilmChoice(*row, is_chosen=row[0] in chosen) for row in rows]
+        found = [
+            FilmChoice(film.pk, film.title, film.year, is_chosen=film.pk in chosen)
+            for film in self.catalogue.searchable
+        ]
         return sorted(found, key=lambda choice: not choice.is_chosen)
 
     @cached_property
@@ -234,7 +234,8 @@ class Asked:
     @cached_property
     def known_years(self) -> dict[str, int | None]:
         """The `first` and the `last` year of the library's films; None when none has a year."""
-        return searchable().aggregate(first=Min("year"), last=Max("year"))
+        years = [film.year for film in self.catalogue.searchable if film.year is not None]
+        return {"first": min(years, default=None), "last": max(years, default=None)}
 
     # --- where and in which order -----------------------------------------------------------------
 

@@ -85,7 +85,7 @@ def _orders(wanted: str, current: str) -> list[Choice]:
 def film(request: HttpRequest, film_id: int) -> HttpResponse:
     """A film: where it is relevant to the query in the address, its shots, and its lines."""
     shown = film_or_404(film_id)
-    place = in_film(shown)
+    place = in_film(shown.pk)
     query, curve, error = Query(), None, None
     try:
         query = _within(SearchForm(request.GET).query())

@@ -12,8 +12,7 @@ from gallery.errors import GalleryError, status_of
 from gallery.finding import composing, pasted, search
 from gallery.finding.address import address
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
-from gallery.models import Film
-from gallery.nearest import library, pictures
+from gallery.nearest import pictures
 from gallery.types import Example, Query
 from gallery.views.asked import Asked, in_film
 from gallery.views.common import FOR_EVER, jpeg
@@ -42,34 +41,36 @@ def _values(given: QueryDict) -> list[str]:
 
 def _page(request: HttpRequest, query: Query, error: GalleryError | None = None) -> HttpResponse:
     """The page of a query; an error stands where the hits would."""
+    asked = Asked(query)
     context: dict[str, Any] = {
         "query": query,
-        "asked": Asked(query),
+        "asked": asked,
         "here": request.get_full_path() if request.method == "GET" else address(query),
         "first_page": address(query),
-        "others": library.waiting_for_model().count(),
+        "others": asked.catalogue.waiting,
     }
-    asks = query.kind is not None or query.avoided or query.less
+    should_search = query.kind is not None or query.avoided or query.less
     try:
-        if asks and error is None:
-            context |= _found(query)
+        if should_search and error is None:
+            context |= _found(asked)
     except GalleryError as failure:
         error = failure
-    if not asks:
+    if not should_search:
         context |= welcome()
     context["error"] = error
     status = HTTPStatus.OK
     if error is not None:
         status = status_of(error)
-    template = "gallery/results.html" if asks else "gallery/home.html"
+    template = "gallery/results.html" if should_search else "gallery/home.html"
     return render(request, template, context, status=status)
 
 
-def _found(query: Query) -> dict[str, Any]:
+def _found(asked: Asked) -> dict[str, Any]:
     """What a page of hits shows."""
-    results = search.search(query)
+    query = asked.query
+    results = search.search(query, asked.catalogue)
     first = (query.page - 1) * query.page_size + 1
-    one_film = Film.objects.filter(pk=query.film).first() if query.film else None
+    one_film = query.film if query.film in asked.catalogue.films else None
     found: dict[str, Any] = {
         "results": results,
         "first": first,

@@ -173,7 +173,7 @@ def _found_with(query: Query, key: FrameKey, shot: Shot | None) -> dict[str, Any
 
 def _hits_beside(query: Query, shot: Shot) -> dict[str, Any]:
     """The hits before and after a shot, on the page of hits that led to it."""
-    hits = search.search(query).hits
+    hits = search.recent_hits(query)
     shots = [(hit.film, hit.shot) for hit in hits]
     if (shot.film_id, shot.number) not in shots:
         return {}

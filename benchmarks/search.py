@@ -1,0 +1,404 @@
+"""How fast a large library is searched: whole pages over HTTP, from the web server of `make run`.
+
+It runs in a process of its own, with a folder of its own, and starts Redis and the web server as
+an installation does.
+
+    python -m benchmarks search [--frames N] [--keep FOLDER] [--index flat|hnsw] [--model demo|b16]
+                                [--seconds N] [--importing]
+"""
+
+import argparse
+import contextlib
+import http.client
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote_plus
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO_MODEL = ROOT / "demo" / "model"
+DEMO_FILM = ROOT / "demo" / "film.mp4"
+FRAMES = 360_000
+RATE = 10.0  # searches a second
+USERS = 10
+PROFILED = 150  # searches
+IMPORTED_FILMS = 4
+PATIENCE = 120.0  # seconds until the web server answers
+FLAT_MAX = {"flat": 10**9, "hnsw": 1}
+
+
+def main(options: Sequence[str] = ()) -> None:
+    """Print the figures."""
+    given = parse(options)
+    with contextlib.ExitStack() as stack:
+        folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        own = {
+            "VAR_DIR": str(folder.absolute()),
+            "MEDIA_DIR": str(folder.absolute() / "media"),
+            "CLIP_MODEL": str(DEMO_MODEL if given.model == "demo" else folder / "model"),
+            "INDEX_FLAT_MAX": str(FLAT_MAX[given.index]),
+            "PORT": str(free_port()),
+            **dict.fromkeys(("REDIS_URL", "CELERY_BROKER_URL", "DATABASE_URL", "CACHE_URL"), ""),
+        }
+        if given.model == "b16" and not (folder / "model" / "config.json").exists():
+            from benchmarks.common import random_b16
+
+            random_b16(folder / "model")
+        command = [sys.executable, "-m", "benchmarks.search", *options]
+        subprocess.run(command, env={**os.environ, **own}, check=True)
+
+
+def parse(options: Sequence[str]) -> argparse.Namespace:
+    """The options of this benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks search")
+    parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--keep", type=Path, help="make the library in this folder, or reuse it")
+    parser.add_argument("--index", choices=FLAT_MAX, default="hnsw")
+    parser.add_argument("--model", choices=("demo", "b16"), default="b16")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    parser.add_argument("--importing", action="store_true", help="also while films are imported")
+    return parser.parse_args(options)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Make the library, start the web server, and measure it."""
+    from imgsearch.local.__main__ import web_command, worker_command
+    from imgsearch.local.installation import read_installation
+
+    here = read_installation()
+    queries = two_words()
+    with redis_server():
+        prepare(given.frames)
+        web = subprocess.Popen(
+            web_command(here), env=here.environment(), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        with stopping(web):
+            wait_for_web(here.port, next(queries))
+            closed_loop(here.port, queries, 3.0)
+            print_latencies(
+                f"{RATE:.0f} searches a second", open_loop(here.port, queries, given.seconds)
+            )
+            done = closed_loop(here.port, queries, given.seconds)
+            print(
+                f"{USERS} users without a pause: {len(done) / given.seconds:.1f} searches a second"
+            )
+            print_latencies("  each of them", done)
+            print(f"web processes: {memory_of(web.pid):.0f} MB (PSS)", flush=True)
+            if given.importing:
+                worker = subprocess.Popen(
+                    worker_command(here), env=here.environment(), cwd=ROOT,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+                with stopping(worker):
+                    start_import()
+                    print_latencies(
+                        "while a film is imported", open_loop(here.port, queries, given.seconds)
+                    )
+        print_profile(queries)
+
+
+def two_words() -> Iterator[str]:
+    """Queries of two words, none of them twice."""
+    from gallery.nearest.ordinary import WORDS
+
+    pairs = list(itertools.permutations(WORDS["en"].split(), 2))
+    np.random.default_rng(0).shuffle(pairs)
+    return (" ".join(pair) for pair in pairs)
+
+
+# --- the installation -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[None]:
+    """The embedded server, unless one listens already in the folder that is kept."""
+    from django.conf import settings
+
+    from imgsearch.local.redis_server import connect, is_ready, running
+
+    if is_ready(connect(settings.REDIS_URL), lambda _text: None):
+        yield
+        return
+    with running(settings.VAR_DIR):
+        yield
+
+
+def prepare(frames: int) -> None:
+    """Database, static files, and the library, unless they are there."""
+    from django.core.management import call_command
+
+    from benchmarks import library
+    from gallery.errors import IndexWarmingUp
+    from gallery.models import Film
+    from gallery.nearest import index
+    from gallery.nearest.ordinary import WORDS
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    if not Film.objects.exists():
+        library.fill(frames, WORDS["en"].split())
+    here = index.current()
+    begun = time.perf_counter()
+    while here.tend() is not None or here.status().ready < 1:
+        time.sleep(0.5)
+    status = here.status()
+    print(f"{status.frames} frames in the {status.kind.upper()} index", end="")
+    print(f", complete after {time.perf_counter() - begun:.0f} s\n", flush=True)
+    while True:
+        with contextlib.suppress(IndexWarmingUp):
+            here.nearest(np.eye(1, here.width, dtype=np.float32)[0], 1)
+            return
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Stop a process at the end of the block."""
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def start_import() -> None:
+    """Queue films for the worker: copies of the demo film that differ in their last byte."""
+    from django.conf import settings
+    from django.core.management import call_command
+
+    for number in range(IMPORTED_FILMS):
+        path = Path(settings.VAR_DIR) / f"import-{time.time_ns()}-{number}.mp4"
+        shutil.copy(DEMO_FILM, path)
+        with path.open("ab") as file:
+            file.write(os.urandom(16))
+        call_command("import_film", str(path), verbosity=0)
+        path.unlink()
+    time.sleep(8.0)  # the worker starts, and loads its model
+
+
+def memory_of(pid: int) -> float:
+    """Megabytes of a process and its children: their proportional set size."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if pid in (int(folder.name), int(parent)):
+                rollup = (folder / "smaps_rollup").read_text()
+                total += int(rollup.partition("\nPss:")[2].split()[0])
+    return total / 1024
+
+
+# --- load -----------------------------------------------------------------------------------------
+
+
+def wait_for_web(port: int, query: str) -> None:
+    """Wait until the web server answers a search, its model loaded."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return Browser(port).search(query)
+        except (OSError, http.client.HTTPException):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+class Browser:
+    """One user's connection to the web server."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def search(self, query: str) -> None:
+        """Get the whole page of a search. Raises OSError when it is no page of hits."""
+        try:
+            self._get(query)
+        except (http.client.HTTPException, ConnectionError):
+            # The server ends connections that are idle for long.
+            self.connection.close()
+            self._get(query)
+
+    def _get(self, query: str) -> None:
+        self.connection.request("GET", f"/?q={quote_plus(query)}")
+        response = self.connection.getresponse()
+        page = response.read()
+        if response.status != 200 or page.count(b'id="hit-') != 24:
+            raise OSError(f"{query}: {response.status}, {page.count(b'id=hit-')} hits")
+
+
+def open_loop(port: int, queries: Iterator[str], seconds: float) -> list[float]:
+    """Seconds that searches take which arrive at random, counted from when they arrive."""
+    local = threading.local()
+    rng = np.random.default_rng(1)
+    arrivals = np.cumsum(rng.exponential(1 / RATE, int(RATE * seconds)))
+    begun = time.perf_counter()
+
+    def one(arrival: float, query: str) -> float:
+        if not hasattr(local, "browser"):
+            local.browser = Browser(port)
+        local.browser.search(query)
+        return time.perf_counter() - begun - arrival
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = []
+        for arrival in arrivals.tolist():
+            time.sleep(max(0.0, begun + arrival - time.perf_counter()))
+            answers.append(pool.submit(one, arrival, next(queries)))
+        return [answer.result() for answer in answers]
+
+
+def closed_loop(port: int, queries: Iterator[str], seconds: float) -> list[float]:
+    """Seconds that searches take of users who each ask again as soon as they have their page."""
+    lock = threading.Lock()
+    end = time.perf_counter() + seconds
+    took: list[float] = []
+
+    def user() -> None:
+        browser = Browser(port)
+        while True:
+            with lock:
+                query = next(queries)
+            begun = time.perf_counter()
+            browser.search(query)
+            if time.perf_counter() > end:
+                return
+            took.append(time.perf_counter() - begun)
+
+    with ThreadPoolExecutor(USERS) as pool:
+        for answer in [pool.submit(user) for _ in range(USERS)]:
+            answer.result()
+    return took
+
+
+def print_latencies(what: str, seconds: Sequence[float]) -> None:
+    """Print the median and the 95th percentile."""
+    p50, p95 = np.percentile(seconds, [50, 95]) * 1000
+    print(f"{what}: p50 {p50:.0f} ms, p95 {p95:.0f} ms", flush=True)
+
+
+# --- where the time goes --------------------------------------------------------------------------
+
+
+class Stopwatch:
+    """Where time is spent: each part without the parts within it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._inside = ["rest"]
+        self._since = time.perf_counter()
+
+    def _switch(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._inside[-1]] += now - self._since
+        self._since = now
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what the block takes under this name."""
+        self._switch()
+        self._inside.append(name)
+        try:
+            yield
+        finally:
+            self._switch()
+            self._inside.pop()
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, its time counted under this name."""
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self.part(name):
+                return function(*arguments, **named)
+
+        return call
+
+
+def print_profile(queries: Iterator[str]) -> None:
+    """Print where the time of a search goes, one after the other in this process."""
+    from django.db import connection
+    from django.template.base import Template
+    from django.test import Client
+
+    from gallery.embedding.encoder import Encoder
+    from gallery.nearest.index import FrameIndex
+    from gallery.speech import dialogue
+
+    watch = Stopwatch()
+    parts = [
+        (Encoder, "texts", "encode text"),
+        (Encoder, "is_cut", "encode text"),
+        (FrameIndex, "nearest", "KNN"),
+        (dialogue, "find", "dialogue"),
+        (Template, "render", "template"),
+    ]
+    client = Client(headers={"host": "localhost"})
+    with contextlib.ExitStack() as stack:
+        for owner, name, part in parts:
+            timed = watch.timed(part, getattr(owner, name))
+            method = timed if owner is dialogue else _as_method(timed)
+            stack.enter_context(patch.object(owner, name, method))
+        stack.enter_context(connection.execute_wrapper(partial_database(watch)))
+        for number in range(PROFILED + 10):
+            if number == 10:
+                watch.seconds.clear()
+                watch._since = time.perf_counter()
+            answer = client.get("/", {"q": next(queries)})
+            assert answer.status_code == 200
+        watch._switch()
+    print("\n| part of a search | milliseconds |\n|---|---|")
+    for name, seconds in sorted(watch.seconds.items(), key=lambda item: -item[1]):
+        print(f"| {name} | {seconds / PROFILED * 1000:.1f} |")
+    print(f"| all | {sum(watch.seconds.values()) / PROFILED * 1000:.1f} |", flush=True)
+
+
+def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that finds its object as methods do."""
+
+    def method(self: Any, *arguments: Any, **named: Any) -> Any:
+        return function(self, *arguments, **named)
+
+    return method
+
+
+def partial_database(watch: Stopwatch) -> Callable[..., Any]:
+    """A wrapper of database queries that counts their time."""
+
+    def run(execute: Callable[..., Any], *arguments: Any) -> Any:
+        with watch.part("database"):
+            return execute(*arguments)
+
+    return run
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
+    measure(parse(sys.argv[1:]))

@@ -1,0 +1,268 @@
+"""What a search asks of Redis and the database: how often, and no more than it shows."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from django.test import Client
+from django.urls import reverse
+
+from gallery.finding import glance, search
+from gallery.importing import housekeeping
+from gallery.models import Film
+from gallery.nearest import index, server
+from gallery.nearest.index import FrameIndex, Kind
+from gallery.speech import dialogue
+from gallery.speech.line_index import HeardLine, LineIndex
+from gallery.types import FrameRecord, Mode, Neighbour, Query, Spoken
+from tests.test_index import WIDTH, random_vectors, records, tend_until
+
+SEEN = Query(words="a dog in the snow", mode=Mode.SEEN)
+
+
+def calls(client: redis.Redis) -> Counter[str]:
+    """How often each command was called since the server started."""
+    stats: Any = client.info("commandstats")
+    return Counter({name.removeprefix("cmdstat_").lower(): s["calls"] for name, s in stats.items()})
+
+
+@contextmanager
+def counted(client: redis.Redis) -> Iterator[Counter[str]]:
+    """The commands that the block calls; filled at its end."""
+    before, found = calls(client), Counter[str]()
+    yield found
+    found.update(calls(client) - before)
+
+
+# --- searches -------------------------------------------------------------------------------------
+
+
+def test_replies_are_parsed_by_hiredis(redis_server: redis.Redis) -> None:
+    parser = redis_server.connection_pool.make_connection()._parser
+    assert type(parser).__name__ == "_HiredisParser"
+
+
+def test_a_search_asks_once_and_reads_only_what_it_shows(
+    demo_film: Film, redis_server: redis.Redis
+) -> None:
+    search.search(SEEN)  # what is ordinary is measured once
+    with counted(redis_server) as made:
+        hits = search.search(replace(SEEN, page_size=5)).hits
+    assert len(hits) == 5
+    assert made["ft.search"] == 1
+    assert made["hmget"] == 5
+    assert not made["scan"] and not made["smembers"] and not made["ft.info"]
+
+
+def test_words_that_nobody_says_cost_no_wide_search(
+    demo_film: Film, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    nearest = FrameIndex.nearest
+
+    def noting(self: FrameIndex, vector: Any, count: int, *scope: Any) -> list[Neighbour]:
+        asked.append(count)
+        return nearest(self, vector, count, *scope)
+
+    monkeypatch.setattr(FrameIndex, "nearest", noting)
+    assert search.search(Query(words="a dog in the snow", page_size=5)).matches
+    assert asked == [6 * search.FRAMES_PER_HIT]
+    asked.clear()
+    said = search.search(Query(words="kings never ask", page_size=5))
+    assert said.hits[0].line is not None
+    assert asked == [search.FUSED * search.FRAMES_PER_HIT]
+
+
+@pytest.mark.parametrize("words", ["a dog in the snow", "castle", "moon", "my paws are on holiday"])
+def test_small_pages_hold_what_a_large_one_does(demo_film: Film, words: str) -> None:
+    whole = search.search(Query(words=words, page_size=40))
+    assert len(whole.hits) > 12
+    pages = [search.search(Query(words=words, page_size=4, page=n)) for n in (1, 2, 3)]
+    assert [hit for page in pages for hit in page.hits] == whole.hits[:12]
+    assert {page.matches for page in pages} == {whole.matches}
+
+
+def test_a_scene_page_does_not_search_again(
+    page: Client, demo_film: Film, redis_server: redis.Redis
+) -> None:
+    words = {"q": SEEN.words, "in": "seen"}
+    hits = page.get("/", words).context["results"].hits
+    scene = reverse("frame", args=hits[1].key)
+    with counted(redis_server) as made:
+        shown = page.get(scene, words)
+    assert shown.context["hit_number"] == 2
+    assert shown.context["hit_before"] == hits[0]
+    assert shown.context["hit_after"] == hits[2]
+    assert made["ft.search"] == 1  # for what looks like it
+    # Another film changes what the search finds.
+    index.current().put(
+        demo_film.pk + 1, records(demo_film.pk + 1, 3), random_vectors(3, width=512)
+    )
+    with counted(redis_server) as made:
+        page.get(scene, words)
+    assert made["ft.search"] == 2
+
+
+def test_a_curve_searches_once(demo_film: Film, redis_server: redis.Redis) -> None:
+    with counted(redis_server) as made:
+        found = glance.curve(demo_film, SEEN)
+    assert found.results.hits
+    assert made["ft.search"] == 1
+
+
+def test_lines_are_asked_for_in_few_round_trips(demo_film: Film, redis_server: redis.Redis) -> None:
+    with counted(redis_server) as made:
+        assert dialogue.find("kings never ask", None, 200)[0].complete
+    # Before each round trip of a search, the run of the server is asked for.
+    assert made["ft.search"] == 6
+    assert made["info"] <= 5
+
+
+def test_a_page_reads_each_kind_of_row_once(
+    page: Client, demo_film: Film, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    page.get("/", {"q": "a cat"})
+    with django_assert_num_queries(3) as made:  # films, subtitles, labels
+        shown = page.get("/", {"q": "a dog", "film": demo_film.pk})
+    assert shown.context["results"].hits
+    assert sum('FROM "gallery_film"' in one["sql"] for one in made.captured_queries) == 1
+
+
+def test_two_rankings_become_one() -> None:
+    pictures = [Neighbour(1, 10 * shot, shot, 1 - shot / 10) for shot in range(4)]
+
+    def said(shot: int) -> Spoken:
+        record = FrameRecord(1, 10 * shot + 1, 0.0, shot, 0.0, 1.0)
+        return Spoken(record, 0.0, 1.0, "en", (("words", True),))
+
+    found = search.fuse(pictures, [said(2), said(7), said(0)])
+    # Shot 0 is first and third, shot 2 third and first: the line comes first at equal scores.
+    assert [(one.shot, one.second) for one in found] == [(2, 21), (0, 0), (7, 71), (1, 10), (3, 30)]
+    assert found[0].score == found[1].score == pytest.approx(1 / 61 + 1 / 63)
+    assert [one.seen for one in found] == [0.8, 1.0, None, 0.9, 0.7]
+    alone = search.fuse(pictures, [])
+    assert [(one.shot, one.score) for one in alone] == [(n.shot, n.score) for n in pictures]
+
+
+# --- what is kept of films ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(redis_server: redis.Redis) -> FrameIndex:
+    return FrameIndex(redis_server, prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100)
+
+
+@pytest.fixture
+def spoken(redis_server: redis.Redis) -> LineIndex:
+    return LineIndex(redis_server, "t:dialogue")
+
+
+def lines(film: int) -> list[HeardLine]:
+    return [HeardLine(1, 0, "en", 0, 1, "the moon", records(film, 1)[0])]
+
+
+def test_the_films_are_kept_in_step(
+    here: FrameIndex, spoken: LineIndex, redis_server: redis.Redis
+) -> None:
+    assert here.films() == []
+    for film in (3, 1, 2):
+        here.put(film, records(film, 4), random_vectors(4))
+        spoken.put(film, lines(film), f"state {film}")
+    here.drop(1)
+    spoken.drop(1)
+    here.put(2, [], random_vectors(0))
+    assert here.films() == [3]
+    assert spoken.states() == {2: "state 2", 3: "state 3"}
+    spoken.put(2, [], "silent")
+    assert spoken.states() == {2: "silent", 3: "state 3"}
+
+
+def test_a_film_that_is_written_in_part_is_known(
+    here: FrameIndex, redis_server: redis.Redis
+) -> None:
+    used = int(redis_server.info("memory")["used_memory"])  # type: ignore[index]
+    redis_server.config_set("maxmemory", used + 200_000)
+    try:
+        with pytest.raises(index.IndexUnavailable):
+            here.put(7, records(7, 20_000), random_vectors(20_000))
+    finally:
+        redis_server.config_set("maxmemory", 0)
+    assert here.films() == [7]
+    here.drop(7)
+    assert here.films() == []
+    assert redis_server.keys("t:m:f*") == [b"t:m:films"]
+
+
+def test_films_of_an_earlier_version_are_looked_for_once(
+    here: FrameIndex, spoken: LineIndex, redis_server: redis.Redis
+) -> None:
+    for film in (1, 2):
+        here.put(film, records(film, 4), random_vectors(4))
+        spoken.put(film, lines(film), "state")
+    redis_server.delete("t:m:films", "t:dialogue:films")
+    here.put(3, records(3, 4), random_vectors(4))
+    assert here.films() == [1, 2, 3]
+    assert spoken.states() == {1: "state", 2: "state"}
+    with counted(redis_server) as made:
+        assert here.films() == [1, 2, 3]
+        assert spoken.states() == {1: "state", 2: "state"}
+    assert not made["scan"]
+
+
+@pytest.mark.django_db
+def test_a_sweep_scans_nothing(demo_film: Film, redis_server: redis.Redis) -> None:
+    housekeeping.sweep(queue_is_empty=True, queue=lambda _step, _id: None)
+    with counted(redis_server) as made:
+        housekeeping.sweep(queue_is_empty=True, queue=lambda _step, _id: None)
+    assert made["ft.info"] > 0
+    assert not made["scan"] and not made["keys"]
+
+
+def test_two_processes_draw_the_same_sample(here: FrameIndex, redis_server: redis.Redis) -> None:
+    vectors = random_vectors(3000)
+    for film in range(1, 4):
+        here.put(film, records(film, 1000), vectors[film * 1000 - 1000 : film * 1000])
+    assert here.films() == [1, 2, 3]
+    with counted(redis_server) as made:
+        sample = here.sample()
+    other = FrameIndex(
+        server.connect(redis_server_url(redis_server)), prefix="t:m", width=WIDTH, flat_max=1000,
+        ef_runtime=100,
+    )  # fmt: skip
+    assert np.array_equal(sample, other.sample())
+    assert len(sample) == index.SAMPLE
+    assert made["smembers"] == 1
+    assert not made["scan"]
+    of_film = (sample @ vectors.T).argmax(axis=1) // 1000
+    assert np.bincount(of_film).min() > 600
+
+
+def redis_server_url(client: redis.Redis) -> str:
+    """Its address, as another process would name it."""
+    return f"unix://{client.connection_pool.connection_kwargs['path']}?db=0&protocol=2"
+
+
+def test_an_index_of_an_earlier_version_answers_until_the_new_one_is_built(
+    here: FrameIndex, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = random_vectors(50)
+    redis_server.execute_command(
+        *("FT.CREATE", "t:m:2:flat", "ON", "HASH", "PREFIX", 1, "t:m:frame:", "SCHEMA"),
+        *("film", "TAG", "look", "TAG", "labels", "TAG", "embedding", "VECTOR", "FLAT", 6),
+        *("TYPE", "FLOAT16", "DIM", WIDTH, "DISTANCE_METRIC", "COSINE"),
+    )
+    redis_server.execute_command("FT.ALIASADD", "t:m:frames", "t:m:2:flat")
+    here.put(1, records(1, 50), vectors)
+    assert here.status().name == "t:m:2:flat"
+    assert (here.nearest(vectors[9], 1)[0].key, here.nearest(vectors[9], 1)[0].shot) == ((1, 9), 2)
+    tend_until(here, Kind.FLAT)
+    while here.tend() is not None:
+        pass
+    assert here.status().name == f"t:m:{index.SCHEMA}:flat"
+    assert redis_server.execute_command("FT._LIST") == [f"t:m:{index.SCHEMA}:flat".encode()]
+    assert here.nearest(vectors[9], 1)[0].shot == 2
