@@ -119,7 +119,7 @@ def _add(path: Path, children: Children) -> int:
     """Import a film and search it once. Returns its number of frames."""
     film = import_film(path, children)
     last = _vectors(film)[max(_vectors(film))]
-    assert index.current().nearest(last, 5)[0].record.film == film.pk, "the query finds nothing"
+    assert index.current().nearest(last, 5)[0].film == film.pk, "the query finds nothing"
     return film.frame_count
 
 
