@@ -374,15 +374,14 @@ def test_siglip_2_reads_lower_case_padded_on_the_right(tmp_path: Path) -> None:
     folder = tiny_siglip(tmp_path / "m")
     path = folder / "config.json"
     config = json.loads(path.read_text())
-    # SigLIP 2 of fixed resolution has the towers of SigLIP; its checkpoints say "siglip" or
-    # "siglip2", and their tokenizer may not lower the case by itself.
+    # SigLIP 2 of fixed resolution has the towers of SigLIP, and its checkpoints say "siglip".
     from gallery.embedding.network import Network, _serialized
 
     network = Network(weights.describe("m", folder))
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    fast = TextTokenizer(_serialized(tokenizer, "siglip2", network.spec))
+    fast = TextTokenizer(_serialized(tokenizer, "siglip", network.spec))
     ids, _mask = fast.encode(["DOG Cat"])
     length = config["text_config"]["max_position_embeddings"]
     words = tokenizer.convert_ids_to_tokens(ids[0].tolist())

@@ -77,6 +77,14 @@ def test_what_a_model_says_of_itself(tmp_path: Path) -> None:
     assert (ours.languages, ours.is_demo, ours.reads_chinese) == (("en", "zh"), True, True)
 
 
+@pytest.mark.parametrize(("vocabulary", "reads"), [(32_000, False), (256_000, True)])
+def test_siglip_2_reads_chinese(vocabulary: int, reads: bool, tmp_path: Path) -> None:
+    """google/siglip2-base-patch32-256 and its like have model_type siglip, and 256,000 tokens."""
+    config = {"model_type": "siglip", "text_config": {"vocab_size": vocabulary}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert weights.describe("m", tmp_path).reads_chinese is reads
+
+
 def test_describing_a_model_loads_no_torch() -> None:
     done = python(
         "-c",

@@ -1,5 +1,6 @@
 """The way of a film, walked by a real worker: killed, deleted, repeated, and always complete."""
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from gallery.importing.progress import progress_of
 from gallery.models import Film, Segment
 from gallery.nearest import index
 from gallery.types import Example, Query
+from imgsearch.celery import NICENESS
 from tests.films import make_film, moving_scenes, run_ffmpeg
 from tests.importing import (
     add,
@@ -53,6 +55,22 @@ def test_an_import_makes_every_frame_searchable(worker: Worker, tmp_path: Path) 
         assert (hits[0].film, hits[0].second) == (film.pk, second)
     progress = progress_of(film)
     assert (progress.part, progress.done, progress.expected) == (1.0, 20, 20)
+
+
+def test_workers_give_way_to_the_web(worker: Worker) -> None:
+    """The whole tree of the worker, and so the FFmpegs that it starts, has a lower priority."""
+    assert worker.process is not None
+    own = os.nice(0)
+    expected = own if own else NICENESS
+    tree = descendants_of(worker.process.pid)
+    assert len(tree) >= 2
+    wait_for(lambda: {os.getpriority(os.PRIO_PROCESS, pid) for pid in tree} == {expected})
+
+
+def descendants_of(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(below for child in children for below in descendants_of(int(child)))]
 
 
 def test_two_films_are_imported_at_once(worker: Worker, tmp_path: Path) -> None:

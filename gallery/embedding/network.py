@@ -180,9 +180,9 @@ def _is_siglip(config: Any) -> bool:
 def _serialized(tokenizer: Any, family: str, spec: ModelSpec) -> str:
     """The tokenizer as JSON, with truncation and padding set once and for all.
 
-    SigLIP (Zhai et al., 2023) was trained on texts padded on the right to their full length and
-    without a mask, SigLIP 2 (Tschannen et al., 2025) on lower case as well. CLIP's texts need no
-    padding.
+    SigLIP (Zhai et al., 2023) and SigLIP 2 (Tschannen et al., 2025) were trained on texts in lower
+    case, padded on the right to their full length and without a mask; published tokenizers do not
+    all do so by themselves. CLIP's texts need no padding.
     """
     from tokenizers import Tokenizer, normalizers
 
@@ -190,7 +190,8 @@ def _serialized(tokenizer: Any, family: str, spec: ModelSpec) -> str:
     if backend is None:
         raise ModelError(_("The model's tokenizer has no fast version, so it cannot be used here."))
     fast = Tokenizer.from_str(backend.to_str())
-    if family == "siglip2":
+    is_siglip = family.startswith("siglip")
+    if is_siglip:
         own = [fast.normalizer] if fast.normalizer is not None else []
         fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
     fast.enable_truncation(max_length=spec.text_length)
@@ -198,6 +199,6 @@ def _serialized(tokenizer: Any, family: str, spec: ModelSpec) -> str:
         direction="right",
         pad_id=tokenizer.pad_token_id or 0,
         pad_token=tokenizer.pad_token or "[PAD]",
-        length=spec.text_length if family.startswith("siglip") else None,
+        length=spec.text_length if is_siglip else None,
     )
     return str(fast.to_str())

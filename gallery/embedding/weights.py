@@ -23,6 +23,7 @@ HUB_PATIENCE = 3.0  # seconds; left to itself, the hub's client waits over 15 mi
 MIN_REMEMBERED = 10_000_000  # bytes; hashing less takes no time
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 # Families whose text tower reads Chinese; a plain "clip" does when its configuration says so.
+MULTILINGUAL_VOCABULARY = 200_000  # tokens, at least
 MULTILINGUAL_FAMILIES = ("chinese_clip", "altclip", "siglip2")
 
 
@@ -157,7 +158,12 @@ def describe(name: str, folder: Path) -> Model:
         path = folder / file_name
         if path.is_file():
             digest.update(_file_digest(path))
-    multilingual = config.get("model_type") in MULTILINGUAL_FAMILIES
+    vocabulary = int((config.get("text_config") or {}).get("vocab_size") or 0)
+    multilingual = (
+        config.get("model_type") in MULTILINGUAL_FAMILIES
+        # SigLIP 2 of fixed resolution says that it is SigLIP; its vocabulary tells.
+        or (config.get("model_type") == "siglip" and vocabulary >= MULTILINGUAL_VOCABULARY)
+    )
     return Model(
         name=name,
         folder=folder,
