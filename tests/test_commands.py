@@ -148,7 +148,7 @@ def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
     said, verdict = examine()
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: run .*rebuild_index", said)
     assert re.search(r"BAD  Workers .*no Celery worker answers", said)
-    assert verdict == "2 of 9 need attention."
+    assert verdict == "2 of 10 need attention."
     Film.objects.update(model="000000000000")
     assert re.search(r"BAD  Films .*run manage\.py reembed", examine()[0])
 
@@ -167,8 +167,10 @@ def test_the_doctor_survives_a_missing_redis(transactional_db: None) -> None:
 
 
 def test_settings_that_make_no_sense_are_told_at_the_start() -> None:
-    done = manage("check", CLIP_EDGES="crop", SEGMENT_SECONDS="0")
+    done = manage("check", CLIP_EDGES="crop", SEGMENT_SECONDS="0", CLIP_PRECISION="int4")
     assert done.returncode == 1
+    assert "CLIP_PRECISION is 'int4'" in done.stderr
+    assert "auto, fp32, bf16, int8" in done.stderr
     assert "gallery.E003" in done.stderr
     assert "SEGMENT_SECONDS must be at least 1" in done.stderr
 

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from gallery import tasks
-from gallery.embedding import weights
+from gallery.embedding import encoder, weights
 from gallery.finding import search
 from gallery.importing import pipeline
 from gallery.importing.progress import progress_of
@@ -337,8 +337,8 @@ def test_the_doctor_finds_everything_well(worker: Worker, demo_film: Film) -> No
     assert done.returncode == 0, done.stdout
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
     assert set(lines) == {
-        "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Model", "Workers",
-        "Films",
+        "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Model",
+        "Precision", "Workers", "Films",
     }  # fmt: skip
     assert "append-only file on" in lines["Redis"]
     assert lines["Index"].startswith(f"FLAT, {demo_film.frame_count} frames")
@@ -346,3 +346,7 @@ def test_the_doctor_finds_everything_well(worker: Worker, demo_film: Film) -> No
     assert "films@tests" in lines["Workers"]
     assert "1 ready" in lines["Films"]
     assert "512 numbers, en/zh" in lines["Model"]
+    assert "decodes in software" in lines["FFmpeg"]
+    used = encoder.current().target.precision
+    assert lines["Precision"].startswith(f"{used} by openvino on cpu")
+    assert re.search(rf"{used}: cosine with fp32: min 0.99.*first 10 of 200", lines["Precision"])
