@@ -35,6 +35,8 @@ def quiet(_text: str) -> None:
 def cache_dir(tmp_path: Path, settings: Any) -> Path:
     """An empty cache of converted models."""
     settings.MODEL_CACHE_DIR = tmp_path / "converted"
+    # No library: the check takes frames of the demo film.
+    settings.MEDIA_ROOT = tmp_path / "media"
     folder: Path = settings.MODEL_CACHE_DIR
     return folder
 

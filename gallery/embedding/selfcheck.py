@@ -1,6 +1,6 @@
 """Is a faster way to compute a model still the model? Compared with float32 on pictures and texts.
 
-The pictures are frames of the library, or of the demo film where there are none, and generated
+The pictures are frames of the library, or of the demo film where there are too few, and generated
 ones; the texts are what people search for.
 """
 
@@ -153,7 +153,10 @@ def texts(languages: Sequence[str]) -> list[str]:
 
 def pictures() -> list[Picture]:
     """Frames and generated pictures, the same at each call on the same library."""
-    frames = _library_frames() or _demo_frames()
+    frames = _library_frames()
+    if len(frames) < MAX_FRAMES:
+        # A few frames that resemble each other would say little.
+        frames += _demo_frames()[: MAX_FRAMES - len(frames)]
     return [*frames, *_generated_pictures()]
 
 

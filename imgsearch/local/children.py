@@ -99,12 +99,14 @@ class Children:
         self._stopping = False
         self._stop_asked_at = 0.0
         self._forced = False
+        self._not_ours: set[int] = set()  # children that this process had before
 
     # --- signals --------------------------------------------------------------------------------
 
     def __enter__(self) -> "Children":
         self._log_dir.mkdir(parents=True, exist_ok=True)
         _prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self._not_ours = set(descendants()) if LINUX else set()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         return self
@@ -229,18 +231,18 @@ class Children:
             os.killpg(child.process.pid, signal.SIGKILL)
         child.process.wait()
 
-    @staticmethod
-    def _kill_orphans() -> None:
+    def _kill_orphans(self) -> None:
         """Kill what children left behind in sessions of their own, a decoder for example."""
         if not LINUX:
             return
         for _ in range(20):
-            for pid in descendants():
+            left = [pid for pid in descendants() if pid not in self._not_ours]
+            if not left:
+                return
+            for pid in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
-            if not descendants():
-                return
             time.sleep(0.05)
