@@ -102,11 +102,15 @@ def measure(given: argparse.Namespace) -> None:
             print_latencies(
                 f"{RATE:.0f} searches a second", open_loop(here.port, queries, given.seconds)
             )
+            spent = cpu_seconds(web.pid)
             done = closed_loop(here.port, queries, given.seconds)
+            spent = {name: after - spent[name] for name, after in cpu_seconds(web.pid).items()}
             print(
                 f"{USERS} users without a pause: {len(done) / given.seconds:.1f} searches a second"
             )
             print_latencies("  each of them", done)
+            each = ", ".join(f"{name} {s / len(done) * 1000:.1f} ms" for name, s in spent.items())
+            print(f"  processor time of each: {each}")
             print(f"web processes: {memory_of(web.pid):.0f} MB (PSS)", flush=True)
             if given.importing:
                 worker = subprocess.Popen(
@@ -204,16 +208,34 @@ def start_import() -> None:
     time.sleep(8.0)  # the worker starts, and loads its model
 
 
-def memory_of(pid: int) -> float:
-    """Megabytes of a process and its children: their proportional set size."""
-    total = 0
+def with_children(pid: int) -> Iterator[tuple[Path, list[str]]]:
+    """The folders in /proc of a process and its children, and `stat` from the state on."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if pid in (int(folder.name), int(parent)):
-                rollup = (folder / "smaps_rollup").read_text()
-                total += int(rollup.partition("\nPss:")[2].split()[0])
-    return total / 1024
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            if pid in (int(folder.name), int(stat[1])):
+                yield folder, stat
+
+
+def memory_of(pid: int) -> float:
+    """Megabytes of a process and its children: their proportional set size."""
+    rollups = [(folder / "smaps_rollup").read_text() for folder, _stat in with_children(pid)]
+    return sum(int(text.partition("\nPss:")[2].split()[0]) for text in rollups) / 1024
+
+
+def cpu_seconds(web: int) -> dict[str, float]:
+    """Processor time that was spent by the web server, by Redis, and by this process."""
+    from django.conf import settings
+
+    from imgsearch.local.redis_server import connect
+
+    def of(pid: int) -> float:
+        ticks = sum(int(stat[11]) + int(stat[12]) for _folder, stat in with_children(pid))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    server = connect(settings.REDIS_URL).info("server")
+    redis_pid = int(server["process_id"])  # type: ignore[index, unused-ignore]
+    return {"web": of(web), "Redis": of(redis_pid), "load generator": time.process_time()}
 
 
 # --- load -----------------------------------------------------------------------------------------

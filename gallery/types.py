@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,9 +112,11 @@ class Scope:
     dull: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A frame that the index found near a vector; `score` is the cosine, 1.0 for itself."""
+class Neighbour(NamedTuple):
+    """A frame that the index found near a vector; `score` is the cosine, 1.0 for itself.
+
+    A search makes up to thousands of them.
+    """
 
     film: int
     second: int

@@ -15,23 +15,24 @@ CLIP_GRACE = 2.0  # seconds that clips may still take after SIGTERM; gunicorn's 
 
 
 def _warm_up() -> None:
-    """Load what the first search needs, before it comes; a failure is reported by that search."""
+    """Load what the first search would wait for: the model, the library's baseline, Chinese words.
+
+    A failure is reported by the first search instead.
+    """
     from contextlib import suppress
 
-    from django.db import connection
+    from django.db import DatabaseError, connection
 
     from gallery.embedding import encoder
     from gallery.errors import GalleryError
     from gallery.nearest import library, ordinary
     from gallery.speech import words
 
-    try:
-        with suppress(GalleryError):
-            encoder.current()
-            words.parts("电影")
-            ordinary.of_library(library.searchable().count()).words_fit("film")
-    finally:
-        connection.close()
+    with suppress(GalleryError, DatabaseError):
+        encoder.current()
+        words.parts("电影")
+        ordinary.of_library(len(library.catalogue().searchable)).words_fit("a film")
+    connection.close()
 
 
 threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()

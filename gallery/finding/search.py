@@ -376,7 +376,7 @@ def _penalized(some: list[Neighbour], plan: Plan) -> list[Neighbour]:
         return some
     keys, rows = index.current().embeddings([n.key for n in some])
     lost = dict(zip(keys, plan.penalties(rows).tolist(), strict=True))
-    return [replace(n, score=n.score - lost.get(n.key, 0.0)) for n in some]
+    return [n._replace(score=n.score - lost.get(n.key, 0.0)) for n in some]
 
 
 def _without_wrong(shots: Sequence[Neighbour], plan: Plan) -> list[Neighbour]:

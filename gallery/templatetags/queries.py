@@ -50,7 +50,7 @@ def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False
     """
     query: Query = context.get("query") or Query()
     place: Callable[[Query], str] = context.get("place") or address
-    asked = urlencode(parameters(query))
+    asked, can_mark = urlencode(parameters(query)), query.kind is not None
     last_of_film = {hit.film: hit for hit in hits} if are_results else {}
 
     def card(hit: Hit) -> Card:
@@ -74,8 +74,8 @@ def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False
             relevance_width=percent(hit.relevance),
             frame=f"{frame}?{asked}" if asked else frame,
             similar=address(composing.similar_to(query, hit.key)),
-            more=place(composing.more_like(query, hit.key)) if query.kind else "",
-            less=place(composing.less_like(query, hit.key)) if query.kind else "",
+            more=place(composing.more_like(query, hit.key)) if can_mark else "",
+            less=place(composing.less_like(query, hit.key)) if can_mark else "",
             is_more=hit.key in query.more,
             in_film=address(query, films=(hit.film,)) if is_last and hit.more_in_film else "",
         )
