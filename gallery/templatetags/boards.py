@@ -1,7 +1,7 @@
 """Which scenes are collected already: two questions to the database for a whole page."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from django import template
 from django.template.context import RequestContext
@@ -29,9 +29,8 @@ class Kept:
     scenes: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Collecting:
-    """The control of one scene.
+class Collecting(TypedDict):
+    """The control of one scene; a dictionary, because a page of hits looks up hundreds of names.
 
     `name` is its id in the page, `fields` what it sends to the address `action`; `row` is the
     scene's id on `board` when it is there already; `title` says what the button does, `which` to
