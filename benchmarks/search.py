@@ -85,7 +85,7 @@ def free_port() -> int:
 
 def measure(given: argparse.Namespace) -> None:
     """Make the library, start the web server, and measure it."""
-    from imgsearch.local.__main__ import web_command, worker_command
+    from imgsearch.local.__main__ import WEB_ENVIRONMENT, web_command, worker_command
     from imgsearch.local.installation import read_installation
 
     here = read_installation()
@@ -93,9 +93,11 @@ def measure(given: argparse.Namespace) -> None:
     with redis_server():
         prepare(given.frames)
         web = subprocess.Popen(
-            web_command(here), env=here.environment(), stdout=subprocess.DEVNULL,
+            web_command(here),
+            env={**here.environment(), **WEB_ENVIRONMENT},
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         with stopping(web):
             wait_for_web(here.port, next(queries))
             closed_loop(here.port, queries, 3.0)
