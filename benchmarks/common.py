@@ -21,11 +21,15 @@ def random_b16(folder: Path) -> weights.Model:
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
 
     torch.manual_seed(0)
+    tokenizer = CLIPTokenizerFast.from_pretrained(settings.DEMO_MODEL_DIR)
     config = CLIPConfig(projection_dim=512)
     config.vision_config.patch_size = 16
+    # The text tower reads the vector of the last token: it has to know which one that is.
+    config.text_config.bos_token_id = tokenizer.bos_token_id
+    config.text_config.eos_token_id = tokenizer.eos_token_id
     CLIPModel(config).save_pretrained(folder)
     CLIPImageProcessor().save_pretrained(folder)
-    CLIPTokenizerFast.from_pretrained(settings.DEMO_MODEL_DIR).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return weights.describe("random ViT-B/16", folder)
 
 
