@@ -250,6 +250,8 @@ CLIP_BATCH = env.int("CLIP_BATCH", default=0)
 WORKERS = env.int("WORKERS", default=1)
 # Threads for inference in one process; 0: the process's share of the cores, by WORKERS.
 CLIP_THREADS = env.int("CLIP_THREADS", default=0)
+# Seconds without a picture after which the image tower is released, about 300 MB; 0: never.
+CLIP_IDLE_SECONDS = env.float("CLIP_IDLE_SECONDS", default=0.0)
 # Whether frames that are the same picture share a vector.
 SHARE_VECTORS = env.bool("SHARE_VECTORS", default=True)
 

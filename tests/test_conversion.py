@@ -15,11 +15,11 @@ from django.conf import settings as project
 from gallery.embedding import conversion, encoder, runtimes, selfcheck, weights
 from gallery.embedding.encoder import Encoder
 from gallery.embedding.preprocessing import TextTokenizer
-from gallery.embedding.runtimes import Target
+from gallery.embedding.runtimes import OpenVINORuntime, Target
 from gallery.embedding.selfcheck import Report
 from tests.films import noise
 from tests.networks import tiny_chinese_clip, tiny_clip, tiny_siglip
-from tests.processes import python
+from tests.processes import python, wait_for
 
 FP32 = Target("openvino", "cpu", "fp32")
 BF16 = Target("openvino", "cpu", "bf16")
@@ -394,3 +394,19 @@ def test_siglip_2_reads_lower_case_padded_on_the_right(tmp_path: Path) -> None:
     assert tokenizer.convert_ids_to_tokens(long[0].tolist())[-1] == "</s>"
     assert fast.is_truncated("dog " * 40)
     assert not fast.is_truncated("dog")
+
+
+def test_an_idle_image_tower_is_released_and_comes_back(
+    converted: weights.Model, settings: Any
+) -> None:
+    settings.CLIP_IDLE_SECONDS = 0.3
+    loaded = conversion.load(converted, FP32)
+    assert isinstance(loaded.runtime, OpenVINORuntime)
+    expected = loaded.pictures(PICTURES)
+    assert set(loaded.runtime._towers) == {"image.xml", "text.xml"}
+    wait_for(lambda: set(loaded.runtime._towers) == {"text.xml"}, patience=10)
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _n: loaded.pictures(PICTURES), range(40)):
+            assert np.allclose(found, expected, atol=1e-5)
+    settings.CLIP_IDLE_SECONDS = 0.0
+    assert np.allclose(loaded.pictures(PICTURES), expected, atol=1e-5)

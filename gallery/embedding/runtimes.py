@@ -106,16 +106,29 @@ class OpenVINORuntime:
         self._threads = inference_threads()
         self._towers: dict[str, _CompiledTower] = {}
         self._lock = threading.Lock()
+        self._release: threading.Timer | None = None
         self.batch = settings.CLIP_BATCH or CPU_BATCH
         self.streams = min(self._threads, MAX_STREAMS)
 
     def embed_pixels(self, pixels: Pixels) -> Features:
         """Features of square pictures."""
-        return self._tower(IMAGE_TOWER).infer([pixels])
+        features = self._tower(IMAGE_TOWER).infer([pixels])
+        if settings.CLIP_IDLE_SECONDS:
+            self._release_later(settings.CLIP_IDLE_SECONDS)
+        return features
 
     def embed_tokens(self, ids: Tokens, mask: Tokens) -> Features:
         """Features of texts."""
         return self._tower(TEXT_TOWER).infer([ids, mask] if self._uses_mask else [ids])
+
+    def _release_later(self, seconds: float) -> None:
+        """Give the memory of the image tower back when it has not been used for `seconds`."""
+        with self._lock:
+            if self._release is not None:
+                self._release.cancel()
+            self._release = threading.Timer(seconds, self._towers.pop, (IMAGE_TOWER, None))
+            self._release.daemon = True
+            self._release.start()
 
     def _tower(self, name: str) -> "_CompiledTower":
         with self._lock:

@@ -15,8 +15,15 @@ from imgsearch.local.terminal import Refusal, say, step, warn
 
 # The servers never ask the hub for a model: the step before them has fetched it.
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
-# Queries are short: the web server leaves the GPU, and most threads, to the workers.
-WEB_ENVIRONMENT = {**OFFLINE, "CLIP_DEVICE": "cpu", "CLIP_THREADS": "2"}
+# Queries are short, and most are words: the web server leaves the GPU, and most threads, to the
+# workers, and keeps what embeds pictures for a minute only.
+WEB_ENVIRONMENT = {
+    **OFFLINE,
+    "CLIP_DEVICE": "cpu",
+    "CLIP_THREADS": "2",
+    "CLIP_IDLE_SECONDS": "60",
+}
+WEB_PROCESSES = min(2, os.cpu_count() or 1)  # one cannot use a second core; each takes 300 MB
 WEB_PATIENCE = 120.0
 
 
@@ -72,13 +79,13 @@ def missing_for_model() -> list[str]:
 
 
 def web_command(here: Installation) -> list[str]:
-    """One process with threads: pages are cheap, and the query model is loaded once."""
+    """Few processes with threads: Python runs on one core at a time in each."""
     bind = f"[{here.host}]:{here.port}" if ":" in here.host else f"{here.host}:{here.port}"
     options = {
         "bind": bind,
         "worker-class": "gthread",
-        "workers": "1",
-        "threads": "8",
+        "workers": str(WEB_PROCESSES),
+        "threads": str(8 // WEB_PROCESSES),
         "timeout": "120",
         "graceful-timeout": "5",
         "access-logfile": "-",
