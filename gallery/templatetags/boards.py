@@ -33,8 +33,9 @@ class Collecting(TypedDict):
     """The control of one scene; a dictionary, because a page of hits looks up hundreds of names.
 
     `name` is its id in the page, `fields` what it sends to the address `action`; `row` is the
-    scene's id on `board` when it is there already; `title` says what the button does, `which` to
-    which scene; `choose` is the address where another board can be chosen.
+    scene's id on `board` when it is there already; `word` stands on the button, `title` says what
+    it does, `which` to which scene; `choose` is the address where another board can be chosen, and
+    `choose_word` its link.
     """
 
     name: str
@@ -42,9 +43,11 @@ class Collecting(TypedDict):
     fields: dict[str, str]
     board: Board | None
     row: int | None
+    word: str
     title: str
     which: str
     choose: str
+    choose_word: str
 
 
 def span_name(film: int, start: float, end: float) -> str:
@@ -87,9 +90,11 @@ def collecting(
     name = span_name(film, start, end)
     scene = Scene(film, float(start), float(end), second)
     row = kept.scenes.get(name)
-    action, title = page_address("collect"), _("Collect this scene on a board")
+    action, word = page_address("collect"), _("Collect")
+    title = _("Collect this scene on a board")
     if row is not None and kept.board is not None:
         action = reverse("remove_scene", args=[kept.board.token, row])
+        word = _("Collected ✓")
         title = _("Collected in %(name)s. Press to take it off again") % {"name": kept.board.name}
     return Collecting(
         name=f"collect-{name}",
@@ -97,9 +102,11 @@ def collecting(
         fields=fields_of(scene),
         board=kept.board,
         row=row,
+        word=word,
         title=title,
         which=_("the scene at %(time)s") % {"time": clock(start)},
         choose=choose_address(scene),
+        choose_word=_("Other board") if kept.board else _("Choose a board"),
     )
 
 
