@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.common import own_environment, random_b16
 from benchmarks.film import FILM
 from benchmarks.lengthen import lengthen
+from imgsearch.local.__main__ import WEB_ENVIRONMENT
 from imgsearch.local.children import descendants
 from imgsearch.local.port import ask
 
@@ -26,7 +27,7 @@ POLL = 0.05  # seconds
 FILM_SECONDS = 5.0
 # The kinds of processes, each with a word of its command line.
 PROCESSES = {
-    "web (master, server)": b"gunicorn",
+    "web (master, servers)": b"gunicorn",
     "worker (main, pool, beat)": b"celery",
     "Redis": b"redis-server",
     "launcher": b"imgsearch.local",
@@ -67,6 +68,9 @@ def measure(environment: dict[str, str], film: Path) -> None:
         report("search for a picture", begun)
         command = [sys.executable, "manage.py", "import_film", str(film), "--wait"]
         subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+        print_memory()
+        time.sleep(float(WEB_ENVIRONMENT["CLIP_IDLE_SECONDS"]) + 5)
+        print("  and when nobody has searched with a picture for a minute:")
         print_memory()
 
 
