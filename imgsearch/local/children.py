@@ -197,7 +197,7 @@ class Children:
             self.check()
             if ready():
                 return True
-            time.sleep(0.3)
+            time.sleep(0.1)
         return False
 
     def watch(self) -> None:
