@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from gallery import access
-from gallery.embedding import weights
+from gallery.embedding import conversion, weights
 from gallery.embedding.runtimes import DEVICES, PRECISIONS
 from gallery.errors import ModelError
 from gallery.media import ffmpeg
@@ -68,6 +68,20 @@ def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
         if getattr(settings, name) < 1
     )
     return found
+
+
+@register()
+def int8_is_installed(**_kwargs: Any) -> list[CheckMessage]:
+    """CLIP_PRECISION=int8 needs NNCF."""
+    if settings.CLIP_PRECISION != "int8" or conversion.has_quantizer():
+        return []
+    return [
+        Warning(
+            "CLIP_PRECISION is int8, but NNCF is not installed; the next best precision is used.",
+            hint="make int8",
+            id="gallery.W002",
+        )
+    ]
 
 
 @register()

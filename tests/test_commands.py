@@ -175,6 +175,14 @@ def test_settings_that_make_no_sense_are_told_at_the_start() -> None:
     assert "SEGMENT_SECONDS must be at least 1" in done.stderr
 
 
+def test_int8_without_its_package_is_told(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.CLIP_PRECISION = "int8"
+    monkeypatch.setattr("gallery.embedding.conversion.has_quantizer", lambda: False)
+    assert [message.id for message in checks.int8_is_installed()] == ["gallery.W002"]
+    monkeypatch.undo()
+    assert checks.int8_is_installed() == []
+
+
 def test_a_model_that_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
     done = manage("check", CLIP_MODEL=str(tmp_path))
     assert "gallery.W001" in done.stderr

@@ -14,6 +14,7 @@ import importlib.util
 import logging
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -41,7 +42,7 @@ from gallery.embedding.runtimes import (
     Target,
     TorchRuntime,
 )
-from gallery.embedding.selfcheck import Report
+from gallery.embedding.selfcheck import REPORT_FILE, Report
 from gallery.errors import ModelError
 from gallery.types import Picture, Vectors
 
@@ -49,7 +50,8 @@ log = logging.getLogger(__name__)
 
 LAYOUT = 1  # raised when what is kept changes
 LIBRARIES = ("openvino", "torch", "transformers", "tokenizers")
-CALIBRATION_PICTURES = 64  # for int8
+RETRY_SECONDS = 86_400.0  # after which a conversion that ended in an error is tried again
+DRAFT = ".draft-"
 TEXTS_AT_ONCE = 20  # in the check
 
 Say = Callable[[str], None]
@@ -58,7 +60,8 @@ Say = Callable[[str], None]
 def folder_of(model: weights.Model, target: Target) -> Path:
     """Where a target of a model is kept."""
     parts = [model.fingerprint, runtimes.cpu_features(), str(LAYOUT)]
-    parts += [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+    quantizer = ("nncf",) if target.precision == "int8" else ()
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in (*LIBRARIES, *quantizer)]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return settings.MODEL_CACHE_DIR / key / str(target)
 
@@ -72,7 +75,7 @@ def load_report(model: weights.Model, target: Target) -> Report | None:
     """What the check of a target found; None when it was not made, or its files are damaged."""
     folder = folder_of(model, target)
     report = Report.load(folder)
-    if report is None:
+    if report is None or (report.error and not _is_recent(folder / REPORT_FILE)):
         return None
     for name, size in (report.sizes or {}).items():
         path = folder / name
@@ -82,15 +85,30 @@ def load_report(model: weights.Model, target: Target) -> Report | None:
     return report
 
 
-def find(model: weights.Model, targets: Sequence[Target]) -> Target | None:
-    """The first target that is here and passed its check."""
-    reports = ((target, load_report(model, target)) for target in targets)
-    return next((target for target, report in reports if report and report.is_passed), None)
+def _is_recent(path: Path) -> bool:
+    """Whether a file was written within RETRY_SECONDS. Errors may pass, as lack of memory does."""
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime < RETRY_SECONDS
+    return False
 
 
-def is_tried(model: weights.Model, targets: Sequence[Target]) -> bool:
-    """Whether all targets were converted and checked, with whatever outcome."""
-    return all(load_report(model, target) is not None for target in targets)
+class DamagedModel(Exception):  # noqa: N818 - an event: the model is converted again
+    """The files of a converted model cannot be loaded."""
+
+
+def passed(model: weights.Model, targets: Sequence[Target]) -> list[Target]:
+    """Those of the targets that are here and passed their check."""
+    reports = [(target, load_report(model, target)) for target in targets]
+    return [target for target, report in reports if report is not None and report.is_passed]
+
+
+def is_prepared(model: weights.Model, targets: Sequence[Target]) -> bool:
+    """Whether one target passed its check, and all that are faster were tried."""
+    for target in targets:
+        report = load_report(model, target)
+        if report is None or report.is_passed:
+            return report is not None
+    return True
 
 
 def remove(model: weights.Model, target: Target) -> None:
@@ -99,32 +117,36 @@ def remove(model: weights.Model, target: Target) -> None:
 
 
 def load(model: weights.Model, target: Target) -> Encoder:
-    """A target that passed its check, ready to embed. Raises OSError, ValueError, RuntimeError
-    when its files are damaged, and ModelError."""
+    """A target that passed its check, ready to embed.
+
+    Raises DamagedModel when its files cannot be used, ModelError when those of `model` cannot, and
+    RuntimeError when a GPU has no room for it.
+    """
     folder = folder_of(model, target)
     if target.runtime == "torch":
         return _with_torch(model, target)
-    spec = ModelSpec.load(folder)
-    runtime = OpenVINORuntime(folder, target.precision, spec.uses_mask)
-    encoder = Encoder(model, target, runtime, spec, TextTokenizer.load(folder))
-    encoder.texts(["a film"])  # damaged files are noticed here, and the first query finds it warm
+    try:
+        spec = ModelSpec.load(folder)
+        runtime = OpenVINORuntime(folder, target.precision, spec.uses_mask)
+        encoder = Encoder(model, target, runtime, spec, TextTokenizer.load(folder))
+        encoder.texts(["a film"])  # damage is noticed here, and the first query finds it warm
+    except Exception as error:  # parsers raise whatever the files lead them to
+        raise DamagedModel(f"{type(error).__name__}: {error}") from error
     return encoder
 
 
-def _with_torch(model: weights.Model, target: Target) -> Encoder:
+def _with_torch(model: weights.Model, target: Target, edges: str | None = None) -> Encoder:
     from gallery.embedding.network import Network
 
     network = Network(model)
     runtime = TorchRuntime(network, target.device, target.precision)
-    return Encoder(model, target, runtime, network.spec, TextTokenizer(network.tokenizer))
+    tokenizer = TextTokenizer(network.tokenizer)
+    return Encoder(model, target, runtime, network.spec, tokenizer, edges=edges)
 
 
 def load_with_torch(model: weights.Model, edges: str | None = None) -> Encoder:
     """The reference: plain torch in float32 on the CPU. Raises ModelError."""
-    encoder = _with_torch(model, Target("torch", "cpu", "fp32"))
-    return Encoder(
-        model, encoder.target, encoder.runtime, encoder.spec, encoder.tokenizer, edges=edges
-    )
+    return _with_torch(model, Target("torch", "cpu", "fp32"), edges)
 
 
 # --- making ---------------------------------------------------------------------------------------
@@ -166,7 +188,7 @@ class Converter:
 
         self._model = model
         self._say = say
-        say(f"Loading {model.name} with torch")
+        say(f"Converting {model.name} for this machine, once; it is loaded with PyTorch first")
         self._network = Network(model)
         self._tokenizer = TextTokenizer(self._network.tokenizer)
         self._reference: tuple[Vectors, Vectors] | None = None
@@ -175,7 +197,10 @@ class Converter:
         """Convert and check a target, and keep it if it passed. A failure is kept in the report."""
         folder = folder_of(self._model, target)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".draft-"))
+        for left in folder.parent.glob(f"{DRAFT}*"):
+            shutil.rmtree(left, ignore_errors=True)  # of a conversion that was killed
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=DRAFT))
+        draft.chmod(0o755)  # other users of the cache may read it
         try:
             try:
                 report = self._make(target, draft)
@@ -252,7 +277,7 @@ class Converter:
         runtimes.import_openvino()
         import nncf
 
-        pixels = to_pixels(self._check_squares[:CALIBRATION_PICTURES])
+        pixels = to_pixels(self._squares_of(selfcheck.pictures(other=True)))
         self._say(f"Quantizing with NNCF on {len(pixels)} pictures; this takes minutes")
         return nncf.quantize(
             image,
@@ -265,18 +290,22 @@ class Converter:
 
     @cached_property
     def _check_squares(self) -> list[Picture]:
+        return self._squares_of(selfcheck.pictures())
+
+    def _squares_of(self, pictures: Sequence[Picture]) -> list[Picture]:
         spec = self._network.spec
         return [
             square
-            for picture in selfcheck.pictures()
+            for picture in pictures
             for square in squares(picture, "squash", spec.side, spec.resample)
         ]
 
     def _reference_vectors(self, device: str = "cpu") -> tuple[Vectors, Vectors]:
+        """Those of the first call, on whatever device: float32 is float32."""
         if self._reference is None:
-            self._say("Computing the reference in float32 (torch)")
+            self._say("Computing the reference in fp32 (PyTorch)")
             self._reference = self._embed(TorchRuntime(self._network, device))
-            self._network.image.cpu()
+            self._network.image.cpu()  # and with it the text tower: they share one network
         return self._reference
 
     def _embed(self, runtime: Runtime) -> tuple[Vectors, Vectors]:

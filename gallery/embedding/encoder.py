@@ -148,7 +148,7 @@ def targets() -> list[Target]:
         if best is not None:
             found += [Target("torch", "cuda", best)] if asked != "fp32" else []
             found.append(Target("torch", "cuda", "fp32"))
-    if asked == "int8" or (asked == "auto" and conversion.has_quantizer()):
+    if asked in ("auto", "int8") and conversion.has_quantizer():
         found.append(Target("openvino", "cpu", "int8"))
     if asked != "fp32" and runtimes.computes_bf16():
         found.append(Target("openvino", "cpu", "bf16"))
@@ -161,18 +161,20 @@ def _load_best(model: weights.Model) -> Encoder:
 
     wanted = targets()
     for _attempt in range(2):
-        target = conversion.find(model, wanted)
-        if target is None and not conversion.is_tried(model, wanted):
+        if not conversion.is_prepared(model, wanted):
             _prepare(model)
-            target = conversion.find(model, wanted)
-        if target is None:
+        for target in conversion.passed(model, wanted):
+            try:
+                return conversion.load(model, target)
+            except conversion.DamagedModel as error:
+                log.warning("%s is damaged, and is converted again: %s", target, error)
+                conversion.remove(model, target)
+                break
+            except RuntimeError as error:
+                log.warning("%s cannot be used now: %s", target, error)
+        else:
             break
-        try:
-            return conversion.load(model, target)
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
-            log.warning("%s is damaged, and is converted again: %s", target, error)
-            conversion.remove(model, target)
-    log.warning("%s: no converted model passed its check; it runs with torch", model.name)
+    log.warning("%s: no converted model can be used; it runs with torch", model.name)
     return conversion.load_with_torch(model)
 
 
@@ -193,7 +195,8 @@ def _prepare(model: weights.Model) -> None:
         log.warning("%s could not be converted: %s", model.name, error)
         return
     if done.returncode:
-        log.warning("%s could not be converted: %s", model.name, done.stderr.strip())
+        said = done.stderr.strip() or f"exit code {done.returncode}"
+        log.warning("%s could not be converted: %s", model.name, said)
 
 
 _lock = threading.Lock()

@@ -46,7 +46,7 @@ class EmbedsPictures(Protocol):
 
 
 @dataclass(slots=True)
-class _Embedded:
+class _PendingFrame:
     """A frame on its way: `owner` is the number of the earlier frame whose vector it shares."""
 
     frame: Frame
@@ -76,15 +76,16 @@ class SpanEmbedder:
         self._save_thumbnail = save_thumbnail
         self._known = known or {}
         self._shared = SharedPictures() if shares else None
-        self._done: list[_Embedded] = []
+        self._done: list[_PendingFrame] = []
 
     def embed(self, frames: Iterable[Frame], progress: Callable[[int], None]) -> SegmentData:
         """Embed frames and keep their thumbnails; `progress` gets the number of frames done.
 
         The cuts of the result are empty: only the decoder knows them, once all frames are read.
         """
+        self._done = []
         pool = ThreadPoolExecutor(self._encoder.streams, thread_name_prefix="embedding")
-        pending: deque[Future[list[_Embedded]]] = deque()
+        pending: deque[Future[list[_PendingFrame]]] = deque()
         try:
             for some in batched(self._prepared(frames), self._encoder.batch):
                 pending.append(pool.submit(self._embed_batch, some))
@@ -97,17 +98,17 @@ class SpanEmbedder:
             pool.shutdown(cancel_futures=True)
         return self._result()
 
-    def _prepared(self, frames: Iterable[Frame]) -> Iterator[_Embedded]:
+    def _prepared(self, frames: Iterable[Frame]) -> Iterator[_PendingFrame]:
         """Frames with what the model sees of them, those to be shared marked."""
         for number, frame in enumerate(frames):
             squares = self._encoder.squares(frame.picture)
-            one = _Embedded(frame, squares, digest(squares))
+            one = _PendingFrame(frame, squares, digest(squares))
             one.vector = self._known.get(one.digest)
             if self._shared is not None and one.vector is None:
                 one.owner = self._shared.find(number, squares)
             yield one
 
-    def _embed_batch(self, some: list[_Embedded]) -> list[_Embedded]:
+    def _embed_batch(self, some: list[_PendingFrame]) -> list[_PendingFrame]:
         alone = [one for one in some if one.owner is None and one.vector is None]
         rows = self._encoder.prepared([one.squares for one in alone]).astype(np.float16)
         for one, row in zip(alone, rows, strict=True):
@@ -117,7 +118,7 @@ class SpanEmbedder:
             one.look = look_of(one.frame.picture)
         return some
 
-    def _collect(self, batch: Future[list[_Embedded]], progress: Callable[[int], None]) -> None:
+    def _collect(self, batch: Future[list[_PendingFrame]], progress: Callable[[int], None]) -> None:
         for one in batch.result():
             one.squares = []
             # Only what is needed of it is kept: a span of frames is large.
@@ -130,6 +131,7 @@ class SpanEmbedder:
     def _result(self) -> SegmentData:
         done = self._done
         vectors = [one.vector for one in done if one.vector is not None]
+        assert len(vectors) == len(done)
         return SegmentData(
             np.array([one.frame.second for one in done], np.int32),
             np.array([one.frame.time for one in done], np.float64),

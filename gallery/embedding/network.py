@@ -1,4 +1,4 @@
-"""The model as transformers loads it. The only module that knows torch and transformers.
+"""The model as transformers loads it. The only module that imports transformers.
 
 Any model of the CLIP family works that transformers loads with `get_image_features` and
 `get_text_features`. Paper: Radford et al., 2021, "Learning Transferable Visual Models From Natural

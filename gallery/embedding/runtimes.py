@@ -105,7 +105,8 @@ class OpenVINORuntime:
         self._uses_mask = uses_mask
         self._threads = inference_threads()
         self._towers: dict[str, _CompiledTower] = {}
-        self._lock = threading.Lock()
+        self._locks = {IMAGE_TOWER: threading.Lock(), TEXT_TOWER: threading.Lock()}
+        self._release_lock = threading.Lock()
         self._release: threading.Timer | None = None
         self.batch = settings.CLIP_BATCH or CPU_BATCH
         self.streams = min(self._threads, MAX_STREAMS)
@@ -123,7 +124,7 @@ class OpenVINORuntime:
 
     def _release_later(self, seconds: float) -> None:
         """Give the memory of the image tower back when it has not been used for `seconds`."""
-        with self._lock:
+        with self._release_lock:
             if self._release is not None:
                 self._release.cancel()
             self._release = threading.Timer(seconds, self._towers.pop, (IMAGE_TOWER, None))
@@ -131,15 +132,16 @@ class OpenVINORuntime:
             self._release.start()
 
     def _tower(self, name: str) -> "_CompiledTower":
-        with self._lock:
-            if name not in self._towers:
+        with self._locks[name]:
+            tower = self._towers.get(name)
+            if tower is None:
                 properties = {
                     "INFERENCE_PRECISION_HINT": openvino_precision(self._precision),
                     "INFERENCE_NUM_THREADS": self._threads,
                     "NUM_STREAMS": self.streams,
                 }
-                self._towers[name] = _CompiledTower(self._folder / name, properties)
-            return self._towers[name]
+                tower = self._towers[name] = _CompiledTower(self._folder / name, properties)
+            return tower
 
 
 class _CompiledTower:

@@ -1,4 +1,4 @@
-"""The only room that starts a child process: FFmpeg, hardened against files made to harm.
+"""FFmpeg as a child process, hardened against files made to harm.
 
 Written for FFmpeg 5.1 to 9.0. What is asked of it stands in other rooms: `probing`, `decoding`,
 `cutting`.
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,flv,asf,ogg,mxf"
 # Methods of hardware decoding, the fastest first, and the device that each needs.
 HARDWARE_DEVICES = {"cuda": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128"}
+DEVICE_LIMIT = 20.0  # seconds for opening a graphics card
 MICRO = 1_000_000  # films are timed in whole microseconds
 
 Process = subprocess.Popen[bytes]
@@ -84,7 +85,12 @@ def acceleration() -> list[str]:
 
 def _opens_device(method: str) -> bool:
     command = ["-v", "error", "-nostdin", "-init_hw_device", method]
-    tried = run([*command, "-f", "lavfi", "-i", "nullsrc", "-frames:v", "1", "-f", "null", "-"], 20)
+    source = ("-f", "lavfi", "-i", "nullsrc", "-frames:v", "1", "-f", "null", "-")
+    try:
+        tried = run([*command, *source], DEVICE_LIMIT)
+    except FilmError:
+        log.warning("films are not decoded with %s: the driver does not answer", method)
+        return False
     if tried.status != 0:
         log.warning("films are not decoded with %s: %s", method, tried.said.strip()[-300:])
     return tried.status == 0

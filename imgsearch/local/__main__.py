@@ -43,7 +43,9 @@ def start_redis(here: Installation, children: Children) -> None:
 
 
 def prepare(here: Installation, children: Children) -> None:
-    """Database, translations, static files, and the model's weights."""
+    """Database, translations, static files, and the model."""
+    from gallery.embedding.runtimes import has_gpu
+
     with step("Database") as current:
         prepare_database(current)
     with step("Translations") as current:
@@ -59,6 +61,9 @@ def prepare(here: Installation, children: Children) -> None:
         for name in commands:
             if children.run("model", [sys.executable, "manage.py", name]):
                 raise Refusal("The model could not be made ready; the lines above say why.")
+        if has_gpu():
+            # The workers use the GPU, the web server does not: it needs a model of its own.
+            children.run("model", [sys.executable, "manage.py", "prepare_model"], WEB_ENVIRONMENT)
 
 
 def missing_for_model() -> list[str]:
@@ -74,8 +79,7 @@ def missing_for_model() -> list[str]:
         model, targets = weights.current(), encoder.targets()
     except (ModelError, OSError, ValueError):
         return ["fetch_model", "prepare_model"]  # they say what is wrong
-    is_ready = conversion.find(model, targets) or conversion.is_tried(model, targets)
-    return [] if is_ready else ["prepare_model"]
+    return [] if conversion.is_prepared(model, targets) else ["prepare_model"]
 
 
 def web_command(here: Installation) -> list[str]:

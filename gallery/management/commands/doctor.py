@@ -52,6 +52,11 @@ class Command(BaseCommand):
 
 def _ffmpeg() -> str:
     decodes = ffmpeg.acceleration()
+    if not decodes and settings.FFMPEG_HWACCEL not in ("auto", "none"):
+        raise GalleryError(
+            f"films are not decoded with FFMPEG_HWACCEL={settings.FFMPEG_HWACCEL}: its device "
+            "cannot be opened"
+        )
     return (
         f"{ffmpeg.version()} ({ffmpeg.binary()}), "
         f"decodes {f'with {decodes[1]}' if decodes else 'in software'}"
@@ -124,16 +129,17 @@ def _model() -> str:
 def _precision() -> str:
     """How the model is computed, and what the self-check found of each way that was tried."""
     loaded = encoder.current()
-    found = [
-        f"{target.precision}: {report}"
-        for target in encoder.targets()
-        if (report := conversion.load_report(loaded.model, target)) is not None
-    ]
-    used = loaded.target
+    used, names = loaded.target, {"openvino": "OpenVINO", "torch": "PyTorch"}
+    found = [f"{used.precision} ({names[used.runtime]}, {used.device.upper()})"]
     if used.runtime == "torch" and used.device == "cpu":
-        found.insert(0, "no converted model can be used; torch is several times slower")
-    where = f"{used.precision} by {used.runtime} on {used.device}, {loaded.streams} streams"
-    return "; ".join([where, *found])
+        found.append("several times slower than a converted model, and none can be used")
+    for target in encoder.targets():
+        report = conversion.load_report(loaded.model, target)
+        if report is not None:
+            found.append(f"{target.precision}: {report}")
+    if not conversion.has_quantizer():
+        found.append("int8: not installed (make int8)")
+    return "; ".join(found)
 
 
 def _workers() -> str:
