@@ -22,5 +22,5 @@ ENV VAR_DIR=/data \
     PYTHONDONTWRITEBYTECODE=1
 EXPOSE 8000
 CMD ["gunicorn", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--workers=2", "--threads=4", \
-     "--timeout=120", "--graceful-timeout=5", "--access-logfile=-", "--no-control-socket", \
+     "--timeout=120", "--graceful-timeout=5", "--limit-request-line=8190", "--access-logfile=-", "--no-control-socket", \
      "imgsearch.wsgi"]

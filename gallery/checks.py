@@ -60,6 +60,11 @@ def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
             given = getattr(settings, name)
             found.append(Error(f"{name} is {given!r}.", hint=", ".join(known), id="gallery.E003"))
     found.extend(
+        Error(f"{name} must not be negative.", id="gallery.E004")
+        for name in ("CLIP_THREADS", "CLIP_BATCH", "CLIP_IDLE_SECONDS")
+        if getattr(settings, name) < 0
+    )
+    found.extend(
         Error(f"{name} must be at least 1.", id="gallery.E004")
         for name in (
             *("SEGMENT_SECONDS", "LEASE_SECONDS", "WORKERS", "INDEX_FLAT_MAX"),

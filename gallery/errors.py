@@ -79,6 +79,15 @@ class ModelError(GalleryError):
     """The model cannot be loaded or used."""
 
 
+class DamagedModel(ModelError):  # noqa: N818 - the name says what is the matter
+    """The files of a converted model are damaged or gone; it is converted again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The converted model is damaged and is made again. Please try again in a minute.")
+        )
+
+
 class DiskFull(GalleryError):  # noqa: N818
     """No space is left where the films are kept."""
 

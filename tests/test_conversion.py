@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from gallery.embedding.encoder import Encoder
 from gallery.embedding.preprocessing import TextTokenizer
 from gallery.embedding.runtimes import OpenVINORuntime, Target
 from gallery.embedding.selfcheck import Report
+from gallery.errors import DamagedModel
 from tests.films import noise
 from tests.networks import tiny_chinese_clip, tiny_clip, tiny_siglip
-from tests.processes import python, wait_for
+from tests.processes import manage, python, wait_for
 
 FP32 = Target("openvino", "cpu", "fp32")
 BF16 = Target("openvino", "cpu", "bf16")
@@ -265,6 +267,51 @@ def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model) -> None:
     loaded = encoder._load_best(converted)
     assert loaded.target == FP32
     assert np.allclose(loaded.pictures(PICTURES), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["other bytes", "zeros", "gone"])
+def test_damage_that_shows_late_is_repaired(
+    how: str, converted: weights.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same size, in what embeds pictures, which is compiled when a picture comes."""
+    monkeypatch.setattr(weights, "current", lambda: converted)
+    # A cache of its own: the other tests keep the encoder that they share.
+    monkeypatch.setattr(encoder, "_load", cache(lambda _key: encoder._load_best(converted)))
+    loaded = encoder.current()
+    expected = conversion.load(converted, FP32).pictures(PICTURES)
+    path = conversion.folder_of(converted, FP32) / "image.bin"
+    if how == "gone":
+        shutil.rmtree(path.parent)
+    else:
+        data = bytearray(path.read_bytes())
+        half = len(data) // 4
+        data[half:-half] = (
+            b"\x00" * (len(data) - 2 * half) if how == "zeros" else os.urandom(len(data) - 2 * half)
+        )
+        path.unlink()  # the running process has the old file mapped
+        path.write_bytes(bytes(data))
+    with pytest.raises(DamagedModel, match="made again"):
+        loaded.pictures(PICTURES)
+    assert np.allclose(encoder.current().pictures(PICTURES), expected, atol=1e-5)
+
+
+def test_odd_settings_harm_no_cache(converted: weights.Model, settings: Any) -> None:
+    settings.CLIP_THREADS, settings.CLIP_BATCH = -5, -1
+    loaded = encoder._load_best(converted)
+    assert loaded.target == FP32
+    assert loaded.batch == runtimes.CPU_BATCH
+    assert conversion.passed(converted, [FP32]) == [FP32]
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = manage("prepare_model", MODEL_CACHE_DIR=str(tmp_path / "file"))
+    assert done.returncode == 0, done.stderr
+    assert "cannot be kept" in done.stdout
+    assert "Traceback" not in done.stderr
+    done = manage("prepare_model", CLIP_PRECISION="FP32")
+    assert done.returncode == 1
+    assert "CLIP_PRECISION is 'FP32'" in done.stderr
 
 
 def test_the_cache_is_keyed_by_weights_libraries_and_cpu(

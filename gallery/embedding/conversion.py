@@ -43,14 +43,14 @@ from gallery.embedding.runtimes import (
     TorchRuntime,
 )
 from gallery.embedding.selfcheck import REPORT_FILE, Report
-from gallery.errors import ModelError
+from gallery.errors import DamagedModel, ModelError
 from gallery.types import Picture, Vectors
 
 log = logging.getLogger(__name__)
 
 LAYOUT = 1  # raised when what is kept changes
 LIBRARIES = ("openvino", "torch", "transformers", "tokenizers")
-RETRY_SECONDS = 86_400.0  # after which a conversion that ended in an error is tried again
+RETRY_SECONDS = 3600.0  # after which a conversion that ended in an error is tried again
 DRAFT = ".draft-"
 TEXTS_AT_ONCE = 20  # in the check
 
@@ -92,10 +92,6 @@ def _is_recent(path: Path) -> bool:
     return False
 
 
-class DamagedModel(Exception):  # noqa: N818 - an event: the model is converted again
-    """The files of a converted model cannot be loaded."""
-
-
 def passed(model: weights.Model, targets: Sequence[Target]) -> list[Target]:
     """Those of the targets that are here and passed their check."""
     reports = [(target, load_report(model, target)) for target in targets]
@@ -131,7 +127,7 @@ def load(model: weights.Model, target: Target) -> Encoder:
         encoder = Encoder(model, target, runtime, spec, TextTokenizer.load(folder))
         encoder.texts(["a film"])  # damage is noticed here, and the first query finds it warm
     except Exception as error:  # parsers raise whatever the files lead them to
-        raise DamagedModel(f"{type(error).__name__}: {error}") from error
+        raise DamagedModel from error
     return encoder
 
 
@@ -165,13 +161,17 @@ def lock() -> Iterator[None]:
 def prepare(model: weights.Model, targets: Sequence[Target], say: Say) -> Target | None:
     """Make the first target that passes its check, unless it is there; None when none does.
 
-    Raises ModelError when the model cannot be loaded.
+    What ended in an error is tried again. Raises ModelError when the model cannot be loaded, and
+    OSError when the cache cannot be written.
     """
+    found = passed(model, targets)
+    if found[:1] == list(targets[:1]):
+        return found[0]
     with lock():
         converter: Converter | None = None
         for target in targets:
             report = load_report(model, target)
-            if report is None:
+            if report is None or report.error:
                 converter = converter or Converter(model, say)
                 report = converter.make(target)
             if report.is_passed:
@@ -237,6 +237,10 @@ class Converter:
         self._say(f"Checking {target.precision}")
         runtime = OpenVINORuntime(draft, target.precision, spec.uses_mask)
         report = selfcheck.compare(target.precision, reference, self._embed(runtime))
+        ids, mask = self._tokenizer.encode(["a film"])
+        tokens = [ids, mask] if spec.uses_mask else [ids]
+        pixels = to_pixels(self._check_squares[-1:])
+        runtime.save_samples({IMAGE_TOWER: [pixels], TEXT_TOWER: tokens})
         sizes = {path.name: path.stat().st_size for path in draft.iterdir()}
         return replace(report, sizes=sizes)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from typing import TypeVar
@@ -21,7 +22,7 @@ from django.utils.translation import gettext as _
 from gallery.embedding import runtimes, weights
 from gallery.embedding.preprocessing import EDGES, ModelSpec, TextTokenizer, squares, to_pixels
 from gallery.embedding.runtimes import Features, Runtime, Target
-from gallery.errors import ModelError, QueryError
+from gallery.errors import DamagedModel, ModelError, QueryError
 from gallery.types import Picture, Vector, Vectors
 
 log = logging.getLogger(__name__)
@@ -98,11 +99,11 @@ class Encoder:
         if not parts:
             return np.zeros((0, self.model.width), np.float32)
         flat = [square for part in parts for square in part]
-        rows = _unit(
-            np.concatenate(
-                [self.runtime.embed_pixels(to_pixels(batch)) for batch in batched(flat, self.batch)]
-            )
-        )
+        with self._converted_again():
+            features = [
+                self.runtime.embed_pixels(to_pixels(batch)) for batch in batched(flat, self.batch)
+            ]
+        rows = _unit(np.concatenate(features))
         if len(flat) == len(parts):
             return rows
         starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
@@ -112,7 +113,22 @@ class Encoder:
         """Embed texts: shape (n, width), float32, unit length. What is too long is cut."""
         if not texts:
             return np.zeros((0, self.model.width), np.float32)
-        return _unit(self.runtime.embed_tokens(*self.tokenizer.encode(texts)))
+        with self._converted_again():
+            features = self.runtime.embed_tokens(*self.tokenizer.encode(texts))
+        return _unit(features)
+
+    @contextmanager
+    def _converted_again(self) -> Iterator[None]:
+        """Where the files turn out to be damaged: the next call of `current` converts the model."""
+        from gallery.embedding import conversion
+
+        try:
+            yield
+        except DamagedModel:
+            log.exception("%s of %s is damaged", self.target, self.model.name)
+            conversion.remove(self.model, self.target)
+            _load.cache_clear()
+            raise
 
     def text(self, text: str) -> Vector:
         """Embed one text: shape (width,). Raises QueryError for an empty one."""
@@ -166,8 +182,8 @@ def _load_best(model: weights.Model) -> Encoder:
         for target in conversion.passed(model, wanted):
             try:
                 return conversion.load(model, target)
-            except conversion.DamagedModel as error:
-                log.warning("%s is damaged, and is converted again: %s", target, error)
+            except DamagedModel as error:
+                log.warning("%s is damaged, and is converted again: %s", target, error.__cause__)
                 conversion.remove(model, target)
                 break
             except RuntimeError as error:

@@ -9,7 +9,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from gallery.embedding.preprocessing import Pixels, Tokens
+from gallery.errors import DamagedModel
 
 if TYPE_CHECKING:
     from gallery.embedding.network import Network
@@ -29,6 +30,8 @@ DEVICES = ("auto", "cpu", "cuda")
 CPU_BATCH, GPU_BATCH = 8, 64  # pictures in one forward pass; more is no faster on a CPU
 MAX_STREAMS = 4  # forward passes at the same time: each keeps activations of its own
 IMAGE_TOWER, TEXT_TOWER = "image.xml", "text.xml"
+SAMPLES = {IMAGE_TOWER: "image-sample.npz", TEXT_TOWER: "text-sample.npz"}
+MIN_SAMPLE_COSINE = 0.99  # of a tower with itself: far less when its file was damaged
 
 Features = NDArray[np.float32]
 """What a tower gives: shape (n, width), float32, of any length."""
@@ -74,7 +77,13 @@ def available_cores() -> int:
 
 def inference_threads() -> int:
     """How many threads inference uses in this process: CLIP_THREADS, or its share of the cores."""
-    return int(settings.CLIP_THREADS) or max(1, available_cores() // max(1, settings.WORKERS))
+    shared = max(1, available_cores() // max(1, settings.WORKERS))
+    return int(settings.CLIP_THREADS) if settings.CLIP_THREADS > 0 else shared
+
+
+def batch_size(default: int) -> int:
+    """Pictures in one forward pass: CLIP_BATCH, or what suits the device."""
+    return int(settings.CLIP_BATCH) if settings.CLIP_BATCH > 0 else default
 
 
 def has_gpu() -> bool:
@@ -108,7 +117,7 @@ class OpenVINORuntime:
         self._locks = {IMAGE_TOWER: threading.Lock(), TEXT_TOWER: threading.Lock()}
         self._release_lock = threading.Lock()
         self._release: threading.Timer | None = None
-        self.batch = settings.CLIP_BATCH or CPU_BATCH
+        self.batch = batch_size(CPU_BATCH)
         self.streams = min(self._threads, MAX_STREAMS)
 
     def embed_pixels(self, pixels: Pixels) -> Features:
@@ -140,8 +149,36 @@ class OpenVINORuntime:
                     "INFERENCE_NUM_THREADS": self._threads,
                     "NUM_STREAMS": self.streams,
                 }
-                tower = self._towers[name] = _CompiledTower(self._folder / name, properties)
+                tower = self._towers[name] = self._compiled(name, properties)
             return tower
+
+    def _compiled(self, name: str, properties: dict[str, Any]) -> "_CompiledTower":
+        """Compile a tower and try it. Raises DamagedModel when it is not the one that was kept."""
+        try:
+            tower = _CompiledTower(self._folder / name, properties)
+            sample = self._folder / SAMPLES[name]
+            if sample.is_file():  # it is written last, from the tower itself
+                _compare_with_sample(tower, sample)
+        except Exception as error:  # OpenVINO raises RuntimeError for whatever is wrong
+            raise DamagedModel from error
+        return tower
+
+    def save_samples(self, inputs: Mapping[str, Sequence[NDArray[Any]]]) -> None:
+        """Keep what each tower makes of `inputs`, to recognize damaged files."""
+        for name, given in inputs.items():
+            features = self._tower(name).infer(given)
+            np.savez(self._folder / SAMPLES[name], features, *given)
+
+
+def _compare_with_sample(tower: "_CompiledTower", sample: Path) -> None:
+    with np.load(sample) as kept:
+        expected, *given = (kept[name] for name in kept.files)
+    found = tower.infer(given)
+    cosine = float(
+        (found * expected).sum() / (np.linalg.norm(found) * np.linalg.norm(expected) + 1e-12)
+    )
+    if not cosine > MIN_SAMPLE_COSINE:
+        raise ValueError(f"cosine {cosine:.3f} with what it gave when it was converted")
 
 
 class _CompiledTower:
@@ -211,7 +248,7 @@ class TorchRuntime:
         is_cpu = self._device.type == "cpu"
         if is_cpu:
             torch.set_num_threads(inference_threads())
-        self.batch = settings.CLIP_BATCH or (CPU_BATCH if is_cpu else GPU_BATCH)
+        self.batch = batch_size(CPU_BATCH if is_cpu else GPU_BATCH)
         self.streams = 1
 
     def embed_pixels(self, pixels: Pixels) -> Features:

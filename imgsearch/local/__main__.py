@@ -92,6 +92,8 @@ def web_command(here: Installation) -> list[str]:
         "threads": str(8 // WEB_PROCESSES),
         "timeout": "120",
         "graceful-timeout": "5",
+        # A query of MAX_QUERY_CHARACTERS Chinese characters is 4,500 bytes long in an address.
+        "limit-request-line": "8190",
         "access-logfile": "-",
         "error-logfile": "-",
     }

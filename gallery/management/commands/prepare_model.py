@@ -3,9 +3,11 @@
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gallery.embedding import conversion, encoder, weights
+from gallery.embedding.runtimes import DEVICES, PRECISIONS
 from gallery.errors import ModelError
 
 
@@ -24,11 +26,18 @@ class Command(BaseCommand):
             self.stdout.write(f"  {time.monotonic() - started:5.1f} s  {text}")
             self.stdout.flush()
 
+        for name, known in (("CLIP_PRECISION", PRECISIONS), ("CLIP_DEVICE", DEVICES)):
+            if getattr(settings, name) not in known:
+                given = getattr(settings, name)
+                raise CommandError(f"{name} is {given!r}; it can be {', '.join(known)}.")
         try:
             model = weights.current()
             target = conversion.prepare(model, encoder.targets(), say)
         except ModelError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            self.stdout.write(f"The converted model cannot be kept: {error}. Set MODEL_CACHE_DIR.")
+            target = None
         if target is None:
             self.stdout.write(f"Model: {model.name} runs with torch, which is slower.")
             return
