@@ -245,10 +245,18 @@ def converted(tmp_path: Path, cache_dir: Path, settings: Any) -> Iterator[weight
     yield model
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conversions in this process, which takes a second; see below for one of its own."""
+    monkeypatch.setattr(
+        encoder, "_prepare", lambda model: conversion.prepare(model, encoder.targets(), quiet)
+    )
+
+
 @pytest.mark.parametrize(
     "how", ["half a file", "a file gone", "no report", "rubbish", "spec", "tokenizer"]
 )
-def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model) -> None:
+def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model, here: None) -> None:
     folder = conversion.folder_of(converted, FP32)
     expected = conversion.load(converted, FP32).pictures(PICTURES)
     if how == "half a file":
@@ -271,7 +279,7 @@ def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model) -> None:
 
 @pytest.mark.parametrize("how", ["other bytes", "zeros", "gone"])
 def test_damage_that_shows_late_is_repaired(
-    how: str, converted: weights.Model, monkeypatch: pytest.MonkeyPatch
+    how: str, converted: weights.Model, here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the same size, in what embeds pictures, which is compiled when a picture comes."""
     monkeypatch.setattr(weights, "current", lambda: converted)

@@ -124,11 +124,12 @@ def load(model: weights.Model, target: Target) -> Encoder:
     try:
         spec = ModelSpec.load(folder)
         runtime = OpenVINORuntime(folder, target.precision, spec.uses_mask)
-        encoder = Encoder(model, target, runtime, spec, TextTokenizer.load(folder))
-        encoder.texts(["a film"])  # damage is noticed here, and the first query finds it warm
+        tokenizer = TextTokenizer.load(folder)
+        # Damage is noticed here, and the first query finds the text tower warm.
+        runtime.embed_tokens(*tokenizer.encode(["a film"]))
     except Exception as error:  # parsers raise whatever the files lead them to
         raise DamagedModel from error
-    return encoder
+    return Encoder(model, target, runtime, spec, tokenizer)
 
 
 def _with_torch(model: weights.Model, target: Target, edges: str | None = None) -> Encoder:
@@ -164,9 +165,9 @@ def prepare(model: weights.Model, targets: Sequence[Target], say: Say) -> Target
     What ended in an error is tried again. Raises ModelError when the model cannot be loaded, and
     OSError when the cache cannot be written.
     """
-    found = passed(model, targets)
-    if found[:1] == list(targets[:1]):
-        return found[0]
+    reports = [load_report(model, target) for target in targets]
+    if is_prepared(model, targets) and not any(report and report.error for report in reports):
+        return next(iter(passed(model, targets)), None)
     with lock():
         converter: Converter | None = None
         for target in targets:

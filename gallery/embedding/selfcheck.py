@@ -7,6 +7,7 @@ ones; the texts are what people search for.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import islice, product
 from pathlib import Path
 
@@ -175,6 +176,7 @@ def _library_frames(*, other: bool) -> list[Picture]:
     return found
 
 
+@lru_cache(maxsize=2)
 def _demo_frames(*, other: bool) -> list[Picture]:
     path = settings.BASE_DIR / "demo" / "film.mp4"
     try:
