@@ -29,6 +29,8 @@ from urllib.parse import quote_plus
 
 import numpy as np
 
+from benchmarks.common import own_environment, random_b16
+
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_MODEL = ROOT / "demo" / "model"
 DEMO_FILM = ROOT / "demo" / "film.mp4"
@@ -46,20 +48,13 @@ def main(options: Sequence[str] = ()) -> None:
     given = parse(options)
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        own = {
-            "VAR_DIR": str(folder.absolute()),
-            "MEDIA_DIR": str(folder.absolute() / "media"),
-            "CLIP_MODEL": str(DEMO_MODEL if given.model == "demo" else folder / "model"),
-            "INDEX_FLAT_MAX": str(FLAT_MAX[given.index]),
-            "PORT": str(free_port()),
-            **dict.fromkeys(("REDIS_URL", "CELERY_BROKER_URL", "DATABASE_URL", "CACHE_URL"), ""),
-        }
+        model = DEMO_MODEL if given.model == "demo" else folder.absolute() / "model"
+        environment = own_environment(folder.absolute(), model)
+        environment["INDEX_FLAT_MAX"] = str(FLAT_MAX[given.index])
         if given.model == "b16" and not (folder / "model" / "config.json").exists():
-            from benchmarks.common import random_b16
-
             random_b16(folder / "model")
         command = [sys.executable, "-m", "benchmarks.search", *options]
-        subprocess.run(command, env={**os.environ, **own}, check=True)
+        subprocess.run(command, env=environment, check=True)
 
 
 def parse(options: Sequence[str]) -> argparse.Namespace:
@@ -72,15 +67,6 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
     parser.add_argument("--importing", action="store_true", help="also while films are imported")
     return parser.parse_args(options)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that is free."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def measure(given: argparse.Namespace) -> None:

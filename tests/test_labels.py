@@ -44,7 +44,7 @@ def no_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: Any) -> None:
         raise AssertionError("a picture was embedded")
 
-    monkeypatch.setattr(Encoder, "pictures", refuse)
+    monkeypatch.setattr(Encoder, "prepared", refuse)  # imports and `pictures` both use it
 
 
 def shots_with(thing: str) -> set[int]:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -217,6 +218,7 @@ def cpu_features() -> str:
     return f"{_cpu_property('FULL_DEVICE_NAME')} {' '.join(capabilities)}"
 
 
+@cache
 def _cpu_property(name: str) -> Any:
     return import_openvino().Core().get_property("CPU", name)
 
