@@ -26,16 +26,10 @@ THREADS = 2  # fixed, because x264 gives other bytes with other numbers
 
 
 def ffmpeg() -> str:
-    """The FFmpeg that imageio-ffmpeg ships, whose output is known; else the one on PATH."""
-    try:
-        import imageio_ffmpeg
+    """The FFmpeg that imageio-ffmpeg ships, whose output is known."""
+    import imageio_ffmpeg
 
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        found = shutil.which("ffmpeg")
-        if not found:
-            raise
-        return found
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def _arguments(sound: Path, film: Path) -> list[str]:

@@ -16,18 +16,17 @@ from gallery.media import ffmpeg
 
 @register()
 def ffmpeg_runs(**_kwargs: Any) -> list[CheckMessage]:
-    """FFmpeg is there and starts."""
+    """FFmpeg starts, and is new enough."""
+    hint = (
+        "Unset FFMPEG: the FFmpeg of the package imageio-ffmpeg is then used."
+        if settings.FFMPEG
+        else "Install the package imageio-ffmpeg from requirements.txt, or set FFMPEG."
+    )
     try:
-        ffmpeg.version()
+        problem = ffmpeg.too_old(ffmpeg.version())
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        return [
-            Error(
-                f"FFmpeg does not run: {error}",
-                hint="Install ffmpeg, or the package imageio-ffmpeg from requirements.txt.",
-                id="gallery.E001",
-            )
-        ]
-    return []
+        problem = f"FFmpeg does not run: {error}"
+    return [Error(problem, hint=hint, id="gallery.E001")] if problem else []
 
 
 @register()

@@ -259,6 +259,8 @@ SHARE_VECTORS = env.bool("SHARE_VECTORS", default=True)
 SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
 
+# The FFmpeg to run; empty: the one that imageio-ffmpeg ships, which the tests run with.
+FFMPEG = env.str("FFMPEG", default="")
 # Decoding on a graphics card: auto, none, or FFmpeg's name of a method (cuda, vaapi, qsv, ...).
 FFMPEG_HWACCEL = env.str("FFMPEG_HWACCEL", default="auto")
 MAX_FILM_HOURS = env.float("MAX_FILM_HOURS", default=12.0)

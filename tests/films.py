@@ -1,15 +1,14 @@
-"""Small films and pictures that the tests make for themselves, with the product's own FFmpeg."""
+"""Small films and pictures that the tests make for themselves, with the pinned FFmpeg."""
 
 import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-
-from gallery.media import ffmpeg
 
 QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-y")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "24")
@@ -18,9 +17,8 @@ SILENT = ("-an",)
 
 def run_ffmpeg(*arguments: str) -> bytes:
     """Run FFmpeg; fails with what it said."""
-    done = subprocess.run(
-        [ffmpeg.binary(), *QUIET, *arguments], capture_output=True, timeout=120, check=False
-    )
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *QUIET, *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout
 

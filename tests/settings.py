@@ -22,6 +22,8 @@ os.environ.update(
         "DATABASE_URL": f"sqlite:///{VAR / 'db.sqlite3'}",
         # TEST_CLIP_MODEL: another model of the same shape, while the demo model is trained anew.
         "CLIP_MODEL": os.environ.get("TEST_CLIP_MODEL", "") or str(ROOT / "demo" / "model"),
+        # TEST_FFMPEG: what the product runs; the tests make their films with the pinned FFmpeg.
+        "FFMPEG": os.environ.get("TEST_FFMPEG", ""),
         "CLIP_EDGES": "squash",
         "CLIP_BATCH": "8",
         "CLIP_PRECISION": "bf16",

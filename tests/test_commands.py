@@ -1,9 +1,10 @@
 """manage.py: import_film, search, doctor, and the checks at every start."""
 
 import json
+import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import redis
 from django.core.management import CommandError, call_command
 
 from gallery import checks
+from gallery.media import ffmpeg
 from gallery.models import Film
 from gallery.nearest import index
 from gallery.templatetags.scenes import clock, span, timecode
@@ -189,18 +191,65 @@ def test_a_model_that_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
     assert "no config.json in it" in done.stderr
 
 
+def program(path: Path, script: str) -> str:
+    """An executable shell script."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def use_ffmpeg(settings: Any) -> Iterator[Callable[[str], None]]:
+    """Set FFMPEG as if the process had started with it."""
+
+    def use(path: str) -> None:
+        settings.FFMPEG = path
+        ffmpeg.binary.cache_clear()
+
+    yield use
+    ffmpeg.binary.cache_clear()
+
+
 def test_an_ffmpeg_that_does_not_run_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    use_ffmpeg: Callable[[str], None], tmp_path: Path
 ) -> None:
-    broken = tmp_path / "ffmpeg"
-    broken.write_text("#!/bin/sh\nexit 1\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr("gallery.media.ffmpeg.binary", lambda: str(broken))
-    assert [message.id for message in checks.ffmpeg_runs()] == ["gallery.E001"]
-    monkeypatch.setattr("gallery.media.ffmpeg.binary", lambda: str(tmp_path / "missing"))
-    assert [message.id for message in checks.ffmpeg_runs()] == ["gallery.E001"]
-    monkeypatch.undo()
     assert checks.ffmpeg_runs() == []
+    for path in (program(tmp_path / "ffmpeg", "exit 1"), str(tmp_path / "missing")):
+        use_ffmpeg(path)
+        (message,) = checks.ffmpeg_runs()
+        assert message.id == "gallery.E001"
+        assert "Unset FFMPEG" in (message.hint or "")
+
+
+def test_an_ffmpeg_on_the_path_is_not_used_unless_it_is_named(tmp_path: Path) -> None:
+    old = program(
+        tmp_path / "bin" / "ffmpeg",
+        "echo ffmpeg version 5.1.9-0+deb12u1 Copyright \\(c\\) 2000-2026",
+    )
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    assert manage("check", PATH=path, FFMPEG="").returncode == 0
+    for name in (old, "ffmpeg"):
+        done = manage("check", PATH=path, FFMPEG=name)
+        assert done.returncode == 1
+        assert "is version 5.1.9-0+deb12u1, but at least 7.0 is needed" in done.stderr
+    done = manage("doctor", "--skip-checks", PATH=path, FFMPEG=old)
+    assert f"BAD  FFmpeg       {old} is version 5.1.9-0+deb12u1, but at least 7.0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "is_too_old"),
+    [
+        ("ffmpeg version 5.1.9-0+deb12u1", True),
+        ("ffmpeg version 6.1", True),
+        ("ffmpeg version 7.0.2-static https://johnvansickle.com/ffmpeg/", False),
+        ("ffmpeg version n9.0.2-17-g2a571b6068-20260930", False),
+        ("ffmpeg version 10.0", False),
+        ("ffmpeg version N-118000-g0c3ce9fa25", False),
+    ],
+)
+def test_versions_of_ffmpeg_are_compared_as_numbers(line: str, is_too_old: bool) -> None:
+    assert bool(ffmpeg.too_old(line)) == is_too_old
 
 
 def test_a_media_store_that_cannot_be_made_is_told(settings: Any, tmp_path: Path) -> None:

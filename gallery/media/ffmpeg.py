@@ -1,13 +1,12 @@
 """FFmpeg as a child process, hardened against files made to harm.
 
-Written for FFmpeg 5.1 to 9.0. What is asked of it stands in other rooms: `probing`, `decoding`,
-`cutting`.
+What is asked of it is in `probing`, `decoding` and `cutting`.
 """
 
 import contextlib
 import logging
 import os
-import shutil
+import re
 import signal
 import subprocess
 import tempfile
@@ -27,6 +26,8 @@ CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,flv,asf,ogg,
 # Methods of hardware decoding, the fastest first, and the device that each needs.
 HARDWARE_DEVICES = {"cuda": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128"}
 DEVICE_LIMIT = 20.0  # seconds for opening a graphics card
+MIN_VERSION = (7, 0)  # see "Settings" in README.md
+_VERSION = re.compile(r"ffmpeg version n?(\d+)\.(\d+)")
 MICRO = 1_000_000  # films are timed in whole microseconds
 
 Process = subprocess.Popen[bytes]
@@ -34,21 +35,34 @@ Process = subprocess.Popen[bytes]
 
 @cache
 def binary() -> str:
-    """The FFmpeg to run: the one on PATH, else the one that imageio-ffmpeg ships."""
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
+    """The FFmpeg to run: the one that the setting FFMPEG names, else the one of imageio-ffmpeg."""
+    if settings.FFMPEG:
+        return str(settings.FFMPEG)
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def version() -> str:
-    """The first line that FFmpeg says of itself."""
-    said = subprocess.run(
+    """The first line that FFmpeg prints about itself. Raises OSError, SubprocessError."""
+    printed = subprocess.run(
         [binary(), "-version"], capture_output=True, text=True, timeout=20, check=True
     )
-    return said.stdout.partition(" Copyright")[0].strip()
+    return printed.stdout.partition(" Copyright")[0].strip()
+
+
+def too_old(line: str) -> str:
+    """What is wrong with the version in a line of `version`, or "".
+
+    Builds from a snapshot of FFmpeg's repository have no version number and are not judged.
+    """
+    number = _VERSION.match(line)
+    if number is None or (int(number[1]), int(number[2] or 0)) >= MIN_VERSION:
+        return ""
+    return (
+        f"{binary()} is {line.removeprefix('ffmpeg ')}, "
+        f"but at least {MIN_VERSION[0]}.{MIN_VERSION[1]} is needed."
+    )
 
 
 def input_arguments(path: Path, max_pixels: int, *before: str) -> list[str]:

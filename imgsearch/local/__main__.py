@@ -10,7 +10,12 @@ from imgsearch.local.installation import Installation, read_installation
 from imgsearch.local.lock import only_one
 from imgsearch.local.login import Login, ensure_login, where_login_is_kept
 from imgsearch.local.port import ask, check_port
-from imgsearch.local.prepare import prepare_database, prepare_static_files, prepare_translations
+from imgsearch.local.prepare import (
+    check_ffmpeg,
+    prepare_database,
+    prepare_static_files,
+    prepare_translations,
+)
 from imgsearch.local.terminal import Refusal, say, step, warn
 
 # The servers never ask the hub for a model: the step before them has fetched it.
@@ -46,6 +51,8 @@ def prepare(here: Installation, children: Children) -> None:
     """Database, translations, static files, and the model."""
     from gallery.embedding.runtimes import has_gpu
 
+    with step("FFmpeg") as current:
+        check_ffmpeg(current)
     with step("Database") as current:
         prepare_database(current)
     with step("Translations") as current:

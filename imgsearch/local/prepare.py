@@ -41,6 +41,16 @@ def prepare_database(current: Step) -> None:
         connection.close()
 
 
+def check_ffmpeg(current: Step) -> None:
+    """Refuse to start with an FFmpeg that does not run or is too old."""
+    from gallery.checks import ffmpeg_runs
+    from gallery.media import ffmpeg
+
+    for problem in ffmpeg_runs():
+        raise Refusal(f"{problem.msg} {problem.hint}")
+    current.outcome = ffmpeg.version().removeprefix("ffmpeg ")
+
+
 def prepare_static_files() -> None:
     """Gather, hash and compress the static files."""
     from django.core.management import call_command
@@ -56,6 +66,8 @@ def prepare_in_container() -> None:
     django.setup()
     from django.conf import settings
 
+    with step("FFmpeg") as current:
+        check_ffmpeg(current)
     with step("Database") as current:
         prepare_database(current)
     with step("Translations") as current:

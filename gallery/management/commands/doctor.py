@@ -51,6 +51,9 @@ class Command(BaseCommand):
 
 
 def _ffmpeg() -> str:
+    found = ffmpeg.version()
+    if problem := ffmpeg.too_old(found):
+        raise GalleryError(problem)
     decodes = ffmpeg.acceleration()
     if not decodes and settings.FFMPEG_HWACCEL not in ("auto", "none"):
         raise GalleryError(
@@ -58,8 +61,7 @@ def _ffmpeg() -> str:
             "cannot be opened"
         )
     return (
-        f"{ffmpeg.version()} ({ffmpeg.binary()}), "
-        f"decodes {f'with {decodes[1]}' if decodes else 'in software'}"
+        f"{found} ({ffmpeg.binary()}), decodes {f'with {decodes[1]}' if decodes else 'in software'}"
     )
 
 
