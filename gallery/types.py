@@ -103,11 +103,13 @@ class FrameRecord:
 class Scope:
     """A part of the library: these films, or all but some; shots that carry all these labels.
 
-    `dull`: blank frames and credits as well.
+    `without_shots`: shots to leave out, each a film's id and the shot's number in it. `dull`: blank
+    frames and credits as well.
     """
 
     films: tuple[int, ...] | None = None
     without: tuple[int, ...] = ()
+    without_shots: tuple[tuple[int, int], ...] = ()
     labels: tuple[int, ...] = ()
     dull: bool = False
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from gallery.finding import glance, search
 from gallery.importing import housekeeping
 from gallery.models import Film
-from gallery.nearest import index, server
+from gallery.nearest import index, library, server
 from gallery.nearest.index import FrameIndex, Kind
 from gallery.speech import dialogue
 from gallery.speech.line_index import HeardLine, LineIndex
@@ -76,6 +76,46 @@ def test_words_that_nobody_says_cost_no_wide_search(
     said = search.search(Query(words="kings never ask", page_size=5))
     assert said.hits[0].line is not None
     assert asked == [search.FUSED * search.FRAMES_PER_HIT]
+
+
+STILL_SECONDS = 4 * 3600
+
+
+@pytest.fixture
+def still_film(demo_film: Film) -> Iterator[Film]:
+    """A film of one shot, four hours long, whose every frame is nearer to SEEN than any other."""
+    film = Film.objects.create(
+        title="Aquarium", sha256="still", state=Film.State.READY, searchable_run=1, shot_count=1
+    )
+    shot = [FrameRecord(film.pk, n, float(n), 0, 0.0, STILL_SECONDS) for n in range(STILL_SECONDS)]
+    plan = search.build_plan(SEEN, library.catalogue())
+    assert plan.vector is not None
+    index.current().put(film.pk, shot, np.tile(plan.vector, (len(shot), 1)))
+    yield film
+    index.current().drop(film.pk)
+    film.delete()
+
+
+@pytest.mark.parametrize("films", ["all", "still"])
+def test_a_still_shot_of_hours_does_not_slow_a_search(
+    still_film: Film, monkeypatch: pytest.MonkeyPatch, films: str
+) -> None:
+    read = []
+    nearest = FrameIndex.nearest
+
+    def noting(self: FrameIndex, *asked: Any) -> list[Neighbour]:
+        found = nearest(self, *asked)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(FrameIndex, "nearest", noting)
+    scope = (still_film.pk,) if films == "still" else ()
+    hits = search.search(replace(SEEN, page_size=24, films=scope)).hits
+    assert hits[0].film == still_film.pk
+    assert len([hit for hit in hits if hit.film == still_film.pk]) == 1
+    assert len(hits) == (1 if films == "still" else 24)
+    assert len(read) <= 3
+    assert sum(read) <= 3 * 25 * search.FRAMES_PER_HIT
 
 
 @pytest.mark.parametrize("words", ["a dog in the snow", "castle", "moon", "my paws are on holiday"])

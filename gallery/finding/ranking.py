@@ -39,6 +39,12 @@ def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -
     return list(best.values())
 
 
+def long_shots(neighbours: Iterable[Neighbour], most: int) -> list[ShotKey]:
+    """The shots that more than `most` of the frames lie in."""
+    counts = Counter(map(shot_key, neighbours))
+    return [key for key, count in counts.items() if count > most]
+
+
 def few_per_film(
     ranked: Iterable[T], film_of: Callable[[T], int], most: int | None
 ) -> tuple[list[T], set[int]]:

@@ -44,6 +44,9 @@ from gallery.types import (
 
 FRAMES_PER_HIT = 8  # asked of the index for each hit wanted: a shot has several frames
 MOST_FRAMES = 10_000  # asked of the index in one query, at the most
+# Frames of one shot in an answer, beyond which later queries leave that shot out: a still shot of
+# four hours would fill them all.
+MAX_FRAMES_PER_SHOT = 2 * FRAMES_PER_HIT
 # Frames that a graph looks at for words. Vectors of words lie far from those of pictures, where a
 # graph of pictures misses many: of the nearest 25 in 360,000, half at 200 and a tenth at 1600. Of
 # those near a frame it misses none at 200.
@@ -341,8 +344,8 @@ def _seen(plan: Plan, wanted: int, first_wanted: int) -> _Seen:
 def _widening(plan: Plan, count: int) -> Iterator[_Seen]:
     """What wider and wider looks find, the first of them at `count` frames.
 
-    Each look leaves out the films that have given all they may; when there are none of these, it
-    takes in more frames.
+    Each look leaves out the films that have given all they may, and the shots that fill the answer
+    with their frames; when there are none of these, it takes in more frames.
     """
     if plan.vector is None:
         return
@@ -361,13 +364,20 @@ def _widening(plan: Plan, count: int) -> Iterator[_Seen]:
         kept, crowded = ranking.few_per_film(shots, lambda n: n.film, plan.max_per_film)
         first = first or len(kept)
         yield _Seen(kept, crowded, first)
-        full = crowded - set(scope.without)
-        if len(found) < count or (not full and count == MOST_FRAMES):
+        if len(found) < count:
             return
-        if full:
-            scope = replace(scope, without=(*scope.without, *full))
-        else:
+        full = crowded - set(scope.without)
+        long = [n for n in ranking.long_shots(found, MAX_FRAMES_PER_SHOT) if n[0] not in full]
+        if full or long:
+            scope = replace(
+                scope,
+                without=(*scope.without, *full),
+                without_shots=(*scope.without_shots, *long),
+            )
+        elif count < MOST_FRAMES:
             count = min(MOST_FRAMES, count * 4)
+        else:
+            return
 
 
 def _penalized(some: list[Neighbour], plan: Plan) -> list[Neighbour]:

@@ -453,19 +453,22 @@ def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
     """A scope as RediSearch filters by it: values go in as parameters, never as text."""
     parameters: dict[str, str | int | bytes] = {}
 
+    def name(value: object) -> str:
+        key = f"p{len(parameters)}"
+        parameters[key] = str(value)
+        return f"${key}"
+
     def named(values: Sequence[object]) -> str:
-        names = []
-        for value in values:
-            name = f"p{len(parameters)}"
-            parameters[name] = str(value)
-            names.append(f"${name}")
-        return "|".join(names)
+        return "|".join(name(value) for value in values)
 
     parts = []
     if scope.films is not None:
         parts.append(f"@film:{{{named(scope.films or (NO_FILM,))}}}")
     if scope.without:
         parts.append(f"-@film:{{{named(scope.without)}}}")
+    for film, shot in scope.without_shots:
+        number = name(shot)
+        parts.append(f"-(@film:{{{name(film)}}} @shot:[{number} {number}])")
     parts += [f"@labels:{{{named([label])}}}" for label in scope.labels]
     if not scope.dull:
         # Frames put here by an earlier version have no look: they are offered.
