@@ -1,7 +1,7 @@
-"""Run one measurement, or all that take minutes: not `search` and `tutorial`."""
+"""Run one measurement, or all that take minutes: not `search`, `soak` and `tutorial`."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import django
 
@@ -13,6 +13,7 @@ from benchmarks import (
     labels,
     memory,
     search,
+    soak,
     start,
     throughput,
     tutorial,
@@ -29,6 +30,12 @@ ALL: dict[str, Callable[[], None]] = {
     "start": start.main,
 }
 
+# Each runs in a process of its own, in the environment of a separate installation.
+WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
+    "search": search.main,
+    "soak": soak.main,
+}
+
 
 def main() -> None:
     """The first argument names the measurement; its own arguments follow."""
@@ -36,14 +43,15 @@ def main() -> None:
     names = parser.add_subparsers(dest="name", metavar="NAME")
     for name in ALL:
         names.add_parser(name)
-    names.add_parser("search", add_help=False)  # it has options and help of its own
+    for name in WITH_OPTIONS:
+        names.add_parser(name, add_help=False)  # it has options and help of its own
     tutorial.add_arguments(names.add_parser("tutorial"))
     chosen, rest = parser.parse_known_args()
-    if rest and chosen.name != "search":
-        parser.error(f"{chosen.name} does not know {' '.join(rest)}")
-    if chosen.name == "search":
-        search.main(rest)
+    if chosen.name in WITH_OPTIONS:
+        WITH_OPTIONS[chosen.name](rest)
         return
+    if rest:
+        parser.error(f"{chosen.name} does not know {' '.join(rest)}")
     django.setup()
     if chosen.name == "tutorial":
         tutorial.main(chosen)

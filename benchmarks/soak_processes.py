@@ -1,0 +1,78 @@
+"""The processes of an installation, by what they do, and the memory that they take."""
+
+import contextlib
+import os
+from pathlib import Path
+
+ROLES = ("web", "worker", "beat", "redis")
+
+
+def children_of(pid: int) -> dict[int, list[int]]:
+    """The direct children of a process, each with all its own descendants."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            stat = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            parents.setdefault(int(stat[1]), []).append(int(folder.name))
+
+    def below(one: int) -> list[int]:
+        direct = parents.get(one, [])
+        return direct + [deeper for child in direct for deeper in below(child)]
+
+    return {child: below(child) for child in parents.get(pid, [])}
+
+
+def processes_by_role(launcher: int) -> dict[str, list[int]]:
+    """The processes below the launcher, without the FFmpegs and other commands that come and go."""
+    found: dict[str, list[int]] = {}
+    for child, descendants in children_of(launcher).items():
+        command = _read(child, "cmdline")
+        role = _role(command)
+        if role is None:
+            continue
+        program = command.partition(b"\0")[0]
+        same = [pid for pid in descendants if _read(pid, "cmdline").startswith(program)]
+        found.setdefault(role, []).extend([child, *same])
+    return found
+
+
+def _role(command: bytes) -> str | None:
+    if b"redis-server" in command:
+        return "redis"
+    if b"celery" in command:
+        return "beat" if b"\0beat\0" in command else "worker"
+    return None if b"manage.py" in command else "web"
+
+
+def memory_by_role(launcher: int) -> dict[str, float]:
+    """MiB (PSS) of each role."""
+    return {
+        role: sum(mebibytes(pid) for pid in pids)
+        for role, pids in processes_by_role(launcher).items()
+    }
+
+
+def mebibytes(pid: int) -> float:
+    """The proportional set size of a process in MiB; 0 when it has ended."""
+    for line in _read(pid, "smaps_rollup").splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def find_processes(var_dir: str) -> list[str]:
+    """The command lines of processes, other than this one, that have this VAR_DIR."""
+    wanted = f"VAR_DIR={var_dir}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        if pid not in (os.getpid(), os.getppid()) and wanted in _read(pid, "environ").split(b"\0"):
+            found.append(_read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:
+        return b""
