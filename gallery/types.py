@@ -21,6 +21,39 @@ Picture = Image.Image
 
 
 @dataclass(frozen=True, slots=True)
+class PictureFormat:
+    """How a film's pictures are coded, in FFmpeg's names; "" where the file does not say.
+
+    `matrix`, `primaries` and `transfer` are those of ITU-T H.273; `peak` is the luminance of the
+    brightest pixel in cd/m2, 0 when unknown. `field_order` is "tff" or "bff" when the pictures were
+    found to be interlaced although none is marked as such.
+    """
+
+    matrix: str = ""
+    primaries: str = ""
+    transfer: str = ""
+    peak: float = 0.0
+    field_order: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundTrack:
+    """A sound track: `number` counts from 0 among those of the film; `language` is as in the file.
+
+    `is_default`: the film asks for it to be played unless another is chosen. `is_extra`: a
+    commentary or a description, not the film's own sound. `is_decodable`: FFmpeg has a decoder.
+    """
+
+    number: int
+    codec: str
+    language: str = ""
+    title: str = ""
+    is_default: bool = False
+    is_extra: bool = False
+    is_decodable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """What a film file says of itself.
 
@@ -29,6 +62,8 @@ class Probe:
     as exact as FFmpeg prints it; `duration` is in seconds. `first_frame` is when the first picture
     is shown, in seconds from the film's beginning (sound may begin earlier); `start_timecode` is
     the timecode that a camera or an editing program gave it, hh:mm:ss:ff or hh:mm:ss;ff, or "".
+    `audio_codec` is that of the sound that is played by default, "" when there is none. `picture`
+    and `sound` are None and () for films that were imported before these were looked at.
     """
 
     duration: float
@@ -41,6 +76,8 @@ class Probe:
     rotation: int = 0
     first_frame: float = 0.0
     start_timecode: str = ""
+    picture: PictureFormat | None = None
+    sound: tuple[SoundTrack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

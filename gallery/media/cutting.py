@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from gallery.media import picture_filters, sound
 from gallery.media.ffmpeg import MICRO, input_arguments, run
 from gallery.media.timecodes import GRACE, Clock
 from gallery.types import Probe
@@ -31,13 +32,17 @@ _BASE = re.compile(rb"#tb 0: (\d+)/(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A span of a film's file: frames `first` up to, not including, `last`."""
+    """A span of a film's file: frames `first` up to, not including, `last`.
+
+    `sound` is the number of a sound track, None for the default one.
+    """
 
     path: Path
     found: Probe
     first: int
     last: int
     max_pixels: int
+    sound: int | None = None
 
     @property
     def clock(self) -> Clock:
@@ -98,10 +103,11 @@ def _input(cut: Cut, early: float = 0.0) -> list[str]:
 
 
 def _ticks(cut: Cut) -> list[str]:
-    """Filters: the pictures shown at the ticks of the span, deinterlaced, numbered from 0."""
+    """Filters: the whole pictures shown at the ticks of the span, numbered from 0."""
     grid = cut.clock.grid
     begin = float(cut.clock.exact_seconds(cut.first) + GRACE / grid)
     return [
+        *picture_filters.whole_frames(cut.found),
         f"settb=1/{MICRO}",
         f"setpts=PTS-{round(cut.found.start * MICRO)}",
         # Without another behind it, the film's last picture would be lost.
@@ -110,26 +116,24 @@ def _ticks(cut: Cut) -> list[str]:
         f"fps=fps={grid}:start_time={begin:.6f}:round=up",
         f"trim=end_frame={cut.frames}",
         "setpts=PTS-STARTPTS",
-        "bwdif=mode=send_frame:deint=interlaced",
     ]
 
 
-def _scale(width: int, flags: str = "bicubic") -> list[str]:
-    """Filters: square pixels, both sides even, at most `width` wide."""
-    return [
-        f"scale=w='trunc(min({width},iw*sar)/2)*2'"
-        f":h='max(2,trunc(ow/(iw*sar/ih)/2+0.5)*2)':flags={flags}",
-        "setsar=1",
-    ]
+def _shown(cut: Cut, width: int, target: picture_filters.Target) -> list[str]:
+    """Filters: as pictures are shown, both sides even, at most `width` wide."""
+    size = f"w='trunc(min({width},iw*sar)/2)*2':h='max(2,trunc(ow/(iw*sar/ih)/2+0.5)*2)'"
+    return picture_filters.filters(cut.found, size, target)
 
 
 def _video(cut: Cut, width: int) -> list[str]:
-    return [*("-map", "0:V:0", "-vf", ",".join([*_ticks(cut), *_scale(width)]))]
+    chain = [*_ticks(cut), *_shown(cut, width, "video")]
+    return ["-map", "0:V:0", "-vf", ",".join(chain)]
 
 
 def _sound(cut: Cut, rate: str) -> list[str]:
-    """The first audio track, as long as the pictures to the sample; nothing where there is none."""
-    if not cut.found.audio_codec:
+    """The sound, as long as the pictures to the sample; nothing where none can be decoded."""
+    track = sound.choose(cut.found.sound, cut.sound)
+    if track is None:
         return ["-an"]
     start, length = cut.start, cut.seconds
     chain = [
@@ -142,7 +146,7 @@ def _sound(cut: Cut, rate: str) -> list[str]:
         f"atrim=end={length:.6f}",
     ]
     return [
-        *("-map", "0:a:0", "-af", ",".join(chain)),
+        *("-map", f"0:a:{track.number}", "-af", ",".join(chain)),
         *("-c:a", "aac", "-b:a", rate, "-ac", "2"),
     ]
 
@@ -159,7 +163,7 @@ def playing(cut: Cut) -> list[str]:
     return [
         *_input(cut),
         *_video(cut, PLAYED_WIDTH),
-        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
         *("-maxrate", "6M", "-bufsize", "6M", "-bf", "0", "-g", str(interval)),
         # The first picture does not wait for many after it; none at all would double the size.
         *("-x264-params", "rc-lookahead=3:sync-lookahead=0"),
@@ -194,7 +198,7 @@ def exporting(cut: Cut, target: Path) -> list[str]:
     return [
         *_input(cut, early=1.0),
         *_video(cut, EXPORTED_WIDTH),
-        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-pix_fmt", "yuv420p"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "16"),
         *_sound(cut, "256k"),
         *_BARE,
         *(timecode if carries_timecode(clock) else ()),
@@ -205,11 +209,13 @@ def exporting(cut: Cut, target: Path) -> list[str]:
 def animating(cut: Cut, kind: str, target: Path) -> list[str]:
     """Arguments that write a looping picture without sound, `kind` "webp" or "gif", to `target`."""
     rate = min(ANIMATED_RATE[kind], cut.clock.grid)
-    chain = [*_ticks(cut), f"fps={rate}:start_time=0:round=up", *_scale(ANIMATED_WIDTH[kind])]
+    thinned = f"fps={rate}:start_time=0:round=up"
+    chain = [*_ticks(cut), thinned, *_shown(cut, ANIMATED_WIDTH[kind], "rgb")]
     if kind == "gif":
         chain.append("split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer")
         codec = ["-c:v", "gif"]
     else:
+        chain.append("format=bgra")  # from Y'CbCr it would take Rec. 709 for Rec. 601
         codec = ["-c:v", "libwebp_anim", "-q:v", "75", "-compression_level", "4"]
     return [
         *_input(cut, early=1.0),
@@ -220,7 +226,7 @@ def animating(cut: Cut, kind: str, target: Path) -> list[str]:
 
 def still(cut: Cut) -> list[str]:
     """Arguments that write the first picture of the span, full size, as PPM to standard output."""
-    chain = [*_ticks(cut), "scale=w='iw*sar':h=ih", "setsar=1"]
+    chain = [*_ticks(cut), *picture_filters.filters(cut.found, "w='iw*sar':h=ih", "rgb")]
     return [
         *_input(cut, early=1.0),
         *("-map", "0:V:0", "-vf", ",".join(chain), "-frames:v", "1"),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from gallery.errors import FilmError
-from gallery.media import ffmpeg
+from gallery.media import ffmpeg, picture_filters
 from gallery.media.ffmpeg import MICRO
 from gallery.media.probing import PROBE_LIMIT, refusal
 from gallery.types import Picture, Probe, Span
@@ -37,13 +37,14 @@ class Decoding:
 
 
 def _filters(found: Probe, span: Span, width: int, times: int, cuts: int) -> str:
-    """One chain: the film's own clock, cuts, one frame a second, square pixels, a modest size.
+    """One chain: whole frames, the film's own clock, cuts, one frame a second, a modest size.
 
     In each second the first frame whose presentation time lies in it is taken. (FFmpeg's `fps=1`
     rounds instead: it takes the frame shown at 1.46 s for second 1.)
     """
     begin = span.start * MICRO
     chain = [
+        *picture_filters.whole_frames(found),
         f"settb=1/{MICRO}",
         f"setpts=PTS-{round(found.start * MICRO)}",
         *([f"trim=end_pts={span.end * MICRO}"] if span.end is not None else []),
@@ -52,8 +53,9 @@ def _filters(found: Probe, span: Span, width: int, times: int, cuts: int) -> str
         f"select='gte(pts,{begin})*(isnan(prev_selected_pts)"
         f"+gt(floor(pts/{MICRO}),floor(prev_selected_pts/{MICRO})))'",
         rf"metadata=mode=print:key=lavfi.scd.mafd:direct=1:file='pipe\:{times}'",
-        f"scale=w='min({width},iw*sar)':h='round(ow/(iw*sar/ih)/2)*2':flags=bicubic",
-        "setsar=1",
+        *picture_filters.filters(
+            found, f"w='min({width},iw*sar)':h='round(ow/(iw*sar/ih)/2)*2'", "rgb"
+        ),
     ]
     return ",".join(chain)
 
@@ -185,6 +187,13 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
     """
     shown = round(time * MICRO)
     seek = max(0.0, time - PRE_ROLL)
+    chain = [
+        *picture_filters.whole_frames(found),
+        f"settb=1/{MICRO}",
+        f"setpts=PTS-{round(found.start * MICRO)}",
+        f"select='gte(pts,{shown})'",
+        *picture_filters.filters(found, "w='iw*sar':h=ih", "rgb"),
+    ]
     read = ffmpeg.run(
         [
             *("-v", "error"),
@@ -193,8 +202,7 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
             ),
             *("-map", "0:V:0", "-fps_mode", "passthrough"),
             "-vf",
-            f"settb=1/{MICRO},setpts=PTS-{round(found.start * MICRO)},"
-            f"select='gte(pts,{shown})',scale=w='iw*sar':h=ih,setsar=1",
+            ",".join(chain),
             *("-frames:v", "1", "-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "-"),
         ],
         PROBE_LIMIT,

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from gallery.errors import FilmError
+from gallery.media import picture_filters, sound
 from gallery.media.ffmpeg import input_arguments, run
 from gallery.types import Probe
 
@@ -82,6 +83,15 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
     aspect = _ASPECT.search(first.output)
     stretch = Fraction(int(aspect[1]) or 1, int(aspect[2]) or 1) if aspect else Fraction(1)
     rotation = _ROTATION.search(first.said)
+    if picture_filters.needs_dolby_vision(first.said):
+        raise FilmError(
+            _(
+                "The film is Dolby Vision profile 5, whose colours only Dolby Vision players know. "
+                "Please upload a version in HDR10, HLG, SDR or another profile of Dolby Vision."
+            )
+        )
+    sound_tracks = sound.read_tracks(first.said)
+    played = sound.choose(sound_tracks)
     found = Probe(
         duration=duration,
         start=start,
@@ -89,10 +99,12 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
         height=int(size[2]),
         rate=Fraction(int(base[2]), int(base[1])),
         video_codec=_first_codec(first.said, "Video"),
-        audio_codec=_first_codec(first.said, "Audio"),
+        audio_codec=played.codec if played else "",
         rotation=round(float(rotation[1])) if rotation else 0,
         first_frame=_first_frame(first.said, start),
         start_timecode=_start_timecode(first.said),
+        picture=picture_filters.read_format(first.said),
+        sound=sound_tracks,
     )
     _refuse_half_a_film(path, found, max_pixels)
     return found
@@ -154,9 +166,8 @@ def _refuse_half_a_film(path: Path, found: Probe, max_pixels: int) -> None:
     tail = max(0.0, found.duration - 10.0)
     if tail == 0.0:
         return
-    for stream, codec in (("0:V:0", found.video_codec), ("0:a:0", found.audio_codec)):
-        if not codec:
-            continue
+    played = sound.choose(found.sound)
+    for stream in ("0:V:0", *([f"0:a:{played.number}"] if played else ())):
         read = run(
             [
                 *("-v", "error"),

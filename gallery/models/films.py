@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -17,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from gallery.media.storage import FilmFiles
 from gallery.media.timecodes import Clock
-from gallery.types import Probe, Span
+from gallery.types import PictureFormat, Probe, SoundTrack, Span
 
 FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first moving pictures; a typing error
 
@@ -112,6 +113,8 @@ class Film(models.Model):
     rotation = models.SmallIntegerField(default=0, editable=False)
     first_frame = models.FloatField(default=0, editable=False)
     start_timecode = models.CharField(max_length=11, blank=True, editable=False)
+    # How pictures and sound are coded; empty for films imported before this was looked at.
+    streams = models.JSONField(default=dict, editable=False)
 
     run_model = models.CharField(max_length=12, blank=True, editable=False)
     searchable_run = models.PositiveIntegerField(null=True, editable=False)
@@ -165,7 +168,16 @@ class Film(models.Model):
             rotation=self.rotation,
             first_frame=self.first_frame,
             start_timecode=self.start_timecode,
+            picture=PictureFormat(**self.streams["picture"]) if self.streams else None,
+            sound=self.sound_tracks,
         )
+
+    @property
+    def sound_tracks(self) -> tuple[SoundTrack, ...]:
+        """Its sound tracks, in the order of the file."""
+        if not self.streams:
+            return (SoundTrack(0, self.audio_codec),) if self.audio_codec else ()
+        return tuple(SoundTrack(**track) for track in self.streams["sound"])
 
     @staticmethod
     def columns_of(found: Probe) -> dict[str, Any]:
@@ -182,6 +194,10 @@ class Film(models.Model):
             "rotation": found.rotation,
             "first_frame": found.first_frame,
             "start_timecode": found.start_timecode,
+            "streams": {
+                "picture": asdict(found.picture or PictureFormat()),
+                "sound": [asdict(track) for track in found.sound],
+            },
         }
 
     @property

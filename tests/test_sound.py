@@ -1,0 +1,110 @@
+"""Which sound a clip has: the default track, or another that is asked for, if it can be decoded."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallery.media import cutting, ffmpeg, probing, sound
+from gallery.media.cutting import Cut
+from gallery.types import SoundTrack
+from tests.films import H264, run_ffmpeg
+
+PIXELS = 8192 * 4320
+
+
+def film_with(
+    path: Path, tones: dict[int, str], *options: str, codecs: tuple[str, ...] = ()
+) -> Path:
+    """A film with a sound track for each tone (its frequency in Hz, and its dispositions)."""
+    inputs, maps = ["-f", "lavfi", "-t", "3", "-i", "testsrc2=s=64x36:r=24"], ["-map", "0"]
+    for number, (frequency, disposition) in enumerate(tones.items()):
+        inputs += ["-f", "lavfi", "-t", "3", "-i", f"sine=f={frequency}:r=48000"]
+        maps += ["-map", str(number + 1), f"-disposition:a:{number}", disposition or "0"]
+        maps += [f"-c:a:{number}", codecs[number] if codecs else "aac"]
+    run_ffmpeg(*inputs, *maps, *H264, *options, str(path))
+    return path
+
+
+def frequency(path: Path, number: int | None = None, *, streamed: bool = False) -> float | None:
+    """The loudest frequency of a clip of the second second, in Hz; None when it is silent."""
+    cut = Cut(path, probing.probe(path, PIXELS, 3600), 24, 48, PIXELS, number)
+    clip = path.with_name("clip.mp4")
+    done = ffmpeg.run(cutting.playing(cut) if streamed else cutting.exporting(cut, clip), 60)
+    assert done.status == 0, done.said
+    if streamed:
+        clip.write_bytes(done.output)
+    if not sound.read_tracks(ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).said):
+        return None
+    data = run_ffmpeg("-i", str(clip), "-ac", "1", "-ar", "48000", "-f", "f32le", "-")
+    samples = np.frombuffer(data, np.float32)
+    assert len(samples) == pytest.approx(48000, abs=2000)
+    return float(np.abs(np.fft.rfft(samples)).argmax() * 48000 / len(samples))
+
+
+def make_unknown(path: Path) -> Path:
+    """Give the FLAC tracks of a Matroska film a codec that nobody knows."""
+    path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_QQQQ"))
+    return path
+
+
+def test_a_clip_has_the_sound_of_the_default_track(tmp_path: Path) -> None:
+    film = film_with(tmp_path / "a.mkv", {440: "comment", 1000: "default", 2000: "0"})
+    assert frequency(film) == pytest.approx(1000, abs=3)
+    assert frequency(film, streamed=True) == pytest.approx(1000, abs=3)
+
+
+def test_a_clip_has_the_sound_of_the_chosen_track(tmp_path: Path) -> None:
+    film = film_with(tmp_path / "a.mp4", {440: "default", 1000: "0"})
+    assert frequency(film) == pytest.approx(440, abs=3)
+    assert frequency(film, 1) == pytest.approx(1000, abs=3)
+    assert frequency(film, 7) == pytest.approx(440, abs=3)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_sound_that_cannot_be_decoded_is_passed_over(streamed: bool, tmp_path: Path) -> None:
+    film = film_with(tmp_path / "a.mkv", {440: "default", 1000: "0"}, codecs=("flac", "aac"))
+    make_unknown(film)
+    assert probing.probe(film, PIXELS, 3600).audio_codec == "aac"
+    assert frequency(film, streamed=streamed) == pytest.approx(1000, abs=3)
+    assert frequency(film, 0, streamed=streamed) == pytest.approx(1000, abs=3)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_film_without_any_sound_gives_silent_clips(streamed: bool, tmp_path: Path) -> None:
+    silent = film_with(tmp_path / "silent.mkv", {})
+    unknown = make_unknown(film_with(tmp_path / "a.mkv", {440: "default"}, codecs=("flac",)))
+    for film in (silent, unknown):
+        assert probing.probe(film, PIXELS, 3600).audio_codec == ""
+        assert frequency(film, streamed=streamed) is None
+
+
+def test_what_a_film_says_of_its_tracks_is_read(tmp_path: Path) -> None:
+    film = film_with(
+        tmp_path / "a.mkv",
+        {440: "comment", 1000: "default"},
+        *(
+            "-metadata:s:a:0",
+            "title=Director: the making of (1)",
+            "-metadata:s:a:1",
+            "language=fre",
+        ),
+        *("-metadata:s:v:0", "title=Not a sound track"),
+    )
+    assert probing.probe(film, PIXELS, 3600).sound == (
+        SoundTrack(0, "aac", title="Director: the making of (1)", is_extra=True),
+        SoundTrack(1, "aac", language="fre", is_default=True),
+    )
+
+
+def test_the_films_own_sound_goes_before_a_commentary_that_is_default_too() -> None:
+    """Matroska takes every track for a default one that does not say otherwise."""
+    tracks = (
+        SoundTrack(0, "aac", is_default=True, is_extra=True),
+        SoundTrack(1, "qqqq", is_default=True, is_decodable=False),
+        SoundTrack(2, "aac", is_default=True),
+    )
+    assert sound.choose(tracks) == tracks[2]
+    assert sound.choose(tracks, 0) == tracks[0]
+    assert sound.choose(tracks, 1) == tracks[2]
+    assert sound.choose(()) is None
