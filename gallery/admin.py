@@ -9,7 +9,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseRedirect,
     JsonResponse,
 )
 from django.shortcuts import get_object_or_404, render
@@ -21,10 +20,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from gallery import tasks
-from gallery.errors import DiskFull
 from gallery.finding.search import thumbnail_address
 from gallery.forms import UploadForm
 from gallery.importing import pipeline
+from gallery.login_forms import AdminLoginForm
 from gallery.models import Film
 from gallery.staff import label_admin, subtitle_admin, token_admin  # noqa: F401 - they register
 from gallery.staff.subtitle_admin import SubtitlesInline
@@ -34,6 +33,7 @@ FRAMES_PER_PAGE = 120
 
 admin.site.site_header = gettext_lazy("Scene Search: administration")
 admin.site.site_title = gettext_lazy("Scene Search")
+admin.site.login_form = AdminLoginForm
 admin.site.index_title = gettext_lazy("What would you like to do?")
 
 
@@ -144,20 +144,11 @@ class FilmAdmin(admin.ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: Film | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """A file is asked for once; a form knows when the disk was full."""
+        """A file is asked for once."""
         form = super().get_form(request, obj, change=change, **kwargs)
         if change:
-            form = type("ChangeForm", (form,), {"file": None, "clean_file": None})
-        # Reading the body is what may fill the disk.
-        _body_is_read = request.POST
-        error = request.__dict__.get("upload_error")
-
-        class Form(form):  # type: ignore[misc, valid-type]
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **kwargs)
-                self.upload_error = error
-
-        return Form
+            return type("ChangeForm", (form,), {"file": None, "clean_file": None})
+        return form
 
     def get_fields(self, request: HttpRequest, obj: Film | None = None) -> Any:
         """The film's file only when adding; subtitles can come later, too."""
@@ -199,14 +190,6 @@ class FilmAdmin(admin.ModelAdmin):
         """Another language of subtitles is another way to search them."""
         super().save_related(request, form, formsets, change)
         subtitle_admin.publish_later(form.instance)
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """A disk that fills up while a film is filed is told on the form."""
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except DiskFull as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return self._go_on(request, HttpResponseRedirect(request.path))
 
     def response_add(
         self, request: HttpRequest, obj: Film, post_url_continue: str | None = None

@@ -12,6 +12,7 @@ from gallery.embedding import conversion, weights
 from gallery.embedding.runtimes import DEVICES, PRECISIONS
 from gallery.errors import ModelError
 from gallery.media import ffmpeg
+from gallery.rate_limits import parse_rate
 
 
 @register()
@@ -104,11 +105,9 @@ def audiences_are_known(**_kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def limits_are_rates(**_kwargs: Any) -> list[CheckMessage]:
-    """How often the API may be asked is said as it is understood."""
-    from gallery.api.guard import parse_rate
-
+    """Rates are written as they are understood."""
     found: list[CheckMessage] = []
-    for name in ("API_RATE", "API_RATE_WITHOUT_TOKEN"):
+    for name in ("API_RATE", "API_RATE_WITHOUT_TOKEN", "SEARCH_RATE", "CLIP_RATE", "BOARD_RATE"):
         rate = getattr(settings, name)
         try:
             if rate:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 
 class GalleryError(Exception):
@@ -89,13 +90,13 @@ class DamagedModel(ModelError):  # noqa: N818 - the name says what is the matter
 
 
 class DiskFull(GalleryError):  # noqa: N818
-    """No space is left where the films are kept."""
+    """No space is left to write."""
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The disk is full. Nothing was kept of this film. Free some space where the films "
-                "are stored, then try again."
+                "The disk is full, so this was not saved. Searching goes on. An administrator "
+                "has to free some space; then try again."
             )
         )
 
@@ -109,12 +110,48 @@ class ClipBusy(GalleryError):  # noqa: N818 - the name says what is the matter
         )
 
 
+class TooManyRequests(GalleryError):  # noqa: N818 - HTTP's name of it
+    """Something was asked for too often; `wait` is seconds until it may be asked for again."""
+
+    def __init__(self, wait: int, message: str | Promise | None = None) -> None:
+        self.wait = wait
+        super().__init__(
+            message
+            or _("There were too many requests from you in a short time. Please wait %(wait)s.")
+            % {"wait": in_words(wait)}
+        )
+
+
+class TooManyLogins(TooManyRequests):
+    """A login was tried too often: the password was not looked at."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(
+            wait,
+            _(
+                "There were too many attempts to log in. Please wait %(wait)s, then try again; "
+                "until then even the right password is not accepted."
+            )
+            % {"wait": in_words(wait)},
+        )
+
+
+def in_words(seconds: int) -> str:
+    """A time to wait, rounded up: 40 seconds, 3 minutes."""
+    if seconds < 100:
+        return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    minutes = -(-seconds // 60)
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+
+
 def status_of(error: GalleryError) -> HTTPStatus:
     """The status of an answer that tells of an error: whose fault it is, and if waiting helps."""
     if isinstance(error, IndexUnavailable | ModelError | ClipBusy):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, DiskFull):
         return HTTPStatus.INSUFFICIENT_STORAGE
+    if isinstance(error, TooManyRequests):
+        return HTTPStatus.TOO_MANY_REQUESTS
     return HTTPStatus.BAD_REQUEST
 
 

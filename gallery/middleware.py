@@ -14,7 +14,8 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import access
 from gallery.api import errors
-from gallery.errors import GalleryError, status_of
+from gallery.errors import DiskFull, GalleryError, TooManyRequests, status_of
+from gallery.media.disk import is_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +76,24 @@ class TellErrors:
         """Only what is raised matters."""
         return self.get_response(request)
 
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
+        """An upload for which there was no space has been read by now (its token was checked)."""
+        error = request.__dict__.get("upload_error")
+        return self.process_exception(request, error) if error else None
+
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A page with the sentence; anything else is for the log."""
+        if is_disk_full(error):
+            error = DiskFull()
         if not isinstance(error, GalleryError):
             return None
         log.warning("%s: %s", request.path_info, error)
-        message = {"message": str(error)}
-        return render(request, "gallery/error.html", message, status=status_of(error))
+        status = status_of(error)
+        context = {"message": str(error), "too_many": status == HTTPStatus.TOO_MANY_REQUESTS}
+        response = render(request, "gallery/error.html", context, status=status)
+        if isinstance(error, TooManyRequests):
+            response["Retry-After"] = str(error.wait)
+        return response
 
 
 class NeedLogin:

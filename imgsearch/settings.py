@@ -220,9 +220,17 @@ CACHES = {
     }
 }
 
-# --- the API ------------------------------------------------------------------------------------
+# --- how often something may be done ------------------------------------------------------------
 
-# Requests in a period (s, m, h, d) that a user's programs may make; empty: any number.
+# A rate is a number of requests in a period (s, m, h, d); empty: any number. They are counted for
+# a user, or else for an address.
+# Pages that search: results, scenes, films, pictures to search with.
+SEARCH_RATE = env.str("SEARCH_RATE", default="240/m")
+# Clips, stills and animations that are not kept yet and have to be made.
+CLIP_RATE = env.str("CLIP_RATE", default="120/m")
+# New boards and zips of boards.
+BOARD_RATE = env.str("BOARD_RATE", default="60/h")
+# Requests to the API by a user's programs.
 API_RATE = env.str("API_RATE", default="600/m")
 # The same for an address from which somebody asks without a token.
 API_RATE_WITHOUT_TOKEN = env.str("API_RATE_WITHOUT_TOKEN", default="120/m")
@@ -284,6 +292,10 @@ FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["gallery.media.uploads.StreamToDisk"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+# Uploads, imports, clips and pictures are refused when less than this would stay free: the database
+# and Redis, which need little, always have space. Below four times as much, staff are warned.
+MIN_FREE_BYTES = env.int("MIN_FREE_BYTES", default=500_000_000)
 
 # Scenes that are played are cut when asked for, at most so many at once, and kept within a limit.
 CLIPS_AT_ONCE = env.int("CLIPS_AT_ONCE", default=2)

@@ -39,6 +39,10 @@ os.environ.update(
         "REDIS_URL": "",
         "CELERY_BROKER_URL": "",
         "CACHE_URL": "",
+        # Tests ask more often than people do; those of the limits set their own.
+        "SEARCH_RATE": "",
+        "CLIP_RATE": "",
+        "BOARD_RATE": "",
         "CELERY_QUEUE": "films",
         "INDEX_PREFIX": "imgsearch",
         "PUBLIC_URL": "",

@@ -9,6 +9,8 @@ from http import HTTPStatus
 from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
+from gallery.errors import DiskFull, GalleryError, TooManyRequests, status_of
+
 CODES = {
     400: "invalid",
     401: "unauthorized",
@@ -49,6 +51,14 @@ def answer(
     return response
 
 
+def answer_error(error: GalleryError) -> JsonResponse:
+    """The answer to a request that ended with this error."""
+    response = answer(status_of(error), str(error))
+    if isinstance(error, TooManyRequests):
+        response["Retry-After"] = str(error.wait)
+    return response
+
+
 def _sentence(status: int) -> str:
     return {
         400: _("The request cannot be understood."),
@@ -58,5 +68,6 @@ def _sentence(status: int) -> str:
         405: _("This address does not take this method."),
         413: _("What was sent is too large."),
         429: _("Too many requests. Please wait a moment."),
+        507: str(DiskFull()),
         503: _("This cannot be answered now. Please try again in a moment."),
     }.get(status, _("Something went wrong here. Nothing was lost; the log says what happened."))

@@ -132,8 +132,6 @@ def keep_picture(
     JPEG, PNG, WebP, GIF, BMP or AVIF. The same picture gives the same token, and is kept for 30
     days.
     """
-    if "upload_error" in request.__dict__:
-        raise request.__dict__["upload_error"]
     form = PictureForm(request.POST, request.FILES)
     if not form.is_valid():
         raise ApiError(400, " ".join(str(m) for some in form.errors.values() for m in some))

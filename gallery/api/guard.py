@@ -1,21 +1,16 @@
 """Who asks the API, and how often: tokens, what is open without one, and the limit."""
 
-import logging
 import threading
-import time
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.core.cache import cache
 from django.http import HttpRequest
 from ninja.security import HttpBearer
-from ninja.throttling import BaseThrottle, SimpleRateThrottle
-from redis.exceptions import RedisError
+from ninja.throttling import BaseThrottle
 
-from gallery import access
+from gallery import access, rate_limits
 
-log = logging.getLogger(__name__)
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -42,13 +37,10 @@ ANYBODY = (TOKEN, reader)
 
 
 class Limit(BaseThrottle):
-    """So many requests a minute (or another period) for a user, or else for an address.
-
-    Counted in the cache, which all processes share. Without the cache nothing is limited.
-    """
+    """Limits the requests of a user, or else of an address, in a period."""
 
     def __init__(self) -> None:
-        self._told = threading.local()
+        self._refused = threading.local()
 
     def allow_request(self, request: HttpRequest) -> bool:
         """Count a request; False when it is one too many."""
@@ -56,33 +48,13 @@ class Limit(BaseThrottle):
         rate = settings.API_RATE if token else settings.API_RATE_WITHOUT_TOKEN
         if not rate:
             return True
-        most, seconds = parse_rate(rate)
-        who = f"user-{token.user_id}" if token else f"address-{self.get_ident(request)}"
-        window, spent = divmod(time.time(), seconds)
-        left = int(seconds - spent) + 1
-        count = _count(f"api-{who}-{int(window)}", left)
-        request.__dict__["api_limit"] = (most, max(0, most - count), left)
-        self._told.wait = left
-        return count <= most
+        address = rate_limits.client_address(request)
+        client = f"user-{token.user_id}" if token else f"address-{address}"
+        usage = rate_limits.use("api", client, rate)
+        request.__dict__["api_usage"] = usage
+        self._refused.wait = usage.reset
+        return not usage.is_exceeded
 
     def wait(self) -> float | None:
-        """Seconds until counting begins anew: asked in the same thread, after a refusal."""
-        return float(self._told.wait)
-
-
-def parse_rate(rate: str) -> tuple[int, int]:
-    """How many requests in how many seconds: 600/m, 10/s, 100/5m. Raises ValueError."""
-    most, seconds = SimpleRateThrottle(rate).parse_rate(rate)
-    if not most or not seconds or most < 1:
-        raise ValueError(rate)
-    return most, seconds
-
-
-def _count(key: str, seconds: int) -> int:
-    """How many times this was called for a key, this call included."""
-    try:
-        # Whoever is first puts down 1, and the others add to it: no two of them read the same.
-        return 1 if cache.add(key, 1, seconds) else int(cache.incr(key))
-    except RedisError:
-        log.exception("requests to the API are not counted")
-        return 0
+        """Seconds until requests are accepted again: asked in the same thread, after a refusal."""
+        return float(self._refused.wait)

@@ -6,12 +6,15 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 
-from gallery import tokens
+from gallery import rate_limits, tokens
 from gallery.api import errors
 from gallery.api.guard import SAFE
+from gallery.errors import TooManyRequests
+from gallery.rate_limits import Usage
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 ROOT = "/api/"
+MAX_UNKNOWN_TOKENS = "30/m"  # from one address
 # Pictures, clips and exports: programs fetch them with the same token.
 GIVEN_OUT = {
     *("thumbnail", "still", "frame_still", "probe_picture"),
@@ -43,11 +46,11 @@ class ErrorsAsJson:
                 if name in response:
                     told[name] = response[name]
             response = told
-        limit = request.__dict__.get("api_limit")
-        if limit:
-            names = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-            for name, value in zip(names, limit, strict=True):
-                response[name] = str(value)
+        usage: Usage | None = request.__dict__.get("api_usage")
+        if usage:
+            response["RateLimit-Limit"] = str(usage.limit)
+            response["RateLimit-Remaining"] = str(max(0, usage.limit - usage.count))
+            response["RateLimit-Reset"] = str(usage.reset)
         return response
 
 
@@ -75,11 +78,20 @@ class BearerToken:
             request.user = token.user
             request.__dict__["api_token"] = token
         elif is_for_api(request):
-            return errors.answer(
-                HTTPStatus.UNAUTHORIZED,
-                _("This token is not known. It may have been revoked; make a new one."),
-            )
+            return _unknown_token(request)
         return None
+
+
+def _unknown_token(request: HttpRequest) -> HttpResponseBase:
+    """Refuse a token that is not known, and an address that sends many of them."""
+    address = rate_limits.client_address(request)
+    usage = rate_limits.use("unknown-token", address, MAX_UNKNOWN_TOKENS)
+    if usage.is_exceeded:
+        return errors.answer_error(TooManyRequests(usage.reset))
+    return errors.answer(
+        HTTPStatus.UNAUTHORIZED,
+        _("This token is not known. It may have been revoked; make a new one."),
+    )
 
 
 def _is_given_out(request: HttpRequest) -> bool:

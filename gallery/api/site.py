@@ -12,7 +12,7 @@ from gallery.api import boards, errors, films, finding, frames, service
 from gallery.api.docs import Page
 from gallery.api.errors import ApiError
 from gallery.api.guard import Limit, reader
-from gallery.errors import GalleryError, status_of
+from gallery.errors import GalleryError
 
 DESCRIPTION = """\
 Find, watch, compare and quote scenes from a program: what the pages of this site can do, as JSON.
@@ -80,7 +80,7 @@ def unknown(_request: HttpRequest) -> HttpResponse:
 
 @api.exception_handler(GalleryError)
 def _gallery_error(_request: HttpRequest, error: GalleryError) -> HttpResponse:
-    return errors.answer(status_of(error), str(error))
+    return errors.answer_error(error)
 
 
 @api.exception_handler(ApiError)
@@ -102,8 +102,10 @@ def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 @api.exception_handler(ValidationError)
-def _not_understood(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+def _not_understood(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """A parameter or a field of the wrong kind: which, and why."""
+    if "upload_error" in request.__dict__:  # the file is missing, because the disk is full
+        return errors.answer_error(request.__dict__["upload_error"])
     details = [
         {
             "field": ".".join(str(part) for part in one["loc"][2:]) or str(one["loc"][-1]),

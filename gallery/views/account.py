@@ -2,5 +2,11 @@
 
 from django.contrib.auth.views import LoginView, LogoutView
 
-login = LoginView.as_view(template_name="gallery/login.html", redirect_authenticated_user=True)
+from gallery.login_forms import LoginForm
+
+login = LoginView.as_view(
+    template_name="gallery/login.html",
+    redirect_authenticated_user=True,
+    authentication_form=LoginForm,
+)
 logout = LogoutView.as_view()

@@ -1,18 +1,42 @@
 """What several pages share."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
-from django.http import FileResponse, Http404, HttpResponseBase
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import cache_control
 from django.views.decorators.vary import vary_on_headers
 
+from gallery import rate_limits
 from gallery.models import Film
+
+View = Callable[..., HttpResponseBase]
 
 # The same address gives a page or a part of it: browsers must not take one for the other.
 BY_HTMX = vary_on_headers("HX-Request", "HX-Target")
 KEPT_FOR_EVER = {"public": True, "max_age": 31_536_000, "immutable": True}
 FOR_EVER = cache_control(**KEPT_FOR_EVER)
+
+
+def rate_limited(name: str, setting: str) -> Callable[[View], View]:
+    """Have a view count its requests, and refuse them beyond the rate that a setting gives."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            rate_limits.check(request, name, getattr(settings, setting))
+            return view(request, *args, **kwargs)
+
+        return limited
+
+    return decorate
+
+
+SEARCHES = rate_limited("search", "SEARCH_RATE")
 
 
 def film_or_404(film_id: int) -> Film:

@@ -22,7 +22,7 @@ from gallery.models import Film, FilmQuerySet
 from gallery.nearest import library
 from gallery.types import Query
 from gallery.views.asked import Asked, Choice, in_film
-from gallery.views.common import FOR_EVER, film_or_404, jpeg
+from gallery.views.common import FOR_EVER, SEARCHES, film_or_404, jpeg
 from gallery.views.glances import Glance
 from gallery.views.transcripts import transcript
 
@@ -82,6 +82,7 @@ def _orders(wanted: str, current: str) -> list[Choice]:
 
 
 @require_safe
+@SEARCHES
 def film(request: HttpRequest, film_id: int) -> HttpResponse:
     """A film: where it is relevant to the query in the address, its shots, and its lines."""
     shown = film_or_404(film_id)
@@ -114,6 +115,7 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
 
 
 @require_safe
+@SEARCHES
 def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
     """What is said in a film, part by part."""
     shown = film_or_404(film_id)

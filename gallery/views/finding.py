@@ -15,13 +15,14 @@ from gallery.forms import MOST_PAGES, PictureForm, SearchForm
 from gallery.nearest import pictures
 from gallery.types import Example, Query
 from gallery.views.asked import Asked, in_film
-from gallery.views.common import FOR_EVER, jpeg
+from gallery.views.common import FOR_EVER, SEARCHES, jpeg
 from gallery.views.welcome import welcome
 
 PAGES_UNASKED = 4  # pages that come by themselves while scrolling; then a button: there is a footer
 
 
 @require_safe
+@SEARCHES
 def home(request: HttpRequest) -> HttpResponse:
     """The start page, or the results of the search in the address."""
     try:
@@ -86,6 +87,7 @@ def _found(asked: Asked) -> dict[str, Any]:
 
 
 @require_POST
+@SEARCHES
 def upload_picture(request: HttpRequest) -> HttpResponse:
     """Keep a picture, and go to the search for what looks like it and has all the rest."""
     form = PictureForm(request.POST, request.FILES)
@@ -93,9 +95,6 @@ def upload_picture(request: HttpRequest) -> HttpResponse:
         query = SearchForm(request.POST).query()
     except GalleryError as error:
         return _page(request, Query(), error)
-    if "upload_error" in request.__dict__:
-        message = str(request.__dict__["upload_error"])
-        return render(request, "gallery/error.html", {"message": message}, status=507)
     if not form.is_valid():
         messages = (str(m) for messages in form.errors.values() for m in messages)
         return _page(request, query, GalleryError(" ".join(messages)))

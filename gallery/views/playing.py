@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from gallery import access
-from gallery.errors import ClipBusy, GalleryError
+from gallery.errors import ClipBusy, GalleryError, TooManyRequests, status_of
 from gallery.media import making
 from gallery.media.making import Making, Order, Stream
 from gallery.models import Film
@@ -54,11 +54,13 @@ def film_type(film: Film) -> str:
 
 def refusal(error: GalleryError) -> HttpResponse:
     """A sentence, and whether trying again may help."""
-    if isinstance(error, ClipBusy):
-        busy = HttpResponse(str(error), status=HTTPStatus.SERVICE_UNAVAILABLE)
-        busy["Retry-After"] = "3"
-        return busy
-    return HttpResponse(str(error), status=HTTPStatus.NOT_FOUND)
+    status = status_of(error)
+    if status == HTTPStatus.BAD_REQUEST:
+        return HttpResponse(str(error), status=HTTPStatus.NOT_FOUND)
+    response = HttpResponse(str(error), status=status)
+    if isinstance(error, ClipBusy | TooManyRequests):
+        response["Retry-After"] = str(getattr(error, "wait", 3))
+    return response
 
 
 def _kept_by_browsers(response: HttpResponseBase) -> HttpResponseBase:

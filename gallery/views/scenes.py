@@ -26,7 +26,7 @@ from gallery.quoting.spans import Chosen
 from gallery.speech import dialogue
 from gallery.types import FrameKey, Mode, Query
 from gallery.views.asked import Asked
-from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, film_or_404, jpeg
+from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, SEARCHES, film_or_404, jpeg
 from gallery.views.playing import film_type
 
 SIMILAR = 12
@@ -57,6 +57,7 @@ def split_words(text: str) -> list[str]:
 
 @require_safe
 @BY_HTMX
+@SEARCHES
 def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     """A frame and its scene, playing, with what lies around it, is said in it, and looks like it.
 

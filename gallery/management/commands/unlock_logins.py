@@ -1,0 +1,22 @@
+"""manage.py unlock_logins: whoever has to wait before logging in need not any longer."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from redis.exceptions import RedisError
+
+from gallery import login_limits
+
+
+class Command(BaseCommand):
+    """Forgets the failed attempts to log in, of all accounts and addresses."""
+
+    help = "Forget all failed attempts to log in, so that nobody has to wait before the next one."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Reset the counters."""
+        try:
+            login_limits.reset()
+        except RedisError as error:
+            raise CommandError(f"Redis cannot be reached: {error}") from error
+        self.stdout.write("Nobody has to wait before logging in any more.")

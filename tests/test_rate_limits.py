@@ -1,0 +1,75 @@
+"""How often strangers may ask: pages that search, and tokens that are not known."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from gallery import checks
+from gallery.api.middleware import MAX_UNKNOWN_TOKENS
+from gallery.models import Film
+from gallery.rate_limits import parse_rate
+from tests.asking import Api
+
+
+@pytest.fixture
+def few_searches(settings: Any, counted_anew: None) -> None:
+    settings.SEARCH_RATE = "3/d"
+
+
+def test_too_many_searches_are_refused_in_words(
+    page: Client, few_searches: None, demo_film: Film
+) -> None:
+    for address in ("/?q=dog", f"/films/{demo_film.pk}/", f"/films/{demo_film.pk}/frames/5/"):
+        assert page.get(address).status_code == 200
+    refused = page.get("/?q=cat")
+    assert refused.status_code == 429
+    assert 1 <= int(refused["Retry-After"]) <= 86_400
+    text = refused.content.decode()
+    assert "Please wait a moment" in text
+    assert "There were too many requests from you in a short time. Please wait" in text
+    # What costs little is still there, and others are not affected.
+    assert page.get("/films/").status_code == 200
+    assert page.get("/healthz").status_code == 200
+    assert Client(REMOTE_ADDR="10.0.0.9").get("/?q=cat").status_code == 200
+
+
+def test_a_user_is_counted_wherever_they_are(
+    page: Client, few_searches: None, django_user_model: Any
+) -> None:
+    user = django_user_model.objects.create_user("ann")
+    for number in range(4):
+        client = Client(REMOTE_ADDR=f"10.0.1.{number}")
+        client.force_login(user)
+        status = client.get("/?q=dog").status_code
+    assert status == 429
+
+
+def test_an_empty_rate_limits_nothing(page: Client, settings: Any, counted_anew: None) -> None:
+    settings.SEARCH_RATE = ""
+    assert {page.get("/").status_code for _number in range(10)} == {200}
+
+
+def test_without_the_cache_pages_are_not_limited(
+    page: Client, few_searches: None, settings: Any
+) -> None:
+    settings.CACHES = {
+        "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    }
+    assert {page.get("/").status_code for _number in range(5)} == {200}
+
+
+def test_unknown_tokens_are_limited_by_address(anybody: Api, ada: Api) -> None:
+    most, _seconds = parse_rate(MAX_UNKNOWN_TOKENS)
+    for number in range(most):
+        anybody.get("/films", 401, Authorization=f"Bearer scene_{number}")
+    refused = anybody.get("/films", 429, Authorization="Bearer scene_x")
+    assert refused["code"] == "too_many_requests"
+    # A token that is right still works from there: another program's mistake is not its own.
+    ada.get("/films")
+
+
+def test_rates_are_checked_at_the_start(settings: Any) -> None:
+    assert checks.limits_are_rates() == []
+    settings.SEARCH_RATE = "many"
+    assert [message.msg for message in checks.limits_are_rates()] == ["SEARCH_RATE is 'many'."]
