@@ -15,7 +15,15 @@ def main() -> None:
             "Django is not installed in this Python. Type `make run` once, then use "
             "`.venv/bin/python manage.py ...`."
         ) from error
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except Exception as error:
+        from gallery.errors import DiskFull
+        from gallery.media.disk import is_disk_full
+
+        if not is_disk_full(error):
+            raise
+        raise SystemExit(str(DiskFull())) from error
 
 
 if __name__ == "__main__":

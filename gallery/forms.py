@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from gallery.errors import GalleryError, QueryError
+from gallery.errors import QueryError
 from gallery.finding.composing import MOST_EXAMPLES
 from gallery.models import LAST_YEAR, Film
 from gallery.nearest import pictures
@@ -149,12 +149,9 @@ class UploadForm(forms.ModelForm):
             self.fields["title"].help_text = _("Empty: the name of the file.")
         if "subtitles" in self.fields and self.instance.pk:
             self.fields["subtitles"].label = _("Add subtitles")
-        self.upload_error: GalleryError | None = None
 
     def clean_file(self) -> Any:
         """There is one, it is not empty, and it is no film that is here already."""
-        if self.upload_error is not None:
-            raise ValidationError(str(self.upload_error))
         file = self.cleaned_data["file"]
         if file is None:
             raise ValidationError(_("Choose a film file."))
@@ -167,14 +164,3 @@ class UploadForm(forms.ModelForm):
                 % {"film": known, "id": known.pk}
             )
         return file
-
-    def clean_subtitles(self) -> Any:
-        """A disk that was full is told here where no film is asked for."""
-        if self.upload_error is not None and "file" not in self.fields:
-            raise ValidationError(
-                _(
-                    "The disk is full, so that these subtitles were not kept. Free some space "
-                    "where the films are stored, then add them again."
-                )
-            )
-        return self.cleaned_data["subtitles"]

@@ -143,8 +143,8 @@ def test_a_full_disk_is_told_and_nothing_is_kept(
 
     monkeypatch.setattr(uploads.tempfile, "mkstemp", on_full_disk)
     response = send(staff, "a.mp4", bytes(size))
-    assert response.status_code == 200
-    assert "The disk is full. Nothing was kept of this film." in text(response)
+    assert response.status_code == 507
+    assert "The disk is full, so this was not saved." in text(response)
     assert made
     assert incoming() == before
     assert not Film.objects.exists()
@@ -174,8 +174,8 @@ def test_a_full_disk_while_filing_is_told(
     monkeypatch.setattr(storage.shutil, "move", full)
     response = send(staff, "a.mp4", make_video(seconds=1).read_bytes())
     monkeypatch.undo()
-    assert response.status_code == 302
-    assert "The disk is full" in text(staff.get(response.url))
+    assert response.status_code == 507
+    assert "The disk is full" in text(response)
     assert not Film.objects.exists()
     assert incoming() == before
     assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders

@@ -25,7 +25,7 @@ from gallery.embedding import encoder, ingest, weights
 from gallery.embedding.runtimes import inference_threads
 from gallery.errors import FilmError, GalleryError, IndexUnavailable, LostClaim
 from gallery.labels import labelling
-from gallery.media import frames, probing, storage
+from gallery.media import disk, frames, probing, storage
 from gallery.media.storage import RunFiles, SegmentData
 from gallery.models import Film, Segment, Shot, lease_end
 from gallery.nearest import index
@@ -46,7 +46,8 @@ END_SLACK_PART = 0.02
 def stored_copy(path: Path) -> tuple[Path, str]:
     """Copy a file to where uploads arrive. Returns the copy and its SHA-256. Raises DiskFull."""
     digest = hashlib.sha256()
-    with storage.telling_full_disk():
+    with disk.telling_full_disk():
+        disk.require_space(path.stat().st_size)
         settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=settings.FILE_UPLOAD_TEMP_DIR, prefix="copy-")
         try:

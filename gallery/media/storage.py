@@ -15,7 +15,6 @@ A run is one import of the film. The segments hold all that is needed to fill Re
 decoding or embedding anything.
 """
 
-import errno
 import os
 import shutil
 import tempfile
@@ -30,7 +29,7 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from gallery.errors import DiskFull
+from gallery.media.disk import require_space, telling_full_disk
 from gallery.types import Picture
 
 THUMBNAIL_WIDTH = 640  # pixels: two for one on the phone and in the grid
@@ -40,20 +39,10 @@ MAX_EXTENSION = 8
 LOOK = "<U8"  # how numpy keeps the names of `types.Look`
 
 
-@contextmanager
-def telling_full_disk() -> Iterator[None]:
-    """Turn the system's "no space left on device" into DiskFull."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull from error
-        raise
-
-
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file all at once: it is there complete, or not at all. Raises DiskFull."""
     with telling_full_disk():
+        require_space()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
         try:
@@ -231,6 +220,7 @@ def drafts(suffix: str) -> Iterator[tuple[Path, Path]]:
     """Two new names for what is being made: nothing remains there afterwards. Raises DiskFull."""
     folder = settings.MEDIA_ROOT / "drafts"
     with telling_full_disk():
+        require_space()
         folder.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=folder))
     try:

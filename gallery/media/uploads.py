@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 
 from gallery.errors import DiskFull
-from gallery.media.storage import telling_full_disk
+from gallery.media.disk import require_space, telling_full_disk
 
 
 class ArrivedFile(UploadedFile):
@@ -53,18 +53,26 @@ class ArrivedFile(UploadedFile):
 class StreamToDisk(FileUploadHandler):
     """Write every uploaded file to disk as it comes.
 
-    A full disk is no crash: the file is dropped, and the request carries `upload_error`, a
-    DiskFull, for the form to show.
+    On a full disk, or when an upload would take from its reserve, the file is dropped and the
+    request carries `upload_error`, a DiskFull. The rest of the body is still read: a browser
+    shows an answer only when it has sent everything.
     """
 
     # Not called `file`: Django's parser closes a handler's `file` itself, be it None or not.
     arriving: ArrivedFile | None = None
+
+    body_size = 0
+
+    def handle_raw_input(self, *args: Any, **_kwargs: Any) -> None:
+        """Keep the size of the whole body: the third of Django's arguments."""
+        self.body_size = args[2]
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Open the file that the next chunks go to."""
         super().new_file(*args, **kwargs)
         try:
             with telling_full_disk():
+                require_space(self.body_size)
                 self.arriving = ArrivedFile(self.file_name or "", self.content_type or "")
         except DiskFull as error:
             self._give_up(error)
@@ -74,6 +82,7 @@ class StreamToDisk(FileUploadHandler):
         assert self.arriving is not None
         try:
             with telling_full_disk():
+                require_space(len(raw_data))
                 self.arriving.append(raw_data)
         except DiskFull as error:
             self._give_up(error)

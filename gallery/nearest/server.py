@@ -9,7 +9,13 @@ from uuid import uuid4
 import redis
 from django.utils.translation import gettext as _
 
-from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
+from gallery.errors import (
+    DiskFull,
+    IndexMissing,
+    IndexUnavailable,
+    IndexWarmingUp,
+    NoSearchCommands,
+)
 
 NO_FILM = 0  # no film has this id
 
@@ -33,6 +39,8 @@ def speaking_plainly() -> Iterator[None]:
             raise IndexUnavailable(
                 _("The search took too long and was given up. Please try again.")
             ) from error
+        if said.startswith("misconf"):
+            raise DiskFull from error
         if "oom" in said or "used memory" in said:
             raise IndexUnavailable(
                 _("Redis has no memory left for more frames. Raise its maxmemory, then retry.")

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.errors import BoardError
+from gallery.media import disk
 from gallery.models import Board, BoardScene
 from gallery.quoting import boards, exports
 from gallery.quoting.boardforms import NameForm, NoteForm, PlaceForm
@@ -52,7 +53,7 @@ def board(request: HttpRequest, token: str) -> HttpResponse:
     """A board's scenes; its owner can change them."""
     shown = get_object_or_404(Board, token=token)
     mine = boards.owns(boards.visitor_of(request), shown)
-    if mine:
+    if mine and disk.has_space():  # reading goes on when it cannot be noted
         boards.lasting_visitor(request)
         boards.touch(shown)
     return render(request, "gallery/board.html", _shown(request, shown, mine))

@@ -1,5 +1,6 @@
 """What is not a page of the gallery: health, and pages for what went wrong."""
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -8,7 +9,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from gallery.errors import GalleryError
+from gallery.errors import DiskFull, GalleryError
+from gallery.media.disk import is_disk_full
 from gallery.models import Film
 from gallery.nearest import index
 
@@ -35,6 +37,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Something unexpected happened."""
+    """Something unexpected happened; or the disk is full, where no view could tell it.
+
+    A session, for example, is saved after the view has ended.
+    """
+    error = sys.exc_info()[1]
+    if error is not None and is_disk_full(error):
+        full = {"message": str(DiskFull())}
+        return render(request, "gallery/error.html", full, status=HTTPStatus.INSUFFICIENT_STORAGE)
     message = _("Something went wrong here. Nothing was lost; the log says what happened.")
     return render(request, "gallery/error.html", {"message": message}, status=500)

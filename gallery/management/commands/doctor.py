@@ -1,6 +1,5 @@
 """manage.py doctor: what is installed, reachable, warm."""
 
-import shutil
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,7 @@ from django.db import connection
 
 from gallery.embedding import conversion, encoder
 from gallery.errors import GalleryError, IndexMissing
-from gallery.media import ffmpeg
+from gallery.media import disk, ffmpeg
 from gallery.models import Film, Subtitles
 from gallery.nearest import index, library, server
 from gallery.speech import dialogue
@@ -72,8 +71,13 @@ def _database() -> str:
 
 def _media() -> str:
     settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.MEDIA_ROOT).free / 1e9
-    return f"{settings.MEDIA_ROOT}, {free:.1f} GB free"
+    free = f"{settings.MEDIA_ROOT}, {disk.free_bytes() / 1e9:.1f} GB free"
+    reserve = f"MIN_FREE_BYTES, {settings.MIN_FREE_BYTES / 1e9:.1f} GB"
+    if not disk.has_space():
+        raise GalleryError(f"{free}: nothing more is accepted below {reserve}; free some space")
+    if disk.is_nearly_full():
+        raise GalleryError(f"{free}: the disk is nearly full (uploads end at {reserve})")
+    return free
 
 
 def _redis() -> str:

@@ -13,6 +13,7 @@ from gallery import tasks
 from gallery.errors import GalleryError
 from gallery.importing import pipeline
 from gallery.importing.progress import Progress, progress_of
+from gallery.media.disk import telling_full_disk
 from gallery.models import Film
 from gallery.speech import languages, subtitles, subtitling
 
@@ -52,7 +53,8 @@ class Command(BaseCommand):
         failed = 0
         for path in paths:
             try:
-                film = self._add(path, options["title"] or "", options["year"], given)
+                with telling_full_disk():
+                    film = self._add(path, options["title"] or "", options["year"], given)
             except (GalleryError, OSError) as error:
                 self.stderr.write(f"{path}: {error}")
                 failed += 1
