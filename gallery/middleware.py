@@ -77,7 +77,9 @@ class TellErrors:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
-        """An upload for which there was no space has been read by now (its token was checked)."""
+        """Read what is uploaded, and refuse it here when there was no space for it."""
+        if request.content_type == "multipart/form-data":
+            _form_is_read = request.POST
         error = request.__dict__.get("upload_error")
         return self.process_exception(request, error) if error else None
 

@@ -102,10 +102,8 @@ def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 @api.exception_handler(ValidationError)
-def _not_understood(request: HttpRequest, error: ValidationError) -> HttpResponse:
+def _not_understood(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     """A parameter or a field of the wrong kind: which, and why."""
-    if "upload_error" in request.__dict__:  # the file is missing, because the disk is full
-        return errors.answer_error(request.__dict__["upload_error"])
     details = [
         {
             "field": ".".join(str(part) for part in one["loc"][2:]) or str(one["loc"][-1]),
