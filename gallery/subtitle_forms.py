@@ -1,5 +1,6 @@
 """Subtitle files that somebody sends, read while the form is checked; the choice of language."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from gallery.errors import SubtitlesError
 from gallery.models import Subtitles
 from gallery.speech import languages, subtitles
+from gallery.speech.subtitle_formats import UnknownFrameRate
 
 MOST_FILES = 50  # sent at once
 
@@ -39,7 +41,8 @@ class SubtitleFiles(forms.FileField):
         kwargs.setdefault(
             "help_text",
             gettext_lazy(
-                "SubRip (.srt), WebVTT (.vtt) or SubStation Alpha (.ass, .ssa), several at once. "
+                "SubRip (.srt), WebVTT (.vtt), SubStation Alpha (.ass, .ssa), TTML (.ttml, .dfxp), "
+                "SAMI (.smi), LRC (.lrc), MicroDVD (.sub) or MPL2 (.mpl), several at once. "
                 "The language is taken from a file's name (film.en.srt), else from its text. Text "
                 "tracks inside the film are read by themselves."
             ),
@@ -65,9 +68,10 @@ class SubtitleFiles(forms.FileField):
 
 
 def _read(file: UploadedFile) -> SentFile:
-    # One byte more than is accepted is enough to see that there is too much.
-    data = file.read(subtitles.most_bytes() + 1)
-    subtitles.read(data, file.name or "")
+    data = subtitles.read_file(file)
+    # The film may not have been probed yet: its frame rate is only needed when they are added.
+    with suppress(UnknownFrameRate):
+        subtitles.read(data)
     return SentFile(file.name or "", data)
 
 

@@ -20,6 +20,7 @@ from gallery.speech import dialogue, subtitling
 from gallery.speech.subtitles import read
 from tests.importing import DEMO, add, import_here
 from tests.lines import texts
+from tests.test_subtitle_formats import with_fonts
 from tests.test_subtitles import SRT, VTT, srt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,6 +135,46 @@ def test_subtitles_that_are_too_large_or_too_many_are_told(
     many = [file(f"{n}.srt", SRT) for n in range(51)]
     assert "At most 50 files" in text(send(staff, content, *many))
     assert not Film.objects.exists()
+
+
+def test_subtitles_that_count_frames_take_the_film_s_rate(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    """The film is uploaded with them, so its rate is not in the database yet."""
+    content = make_video(seconds=3, rate=20).read_bytes()
+    said = text(send(staff, content, file("a.en.sub", "{20}{30}Hello\n{40}{50}there\n")))
+    assert "Subtitles a.en.sub: 2 lines, English." in said
+    assert [(line.start, line.end) for line in Line.objects.all()] == [(1, 1.5), (2, 2.5)]
+
+
+def test_subtitles_that_count_frames_of_no_film_say_so(staff: Client) -> None:
+    said = text(send(staff, b"not a film", file("a.sub", "{20}{30}Hello\n")))
+    assert (
+        "Subtitles a.sub: This file counts frames, and the film&#x27;s frame rate is not known."
+        in said
+    )
+    assert not Subtitles.objects.exists()
+
+
+def test_embedded_fonts_do_not_make_subtitles_too_large(
+    staff: Client, make_video: Callable[..., Path], settings: Any
+) -> None:
+    settings.MAX_SUBTITLE_BYTES = 10_000
+    said = text(send(staff, make_video(seconds=2).read_bytes(), file("a.ass", with_fonts(100_000))))
+    assert "Subtitles a.ass: 1 line" in said
+    row = Subtitles.objects.get()
+    assert row.film.files.subtitles(row.pk).stat().st_size < 1000
+
+
+def test_a_file_name_that_is_not_utf8_on_its_disk_is_accepted(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    """Browsers send such a name with replacement characters."""
+    film = make_video(seconds=1).read_bytes()
+    said = text(send(staff, film, file("\ufffdt\ufffd.fr.srt", SRT)))
+    assert "Subtitles \ufffdt\ufffd.fr.srt: 2 lines, French." in said
+    row = Subtitles.objects.get()
+    assert (row.language, row.original_name) == ("fr", "\ufffdt\ufffd.fr.srt")
 
 
 def test_a_full_disk_is_told_and_the_film_is_kept(

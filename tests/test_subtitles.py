@@ -79,8 +79,8 @@ def srt(*texts: str) -> str:
     )
 
 
-def texts(data: bytes | str, name: str = "") -> list[str]:
-    return [cue.text for cue in read(data.encode() if isinstance(data, str) else data, name)]
+def texts(data: bytes | str) -> list[str]:
+    return [cue.text for cue in read(data.encode() if isinstance(data, str) else data)]
 
 
 # --- formats --------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def test_every_usual_encoding_is_read(encoding: str) -> None:
         (b" \r\n\t", "The file is empty"),
         (b"just some words\nin a text file\n", "no lines with times"),
         (b"1\n00:00:01,000 --> \nwithout an end\n", "no lines with times"),
-        (b"{100}{200}MicroDVD", "no lines with times"),
+        (b"{100}{200}MicroDVD", "frame rate is not known"),
         (b"WEBVTT\n\nNOTE nothing else\n", "no lines with times"),
         (b"[Events]\nDialogue: 0,zero,one,Default,,0,0,0,,x\n", "no lines with times"),
         (srt("<i></i>", " ").encode(), "no lines with times"),
@@ -212,7 +212,7 @@ def test_every_usual_encoding_is_read(encoding: str) -> None:
 )  # fmt: skip
 def test_what_cannot_be_read_is_told(data: bytes, sentence: str) -> None:
     with pytest.raises(SubtitlesError, match=sentence):
-        read(data, "film.srt")
+        read(data)
 
 
 def test_a_file_that_is_too_large_is_told(settings: Any) -> None:
@@ -223,7 +223,7 @@ def test_a_file_that_is_too_large_is_told(settings: Any) -> None:
 
 
 def test_too_many_lines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subtitles, "MOST_LINES", 3)
+    monkeypatch.setattr(subtitles, "MAX_LINES", 3)
     assert len(texts(srt("a", "b", "c"))) == 3
     with pytest.raises(SubtitlesError, match="4 lines in this file; at most 3"):
         read(srt("a", "b", "c", "d").encode())
@@ -267,7 +267,7 @@ def test_a_file_made_to_harm_is_over_soon(text: str) -> None:
     except SubtitlesError:
         cues = []
     assert time.monotonic() - begun < 3
-    assert all(len(cue.text) <= subtitles.LONGEST_TEXT for cue in cues)
+    assert all(len(cue.text) <= subtitles.MAX_TEXT for cue in cues)
 
 
 # --- languages ------------------------------------------------------------------------------------

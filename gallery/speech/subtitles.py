@@ -1,72 +1,58 @@
-"""The bytes of a subtitle file to lines: SubRip, WebVTT and SubStation Alpha, in any encoding.
+"""The bytes of a subtitle file to lines of plain text, in time order, each once.
 
-pysubs2 reads the formats. What it takes for text though it is none (comments, identifiers and
-settings of WebVTT, damaged lines of SubStation Alpha) is taken out before; marks within the text
-are taken out afterwards, by expressions that stay quick on files made to harm.
+`subtitle_text` reads the encoding and `subtitle_formats` the format. Markup is removed here, by
+expressions that stay quick on files made to harm.
 """
 
 import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
 
-import pysubs2
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from gallery.errors import SubtitlesError
+from gallery.speech.subtitle_formats import MAX_LINES, Cue, parse
+from gallery.speech.subtitle_text import decoded, max_bytes, read_file, too_large
 
-EXTENSIONS = (".srt", ".vtt", ".ass", ".ssa")
-MOST_LINES = 30_000  # twelve hours with a line every second and a half
-LONGEST_TEXT = 2_000  # characters of one line; what is longer is no dialogue
+__all__ = ["EXTENSIONS", "Cue", "plain", "read", "read_file", "shifted", "webvtt"]
+
+# What is looked for beside a film. A file that is given may have any name.
+EXTENSIONS = (
+    *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami", ".lrc"),
+    *(".sub", ".mpl"),
+)
+MAX_TEXT = 2_000  # characters of one line; what is longer is no dialogue
 JOIN_WITHIN = 0.05  # seconds between two lines of the same text that are one
-DAMAGED_PART = 0.02  # of the characters that may be unreadable before the encoding is wrong
+MIN_ROLLING_PART = 0.25  # of the lines that repeat rows of the line before, in rolling captions
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A line as it is shown, from `start` up to `end` (seconds): plain text, maybe of some rows."""
+def read(data: bytes, rate: Fraction | None = None) -> list[Cue]:
+    """The lines of a subtitle file, in time order.
 
-    start: float
-    end: float
-    text: str
-
-
-def most_bytes() -> int:
-    """How large a subtitle file may be."""
-    return int(settings.MAX_SUBTITLE_BYTES)
-
-
-def read(data: bytes, name: str = "") -> list[Cue]:
-    """The lines of a subtitle file, in time order; `name` helps where the content leaves it open.
-
-    Raises SubtitlesError with a sentence that says what is wrong with the file.
+    `rate` is the film's frame rate, for formats that count frames. Raises SubtitlesError with a
+    sentence that says what is wrong with the file; UnknownFrameRate when the rate is needed.
     """
     if not data.strip():
         raise SubtitlesError(_("The file is empty."))
-    if len(data) > most_bytes():
-        raise SubtitlesError(
-            _(
-                "The file is larger than %(most)d kB. Subtitles are text and much smaller: is it "
-                "the right file?"
-            )
-            % {"most": most_bytes() // 1000}
-        )
-    _refuse_other_kinds(data)
-    text = _normal(decoded(data))
-    cues = _cleaned(_events(text, name), is_vtt=_is_vtt(text, name))
+    if len(data) > max_bytes():
+        raise too_large()
+    cues = _cleaned(parse(decoded(data), rate))
     if not cues:
         raise SubtitlesError(
             _(
                 "There are no lines with times in this file. Subtitles have to be SubRip (.srt), "
-                "WebVTT (.vtt) or SubStation Alpha (.ass, .ssa)."
+                "WebVTT (.vtt), SubStation Alpha (.ass, .ssa), TTML (.ttml, .dfxp), SAMI (.smi), "
+                "LRC (.lrc), MicroDVD (.sub) or MPL2 (.mpl)."
             )
         )
-    if len(cues) > MOST_LINES:
+    if len(cues) > MAX_LINES:
         raise SubtitlesError(
             _("There are %(n)d lines in this file; at most %(most)d are accepted.")
-            % {"n": len(cues), "most": MOST_LINES}
+            % {"n": len(cues), "most": MAX_LINES}
         )
     return cues
 
@@ -100,119 +86,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{thousandths / 1000:06.3f}"
 
 
-# --- bytes to text ------------------------------------------------------------------------------
-
-_BOMS = (
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xef\xbb\xbf", "utf-8-sig"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
-# Encodings that hold others: what is almost always meant when the smaller one is guessed.
-_WIDER = {
-    "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "euckr": "cp949",
-    "shiftjis": "cp932", "iso88591": "cp1252", "ascii": "cp1252", "cp950": "big5hkscs",
-}  # fmt: skip
-_TIMES = re.compile(rb"^[^\n]*-->[^\n]*$|^\s*\d+\s*$", re.MULTILINE)
-
-
-def decoded(data: bytes) -> str:
-    """The text of a file in whatever encoding. Raises SubtitlesError when it is none."""
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return _checked(data.decode(encoding, errors="replace"))
-    zeros = data[:4000].count(0)
-    if zeros > len(data[:4000]) / 5:
-        # UTF-16 without its mark: the zero bytes of Latin letters and digits are all on one side.
-        big = data[0:4000:2].count(0) > zeros / 2
-        return _checked(data.decode("utf-16-be" if big else "utf-16-le", errors="replace"))
-    try:
-        return _checked(data.decode())
-    except UnicodeDecodeError:
-        return _checked(data.decode(_guessed_encoding(data), errors="replace"))
-
-
-def _guessed_encoding(data: bytes) -> str:
-    import chardet
-
-    # Times and numbers are the same in all encodings: only the words tell.
-    found = chardet.detect(_TIMES.sub(b"", data))["encoding"] or "cp1252"
-    return _WIDER.get(re.sub(r"[^a-z0-9]", "", found.lower()), found)
-
-
-def _checked(text: str) -> str:
-    control = sum(c < " " and c not in "\t\n\r\f\x1a" for c in text)
-    if control > len(text) * DAMAGED_PART:
-        raise SubtitlesError(_not_text())
-    if text.count("\ufffd") > len(text) * DAMAGED_PART:
-        raise SubtitlesError(
-            _("The encoding of this file is not recognised. Please save it as UTF-8, then retry.")
-        )
-    return text
-
-
-def _not_text() -> str:
-    return _(
-        "This is not a text file. Subtitles that are pictures (.sub and .idx, .sup) cannot be "
-        "read; subtitles that are text (.srt, .vtt, .ass) can."
-    )
-
-
-def _refuse_other_kinds(data: bytes) -> None:
-    if data.startswith((b"PK\x03\x04", b"Rar!", b"\x1f\x8b", b"7z\xbc\xaf")):
-        raise SubtitlesError(
-            _("This is an archive. Please unpack it, and give the subtitle files inside.")
-        )
-    if data.startswith((b"\x00\x00\x01\xba", b"PG")) or b"VobSub index file" in data[:200]:
-        raise SubtitlesError(_not_text())
-
-
-# --- text to events -----------------------------------------------------------------------------
-
-_DIALOGUE = re.compile(
-    r"^Dialogue:[^,\n]*,\s*-?\d+:\d+:\d+[.,:]\d+\s*,\s*-?\d+:\d+:\d+[.,:]\d+\s*,", re.IGNORECASE
-)
-_INLINE_TIME = re.compile(r"<\d[\d:.]{3,20}>")
-
-
-def _normal(text: str) -> str:
-    """One kind of line end, composed letters, no more than one empty line in a row."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").lstrip("\ufeff")
-    return re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", unicodedata.normalize("NFC", text))
-
-
-def _is_vtt(text: str, name: str) -> bool:
-    return text.lstrip().startswith("WEBVTT") or name.lower().endswith(".vtt")
-
-
-def _events(text: str, name: str) -> list[pysubs2.SSAEvent]:
-    if re.search(r"^\s*\[Script Info\]|^\[V4\+? Styles\]|^\[Events\]", text, re.I | re.M):
-        kept = [line for line in text.split("\n") if _DIALOGUE.match(line)]
-        kind = "ssa" if re.search(r"^Dialogue:\s*Marked=", text, re.M | re.I) else "ass"
-        # What pysubs2 sets apart as styles, fonts and pictures is not needed.
-        text = "\n".join(["[Events]", *(f"Dialogue:{line[9:]}" for line in kept)])
-        return pysubs2.SSAFile.from_string(text, format_=kind).events
-    kind = "srt"
-    if _is_vtt(text, name):
-        kind, text = "vtt", _cues_only(text)
-    # Marks are taken out below: pysubs2's expressions are slow on text that is made to harm.
-    return pysubs2.SSAFile.from_string(text, format_=kind, keep_html_tags=True).events
-
-
-def _cues_only(text: str) -> str:
-    """A WebVTT file without comments, styles, regions, identifiers, and times within the text."""
-    kept = []
-    for block in text.split("\n\n"):
-        rows = block.split("\n")
-        first = next((n for n, row in enumerate(rows) if "-->" in row), None)
-        if first is not None and not rows[0].startswith("NOTE"):
-            said = (_INLINE_TIME.sub("", row) for row in rows[first + 1 :])
-            kept.append("\n".join([rows[first], *said]))
-    return "\n\n".join(kept)
-
-
-# --- events to lines ----------------------------------------------------------------------------
+# --- markup to plain text -----------------------------------------------------------------------
 
 # Between \p1 and \p0 stand the coordinates of a drawing.
 _DRAWING = re.compile(r"\{[^{}]{0,200}\\p[1-9][^{}]{0,200}\}[^{}]*")
@@ -221,35 +95,74 @@ _MARK = re.compile(r"</?[A-Za-z][^<>]{0,300}>")
 _SPACE = re.compile(r"[^\S\n]+|\\h")
 # Characters that nobody sees: zero width, direction marks, soft hyphens. (Joiners are spelling.)
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\xad]")
+# Within rolling captions, when each word appears: <00:00:01.000>, and in LRC <00:01.00>.
+_INLINE_TIME = re.compile(r"<\d[\d:.,]{3,20}>")
 
 
-def plain(text: str, *, is_vtt: bool = False) -> str:
-    """The text of a line without overrides, marks, drawings and what nobody sees."""
-    text = text[: LONGEST_TEXT * 5].replace("\\N", "\n").replace("\\n", "\n")
+def plain(text: str) -> str:
+    """The text of a line without overrides, tags, drawings and invisible characters."""
+    text = text[: MAX_TEXT * 5].replace("\\N", "\n").replace("\\n", "\n")
     text = _OVERRIDE.sub("", _DRAWING.sub("", text))
-    text = _MARK.sub("", text)
-    if is_vtt:
-        text = html.unescape(text)
+    text = html.unescape(_MARK.sub("", _INLINE_TIME.sub("", text)))
     text = _INVISIBLE.sub("", _SPACE.sub(" ", text))
     text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
     rows = (row.strip() for row in text.split("\n"))
-    return "\n".join(row for row in rows if row)[:LONGEST_TEXT]
+    return "\n".join(row for row in rows if row)[:MAX_TEXT]
 
 
-def _cleaned(events: Iterable[pysubs2.SSAEvent], *, is_vtt: bool) -> list[Cue]:
+def _cleaned(found: Iterable[Cue]) -> list[Cue]:
     """Lines with text, in time order; the same text shown on without a gap is one line."""
     cues: list[Cue] = []
     last: dict[str, int] = {}
-    for event in sorted(events, key=lambda e: (e.start, e.end)):
-        text = plain(event.text, is_vtt=is_vtt)
-        start, end = max(0.0, event.start / 1000), event.end / 1000
-        if not text or end < 0:
-            continue
-        cue = Cue(start, max(start, end), text)
-        before = last.get(text)
+    for cue in _without_repeated_rows(_with_text(found)):
+        before = last.get(cue.text)
         if before is not None and cue.start <= cues[before].end + JOIN_WITHIN:
             cues[before] = replace(cues[before], end=max(cues[before].end, cue.end))
             continue
-        last[text] = len(cues)
+        last[cue.text] = len(cues)
         cues.append(cue)
     return cues
+
+
+def _with_text(found: Iterable[Cue]) -> list[Cue]:
+    cues = []
+    for raw in sorted(found, key=lambda cue: (cue.start, cue.end)):
+        text = plain(raw.text)
+        if text and raw.end >= 0:
+            start = max(0.0, raw.start)
+            cues.append(Cue(start, max(start, raw.end), text))
+    return cues
+
+
+# --- rolling captions ---------------------------------------------------------------------------
+
+
+def _without_repeated_rows(cues: list[Cue]) -> list[Cue]:
+    """Rolling captions with each row once; other subtitles as they are.
+
+    Rolling captions, such as YouTube makes, show the row before above each new row, and in between,
+    for some 10 ms, the old row alone. A line then is what is new, until the next new row.
+    """
+    repeated = [_repeated_rows(before, cue) for before, cue in pairwise(cues)]
+    rolled = sum(
+        0 < count <= cue.text.count("\n") for count, cue in zip(repeated, cues[1:], strict=True)
+    )
+    if rolled < max(2, len(cues) * MIN_ROLLING_PART):
+        return cues
+    lines: list[Cue] = []
+    for cue, count in zip(cues, [0, *repeated], strict=True):
+        rows = cue.text.split("\n")[count:]
+        if rows:
+            lines.append(replace(cue, text="\n".join(rows)))
+        else:
+            lines[-1] = replace(lines[-1], end=max(lines[-1].end, cue.end))
+    return lines
+
+
+def _repeated_rows(before: Cue, cue: Cue) -> int:
+    """How many rows at the top of a line were at the bottom of the line before, without a gap."""
+    if cue.start > before.end + JOIN_WITHIN:
+        return 0
+    old, new = before.text.split("\n"), cue.text.split("\n")
+    most = min(len(old), len(new))
+    return next((n for n in range(most, 0, -1) if old[-n:] == new[:n]), 0)

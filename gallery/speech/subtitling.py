@@ -11,15 +11,17 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.errors import GalleryError, LostClaim
-from gallery.media import storage
+from gallery.errors import FilmError, GalleryError, LostClaim
+from gallery.media import probing, storage
 from gallery.models import Film, Line, Subtitles, lease_end
 from gallery.speech import dialogue, languages, subtitles, tracks
+from gallery.speech.subtitle_formats import UnknownFrameRate
 from gallery.speech.subtitles import Cue
 from gallery.speech.tracks import Reading
 
@@ -37,7 +39,7 @@ def add(film: Film, name: str, data: bytes, language: str = "") -> tuple[Subtitl
     `language` is a BCP 47 tag; without it the file's name says it, or the text. The same file twice
     is one. Raises SubtitlesError when it cannot be read, and DiskFull.
     """
-    cues = subtitles.read(data, name)
+    cues = _read(film, data)
     for row in film.subtitles.filter(source=Subtitles.Source.UPLOADED):
         with suppress(FileNotFoundError):
             if film.files.subtitles(row.pk).read_bytes() == data:
@@ -55,6 +57,20 @@ def add(film: Film, name: str, data: bytes, language: str = "") -> tuple[Subtitl
         storage.write_whole(path, lambda file: file.write(data))
         transaction.on_commit(partial(publish, film.pk))
     return row, True
+
+
+def _read(film: Film, data: bytes) -> list[Cue]:
+    """The lines of a file. A film is probed here for its frame rate only if the file needs it."""
+    try:
+        return subtitles.read(data, film.rate or None)
+    except UnknownFrameRate:
+        try:
+            found = probing.probe(
+                film.files.source(), settings.MAX_FILM_PIXELS, settings.MAX_FILM_HOURS * 3600
+            )
+        except (FilmError, OSError) as error:
+            raise UnknownFrameRate from error
+        return subtitles.read(data, found.rate)
 
 
 def _write(row: Subtitles, cues: Sequence[Cue]) -> None:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from gallery.errors import DiskFull
+from gallery.errors import DiskFull, SubtitlesError
 from gallery.models import Film, Subtitles
 from gallery.speech import languages, subtitling
 from gallery.subtitle_forms import SentFile, SubtitlesForm, SubtitlesFormSet
@@ -90,6 +90,10 @@ def keep(request: HttpRequest, film: Film, sent: Sequence[SentFile]) -> None:
                 )
                 % {"name": file.name},
             )
+            continue
+        except SubtitlesError as error:
+            about = {"name": file.name, "error": error}
+            messages.error(request, _("Subtitles %(name)s: %(error)s") % about)
             continue
         about = {
             "name": file.name,

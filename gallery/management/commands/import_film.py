@@ -3,6 +3,7 @@
 import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gallery.importing.progress import Progress, progress_of
 from gallery.media.disk import telling_full_disk
 from gallery.models import Film
 from gallery.speech import languages, subtitles, subtitling
+from gallery.speech.subtitle_formats import UnknownFrameRate
 
 POLL = 0.5  # seconds between two looks at the progress
 LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
@@ -37,8 +39,8 @@ class Command(BaseCommand):
             type=Path,
             default=[],
             metavar="FILE",
-            help="subtitle files (.srt, .vtt, .ass); those beside a film, named like it, are taken "
-            "without being given",
+            help="subtitle files (.srt, .vtt, .ass, .ttml, .smi, .lrc, .sub, .mpl); those beside a "
+            "film, named like it, are taken without being given",
         )
         parser.add_argument("--wait", action="store_true", help="show progress until it is done")
 
@@ -68,7 +70,8 @@ class Command(BaseCommand):
         """Refuse subtitles that cannot be read before anything is imported."""
         for file in files:
             try:
-                subtitles.read(file.read_bytes(), file.name)
+                with file.open("rb") as opened, suppress(UnknownFrameRate):
+                    subtitles.read(subtitles.read_file(opened))
             except (GalleryError, OSError) as error:
                 raise CommandError(f"{file}: {error}") from error
         return list(files)
@@ -94,7 +97,9 @@ class Command(BaseCommand):
         beside = [file for file in subtitling.beside(path) if file.resolve() not in named]
         for file in (*given, *beside):
             try:
-                row, is_new = subtitling.add(film, file.name, file.read_bytes())
+                with file.open("rb") as opened:
+                    data = subtitles.read_file(opened)
+                row, is_new = subtitling.add(film, file.name, data)
             except (GalleryError, OSError) as error:
                 self.stderr.write(f"{file}: {error}")
                 continue
