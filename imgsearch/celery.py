@@ -1,10 +1,10 @@
-"""The Celery application: `celery -A imgsearch worker -B`."""
+"""The Celery application of workers: `celery -A imgsearch worker`. Beat has its own."""
 
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import heartbeat_sent, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
@@ -20,3 +20,11 @@ def lower_priority(**_kwargs: Any) -> None:
     """Lower the priority of this worker, unless whoever started it did so."""
     if os.nice(0) == 0:
         os.nice(NICENESS)
+
+
+@heartbeat_sent.connect
+def report_alive(**_kwargs: Any) -> None:
+    """Let /healthz know that this worker's main loop runs."""
+    from gallery.importing import liveness
+
+    liveness.report_alive()

@@ -1,5 +1,6 @@
 """Settings, each read from the environment with a safe default. README.md lists them all."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -174,7 +175,10 @@ def _cache_url(redis_url: str) -> str:
 
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _queue_url(REDIS_URL)
+# Redis may be restarted, or refuse writes because its disk is full: workers and beat wait for it.
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 # A task that outlives the visibility timeout would be delivered a second time while it still runs:
 # tasks are short, and their hard limit lies well below it.
 CELERY_TASK_TIME_LIMIT = 1500
@@ -206,10 +210,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": f"gallery.tasks.{name}",
         "schedule": seconds,
         "options": {"expires": seconds},
+        "last_run_at": datetime.fromtimestamp(0, UTC),  # due at once after a start
     }
     for name, seconds in (("sweep", SWEEP_SECONDS), ("tidy", TIDY_SECONDS))
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULER = "imgsearch.beat:SingleScheduler"
 
 # Shared by all processes: how often who has asked the API.
 CACHES = {

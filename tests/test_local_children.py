@@ -1,14 +1,18 @@
 """The launcher's children: all are stopped, in order, whatever they do and however it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from imgsearch.local.children import ChildDied, Children
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -119,25 +123,116 @@ class TestNoChildIsLeft:
         assert none_left(str(tmp_path))
 
 
-def test_a_child_that_dies_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    from imgsearch.local.children import ChildDied, Children
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Put back the signal handlers that Children installs."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_child_that_dies_during_the_start_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    last_words = "import sys; print('famous last words'); sys.exit(3)"
+    with (
+        pytest.raises(ChildDied, match=r"(?s)worker .* during the start \(exit code 3\).*famous"),
+        Children(tmp_path, os.environ, tmp_path) as children,
+    ):
+        children.start("worker", [sys.executable, "-c", last_words])
+        children.watch()
+
+
+@pytest.mark.usefixtures("own_signals")
+class TestRestart:
+    def test_a_killed_child_is_restarted_and_others_keep_running(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.2, 60)) as children:
+            base = children.start("base", ["sleep", "600"], foundation=True)
+            worker = children.start("worker", ["sleep", "600"])
+            children.restart_dead()
+            first = worker.process.pid
+            os.kill(first, signal.SIGKILL)
+            assert children.wait_until(lambda: worker.process.pid != first, 20)
+            assert worker.process.poll() is None
+            assert base.process.poll() is None
+        words = "The worker process stopped unexpectedly (killed by SIGKILL); restarting in 0.2 s."
+        assert words in capsys.readouterr().err
+        assert words in (tmp_path / "worker.log").read_text()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="orphans are found in /proc")
+    def test_what_a_dead_child_left_is_ended_before_its_restart(self, tmp_path: Path) -> None:
+        """A decoder in a session of its own, as FFmpeg has one."""
+        code = (
+            "import subprocess, time; from pathlib import Path;"
+            "pid = subprocess.Popen(['sleep', '600'], start_new_session=True).pid;"
+            "file = open('pids', 'a'); file.write(f'{pid}\\n'); file.close(); time.sleep(600)"
+        )
+        pids = tmp_path / "pids"
+
+        def decoders() -> list[int]:
+            return [int(line) for line in pids.read_text().split()] if pids.exists() else []
+
+        def is_alive(pid: int) -> bool:
+            return Path(f"/proc/{pid}").exists()
+
+        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.2, 60)) as children:
+            worker = children.start("worker", [sys.executable, "-c", code])
+            other = children.start("other", ["sleep", "600"])
+            children.restart_dead()
+            assert children.wait_until(lambda: len(decoders()) == 1, 20)
+            os.kill(worker.process.pid, signal.SIGKILL)
+            assert children.wait_until(lambda: len(decoders()) == 2, 20)
+            assert [is_alive(pid) for pid in decoders()] == [False, True]
+            assert other.process.poll() is None
+
+    def test_pauses_grow_and_several_deaths_in_a_row_are_too_many(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A port that is taken, for example: never a loop without a word."""
         with (
-            pytest.raises(ChildDied, match=r"(?s)worker ended by itself \(exit code 3\).*famous"),
-            Children(tmp_path, os.environ, tmp_path) as children,
+            pytest.raises(ChildDied, match=r"(?s)web .* stopped 4 times in a row.*address in use"),
+            Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.1, 0.2, 0.3)) as children,
         ):
-            last_words = "import sys; print('famous last words'); sys.exit(3)"
-            children.start("worker", [sys.executable, "-c", last_words])
+            children.restart_dead()
+            children.start("web", ["sh", "-c", "echo address in use; exit 1"])
             children.watch()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        said = capsys.readouterr().err
+        assert re.findall(r"restarting in ([\d.]+) s", said) == ["0.1", "0.2", "0.3"]
+        assert (tmp_path / "web.log").read_text().count("address in use") == 4
+
+    def test_a_child_that_ran_long_enough_counts_as_healthy(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with Children(
+            tmp_path, os.environ, tmp_path, restart_pauses=(0.1,), healthy_after=0.3
+        ) as children:
+            children.restart_dead()
+            worker = children.start("worker", ["sleep", "0.5"])
+            for _ in range(3):
+                first = worker.process.pid
+                assert children.wait_until(lambda first=first: worker.process.pid != first, 20)
+        assert capsys.readouterr().err.count("has been restarted") == 3
+
+    def test_a_log_that_cannot_be_written_stops_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "worker.log").mkdir()
+        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.1, 60)) as children:
+            children.restart_dead()
+            worker = children.start("worker", ["sleep", "600"])
+            first = worker.process.pid
+            os.kill(first, signal.SIGKILL)
+            assert children.wait_until(lambda: worker.process.pid != first, 20)
+
+    def test_it_can_be_stopped_while_a_child_waits_for_its_restart(self, tmp_path: Path) -> None:
+        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(60,)) as children:
+            children.restart_dead()
+            worker = children.start("worker", ["sleep", "600"])
+            os.kill(worker.process.pid, signal.SIGKILL)
+            assert children.wait_until(lambda: worker.restart_at is not None, 20)
 
 
 def test_a_command_returns_its_exit_code(tmp_path: Path) -> None:
-    from imgsearch.local.children import Children
-
     children = Children(tmp_path, os.environ, tmp_path)
     assert children.run("command", [sys.executable, "-c", "raise SystemExit(7)"]) == 7

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -17,7 +18,7 @@ from PIL import Image
 from gallery.models import Film
 from gallery.nearest import index, pictures
 from tests.films import noise
-from tests.processes import Web, free_port
+from tests.processes import Web, free_port, wait_for
 from tests.test_search import broken_pictures, english_model, synthetic_film
 
 __all__ = ["english_model"]  # a fixture
@@ -343,10 +344,13 @@ def test_an_emptied_index_is_told(page: Client, demo_film: Film) -> None:
 
 
 def test_health_tells_what_is_wrong(page: Client, demo_film: Film, settings: Any) -> None:
+    cache.clear()
+    wait_for(lambda: page.get("/healthz").json().get("frames") == demo_film.frame_count)
     good = page.get("/healthz")
     assert good.status_code == 200
     assert json.loads(good.content) == {
         "database": "ok", "index": "ok", "frames": demo_film.frame_count,
+        "worker": "no worker answers; films wait",
     }  # fmt: skip
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     ill = page.get("/healthz")

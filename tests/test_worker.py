@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import redis
+from django.core.cache import cache
+from django.test import Client
 
 from gallery import tasks
 from gallery.embedding import encoder, weights
@@ -65,6 +68,22 @@ def test_workers_give_way_to_the_web(worker: Worker) -> None:
     tree = descendants_of(worker.process.pid)
     assert len(tree) >= 2
     wait_for(lambda: {os.getpriority(os.PRIO_PROCESS, pid) for pid in tree} == {expected})
+
+
+def test_health_says_when_no_worker_answers(worker: Worker, page: Client) -> None:
+    """A worker whose main process hangs looks alive from outside."""
+
+    def said() -> str:
+        return str(page.get("/healthz").json()["worker"])
+
+    wait_for(lambda: said() == "ok")
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        cache.clear()  # as if the last sign of life had expired
+        assert said() == "no worker answers; films wait"
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
+    wait_for(lambda: said() == "ok")
 
 
 def descendants_of(pid: int) -> list[int]:

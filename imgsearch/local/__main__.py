@@ -109,16 +109,24 @@ def web_command(here: Installation) -> list[str]:
 
 
 def worker_command(here: Installation) -> list[str]:
-    """The worker, with the clock that finds work whose worker died."""
+    """The Celery worker."""
     return [
-        sys.executable, "-m", "celery", "-A", "imgsearch", "worker", "-B", "--pool=prefork",
+        sys.executable, "-m", "celery", "-A", "imgsearch", "worker", "--pool=prefork",
         f"--concurrency={here.workers}", "--loglevel=info",
         f"--hostname=films-{here.port}@%h", "--without-mingle", "--without-gossip",
     ]  # fmt: skip
 
 
+def beat_command() -> list[str]:
+    """Celery's beat, which queues the periodic tasks. Without a PID file, which a crash leaves."""
+    return [
+        sys.executable, "-m", "celery", "-A", "imgsearch.beat", "beat",
+        "--pidfile=", "--loglevel=warning",
+    ]  # fmt: skip
+
+
 def start_servers(here: Installation, children: Children) -> None:
-    """The worker and the web server, until the latter answers."""
+    """Start web server, worker and beat, and wait until the web server answers."""
     said = "nothing"
 
     def answers() -> bool:
@@ -133,12 +141,14 @@ def start_servers(here: Installation, children: Children) -> None:
     with step(f"Web server and {here.workers} worker{'s' * (here.workers > 1)}") as current:
         children.start("web", web_command(here), extra=WEB_ENVIRONMENT)
         children.start("worker", worker_command(here), extra=OFFLINE)
+        children.start("beat", beat_command(), extra=OFFLINE)
         if not children.wait_until(answers, WEB_PATIENCE):
             raise Refusal(
                 f"The web server did not become healthy within {WEB_PATIENCE:.0f} seconds. It "
                 f"said: {said}. Its log is {here.log_dir / 'web.log'}."
             )
         current.outcome = f"ready at {here.address}"
+    children.restart_dead()
 
 
 def import_demo_film(here: Installation, children: Children) -> None:

@@ -1,8 +1,8 @@
-"""Start child processes, watch them, and leave none behind.
+"""Start child processes, restart those that die, and leave none behind.
 
 Every child has a session of its own, so that Ctrl-C at the terminal reaches only the launcher,
 which then stops them in order. On Linux the kernel stops them, too, when the launcher is killed,
-and gives it the orphans of its children, so that even those are found.
+and makes the launcher the parent of their orphans, so that even those are found.
 """
 
 import contextlib
@@ -12,15 +12,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
+
+from imgsearch.local.terminal import warn
 
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LOG_LIMIT = 5_000_000  # bytes; a longer log is put aside at the next start
 LINES_SHOWN = 15
+RESTART_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds; after the last one we give up
+HEALTHY_AFTER = 180.0  # seconds that a child runs before its earlier deaths are forgotten
 
 
 class Interrupted(BaseException):
@@ -28,7 +33,7 @@ class Interrupted(BaseException):
 
 
 class ChildDied(Exception):  # noqa: N818 - an event
-    """A child that should run for ever has ended. The message shows the end of its log."""
+    """A child cannot be kept running. The message shows the end of its log."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -43,13 +48,32 @@ def end_with_parent() -> None:
 
 @dataclass(slots=True)
 class Child:
-    """A running child. The `foundation` is stopped after all others, which need it to stop well."""
+    """A process that is started by the launcher.
+
+    `foundation` is stopped after all others, which need it to stop well. A child without a log is
+    a command that runs to its end; one with a log is restarted when it dies.
+    """
 
     name: str
+    command: Sequence[str]
+    extra: Mapping[str, str]
     process: subprocess.Popen[bytes]
-    log: Path | None
-    grace: float
-    foundation: bool
+    log: Path | None = None
+    grace: float = 5.0
+    foundation: bool = False
+    started_at: float = 0.0
+    deaths: int = 0  # in a row
+    restart_at: float | None = None  # set while it waits for its restart
+
+
+def open_log(log: Path) -> IO[bytes]:
+    """Open a log to append to it; a long one is put aside. A full disk only loses what is said."""
+    try:
+        if log.exists() and log.stat().st_size > LOG_LIMIT:
+            log.replace(log.with_suffix(".log.1"))
+        return log.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
 
 
 def tail(log: Path, lines: int = LINES_SHOWN) -> str:
@@ -71,8 +95,8 @@ def describe_exit(code: int) -> str:
     return f"exit code {code}"
 
 
-def descendants() -> list[int]:
-    """Every process below this one (Linux)."""
+def descendants(spared: Collection[int] = ()) -> list[int]:
+    """Every process below this one, without those in `spared` and all below them (Linux)."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -82,20 +106,39 @@ def descendants() -> list[int]:
                 children.setdefault(parent, []).append(int(entry.name))
     found, todo = [], [os.getpid()]
     while todo:
-        below = children.get(todo.pop(), [])
+        below = [pid for pid in children.get(todo.pop(), []) if pid not in spared]
         found += below
         todo += below
     return found
 
 
+def direct_children() -> set[int]:
+    """The processes whose parent is this one (Linux); cheap enough to be asked all the time."""
+    pid = os.getpid()
+    try:
+        return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+        return set(descendants())
+
+
 class Children:
     """The children of one launcher. Use as a context manager: its end stops them all."""
 
-    def __init__(self, log_dir: Path, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        log_dir: Path,
+        environment: Mapping[str, str],
+        folder: Path,
+        restart_pauses: Sequence[float] = RESTART_PAUSES,
+        healthy_after: float = HEALTHY_AFTER,
+    ) -> None:
         self._log_dir = log_dir
         self._environment = dict(environment)
         self._folder = folder
+        self._restart_pauses = restart_pauses
+        self._healthy_after = healthy_after
         self._running: list[Child] = []
+        self._restarts = False
         self._stopping = False
         self._stop_asked_at = 0.0
         self._forced = False
@@ -127,7 +170,9 @@ class Children:
 
     # --- starting -------------------------------------------------------------------------------
 
-    def _spawn(self, command: Sequence[str], extra: Mapping[str, str], log: Path | None) -> Child:
+    def _spawn(
+        self, command: Sequence[str], extra: Mapping[str, str], log: Path | None
+    ) -> subprocess.Popen[bytes]:
         launcher = os.getpid()
 
         def in_child() -> None:
@@ -135,11 +180,9 @@ class Children:
             if os.getppid() != launcher:
                 os._exit(1)
 
-        if log is not None and log.exists() and log.stat().st_size > LOG_LIMIT:
-            log.replace(log.with_suffix(".log.1"))
         with contextlib.ExitStack() as stack:
-            output = stack.enter_context(log.open("ab")) if log is not None else None
-            process = subprocess.Popen(
+            output = stack.enter_context(open_log(log)) if log is not None else None
+            return subprocess.Popen(
                 list(command),
                 cwd=self._folder,
                 env={**self._environment, **extra},
@@ -149,9 +192,6 @@ class Children:
                 start_new_session=True,
                 preexec_fn=in_child,  # noqa: PLW1509 - the launcher has one thread
             )
-        child = Child("", process, log, 5.0, False)
-        self._running.append(child)
-        return child
 
     def start(
         self,
@@ -163,14 +203,17 @@ class Children:
         extra: Mapping[str, str] | None = None,
     ) -> Child:
         """Start a child that runs until it is stopped; its output goes to a log of its name."""
-        child = self._spawn(command, extra or {}, self._log_dir / f"{name}.log")
-        child.name, child.grace, child.foundation = name, grace, foundation
+        log, extra = self._log_dir / f"{name}.log", extra or {}
+        process = self._spawn(command, extra, log)
+        child = Child(name, command, extra, process, log, grace, foundation, time.monotonic())
+        self._running.append(child)
         return child
 
     def run(self, name: str, command: Sequence[str], extra: Mapping[str, str] | None = None) -> int:
         """Run a command to its end with its output on the terminal. Returns its exit code."""
-        child = self._spawn(command, extra or {}, None)
-        child.name = name
+        extra = extra or {}
+        child = Child(name, command, extra, self._spawn(command, extra, None))
+        self._running.append(child)
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = child.process.wait(timeout=0.2)
@@ -180,15 +223,53 @@ class Children:
 
     # --- watching -------------------------------------------------------------------------------
 
+    def restart_dead(self) -> None:
+        """Restart children that die from now on; until now, a death was a start that failed."""
+        self._restarts = True
+
     def check(self) -> None:
-        """Raise ChildDied when one of the children that should be running is not."""
+        """Restart children that died. Raises ChildDied when that is no use."""
+        now = time.monotonic()
         for child in self._running:
-            code = child.process.poll()
-            if code is not None and child.log is not None:
-                raise ChildDied(
-                    f"The {child.name} ended by itself ({describe_exit(code)}). The last lines of "
-                    f"{child.log}:\n{tail(child.log)}"
-                )
+            if child.restart_at is not None:
+                if now >= child.restart_at:
+                    self._restart(child)
+            elif child.log is not None and child.process.poll() is not None:
+                self._plan_restart(child, child.log, now)
+        self._kill_orphans()
+
+    def _plan_restart(self, child: Child, log: Path, now: float) -> None:
+        how = describe_exit(child.process.returncode)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.process.pid, signal.SIGKILL)
+        if not self._restarts:
+            raise ChildDied(
+                f"The {child.name} process stopped during the start ({how}). The last lines of "
+                f"{log}:\n{tail(log)}"
+            )
+        child.deaths = 1 if now - child.started_at >= self._healthy_after else child.deaths + 1
+        if child.deaths > len(self._restart_pauses):
+            raise ChildDied(
+                f"The {child.name} process stopped {child.deaths} times in a row (now: {how}) and "
+                f"is not restarted again. The last lines of {log}:\n{tail(log)}"
+            )
+        pause = self._restart_pauses[child.deaths - 1]
+        child.restart_at = now + pause
+        text = f"The {child.name} process stopped unexpectedly ({how}); restarting in {pause:g} s."
+        warn(f"{text} Its log: {log}")
+        with contextlib.suppress(OSError), open_log(log) as file:
+            file.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode())
+
+    def _restart(self, child: Child) -> None:
+        self._kill_orphans()
+        try:
+            child.process = self._spawn(child.command, child.extra, child.log)
+        except OSError as error:  # no memory, for example
+            child.restart_at = time.monotonic() + self._restart_pauses[-1]
+            warn(f"The {child.name} process cannot be started now: {error}. Trying again.")
+            return
+        child.started_at, child.restart_at = time.monotonic(), None
+        warn(f"The {child.name} process has been restarted.")
 
     def wait_until(self, ready: Callable[[], bool], patience: float) -> bool:
         """Ask `ready` until it says yes (True) or the patience is over (False)."""
@@ -201,7 +282,7 @@ class Children:
         return False
 
     def watch(self) -> None:
-        """Wait for ever: until a child dies or somebody wants us to stop."""
+        """Keep the children running until somebody wants us to stop, or one cannot be kept."""
         while True:
             self.check()
             time.sleep(0.5)
@@ -225,6 +306,8 @@ class Children:
 
     def _see_off(self, child: Child, end: float) -> None:
         """Wait for a child that was told to stop, and kill its group when it takes too long."""
+        if child.restart_at is not None:
+            return  # it died, and its group was killed then
         while child.process.poll() is None and time.monotonic() < end and not self._forced:
             time.sleep(0.05)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -232,17 +315,17 @@ class Children:
         child.process.wait()
 
     def _kill_orphans(self) -> None:
-        """Kill what children left behind in sessions of their own, a decoder for example."""
+        """Kill what dead processes left behind in sessions of their own, FFmpeg for example."""
         if not LINUX:
             return
+        spared = self._not_ours | {child.process.pid for child in self._running}
         for _ in range(20):
-            left = [pid for pid in descendants() if pid not in self._not_ours]
-            if not left:
+            if direct_children() <= spared:
                 return
-            for pid in left:
+            for pid in descendants(spared):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+            for pid in direct_children() - spared:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
             time.sleep(0.05)

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Refusal(Exception):  # noqa: N818 - it ends the command in order, with a sentence
@@ -11,13 +11,15 @@ class Refusal(Exception):  # noqa: N818 - it ends the command in order, with a s
 
 
 def say(text: str = "") -> None:
-    """Print a line at once, also into a pipe."""
-    print(text, flush=True)
+    """Print a line at once, also into a pipe. A closed terminal or a full disk is no error."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def warn(text: str) -> None:
-    """Print a line to where errors go."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line to where errors go; like `say`, it never fails."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 class Step:
@@ -27,7 +29,8 @@ class Step:
         self._started = time.monotonic()
         self._line_is_open = True
         self.outcome = "done"
-        print(f"{title} ... ", end="", flush=True)
+        with suppress(OSError):
+            print(f"{title} ... ", end="", flush=True)
 
     def note(self, text: str) -> None:
         """Say something in between, on a line of its own."""

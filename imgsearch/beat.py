@@ -1,0 +1,72 @@
+"""Celery's beat: `celery -A imgsearch.beat beat --pidfile=`.
+
+One is active on all machines together, and no file is kept that a power cut can corrupt.
+"""
+
+import logging
+import os
+from typing import Any
+
+from celery import Celery
+from celery.beat import Scheduler
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import LockError, RedisError
+from redis.lock import Lock
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
+
+# Without Django's applications and the tasks, of which beat knows the names only: half the memory.
+app = Celery("imgsearch", fixups=[])
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.worker_hijack_root_logger = True
+
+log = logging.getLogger(__name__)
+
+LOCK_SECONDS = 2 * settings.SWEEP_SECONDS  # after which another beat takes over from a dead one
+LOCK_INTERVAL = LOCK_SECONDS / 6  # seconds between two looks at the lock
+
+
+class SingleScheduler(Scheduler):
+    """Keeps the schedule in memory, and queues tasks only while it holds a lock in Redis.
+
+    After a start every task is due at once: they are idempotent, and what an earlier beat has not
+    queued is not lost.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        cache = settings.CACHES["default"]
+        client = Redis.from_url(cache["LOCATION"], socket_timeout=5, socket_connect_timeout=5)
+        name = f"{cache['KEY_PREFIX']}:beat-lock"
+        self._lock: Lock = client.lock(name, timeout=LOCK_SECONDS, blocking=False)
+        self._had_lock: bool | None = None
+        super().__init__(*args, **kwargs)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Queue what is due, if this is the beat that does so. Returns the seconds until then."""
+        has_lock = self._hold_lock()
+        if has_lock != self._had_lock:
+            log.warning("beat: active" if has_lock else "beat: waiting, another beat has the lock")
+            self._had_lock = has_lock
+        if not has_lock:
+            return LOCK_INTERVAL
+        pause: float = super().tick(*args, **kwargs)
+        return min(pause, LOCK_INTERVAL)
+
+    def close(self) -> None:
+        """Release the lock at the end, so that another beat takes over at once."""
+        super().close()
+        try:
+            self._lock.release()
+        except (LockError, RedisError):
+            log.debug("beat: the lock was not released; it expires")
+
+    def _hold_lock(self) -> bool:
+        """Extend the lock, or take it when nobody has it."""
+        try:
+            if self._lock.local.token is not None and self._lock.owned():
+                return bool(self._lock.reacquire())
+            return bool(self._lock.acquire())
+        except (LockError, RedisError) as error:
+            log.warning("beat: waiting for Redis: %s", error)
+            return False
