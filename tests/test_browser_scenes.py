@@ -21,14 +21,15 @@ READ = """() => {
   const peek = document.querySelector(".peek");
   const shown = peek && !peek.hidden ? peek : video;
   if (!shown || (shown === video && video.readyState < 2)) return -1;
+  // One copy of the picture: the video may go on to the next frame between two readings.
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [12, 1];
-  const paint = canvas.getContext("2d");
-  const across = shown.videoWidth || shown.naturalWidth;
-  const down = shown.videoHeight || shown.naturalHeight;
+  canvas.width = shown.videoWidth || shown.naturalWidth;
+  canvas.height = shown.videoHeight || shown.naturalHeight;
+  const paint = canvas.getContext("2d", { willReadFrequently: true });
+  paint.drawImage(shown, 0, 0, canvas.width, canvas.height);
   const bars = [...Array(12).keys()].map((bar) => {
-    paint.drawImage(shown, (bar + 0.4) * across / 12, down / 3, across / 60, down / 3, 0, 0, 1, 1);
-    return paint.getImageData(0, 0, 1, 1).data[1] > 128 ? 1 << bar : 0;
+    const x = Math.floor((bar + 0.5) * canvas.width / 12);
+    return paint.getImageData(x, canvas.height >> 1, 1, 1).data[1] > 128 ? 1 << bar : 0;
   });
   return bars.reduce((sum, bit) => sum + bit, 0);
 }"""

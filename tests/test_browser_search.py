@@ -177,18 +177,22 @@ def test_who_waits_sees_where_the_pictures_will_be(
     web_server: Web, searchable: Film, tab: Page
 ) -> None:
     tab.goto(f"{web_server.url}/?q=a+dog")
-
-    def slowly(route: Route) -> None:
-        tab.wait_for_timeout(900)
-        route.continue_()
-
-    tab.route("**/?q=cat", slowly)
+    held: list[Route] = []
+    tab.route("**/?q=cat", held.append)
     skeleton = "getComputedStyle(document.querySelector('.hits .card .shown'), '::after').opacity"
+    # Read in the page, the moment the search begins: from here, it might be read too late.
+    tab.evaluate(
+        f"""new MutationObserver((_changes, observer) => {{
+          if (!document.querySelector(".waiting")) return;
+          observer.disconnect();
+          window.opacityAtOnce = {skeleton};
+        }}).observe(document.querySelector("#found"), {{ attributes: true }})"""
+    )
     tab.fill("#q", "cat")
     tab.keyboard.press("Enter")
-    seen = soon(lambda: tab.evaluate(f"document.querySelector('.waiting') && {skeleton}"))
-    assert float(seen) < 0.5  # nothing changes at once
+    assert float(soon(lambda: tab.evaluate("window.opacityAtOnce"))) == 0  # nothing changes at once
     soon(lambda: float(tab.evaluate(skeleton)) > 0.5)
+    held[0].continue_()
     soon(lambda: asked(tab) == {"q": ["cat"]})
     expect(tab.locator(".waiting")).to_have_count(0)
 

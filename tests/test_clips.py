@@ -530,7 +530,9 @@ def test_a_crowd_is_answered_at_once(page: Client, counted: Film, settings: Any)
 # --- the film's own file ------------------------------------------------------------------------
 
 
-def test_the_whole_film_is_sent_in_parts(page: Client, counted: Film, settings: Any) -> None:
+def test_the_whole_film_and_parts_of_it_are_sent(
+    page: Client, counted: Film, settings: Any
+) -> None:
     settings.WHOLE_FILMS_FOR = "everyone"
     data = counted.files.source().read_bytes()
     address = f"/films/{counted.pk}/film"
@@ -539,29 +541,6 @@ def test_the_whole_film_is_sent_in_parts(page: Client, counted: Film, settings: 
     assert body(whole) == data
     part: Any = page.get(address, headers={"Range": "bytes=5-9"})
     assert (part.status_code, body(part)) == (206, data[5:10])
-
-
-@pytest.mark.parametrize(
-    ("asked", "given"),
-    [
-        ("bytes=0-", (0, 99)),
-        ("bytes=50-", (50, 149)),
-        ("bytes=10-19", (10, 19)),
-        ("bytes=-30", (-30, -1)),
-    ],
-)
-def test_a_part_of_a_film_is_not_long(
-    asked: str, given: tuple[int, int], page: Client, counted: Film, settings: Any
-) -> None:
-    """A player that has read enough for now must not hold a thread of the web server."""
-    settings.WHOLE_FILMS_FOR = "everyone"
-    size = counted.files.source().stat().st_size
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gallery.views.playing.PART", 100)
-        answer: Any = page.get(f"/films/{counted.pk}/film", headers={"Range": asked})
-    assert answer.status_code == 206
-    assert answer["Content-Range"] == f"bytes {given[0] % size}-{given[1] % size}/{size}"
-    assert len(body(answer)) == given[1] - given[0] + 1
 
 
 def test_ffmpeg_is_told_nothing_by_the_address(counted: Film) -> None:

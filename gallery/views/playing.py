@@ -22,7 +22,7 @@ from gallery.media.making import Making, Order, Stream
 from gallery.models import Film
 from gallery.quoting import clips
 from gallery.quoting.naming import file_name
-from gallery.sending import PART, is_gone, send_file
+from gallery.sending import is_gone, send_file
 from gallery.views.common import film_or_404
 
 TYPES = {
@@ -107,7 +107,7 @@ def whole_film(request: HttpRequest, film_id: int) -> HttpResponseBase:
     except FileNotFoundError:
         return HttpResponse(_("The film's file is gone from the media store."), status=404)
     kind = film_type(film) or "application/octet-stream"
-    response = send_file(request, path, kind, part=PART)
+    response = send_file(request, path, kind)
     response["Cache-Control"] = "private, max-age=604800"
     return response
 

@@ -48,6 +48,51 @@ for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) 
   });
 }
 
+// --- a form sent while an answer is on its way waits for it ---------------------------------------
+
+// That answer may replace the form, and htmx drops requests of forms that are gone: what was
+// pressed then counts for the form in its place.
+const SYNCED = "[hx-sync^='body:']";
+const inFlight = new Set();
+const delayed = [];
+
+function sendDelayed() {
+  if (inFlight.size || !delayed.length) return;
+  const { form, button, fields } = delayed.shift();
+  const again = form.isConnected ? button : button?.id && document.getElementById(button.id);
+  if (!again || again.disabled) {
+    sendDelayed();
+    return;
+  }
+  for (const [id, value] of fields) {
+    const field = id && document.getElementById(id);
+    if (field) field.value = value;
+  }
+  again.click(); // htmx notes which button sends a form when it is clicked
+}
+
+document.addEventListener("htmx:beforeSend", ({ detail }) => {
+  if (!detail.elt.matches(SYNCED)) return;
+  inFlight.add(detail.xhr);
+  detail.xhr.addEventListener("loadend", () => {
+    inFlight.delete(detail.xhr);
+    sendDelayed();
+  });
+});
+document.addEventListener(
+  "submit",
+  (event) => {
+    const form = event.target;
+    if (!inFlight.size || !form.matches(SYNCED)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const changed = [...form.elements].filter((field) => field.value !== field.defaultValue);
+    const fields = changed.map((field) => [field.id, field.value]);
+    delayed.push({ form, button: event.submitter ?? form.querySelector("button"), fields });
+  },
+  true,
+);
+
 // --- pictures fade in where they will stand ------------------------------------------------------
 
 function fadeIn(inside) {

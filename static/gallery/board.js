@@ -93,6 +93,7 @@ document.addEventListener("pointerdown", (event) => {
   const grip = event.target.closest(".grip");
   if (!grip || event.button !== 0) return;
   event.preventDefault();
+  document.activeElement?.blur(); // a note that is being written is kept before the scenes move
   grip.setPointerCapture(event.pointerId);
   drag = {
     scene: grip.closest(".board-scene"), lifted: false, target: null, pointer: event.pointerId,

@@ -13,6 +13,8 @@ announcer.setAttribute("role", "status");
 const IN_PLACE = { target: "#found", select: "#found", selectOOB: "#find", swap: "outerHTML" };
 let here = location.pathname + location.search; // whose answer is shown
 let used = null; // where on the page the query was changed
+let sent = ""; // what the search box held when the question was asked
+let typed = null; // what was typed into it since
 
 const answersHere = (address) =>
   Boolean($("#found") && window.htmx && new URL(address, location).pathname === location.pathname);
@@ -20,6 +22,7 @@ const answersHere = (address) =>
 function ask(method, address, source) {
   keepPlace();
   noteUsed();
+  sent = $("#q")?.value;
   $("#found").classList.add("waiting");
   // A question that another one replaced is no failure; others are told where htmx says them.
   window.htmx.ajax(method, address, { ...IN_PLACE, source, push: "true" }).catch(() => {});
@@ -66,6 +69,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     detail.shouldSwap = false;
     location.assign(detail.xhr.responseURL || location.href);
   }
+  const box = $("#q");
+  typed = box?.value !== sent && box === document.activeElement
+    ? [box.value, box.selectionStart, box.selectionEnd] : null;
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
@@ -108,11 +114,21 @@ function restoreUsed() {
   used = null;
 }
 
+// The answer brings a search box of its own, in the middle of the next question.
+function keepTyping() {
+  const box = $("#q");
+  const [text, ...selection] = typed;
+  box.value = text;
+  box.focus({ preventScroll: true });
+  box.setSelectionRange(...selection);
+}
+
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "found") return;
   here = location.pathname + location.search;
   window.scrollTo(0, 0);
   restoreUsed();
+  if (typed) keepTyping();
   const next = $(".languages [name=next]");
   if (next) next.value = here;
   announcer.textContent = $("#count")?.textContent || $("#found h2")?.textContent || "";

@@ -1,0 +1,110 @@
+"""Users who are quicker than the server: no Enter is lost, none reloads the page."""
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from gallery.models import Board, Film
+from tests.processes import Web, wait_for
+from tests.test_browser_boards import collect_hits, open_board, starts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Submits the form for a new board in the very moment in which it stands in the dialog.
+SUBMIT_AT_ONCE = """() => {
+  window.samePage = true;
+  const chooser = document.querySelector("#chooser");
+  const seen = new MutationObserver(() => {
+    const field = chooser.querySelector("#new-board");
+    if (!field) return;
+    seen.disconnect();
+    field.value = "Dogs";
+    field.form.requestSubmit();
+  });
+  seen.observe(chooser, { childList: true, subtree: true });
+}"""
+
+
+class Gate:
+    """Holds back the requests that match a pattern until it is opened."""
+
+    def __init__(self, tab: Page, pattern: str) -> None:
+        self.held: list[Route] = []
+        self.is_open = False
+        tab.route(pattern, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self.is_open:
+            route.continue_()
+        else:
+            self.held.append(route)
+
+    def open(self) -> None:
+        self.is_open = True
+        for route in self.held:
+            route.continue_()
+
+
+def test_a_form_in_a_swapped_part_is_ready_when_it_is_there(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    collect_hits(tab, web_server, 1)
+    tab.evaluate(SUBMIT_AT_ONCE)
+    tab.locator("#toast").get_by_role("link", name="Other board").click()
+    chooser = tab.locator("#chooser")
+    expect(chooser.get_by_role("button", name="Dogs")).to_have_attribute("aria-pressed", "true")
+    assert tab.evaluate("window.samePage")
+    assert errors == []
+
+
+def test_what_is_pressed_twice_is_done_twice(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    collect_hits(tab, web_server, 4)
+    board = open_board(tab, web_server)
+    first = starts(board)
+    gate = Gate(tab, "**/place/**")
+    tab.locator(".board-scene").first.get_by_role("button", name="later").focus()
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Enter")
+    wait_for(lambda: tab.evaluate("1") and gate.held)
+    gate.open()
+    expect(tab.locator("#board-status")).to_have_text("Now scene 3 of 4")
+    assert starts(board) == [first[1], first[2], first[0], first[3]]
+    assert errors == []
+
+
+def test_a_board_named_while_another_is_chosen_is_made(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    collect_hits(tab, web_server, 1)
+    tab.locator("#toast").get_by_role("link", name="Other board").click()
+    chooser = tab.locator("#chooser")
+    gate = Gate(tab, "**/boards/**")
+    chooser.get_by_role("button", name="My scenes").click()
+    chooser.get_by_label("Name of a new board").fill("Dogs")
+    tab.keyboard.press("Enter")
+    wait_for(lambda: tab.evaluate("1") and gate.held)
+    gate.open()
+    expect(chooser.get_by_role("button", name="Dogs")).to_have_attribute("aria-pressed", "true")
+    assert {b.name: b.scenes.count() for b in Board.objects.all()} == {"My scenes": 0, "Dogs": 1}
+    assert errors == []
+
+
+def test_an_answer_does_not_overwrite_the_next_question(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    tab.goto(f"{web_server.url}/?q=a+dog")
+    gate = Gate(tab, "**/?q=cat")
+    tab.fill("#q", "cat")
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Control+a")
+    tab.keyboard.type("a bo")
+    wait_for(lambda: tab.evaluate("1") and gate.held)
+    gate.open()
+    expect(tab).to_have_url(f"{web_server.url}/?q=cat")
+    expect(tab.locator(".waiting")).to_have_count(0)
+    tab.keyboard.type("at")
+    expect(tab.locator("#q")).to_have_value("a boat")
+    tab.keyboard.press("Enter")
+    expect(tab).to_have_url(f"{web_server.url}/?q=a+boat")
+    assert errors == []
