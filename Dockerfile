@@ -21,6 +21,6 @@ ENV VAR_DIR=/data \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 EXPOSE 8000
-CMD ["gunicorn", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--workers=2", "--threads=4", \
-     "--timeout=120", "--graceful-timeout=5", "--limit-request-line=8190", "--access-logfile=-", "--no-control-socket", \
-     "imgsearch.wsgi"]
+CMD ["gunicorn", "--bind=0.0.0.0:8000", "--worker-class=imgsearch.webserver.Worker", "--workers=2", \
+     "--timeout=120", "--graceful-timeout=5", "--limit-request-line=65536", "--access-logfile=-", \
+     "--no-control-socket", "imgsearch.wsgi"]

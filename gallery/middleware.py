@@ -28,6 +28,7 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 FORM_OVERHEAD = 100_000  # bytes of a form around its file
+MAX_ADDRESS_BYTES = 16_384  # twice 500 characters of nine bytes, frames, films and labels
 
 
 class ContentSecurityPolicy:
@@ -41,6 +42,24 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
+
+
+class RefuseLongAddresses:
+    """A sentence for addresses that are too long; other programs may not take them either."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Refuse before the address is looked at."""
+        if len(request.META.get("QUERY_STRING", "")) <= MAX_ADDRESS_BYTES:
+            return self.get_response(request)
+        message = _("This address is too long. Search with fewer words or fewer pictures.")
+        if request.path_info.startswith("/api/"):
+            return errors.answer(HTTPStatus.REQUEST_URI_TOO_LONG, message)
+        context = {"message": message, "nowhere": True}
+        request.META["QUERY_STRING"] = ""  # the page repeats its address in links
+        return render(request, "gallery/error.html", context, status=414)
 
 
 class RefuseLargeBodies:

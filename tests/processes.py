@@ -148,8 +148,8 @@ class Web(Process):
         super().__init__(
             [
                 *("-m", "gunicorn", "--no-control-socket", f"--bind=127.0.0.1:{self.port}"),
-                *("--worker-class=gthread", "--workers=1", "--threads=8", "--timeout=120"),
-                *("--graceful-timeout=5", "imgsearch.wsgi"),
+                *("--worker-class=imgsearch.webserver.Worker", "--workers=1", "--timeout=120"),
+                *("--graceful-timeout=5", "--limit-request-line=65536", "imgsearch.wsgi"),
             ],
             folder / f"web-{self.port}.log",
             **environment,

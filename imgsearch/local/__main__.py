@@ -90,17 +90,15 @@ def missing_for_model() -> list[str]:
 
 
 def web_command(here: Installation) -> list[str]:
-    """Few processes with threads: Python runs on one core at a time in each."""
+    """Few processes: Python runs on one core at a time in each. See `imgsearch.webserver`."""
     bind = f"[{here.host}]:{here.port}" if ":" in here.host else f"{here.host}:{here.port}"
     options = {
         "bind": bind,
-        "worker-class": "gthread",
+        "worker-class": "imgsearch.webserver.Worker",
         "workers": str(WEB_PROCESSES),
-        "threads": str(8 // WEB_PROCESSES),
         "timeout": "120",
         "graceful-timeout": "5",
-        # A query of MAX_QUERY_CHARACTERS Chinese characters is 4,500 bytes long in an address.
-        "limit-request-line": "8190",
+        "limit-request-line": "65536",
         "access-logfile": "-",
         "error-logfile": "-",
     }
