@@ -53,6 +53,9 @@ SESSION_COOKIE_NAME = f"imgsearch_session{_cookie_suffix}"
 CSRF_COOKIE_NAME = f"imgsearch_csrf{_cookie_suffix}"
 LANGUAGE_COOKIE_NAME = "imgsearch_language"
 
+# Threads of a process of the web server that run Django; connections have their own.
+WEB_THREADS = env.int("WEB_THREADS", default=8)
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

@@ -21,7 +21,6 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 MAX_CONNECTIONS = 1000  # of a process: its threads
 MAX_KEPT_ALIVE = 400  # of these: connections between two requests
-DJANGO_THREADS = 8
 UPLOAD_THREADS = 4  # for bodies that are not received in advance: films
 MAX_REQUEST_LINE = 65_536  # bytes; Django refuses shorter ones with a page, see gallery.middleware
 
@@ -118,12 +117,12 @@ App = Callable[[Environ, Any], Iterable[bytes]]
 class FewThreads:
     """A WSGI application that answers in threads of its own, once a request has been received."""
 
-    def __init__(self, app: App, most_received: int, folder: str) -> None:
+    def __init__(self, app: App, threads: int, most_received: int, folder: str) -> None:
         """`most_received`: bytes of a body that are received in advance, into `folder`."""
         self._app = app
         self._most = most_received
         self._folder = folder
-        self._threads = ThreadPoolExecutor(DJANGO_THREADS, "django")
+        self._threads = ThreadPoolExecutor(threads, "django")
         self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -207,7 +206,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         from gallery.middleware import FORM_OVERHEAD
 
         most = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
-        self.wsgi = FewThreads(self.wsgi, most, str(settings.FILE_UPLOAD_TEMP_DIR))
+        folder = str(settings.FILE_UPLOAD_TEMP_DIR)
+        self.wsgi = FewThreads(self.wsgi, settings.WEB_THREADS, most, folder)
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
 
     def accept(self, listener: socket.socket) -> None:

@@ -178,7 +178,7 @@ def test_who_waits_sees_where_the_pictures_will_be(
 ) -> None:
     tab.goto(f"{web_server.url}/?q=a+dog")
     held: list[Route] = []
-    tab.route("**/?q=cat", held.append)
+    tab.route("**/?q=cat", lambda route: held.append(route))
     skeleton = "getComputedStyle(document.querySelector('.hits .card .shown'), '::after').opacity"
     # Read in the page, the moment the search begins: from here, it might be read too late.
     tab.evaluate(

@@ -256,10 +256,10 @@ def test_a_crowd_is_told_to_come_back(place: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     joined: list[Making] = []
     with pytest.raises(ClipBusy):
-        for number in range(making.MOST_WAITING + 3):
+        for number in range(making.MAX_WAITING + 3):
             joined.append(making.join(endless(place.with_name(f"{number}.mp4"))))
             time.sleep(0.05)
-    assert len(joined) >= making.MOST_WAITING
+    assert len(joined) >= making.MAX_WAITING
     for one in joined:
         making.leave(one)
 
@@ -518,7 +518,7 @@ def test_addresses_that_make_no_sense_lead_nowhere(
 
 def test_a_crowd_is_answered_at_once(page: Client, counted: Film, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 0
-    waiting = [making.join(clips.exact(counted, 0, 10 + n)) for n in range(making.MOST_WAITING)]
+    waiting = [making.join(clips.exact(counted, 0, 10 + n)) for n in range(making.MAX_WAITING)]
     answer = page.get(f"/films/{counted.pk}/clips/0-9.mp4?stream")
     assert answer.status_code == 503
     assert answer["Retry-After"]

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,12 +26,13 @@ from django.utils.translation import gettext as _
 from gallery.errors import ClipBusy, DiskFull, FilmError, GalleryError
 from gallery.media import ffmpeg
 from gallery.media.storage import drafts, shrink_to, telling_full_disk
-from gallery.media.turns import turn
+from gallery.media.turns import clip_lock, try_clip_lock, turn
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 20.0  # seconds that a making waits for its turn, unless its order says otherwise
-MOST_WAITING = 6  # makings that wait for a turn: a web server has few threads
+MAX_WAITING = 6  # makings of a process that wait for a turn
+MAX_WAITING_OF_ONE = 3  # of these, for one who asks
 ENDING = 5.0  # seconds at most in which all makings end when the process does
 CHUNK = 1 << 16
 _DONE_UNTIL = re.compile(rb"out_time_us=(\d+)")
@@ -47,7 +49,7 @@ class Order:
     It `streams` to its standard output, or else writes the draft by itself. `seconds` is how long
     the clip is, for progress; `limit` is seconds of wall clock; with fewer than `frames` pictures
     it is not what was asked for. `finish(draft, whole)` makes what is kept of the draft. See
-    `turns` for `patience` (seconds) and `hurried`.
+    `turns` for `patience` (seconds) and `hurried`. When `source` is deleted, nothing is kept.
     """
 
     path: Path
@@ -59,13 +61,18 @@ class Order:
     patience: float = PATIENCE
     hurried: bool = False
     finish: Callable[[Path, Path], None] | None = None
+    source: Path | None = None
 
 
 class Making:
     """One order under way."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, owner: str) -> None:
         self.order = order
+        self.owner = owner
+        self._lock = try_clip_lock(order.path)
+        # Another process makes it: there is nothing to read before the end.
+        self.is_elsewhere = self._lock is None
         self.error: GalleryError | None = None
         self.done = False
         self.part = 0.0  # of the clip, 0 to 1
@@ -121,10 +128,10 @@ class Making:
         try:
             with (
                 translation.override(self._language),
-                turn(self.order.patience, self._unwanted.is_set, hurried=self.order.hurried),
+                clip_lock(self.order.path, self._lock, self._unwanted.is_set),
             ):
-                self.begun = time.monotonic()
-                self._make()
+                if not (self.is_elsewhere and kept(self.order.path)):
+                    self._take_turn()
             cache = settings.MEDIA_ROOT / "clips"
             shrink_to(cache, settings.CLIP_CACHE_BYTES, keep=self.order.path)
         except GalleryError as error:
@@ -137,6 +144,12 @@ class Making:
             self._end(FilmError(_("This scene cannot be cut out: its film may be damaged here.")))
         else:
             self._end(None)
+
+    def _take_turn(self) -> None:
+        order = self.order
+        with turn(order.patience, self._unwanted.is_set, hurried=order.hurried):
+            self.begun = time.monotonic()
+            self._make()
 
     def _make(self) -> None:
         with drafts(self.order.path.suffix) as (draft, whole):
@@ -161,6 +174,7 @@ class Making:
                 self.order.path.parent.mkdir(parents=True, exist_ok=True)
                 (whole if self.order.finish else draft).replace(self.order.path)
             kept(self.order.path)
+            drop_orphan(self.order.path, self.order.source)
 
     def _follow(self, process: ffmpeg.Process) -> None:
         """Keep what FFmpeg writes, or note how far it is, until it ends."""
@@ -233,18 +247,37 @@ def kept(path: Path) -> bool:
     return True
 
 
-def join(order: Order) -> Making:
+def drop_orphan(path: Path, source: Path | None) -> None:
+    """Remove what was made of a film that was deleted meanwhile, and raise FilmError then.
+
+    Whoever deletes a film removes the film first and then what was made of it: either they find
+    the file at `path`, or `source` is gone by now.
+    """
+    if source is None or source.exists():
+        return
+    path.unlink(missing_ok=True)
+    for folder in (path.parent, path.parent.parent):
+        with suppress(OSError):
+            folder.rmdir()
+    raise FilmError(_("The film's file is gone from the media store."))
+
+
+def join(order: Order, owner: str = "") -> Making:
     """Wait with others for what is under way already, or begin it. Raises ClipBusy.
+
+    `owner`: who asks for it; nobody takes all places in the queue.
 
     Whoever joins must `leave`; closing a `Stream` does.
     """
     with _lock:
         making = _under_way.get(order.path)
         if making is None:
-            waiting = [one for one in _under_way.values() if one.begun is None]
-            if len(waiting) >= MOST_WAITING:
+            waiting = [one.owner for one in _under_way.values() if one.begun is None]
+            if len(waiting) >= MAX_WAITING or (
+                owner and waiting.count(owner) >= MAX_WAITING_OF_ONE
+            ):
                 raise ClipBusy
-            making = _under_way[order.path] = Making(order)
+            making = _under_way[order.path] = Making(order, owner)
             _all.add(making)
             threading.Thread(target=making.run, name="making", daemon=True).start()
         making.readers += 1
@@ -274,14 +307,14 @@ def end_all() -> None:
         making.wait(end - time.monotonic())
 
 
-def made(order: Order, is_gone: Nobody = lambda: False) -> Path:
-    """The file, made now when it is not kept.
+def made(order: Order, is_gone: Nobody = lambda: False, owner: str = "") -> Path:
+    """The file, made now when it is not kept. `owner`: see `join`.
 
     Raises what went wrong, and ClipBusy when the one who waits has gone.
     """
     if kept(order.path):
         return order.path
-    making = join(order)
+    making = join(order, owner)
     try:
         while not making.wait(0.25):
             if is_gone():

@@ -1,18 +1,23 @@
 """At most so many FFmpegs cut scenes at once on this machine: searching must stay quick.
 
 A turn is a lock on a file of the media store, so that web servers and workers count together and
-the turns of a killed process are free at once.
+the turns of a killed process are free at once. The same holds for the lock of a clip, which keeps
+two processes from making the same one.
 """
 
 import fcntl
+import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import IO
 
 from django.conf import settings
 
 from gallery.errors import ClipBusy
+from gallery.media.storage import telling_full_disk
 
 POLL = 0.05  # seconds between two looks at the turns
 
@@ -26,25 +31,76 @@ def turn(patience: float, is_unwanted: Callable[[], bool], *, hurried: bool) -> 
     any more.
     """
     end = time.monotonic() + patience
-    first = 0 if hurried or settings.CLIPS_AT_ONCE < 2 else 1
-    while (taken := _take(first)) is None:
-        if is_unwanted() or time.monotonic() > end:
-            raise ClipBusy
-        time.sleep(POLL)
+    with ExitStack() as held:
+        if not hurried:
+            # Who gets a turn must queue for the next one behind those who wait already.
+            held.enter_context(_wait_for(lambda: try_lock("queue"), end, is_unwanted))
+        first = 0 if hurried or settings.CLIPS_AT_ONCE < 2 else 1
+        taken = _wait_for(lambda: _take(first), end, is_unwanted)
     # Closing the file gives the turn back.
     with taken:
         yield
 
 
-def _take(first: int) -> IO[bytes] | None:
+@contextmanager
+def clip_lock(
+    path: Path, taken: IO[bytes] | None, is_unwanted: Callable[[], bool]
+) -> Iterator[None]:
+    """Hold the lock of the clip that is made at `path`, so that no other process makes it, too.
+
+    `taken`: what `try_clip_lock` returned; when it is None, another process makes the clip, and
+    this waits for its end. Raises ClipBusy when nobody wants the clip any more.
+    """
+    with taken or _wait_for(lambda: try_clip_lock(path), float("inf"), is_unwanted) as lock:
+        try:
+            yield
+        finally:
+            Path(lock.name).unlink(missing_ok=True)
+
+
+def try_clip_lock(path: Path) -> IO[bytes] | None:
+    """The lock of the clip that is made at `path`, or None while another process holds it."""
+    return try_lock(f"clip-{hashlib.sha256(bytes(path)).hexdigest()[:32]}")
+
+
+def try_lock(name: str) -> IO[bytes] | None:
+    """Lock a file among the turns, or None. The lock lasts until the file is closed.
+
+    Raises DiskFull.
+    """
     folder = settings.MEDIA_ROOT / "turns"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(first, settings.CLIPS_AT_ONCE):
-        file: IO[bytes] = (folder / str(number)).open("ab")
+    while True:
+        with telling_full_disk():
+            folder.mkdir(parents=True, exist_ok=True)
+            file: IO[bytes] = (folder / name).open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it before may have removed the file since it was opened here.
+            if _is_at(file, folder / name):
+                return file
         except BlockingIOError:
             file.close()
-        else:
-            return file
-    return None
+            return None
+        file.close()
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _take(first: int) -> IO[bytes] | None:
+    numbers = range(first, settings.CLIPS_AT_ONCE)
+    return next(filter(None, (try_lock(str(number)) for number in numbers)), None)
+
+
+def _wait_for(
+    take: Callable[[], IO[bytes] | None], end: float, is_unwanted: Callable[[], bool]
+) -> IO[bytes]:
+    while (taken := take()) is None:
+        if is_unwanted() or time.monotonic() > end:
+            raise ClipBusy
+        time.sleep(POLL)
+    return taken

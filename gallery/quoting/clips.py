@@ -15,7 +15,7 @@ from gallery.errors import FilmError, QueryError
 from gallery.media import cutting, ffmpeg
 from gallery.media.cutting import Cut
 from gallery.media.decoding import read_ppm
-from gallery.media.making import Nobody, Order, kept, made
+from gallery.media.making import Nobody, Order, drop_orphan, kept, made
 from gallery.media.storage import STILL_QUALITY, write_whole
 from gallery.media.turns import turn
 from gallery.models import Film
@@ -69,6 +69,7 @@ def playing(film: Film, first: int, last: int) -> Order:
             raise FilmError(_("This scene cannot be cut out: its film may be damaged here."))
 
     return Order(
+        source=span.path,
         path=_path(film, "play", f"{span.first}-{span.last}.mp4"),
         arguments=lambda _draft: cutting.playing(span),
         seconds=span.seconds,
@@ -83,6 +84,7 @@ def exact(film: Film, first: int, last: int) -> Order:
     """The exact clip to save. Raises QueryError, FilmError."""
     span = cut(film, first, last)
     return Order(
+        source=span.path,
         path=_path(film, "exact", f"{span.first}-{span.last}.mp4"),
         arguments=lambda draft: cutting.exporting(span, draft),
         seconds=span.seconds,
@@ -104,6 +106,7 @@ def animation(film: Film, first: int, last: int, kind: Animation) -> Order:
     """A looping picture of the span. Raises QueryError, FilmError."""
     span = cut(film, first, last, ANIMATED_SECONDS)
     return Order(
+        source=span.path,
         path=_path(film, kind, f"{span.first}-{span.last}.{kind}"),
         arguments=lambda draft: cutting.animating(span, kind, draft),
         seconds=span.seconds,
@@ -126,4 +129,5 @@ def still(film: Film, frame: int, kind: Still = "jpg", is_gone: Nobody = lambda:
         write_whole(path, lambda f: picture.save(f, "PNG", compress_level=PNG_EFFORT))
     else:
         write_whole(path, lambda f: picture.save(f, "JPEG", quality=STILL_QUALITY))
+    drop_orphan(path, span.path)
     return path

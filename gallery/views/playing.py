@@ -12,6 +12,7 @@ from django.http import (
     HttpResponseForbidden,
     StreamingHttpResponse,
 )
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -24,6 +25,7 @@ from gallery.quoting import clips
 from gallery.quoting.naming import file_name
 from gallery.sending import is_gone, send_file
 from gallery.views.common import film_or_404
+from gallery.views.waiting import requester, waiting_for_ffmpeg
 
 TYPES = {
     "mp4": "video/mp4",
@@ -69,6 +71,14 @@ def _kept_by_browsers(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
+def _made(request: HttpRequest, order: Order) -> Path:
+    """The file that is ordered. Raises GalleryError."""
+    if making.kept(order.path):
+        return order.path
+    with waiting_for_ffmpeg():
+        return making.made(order, lambda: is_gone(request), requester(request))
+
+
 # --- playing --------------------------------------------------------------------------------------
 
 
@@ -83,11 +93,17 @@ def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpRespo
     try:
         order = clips.playing(film, first, last)
         if "stream" not in request.GET:
-            path = making.made(order, lambda: is_gone(request))
+            path = _made(request, order)
             return _kept_by_browsers(send_file(request, path, TYPES["mp4"]))
         if making.kept(order.path) or request.method == "HEAD":
             return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-        streamed = Stream(making.join(order), lambda: is_gone(request))
+        joined = making.join(order, requester(request))
+        if joined.is_elsewhere:
+            # Another process sends it while it is made; here it can be had when it is whole.
+            making.leave(joined)
+            _made(request, order)
+            return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
+        streamed = Stream(joined, lambda: is_gone(request))
     except GalleryError as error:
         return refusal(error)
     response = StreamingHttpResponse(streamed, content_type=TYPES["mp4"])
@@ -155,14 +171,16 @@ def _saved(request: HttpRequest, order: Order, name: str) -> HttpResponseBase:
         return HttpResponseForbidden(_("You may not save scenes here."))
     try:
         if "progress" in request.GET and request.method == "GET":
-            joined = None if making.kept(order.path) else making.join(order)
+            joined = None
+            if not making.kept(order.path):
+                joined = making.join(order, requester(request))
             said = StreamingHttpResponse(
                 _Progress(joined, request), content_type="application/x-ndjson"
             )
             said["Cache-Control"] = "no-store"
             said["X-Accel-Buffering"] = "no"
             return said
-        path = making.made(order, lambda: is_gone(request))
+        path = _made(request, order)
         kind = TYPES[path.suffix[1:]]
         return _kept_by_browsers(send_file(request, path, kind, download_as=name))
     except GalleryError as error:
@@ -175,6 +193,7 @@ class _Progress:
     def __init__(self, joined: Making | None, request: HttpRequest) -> None:
         self.joined = joined
         self.request = request
+        self.language = get_language()
         self.lines = self._lines()
 
     def _lines(self) -> Iterator[bytes]:
@@ -186,7 +205,9 @@ class _Progress:
             state = {"part": round(making_.part, 3), "left": left and round(left, 1)}
             yield json.dumps(state).encode() + b"\n"
         error = making_.error if making_ is not None else None
-        yield json.dumps({"error": str(error)} if error else {"done": True}).encode() + b"\n"
+        # The web server asks for these lines in another thread than the one of the request.
+        with override(self.language):
+            yield json.dumps({"error": str(error)} if error else {"done": True}).encode() + b"\n"
 
     def __iter__(self) -> Iterator[bytes]:
         return self.lines
@@ -207,7 +228,8 @@ def frame_still(
     if ("save" in request.GET or kind == "png") and not access.may_download(request.user):
         return HttpResponseForbidden(_("You may not save scenes here."))
     try:
-        path: Path = clips.still(film, number, kind, lambda: is_gone(request))
+        with waiting_for_ffmpeg():
+            path = clips.still(film, number, kind, lambda: is_gone(request))
     except GalleryError as error:
         return refusal(error)
     name = _name(film, number, None, kind) if "save" in request.GET else ""

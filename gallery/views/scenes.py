@@ -28,6 +28,7 @@ from gallery.types import FrameKey, Mode, Query
 from gallery.views.asked import Asked
 from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, SEARCHES, film_or_404, jpeg
 from gallery.views.playing import film_type
+from gallery.views.waiting import waiting_for_ffmpeg
 
 SIMILAR = 12
 BESIDE = 4  # shots shown on either side of a shot
@@ -217,7 +218,8 @@ def still(_request: HttpRequest, uid: str, run: int, second: int) -> HttpRespons
     path = files.still(second)
     try:
         if not path.is_file():
-            _make_still(shown, second, path)
+            with waiting_for_ffmpeg():
+                _make_still(shown, second, path)
     except (GalleryError, FileNotFoundError):
         # The small picture is better than none; another time it may work.
         small = jpeg(files.thumbnail(second))

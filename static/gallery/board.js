@@ -127,8 +127,16 @@ document.addEventListener("keydown", (event) => {
 
 // --- a typed place takes effect at once ----------------------------------------------------------
 
+let byEnter = false; // then the browser sends the form itself, after `change`
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  byEnter = true;
+  setTimeout(() => (byEnter = false));
+});
 document.addEventListener("change", (event) => {
-  if (event.target.matches(".place input[type=number]")) event.target.form.requestSubmit();
+  if (byEnter || !event.target.matches(".place input[type=number]")) return;
+  event.target.form.requestSubmit();
 });
 
 // --- addresses are copied; menus close -----------------------------------------------------------

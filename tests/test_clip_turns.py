@@ -1,0 +1,134 @@
+"""Clips that are slow, or wanted by many: they cost only those who want them."""
+
+import http.client
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as product
+
+from gallery.errors import ClipBusy
+from gallery.media import making
+from gallery.media.turns import clip_lock, try_clip_lock, try_lock, turn
+from gallery.models import Film
+from gallery.quoting import clips
+from tests.processes import Web, wait_for
+from tests.test_clips import begin_to_watch, endless, long_film, mine, place  # noqa: F401
+from tests.test_slow_clients import ask
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def request(server: Web, path: str) -> http.client.HTTPConnection:
+    """Ask, and do not wait."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("GET", path)
+    return connection
+
+
+def test_slow_clips_leave_half_of_the_threads(web_server: Web, long_film: Film) -> None:  # noqa: F811
+    clip = f"/films/{long_film.pk}/exact/0-999.mp4"
+    asked = [request(web_server, clip) for _number in range(product.WEB_THREADS * 2)]
+    # Those for whom there is no place, though all want the same clip, are told so at once.
+    busy = [connection.getresponse() for connection in asked[product.WEB_THREADS // 2 :]]
+    assert {answer.status for answer in busy} == {503}
+    assert all(answer.headers["Retry-After"] for answer in busy)
+    assert ask(web_server, "/healthz")[0] in (200, 503)
+    assert ask(web_server, "/films/")[0] == 200
+    for connection in asked:
+        connection.close()
+    wait_for(lambda: not mine(long_film), patience=10)
+
+
+def test_two_processes_make_a_clip_once(web_server: Web, long_film: Film) -> None:  # noqa: F811
+    order = clips.playing(long_film, 0, 20)
+    with clip_lock(order.path, try_clip_lock(order.path), lambda: False):
+        waiting = request(web_server, f"/films/{long_film.pk}/clips/0-20.mp4?stream")
+        # This process makes it, for the one that waits, too.
+        order.path.parent.mkdir(parents=True)
+        order.path.write_bytes(b"made elsewhere")
+    assert waiting.getresponse().status == 204
+    assert ask(web_server, f"/films/{long_film.pk}/clips/0-20.mp4") == (200, b"made elsewhere")
+    assert not mine(long_film)
+    assert not list((product.MEDIA_ROOT / "turns").glob("clip-*"))
+
+
+def test_a_clip_of_a_film_that_is_deleted_meanwhile_goes_too(
+    web_server: Web,
+    long_film: Film,  # noqa: F811
+) -> None:
+    folder = product.MEDIA_ROOT / "clips" / long_film.uid
+    with begin_to_watch(web_server, long_film) as line:
+        number = long_film.pk
+        long_film.delete()
+        while line.recv(1 << 16):
+            pass
+    wait_for(lambda: not mine(long_film))
+    wait_for(lambda: not folder.exists(), patience=10)
+    assert ask(web_server, f"/films/{number}/clips/0-1000.mp4")[0] == 404
+
+
+@pytest.mark.parametrize("how", ["exact", "still"])
+def test_what_is_made_of_a_deleted_film_does_not_stay(
+    how: str,
+    long_film: Film,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The film is deleted in the last moment: when its clip is whole, and about to be kept."""
+    original = making.drop_orphan
+
+    def delete_first(path: Path, source: Path | None) -> None:
+        long_film.files.remove()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        original(path, source)
+
+    monkeypatch.setattr(making, "drop_orphan", delete_first)
+    monkeypatch.setattr(clips, "drop_orphan", delete_first)
+    with pytest.raises(Exception, match="file is gone"):
+        making.made(clips.exact(long_film, 0, 10)) if how == "exact" else clips.still(long_film, 3)
+    assert not (product.MEDIA_ROOT / "clips" / long_film.uid).exists()
+
+
+def test_nobody_takes_all_places(place: Path, settings: Any) -> None:  # noqa: F811
+    settings.CLIPS_AT_ONCE = 0
+    joined = []
+
+    def join(owner: str) -> None:
+        joined.append(making.join(endless(place.with_name(f"{len(joined)}.mp4")), owner))
+
+    for _number in range(making.MAX_WAITING_OF_ONE):
+        join("ann")
+    with pytest.raises(ClipBusy):
+        join("ann")
+    join("bob")
+    for one in joined:
+        making.leave(one)
+
+
+def test_who_had_a_turn_queues_behind_those_who_wait(settings: Any) -> None:
+    settings.CLIPS_AT_ONCE = 1
+    got, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with turn(30, lambda: False, hurried=False):
+            got.set()
+            done.wait(30)
+
+    with turn(5, lambda: False, hurried=False):
+        thread = threading.Thread(target=other)
+        thread.start()
+        wait_for(lambda: _is_taken("queue"))
+    with pytest.raises(ClipBusy), turn(0.5, lambda: False, hurried=False):
+        pass
+    assert got.wait(5)
+    done.set()
+    thread.join()
+
+
+def _is_taken(name: str) -> bool:
+    lock = try_lock(name)
+    if lock:
+        lock.close()
+    return lock is None
