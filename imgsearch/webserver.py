@@ -98,7 +98,7 @@ class Line(socket.socket):
             self.shutdown(socket.SHUT_RDWR)
 
 
-class Connection(TConn):  # type: ignore[misc]
+class Connection(TConn):
     """A connection that may be closed twice: gunicorn waits for the client when it closes one."""
 
     closed = False
@@ -173,8 +173,10 @@ class _Upload:
         return self._source.readline(*size)
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):
     """A process of the web server."""
+
+    wsgi: App
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth import get_user_model
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, sync_playwright
 
 PASSWORD = "a-password-for-this-test"
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
@@ -61,3 +61,23 @@ def log_in(page: Page, url: str) -> None:
     page.fill("#id_username", "admin")
     page.fill("#id_password", PASSWORD)
     page.click("[type=submit]")
+
+
+class Gate:
+    """Holds back the requests that match a pattern until it is opened."""
+
+    def __init__(self, tab: Page, pattern: str) -> None:
+        self.held: list[Route] = []
+        self.is_open = False
+        tab.route(pattern, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self.is_open:
+            route.continue_()
+        else:
+            self.held.append(route)
+
+    def open(self) -> None:
+        self.is_open = True
+        for route in self.held:
+            route.continue_()

@@ -1,9 +1,10 @@
 """Users who are quicker than the server: no Enter is lost, none reloads the page."""
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from gallery.models import Board, Film
+from tests.browsing import Gate
 from tests.processes import Web, wait_for
 from tests.test_browser_boards import collect_hits, open_board, starts
 
@@ -22,26 +23,6 @@ SUBMIT_AT_ONCE = """() => {
   });
   seen.observe(chooser, { childList: true, subtree: true });
 }"""
-
-
-class Gate:
-    """Holds back the requests that match a pattern until it is opened."""
-
-    def __init__(self, tab: Page, pattern: str) -> None:
-        self.held: list[Route] = []
-        self.is_open = False
-        tab.route(pattern, self._hold)
-
-    def _hold(self, route: Route) -> None:
-        if self.is_open:
-            route.continue_()
-        else:
-            self.held.append(route)
-
-    def open(self) -> None:
-        self.is_open = True
-        for route in self.held:
-            route.continue_()
 
 
 def test_a_form_in_a_swapped_part_is_ready_when_it_is_there(

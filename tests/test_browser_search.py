@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from gallery.models import Film
-from tests.browsing import DESKTOP, PHONE
+from tests.browsing import DESKTOP, PHONE, Gate
 from tests.films import scenes
 from tests.processes import Web, wait_for
 
@@ -177,8 +177,7 @@ def test_who_waits_sees_where_the_pictures_will_be(
     web_server: Web, searchable: Film, tab: Page
 ) -> None:
     tab.goto(f"{web_server.url}/?q=a+dog")
-    held: list[Route] = []
-    tab.route("**/?q=cat", lambda route: held.append(route))
+    gate = Gate(tab, "**/?q=cat")
     skeleton = "getComputedStyle(document.querySelector('.hits .card .shown'), '::after').opacity"
     # Read in the page, the moment the search begins: from here, it might be read too late.
     tab.evaluate(
@@ -192,7 +191,7 @@ def test_who_waits_sees_where_the_pictures_will_be(
     tab.keyboard.press("Enter")
     assert float(soon(lambda: tab.evaluate("window.opacityAtOnce"))) == 0  # nothing changes at once
     soon(lambda: float(tab.evaluate(skeleton)) > 0.5)
-    held[0].continue_()
+    gate.open()
     soon(lambda: asked(tab) == {"q": ["cat"]})
     expect(tab.locator(".waiting")).to_have_count(0)
 

@@ -67,6 +67,7 @@ def tidy() -> None:
     storage.remove_older(settings.FILE_UPLOAD_TEMP_DIR, DAY)
     # What a killed server was cutting: none takes that long.
     storage.remove_older(settings.MEDIA_ROOT / "drafts", HOUR)
+    storage.remove_older(settings.MEDIA_ROOT / "turns" / "clips", DAY)
     storage.remove_older(settings.MEDIA_ROOT / "probes", PROBE_KEEP)
     remove_orphans()
     boards.remove_unused()

@@ -60,7 +60,7 @@ def clip_lock(
 
 def try_clip_lock(path: Path) -> IO[bytes] | None:
     """The lock of the clip that is made at `path`, or None while another process holds it."""
-    return try_lock(f"clip-{hashlib.sha256(bytes(path)).hexdigest()[:32]}")
+    return try_lock(f"clips/{hashlib.sha256(bytes(path)).hexdigest()[:32]}")
 
 
 def try_lock(name: str) -> IO[bytes] | None:
@@ -68,15 +68,15 @@ def try_lock(name: str) -> IO[bytes] | None:
 
     Raises DiskFull.
     """
-    folder = settings.MEDIA_ROOT / "turns"
+    path = settings.MEDIA_ROOT / "turns" / name
     while True:
         with telling_full_disk():
-            folder.mkdir(parents=True, exist_ok=True)
-            file: IO[bytes] = (folder / name).open("ab")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file: IO[bytes] = path.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it before may have removed the file since it was opened here.
-            if _is_at(file, folder / name):
+            if _is_at(file, path):
                 return file
         except BlockingIOError:
             file.close()
