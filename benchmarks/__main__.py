@@ -1,4 +1,4 @@
-"""Run one measurement, or all that take minutes: not `search`, `soak` and `tutorial`."""
+"""Run one measurement, or all that take minutes: not `search`, `server`, `soak` and `tutorial`."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from benchmarks import (
     labels,
     memory,
     search,
+    server,
     soak,
     start,
     throughput,
@@ -33,6 +34,7 @@ ALL: dict[str, Callable[[], None]] = {
 # Each runs in a process of its own, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "search": search.main,
+    "server": server.main,
     "soak": soak.main,
 }
 

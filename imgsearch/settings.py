@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import environ
 from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.secret import secret_from
@@ -187,7 +189,21 @@ CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 # tasks are short, and their hard limit lies well below it.
 CELERY_TASK_TIME_LIMIT = 1500
 CELERY_TASK_SOFT_TIME_LIMIT = 1380
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = {"visibility_timeout": 3600}
+# Seconds that a process waits for an answer of Redis. Empty: workers and commands are patient. The
+# web server is not: pages say what is the matter.
+REDIS_TIMEOUT = env.float("REDIS_TIMEOUT", default=0.0)
+if REDIS_TIMEOUT:
+    CELERY_TASK_PUBLISH_RETRY = False
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "socket_timeout": REDIS_TIMEOUT,
+        "socket_connect_timeout": REDIS_TIMEOUT,
+        # Without these, kombu tries to connect for ever.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
+    }
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -226,6 +242,12 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.str("CACHE_URL", default="") or _cache_url(REDIS_URL),
         "KEY_PREFIX": env.str("INDEX_PREFIX", default="imgsearch"),
+        # Counting must not delay what is counted.
+        "OPTIONS": {
+            "socket_timeout": 1,
+            "socket_connect_timeout": 1,
+            "retry": Retry(NoBackoff(), 0),
+        },
     }
 }
 

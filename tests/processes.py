@@ -152,7 +152,7 @@ class Web(Process):
                 *("--graceful-timeout=5", "--limit-request-line=65536", "imgsearch.wsgi"),
             ],
             folder / f"web-{self.port}.log",
-            **environment,
+            **{"REDIS_TIMEOUT": "3", **environment},
         )
 
     @property

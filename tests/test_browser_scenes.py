@@ -91,6 +91,7 @@ def test_a_scene_plays_though_the_browser_does_not_know_its_codec(
     for _look in range(60):
         seen.add(number(tab))
         tab.wait_for_timeout(40)
+    seen.discard(-1)  # at its end, the video goes back to its beginning, and has no picture for now
     # It moves, over and over, and shows nothing but its own frames.
     assert len(seen) > 8
     assert seen <= set(range(40, 64))

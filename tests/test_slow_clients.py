@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from benchmarks.crowd import Crowd
 from gallery.models import Film
 from imgsearch import webserver
-from tests.crowd import Crowd
 from tests.processes import Web, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

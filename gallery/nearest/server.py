@@ -7,7 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import redis
+from django.conf import settings
 from django.utils.translation import gettext as _
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from gallery.errors import (
     DiskFull,
@@ -55,9 +58,20 @@ def _names_no_index(error: redis.ResponseError) -> bool:
 
 @cache
 def connect(url: str) -> redis.Redis:
-    """A pool of connections to a Redis server; replies in the shape of protocol 2."""
+    """A pool of connections to a Redis server; replies in the shape of protocol 2.
+
+    With REDIS_TIMEOUT, commands give up after so many seconds. A connection that Redis has closed,
+    as it does when it restarts, is opened again, but silence is not waited for twice.
+    """
+    timeout = settings.REDIS_TIMEOUT
+    hurried = {"retry": Retry(NoBackoff(), 1, (redis.ConnectionError,))} if timeout else {}
     return redis.Redis.from_url(
-        url, protocol=2, socket_connect_timeout=5, socket_timeout=30, health_check_interval=30
+        url,
+        protocol=2,
+        socket_connect_timeout=timeout or 5,
+        socket_timeout=timeout or 30,
+        health_check_interval=30,
+        **hurried,
     )
 
 

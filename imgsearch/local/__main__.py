@@ -27,6 +27,7 @@ WEB_ENVIRONMENT = {
     "CLIP_DEVICE": "cpu",
     "CLIP_THREADS": "2",
     "CLIP_IDLE_SECONDS": "60",
+    "REDIS_TIMEOUT": "3",
 }
 WEB_PROCESSES = min(2, os.cpu_count() or 1)  # one cannot use a second core; each takes 300 MB
 WEB_PATIENCE = 120.0
