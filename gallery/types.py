@@ -26,7 +26,8 @@ class PictureFormat:
 
     `matrix`, `primaries` and `transfer` are those of ITU-T H.273; `peak` is the luminance of the
     brightest pixel in cd/m2, 0 when unknown. `field_order` is "tff" or "bff" when the pictures were
-    found to be interlaced although none is marked as such.
+    found to be interlaced although none is marked as such. `may_change`: size and shape are told
+    by the pictures only, and may change within the film.
     """
 
     matrix: str = ""
@@ -34,6 +35,7 @@ class PictureFormat:
     transfer: str = ""
     peak: float = 0.0
     field_order: str = ""
+    may_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)

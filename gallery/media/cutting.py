@@ -6,6 +6,7 @@ exactly, too, and what comes out has one rate, as editing programs like it.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,9 @@ ANIMATED_WIDTH = {"gif": 480, "webp": 640}
 ANIMATED_RATE = {"gif": Fraction(25, 2), "webp": Fraction(25)}  # pictures a second, at most
 TIMECODE_RATES = (24, 25, 30, 48, 50, 60)  # nominal ones that MP4 has timecodes for
 
+LEAD = 1.0  # seconds before the span from which pictures are scaled
+
+_SIZE = re.compile(rb"#dimensions 0: (\d+)x(\d+)")
 _PACKET = re.compile(rb"^0, +(-?\d+), +(-?\d+),", re.MULTILINE)
 _BASE = re.compile(rb"#tb 0: (\d+)/(\d+)")
 
@@ -68,17 +72,19 @@ class Cut:
 def _seek(cut: Cut, early: float = 0.0) -> float:
     """Where to seek so that decoding begins with a key frame before the span, as late as it can.
 
-    On the film's own clock. `early`: at least so many seconds before.
+    In seconds of the film. `early`: at least so many seconds before.
     """
     least = cut.start - early
     for back in STEPS_BACK:
         if least - back <= NEAR_THE_BEGINNING:
             continue
-        place = least + cut.found.start - back
+        place = least - back
         said = run(
             [
                 *("-v", "error"),
-                *input_arguments(cut.path, cut.max_pixels, "-copyts", "-ss", f"{place:.6f}"),
+                *input_arguments(
+                    cut.path, cut.max_pixels, *picture_filters.input_options(cut.found, place)
+                ),
                 *("-map", "0:V:0", "-c", "copy", "-frames:v", "1", "-f", "framecrc", "-"),
             ],
             SEEK_LIMIT,
@@ -94,22 +100,24 @@ def _seek(cut: Cut, early: float = 0.0) -> float:
 
 def _input(cut: Cut, early: float = 0.0) -> list[str]:
     """Open the film a little before the span; times stay those of the file."""
-    seek = _seek(cut, early)
-    before = ("-ss", f"{seek:.6f}") if seek else ()
-    return [
-        *("-v", "error", "-y"),
-        *input_arguments(cut.path, cut.max_pixels, "-noaccurate_seek", "-copyts", *before),
-    ]
+    options = picture_filters.input_options(cut.found, _seek(cut, early))
+    return [*("-v", "error", "-y"), *input_arguments(cut.path, cut.max_pixels, *options)]
 
 
-def _ticks(cut: Cut) -> list[str]:
-    """Filters: the whole pictures shown at the ticks of the span, numbered from 0."""
-    grid = cut.clock.grid
-    begin = float(cut.clock.exact_seconds(cut.first) + GRACE / grid)
+def _frames(cut: Cut) -> list[str]:
+    """Filters: whole frames on the film's clock."""
     return [
         *picture_filters.whole_frames(cut.found),
         f"settb=1/{MICRO}",
         f"setpts=PTS-{round(cut.found.start * MICRO)}",
+    ]
+
+
+def _ticks(cut: Cut) -> list[str]:
+    """Filters: the pictures shown at the ticks of the span, numbered from 0."""
+    grid = cut.clock.grid
+    begin = float(cut.clock.exact_seconds(cut.first) + GRACE / grid)
+    return [
         # Without another behind it, the film's last picture would be lost.
         "tpad=stop=1:stop_mode=clone",
         # Rounded up, a picture counts for the first tick after it: it is shown at that tick.
@@ -119,6 +127,41 @@ def _ticks(cut: Cut) -> list[str]:
     ]
 
 
+def _pictures(cut: Cut, after: Sequence[str]) -> list[str]:
+    """Arguments: the pictures shown at the ticks of the span, through the filters `after`.
+
+    All have the shape of the first, with bars around those of another.
+    """
+    chain = [*_ticks(cut), *after]
+    if not picture_filters.may_change(cut.found):
+        return ["-map", "0:V:0", "-vf", ",".join([*_frames(cut), *chain])]
+    begin = round((cut.start - LEAD) * MICRO)
+    fitted = [*_frames(cut), f"select='gte(pts,{begin})'", *picture_filters.fitted(*_shape(cut))]
+    # FFmpeg sets up a graph again when the size of its pictures changes: what counts them must
+    # stand in another one. Between the two, times would be rounded to the frame rate.
+    fitted.append("setpts=PTS:strip_fps=1")
+    return [
+        *("-filter_complex", f"[0:V:0]{','.join(fitted)}[fitted]"),
+        *("-filter_complex", f"[fitted]{','.join(chain)}[shown]", "-map", "[shown]"),
+    ]
+
+
+def _shape(cut: Cut) -> tuple[int, int]:
+    """Width and height, in square pixels, of the first picture of the span. Raises FilmError."""
+    begin = round((cut.start - float(1 / cut.clock.grid) / 2) * MICRO)
+    chain = [*_frames(cut), f"select='gte(pts,{begin})'", "scale=w='iw*sar':h=ih:eval=frame"]
+    said = run(
+        [
+            *_input(cut),
+            *("-map", "0:V:0", "-vf", ",".join(chain), "-noautoscale"),
+            *("-frames:v", "1", "-f", "framecrc", "-"),
+        ],
+        SEEK_LIMIT,
+    )
+    size = _SIZE.search(said.output)
+    return (int(size[1]), int(size[2])) if size else (cut.found.width, cut.found.height)
+
+
 def _shown(cut: Cut, width: int, target: picture_filters.Target) -> list[str]:
     """Filters: as pictures are shown, both sides even, at most `width` wide."""
     size = f"w='trunc(min({width},iw*sar)/2)*2':h='max(2,trunc(ow/(iw*sar/ih)/2+0.5)*2)'"
@@ -126,8 +169,7 @@ def _shown(cut: Cut, width: int, target: picture_filters.Target) -> list[str]:
 
 
 def _video(cut: Cut, width: int) -> list[str]:
-    chain = [*_ticks(cut), *_shown(cut, width, "video")]
-    return ["-map", "0:V:0", "-vf", ",".join(chain)]
+    return _pictures(cut, _shown(cut, width, "video"))
 
 
 def _sound(cut: Cut, rate: str) -> list[str]:
@@ -210,7 +252,7 @@ def animating(cut: Cut, kind: str, target: Path) -> list[str]:
     """Arguments that write a looping picture without sound, `kind` "webp" or "gif", to `target`."""
     rate = min(ANIMATED_RATE[kind], cut.clock.grid)
     thinned = f"fps={rate}:start_time=0:round=up"
-    chain = [*_ticks(cut), thinned, *_shown(cut, ANIMATED_WIDTH[kind], "rgb")]
+    chain = [thinned, *_shown(cut, ANIMATED_WIDTH[kind], "rgb")]
     if kind == "gif":
         chain.append("split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer")
         codec = ["-c:v", "gif"]
@@ -219,16 +261,16 @@ def animating(cut: Cut, kind: str, target: Path) -> list[str]:
         codec = ["-c:v", "libwebp_anim", "-q:v", "75", "-compression_level", "4"]
     return [
         *_input(cut, early=1.0),
-        *("-map", "0:V:0", "-an", "-vf", ",".join(chain), *_BARE, *codec, "-loop", "0"),
+        *(*_pictures(cut, chain), "-an", *_BARE, *codec, "-loop", "0"),
         *("-progress", "pipe:1", "-f", kind, f"file:{target}"),
     ]
 
 
 def still(cut: Cut) -> list[str]:
     """Arguments that write the first picture of the span, full size, as PPM to standard output."""
-    chain = [*_ticks(cut), *picture_filters.filters(cut.found, "w='iw*sar':h=ih", "rgb")]
     return [
         *_input(cut, early=1.0),
-        *("-map", "0:V:0", "-vf", ",".join(chain), "-frames:v", "1"),
+        *_pictures(cut, picture_filters.filters(cut.found, "w='iw*sar':h=ih", "rgb")),
+        *("-frames:v", "1"),
         *("-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "pipe:1"),
     ]

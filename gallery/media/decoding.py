@@ -53,11 +53,29 @@ def _filters(found: Probe, span: Span, width: int, times: int, cuts: int) -> str
         f"select='gte(pts,{begin})*(isnan(prev_selected_pts)"
         f"+gt(floor(pts/{MICRO}),floor(prev_selected_pts/{MICRO})))'",
         rf"metadata=mode=print:key=lavfi.scd.mafd:direct=1:file='pipe\:{times}'",
-        *picture_filters.filters(
-            found, f"w='min({width},iw*sar)':h='round(ow/(iw*sar/ih)/2)*2'", "rgb"
-        ),
+        *_small(found, width),
     ]
     return ",".join(chain)
+
+
+def _small(found: Probe, width: int) -> list[str]:
+    """Filters: RGB, at most `width` pixels wide; pictures that differ in shape in one of RGBA.
+
+    FFmpeg writes pictures of one size only: the smaller ones lie at the top left, opaque.
+    """
+    if not picture_filters.may_change(found):
+        size = f"w='min({width},iw*sar)':h='round(ow/(iw*sar/ih)/2)*2'"
+        return picture_filters.filters(found, size, "rgb")
+    height = width * 3 // 4
+    scale = f"min(1,min({width}/(iw*sar),{height}/ih))"
+    size = f"w='round(iw*sar*{scale})':h='2*round(ih*{scale}/2)'"
+    return [
+        *picture_filters.filters(found, size, "rgb"),
+        # One that FFmpeg adds to convert pixels would give all pictures the size of the first.
+        "scale=iw:ih:eval=frame",
+        "format=rgba",
+        f"pad={width}:{height}:0:0:black@0:eval=frame",
+    ]
 
 
 @contextlib.contextmanager
@@ -78,7 +96,6 @@ def decode(
     (0: as many as there are cores).
     """
     read_times, write_times = os.pipe()
-    seek = max(0.0, span.start - PRE_ROLL)
     with (
         os.fdopen(read_times, "rb") as times,
         tempfile.TemporaryFile() as cuts,
@@ -92,11 +109,11 @@ def decode(
                         path,
                         max_pixels,
                         *(*ffmpeg.acceleration(), "-threads", str(threads)),
-                        *("-noaccurate_seek", "-copyts", "-ss", f"{seek:.3f}"),
+                        *picture_filters.input_options(found, span.start - PRE_ROLL),
                     ),
                     *("-map", "0:V:0", "-fps_mode", "passthrough"),
                     *("-vf", _filters(found, span, width, write_times, cuts.fileno())),
-                    *("-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "-"),
+                    *("-c:v", "pam", "-f", "image2pipe", "-"),
                 ],
                 said,
                 pass_fds=(write_times, cuts.fileno()),
@@ -140,26 +157,43 @@ def _ended_after(limit: float, process: ffmpeg.Process) -> Iterator[threading.Ev
 def _timed_pictures(process: ffmpeg.Process, times: IO[bytes]) -> Iterator[tuple[float, Picture]]:
     """Each picture with its time, until FFmpeg has ended."""
     assert process.stdout is not None
-    while (picture := _read_ppm(process.stdout)) is not None:
-        yield _read_time(times), picture
+    last = -1.0
+    while (picture := _read_picture(process.stdout)) is not None:
+        time = _read_time(times)
+        # Where the size of the pictures changes, FFmpeg begins to select them afresh.
+        if int(time) > int(last):
+            yield time, picture
+        last = time
     process.wait()
 
 
-def _read_ppm(stream: IO[bytes]) -> Picture | None:
-    """The next picture of a stream of binary PPM files, or None at its (even untimely) end."""
-    if stream.readline() != b"P6\n":
+def _read_picture(stream: IO[bytes]) -> Picture | None:
+    """The next picture of a stream of PPM or PAM files, or None at its (even untimely) end.
+
+    Of an RGBA picture, what is opaque.
+    """
+    kind = stream.readline()
+    if kind == b"P6\n":
+        width, height = (int(part) for part in stream.readline().split())
+        stream.readline()
+        channels = 3
+    elif kind == b"P7\n":
+        header = dict(line.split() for line in iter(stream.readline, b"ENDHDR\n") if line.strip())
+        width, height, channels = (int(header[key]) for key in (b"WIDTH", b"HEIGHT", b"DEPTH"))
+    else:
         return None
-    width, height = (int(part) for part in stream.readline().split())
-    stream.readline()
-    data = stream.read(width * height * 3)
-    if len(data) < width * height * 3:
+    data = stream.read(width * height * channels)
+    if len(data) < width * height * channels:
         return None
-    return Image.frombytes("RGB", (width, height), data)
+    if channels == 3:
+        return Image.frombytes("RGB", (width, height), data)
+    picture = Image.frombytes("RGBA", (width, height), data)
+    return picture.crop(picture.getchannel("A").getbbox()).convert("RGB")
 
 
 def read_ppm(data: bytes) -> Picture | None:
     """The picture of a binary PPM file, or None when it is none or broken off."""
-    return _read_ppm(io.BytesIO(data))
+    return _read_picture(io.BytesIO(data))
 
 
 _PTS = re.compile(rb"pts:\s*(\d+)")
@@ -186,7 +220,6 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
     Raises FilmError when it cannot be had.
     """
     shown = round(time * MICRO)
-    seek = max(0.0, time - PRE_ROLL)
     chain = [
         *picture_filters.whole_frames(found),
         f"settb=1/{MICRO}",
@@ -198,9 +231,9 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
         [
             *("-v", "error"),
             *ffmpeg.input_arguments(
-                path, max_pixels, "-noaccurate_seek", "-copyts", "-ss", f"{seek:.3f}"
+                path, max_pixels, *picture_filters.input_options(found, time - PRE_ROLL)
             ),
-            *("-map", "0:V:0", "-fps_mode", "passthrough"),
+            *("-map", "0:V:0", "-fps_mode", "passthrough", "-noautoscale"),
             "-vf",
             ",".join(chain),
             *("-frames:v", "1", "-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "-"),

@@ -39,7 +39,9 @@ def read_format(said: str) -> PictureFormat:
     dolby = _DOLBY_VISION.search(said)
     if not transfer and dolby:
         transfer = DOLBY_BASE_LAYERS.get(dolby[2], "")
-    return PictureFormat(matrix, primaries, transfer, _peak(said))
+    return PictureFormat(
+        matrix, primaries, transfer, _peak(said), may_change="Input #0, mpegts" in said
+    )
 
 
 def _known(tag: str) -> str:
@@ -61,13 +63,42 @@ def needs_dolby_vision(said: str) -> bool:
     return found is not None and found[1] == "5"
 
 
+def input_options(found: Probe, seek: float) -> list[str]:
+    """FFmpeg's options that open a film `seek` seconds after its beginning, on the file's clock.
+
+    Seeking is inexact: decoding begins with a key frame near that place.
+    """
+    options = ["-noaccurate_seek", "-copyts"]
+    if not may_change(found):
+        return [*options, *(("-ss", f"{seek:.6f}") if seek > 0 else ())]
+    # Else FFmpeg gives all pictures the shape of the first. It then does not know when the file's
+    # clock begins either.
+    options.append("-nofind_stream_info")
+    return [*options, *(("-ss", f"{seek + found.start:.6f}") if seek > 0 else ())]
+
+
+def may_change(found: Probe) -> bool:
+    """Whether size and shape of the pictures may change within the film."""
+    return found.picture is not None and found.picture.may_change
+
+
+def fitted(width: int, height: int) -> list[str]:
+    """FFmpeg's filters that fit pictures of any shape into the middle of one with square pixels."""
+    scale = f"min({width}/(iw*sar),{height}/ih)"
+    return [
+        f"scale=w='2*round(iw*sar*{scale}/2)':h='2*round(ih*{scale}/2)':flags=bicubic:eval=frame",
+        "setsar=1",
+        f"pad={width}:{height}:-1:-1:eval=frame",
+    ]
+
+
 def filters(found: Probe, size: str, target: Target) -> list[str]:
     """FFmpeg's filters from whole frames (`whole_frames`) to the pictures that are shown.
 
     `size` is the arguments of `scale` that give width and height. Tone mapping comes last, on
     pictures of the final size.
     """
-    scaling = f"scale={size}:flags=bicubic"
+    scaling = f"scale={size}:eval={'frame' if may_change(found) else 'init'}:flags=bicubic"
     # Without these flags, converted colours come out a few levels too dark.
     accurate = f"{scaling}+accurate_rnd+full_chroma_int"
     picture = _with_usual_colours(found)
