@@ -110,6 +110,20 @@ class ClipBusy(GalleryError):  # noqa: N818 - the name says what is the matter
         )
 
 
+class PicturesBusy(GalleryError):  # noqa: N818 - the name says what is the matter
+    """Too many pictures to search with are being opened at once."""
+
+    wait = 5  # seconds until it is worth trying again
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "Many pictures are being opened at the moment, so this one was not. Please try "
+                "again in a few seconds."
+            )
+        )
+
+
 class TooManyRequests(GalleryError):  # noqa: N818 - HTTP's name of it
     """Something was asked for too often; `wait` is seconds until it may be asked for again."""
 
@@ -146,7 +160,7 @@ def in_words(seconds: int) -> str:
 
 def status_of(error: GalleryError) -> HTTPStatus:
     """The status of an answer that tells of an error: whose fault it is, and if waiting helps."""
-    if isinstance(error, IndexUnavailable | ModelError | ClipBusy):
+    if isinstance(error, IndexUnavailable | ModelError | ClipBusy | PicturesBusy):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, DiskFull):
         return HTTPStatus.INSUFFICIENT_STORAGE

@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import access
 from gallery.api import errors
-from gallery.errors import DiskFull, GalleryError, TooManyRequests, status_of
+from gallery.errors import DiskFull, GalleryError, PicturesBusy, TooManyRequests, status_of
 from gallery.media.disk import is_disk_full
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class TellErrors:
         status = status_of(error)
         context = {"message": str(error), "too_many": status == HTTPStatus.TOO_MANY_REQUESTS}
         response = render(request, "gallery/error.html", context, status=status)
-        if isinstance(error, TooManyRequests):
+        if isinstance(error, TooManyRequests | PicturesBusy):
             response["Retry-After"] = str(error.wait)
         return response
 

@@ -118,7 +118,7 @@ def find(
 @router.post(
     "/pictures",
     auth=ANYBODY,
-    response={201: schemas.KeptPicture, **refusals(400, 413, 507)},
+    response={201: schemas.KeptPicture, **refusals(400, 413, 503, 507)},
     operation_id="keep_picture",
     url_name="pictures",
     summary="Send a picture to search with",
@@ -129,8 +129,8 @@ def keep_picture(
 ) -> Any:
     """A screenshot, say: its token goes into a search as `picture=TOKEN`.
 
-    JPEG, PNG, WebP, GIF, BMP or AVIF. The same picture gives the same token, and is kept for 30
-    days.
+    JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF or BMP. The same picture gives the same token, and is
+    kept for 30 days.
     """
     form = PictureForm(request.POST, request.FILES)
     if not form.is_valid():

@@ -1,63 +1,26 @@
-"""Pictures that users search with: opened with suspicion, kept small, forgotten in time."""
+"""Pictures that users search with: kept small, embedded once, removed in time."""
 
 import hashlib
 import re
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from gallery.embedding import encoder, weights
 from gallery.errors import QueryError
 from gallery.media import borders
 from gallery.media.storage import write_whole
+from gallery.media.uploaded_pictures import MAX_SIDE, open_picture
 from gallery.types import Picture, Vectors
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
-KEPT_SIDE = 640  # pixels of the longer side; the model sees fewer
+__all__ = ["keep", "open_picture", "probe_path", "vectors"]
+
 TOKEN = re.compile(r"[0-9a-f]{32}")
-
-
-def open_picture(file: IO[bytes]) -> Picture:
-    """Decode an untrusted picture: upright, RGB. Raises QueryError with a plain sentence.
-
-    Pillow's `verify` passes truncated files; only decoding tells.
-    """
-    try:
-        picture = Image.open(file, formats=FORMATS)
-        width, height = picture.size
-        if width * height > settings.MAX_PICTURE_PIXELS:
-            raise QueryError(
-                _("The picture is too large: %(width)d x %(height)d pixels. Please scale it down.")
-                % {"width": width, "height": height}
-            )
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        return _flat(upright)
-    except QueryError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise QueryError(_("The picture is too large. Please scale it down.")) from error
-    except UnidentifiedImageError as error:
-        raise QueryError(
-            _("This is not a picture that can be read here. Use JPEG, PNG, WebP, GIF or AVIF.")
-        ) from error
-    except Exception as error:  # Pillow's decoders raise all sorts of things over broken files
-        raise QueryError(_("The picture is damaged or incomplete.")) from error
-
-
-def _flat(picture: Image.Image) -> Picture:
-    """RGB, with what is transparent on white."""
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        layered = picture.convert("RGBA")
-        ground = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(ground, layered).convert("RGB")
-    return picture.convert("RGB")
 
 
 def probe_path(token: str) -> Path:
@@ -74,7 +37,7 @@ def keep(picture: Picture) -> str:
     The token is made of the picture, so the same picture gives the same address.
     """
     small = picture.copy()
-    small.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
+    small.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     buffer = BytesIO()
     small.save(buffer, "JPEG", quality=92)
     token = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
@@ -94,8 +57,8 @@ def vectors(token: str) -> Vectors:
     with suppress(OSError, ValueError):
         return np.asarray(np.load(cached), dtype=np.float32)
     try:
-        with path.open("rb") as file:
-            picture = open_picture(file)
+        with Image.open(path, formats=("JPEG",)) as kept:
+            picture: Picture = kept.convert("RGB")
     except FileNotFoundError as error:
         raise QueryError(
             _("The picture of this search is not kept any more. Please choose it again.")

@@ -259,8 +259,11 @@ function sendPicture() {
   ask("post", form.getAttribute("action"), form);
 }
 
+// Not every system knows the types of newer formats.
+const isPicture = ({ type, name }) => type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(name);
+
 function searchWith(files) {
-  const picture = [...files].find((file) => file.type.startsWith("image/"));
+  const picture = [...files].find(isPicture);
   if (!picture || !pictureForm()) return false;
   const carrier = new DataTransfer();
   carrier.items.add(picture);
