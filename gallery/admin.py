@@ -1,5 +1,6 @@
 """The film library in Django's admin: upload, progress, retry, the frames of a film."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
@@ -20,11 +21,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from gallery import tasks
+from gallery.errors import GalleryError
 from gallery.finding.search import thumbnail_address
 from gallery.forms import UploadForm
 from gallery.importing import pipeline
 from gallery.login_forms import AdminLoginForm
 from gallery.models import Film
+from gallery.nearest import library, rebuilding
 from gallery.staff import label_admin, subtitle_admin, token_admin  # noqa: F401 - they register
 from gallery.staff.subtitle_admin import SubtitlesInline
 from gallery.templatetags.scenes import clock, poster
@@ -107,6 +110,16 @@ class FilmAdmin(admin.ModelAdmin):
 
     # --- views --------------------------------------------------------------------------------
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Also: how far the index is while it is being rebuilt."""
+        with suppress(GalleryError):
+            found = rebuilding.state(library.catalogue())
+            if found is not None:
+                messages.warning(request, str(found))
+        return super().changelist_view(request, extra_context)
+
     def progress_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
         """The bar of one film."""
         film = Film.objects.filter(pk=film_id).first()
@@ -174,13 +187,15 @@ class FilmAdmin(admin.ModelAdmin):
             subtitle_admin.keep(request, obj, form.cleaned_data["subtitles"])
             return
         file = form.cleaned_data["file"]
-        film, _new = pipeline.add_film(
+        film, is_new = pipeline.add_film(
             file.path,
             file.sha256,
             name=file.name,
             title=form.cleaned_data["title"],
             year=form.cleaned_data["year"],
         )
+        if not is_new:
+            messages.success(request, _("The film's file was missing. It is in its place again."))
         # The admin goes on with this object: make it the stored one.
         obj.__dict__.update(film.__dict__)
         subtitle_admin.keep(request, film, form.cleaned_data["subtitles"])

@@ -18,6 +18,10 @@ class FilmError(GalleryError):
     """This film cannot be imported; trying the same file again will not help."""
 
 
+class RetryableError(GalleryError):
+    """A step of an import failed, and the same step may succeed: it is tried a few times."""
+
+
 class SubtitlesError(GalleryError):
     """These subtitles cannot be used; another file may be."""
 
@@ -53,13 +57,13 @@ class IndexWarmingUp(IndexUnavailable):
 
 
 class IndexMissing(IndexUnavailable):
-    """Redis answers, but the index is not there: a new or emptied server."""
+    """Redis answers, but the index is not there: a new or emptied server, for a few seconds."""
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The search index is empty. An administrator can fill it again from the stored "
-                "films with: manage.py rebuild_index"
+                "The search index was lost. Workers rebuild it from the stored films; nothing "
+                "else is lost. Please try again in a minute."
             )
         )
 

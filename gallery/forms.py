@@ -158,7 +158,8 @@ class UploadForm(forms.ModelForm):
         if file.size == 0:
             raise ValidationError(_("The file is empty."))
         known = Film.objects.filter(sha256=file.sha256).first()
-        if known is not None:
+        # It takes the place of a file that is gone.
+        if known is not None and known.has_source:
             raise ValidationError(
                 _("This very file is here already: %(film)s (number %(id)d).")
                 % {"film": known, "id": known.pk}

@@ -12,14 +12,15 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from gallery.errors import GalleryError
-from gallery.models import Export, Film, Label, Subtitles
+from gallery.models import Export, Film, Label, Leftover, Subtitles
 
 
 @receiver(post_delete, sender=Film)
 def remove_what_it_had(instance: Film, **_kwargs: Any) -> None:
-    """After the deletion is committed. What cannot be removed now, the sweep removes later."""
+    """After the deletion is committed. What cannot be removed now is removed later (`tidy`)."""
     from gallery.importing import pipeline
 
+    Leftover.objects.get_or_create(uid=instance.uid)
     film = Film(pk=instance.pk, uid=instance.uid, model=instance.model)
 
     def purge() -> None:

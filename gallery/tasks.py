@@ -1,5 +1,6 @@
 """Celery shims: each takes an id, and calls the step that does the work."""
 
+import json
 import logging
 
 from celery import shared_task
@@ -10,9 +11,9 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from gallery.errors import GalleryError
-from gallery.importing import housekeeping, pipeline
+from gallery.importing import healing, housekeeping, pipeline
 from gallery.labels import relabelling
-from gallery.models import Export, Film, Segment
+from gallery.models import Export, Film
 from gallery.quoting import exports
 from gallery.speech import subtitling
 from imgsearch.celery import app
@@ -41,22 +42,24 @@ def read_tracks(film_id: int) -> None:
 
 
 @shared_task(name="gallery.tasks.segment")
-def segment(segment_id: int) -> None:
-    """Embed one segment; the worker that does the last one also finishes the film."""
+def segment(segment_id: int) -> None:  # noqa: ARG001
+    """Embed one segment; the worker that does the last one also finishes the film.
+
+    The message says that there is one to be done; films take turns, so it may be another.
+    """
+    row = pipeline.claim_next()
+    if row is None:
+        return
     try:
-        done = pipeline.import_segment(segment_id)
+        done = pipeline.import_claimed(row)
     except SoftTimeLimitExceeded:
-        row = Segment.objects.select_related("film").filter(pk=segment_id).first()
-        if row is not None:
-            pipeline.fail(
-                row.film,
-                _("A part of this film took too long. A smaller SEGMENT_SECONDS may help."),
-            )
+        pipeline.fail(
+            row.film,
+            _("A part of this film took too long. A smaller SEGMENT_SECONDS may help."),
+        )
         return
     except Exception as error:
-        row = Segment.objects.select_related("film").filter(pk=segment_id).first()
-        if row is not None:
-            pipeline.fail(row.film, error)
+        pipeline.fail(row.film, error)
         raise
     if done is not None:
         pipeline.finish_film(done)
@@ -66,6 +69,22 @@ def segment(segment_id: int) -> None:
 def finish(film_id: int) -> None:
     """Put an embedded film into the index."""
     pipeline.finish_film(film_id)
+
+
+@shared_task(name="gallery.tasks.heal")
+def heal() -> None:
+    """Go on with putting films back into the index; other work has its turn in between."""
+    try:
+        if healing.heal(_queue):
+            heal.delay()
+    except GalleryError as error:
+        log.warning("the index is healed later: %s", error)
+
+
+@shared_task(name="gallery.tasks.remake")
+def remake(film_id: int) -> None:
+    """Import a film again if some of its thumbnails or vectors are missing."""
+    healing.remake_incomplete(_queue, film_id)
 
 
 @shared_task(name="gallery.tasks.labels")
@@ -96,29 +115,50 @@ def export(export_id: int) -> None:
 
 @shared_task(name="gallery.tasks.tidy")
 def tidy() -> None:
-    """Remove what nobody needs any more."""
-    housekeeping.tidy()
+    """Remove what nobody needs any more, and look for what is missing."""
+    housekeeping.tidy(_queue)
 
 
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
     """Hand out again what was left lying."""
-    steps = {
-        "probe": probe,
-        "segment": segment,
-        "finish": finish,
-        "label_film": label_film,
-        "read_tracks": read_tracks,
-    }
-    housekeeping.sweep(waiting_messages() == 0, lambda step, key: steps[step].delay(key))
-    for lost in exports.lost(waiting_messages(settings.SOON_QUEUE) == 0):
+    soon = waiting_tasks(settings.SOON_QUEUE)
+
+    def is_waiting(step: str) -> bool:
+        # The other queue holds nothing but segments, and may be long.
+        return waiting_segments() > 0 if step == "segment" else STEPS[step].name in soon
+
+    housekeeping.sweep(is_waiting, _queue)
+    for lost in exports.lost(export.name not in soon):
         export.delay(lost.pk)
 
 
-def waiting_messages(queue: str = settings.CELERY_TASK_DEFAULT_QUEUE) -> int:
-    """How many tasks wait in a queue."""
+STEPS = {
+    "probe": probe,
+    "segment": segment,
+    "finish": finish,
+    "label_film": label_film,
+    "read_tracks": read_tracks,
+    "heal": heal,
+}
+
+
+def _queue(step: str, *key: int) -> None:
+    STEPS[step].delay(*key)
+
+
+def waiting_tasks(queue: str) -> set[str]:
+    """The names of the tasks that wait in a queue."""
     with app.connection_or_acquire() as connection:
-        return int(connection.default_channel.client.llen(queue))
+        messages = connection.default_channel.client.lrange(queue, 0, -1)
+    return {json.loads(message)["headers"]["task"] for message in messages}
+
+
+def waiting_segments() -> int:
+    """How many segments wait in their queue."""
+    with app.connection_or_acquire() as connection:
+        client = connection.default_channel.client
+        return int(client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
 
 
 def queue_export(row: Export) -> bool:
@@ -142,6 +182,14 @@ def is_queue_reachable() -> bool:
     except (OperationalError, OSError):
         return False
     return True
+
+
+def queue_remake(film: Film) -> None:
+    """Queue a look at what is missing of a film; else the hourly tidying finds it."""
+    try:
+        remake.delay(film.pk)
+    except (OperationalError, OSError) as error:
+        log.warning("film %s is looked at later: %s", film.pk, error)
 
 
 def queue_labels() -> None:

@@ -220,7 +220,10 @@ CELERY_TASK_QUEUES = [
 ]
 CELERY_TASK_ROUTES = {
     f"gallery.tasks.{name}": {"queue": SOON_QUEUE, "routing_key": SOON_QUEUE}
-    for name in ("sweep", "tidy", "export")
+    for name in (
+        *("probe", "read_tracks", "finish", "labels", "label_film", "heal", "remake"),
+        *("sweep", "tidy", "export"),
+    )
 }
 # Finds work whose worker died, and hands it out again; and removes leftovers once an hour.
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)

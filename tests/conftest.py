@@ -71,7 +71,7 @@ def redis_server(_redis_session: str) -> redis.Redis:
     """A client of the session's Redis, with an empty index and an empty queue."""
     client = index.connect(settings.REDIS_URL)
     client.flushdb()
-    queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE)
+    queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE, settings.SOON_QUEUE)
     return client
 
 

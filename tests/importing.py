@@ -1,5 +1,6 @@
 """Steps of an import that several rooms' tests take, and what must be true afterwards."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import redis
 from django.conf import settings
 
 from gallery import tasks
-from gallery.importing import pipeline
+from gallery.importing import housekeeping, pipeline
 from gallery.models import Film, Segment, Shot, Subtitles
 from gallery.nearest import index
 from gallery.speech import subtitling
@@ -72,7 +73,8 @@ def ready(film: Film) -> Film:
 
 def is_idle() -> bool:
     """Whether no task waits and none but a sweep runs."""
-    if queue_client().llen("films"):
+    waiting = queue_client().lrange("films", 0, -1) + queue_client().lrange("films-soon", 0, -1)
+    if any(json.loads(one)["headers"]["task"] != "gallery.tasks.sweep" for one in waiting):
         return False
     active = app.control.inspect(timeout=1).active() or {}
     return all(t["name"] == "gallery.tasks.sweep" for ts in active.values() for t in ts)
@@ -81,6 +83,26 @@ def is_idle() -> bool:
 def segments_done(film: Film, at_least: int) -> None:
     """Wait until so many segments are done, and fail when the import is over by then."""
     wait_for(lambda: film.segments.filter(state=Segment.State.DONE).count() >= at_least, pause=0.01)
+
+
+def sweep(*, is_busy: bool = False) -> list[tuple[object, ...]]:
+    """Sweep as the task does, with queues that are empty or not. Returns what it handed out."""
+    handed_out: list[tuple[object, ...]] = []
+    housekeeping.sweep(lambda _step: is_busy, lambda *step: handed_out.append(step))
+    return handed_out
+
+
+def tidy() -> list[tuple[object, ...]]:
+    """Tidy as the task does. Returns what it handed out."""
+    handed_out: list[tuple[object, ...]] = []
+    housekeeping.tidy(lambda *step: handed_out.append(step))
+    return handed_out
+
+
+def forget(film: Film) -> None:
+    """Delete a film's rows and nothing else, as if the database were another one."""
+    film.shots.all()._raw_delete("default")
+    Film.objects.filter(pk=film.pk)._raw_delete("default")
 
 
 def keys_of(film: Film | int) -> list[bytes]:

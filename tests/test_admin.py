@@ -96,7 +96,7 @@ def test_an_upload_becomes_a_film_whose_import_is_queued(
     assert film.files.source().read_bytes() == content
     assert film.files.source().name == "source.mp4"
     assert incoming() == before
-    message = queue_client().lindex("films", 0)
+    message = queue_client().lindex("films-soon", 0)
     assert b"gallery.tasks.probe" in message
     assert str(film) in text(staff.get(LIST))
 
@@ -114,7 +114,7 @@ def test_the_same_file_twice_is_told(staff: Client, make_video: Callable[..., Pa
     film = Film.objects.get()
     assert f"This very file is here already: First (number {film.pk})" in text(response)
     assert film.files.source().read_bytes() == content
-    assert queue_client().llen("films") == 1
+    assert queue_client().llen("films-soon") == 1
 
 
 def test_an_empty_or_missing_file_is_told(staff: Client) -> None:
@@ -246,7 +246,7 @@ def test_failed_films_are_retried(staff: Client, make_video: Callable[..., Path]
     assert "gone from the media store" in text(staff.get(LIST))
     aside.rename(source)
     assert "1 film is queued." in act(staff, "retry", film)
-    assert queue_client().llen("films") == 1
+    assert queue_client().llen("films-soon") == 1
     assert import_here(film).state == Film.State.READY
     # A ready film is not retried, but can be imported again; one under way is neither.
     assert "under way already" in act(staff, "retry", film)

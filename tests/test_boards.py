@@ -14,11 +14,11 @@ from django.template import engines
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from gallery.importing import housekeeping
 from gallery.models import Board, BoardScene, Film
 from gallery.quoting import boards
 from gallery.quoting.boards import Scene, Visitor
 from gallery.views import boardparts
+from tests.importing import tidy
 
 HTMX = {"HX-Request": "true"}
 
@@ -428,7 +428,7 @@ def test_what_nobody_uses_is_removed(page: Client, board: Board, django_user_mod
     first, second = board.scenes.all()[:2]
     for row, days in ((first, 2), (second, 0.5)):
         BoardScene.objects.filter(pk=row.pk).update(removed=now - timedelta(days=days))
-    housekeeping.tidy()
+    tidy()
     names = set(Board.objects.values_list("name", flat=True))
     assert names == {"My scenes", "Of a user"}
     assert {row.pk for row in BoardScene.everything.filter(board=board)} & {

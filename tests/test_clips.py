@@ -17,7 +17,6 @@ from django.test import Client
 from PIL import Image
 
 from gallery.errors import ClipBusy, FilmError, QueryError
-from gallery.importing import housekeeping
 from gallery.media import cutting, ffmpeg, making
 from gallery.media.making import Making, Order, Stream
 from gallery.media.storage import shrink_to
@@ -25,6 +24,7 @@ from gallery.models import Film
 from gallery.quoting import clips
 from tests.coded import coded_film, codes, filed
 from tests.films import make_film
+from tests.importing import tidy
 from tests.processes import Web, wait_for
 
 
@@ -343,7 +343,7 @@ def test_the_sweep_removes_what_a_killed_server_left(redis_server: Any, db: None
     (draft / "draft.mp4").write_bytes(b"half")
     long_ago = time.time() - 7200
     os.utime(draft, (long_ago, long_ago))
-    housekeeping.tidy()
+    tidy()
     assert not draft.exists()
 
 
@@ -450,7 +450,7 @@ def test_a_killed_server_leaves_no_half_clip(
     assert left
     for draft in left:
         os.utime(draft, (1000, 1000))
-    housekeeping.tidy()
+    tidy()
 
 
 def test_a_server_that_is_told_to_end_leaves_nothing(

@@ -13,7 +13,7 @@ import redis
 from django.core.management import call_command
 
 from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
-from gallery.importing import housekeeping
+from gallery.importing import healing
 from gallery.models import Film, Subtitles
 from gallery.nearest import index, server
 from gallery.speech import dialogue, line_index, subtitling
@@ -25,7 +25,7 @@ from gallery.types import FrameRecord, Look
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.films import scenes
-from tests.importing import add, assert_complete, import_here, keys_of
+from tests.importing import add, assert_complete, import_here, keys_of, sweep
 from tests.lines import add_lines, found, frames, spoken_film, texts
 from tests.processes import free_port, wait_for
 
@@ -179,7 +179,8 @@ def test_the_sweep_mends_what_is_missing(demo_film: Film, redis_server: redis.Re
     line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(999, 1)[0])
     dialogue.current().put(999, [line], "old")
     assert texts("ghost")
-    housekeeping.sweep(False, lambda _step, _key: None)
+    assert sweep() == [("heal",)]
+    healing.heal(lambda *_step: None)
     assert texts("refrigerateur") == ["Un réfrigérateur."]
     assert texts("ghost") == []
 

@@ -19,12 +19,11 @@ from django.test import Client
 from django.utils import timezone
 
 from gallery import tasks
-from gallery.importing import housekeeping
 from gallery.models import Board, Export, Film
 from gallery.quoting import boards, exports
 from gallery.quoting.boards import Scene, Visitor
 from tests.films import all_frames, make_film
-from tests.importing import queue_client
+from tests.importing import queue_client, tidy
 from tests.processes import Worker, free_port, manage, wait_for
 
 VISITOR = Visitor(key="k" * 32)
@@ -493,7 +492,7 @@ def test_zips_are_kept_for_a_day_and_within_a_limit(
         os.utime(path, (1, 1))
     settings.EXPORT_CACHE_BYTES = exports.zip_of(made[2]).stat().st_size + 10
     with django_capture_on_commit_callbacks(execute=True):
-        housekeeping.tidy()
+        tidy()
     assert list(Export.objects.all()) == [made[2]]
     assert list(exports.folder_of_all().iterdir()) == [exports.zip_of(made[2])]
 

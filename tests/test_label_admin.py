@@ -69,7 +69,7 @@ def test_labels_need_a_login(page: Client) -> None:
 
 
 def test_saving_without_a_threshold_takes_the_suggested_one(staff: Client, demo_film: Film) -> None:
-    queue_client().delete("films")
+    queue_client().delete("films-soon")
     response = staff.post(ADD, {"name": "Dogs", "prompts": " dog \n\n", "threshold": ""})
     assert response.status_code == 302, text(response)
     label = Label.objects.get()
@@ -79,8 +79,8 @@ def test_saving_without_a_threshold_takes_the_suggested_one(staff: Client, demo_
     assert label.threshold == pytest.approx(survey.suggestion(), abs=1e-3)
     assert labelling.levels_of(label) == survey.levels
     assert label.model == demo_film.model
-    assert queue_client().llen("films") == 1
-    assert b"gallery.tasks.labels" in queue_client().lindex("films", 0)
+    assert queue_client().llen("films-soon") == 1
+    assert b"gallery.tasks.labels" in queue_client().lindex("films-soon", 0)
     compute()
     assert [(t.name, t.shots) for t in labelling.counts()] == [("Dogs", 4)]
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from gallery.embedding import weights
 from gallery.errors import QueryError
 from gallery.finding import search
-from gallery.importing import housekeeping, pipeline
+from gallery.importing import pipeline
 from gallery.media import storage
 from gallery.media.storage import FilmFiles, RunFiles
 from gallery.models import Film, Segment
@@ -33,6 +33,8 @@ from tests.importing import (
     assert_gone,
     import_here,
     keys_of,
+    sweep,
+    tidy,
 )
 from tests.processes import free_port, manage, python
 
@@ -55,13 +57,10 @@ def test_a_film_waits_while_redis_is_away(
     assert not pipeline.finish_film(film.pk)
     film.refresh_from_db()
     assert film.state == Film.State.INDEXING
-    handed_out: list[tuple[str, int]] = []
-    housekeeping.sweep(True, lambda step, key: handed_out.append((step, key)))
-    assert handed_out == []
+    assert sweep() == []
     settings.REDIS_URL = alive
     Film.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    housekeeping.sweep(False, lambda step, key: handed_out.append((step, key)))
-    assert handed_out == [("finish", film.pk)]
+    assert sweep(is_busy=True) == [("finish", film.pk)]
     assert pipeline.finish_film(film.pk)
     assert_complete(film)
 
@@ -90,7 +89,7 @@ def test_a_deletion_that_redis_missed_is_made_up_for(
     film.delete()
     settings.REDIS_URL = alive
     assert keys_of(number)
-    housekeeping.tidy()
+    tidy()
     assert keys_of(number) == []
 
 
@@ -220,9 +219,7 @@ def test_a_model_that_changes_during_a_run_starts_it_over(
     film.refresh_from_db()
     assert (film.state, film.run) == (Film.State.WAITING, 2)
     assert not film.segments.exists()
-    handed_out: list[tuple[str, int]] = []
-    housekeeping.sweep(True, lambda step, key: handed_out.append((step, key)))
-    assert handed_out == [("probe", film.pk)]
+    assert sweep() == [("probe", film.pk)]
     import_here(film)
     assert film.state == Film.State.READY
     assert film.run_model == weights.current().fingerprint

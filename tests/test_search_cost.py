@@ -13,13 +13,13 @@ from django.test import Client
 from django.urls import reverse
 
 from gallery.finding import glance, search
-from gallery.importing import housekeeping
 from gallery.models import Film
 from gallery.nearest import index, library, server
 from gallery.nearest.index import FrameIndex, Kind
 from gallery.speech import dialogue
 from gallery.speech.line_index import HeardLine, LineIndex
 from gallery.types import FrameRecord, Mode, Neighbour, Query, Spoken
+from tests.importing import sweep
 from tests.test_index import WIDTH, random_vectors, records, tend_until
 
 SEEN = Query(words="a dog in the snow", mode=Mode.SEEN)
@@ -256,9 +256,9 @@ def test_films_of_an_earlier_version_are_looked_for_once(
 
 @pytest.mark.django_db
 def test_a_sweep_scans_nothing(demo_film: Film, redis_server: redis.Redis) -> None:
-    housekeeping.sweep(queue_is_empty=True, queue=lambda _step, _id: None)
+    sweep()
     with counted(redis_server) as made:
-        housekeeping.sweep(queue_is_empty=True, queue=lambda _step, _id: None)
+        assert sweep() == []
     assert made["ft.info"] > 0
     assert not made["scan"] and not made["keys"]
 

@@ -10,11 +10,11 @@ import pytest
 from django.utils import timezone
 
 from gallery.errors import FilmError, LostClaim
-from gallery.importing import housekeeping, pipeline
+from gallery.importing import pipeline
 from gallery.models import Film, Subtitles
 from gallery.speech import dialogue, subtitling, tracks
 from tests.films import H264, make_film, run_ffmpeg
-from tests.importing import add, assert_complete, import_here, ready, upload
+from tests.importing import add, assert_complete, import_here, ready, sweep, upload
 from tests.lines import found, texts
 from tests.processes import Worker, wait_for
 from tests.test_subtitles import ASS, SRT, VTT
@@ -216,9 +216,7 @@ def test_tracks_are_read_once_a_run_and_by_one_worker(tmp_path: Path) -> None:
     assert not subtitling.read_tracks(film.pk)
     # The worker died: its lease runs out, and the sweep hands the work out again.
     Film.objects.update(tracks_lease=timezone.now() - timedelta(seconds=1))
-    handed_out: list[tuple[str, int]] = []
-    housekeeping.sweep(True, lambda step, key: handed_out.append((step, key)))
-    assert ("read_tracks", film.pk) in handed_out
+    assert ("read_tracks", film.pk) in sweep()
     assert subtitling.read_tracks(film.pk)
     assert film.subtitles.count() == 1
     assert not subtitling.read_tracks(film.pk)

@@ -172,8 +172,8 @@ def test_a_lost_queue_is_found_again(worker: Worker, tmp_path: Path) -> None:
     pipeline.probe_film(planned.pk)
     for segment_id in pipeline.probe_film(embedded.pk):
         pipeline.import_segment(segment_id)
-    assert queue_client().llen("films") >= 3
-    queue_client().delete("films")
+    assert queue_client().llen("films-soon") >= 3
+    queue_client().delete("films", "films-soon")
     states = [Film.objects.get(pk=film.pk).state for film in (waiting, planned, embedded)]
     assert states == [Film.State.WAITING, Film.State.IMPORTING, Film.State.IMPORTING]
 

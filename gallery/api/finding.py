@@ -19,7 +19,7 @@ from gallery.finding import pasted, search
 from gallery.finding.address import address
 from gallery.forms import MOST_CHOSEN, MOST_PAGES, PictureForm, SearchForm
 from gallery.models import LAST_YEAR
-from gallery.nearest import pictures
+from gallery.nearest import library, pictures, rebuilding
 from gallery.types import Example
 
 router = Router(tags=["Search"])
@@ -84,6 +84,12 @@ def query_of(request: HttpRequest) -> kinds.Query:
     return pasted.understood(SearchForm(request.GET).query(), pasted.hosts_of(request))
 
 
+def _rebuilding() -> list[str]:
+    """A sentence while films are put into the index again."""
+    found = rebuilding.state(library.catalogue())
+    return [str(found)] if found else []
+
+
 @router.get(
     "/search",
     auth=ANYBODY,
@@ -110,7 +116,7 @@ def find(
         "results": shower.hits(found.hits),
         **around(request, query.page, query.page_size, more),
         "matches": found.matches,
-        "notices": found.notices,
+        "notices": [*_rebuilding(), *found.notices],
         "search_page": shower.absolute(address(query, page=query.page)),
     }
 

@@ -13,7 +13,7 @@ from gallery.api.refusals import refusals
 from gallery.api.shown import Shower
 from gallery.finding import search
 from gallery.models import Film, Shot
-from gallery.nearest import index
+from gallery.nearest import index, library
 from gallery.quoting import clips
 
 router = Router(tags=["Frames and scenes"])
@@ -23,10 +23,7 @@ SIMILAR = 12
 def _frame_of(film_id: int, second: int) -> Film:
     """The film, if it has a frame for this second. Raises Http404."""
     film = film_of(film_id)
-    if (
-        second > 999_999_999
-        or not film.files.run(film.searchable_run or 0).thumbnail(second).is_file()
-    ):
+    if second > 999_999_999 or not library.has_frame(film, second):
         raise Http404
     return film
 

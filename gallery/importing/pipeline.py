@@ -9,25 +9,39 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from gallery.embedding import encoder, ingest, weights
 from gallery.embedding.runtimes import inference_threads
-from gallery.errors import FilmError, GalleryError, IndexUnavailable, LostClaim
+from gallery.errors import (
+    FilmError,
+    GalleryError,
+    IndexUnavailable,
+    LostClaim,
+    RetryableError,
+)
 from gallery.labels import labelling
 from gallery.media import disk, frames, probing, storage
 from gallery.media.storage import RunFiles, SegmentData
-from gallery.models import Film, Segment, Shot, lease_end
+from gallery.models import (
+    MAX_ATTEMPTS,
+    Film,
+    Leftover,
+    Segment,
+    Shot,
+    kept_alive,
+    lease_end,
+)
 from gallery.nearest import index
 from gallery.speech import dialogue
 from gallery.types import FrameRecord, Look, Span
@@ -66,11 +80,12 @@ def add_film(
 ) -> tuple[Film, bool]:
     """File an arrived film: `arrived` is moved away. Returns its row, and whether it is new.
 
-    The same file twice is one film. Raises DiskFull.
+    The same file twice is one film; it takes the place of a file that is gone or damaged. Raises
+    DiskFull.
     """
     known = Film.objects.filter(sha256=sha256).first()
     if known is not None:
-        arrived.unlink(missing_ok=True)
+        _put_back(known, arrived, name)
         return known, False
     film = Film(
         title=(title or Path(name).stem.replace("_", " ").strip() or _("Untitled"))[:200],
@@ -80,9 +95,11 @@ def add_film(
         size=arrived.stat().st_size,
     )
     try:
+        film.files.mark_unfinished()
         film.files.file_source(arrived, name)
         with transaction.atomic():
             film.save()
+            transaction.on_commit(film.files.mark_finished)
     except IntegrityError:
         film.files.remove()
         return Film.objects.get(sha256=sha256), False
@@ -90,6 +107,21 @@ def add_film(
         film.files.remove()
         raise
     return film, True
+
+
+def _put_back(film: Film, arrived: Path, name: str) -> None:
+    """Give a film its file again, where it is gone; what was made of it is made again if missing.
+
+    The import is to be queued if the film waits afterwards.
+    """
+    if film.has_source:
+        arrived.unlink(missing_ok=True)
+        return
+    film.files.file_source(arrived, name)
+    log.info("film %s: its file is back", film.pk)
+    if film.state == Film.State.FAILED or (film.state == Film.State.READY and not film.is_stored):
+        restart(film)
+    film.refresh_from_db()
 
 
 def restart(film: Film) -> bool:
@@ -100,6 +132,7 @@ def restart(film: Film) -> bool:
         state=Film.State.WAITING,
         error="",
         run=F("run") + 1,
+        attempts=0,
         started=None,
         finished=None,
         lease_until=None,
@@ -123,20 +156,31 @@ def probe_film(film_id: int) -> list[int]:
     Nothing happens when the film is gone or another worker has it.
     """
     stale = Q(state=Film.State.PROBING, lease_until__lt=timezone.now())
-    waiting = Film.objects.filter(Q(state=Film.State.WAITING) | stale, pk=film_id)
-    # Nobody renews it meanwhile; a probe done twice does no harm.
-    lease = timezone.now() + timedelta(seconds=probing.PROBE_LIMIT)
+    waiting = Film.objects.filter(
+        Q(state=Film.State.WAITING) | stale, pk=film_id, attempts__lt=MAX_ATTEMPTS
+    )
     if not waiting.update(
-        state=Film.State.PROBING, started=timezone.now(), lease_until=lease, error=""
+        state=Film.State.PROBING,
+        started=timezone.now(),
+        lease_until=lease_end(),
+        attempts=F("attempts") + 1,
+        error="",
     ):
         return []
     film = Film.objects.get(pk=film_id)
     try:
-        found = probing.probe(
-            film.files.source(),
-            max_pixels=settings.MAX_FILM_PIXELS,
-            max_seconds=settings.MAX_FILM_HOURS * 3600,
-        )
+        with _holding(film):
+            found = probing.probe(
+                film.files.source(),
+                max_pixels=settings.MAX_FILM_PIXELS,
+                max_seconds=settings.MAX_FILM_HOURS * 3600,
+            )
+    except (RetryableError, MemoryError) as error:
+        if film.attempts >= MAX_ATTEMPTS:
+            fail(film, error)
+        else:
+            _step(film).update(state=Film.State.WAITING, lease_until=None)
+        return []
     except (GalleryError, OSError) as error:
         fail(film, error)
         return []
@@ -144,6 +188,7 @@ def probe_film(film_id: int) -> list[int]:
         changed = Film.objects.filter(pk=film_id, state=Film.State.PROBING, run=film.run).update(
             state=Film.State.IMPORTING,
             lease_until=None,
+            attempts=0,
             run_model=weights.current().fingerprint,
             **Film.columns_of(found),
         )
@@ -167,14 +212,49 @@ def probe_film(film_id: int) -> list[int]:
     return list(film.segments.filter(run=film.run).values_list("id", flat=True))
 
 
+def _step(film: Film) -> QuerySet[Film]:
+    """The film while it is at the step, and in the run, that it was read in."""
+    return Film.objects.filter(pk=film.pk, run=film.run, state=film.state)
+
+
+@contextmanager
+def _holding(film: Film) -> Iterator[Callable[[], None]]:
+    """Keep the lease of the step that a film is at; yields a check, as `kept_alive` does."""
+    with kept_alive(
+        lambda: bool(_step(film).update(lease_until=lease_end())), settings.LEASE_SECONDS
+    ) as check:
+        yield check
+
+
+def give_up_lost() -> int:
+    """Fail films whose workers died at the same step too often. Returns how many."""
+    dead = Film.objects.filter(
+        lease_until__lt=timezone.now(),
+        attempts__gte=MAX_ATTEMPTS,
+        state__in=[Film.State.PROBING, Film.State.INDEXING],
+    )
+    lost = {film.pk: film for film in dead}
+    lost |= {one.film_id: one.film for one in Segment.given_up().select_related("film")}
+    for film in lost.values():
+        fail(film, MemoryError())
+    return len(lost)
+
+
 def fail(film: Film, error: BaseException | str) -> None:
     """Give up on this run, with a sentence; what it made is removed, what was searchable stays."""
     if isinstance(error, GalleryError):
         sentence = str(error)
     elif isinstance(error, FileNotFoundError):
         sentence = _(
-            "The film's file is gone from the media store. Delete the film, upload it again."
+            "The film's file is gone from the media store. Upload the same file again: it takes "
+            "its place."
         )
+    elif isinstance(error, MemoryError):
+        sentence = _(
+            "The worker was killed %(count)d times at the same part of this film, probably "
+            "because the machine ran out of memory. Lower CLIP_BATCH or WORKERS, or add memory, "
+            "then retry the import."
+        ) % {"count": MAX_ATTEMPTS}
     elif isinstance(error, str):
         sentence = error
     else:
@@ -199,18 +279,43 @@ def import_segment(segment_id: int) -> int | None:
     segment = Segment.objects.select_related("film").filter(pk=segment_id).first()
     if segment is None or not segment.claim():
         return None
+    return import_claimed(segment)
+
+
+def claim_next() -> Segment | None:
+    """Claim the segment whose turn it is (`Segment.next_in_turn`); None when there is none."""
+    if not Segment.claimable().exists():
+        return None
+    # Loading the model, or converting it, may take longer than a lease.
+    encoder.current()
+    while (segment := Segment.next_in_turn()) is not None:
+        if segment.claim():
+            return segment
+    return None
+
+
+def import_claimed(segment: Segment) -> int | None:
+    """Do a segment that this worker claimed. Returns the film's id when it was the last one."""
     film = segment.film
     if _started_with_another_model(film):
         return None
     run = film.files.run(segment.run)
     try:
-        data = _embed(segment, run)
+        with kept_alive(segment.keep, settings.LEASE_SECONDS) as check:
+            data = _embed(segment, run, check)
         last = float(data.times[-1]) if len(data.times) else None
         if not segment.complete(len(data.seconds), last):
             raise LostClaim
     except LostClaim:
         log.info("segment %s is not ours any more", segment)
         _remove_if_abandoned(film, segment.run)
+        return None
+    except (RetryableError, MemoryError) as error:
+        log.warning("segment %s failed at attempt %d: %s", segment, segment.attempts, error)
+        if segment.attempts >= MAX_ATTEMPTS:
+            fail(film, error)
+        else:
+            segment.release()
         return None
     except (GalleryError, OSError) as error:
         fail(film, error)
@@ -225,13 +330,13 @@ def _started_with_another_model(film: Film) -> bool:
         return False
     log.warning("film %s: the model changed during its import, which begins anew", film.pk)
     Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
-        state=Film.State.WAITING, run=F("run") + 1, lease_until=None
+        state=Film.State.WAITING, run=F("run") + 1, attempts=0, lease_until=None
     )
     Segment.objects.filter(film=film, run=film.run).delete()
     return True
 
 
-def _embed(segment: Segment, run: RunFiles) -> SegmentData:
+def _embed(segment: Segment, run: RunFiles, check: Callable[[], None]) -> SegmentData:
     film = segment.film
     loaded = encoder.current()
 
@@ -239,8 +344,7 @@ def _embed(segment: Segment, run: RunFiles) -> SegmentData:
         if not segment.renew(done):
             raise LostClaim
 
-    # Loading the model may have taken a while.
-    progress(0)
+    check()
     with frames.stream(
         film.files.source(),
         film.probe,
@@ -259,6 +363,7 @@ def _embed(segment: Segment, run: RunFiles) -> SegmentData:
         data = embedder.embed(some, progress)
     vectors = data.vectors if len(data.seconds) else np.zeros((0, loaded.model.width), np.float16)
     data = replace(data, vectors=vectors, cuts=np.array(decoding.cuts, np.float64))
+    check()
     run.save_segment(segment.number, data)
     if segment.end is None:
         _refuse_early_end(film, data, decoding.complaints)
@@ -299,18 +404,31 @@ def _remove_if_abandoned(film: Film, run: int) -> None:
 def finish_film(film_id: int) -> bool:
     """Put a fully embedded film into the index and make it ready. True when that was done here."""
     stale = Q(state=Film.State.INDEXING, lease_until__lt=timezone.now())
-    if not Film.objects.filter(Q(state=Film.State.IMPORTING) | stale, pk=film_id).update(
-        state=Film.State.INDEXING, lease_until=lease_end()
+    # A message may come late, when the film is imported again already.
+    undone = Segment.objects.filter(film=film_id, run=F("film__run")).exclude(
+        state=Segment.State.DONE
+    )
+    embedded = Film.objects.filter(
+        Q(state=Film.State.IMPORTING) | stale, pk=film_id, attempts__lt=MAX_ATTEMPTS
+    ).exclude(pk__in=undone.values("film"))
+    if not embedded.update(
+        state=Film.State.INDEXING, lease_until=lease_end(), attempts=F("attempts") + 1
     ):
         return False
     film = Film.objects.get(pk=film_id)
     if _started_with_another_model(film):
         return False
     try:
-        with index.current().alone(film.pk):
-            _publish(film)
-    except IndexUnavailable:
-        # Nothing is lost: the lease runs out and the step is tried again.
+        with _holding(film) as still_at_it, index.current().alone(film.pk) as still_alone:
+
+            def check() -> None:
+                still_at_it()
+                still_alone()
+
+            _publish(film, check)
+    except (IndexUnavailable, RetryableError):
+        # Nothing is lost, and no attempt used up: the lease runs out and the step is tried again.
+        _step(film).update(attempts=F("attempts") - 1)
         log.exception("film %s waits for the index", film.pk)
         return False
     except LostClaim:
@@ -322,8 +440,27 @@ def finish_film(film_id: int) -> bool:
     return True
 
 
-def _publish(film: Film) -> None:
+def _lacks_segments(film: Film, run: RunFiles) -> bool:
+    """Have segments done again whose files are gone or damaged; True when there were such."""
+    lost = [
+        one.pk
+        for one in film.segments.filter(run=film.run)
+        if run.stored_frames(one.number) != one.frames_done
+    ]
+    if lost:
+        log.warning("film %s: %d of its segments are gone and done again", film.pk, len(lost))
+        with transaction.atomic():
+            Segment.objects.filter(pk__in=lost).update(
+                state=Segment.State.WAITING, claim_token=None, lease_until=None
+            )
+            _step(film).update(state=Film.State.IMPORTING, lease_until=None, attempts=0)
+    return bool(lost)
+
+
+def _publish(film: Film, check: Callable[[], None]) -> None:
     run = film.files.run(film.run)
+    if _lacks_segments(film, run):
+        raise LostClaim
     ingest.add_looks(run)
     data = run.load()
     if not len(data.seconds):
@@ -332,8 +469,16 @@ def _publish(film: Film) -> None:
     rows, found = ingest.records(film.pk, data, duration)
     model = weights.current()
     labels = labelling.tags(rows, data.vectors)
-    index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)
+    index.current().put(
+        film.pk,
+        rows,
+        data.vectors.astype(np.float32),
+        labels.by_second,
+        made_of=index.note_of(film.run, labels.state),
+        check=check,
+    )
     dialogue.put_run(film, film.run, rows)
+    check()
     previous = film.model
     with transaction.atomic():
         changed = Film.objects.filter(pk=film.pk, run=film.run, state=Film.State.INDEXING).update(
@@ -341,6 +486,7 @@ def _publish(film: Film) -> None:
             error="",
             finished=timezone.now(),
             lease_until=None,
+            attempts=0,
             searchable_run=film.run,
             frame_count=len(rows),
             shot_count=len(found),
@@ -356,6 +502,7 @@ def _publish(film: Film) -> None:
         Segment.objects.filter(film=film).delete()
     if previous and previous != model.fingerprint:
         index.of_model(previous).drop(film.pk)
+    run.remove_drafts()
     film.files.remove_other_runs(keep=film.run)
 
 
@@ -378,25 +525,42 @@ def reindex(film: Film) -> int:
     """Put a ready film's stored vectors, and its dialogue, into the index again.
 
     Frames that an earlier version did not look at are looked at now. Returns how many frames it
-    has. Raises IndexUnavailable, FileNotFoundError, DiskFull.
+    has. Where vectors are missing, those that are left are put into the index, and
+    FileNotFoundError is raised. Raises IndexUnavailable, DiskFull, and LostClaim when the film was
+    deleted, or is written by somebody else by now.
     """
-    assert film.searchable_run is not None
-    run = film.files.run(film.searchable_run)
-    looked = ingest.add_looks(run)
-    data = run.load()
-    rows, _found = ingest.records(film.pk, data, film.duration)
-    if looked:
-        Shot.objects.bulk_create(
-            _shots(film, rows),
-            update_conflicts=True,
-            unique_fields=["film", "number"],
-            update_fields=["second", "dull"],
+    with index.current().alone(film.pk) as check:
+        # It may have been imported again since it was read.
+        film.refresh_from_db()
+        assert film.searchable_run is not None
+        run = film.files.run(film.searchable_run)
+        looked = ingest.add_looks(run)
+        data = run.load()
+        rows, _found = ingest.records(film.pk, data, film.duration)
+        if looked:
+            Shot.objects.bulk_create(
+                _shots(film, rows),
+                update_conflicts=True,
+                unique_fields=["film", "number"],
+                update_fields=["second", "dull"],
+            )
+        is_complete = len(rows) == film.frame_count
+        labels = labelling.tags(rows, data.vectors)
+        index.current().put(
+            film.pk,
+            rows,
+            data.vectors.astype(np.float32),
+            labels.by_second,
+            made_of=index.note_of(film.searchable_run, labels.state, complete=is_complete),
+            check=check,
         )
-    labels = labelling.tags(rows, data.vectors)
-    with index.current().alone(film.pk):
-        index.current().put(film.pk, rows, data.vectors.astype(np.float32), labels.by_second)
         labelling.keep(film, labels)
-    dialogue.put_run(film, film.searchable_run, rows)
+        dialogue.put_run(film, film.searchable_run, rows)
+    if not Film.objects.filter(pk=film.pk).exists():
+        purge(film)
+        raise LostClaim
+    if not is_complete:
+        raise FileNotFoundError(f"{film.frame_count - len(rows)} vectors of film {film.pk}")
     return len(rows)
 
 
@@ -405,6 +569,7 @@ def purge(film: Film) -> None:
     if Film.objects.filter(pk=film.pk).exists():
         return
     film.files.remove()
+    Leftover.objects.filter(uid=film.uid).delete()
     fingerprints = {film.model, weights.current().fingerprint} - {""}
     for fingerprint in fingerprints:
         index.of_model(fingerprint).drop(film.pk)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from gallery.models import Film
 
@@ -11,7 +12,9 @@ FIRST_GUESS = 0.02  # of the frames must be done before a guess is worth showing
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Stage, frames done of how many, and the seconds left (None while nobody can tell)."""
+    """Stage, frames done of how many, and the seconds left (None while nobody can tell).
+
+    `note` is a sentence about a film that can be searched all the same."""
 
     state: str
     label: str
@@ -19,6 +22,7 @@ class Progress:
     expected: int
     seconds_left: float | None
     error: str
+    note: str = ""
 
     @property
     def part(self) -> float:
@@ -45,4 +49,15 @@ def progress_of(film: Film) -> Progress:
         expected=expected,
         seconds_left=left,
         error=film.error,
+        note=_note(film),
+    )
+
+
+def _note(film: Film) -> str:
+    """What an admin should know of a film that can be searched."""
+    if film.state != Film.State.READY or film.has_source:
+        return ""
+    return _(
+        "The film's file is missing. Its scenes can be found but not played. Upload the same file "
+        "again: it takes its place."
     )

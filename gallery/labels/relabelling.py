@@ -64,7 +64,7 @@ def label_film(film_id: int) -> bool:
     False when there was nothing to do: done already, or the film is gone. Raises IndexUnavailable.
     """
     here = index.current()
-    with here.alone(film_id):
+    with here.alone(film_id) as check:
         film = _left(measured_labels()).filter(pk=film_id).first()
         if film is None or film.searchable_run is None:
             return False
@@ -77,7 +77,10 @@ def label_film(film_id: int) -> bool:
         else:
             rows, _shots = ingest.records(film.pk, data, film.duration)
             found = labelling.tags(rows, data.vectors)
-            here.set_labels(film.pk, found.by_second)
+            here.set_labels(film.pk, found.by_second, check=check)
+            note = here.notes().get(film.pk, "")
+            if index.is_complete(note, film.searchable_run):
+                here.set_notes({film.pk: index.note_of(film.searchable_run, found.state)})
             labelling.keep(film, found)
     _settle()
     return True

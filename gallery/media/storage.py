@@ -15,6 +15,7 @@ A run is one import of the film. The segments hold all that is needed to fill Re
 decoding or embedding anything.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO
+from zipfile import BadZipFile
 
 import numpy as np
 from django.conf import settings
@@ -97,6 +99,13 @@ class FilmFiles:
             return path
         raise FileNotFoundError(self.folder / "source")
 
+    def source_size(self) -> int | None:
+        """The bytes of the film file; None when it is gone."""
+        try:
+            return self.source().stat().st_size
+        except FileNotFoundError:
+            return None
+
     def file_source(self, path: Path, name: str) -> Path:
         """Move an uploaded file here, keeping the extension of `name`. Raises DiskFull."""
         extension = "".join(c for c in Path(name).suffix[1:].lower() if c.isascii() and c.isalnum())
@@ -106,7 +115,31 @@ class FilmFiles:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, target)
         target.chmod(0o640)
+        for other in self.folder.glob("source*"):
+            if other != target:
+                other.unlink()
         return target
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.folder / ".unfinished"
+
+    def mark_unfinished(self) -> None:
+        """Note that this folder may be removed: its film has no row yet. Raises DiskFull."""
+        with telling_full_disk():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._unfinished.touch()
+
+    def mark_finished(self) -> None:
+        """Note that the folder's film has a row."""
+        self._unfinished.unlink(missing_ok=True)
+
+    def is_unfinished_since(self) -> float | None:
+        """When an upload to this folder began (seconds since 1970) that has not ended, or None."""
+        try:
+            return self._unfinished.stat().st_mtime
+        except FileNotFoundError:
+            return None
 
     def run(self, run: int) -> "RunFiles":
         """The files of one import."""
@@ -180,22 +213,47 @@ class RunFiles:
         return sorted(int(name) for name in names)
 
     def load_segment(self, number: int) -> SegmentData:
-        """One segment. Raises FileNotFoundError."""
-        with np.load(self.segment(number)) as data:
-            columns = {name: data[name] for name in COLUMNS if name in data}
-        count = len(columns["seconds"])
+        """One segment. Raises FileNotFoundError when its file is gone or damaged."""
+        path = self.segment(number)
+        try:
+            with np.load(path) as data:
+                columns = {name: data[name] for name in COLUMNS if name in data}
+            count = len(columns["seconds"])
+        except (ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise FileNotFoundError(errno.ENOENT, "damaged", str(path)) from error
         columns.setdefault("looks", np.full(count, "", LOOK))
         columns.setdefault("digests", np.zeros(count, np.uint64))
         return SegmentData(**columns)
 
+    def stored_frames(self, number: int | None = None) -> int:
+        """How many frames there are in one segment, or in all that can be read."""
+        numbers = self.segments() if number is None else [number]
+        count = 0
+        for one in numbers:
+            with suppress(FileNotFoundError):
+                count += len(self.load_segment(one).seconds)
+        return count
+
     def load(self) -> SegmentData:
-        """All segments of the run, joined in time order. Raises FileNotFoundError when none is."""
-        parts = [self.load_segment(number) for number in self.segments()]
+        """All segments of the run, joined in time order; those that are damaged are left out.
+
+        Raises FileNotFoundError when there is none.
+        """
+        parts = []
+        for number in self.segments():
+            with suppress(FileNotFoundError):
+                parts.append(self.load_segment(number))
         if not parts:
             raise FileNotFoundError(self.folder)
         return SegmentData(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS)
         )
+
+    def remove_drafts(self) -> None:
+        """Remove what a worker that was killed left half-written."""
+        for folder in (self.folder, self.folder / "thumbs"):
+            for path in folder.glob(".draft-*"):
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the run."""

@@ -5,19 +5,22 @@ from gallery.models.dialogue import Line, Subtitles
 from gallery.models.films import (
     FIRST_YEAR,
     LAST_YEAR,
+    MAX_ATTEMPTS,
     Film,
     FilmQuerySet,
+    Leftover,
     Segment,
     Shot,
-    lease_end,
     new_uid,
 )
 from gallery.models.labels import Label, LabelCount
+from gallery.models.leases import kept_alive, lease_end
 from gallery.models.tokens import ApiToken
 
 __all__ = [
     "FIRST_YEAR",
     "LAST_YEAR",
+    "MAX_ATTEMPTS",
     "ApiToken",
     "Board",
     "BoardScene",
@@ -26,10 +29,12 @@ __all__ = [
     "FilmQuerySet",
     "Label",
     "LabelCount",
+    "Leftover",
     "Line",
     "Segment",
     "Shot",
     "Subtitles",
+    "kept_alive",
     "lease_end",
     "new_uid",
 ]

@@ -3,14 +3,12 @@
 import secrets
 import uuid
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -18,9 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 from gallery.media.storage import FilmFiles
 from gallery.media.timecodes import Clock
+from gallery.models.leases import lease_end
 from gallery.types import PictureFormat, Probe, SoundTrack, Span
 
 FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first moving pictures; a typing error
+MAX_ATTEMPTS = 3  # at one step of an import; a worker that is killed has used one up
 
 
 def new_uid() -> str:
@@ -98,6 +98,8 @@ class Film(models.Model):
     error = models.TextField(_("what went wrong"), blank=True, editable=False)
     run = models.PositiveIntegerField(default=1, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
+    # How often the step that the film is at (probing or indexing) was begun.
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     started = models.DateTimeField(null=True, editable=False)
     finished = models.DateTimeField(null=True, editable=False)
     created = models.DateTimeField(_("added"), auto_now_add=True)
@@ -148,6 +150,19 @@ class Film(models.Model):
     def files(self) -> FilmFiles:
         """Where its files lie."""
         return FilmFiles(self.uid)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether the film's file is in the media store, with all its bytes."""
+        return self.files.source_size() == self.size
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the media store has a thumbnail and a vector for each searchable frame."""
+        if self.searchable_run is None:
+            return False
+        run = self.files.run(self.searchable_run)
+        return self.frame_count == run.thumbnails() == run.stored_frames()
 
     @property
     def rate(self) -> Fraction:
@@ -221,12 +236,28 @@ class Film(models.Model):
         return int(total["all"] or 0)
 
 
+class Leftover(models.Model):
+    """A film's folder in the media store that is to be removed, unless there is such a film.
+
+    It is noted before an upload is filed, and in the transaction that deletes a film, so that a
+    crash leaves no folder behind. Folders without such a note are never removed: their rows may be
+    in another database, or in a backup.
+    """
+
+    uid = models.CharField(max_length=32, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.uid
+
+
 class Segment(models.Model):
     """A stretch of one run of a film, and a short task.
 
     waiting -> running (claimed by a conditional UPDATE, with a lease that the worker renews while
     it works) -> done. When the lease runs out, the worker is taken for dead and the segment can be
-    claimed again: the same work gives the same vectors.
+    claimed again: the same work gives the same vectors. After MAX_ATTEMPTS nobody claims it any
+    more, and the film fails (`gallery.importing.pipeline.give_up`).
     """
 
     class State(models.TextChoices):
@@ -241,6 +272,8 @@ class Segment(models.Model):
     end = models.PositiveIntegerField(null=True)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     claim_token = models.UUIDField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     frames_expected = models.PositiveIntegerField(default=0)
     frames_done = models.PositiveIntegerField(default=0)
@@ -267,16 +300,48 @@ class Segment(models.Model):
             Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
             film__state=Film.State.IMPORTING,
             film__run=F("run"),
+            attempts__lt=MAX_ATTEMPTS,
         )
+
+    @classmethod
+    def given_up(cls) -> "models.QuerySet[Segment]":
+        """Segments of running imports whose workers died too often; nobody works on them."""
+        return cls.objects.filter(
+            Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
+            film__state=Film.State.IMPORTING,
+            film__run=F("run"),
+            attempts__gte=MAX_ATTEMPTS,
+        )
+
+    @classmethod
+    def next_in_turn(cls) -> "Segment | None":
+        """The segment to be done next: films take turns, so that a long one delays no other."""
+        claimable = cls.claimable()
+        films = (
+            Film.objects.filter(pk__in=claimable.values("film"))
+            .annotate(served_at=Max("segments__claimed_at", filter=Q(segments__run=F("run"))))
+            .order_by(F("served_at").asc(nulls_first=True), "pk")
+        )
+        for film in films:
+            segment = claimable.filter(film=film).order_by("number").first()
+            if segment is not None:
+                return segment
+        return None
 
     def claim(self) -> bool:
         """Take this segment for this worker; False when somebody else has it or it is done."""
         token = uuid.uuid4()
         taken = Segment.claimable().filter(pk=self.pk).values("pk")
         changed = Segment.objects.filter(pk__in=taken).update(
-            state=self.State.RUNNING, claim_token=token, lease_until=lease_end(), frames_done=0
+            state=self.State.RUNNING,
+            claim_token=token,
+            claimed_at=timezone.now(),
+            attempts=F("attempts") + 1,
+            lease_until=lease_end(),
+            frames_done=0,
         )
         self.claim_token = token if changed else None
+        self.attempts += changed
         return bool(changed)
 
     def _owned(self) -> "models.QuerySet[Segment]":
@@ -287,6 +352,16 @@ class Segment(models.Model):
     def renew(self, frames_done: int) -> bool:
         """Report progress and keep the lease; False when the segment is not ours any more."""
         return bool(self._owned().update(frames_done=frames_done, lease_until=lease_end()))
+
+    def keep(self) -> bool:
+        """Keep the lease; False when the segment is not ours any more."""
+        return bool(self._owned().update(lease_until=lease_end()))
+
+    def release(self) -> bool:
+        """Give it back, to be tried again; False when it is not ours any more."""
+        return bool(
+            self._owned().update(state=self.State.WAITING, claim_token=None, lease_until=None)
+        )
 
     def complete(self, frames: int, last_time: float | None) -> bool:
         """Mark it done; False when it is not ours any more."""
@@ -321,8 +396,3 @@ class Shot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.film_id}/{self.number}"
-
-
-def lease_end() -> datetime:
-    """Until when a worker that reports now is taken to be alive."""
-    return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)

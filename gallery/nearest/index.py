@@ -6,14 +6,16 @@ Keys, below a prefix that holds the model's fingerprint, so that vectors of two 
                                      embedding
     PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
     PREFIX:MODEL:films               set: the films that have such a set
+    PREFIX:MODEL:made                hash: by film, what its frames were made of (`note_of`); empty
+                                     while they are written
     PREFIX:MODEL:version             another value after each change
     PREFIX:MODEL:lock:FILM           held by whoever writes a film's frames
     PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
     PREFIX:MODEL:frames              alias: the index that answers
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,7 +26,6 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from redis.commands.search.field import Field, NumericField, TagField, VectorField
 from redis.commands.search.index_definition import IndexDefinition, IndexType
-from redis.exceptions import LockError
 
 from gallery.embedding import weights
 from gallery.errors import IndexMissing, IndexUnavailable, ModelError
@@ -33,7 +34,9 @@ from gallery.nearest.server import (
     ask_complete_index,
     connect,
     fail_on_timeout,
+    fields_of,
     film_ids,
+    held,
     index_info,
     mark_change,
     plain,
@@ -45,6 +48,12 @@ PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
 FIELDS = ("time", "shot", "start", "end", "look")  # of a record, beside its film and second
 SCHEMA = 3  # raise it when the indexed fields change: the index is then rebuilt from the hashes
+FIELD_TYPES = {
+    "film": ("TAG", 0),
+    "look": ("TAG", 0),
+    "labels": ("TAG", 0),
+    "shot": ("NUMERIC", 0),
+}  # those that are indexed, beside the embedding
 BETWEEN_LABELS = ","
 DULL = (Look.BLANK, Look.CREDITS)
 LOCK_SECONDS = 120.0  # after which a worker that holds a film is taken for dead
@@ -55,6 +64,11 @@ RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no
 
 
 EVERYWHERE = Scope(dull=True)
+LOST = "lost"  # in place of the labels of a film whose vectors are not all there
+
+
+def _go_on() -> None:
+    """Nobody else may write: there is nothing to check."""
 
 
 class Kind(StrEnum):
@@ -91,6 +105,24 @@ def of_model(fingerprint: str) -> "FrameIndex":
     )
 
 
+def note_of(run: int, labels: str, *, complete: bool = True) -> str:
+    """What a film's frames were made of: the import, and the labels that were computed.
+
+    Not `complete`: only some of its vectors were left in the media store.
+    """
+    return f"{SCHEMA}:{run}:{labels if complete else LOST}"
+
+
+def is_of_run(note: str, run: int) -> bool:
+    """Whether a film's frames in the index are of this import, as far as the store has them."""
+    return note.rpartition(":")[0] == f"{SCHEMA}:{run}"
+
+
+def is_complete(note: str, run: int) -> bool:
+    """Whether a film's frames in the index are all those of this import."""
+    return is_of_run(note, run) and not note.endswith(f":{LOST}")
+
+
 class FrameIndex:
     """The frames of one model in Redis. Every method raises IndexUnavailable when it cannot."""
 
@@ -105,11 +137,14 @@ class FrameIndex:
         self.alias = f"{prefix}:frames"
         self.version_key = f"{prefix}:version"
         self._films_key = f"{prefix}:films"
+        self._made_key = f"{prefix}:made"
 
-    def _frame_key(self, film: int, second: int) -> str:
+    def frame_key(self, film: int, second: int) -> str:
+        """The key of a frame's hash."""
         return f"{self.prefix}:frame:{film}:{second}"
 
-    def _film_key(self, film: int) -> str:
+    def film_key(self, film: int) -> str:
+        """The key of the set that lists a film's frames."""
         return f"{self.prefix}:film:{film}"
 
     def _name(self, kind: Kind) -> str:
@@ -121,12 +156,23 @@ class FrameIndex:
         """Make sure that there is an index to search, and that time-outs are errors.
 
         An index of an earlier version answers until `tend` has built one with the fields of now.
+        One that has the name of today's, but other fields, is dropped.
         """
         with speaking_plainly():
             fail_on_timeout(self.client)
-            if index_info(self.client, self.alias) is None:
+            info = index_info(self.client, self.alias)
+            if info is not None and self._is_foreign(info):
+                self.client.ft(plain(info["index_name"])).dropindex()
+                info = None
+            if info is None:
                 self._create(Kind.FLAT)
                 self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
+
+    def _is_foreign(self, info: dict[str, Any]) -> bool:
+        """Whether an index that should be of this version has other fields."""
+        wanted = {**FIELD_TYPES, "embedding": ("VECTOR", self.width)}
+        own = plain(info["index_name"]) in {self._name(kind) for kind in Kind}
+        return own and fields_of(info) != wanted
 
     def _create(self, kind: Kind) -> None:
         attributes: dict[str, Any] = {
@@ -213,12 +259,18 @@ class FrameIndex:
         records: Sequence[FrameRecord],
         vectors: Vectors,
         labels: Mapping[int, Sequence[int]] = NO_LABELS,
+        *,
+        made_of: str | None = None,
+        check: Callable[[], None] = _go_on,
     ) -> None:
         """Make these the frames of `film`: `vectors` has shape (len(records), width), unit rows.
 
         `labels` names, by second, the ids of the labels that a frame carries. Frames that it had
-        before and that are not among them go. Raises ModelError for vectors of another width, or
-        that are no unit vectors: RediSearch would skip them silently.
+        before and that are not among them go. `made_of` is noted once all is written (see
+        `note_of`); without it, that is found out later, as for what earlier versions wrote.
+        `check` is called before each part is written, and may raise LostClaim. Raises ModelError
+        for vectors of another width, or that are no unit vectors: RediSearch would skip them
+        silently.
         """
         if vectors.shape != (len(records), self.width):
             raise ModelError(
@@ -233,16 +285,18 @@ class FrameIndex:
         rows = vectors.astype(np.float16)
         self.ensure()
         with speaking_plainly():
-            before = {int(second) for second in self.client.smembers(self._film_key(film))}
+            before = {int(second) for second in self.client.smembers(self.film_key(film))}
+            self.client.hset(self._made_key, str(film), "")
             for at in range(0, len(records), PIPELINE):
+                check()
                 chunk = records[at : at + PIPELINE]
                 pipe = self.client.pipeline(transaction=False)
                 # First the note that there is a hash, then the hash: a crash leaves no orphan.
                 pipe.sadd(self._films_key, film)
-                pipe.sadd(self._film_key(film), *(record.second for record in chunk))
+                pipe.sadd(self.film_key(film), *(record.second for record in chunk))
                 for record, row in zip(chunk, rows[at : at + PIPELINE], strict=True):
                     pipe.hset(
-                        self._frame_key(film, record.second),
+                        self.frame_key(film, record.second),
                         mapping={
                             "film": str(record.film),
                             "second": record.second,
@@ -256,54 +310,79 @@ class FrameIndex:
                         },
                     )
                 pipe.execute()
-            self._deleting(film, before - {record.second for record in records}).execute()
+            check()
+            pipe = self._deleting(film, before - {record.second for record in records})
+            if made_of is None:
+                pipe.hdel(self._made_key, str(film))
+            else:
+                pipe.hset(self._made_key, str(film), made_of)
+            pipe.execute()
 
-    def set_labels(self, film: int, labels: Mapping[int, Sequence[int]]) -> int:
+    def set_labels(
+        self,
+        film: int,
+        labels: Mapping[int, Sequence[int]],
+        *,
+        check: Callable[[], None] = _go_on,
+    ) -> int:
         """Make `labels`, by second, the labels of a film's frames; frames not named have none.
 
-        Returns how many frames changed. Only these are written: after any write to a hash the
-        graph takes in its vector anew, which takes 2 ms a frame.
+        `check`: see `put`. Returns how many frames changed. Only these are written: after any
+        write to a hash the graph takes in its vector anew, which takes 2 ms a frame.
         """
         changed = 0
         with speaking_plainly():
-            seconds = sorted(int(second) for second in self.client.smembers(self._film_key(film)))
+            seconds = sorted(int(second) for second in self.client.smembers(self.film_key(film)))
             for at in range(0, len(seconds), PIPELINE):
+                check()
                 chunk = seconds[at : at + PIPELINE]
                 read = self.client.pipeline(transaction=False)
                 write = self.client.pipeline(transaction=False)
                 for second in chunk:
-                    read.hget(self._frame_key(film, second), "labels")
+                    read.hget(self.frame_key(film, second), "labels")
                 for second, before in zip(chunk, read.execute(), strict=True):
                     after = _joined(labels.get(second, ()))
                     if after != plain(before or b""):
-                        write.hset(self._frame_key(film, second), "labels", after)
+                        write.hset(self.frame_key(film, second), "labels", after)
                         changed += 1
                 write.execute()
             mark_change(self.client, self.version_key)
         return changed
 
-    @contextmanager
-    def alone(self, film: int) -> Iterator[None]:
-        """Nobody else who asks for the same writes this film's frames meanwhile."""
+    def notes(self) -> dict[int, str]:
+        """What the frames of each film here were made of; "" where they are not all written."""
         with speaking_plainly():
-            lock = self.client.lock(f"{self.prefix}:lock:{film}", LOCK_SECONDS)
-            if not lock.acquire(blocking_timeout=LOCK_PATIENCE):
+            found = self.client.hgetall(self._made_key)
+        return {int(film): plain(note) for film, note in found.items()}
+
+    def set_notes(self, notes: Mapping[int, str]) -> None:
+        """Note what films' frames were made of; "" where they have to be written again."""
+        if notes:
+            with speaking_plainly():
+                self.client.hset(
+                    self._made_key, mapping={str(film): note for film, note in notes.items()}
+                )
+
+    @contextmanager
+    def alone(self, film: int) -> Iterator[Callable[[], None]]:
+        """Nobody else who asks for the same writes this film's frames meanwhile.
+
+        Yields a check, to be called before something is written: see `server.held`.
+        """
+        key = f"{self.prefix}:lock:{film}"
+        with held(self.client, key, LOCK_SECONDS, LOCK_PATIENCE) as check:
+            if check is None:
                 raise IndexUnavailable(
                     _("Another worker is writing this film into the index. Please try again.")
                 )
-        try:
-            yield
-        finally:
-            # Lost after a long pause, or with the server: then it is not ours to release.
-            with suppress(LockError, redis.RedisError):
-                lock.release()
+            yield check
 
     def labels(self, frames: Sequence[tuple[int, int]]) -> list[set[int]]:
         """The ids of the labels that frames, each a film's id and a second, carry."""
         with speaking_plainly():
             pipe = self.client.pipeline(transaction=False)
             for film, second in frames:
-                pipe.hget(self._frame_key(film, second), "labels")
+                pipe.hget(self.frame_key(film, second), "labels")
             found = pipe.execute()
         return [
             {int(one) for one in plain(raw or "").split(BETWEEN_LABELS) if one} for raw in found
@@ -314,16 +393,23 @@ class FrameIndex:
         pipe = self.client.pipeline(transaction=True)
         mark_change(pipe, self.version_key)
         if seconds:
-            pipe.delete(*(self._frame_key(film, second) for second in seconds))
-            pipe.srem(self._film_key(film), *seconds)
+            pipe.delete(*(self.frame_key(film, second) for second in seconds))
+            pipe.srem(self.film_key(film), *seconds)
         return pipe
 
     def drop(self, film: int) -> int:
         """Take a film out of the index. Returns how many frames it had."""
         with speaking_plainly():
-            seconds = {int(second) for second in self.client.smembers(self._film_key(film))}
-            self._deleting(film, seconds).srem(self._films_key, film).execute()
+            seconds = {int(second) for second in self.client.smembers(self.film_key(film))}
+            pipe = self._deleting(film, seconds)
+            pipe.srem(self._films_key, film)
+            pipe.hdel(self._made_key, str(film)).execute()
         return len(seconds)
+
+    def seconds(self, film: int) -> set[int]:
+        """The seconds of the film's frames that its list names."""
+        with speaking_plainly():
+            return {int(second) for second in self.client.smembers(self.film_key(film))}
 
     def films(self) -> list[int]:
         """The films that have frames here, in ascending order."""
@@ -333,12 +419,12 @@ class FrameIndex:
     def count(self, film: int) -> int:
         """How many frames of a film are here."""
         with speaking_plainly():
-            return int(self.client.scard(self._film_key(film)))
+            return int(self.client.scard(self.film_key(film)))
 
     def vector(self, film: int, second: int) -> Vector | None:
         """The embedding of one frame, shape (width,), or None when it is not here."""
         with speaking_plainly():
-            raw = self.client.hget(self._frame_key(film, second), "embedding")
+            raw = self.client.hget(self.frame_key(film, second), "embedding")
         if raw is None:
             return None
         vector = np.frombuffer(raw, np.float16).astype(np.float32)
@@ -356,7 +442,7 @@ class FrameIndex:
                 chunk = frames[at : at + PIPELINE]
                 pipe = self.client.pipeline(transaction=False)
                 for film, second in chunk:
-                    pipe.hmget(self._frame_key(film, second), "embedding", "look")
+                    pipe.hmget(self.frame_key(film, second), "embedding", "look")
                 for key, (embedding, look) in zip(chunk, pipe.execute(), strict=True):
                     if embedding is not None and plain(look or b"") not in DULL:
                         found.append(key)
@@ -371,7 +457,7 @@ class FrameIndex:
         with speaking_plainly():
             pipe = self.client.pipeline(transaction=False)
             for key in keys:
-                pipe.hmget(self._frame_key(*key), *FIELDS)
+                pipe.hmget(self.frame_key(*key), *FIELDS)
             found = pipe.execute()
         return {
             key: FrameRecord(
@@ -389,7 +475,7 @@ class FrameIndex:
     def time(self, film: int, second: int) -> float | None:
         """When a frame is shown, in seconds of its film, or None when it is not here."""
         with speaking_plainly():
-            raw = self.client.hget(self._frame_key(film, second), "time")
+            raw = self.client.hget(self.frame_key(film, second), "time")
         return float(raw) if raw is not None else None
 
     def nearest(
@@ -430,10 +516,10 @@ class FrameIndex:
             films = random.permutation(self.films())[:SAMPLE].tolist()
             pipe = self.client.pipeline(transaction=False)
             for film in films:
-                pipe.scard(self._film_key(film))
+                pipe.scard(self.film_key(film))
             max_per_film = max(1, -(-SAMPLE // max(1, len(films))))
             keys = [
-                self._frame_key(film, second)
+                self.frame_key(film, second)
                 for film, count in zip(films, pipe.execute(), strict=True)
                 # Nearly all seconds of a film have a frame; those that have none are left out.
                 for second in random.permutation(count)[:max_per_film].tolist()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gallery.embedding import weights
 from gallery.models import Film, FilmQuerySet
+from gallery.nearest import index
 
 
 class ListedFilm(NamedTuple):
@@ -19,9 +20,11 @@ class ListedFilm(NamedTuple):
     searchable_run: int
     run: int
     shot_count: int
+    frame_count: int
     rate_numerator: int
     rate_denominator: int
     model: str
+    state: str
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title
@@ -54,6 +57,16 @@ def catalogue() -> Catalogue:
     """The films of now, read in one query."""
     rows = Film.objects.filter(searchable_run__isnull=False).order_by("title", "pk")
     return Catalogue({row[0]: ListedFilm(*row) for row in rows.values_list(*ListedFilm._fields)})
+
+
+def has_frame(film: Film, second: int) -> bool:
+    """Whether a searchable film has a frame for a second; its picture may be missing for now.
+
+    Raises IndexUnavailable.
+    """
+    if film.files.run(film.searchable_run or 0).thumbnail(second).is_file():
+        return True
+    return index.current().time(film.pk, second) is not None
 
 
 def searchable() -> FilmQuerySet:

@@ -1,7 +1,7 @@
 """The Redis server that holds the indexes: connections, what it says, how its indexes are."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -10,6 +10,7 @@ import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
 from redis.backoff import NoBackoff
+from redis.exceptions import LockError
 from redis.retry import Retry
 
 from gallery.errors import (
@@ -19,6 +20,7 @@ from gallery.errors import (
     IndexWarmingUp,
     NoSearchCommands,
 )
+from gallery.models.leases import kept_alive
 
 NO_FILM = 0  # no film has this id
 
@@ -75,6 +77,38 @@ def connect(url: str) -> redis.Redis:
     )
 
 
+@contextmanager
+def held(
+    client: redis.Redis, key: str, seconds: float, patience: float = 0.0
+) -> Iterator[Callable[[], None] | None]:
+    """Hold a lock of `seconds`, kept for as long as the body takes; None when somebody has it.
+
+    Yields a check, to be called before something is written: it raises LostClaim when the lock was
+    lost, as after a long pause or with the server.
+    """
+    with speaking_plainly():
+        # The thread that keeps the lock has to know its token, too.
+        lock = client.lock(key, seconds, thread_local=False)
+        is_held = lock.acquire(blocking=patience > 0, blocking_timeout=patience or None)
+    if not is_held:
+        yield None
+        return
+
+    def renew() -> bool:
+        try:
+            return bool(lock.reacquire())
+        except LockError:
+            return False
+
+    try:
+        with kept_alive(renew, seconds) as check:
+            yield check
+    finally:
+        # It may be lost: then it is not ours to release.
+        with suppress(LockError, redis.RedisError):
+            lock.release()
+
+
 def check_server(url: str) -> None:
     """Raise when the Redis server at `url` cannot be used, in words that say what to do."""
     with speaking_plainly():
@@ -106,6 +140,15 @@ def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:
             return None
         raise
     return {str(key): value for key, value in raw.items()}
+
+
+def fields_of(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """The fields of an index that RediSearch tells of: the type of each, and a vector's width."""
+    found = {}
+    for attribute in info["attributes"]:
+        pairs = dict(zip(map(plain, attribute[::2]), map(plain, attribute[1::2]), strict=False))
+        found[pairs["identifier"]] = (pairs["type"], int(pairs.get("dim", 0)))
+    return found
 
 
 def ask_complete_index(

@@ -12,19 +12,18 @@ them in order. It is there complete or not at all.
 import logging
 import os
 import shutil
-import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -32,7 +31,7 @@ from django.utils.translation import ngettext
 
 from gallery.errors import BoardError, ClipBusy, DiskFull, GalleryError, LostClaim
 from gallery.media.storage import telling_full_disk, write_whole
-from gallery.models import Board, BoardScene, Export, Film, lease_end
+from gallery.models import Board, BoardScene, Export, Film, kept_alive, lease_end
 from gallery.quoting import clips
 from gallery.quoting.naming import file_name
 from gallery.quoting.tables import csv_table
@@ -153,7 +152,10 @@ def make(export_id: int) -> bool:
     if claim is None:
         return False
     try:
-        with _kept_alive(claim), translation.override(claim.export.plan["language"]):
+        with (
+            kept_alive(claim.keep, settings.LEASE_SECONDS),
+            translation.override(claim.export.plan["language"]),
+        ):
             if not claim.cut_clips(time.monotonic() + TURN):
                 claim.give_way()
                 return True
@@ -198,28 +200,6 @@ def _claim(export_id: int) -> "_Claim | None":
     return _Claim(Export.objects.get(pk=export_id))
 
 
-@contextmanager
-def _kept_alive(claim: "_Claim") -> Iterator[None]:
-    """Renew the lease while something is done that takes longer than it."""
-    done = threading.Event()
-
-    def renew() -> None:
-        try:
-            while not done.wait(settings.LEASE_SECONDS / 3):
-                with suppress(LostClaim):
-                    claim.update(lease_until=lease_end())
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
 class _Claim:
     """An export that this worker has taken up."""
 
@@ -243,6 +223,14 @@ class _Claim:
         )
         if not ours.update(**values):
             raise LostClaim
+
+    def keep(self) -> bool:
+        """Renew the lease; False when the export is not ours any more."""
+        try:
+            self.update(lease_until=lease_end())
+        except LostClaim:
+            return False
+        return True
 
     def give_way(self) -> None:
         """Let whoever is next go on with it."""

@@ -32,6 +32,7 @@ from gallery.nearest.server import (
     NO_FILM,
     ask_complete_index,
     fail_on_timeout,
+    fields_of,
     film_ids,
     index_info,
     mark_change,
@@ -42,6 +43,12 @@ from gallery.speech import words
 from gallery.speech.languages import base
 from gallery.types import FrameRecord, Look
 
+FIELD_TYPES = {
+    "film": ("TAG", 0),
+    "group": ("TAG", 0),
+    "words": ("TEXT", 0),
+    "stems": ("TEXT", 0),
+}
 SCHEMA = "v1"  # raise it when the fields change: all lines are then written anew
 PIPELINE = 500  # hashes sent in one go
 QUERY_TIMEOUT = 5000  # milliseconds
@@ -133,8 +140,11 @@ class LineIndex:
             fail_on_timeout(self.client)
             info = index_info(self.client, self.alias)
             answers = plain(info["index_name"]) if info else ""
-            if answers == self.name:
-                return
+            if info is not None and answers == self.name:
+                if fields_of(info) == FIELD_TYPES:
+                    return
+                self.client.ft(answers).dropindex()
+                answers = ""
             if index_info(self.client, self.name) is None:
                 self._create()
                 self._wait_for_scan()

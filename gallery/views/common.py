@@ -13,6 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from gallery import rate_limits
 from gallery.models import Film
+from gallery.nearest import library
 
 View = Callable[..., HttpResponseBase]
 
@@ -46,10 +47,9 @@ def film_or_404(film_id: int) -> Film:
 
 def nearest_frame(film: Film, time: float) -> int | None:
     """The frame shown at a time of a film, or one close to it; None when there is none nearby."""
-    files = film.files.run(film.searchable_run or 0)
     here = int(time)
     around = (here, here - 1, here + 1, here - 2, here + 2)
-    return next((s for s in around if s >= 0 and files.thumbnail(s).is_file()), None)
+    return next((s for s in around if s >= 0 and library.has_frame(film, s)), None)
 
 
 def jpeg(path: Path) -> HttpResponseBase:

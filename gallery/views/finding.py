@@ -12,7 +12,8 @@ from gallery.errors import GalleryError, status_of
 from gallery.finding import composing, pasted, search
 from gallery.finding.address import address
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
-from gallery.nearest import pictures
+from gallery.nearest import pictures, rebuilding
+from gallery.nearest.rebuilding import Rebuilding
 from gallery.types import Example, Query
 from gallery.views.asked import Asked, in_film
 from gallery.views.common import FOR_EVER, SEARCHES, jpeg
@@ -49,6 +50,7 @@ def _page(request: HttpRequest, query: Query, error: GalleryError | None = None)
         "here": request.get_full_path() if request.method == "GET" else address(query),
         "first_page": address(query),
         "others": asked.catalogue.waiting,
+        "rebuilding": _rebuilding(asked),
     }
     should_search = query.kind is not None or query.avoided or query.less
     try:
@@ -64,6 +66,13 @@ def _page(request: HttpRequest, query: Query, error: GalleryError | None = None)
         status = status_of(error)
     template = "gallery/results.html" if should_search else "gallery/home.html"
     return render(request, template, context, status=status)
+
+
+def _rebuilding(asked: Asked) -> Rebuilding | None:
+    try:
+        return rebuilding.state(asked.catalogue)
+    except GalleryError:
+        return None  # the search says what is wrong
 
 
 def _found(asked: Asked) -> dict[str, Any]:

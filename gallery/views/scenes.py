@@ -20,13 +20,14 @@ from gallery.forms import SearchForm
 from gallery.media import decoding
 from gallery.media.storage import STILL_QUALITY, save_jpeg
 from gallery.models import Film, Shot
-from gallery.nearest import index
+from gallery.nearest import index, library
 from gallery.quoting import clips, spans
 from gallery.quoting.spans import Chosen
 from gallery.speech import dialogue
 from gallery.types import FrameKey, Mode, Query
 from gallery.views.asked import Asked
-from gallery.views.common import BY_HTMX, FOR_EVER, KEPT_FOR_EVER, SEARCHES, film_or_404, jpeg
+from gallery.views.common import BY_HTMX, KEPT_FOR_EVER, SEARCHES, film_or_404, jpeg
+from gallery.views.missing import missing_picture
 from gallery.views.playing import film_type
 from gallery.views.waiting import waiting_for_ffmpeg
 
@@ -65,7 +66,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     Its address may carry the ends of the scene (`in`, `out`), and the search that led here.
     """
     film = film_or_404(film_id)
-    if not film.files.run(film.searchable_run or 0).thumbnail(second).is_file():
+    if not library.has_frame(film, second):
         raise Http404
     target = request.htmx.target  # type: ignore[attr-defined]
     if target == "probabilities":
@@ -203,11 +204,18 @@ def _odds(request: HttpRequest, film: Film, second: int) -> dict[str, Any]:
 
 
 @require_GET
-@FOR_EVER
 def thumbnail(_request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
-    """A frame's small picture."""
+    """A frame's small picture, or one that says that it is being made again."""
     path = Film(uid=uid).files.run(run).thumbnail(second)
-    return jpeg(path)
+    try:
+        picture = jpeg(path)
+    except Http404:
+        film = get_object_or_404(Film, uid=uid, searchable_run=run)
+        if not library.has_frame(film, second):
+            raise
+        return missing_picture(film)
+    patch_cache_control(picture, **KEPT_FOR_EVER)
+    return picture
 
 
 @require_GET

@@ -13,14 +13,15 @@ from gallery.errors import DiskFull, GalleryError
 from gallery.importing import liveness
 from gallery.media.disk import is_disk_full
 from gallery.models import Film
-from gallery.nearest import index
+from gallery.nearest import index, library, rebuilding
 
 
 @require_safe
 def health(_request: HttpRequest) -> JsonResponse:
     """Whether this process can answer searches; for load balancers and health checks.
 
-    Without a worker films wait, but searches are answered: that is said, and is no failure.
+    An index that is being rebuilt answers, with the films that it has. Without a worker
+    films wait, but searches are answered: that is said, and is no failure.
     """
     state: dict[str, Any] = {"database": "ok", "index": "ok"}
     status = HTTPStatus.OK
@@ -29,6 +30,14 @@ def health(_request: HttpRequest) -> JsonResponse:
         here = index.current()
         here.ensure()
         state["frames"] = here.status().frames
+        found = rebuilding.state(library.catalogue())
+        if found is not None:
+            state |= {
+                "index": "rebuilding",
+                "searchable_films": found.searchable,
+                "films": found.films,
+                "seconds_left": found.seconds_left,
+            }
     except GalleryError as error:
         state["index"], status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
     state["worker"] = "ok" if liveness.is_worker_alive() else "no worker answers; films wait"

@@ -85,6 +85,12 @@ def _redis() -> str:
     info: Any = server.connect(settings.REDIS_URL).info()
     address = settings.REDIS_URL.partition("@")[2] or settings.REDIS_URL
     kept = "on" if info["aof_enabled"] else "OFF"
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction" and info.get("maxmemory"):
+        raise GalleryError(
+            f"{address} removes keys when its memory is full (maxmemory-policy {policy}), and so "
+            "frames of films: set maxmemory-policy to noeviction"
+        )
     return (
         f"{info['redis_version']} at {address}, "
         f"{info['used_memory_human']} used, append-only file {kept}"
@@ -100,7 +106,8 @@ def _index() -> str:
     expected = sum(searchable.values_list("frame_count", flat=True))
     if status.ready >= 1 and status.frames != expected:
         raise GalleryError(
-            f"{status.frames} frames, but the films have {expected}: run manage.py rebuild_index"
+            f"{status.frames} frames, but the films have {expected}: a worker puts back what is "
+            "missing, or manage.py rebuild_index; manage.py check_library says what differs"
         )
     warm = "warm" if status.ready >= 1 else f"warming up, {status.ready:.0%}"
     return f"{status.kind.upper()}, {status.frames} frames, {status.megabytes:.1f} MB, {warm}"

@@ -80,10 +80,15 @@ class Command(BaseCommand):
         if not path.is_file():
             raise FileNotFoundError("there is no such file")
         copy, sha256 = pipeline.stored_copy(path)
+        known = Film.objects.filter(sha256=sha256).first()
+        was_missing = known is not None and not known.has_source
         film, is_new = pipeline.add_film(copy, sha256, name=path.name, title=title, year=year)
         self._add_subtitles(film, path, given)
-        if not is_new and film.state != Film.State.FAILED:
-            self.stdout.write(f"{path}: here already, as film {film.pk} ({film}).")
+        if was_missing:
+            self.stdout.write(f"{path}: put back as the file of film {film.pk} ({film}).")
+        if not is_new and film.state == Film.State.READY:
+            if not was_missing:
+                self.stdout.write(f"{path}: here already, as film {film.pk} ({film}).")
             return film
         if not is_new:
             pipeline.restart(film)

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from gallery.errors import GalleryError
-from gallery.importing import pipeline
+from gallery.errors import GalleryError, LostClaim
+from gallery.importing import healing, pipeline
 from gallery.nearest import index, library
 from gallery.speech import dialogue
 
@@ -28,8 +28,9 @@ class Command(BaseCommand):
                     frames += pipeline.reindex(film)
                 except FileNotFoundError:
                     failed.append(film)
-            for film_id in set(here.films()) - set(mine.values_list("id", flat=True)):
-                here.drop(film_id)
+                except LostClaim:
+                    continue  # deleted meanwhile
+            healing.remove_orphan_hashes()
             here.tend()
             dialogue.tend()
             lines = dialogue.current().lines()

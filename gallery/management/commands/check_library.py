@@ -1,0 +1,48 @@
+"""manage.py check_library: whether database, media store and Redis hold the same films."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from gallery.errors import GalleryError
+from gallery.importing.library_check import DRAFT_AGE, check_library
+
+
+class Command(BaseCommand):
+    """Counts and compares; changes nothing."""
+
+    help = "Compare database, thumbnails, stored vectors and Redis; ends non-zero if they differ."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """How to print it, and which drafts count."""
+        parser.add_argument("--json", action="store_true", help="print all counts as JSON")
+        parser.add_argument(
+            "--draft-age",
+            type=float,
+            default=DRAFT_AGE,
+            metavar="SECONDS",
+            help="drafts and uploads older than this are leftovers (default: %(default).0f)",
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Print what differs."""
+        try:
+            check = check_library(options["draft_age"])
+        except GalleryError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            found = {**asdict(check), "problems": check.problems}
+            self.stdout.write(json.dumps(found, indent=1, ensure_ascii=False))
+        else:
+            for problem in check.problems:
+                self.stdout.write(problem)
+        if check.problems:
+            raise CommandError(f"{len(check.problems)} things need attention.")
+        if not options["json"]:
+            frames = sum(one.frames for one in check.films)
+            lines = sum(one.lines for one in check.films)
+            self.stdout.write(
+                f"{len(check.films)} films, {frames} frames, {lines} lines: everything agrees."
+            )

@@ -1,0 +1,215 @@
+"""Workers and Redis are killed at random points, and the library is whole in the end.
+
+The points come from a seed (`FAULTS_SEED`); `pytest -s` prints what was done.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from gallery import tasks
+from gallery.errors import IndexUnavailable
+from gallery.finding import search
+from gallery.importing import healing, pipeline
+from gallery.importing.library_check import check_library
+from gallery.models import Film, Segment
+from gallery.nearest import index, library, rebuilding
+from gallery.nearest.server import connect
+from gallery.types import Example, Query
+from imgsearch.local import redis_server as embedded
+from imgsearch.local.sockets import embedded_redis_url
+from tests.films import moving_scenes
+from tests.importing import add, assert_complete, assert_gone, ready, upload
+from tests.lines import add_lines
+from tests.processes import Worker, wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SEED = int(os.environ.get("FAULTS_SEED", "8"))
+FAULTS = int(os.environ.get("FAULTS", "8"))
+
+
+class OwnRedis:
+    """A Redis of this test's own, which may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = embedded_redis_url(folder)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(embedded.command(self.folder), stdout=subprocess.DEVNULL)
+        embedded.wait_ready(self.url, lambda _text: None)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def hang(self, seconds: float) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path, settings: Any) -> Iterator[OwnRedis]:
+    server = OwnRedis(tmp_path)
+    server.start()
+    settings.REDIS_URL = server.url
+    yield server
+    server.kill()
+
+
+def test_killed_workers_and_servers_leave_a_whole_library(
+    own_redis: OwnRedis, tmp_path: Path
+) -> None:
+    chance = random.Random(SEED)
+    worker = Worker(tmp_path, "faults", REDIS_URL=own_redis.url)
+
+    def kill_the_worker() -> None:
+        worker.kill()
+        worker.start()
+
+    def kill_one_process() -> None:
+        """As the kernel does when memory runs out: the worker starts another."""
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        if children:
+            os.kill(int(chance.choice(children)), signal.SIGKILL)
+
+    def kill_redis() -> None:
+        own_redis.kill()
+        time.sleep(chance.uniform(0, 2))
+        own_redis.start()
+
+    def hang_redis() -> None:
+        own_redis.hang(chance.uniform(1, 4))
+
+    def lose_the_queue() -> None:
+        broker = redis.Redis.from_url(own_redis.url.replace("db=0", "db=1"))
+        broker.flushdb()
+
+    def lose_the_index() -> None:
+        connect(own_redis.url).flushdb()
+
+    def lose_some_frames() -> None:
+        client = connect(own_redis.url)
+        keys = sorted(client.keys("*:frame:*"))
+        for key in chance.sample(keys, min(5, len(keys))):
+            client.delete(key)
+
+    faults: list[Callable[[], None]] = [
+        kill_the_worker,
+        kill_one_process,
+        kill_redis,
+        hang_redis,
+        lose_the_queue,
+        lose_the_index,
+        lose_some_frames,
+    ]
+    films = [add(moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=4 * n)) for n in (1, 2, 3)]
+    for film in films:
+        add_lines(film, "en", ["A line.", "And another one."])
+    worker.start()
+    try:
+        for _number in range(FAULTS):
+            time.sleep(chance.uniform(0.2, 4))
+            fault = chance.choice(faults)
+            print(fault.__name__, {film.pk: film.state for film in Film.objects.all()})
+            fault()
+        wait_for(lambda: all(is_ready(film) for film in films), 180)
+        wait_for(is_healed, 60)
+        found = check_library()
+        assert [one.problems for one in found.films] == [[], [], []]
+        assert not any("Redis" in one or "segments" in one for one in found.orphans)
+        for film in films:
+            assert_complete(film)
+        folders = {film.pk: film.files.folder for film in films}
+        Film.objects.all().delete()
+        for number, folder in folders.items():
+            assert_gone(number, folder)
+        assert index.current().films() == []
+    finally:
+        worker.stop()
+
+
+def is_healed() -> bool:
+    try:
+        return healing.is_healthy()
+    except IndexUnavailable:
+        return False
+
+
+def is_ready(film: Film) -> bool:
+    """Whether it is; a film whose worker was killed too often is retried, as an admin would."""
+    film.refresh_from_db()
+    if film.state == Film.State.FAILED:
+        assert "killed 3 times" in film.error, film.error
+        pipeline.restart(film)
+    return film.state == Film.State.READY
+
+
+def test_an_emptied_redis_is_filled_again_by_the_worker(
+    worker: Worker, tmp_path: Path, redis_server: redis.Redis
+) -> None:
+    """Nobody types a command: the sweep notices, and the worker puts everything back."""
+    films = [ready(upload(moving_scenes(tmp_path / f"{n}.mp4", n, seconds=3))) for n in (2, 3)]
+    query = Query(examples=(Example((films[1].pk, 4)),))
+    before = search.search(query).hits
+    redis_server.flushdb()
+    wait_for(lambda: rebuilding.state(library.catalogue()) is None and index.current().films())
+    assert search.search(query).hits == before
+    for film in films:
+        assert_complete(film)
+    wait_for(lambda: [one.problems for one in check_library().films] == [[], []])
+
+
+def test_a_worker_killed_by_each_attempt_at_a_segment_fails_the_film(
+    worker: Worker, tmp_path: Path
+) -> None:
+    """A process that dies whenever it embeds: three attempts, then a sentence, and others go on."""
+    worker.stop()
+    killer = tmp_path / "killer.py"
+    killer.write_text(
+        "import os, signal\n"
+        "from celery.signals import worker_process_init\n"
+        "@worker_process_init.connect\n"
+        "def prepare(**_):\n"
+        "    from gallery.importing import pipeline\n"
+        "    embed = pipeline._embed\n"
+        "    def dies(segment, *rest):\n"
+        "        if segment.film.title == 'Deadly':\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return embed(segment, *rest)\n"
+        "    pipeline._embed = dies\n"
+    )
+    ill = Worker(tmp_path, "ill", PYTHONPATH=str(tmp_path))
+    ill.arguments.append("--include=killer")
+    ill.start()
+    try:
+        deadly = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=3), "Deadly")
+        fine = add(moving_scenes(tmp_path / "b.mp4", 2, seconds=4), "Fine")
+        for film in (deadly, fine):
+            tasks.queue_import(film)
+        wait_for(lambda: Film.objects.get(pk=fine.pk).state == Film.State.READY, 90)
+        wait_for(lambda: Film.objects.get(pk=deadly.pk).state == Film.State.FAILED, 90)
+        deadly.refresh_from_db()
+        assert "killed 3 times at the same part" in deadly.error
+        assert not Segment.objects.exists()
+        assert not deadly.files.run(1).folder.exists()
+    finally:
+        ill.stop()
+    worker.start()
+    assert pipeline.restart(deadly)
+    tasks.queue_import(deadly)
+    wait_for(lambda: Film.objects.get(pk=deadly.pk).state == Film.State.READY, 90)
+    assert_complete(deadly)

@@ -1,0 +1,490 @@
+"""What is lost in Redis or in the media store comes back from what is left, and pages say so."""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from gallery.embedding import ingest
+from gallery.finding import search
+from gallery.importing import healing, pipeline
+from gallery.importing.library_check import check_library
+from gallery.importing.progress import progress_of
+from gallery.models import Film, Leftover, Segment
+from gallery.nearest import index, library, rebuilding
+from gallery.speech import dialogue
+from gallery.types import Example, Hit, Query
+from tests.films import moving_scenes
+from tests.importing import (
+    add,
+    assert_complete,
+    assert_gone,
+    forget,
+    import_here,
+    keys_of,
+    sweep,
+    tidy,
+)
+from tests.lines import texts
+from tests.processes import manage, wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def heal() -> list[tuple[object, ...]]:
+    """Heal to the end, as the task does. Returns what it handed out."""
+    handed_out: list[tuple[object, ...]] = []
+    while healing.heal(lambda *step: handed_out.append(step)):
+        pass
+    return handed_out
+
+
+def nearest(film: Film, second: int) -> list[Hit]:
+    return search.search(Query(examples=(Example((film.pk, second)),))).hits
+
+
+def problems_of(*films: Film) -> list[str]:
+    """What differs for these films: other tests' files may lie in the media store."""
+    found = check_library()
+    ids = {film.pk for film in films}
+    assert ids <= {one.film for one in found.films}
+    return [text for one in found.films if one.film in ids for text in one.problems]
+
+
+# --- the index is lost ----------------------------------------------------------------------------
+
+
+def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
+    ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis, page: Client
+) -> None:
+    here = ready_film(moving_scenes(tmp_path / "a.mp4", 3, seconds=3), "Here")
+    lost = ready_film(moving_scenes(tmp_path / "b.mp4", 2, seconds=4), "Lost")
+    redis_server.flushdb()
+    answer = page.get("/", {"q": "a dog"})
+    assert answer.status_code == 503
+    assert "rebuild it from the stored films" in answer.content.decode()
+    assert "no film yet" not in answer.content.decode()
+
+    pipeline.reindex(here)
+    said = "The search index is being rebuilt: 1 of 2 films can be searched"
+    answer = page.get("/", {"q": "a dog"})
+    assert answer.status_code == 200
+    assert said in answer.content.decode()
+    assert "Here" in answer.content.decode()
+    assert said in page.get("/").content.decode()
+    health = page.get("/healthz")
+    assert health.status_code == 200
+    state = json.loads(health.content)
+    assert (state["index"], state["searchable_films"], state["films"]) == ("rebuilding", 1, 2)
+    found = page.get("/api/v1/search", {"q": "a dog"}).json()
+    assert found["notices"][0].startswith(said)
+    assert found["results"]
+    User.objects.create_superuser("ada", password="x")
+    page.force_login(User.objects.get())
+    assert said in page.get("/admin/gallery/film/").content.decode()
+
+    rebuilding.note_speed(100, 2.0)
+    about = rebuilding.state(library.catalogue())
+    assert about is not None
+    assert about.seconds_left == pytest.approx(lost.frame_count / 50)
+    assert ", about 1 second left." in str(about)
+    assert sweep() == [("heal",)]
+    assert heal() == []
+    assert sweep() == []
+    assert json.loads(page.get("/healthz").content)["index"] == "ok"
+    assert "being rebuilt" not in page.get("/", {"q": "a dog"}).content.decode()
+    assert problems_of(here, lost) == []
+
+
+def lose_some_hashes(film: Film, client: redis.Redis) -> None:
+    for second in (1, 5, 6):
+        client.delete(index.current().frame_key(film.pk, second))
+
+
+def lose_the_list(film: Film, client: redis.Redis) -> None:
+    client.delete(index.current().film_key(film.pk))
+
+
+def lose_all_of_the_film(film: Film, client: redis.Redis) -> None:
+    client.delete(*keys_of(film))
+
+
+def drop_the_search_index(film: Film, client: redis.Redis) -> None:
+    client.ft(index.current().status().name).dropindex()
+
+
+def make_the_index_with_other_fields(film: Film, client: redis.Redis) -> None:
+    here = index.current()
+    name = here.status().name
+    client.ft(name).dropindex()
+    client.execute_command(
+        *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{here.prefix}:frame:"),
+        *("SCHEMA", "film", "TAG", "embedding", "VECTOR", "FLAT", 6),
+        *("TYPE", "FLOAT16", "DIM", here.width, "DISTANCE_METRIC", "COSINE"),
+    )
+    client.ft(name).aliasupdate(here.alias)
+
+
+def put_back_an_older_import(film: Film, client: redis.Redis) -> None:
+    """As from a backup of Redis: as many frames, but other vectors."""
+    data = film.files.run(1).load()
+    rows, _shots = ingest.records(film.pk, data, film.duration)
+    wrong = np.roll(data.vectors.astype(np.float32), 5, axis=0)
+    index.current().put(film.pk, rows, wrong, made_of=index.note_of(0, film.labelled_as))
+
+
+def be_killed_while_writing(film: Film, client: redis.Redis) -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    data = film.files.run(1).load()
+    rows, _shots = ingest.records(film.pk, data, film.duration)
+    with pytest.raises(KeyboardInterrupt):
+        index.current().put(film.pk, rows, data.vectors.astype(np.float32), check=die)
+
+
+LOSSES = [
+    lose_some_hashes,
+    lose_the_list,
+    lose_all_of_the_film,
+    drop_the_search_index,
+    make_the_index_with_other_fields,
+    put_back_an_older_import,
+    be_killed_while_writing,
+]
+
+
+@pytest.mark.parametrize("lose", LOSSES, ids=lambda f: f.__name__)
+def test_each_loss_heals(
+    lose: Callable[[Film, redis.Redis], None], demo_film: Film, redis_server: redis.Redis
+) -> None:
+    before = nearest(demo_film, 40)
+    heal()
+    lose(demo_film, redis_server)
+    sweep()
+    heal()
+    wait_for(lambda: index.current().status().ready == 1)
+    assert problems_of(demo_film) == []
+    assert nearest(demo_film, 40) == before
+    assert texts("refrigerator")
+    assert "heal" not in [step for step, *_key in sweep()]
+
+
+def test_labels_of_an_older_backup_are_computed_again(demo_film: Film) -> None:
+    here = index.current()
+    here.set_notes({demo_film.pk: index.note_of(1, "of last year")})
+    assert healing.films_to_index() == []
+    demo_film.refresh_from_db()
+    assert demo_film.labelled_as == ""
+
+
+def test_what_an_earlier_version_put_into_the_index_stays(
+    demo_film: Film, redis_server: redis.Redis
+) -> None:
+    here = index.current()
+    redis_server.delete(f"{here.prefix}:made")
+    assert healing.films_to_index() == []
+    assert here.notes()[demo_film.pk] == index.note_of(1, demo_film.labelled_as)
+
+
+# --- what belongs to no film ----------------------------------------------------------------------
+
+
+def test_orphans_that_no_list_names_are_found(
+    demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
+) -> None:
+    gone = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    here, lines = index.current(), dialogue.current()
+    vector = redis_server.hget(here.frame_key(gone.pk, 1), "embedding")
+    redis_server.delete(here.film_key(gone.pk))
+    number = gone.pk
+    gone.delete()
+    stray = {"film": str(demo_film.pk), "second": 9999, "embedding": vector}
+    redis_server.hset(here.frame_key(demo_film.pk, 9999), mapping=stray)
+    redis_server.hset(f"{lines.prefix}:line:{number}:7:0", mapping={"film": str(number)})
+    redis_server.hset(f"{settings.INDEX_PREFIX}:0123456789ab:frame:{demo_film.pk}:3", mapping=stray)
+    assert len(keys_of(number)) == 7
+    tidy()
+    assert keys_of(number) == []
+    assert problems_of(demo_film) == []
+    assert redis_server.keys(f"{settings.INDEX_PREFIX}:0123456789ab:frame:*") == []
+
+
+def test_a_deletion_that_was_cut_short_is_completed(
+    ready_film: Callable[..., Film], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    number, folder = film.pk, film.files.folder
+    with monkeypatch.context() as killed:
+        killed.setattr(pipeline, "purge", lambda _film: None)
+        film.delete()
+    assert folder.exists()
+    tidy()
+    assert_gone(number, folder)
+    assert not Leftover.objects.exists()
+
+
+def test_folders_of_another_database_are_never_removed(
+    ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    """DATABASE_URL was changed, or the database restored from a backup: the films must not go."""
+    film = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    source = film.files.source()
+    forget(film)
+    os.utime(film.files.folder, (0, 0))
+    tidy()
+    assert source.is_file()
+    assert any(film.files.folder.name in one for one in check_library().orphans)
+    film.files.remove()
+
+
+def test_an_upload_that_broke_off_before_its_row_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
+    before = set((settings.MEDIA_ROOT / "films").glob("*"))
+
+    def die(*_args: Any, **_kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Film, "save", die)
+        killed.setattr("gallery.media.storage.FilmFiles.remove", lambda _self: None)
+        with pytest.raises(KeyboardInterrupt):
+            add(path)
+    [folder] = set((settings.MEDIA_ROOT / "films").glob("*")) - before
+    tidy()
+    assert folder.exists()  # it may still be on its way
+    os.utime(folder / ".unfinished", (0, 0))
+    tidy()
+    assert not folder.exists()
+
+
+# --- the media store has lost something -----------------------------------------------------------
+
+
+def lose_a_segment(film: Film) -> None:
+    film.files.run(1).segment(1).unlink()
+
+
+def damage_a_segment(film: Film) -> None:
+    path = film.files.run(1).segment(1)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def lose_the_pictures(film: Film) -> None:
+    for path in (film.files.run(1).folder / "thumbs").glob("*.jpg"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("lose", [lose_a_segment, damage_a_segment, lose_the_pictures])
+def test_what_the_media_store_lost_is_made_again(
+    lose: Callable[[Film], None], ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
+    before, vectors = nearest(film, 7), film.files.run(1).load().vectors
+    lose(film)
+    assert not film.is_stored
+    assert nearest(film, 7) == before
+    assert ("probe", film.pk) in tidy()
+    film.refresh_from_db()
+    assert (film.state, film.searchable_run) == (Film.State.WAITING, 1)
+    assert nearest(film, 7) == before
+    import_here(film)
+    assert_complete(film)
+    assert film.searchable_run == 2
+    assert film.files.run(2).load().vectors.tobytes() == vectors.tobytes()
+    assert tidy() == []
+
+
+def test_a_picture_that_is_missing_says_so_and_is_made_again(
+    ready_film: Callable[..., Film], tmp_path: Path, page: Client
+) -> None:
+    film = ready_film(moving_scenes(tmp_path / "a.mp4", 3, seconds=3))
+    lose_the_pictures(film)
+    address = search.thumbnail_address(film, 4)
+    answer = page.get(address)
+    assert answer.status_code == 503
+    assert answer["Content-Type"] == "image/svg+xml"
+    assert answer["Cache-Control"] == "no-store"
+    assert "This picture is being made again." in answer.content.decode()
+    assert page.get(f"/films/{film.pk}/frames/4/").status_code != 404
+    assert page.get(f"/api/v1/films/{film.pk}/frames/4").status_code == 200
+    assert page.get(search.thumbnail_address(film, 400)).status_code == 404
+    assert pipeline.restart(film)
+    import_here(film)
+    whole = page.get(search.thumbnail_address(film, 4))
+    assert whole["Content-Type"] == "image/jpeg"
+    assert "immutable" in whole["Cache-Control"]
+
+
+def test_a_lost_index_and_a_lost_segment_leave_what_is_left(
+    ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
+) -> None:
+    """Without the film's file nothing can be made again: what is left is searched, quietly."""
+    film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
+    lose_a_segment(film)
+    film.files.source().unlink()
+    redis_server.flushdb()
+    assert heal() == []
+    assert nearest(film, 11)[0].second == 11
+    assert index.current().count(film.pk) == film.frame_count - 5
+    assert rebuilding.state(library.catalogue()) is None
+    assert sweep() == []
+
+
+# --- the film's file is gone ----------------------------------------------------------------------
+
+
+def test_a_source_given_again_takes_its_place(
+    ready_film: Callable[..., Film], tmp_path: Path, page: Client
+) -> None:
+    path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
+    film = ready_film(path, "The Cat")
+    assert progress_of(film).note == ""
+    film.files.source().unlink()
+    assert "Upload the same file again" in progress_of(film).note
+    User.objects.create_superuser("ada", password="x")
+    page.force_login(User.objects.get())
+    assert "The film&#x27;s file is missing." in page.get("/admin/gallery/film/").content.decode()
+    file = SimpleUploadedFile("b.mkv", path.read_bytes())
+    answer = page.post("/admin/gallery/film/add/", {"file": file}, follow=True)
+    assert "It is in its place again." in answer.content.decode()
+    film.refresh_from_db()
+    assert (film.title, film.state, Film.objects.count()) == ("The Cat", Film.State.READY, 1)
+    assert film.files.source().read_bytes() == path.read_bytes()
+    assert progress_of(film).note == ""
+    assert_complete(film)
+    again = page.post(
+        "/admin/gallery/film/add/", {"file": SimpleUploadedFile("c.mp4", path.read_bytes())}
+    )
+    assert "This very file is here already" in again.content.decode()
+
+
+def test_a_damaged_source_is_replaced_and_what_was_lost_is_made_again(
+    ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    path = moving_scenes(tmp_path / "a.mp4", 3, seconds=3)
+    film = ready_film(path)
+    film.files.source().write_bytes(b"half")
+    lose_the_pictures(film)
+    assert tidy() == []  # nothing can be made of half a file
+    done = manage("import_film", str(path))
+    assert f"put back as the file of film {film.pk}" in done.stdout, done.stderr
+    film.refresh_from_db()
+    assert film.state == Film.State.WAITING
+    import_here(film)
+    assert_complete(film)
+
+
+def test_a_film_that_failed_without_its_file_is_retried_when_it_is_back(tmp_path: Path) -> None:
+    path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
+    film = add(path)
+    film.files.source().unlink()
+    import_here(film)
+    assert film.state == Film.State.FAILED
+    assert "Upload the same file again" in film.error
+    assert add(path).pk == film.pk
+    assert_complete(import_here(film))
+
+
+# --- steps that fail again and again --------------------------------------------------------------
+
+
+def expire() -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    Segment.objects.filter(state=Segment.State.RUNNING).update(lease_until=past)
+    Film.objects.exclude(lease_until=None).update(lease_until=past)
+
+
+def test_a_worker_that_is_killed_at_each_attempt_fails_the_film(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=8))
+    first, _second = pipeline.probe_film(film.pk)
+    for _attempt in range(3):
+        assert Segment.objects.get(pk=first).claim()
+        expire()
+    assert not Segment.objects.get(pk=first).claim()
+    sweep()
+    film.refresh_from_db()
+    assert film.state == Film.State.FAILED
+    assert "killed 3 times" in film.error
+    assert "CLIP_BATCH" in film.error
+    assert pipeline.restart(film)
+    assert_complete(import_here(film))
+
+
+@pytest.mark.parametrize("state", [Film.State.PROBING, Film.State.INDEXING])
+def test_so_do_the_other_steps(
+    state: str, redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=3))
+    Film.objects.filter(pk=film.pk).update(state=state, attempts=3, lease_until=timezone.now())
+    assert sweep() == []
+    film.refresh_from_db()
+    assert film.state == Film.State.FAILED
+    assert "killed 3 times" in film.error
+    assert pipeline.restart(film)
+    assert_complete(import_here(film))
+
+
+# --- messages that come late, and turns -----------------------------------------------------------
+
+
+def test_a_late_message_does_not_publish_half_a_film(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=12))
+    first, *others = pipeline.probe_film(film.pk)
+    pipeline.import_segment(first)
+    assert not pipeline.finish_film(film.pk)
+    film.refresh_from_db()
+    assert film.state == Film.State.IMPORTING
+    for number in others:
+        done = pipeline.import_segment(number)
+    assert done == film.pk
+    assert pipeline.finish_film(film.pk)
+    assert not pipeline.finish_film(film.pk)
+    assert_complete(film)
+
+
+def test_a_segment_whose_file_went_before_the_last_step_is_done_again(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
+    film = add(make_video(seconds=12))
+    for number in pipeline.probe_film(film.pk):
+        pipeline.import_segment(number)
+    film.files.run(1).segment(1).write_bytes(b"PK damaged")
+    assert not pipeline.finish_film(film.pk)
+    [(_step, number)] = [one for one in sweep() if one[0] == "segment"]
+    assert pipeline.import_segment(int(str(number))) == film.pk
+    assert pipeline.finish_film(film.pk)
+    assert_complete(film)
+
+
+def test_films_take_turns(redis_server: redis.Redis, make_video: Callable[..., Path]) -> None:
+    long, short = add(make_video("a.mp4", seconds=40)), add(make_video("b.mp4", seconds=8))
+    pipeline.probe_film(long.pk)
+    served = []
+    for number in range(6):
+        if number == 2:
+            pipeline.probe_film(short.pk)
+        segment = pipeline.claim_next()
+        assert segment is not None
+        served.append((segment.film_id, segment.number))
+    a, b = long.pk, short.pk
+    assert served == [(a, 0), (a, 1), (b, 0), (a, 2), (b, 1), (a, 3)]

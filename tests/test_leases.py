@@ -1,0 +1,195 @@
+"""Leases and locks are kept while work goes on, lost ones are noticed, and writers queue."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from django.utils import timezone
+
+from gallery.embedding import ingest
+from gallery.errors import IndexUnavailable, LostClaim, RetryableError
+from gallery.importing import pipeline
+from gallery.media import probing
+from gallery.models import Film, Segment, kept_alive
+from gallery.nearest import index
+from gallery.types import Probe
+from tests.importing import add, assert_complete, import_here, sweep
+from tests.processes import Process, wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_lock_is_kept_for_longer_than_it_lasts(
+    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "LOCK_SECONDS", 1.0)
+    monkeypatch.setattr(index, "LOCK_PATIENCE", 0.1)
+    here = index.current()
+    with here.alone(7) as check:
+        key = f"{here.prefix}:lock:7"
+        token = redis_server.get(key)
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            assert redis_server.get(key) == token
+            time.sleep(0.1)
+        check()
+        with pytest.raises(IndexUnavailable), here.alone(7):
+            pass
+    with here.alone(7):
+        pass
+
+
+def test_a_lost_lock_is_noticed_before_something_is_written(
+    demo_film: Film, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis lost it, and another worker writes: the first must not write over it."""
+    monkeypatch.setattr(index, "LOCK_SECONDS", 1.0)
+    here = index.current()
+    data = demo_film.files.run(1).load()
+    rows, _shots = ingest.records(demo_film.pk, data, demo_film.duration)
+    zeroes = np.roll(data.vectors, 7, axis=0).astype(np.float32)
+    before = here.vector(demo_film.pk, 3)
+    with pytest.raises(LostClaim), here.alone(demo_film.pk) as check:
+        redis_server.set(f"{here.prefix}:lock:{demo_film.pk}", "another worker")
+        time.sleep(1.2)
+        here.put(demo_film.pk, rows, zeroes, check=check)
+    assert np.array_equal(here.vector(demo_film.pk, 3), before)
+    # And what is another worker's is left to it.
+    assert redis_server.get(f"{here.prefix}:lock:{demo_film.pk}") == b"another worker"
+
+
+def test_a_process_that_stood_still_notices_at_once() -> None:
+    """The thread that renews stood still as well: the check asks itself."""
+    is_ours = True
+    with kept_alive(lambda: is_ours, 0.4) as check:
+        check()
+        is_ours = False
+        time.sleep(0.3)
+        with pytest.raises(LostClaim):
+            check()
+
+
+def test_a_long_look_at_a_file_is_not_done_twice(
+    redis_server: redis.Redis,
+    make_video: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    settings.LEASE_SECONDS = 2
+    film = add(make_video(seconds=3))
+    genuine, looks = probing.probe, []
+
+    def slow(*args: Any, **kwargs: Any) -> Probe:
+        looks.append(time.monotonic())
+        time.sleep(5)
+        return genuine(*args, **kwargs)
+
+    monkeypatch.setattr(probing, "probe", slow)
+    looker = threading.Thread(target=pipeline.probe_film, args=(film.pk,))
+    looker.start()
+    wait_for(lambda: looks)
+    while looker.is_alive():
+        assert pipeline.probe_film(film.pk) == []
+        time.sleep(0.2)
+    assert len(looks) == 1
+    film.refresh_from_db()
+    assert (film.state, film.attempts) == (Film.State.IMPORTING, 0)
+
+
+def test_what_may_succeed_is_tried_three_times(
+    redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when FFmpeg hangs: twice it is tried again, the third time the film fails in words."""
+    film = add(make_video(seconds=3))
+    genuine, failures = pipeline._embed, 0
+
+    def fails(*args: Any) -> Any:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise RetryableError("FFmpeg made no progress.")
+        return genuine(*args)
+
+    monkeypatch.setattr(pipeline, "_embed", fails)
+    failures = 2
+    [number] = pipeline.probe_film(film.pk)
+    assert pipeline.import_segment(number) is None
+    assert ("segment", number) in sweep()
+    assert pipeline.import_segment(number) is None
+    assert pipeline.import_segment(number) == film.pk
+    assert pipeline.finish_film(film.pk)
+    assert_complete(film)
+
+    failures = 3
+    assert pipeline.restart(film)
+    [number] = pipeline.probe_film(film.pk)
+    for _attempt in range(3):
+        pipeline.import_segment(number)
+    film.refresh_from_db()
+    assert (film.state, film.error) == (Film.State.FAILED, "FFmpeg made no progress.")
+    assert film.searchable_run == 1
+    assert pipeline.restart(film)
+    assert_complete(import_here(film))
+
+
+def test_redis_that_is_away_uses_up_no_attempt(
+    redis_server: redis.Redis, make_video: Callable[..., Path], settings: Any
+) -> None:
+    film = add(make_video(seconds=3))
+    [number] = pipeline.probe_film(film.pk)
+    pipeline.import_segment(number)
+    alive = settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    for _attempt in range(5):
+        assert not pipeline.finish_film(film.pk)
+        Film.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    settings.REDIS_URL = alive
+    assert pipeline.finish_film(film.pk)
+    assert_complete(film)
+
+
+WRITER = """
+import django, sys
+django.setup()
+from django.db import transaction
+from django.db.models import F
+from gallery.models import Film, Segment
+for number in range(60):
+    with transaction.atomic():
+        film = Film.objects.get(title="Counted")
+        Film.objects.filter(pk=film.pk).update(size=film.size + 1)
+    segment = Segment.next_in_turn()
+    while segment is not None and not segment.claim():
+        segment = Segment.next_in_turn()
+    if segment is not None:
+        assert segment.renew(number)
+        assert segment.complete(1, 0.0)
+"""
+
+
+def test_four_writers_wait_for_one_another(tmp_path: Path) -> None:
+    """No "database is locked", no update lost, and each segment done once."""
+    film = Film.objects.create(
+        title="Counted", sha256="counted", size=0, state=Film.State.IMPORTING
+    )
+    Segment.objects.bulk_create(
+        Segment(film=film, run=1, number=number, start=number) for number in range(200)
+    )
+    writers = [Process(["-c", WRITER], tmp_path / f"{n}.log") for n in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        assert writer.process is not None
+        assert writer.process.wait(180) == 0, writer.said()
+        assert "locked" not in writer.said()
+    film.refresh_from_db()
+    assert film.size == 240
+    done = Segment.objects.filter(state=Segment.State.DONE)
+    assert done.count() == 200
+    assert set(done.values_list("attempts", flat=True)) == {1}

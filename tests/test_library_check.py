@@ -1,0 +1,91 @@
+"""The command that compares database, media store and Redis finds what differs, and only that."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+
+from gallery.importing.library_check import check_library
+from gallery.models import Film
+from gallery.nearest import index
+from tests.importing import forget
+from tests.processes import manage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _store_without_leftovers(db: None) -> None:
+    """Other tests leave folders without rows."""
+    known = set(Film.objects.values_list("uid", flat=True))
+    for path in (settings.MEDIA_ROOT / "films").glob("*"):
+        if path.name not in known:
+            shutil.rmtree(path)
+    for place in (settings.MEDIA_ROOT / "drafts", settings.FILE_UPLOAD_TEMP_DIR):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def problems(film: Film) -> list[str]:
+    """What differs for this film, without what other tests left in the media store."""
+    [counts] = [one for one in check_library().films if one.film == film.pk]
+    return counts.problems
+
+
+def test_a_whole_library_has_no_problems(demo_film: Film) -> None:
+    done = manage("check_library", "--json")
+    assert done.returncode == 0, done.stdout
+    found = json.loads(done.stdout)
+    [counts] = found["films"]
+    frames = demo_film.frame_count
+    for name in ("frames", "thumbnails", "stored", "hashes", "listed", "indexed"):
+        assert counts[name] == frames > 100, name
+    assert counts["lines"] == counts["line_hashes"] == counts["lines_indexed"] == 64
+    assert found["problems"] == []
+    text = manage("check_library")
+    assert text.stdout.strip() == f"1 films, {frames} frames, 64 lines: everything agrees."
+
+
+def test_each_loss_is_named(demo_film: Film, redis_server: redis.Redis) -> None:
+    n = demo_film.frame_count
+    here, run = index.current(), demo_film.files.run(1)
+    redis_server.delete(here.frame_key(demo_film.pk, 7), here.frame_key(demo_film.pk, 8))
+    [line] = redis_server.keys(f"*:line:{demo_film.pk}:*:0")[:1]
+    redis_server.delete(line)
+    run.thumbnail(3).unlink()
+    damaged = run.segment(2)
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    source = demo_film.files.source()
+    source.unlink()
+    assert problems(demo_film) == [
+        f"{n - 1} thumbnails, not {n}",
+        f"{n - 5} stored vectors, not {n}",
+        f"{n - 2} frames in Redis, not {n}",
+        f"{n - 2} frames in the index, not {n}",
+        "63 lines in Redis, not 64",
+        "63 lines in the index, not 64",
+        "the film's file is missing",
+    ]
+    done = manage("check_library")
+    shutil.rmtree(demo_film.files.folder)  # the next test gets a whole copy
+    assert done.returncode == 1
+    assert "7 things need attention." in done.stderr
+
+
+def test_what_belongs_to_no_film_is_named(
+    ready_film: Callable[..., Film], make_video: Callable[..., Path], redis_server: redis.Redis
+) -> None:
+    film = ready_film(make_video(seconds=3))
+    here = index.current()
+    redis_server.delete(here.film_key(film.pk))
+    forget(film)
+    (settings.MEDIA_ROOT / "drafts" / "half").mkdir(parents=True)
+    orphans = check_library(draft_age=0).orphans
+    model = here.prefix.rpartition(":")[2]
+    assert f"3 frames in Redis belong to no film (number {film.pk}, model {model})." in orphans
+    assert f"The folder {film.files.folder} belongs to no film." in orphans
+    assert f"{settings.MEDIA_ROOT / 'drafts' / 'half'} was never finished." in orphans
+    assert not any("drafts" in one for one in check_library().orphans)
