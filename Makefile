@@ -12,11 +12,12 @@ MINUTES ?= 60
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test int8 format bench demo-model demo-film demo-evaluate clean check-venv
+.PHONY: help run install test int8 format bench demo-model demo-film demo-evaluate clean check-venv
 
 help:
 	@echo "make run            install what is needed and start; Ctrl-C stops"
 	@echo "                    PORT=8000 HOST=127.0.0.1 VAR_DIR=var can be set before it"
+	@echo "make install        install what is needed, and start nothing"
 	@echo "make test           install what the tests need and run everything"
 	@echo "make int8           install what embeds in 8 bits, 1.7 times as fast (210 MB)"
 	@echo "make format         format the code and sort out what the linter can repair"
@@ -26,8 +27,10 @@ help:
 	@echo "make demo-evaluate  measure how well the demo model searches"
 	@echo "make clean          remove .venv and what tools have left; never your films in var/"
 
-run: check-venv $(VENV)/.run-installed $(VENV)/.redis-installed
+run: install
 	@exec $(IN_VENV) -m imgsearch.local
+
+install: check-venv $(VENV)/.run-installed $(VENV)/.redis-installed
 
 test:
 	@.ci/system-packages
@@ -40,7 +43,7 @@ format: $(VENV)/.dev-installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.run-installed $(VENV)/.redis-installed
+bench: install
 	@exec $(IN_VENV) -m benchmarks
 
 demo-model: $(VENV)/.dev-installed
