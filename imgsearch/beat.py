@@ -5,6 +5,7 @@ One is active on all machines together, and no file is kept that a power cut can
 
 import logging
 import os
+import sys
 from typing import Any
 
 from celery import Celery
@@ -17,7 +18,7 @@ from redis.lock import Lock
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
 # Without Django's applications and the tasks, of which beat knows the names only: half the memory.
-app = Celery("imgsearch", fixups=[])
+app = Celery("imgsearch", fixups=[], set_as_current=False)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.worker_hijack_root_logger = True
 
@@ -25,6 +26,17 @@ log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2 * settings.SWEEP_SECONDS  # after which another beat takes over from a dead one
 LOCK_INTERVAL = LOCK_SECONDS / 6  # seconds between two looks at the lock
+
+
+def _make_lock() -> Lock:
+    cache = settings.CACHES["default"]
+    client = Redis.from_url(cache["LOCATION"], socket_timeout=5, socket_connect_timeout=5)
+    return client.lock(f"{cache['KEY_PREFIX']}:beat-lock", timeout=LOCK_SECONDS, blocking=False)
+
+
+def is_active() -> bool:
+    """Whether a beat is active on any machine. Raises RedisError when Redis does not answer."""
+    return bool(_make_lock().locked())
 
 
 class SingleScheduler(Scheduler):
@@ -35,10 +47,7 @@ class SingleScheduler(Scheduler):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        cache = settings.CACHES["default"]
-        client = Redis.from_url(cache["LOCATION"], socket_timeout=5, socket_connect_timeout=5)
-        name = f"{cache['KEY_PREFIX']}:beat-lock"
-        self._lock: Lock = client.lock(name, timeout=LOCK_SECONDS, blocking=False)
+        self._lock = _make_lock()
         self._had_lock: bool | None = None
         super().__init__(*args, **kwargs)
 
@@ -70,3 +79,7 @@ class SingleScheduler(Scheduler):
         except (LockError, RedisError) as error:
             log.warning("beat: waiting for Redis: %s", error)
             return False
+
+
+if __name__ == "__main__":  # the health check of docker-compose.yml
+    sys.exit(not is_active())

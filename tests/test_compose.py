@@ -32,14 +32,14 @@ def test_it_follows_the_compose_schema() -> None:
 
 def test_every_lasting_service_has_a_health_check(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {"web", "worker", "redis", "postgres", "setup"}
-    for name in ("web", "worker", "redis", "postgres"):
+    assert set(services) == {"web", "worker", "beat", "redis", "postgres", "setup"}
+    for name in ("web", "worker", "beat", "redis", "postgres"):
         assert services[name]["healthcheck"]["test"], name
         assert services[name]["restart"] == "unless-stopped", name
 
 
 def test_servers_start_after_the_setup_and_healthy_stores(compose: dict[str, Any]) -> None:
-    for name in ("web", "worker"):
+    for name in ("web", "worker", "beat"):
         waits_for = compose["services"][name]["depends_on"]
         assert waits_for["setup"]["condition"] == "service_completed_successfully"
         assert waits_for["redis"]["condition"] == "service_healthy"
@@ -67,6 +67,6 @@ def test_secrets_and_stores_stay_inside(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     assert "${POSTGRES_PASSWORD:?" in text
     assert "POSTGRES_PASSWORD=\n" in (ROOT / ".env.example").read_text("utf-8")
-    for name in ("redis", "postgres", "worker", "setup"):
+    for name in ("redis", "postgres", "worker", "beat", "setup"):
         assert "ports" not in compose["services"][name], name
     assert compose["services"]["web"]["ports"][0].startswith("${HOST:-127.0.0.1}:")

@@ -1,14 +1,20 @@
 """The administrator's first login: random, shown once, kept where only its owner can read it."""
 
 import stat
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 
-from imgsearch.local.login import ensure_login, where_login_is_kept
+from imgsearch.local.__main__ import tell
+from imgsearch.local.installation import read_installation
+from imgsearch.local.login import Login, ensure_login, where_login_is_kept
 from imgsearch.secret import secret_from, write_private
+from tests.processes import python
 
 
 @pytest.mark.django_db
@@ -32,6 +38,31 @@ def test_an_administrator_of_another_name_is_enough(tmp_path: Path) -> None:
     User.objects.create_superuser("ada", password="a-password-of-hers")
     assert ensure_login(tmp_path) is None
     assert not (tmp_path / "admin-login.txt").exists()
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_the_password_is_printed_to_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, is_terminal: bool
+) -> None:
+    monkeypatch.setenv("PORT", "8001")
+    login = Login("admin", "a-fresh-password", tmp_path / "admin-login.txt")
+    login.file.touch()
+    here = replace(read_installation(), var_dir=tmp_path)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
+    tell(here, login)
+    said = capsys.readouterr().out
+    assert (login.password in said) == is_terminal
+    assert str(login.file) in said
+
+
+def test_the_setup_of_containers_keeps_the_password_out_of_its_log(tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    setup = python("-m", "imgsearch.local.prepare", VAR_DIR=str(tmp_path), DATABASE_URL=database)
+    assert setup.returncode == 0, setup.stdout + setup.stderr
+    file = tmp_path / "admin-login.txt"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().split()[-1] not in setup.stdout + setup.stderr
+    assert f"Admin login: in {file}" in setup.stdout
 
 
 def test_secret_files_are_private_from_the_first_moment(tmp_path: Path) -> None:

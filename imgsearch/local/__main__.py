@@ -108,9 +108,9 @@ def web_command(here: Installation) -> list[str]:
 
 
 def worker_command(here: Installation) -> list[str]:
-    """The Celery worker."""
+    """The Celery worker; quiet, because its banner cannot be printed to a log on a full disk."""
     return [
-        sys.executable, "-m", "celery", "-A", "imgsearch", "worker", "--pool=prefork",
+        sys.executable, "-m", "celery", "--quiet", "-A", "imgsearch", "worker", "--pool=prefork",
         f"--concurrency={here.workers}", "--loglevel=info",
         f"--hostname=films-{here.port}@%h", "--without-mingle", "--without-gossip",
     ]  # fmt: skip
@@ -119,7 +119,7 @@ def worker_command(here: Installation) -> list[str]:
 def beat_command() -> list[str]:
     """Celery's beat, which queues the periodic tasks. Without a PID file, which a crash leaves."""
     return [
-        sys.executable, "-m", "celery", "-A", "imgsearch.beat", "beat",
+        sys.executable, "-m", "celery", "--quiet", "-A", "imgsearch.beat", "beat",
         "--pidfile=", "--loglevel=warning",
     ]  # fmt: skip
 
@@ -197,7 +197,7 @@ def model_in_words() -> str:
 
 def tell(here: Installation, login: Login | None) -> None:
     """Everything a person needs to go on, in one block."""
-    if login:
+    if login and sys.stdout.isatty():  # a pipe may end in a log, and systemd's does
         how = f"{login.username} / {login.password}   shown this once, kept in {login.file}"
     else:
         how = where_login_is_kept(here.var_dir)

@@ -78,11 +78,9 @@ def prepare_in_container() -> None:
         current.let_others_print()
         for command in ("fetch_model", "prepare_model"):
             subprocess.run([sys.executable, "manage.py", command], check=True)
-    login = ensure_login(settings.VAR_DIR)
-    if login:
-        say(f"Admin login, shown this once: {login.username} / {login.password}")
-    else:
-        say(f"Admin login: {where_login_is_kept(settings.VAR_DIR)}")
+    ensure_login(settings.VAR_DIR)
+    # What is printed here stays in the container's log: never the password.
+    say(f"Admin login: {where_login_is_kept(settings.VAR_DIR)}")
 
 
 if __name__ == "__main__":

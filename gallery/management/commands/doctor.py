@@ -14,6 +14,7 @@ from gallery.media import disk, ffmpeg
 from gallery.models import Film, Subtitles
 from gallery.nearest import index, library, server
 from gallery.speech import dialogue
+from imgsearch import beat
 from imgsearch.celery import app
 
 WORKER_PATIENCE = 2.0  # seconds
@@ -36,6 +37,7 @@ class Command(BaseCommand):
             ("Model", _model),
             ("Precision", _precision),
             ("Workers", _workers),
+            ("Beat", _beat),
             ("Films", _films),
         ]
         ill = 0
@@ -160,6 +162,15 @@ def _workers() -> str:
     if not answers:
         raise GalleryError("no Celery worker answers; films wait until one does")
     return ", ".join(sorted(name for answer in answers for name in answer))
+
+
+def _beat() -> str:
+    if not beat.is_active():
+        raise GalleryError(
+            "not active; films whose worker died are not continued until `make run`, or "
+            "`celery -A imgsearch.beat beat`, runs"
+        )
+    return "active"
 
 
 def _films() -> str:
