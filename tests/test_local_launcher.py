@@ -229,9 +229,7 @@ def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> 
         assert set(before) == set(CHILDREN)
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: set(children_of(process.pid)) == set(CHILDREN))
-        after = children_of(process.pid)
-        assert all(after[kind] != before[kind] for kind in CHILDREN)
+        wait_for(lambda: len(children_of(process.pid).items() - before.items()) == len(CHILDREN))
         wait_for(is_well)
         assert client.get("kept") in (b"yes", "yes")
         # The worker takes tasks again: a sign of life alone does not show that.
