@@ -22,6 +22,19 @@ class RetryableError(GalleryError):
     """A step of an import failed, and the same step may succeed: it is tried a few times."""
 
 
+class FFmpegStalled(RetryableError):  # noqa: N818 - the name says what is the matter
+    """FFmpeg was ended because it made no progress."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            _(
+                "FFmpeg made no progress for %(seconds)d seconds and was stopped. Either the disk "
+                "with the film does not respond, or the film is damaged."
+            )
+            % {"seconds": seconds}
+        )
+
+
 class SubtitlesError(GalleryError):
     """These subtitles cannot be used; another file may be."""
 

@@ -19,7 +19,7 @@ from gallery.types import Example, FrameKey, Mode, Order, Query
 
 MOST_PAGES = 200
 # What a browser offers to choose; the import decides what can be read.
-FILM_TYPES = "video/*,.mkv,.mxf,.ts,.m2ts,.flv,.ogv"
+FILM_TYPES = "video/*,.mkv,.mxf,.ts,.m2ts,.vob,.flv,.ogv,.dv,.gif,.y4m,.h264,.hevc"
 
 
 class Several(forms.Field):

@@ -31,7 +31,8 @@ from gallery.errors import (
     RetryableError,
 )
 from gallery.labels import labelling
-from gallery.media import disk, frames, probing, storage
+from gallery.media import disk, frames, probing, storage, working
+from gallery.media.filenames import readable
 from gallery.media.storage import RunFiles, SegmentData
 from gallery.models import (
     MAX_ATTEMPTS,
@@ -83,6 +84,7 @@ def add_film(
     The same file twice is one film; it takes the place of a file that is gone or damaged. Raises
     DiskFull.
     """
+    name = readable(name)
     known = Film.objects.filter(sha256=sha256).first()
     if known is not None:
         _put_back(known, arrived, name)
@@ -170,8 +172,8 @@ def probe_film(film_id: int) -> list[int]:
     film = Film.objects.get(pk=film_id)
     try:
         with _holding(film):
-            found = probing.probe(
-                film.files.source(),
+            prepared = working.prepare(
+                film.files,
                 max_pixels=settings.MAX_FILM_PIXELS,
                 max_seconds=settings.MAX_FILM_HOURS * 3600,
             )
@@ -190,11 +192,13 @@ def probe_film(film_id: int) -> list[int]:
             lease_until=None,
             attempts=0,
             run_model=weights.current().fingerprint,
-            **Film.columns_of(found),
+            notice=prepared.notice,
+            **Film.columns_of(prepared.found),
         )
         if not changed:
             return []
         Segment.objects.filter(film=film).exclude(run=film.run).delete()
+        duration = prepared.found.duration
         segments = [
             Segment(
                 film=film,
@@ -202,11 +206,9 @@ def probe_film(film_id: int) -> list[int]:
                 number=number,
                 start=span.start,
                 end=span.end,
-                frames_expected=max(
-                    1, math.ceil(min(found.duration, span.end or found.duration) - span.start)
-                ),
+                frames_expected=max(1, math.ceil(min(duration, span.end or duration) - span.start)),
             )
-            for number, span in enumerate(plan(found.duration))
+            for number, span in enumerate(plan(duration))
         ]
         Segment.objects.bulk_create(segments, ignore_conflicts=True)
     return list(film.segments.filter(run=film.run).values_list("id", flat=True))
@@ -346,7 +348,7 @@ def _embed(segment: Segment, run: RunFiles, check: Callable[[], None]) -> Segmen
 
     check()
     with frames.stream(
-        film.files.source(),
+        film.files.playable(),
         film.probe,
         segment.span,
         width=storage.THUMBNAIL_WIDTH,

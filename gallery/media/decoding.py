@@ -5,7 +5,6 @@ import io
 import os
 import re
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,7 +91,8 @@ def decode(
     """Decode a span of film to one picture a second, at most `width` pixels wide.
 
     Use it as a context manager: leaving it ends FFmpeg, whatever happened. `limit` is seconds of
-    wall clock, after which FFmpeg is killed and FilmError raised; `threads` are those that decode
+    wall clock, after which FFmpeg is killed and FilmError raised (FFmpegStalled, when it makes no
+    progress); `threads` are those that decode
     (0: as many as there are cores).
     """
     read_times, write_times = os.pipe()
@@ -123,43 +123,32 @@ def decode(
         decoding = Decoding(pictures=iter(()))
 
         def pictures() -> Iterator[tuple[float, Picture]]:
-            yield from _timed_pictures(process, times)
-            if timed_out.is_set():
+            yield from _timed_pictures(process, times, watch)
+            watch.check()
+            if watch.timed_out:
                 raise FilmError(_("FFmpeg took too long over this film; it may be damaged."))
             decoding.cuts.extend(t for t in _read_cuts(cuts) if t >= span.start and t > 0)
             said.seek(0)
             decoding.complaints = said.read().decode(errors="replace")
 
-        with _ended_after(limit, process) as timed_out:
+        with ffmpeg.watched(process, limit) as watch:
             decoding.pictures = pictures()
             yield decoding
 
 
-@contextlib.contextmanager
-def _ended_after(limit: float, process: ffmpeg.Process) -> Iterator[threading.Event]:
-    """End FFmpeg when this is left, or after `limit` seconds; the event says that it was so."""
-    timed_out = threading.Event()
-
-    def expire() -> None:
-        timed_out.set()
-        ffmpeg.kill(process)
-
-    alarm = threading.Timer(limit, expire)
-    alarm.daemon = True
-    alarm.start()
-    try:
-        yield timed_out
-    finally:
-        alarm.cancel()
-        ffmpeg.kill(process)
-
-
-def _timed_pictures(process: ffmpeg.Process, times: IO[bytes]) -> Iterator[tuple[float, Picture]]:
+def _timed_pictures(
+    process: ffmpeg.Process, times: IO[bytes], watch: ffmpeg.Watch
+) -> Iterator[tuple[float, Picture]]:
     """Each picture with its time, until FFmpeg has ended."""
     assert process.stdout is not None
     last = -1.0
-    while (picture := _read_picture(process.stdout)) is not None:
+    while True:
+        watch.resume()
+        picture = _read_picture(process.stdout)
+        if picture is None:
+            break
         time = _read_time(times)
+        watch.pause()
         # Where the size of the pictures changes, FFmpeg begins to select them afresh.
         if int(time) > int(last):
             yield time, picture

@@ -66,7 +66,8 @@ def needs_dolby_vision(said: str) -> bool:
 def input_options(found: Probe, seek: float) -> list[str]:
     """FFmpeg's options that open a film `seek` seconds after its beginning, on the file's clock.
 
-    Seeking is inexact: decoding begins with a key frame near that place.
+    Seeking is inexact: decoding begins with a key frame near that place. Seeking to 0 is not the
+    same as not seeking: it loses the first pictures of AVI and FLV files.
     """
     options = ["-noaccurate_seek", "-copyts"]
     if not may_change(found):

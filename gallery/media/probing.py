@@ -5,18 +5,24 @@ hidden here and in `decoding`.
 """
 
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
 from gallery.errors import FilmError
-from gallery.media import picture_filters, sound
-from gallery.media.ffmpeg import input_arguments, run
+from gallery.media import picture_filters, sound, timeline
+from gallery.media.ffmpeg import Run, input_arguments, run
+from gallery.media.timeline import Timeline
 from gallery.types import Probe
 
 PROBE_LIMIT = 120.0  # seconds of wall clock for looking at a file
 
+END_SLACK = 10.0  # seconds that may be missing at the end: containers are not exact
+BROADCASTS = {"mpegts", "mpeg"}  # FFmpeg's names of transport and program streams
+_CONTAINER = re.compile(r"Input #0, (.+?), from ")
+_BROKEN_OFF = re.compile("File ended prematurely")
 _DURATION = re.compile(r"Duration: (?:(\d+):(\d\d):(\d\d(?:\.\d+)?)|N/A)(?:, start: (-?[\d.]+))?")
 _STREAM = re.compile(r"Stream #0:\d+.*?: (Video|Audio): (\w+)(.*)")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
@@ -56,30 +62,51 @@ def refusal(said: str) -> str:
     return _("FFmpeg cannot read this file as a film; it is damaged or something else.")
 
 
-def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
-    """Look at a film file, decoding its first frame.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A film file: what it says of itself, when its packets are shown, FFmpeg's name of its format.
 
-    Raises FilmError, with a sentence for the admin, when the file is no film, is broken off, is
-    longer than `max_seconds` or has more than `max_pixels` pixels a picture.
+    `container` is that of a demuxer, such as "matroska,webm" or "mpegts".
     """
-    if path.stat().st_size == 0:
-        raise FilmError(_("The file is empty."))
-    first = run(
-        [
-            *input_arguments(path, max_pixels, "-copyts"),
-            *("-map", "0:V:0", "-vf", "showinfo", "-frames:v", "1", "-f", "framecrc", "-"),
-        ],
-        PROBE_LIMIT,
-    )
-    size, base = _SIZE.search(first.output), _TIME_BASE.search(first.output)
-    if first.status != 0 or not size or not base or b"\n0, " not in first.output:
-        raise FilmError(refusal(first.said))
-    start, duration = _clock(path, first.said, max_pixels)
-    if duration > max_seconds:
+
+    found: Probe
+    timeline: Timeline
+    container: str
+
+
+def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
+    """What a film file says of itself. Raises what `examine` and `refuse_long` do."""
+    found = examine(path, max_pixels).found
+    refuse_long(found, max_seconds)
+    return found
+
+
+def refuse_long(found: Probe, max_seconds: float) -> None:
+    """Raise FilmError when a film is longer than `max_seconds`."""
+    if found.duration > max_seconds:
         raise FilmError(
             _("The film is %(hours).1f hours long; at most %(most).1f are accepted.")
-            % {"hours": duration / 3600, "most": max_seconds / 3600}
+            % {"hours": found.duration / 3600, "most": max_seconds / 3600}
         )
+
+
+def read_rate(path: Path, max_pixels: int) -> Fraction:
+    """Frames a second of a film, 0 where it does not say. Raises what `examine` does."""
+    return _rate(_decode_first(path, max_pixels))
+
+
+def examine(path: Path, max_pixels: int) -> Examined:
+    """Look at a film file, decoding its first frame and reading all its packets.
+
+    Raises FilmError, with a sentence for the admin, when the file is no film, is broken off or
+    has more than `max_pixels` pixels a picture. Raises FFmpegStalled.
+    """
+    first = _decode_first(path, max_pixels)
+    size, rate = _SIZE.search(first.output), _rate(first)
+    assert size is not None
+    line = timeline.read(path, max_pixels, float(1 / rate) if rate else 0.0)
+    clock = _DURATION.search(first.said)
+    start = float(clock[4] or 0) if clock else 0.0
     aspect = _ASPECT.search(first.output)
     stretch = Fraction(int(aspect[1]) or 1, int(aspect[2]) or 1) if aspect else Fraction(1)
     rotation = _ROTATION.search(first.said)
@@ -93,11 +120,11 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
     sound_tracks = sound.read_tracks(first.said)
     played = sound.choose(sound_tracks)
     found = Probe(
-        duration=duration,
+        duration=line.end - start,
         start=start,
         width=round(int(size[1]) * stretch),
         height=int(size[2]),
-        rate=Fraction(int(base[2]), int(base[1])),
+        rate=rate,
         video_codec=_first_codec(first.said, "Video"),
         audio_codec=played.codec if played else "",
         rotation=round(float(rotation[1])) if rotation else 0,
@@ -106,17 +133,33 @@ def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
         picture=picture_filters.read_format(first.said),
         sound=sound_tracks,
     )
-    _refuse_half_a_film(path, found, max_pixels)
-    return found
+    named = _CONTAINER.search(first.said)
+    examined = Examined(found, line, named[1] if named else "")
+    _refuse_half_a_film(examined, first.said)
+    return examined
 
 
-def _clock(path: Path, said: str, max_pixels: int) -> tuple[float, float]:
-    """When the file's own clock begins, and the film's length; both in seconds."""
-    clock = _DURATION.search(said)
-    start = float(clock[4] or 0) if clock else 0.0
-    if clock and clock[1]:
-        return start, int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
-    return start, _last_packet(path, max_pixels) - start
+def _decode_first(path: Path, max_pixels: int) -> Run:
+    """What FFmpeg says of a film and its first picture. Raises FilmError, FFmpegStalled."""
+    if path.stat().st_size == 0:
+        raise FilmError(_("The file is empty."))
+    first = run(
+        [
+            *input_arguments(path, max_pixels, "-copyts"),
+            *("-map", "0:V:0", "-vf", "showinfo", "-frames:v", "1", "-f", "framecrc", "-"),
+        ],
+        PROBE_LIMIT,
+    )
+    known = _SIZE.search(first.output) and _TIME_BASE.search(first.output)
+    if first.status != 0 or not known or b"\n0, " not in first.output:
+        raise FilmError(refusal(first.said))
+    return first
+
+
+def _rate(first: Run) -> Fraction:
+    base = _TIME_BASE.search(first.output)
+    assert base is not None
+    return Fraction(int(base[2]), int(base[1]))
 
 
 def _first_frame(said: str, start: float) -> float:
@@ -132,64 +175,27 @@ def _start_timecode(said: str) -> str:
     return found[1].replace(".", ";") if found else ""
 
 
-def _last_packet(path: Path, max_pixels: int) -> float:
-    """When the last video packet of a file without a stated duration ends, on the file's clock."""
-    copied = run(
-        [
-            *input_arguments(path, max_pixels),
-            *("-copyts", "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "-"),
-        ],
-        PROBE_LIMIT * 5,
-    )
-    end = _latest_end(copied.output)
-    if end is None:
-        raise FilmError(refusal(copied.said))
-    return end
+def _refuse_half_a_film(examined: Examined, said: str) -> None:
+    """Raise FilmError when all tracks end well before the file says that it does.
 
-
-def _latest_end(framecrc: bytes) -> float | None:
-    """When the last of the listed packets ends, in seconds; None when none is listed."""
-    base = _TIME_BASE.search(framecrc)
-    ends = [
-        sum(int(part) for part in line.split(b",")[2:4])
-        for line in framecrc.splitlines()
-        if line[:1].isdigit()
-    ]
-    return max(ends) * int(base[1]) / int(base[2]) if base and ends else None
-
-
-def _refuse_half_a_film(path: Path, found: Probe, max_pixels: int) -> None:
-    """Raise FilmError when nothing can be read near the end that the file promises.
-
-    FFmpeg reads half a file to its end and exits with 0; only the promised duration tells.
+    FFmpeg reads half a file to its end and exits with 0. A broadcast says nothing of its length:
+    its duration is that of what there is.
     """
-    tail = max(0.0, found.duration - 10.0)
-    if tail == 0.0:
+    clock = _DURATION.search(said)
+    if not clock or not clock[1] or "Estimating duration from bitrate" in said:
         return
-    played = sound.choose(found.sound)
-    for stream in ("0:V:0", *([f"0:a:{played.number}"] if played else ())):
-        read = run(
-            [
-                *("-v", "error"),
-                *input_arguments(path, max_pixels, "-ss", f"{tail:.3f}"),
-                *("-copyts", "-map", stream, "-c", "copy", "-f", "framecrc", "-"),
-            ],
-            PROBE_LIMIT,
-        )
-        # Where a container has lost its list of places, seeking ends up before the break.
-        end = _latest_end(read.output)
-        if end is not None and end - found.start >= tail:
-            return
-    raise FilmError(incomplete(found.duration, None))
+    promised = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    line, start = examined.timeline, examined.found.start
+    ends = line.last_end - start
+    # Most programs that write Matroska count its duration from 0, even when its clock begins later.
+    if examined.container.startswith("matroska") and not _BROKEN_OFF.search(line.complaints):
+        ends = max(ends, line.last_end)
+    if examined.container not in BROADCASTS and ends < promised - END_SLACK:
+        raise FilmError(incomplete(promised, line.end - start))
 
 
-def incomplete(promised: float, seen: float | None) -> str:
+def incomplete(promised: float, seen: float) -> str:
     """The sentence about a film that ends before it should. Both times are seconds."""
-    if seen is None:
-        return _(
-            "The file is incomplete: it says that it is %(promised)d seconds long, but its end is "
-            "missing. Please upload the whole file."
-        ) % {"promised": round(promised)}
     return _(
         "The file is incomplete: it says that it is %(promised)d seconds long, but its pictures "
         "end after %(seen)d. Please upload the whole file."

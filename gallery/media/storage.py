@@ -1,6 +1,7 @@
 """Where a film's files live in the media store, and their names.
 
     films/UID/source.EXT               the film as it was uploaded
+    films/UID/working.mkv              the same pictures, where that file cannot be sought exactly
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
     films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
@@ -105,6 +106,18 @@ class FilmFiles:
             return self.source().stat().st_size
         except FileNotFoundError:
             return None
+
+    def working_copy(self) -> Path:
+        """Where the copy belongs that `media.working` makes of some films."""
+        return self.folder / "working.mkv"
+
+    def playable(self) -> Path:
+        """The file to decode: the working copy where there is one, else the film file.
+
+        Raises FileNotFoundError when somebody took it away.
+        """
+        copy = self.working_copy()
+        return copy if copy.is_file() else self.source()
 
     def file_source(self, path: Path, name: str) -> Path:
         """Move an uploaded file here, keeping the extension of `name`. Raises DiskFull."""

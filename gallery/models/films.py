@@ -130,6 +130,8 @@ class Film(models.Model):
     tracks_run = models.PositiveIntegerField(null=True, editable=False)
     tracks_lease = models.DateTimeField(null=True, editable=False)
     tracks_error = models.TextField(blank=True, editable=False)
+    # What was left out of the pictures or the sound when the film was imported, as a sentence.
+    notice = models.TextField(blank=True, editable=False)
 
     objects = FilmQuerySet.as_manager()
 

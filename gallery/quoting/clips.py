@@ -48,7 +48,7 @@ def cut(film: Film, first: int, last: int, most_seconds: float | None = None) ->
             _("This scene is too long: at most %(most)d seconds can be cut out.") % {"most": most}
         )
     try:
-        source = film.files.source()
+        source = film.files.playable()
     except FileNotFoundError as error:
         raise FilmError(_("The film's file is gone from the media store.")) from error
     return Cut(source, film.probe, first, last, settings.MAX_FILM_PIXELS)

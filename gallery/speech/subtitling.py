@@ -17,8 +17,9 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.errors import FilmError, GalleryError, LostClaim
+from gallery.errors import GalleryError, LostClaim
 from gallery.media import probing, storage
+from gallery.media.filenames import readable
 from gallery.models import Film, Line, Subtitles, lease_end
 from gallery.speech import dialogue, languages, subtitles, tracks
 from gallery.speech.subtitle_formats import UnknownFrameRate
@@ -39,6 +40,7 @@ def add(film: Film, name: str, data: bytes, language: str = "") -> tuple[Subtitl
     `language` is a BCP 47 tag; without it the file's name says it, or the text. The same file twice
     is one. Raises SubtitlesError when it cannot be read, and DiskFull.
     """
+    name = readable(name)
     cues = _read(film, data)
     for row in film.subtitles.filter(source=Subtitles.Source.UPLOADED):
         with suppress(FileNotFoundError):
@@ -65,12 +67,10 @@ def _read(film: Film, data: bytes) -> list[Cue]:
         return subtitles.read(data, film.rate or None)
     except UnknownFrameRate:
         try:
-            found = probing.probe(
-                film.files.source(), settings.MAX_FILM_PIXELS, settings.MAX_FILM_HOURS * 3600
-            )
-        except (FilmError, OSError) as error:
+            rate = probing.read_rate(film.files.source(), settings.MAX_FILM_PIXELS)
+        except (GalleryError, OSError) as error:
             raise UnknownFrameRate from error
-        return subtitles.read(data, found.rate)
+        return subtitles.read(data, rate)
 
 
 def _write(row: Subtitles, cues: Sequence[Cue]) -> None:

@@ -49,7 +49,7 @@ FILM_TYPES = {
 def film_type(film: Film) -> str:
     """What browsers call the kind of file that a film is in, or "" when none plays it."""
     try:
-        return FILM_TYPES.get(film.files.source().suffix, "")
+        return FILM_TYPES.get(film.files.playable().suffix, "")
     except FileNotFoundError:
         return ""
 
@@ -119,7 +119,7 @@ def whole_film(request: HttpRequest, film_id: int) -> HttpResponseBase:
         return HttpResponseForbidden(_("You may not play whole films here."))
     film = film_or_404(film_id)
     try:
-        path = film.files.source()
+        path = film.files.playable()
     except FileNotFoundError:
         return HttpResponse(_("The film's file is gone from the media store."), status=404)
     kind = film_type(film) or "application/octet-stream"

@@ -245,6 +245,6 @@ def _make_still(shown: Film, second: int, path: Path) -> None:
     if not len(times):
         raise Http404
     picture = decoding.still(
-        shown.files.source(), shown.probe, float(times[0]), max_pixels=settings.MAX_FILM_PIXELS
+        shown.files.playable(), shown.probe, float(times[0]), max_pixels=settings.MAX_FILM_PIXELS
     )
     save_jpeg(picture, path, STILL_QUALITY)

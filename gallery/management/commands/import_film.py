@@ -15,6 +15,7 @@ from gallery.errors import GalleryError
 from gallery.importing import pipeline
 from gallery.importing.progress import Progress, progress_of
 from gallery.media.disk import telling_full_disk
+from gallery.media.filenames import readable
 from gallery.models import Film
 from gallery.speech import languages, subtitles, subtitling
 from gallery.speech.subtitle_formats import UnknownFrameRate
@@ -58,7 +59,7 @@ class Command(BaseCommand):
                 with telling_full_disk():
                     film = self._add(path, options["title"] or "", options["year"], given)
             except (GalleryError, OSError) as error:
-                self.stderr.write(f"{path}: {error}")
+                self.stderr.write(f"{_plain(path)}: {_plain(error)}")
                 failed += 1
                 continue
             if options["wait"] and not self._follow(film.pk):
@@ -73,7 +74,7 @@ class Command(BaseCommand):
                 with file.open("rb") as opened, suppress(UnknownFrameRate):
                     subtitles.read(subtitles.read_file(opened))
             except (GalleryError, OSError) as error:
-                raise CommandError(f"{file}: {error}") from error
+                raise CommandError(f"{_plain(file)}: {_plain(error)}") from error
         return list(files)
 
     def _add(self, path: Path, title: str, year: int | None, given: Sequence[Path]) -> Film:
@@ -82,18 +83,20 @@ class Command(BaseCommand):
         copy, sha256 = pipeline.stored_copy(path)
         known = Film.objects.filter(sha256=sha256).first()
         was_missing = known is not None and not known.has_source
-        film, is_new = pipeline.add_film(copy, sha256, name=path.name, title=title, year=year)
+        film, is_new = pipeline.add_film(
+            copy, sha256, name=path.name, title=readable(title), year=year
+        )
         self._add_subtitles(film, path, given)
         if was_missing:
-            self.stdout.write(f"{path}: put back as the file of film {film.pk} ({film}).")
+            self.stdout.write(f"{_plain(path)}: put back as the file of film {film.pk} ({film}).")
         if not is_new and film.state == Film.State.READY:
             if not was_missing:
-                self.stdout.write(f"{path}: here already, as film {film.pk} ({film}).")
+                self.stdout.write(f"{_plain(path)}: here already, as film {film.pk} ({film}).")
             return film
         if not is_new:
             pipeline.restart(film)
         tasks.queue_import(film)
-        self.stdout.write(f"{path}: queued as film {film.pk} ({film}).")
+        self.stdout.write(f"{_plain(path)}: queued as film {film.pk} ({film}).")
         return film
 
     def _add_subtitles(self, film: Film, path: Path, given: Sequence[Path]) -> None:
@@ -106,11 +109,11 @@ class Command(BaseCommand):
                     data = subtitles.read_file(opened)
                 row, is_new = subtitling.add(film, file.name, data)
             except (GalleryError, OSError) as error:
-                self.stderr.write(f"{file}: {error}")
+                self.stderr.write(f"{_plain(file)}: {_plain(error)}")
                 continue
             if is_new:
                 language = languages.name(row.language)
-                self.stdout.write(f"{file}: {row.line_count} lines, {language}.")
+                self.stdout.write(f"{_plain(file)}: {row.line_count} lines, {language}.")
 
     def _follow(self, film_id: int) -> bool:
         """Show progress until the import ends; True when it ended well."""
@@ -137,6 +140,11 @@ class Command(BaseCommand):
             return False
         self.stdout.write(f"{film}: ready, {film.frame_count} frames in {film.shot_count} shots.")
         return True
+
+
+def _plain(named: Path | BaseException) -> str:
+    """A path, or an error that names one, as it can be printed whatever its encoding."""
+    return readable(str(named))
 
 
 def _line(progress: Progress) -> str:

@@ -1,0 +1,34 @@
+"""Names of files as people read them."""
+
+import re
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PAIRS = re.compile(rb"(?:[\xa1-\xf7][\xa1-\xfe]){2,}")
+
+
+def readable(name: str) -> str:
+    """A file's name without undecodable bytes, which Python keeps as lone surrogates.
+
+    Names that are not UTF-8 come from old archives and disks: they are GB 2312 where their other
+    bytes come in pairs, as in Chinese words, else Windows-1252. Control characters are left out.
+    """
+    data = name.encode("utf-8", "surrogateescape" if _is_from_bytes(name) else "replace")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = _decoded(data)
+    return _UNPRINTABLE.sub("", text)
+
+
+def _is_from_bytes(name: str) -> bool:
+    surrogates = [ord(character) for character in name if 0xD800 <= ord(character) <= 0xDFFF]
+    return all(0xDC80 <= one <= 0xDCFF for one in surrogates)
+
+
+def _decoded(data: bytes) -> str:
+    if _PAIRS.sub(b"", data).isascii():
+        try:
+            return data.decode("gb2312")
+        except UnicodeDecodeError:
+            pass
+    return data.decode("cp1252", "replace")

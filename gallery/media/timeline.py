@@ -1,0 +1,127 @@
+"""When the packets of a film file are shown: one pass over the whole file, decoding nothing.
+
+What a container says about its length is not enough: the duration of a Matroska file is the end of
+its last packet of any track, counted from 0 even where the clock begins later; that of a
+transport stream is wrong when its clock jumps; and half a file still says how long it was.
+"""
+
+import tempfile
+from array import array
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from django.utils.translation import gettext as _
+
+from gallery.errors import FilmError
+from gallery.media import ffmpeg
+
+PASS_LIMIT = 7200.0  # seconds of wall clock for reading a whole file
+MAX_GAP = 10.0  # seconds; FFmpeg also takes a longer gap in a broadcast's clock for a jump
+NO_TIME = b"-9223372036854775808"  # what framecrc prints for a packet without a time
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The packets of a film file; times are seconds on the file's own clock.
+
+    `first` and `end`: when the first picture is shown, and until when the last one is. `last_end`:
+    the latest end of any packet of any track. Of `pictures` packets, `untimed` have no
+    presentation time, and `repeated` have that of another. `held_back`: the most packets in a row
+    whose clock was not later than that of the one before; `gaps`: pauses of more than `MAX_GAP`
+    seconds. `complaints`: what FFmpeg printed.
+    """
+
+    first: float
+    end: float
+    last_end: float
+    pictures: int
+    untimed: int
+    repeated: int
+    held_back: int
+    gaps: int
+    complaints: str
+
+
+class _Track:
+    """What is known of a track while its packets are read; times in its time base."""
+
+    def __init__(self, base: Fraction) -> None:
+        self.base = base
+        self.first = self.end = 0
+        self.shown = array("q")
+        self.packets = self.untimed = self.held_back = self.gaps = 0
+        self._last: int | None = None
+        self._in_a_row = 0
+
+    def add(self, decoded: int, shown: int | None, length: int) -> None:
+        """Count a packet by its decoding time, its presentation time and its length."""
+        time = decoded if shown is None else shown
+        self.first = min(self.first, time) if self.packets else time
+        self.end = max(self.end, time + length) if self.packets else time + length
+        self.packets += 1
+        self.untimed += shown is None
+        if self._last is not None:
+            # FFmpeg holds a decoding time back that would decrease.
+            self._in_a_row = self._in_a_row + 1 if decoded <= self._last else 0
+            self.held_back = max(self.held_back, self._in_a_row)
+            self.gaps += (decoded - self._last) * self.base > MAX_GAP
+        self._last = decoded
+
+
+def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
+    """Read all packets of a film. `frame_length` (seconds) is for pictures without a length.
+
+    Raises FilmError when there is no picture or the file takes too long, FFmpegStalled.
+    """
+    arguments = [
+        *("-v", "error"),
+        *ffmpeg.input_arguments(path, max_pixels, "-copyts"),
+        *("-map", "0:V:0", "-map", "0:a?", "-map", "0:s?", "-map", "0:d?", "-copy_unknown"),
+        *("-c", "copy", "-f", "framecrc", "-"),
+    ]
+    tracks: dict[int, _Track] = {}
+    with tempfile.TemporaryFile() as printed:
+        process = ffmpeg.start(arguments, printed)
+        assert process.stdout is not None
+        with ffmpeg.watched(process, PASS_LIMIT) as watch:
+            for line in process.stdout:
+                watch.resume()
+                _count(line, tracks, frame_length)
+            process.wait()
+        printed.seek(0)
+        complaints = printed.read(100_000).decode(errors="replace")
+    watch.check()
+    video = tracks.get(0)
+    if video is None or not video.packets or watch.timed_out:
+        raise FilmError(
+            _("FFmpeg cannot read this file as a film; it is damaged or something else.")
+        )
+    end = float(video.end * video.base)
+    return Timeline(
+        first=float(video.first * video.base),
+        end=end,
+        last_end=max(end, *(float(t.end * t.base) for t in tracks.values() if t.packets)),
+        pictures=video.packets,
+        untimed=video.untimed,
+        repeated=len(video.shown) - len(np.unique(video.shown)),
+        held_back=video.held_back,
+        gaps=video.gaps,
+        complaints=complaints,
+    )
+
+
+def _count(line: bytes, tracks: dict[int, _Track], frame_length: float) -> None:
+    """Take in a line of framecrc: "#tb 0: 1/12288", or "0, 512, 1024, 512, 10213, 0x..."."""
+    if line.startswith(b"#tb "):
+        number, _colon, base = line.removeprefix(b"#tb ").partition(b": ")
+        tracks[int(number)] = _Track(Fraction(base.decode().strip()))
+    elif line[:1].isdigit():
+        number, decoded, shown, length = line.split(b",", 4)[:4]
+        track, time = tracks[int(number)], shown.strip()
+        at = None if time == NO_TIME else int(time)
+        if int(number) == 0 and at is not None:
+            track.shown.append(at)
+        lasts = int(length) or (round(frame_length / track.base) if int(number) == 0 else 0)
+        track.add(int(decoded), at, lasts)

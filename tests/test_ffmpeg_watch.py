@@ -1,0 +1,105 @@
+"""FFmpegs that make no progress are ended, and none outlives the process that started it."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gallery.errors import FFmpegStalled
+from gallery.media import decoding, ffmpeg, probing
+from gallery.types import Span
+from tests.processes import ROOT, wait_for
+
+PIXELS = 8192 * 4320
+# It works as fast as it can for ten minutes, and writes nothing.
+BUSY = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=r=1000:d=36000", "-f", "null", "-"]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ffmpeg, "STALL_LIMIT", 2.0)
+    monkeypatch.setattr(ffmpeg, "WATCH_EVERY", 0.1)
+
+
+def reading(path: Path) -> list[int]:
+    """The FFmpegs that have a file open."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if f"file:{path}".encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def test_a_decoder_that_hangs_is_ended(make_video: Callable[..., Path], impatient: None) -> None:
+    film = make_video(seconds=60, size="640x360")
+    found = probing.probe(film, PIXELS, 3600)
+    with decoding.decode(
+        film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=600
+    ) as running:
+        next(running.pictures)
+        (pid,) = reading(film)
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(FFmpegStalled, match="made no progress for 2 seconds"):
+            list(running.pictures)
+    assert reading(film) == []
+
+
+def test_a_decoder_may_wait_for_us(make_video: Callable[..., Path], impatient: None) -> None:
+    film = make_video(seconds=60, size="640x360")
+    found = probing.probe(film, PIXELS, 3600)
+    with decoding.decode(
+        film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=600
+    ) as running:
+        next(running.pictures)
+        time.sleep(4)
+        assert len(list(running.pictures)) == 59
+
+
+def test_work_without_output_is_progress_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, impatient: None
+) -> None:
+    with tempfile.TemporaryFile() as printed:
+        process = ffmpeg.start(BUSY, printed)
+        with ffmpeg.watched(process, limit=600) as watch:
+            time.sleep(5)
+            assert process.poll() is None
+            monkeypatch.setattr(ffmpeg, "SILENCE_LIMIT", 1.0)
+            process.wait(timeout=60)
+        assert (watch.stalled, watch.timed_out) == (True, False)
+
+
+def test_the_limit_of_wall_clock_holds_also_while_it_works(impatient: None) -> None:
+    with tempfile.TemporaryFile() as printed:
+        process = ffmpeg.start(BUSY, printed)
+        with ffmpeg.watched(process, limit=1) as watch:
+            process.wait(timeout=60)
+        assert (watch.stalled, watch.timed_out) == (False, True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_ffmpeg_ends_with_the_process_that_started_it() -> None:
+    code = (
+        "import django, sys, tempfile; django.setup()\n"
+        "from gallery.media import ffmpeg\n"
+        f"process = ffmpeg.start({BUSY!r}, tempfile.TemporaryFile())\n"
+        "print(process.pid, flush=True)\n"
+        "process.wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        parent.kill()
+    wait_for(lambda: not Path(f"/proc/{pid}/exe").exists(), patience=10)

@@ -1,0 +1,230 @@
+"""Films whose clock or length is not what their container says: each second has its own picture.
+
+The pictures show their own numbers, 25 a second, and every second of sound begins with a beep.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gallery.errors import FilmError
+from gallery.media import cutting, decoding, ffmpeg, probing, working
+from gallery.media.cutting import Cut
+from gallery.media.storage import FilmFiles
+from gallery.types import Probe, Span
+from tests.coded import BITS, beeps, coded_film, codes
+from tests.films import make_film, run_ffmpeg
+
+PIXELS = 8192 * 4320
+RATE = 25
+SECONDS = 8
+WHOLE = Span(0, None)
+X264 = ("-c:v", "libx264", "-preset", "fast", "-pix_fmt", "yuv420p", "-g", "60")
+PYRAMID = (*X264, "-bf", "3", "-b_strategy", "2", "-b-pyramid", "normal")
+HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:bframes=3")
+MPEG2 = ("-c:v", "mpeg2video", "-q:v", "3", "-bf", "2", "-g", "15")
+
+
+def coded(folder: Path, name: str, **how: object) -> Path:
+    return coded_film(folder / name, rate=str(RATE), seconds=SECONDS, **how)  # type: ignore[arg-type]
+
+
+def joined(folder: Path, name: str, **how: object) -> Path:
+    """Two recordings one behind the other: the clock begins again in the middle."""
+    part = coded_film(folder / f"part-{name}", rate=str(RATE), seconds=SECONDS / 2, **how)  # type: ignore[arg-type]
+    film = folder / name
+    film.write_bytes(part.read_bytes() * 2)
+    return film
+
+
+def interrupted(folder: Path, name: str) -> Path:
+    """A broadcast whose clock jumps ahead by an hour in the middle."""
+    parts = [
+        coded_film(
+            folder / f"{offset}.ts",
+            rate=str(RATE),
+            seconds=SECONDS / 2,
+            codec=MPEG2,
+            sound=("-c:a", "mp2"),
+            options=("-output_ts_offset", str(offset)),
+        )
+        for offset in (10, 3610)
+    ]
+    film = folder / name
+    film.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return film
+
+
+def late(folder: Path) -> Path:
+    """The second half of a film that was recorded in pieces: its clock goes on."""
+    coded_film(
+        folder / "piece%d.mkv",
+        rate=str(RATE),
+        seconds=2 * SECONDS,
+        codec=(*X264, "-force_key_frames", str(SECONDS)),
+        sound=(),
+        options=("-f", "segment", "-segment_time", str(SECONDS), "-segment_format", "matroska"),
+    )
+    return folder / "piece1.mkv"
+
+
+HALVES = [*range(0, 100, RATE), *range(0, 100, RATE)]
+FILMS: dict[str, tuple[Callable[[Path], Path], bool]] = {
+    "H.264 in AVI": (lambda f: coded(f, "a.avi", codec=X264, sound=("-c:a", "mp2")), True),
+    "H.264 with a pyramid of B-frames in AVI": (
+        lambda f: coded(f, "a.avi", codec=PYRAMID, sound=("-c:a", "mp2")),
+        True,
+    ),
+    "MPEG-4 with B-frames in AVI": (
+        lambda f: coded(f, "a.avi", codec=("-c:v", "mpeg4", "-bf", "2"), sound=("-c:a", "mp2")),
+        True,
+    ),
+    "MPEG-2 in AVI": (lambda f: coded(f, "a.avi", codec=MPEG2, sound=("-c:a", "mp2")), True),
+    "Motion JPEG in AVI": (
+        lambda f: coded(f, "a.avi", codec=("-c:v", "mjpeg"), sound=("-c:a", "pcm_s16le")),
+        False,
+    ),
+    "Sorenson in FLV": (
+        lambda f: coded(f, "a.flv", codec=("-c:v", "flv"), options=("-ar", "44100")),
+        True,
+    ),
+    "H.264 in FLV": (lambda f: coded(f, "a.flv", codec=PYRAMID, options=("-ar", "44100")), True),
+    "sound that Matroska does not know": (
+        lambda f: coded(
+            f, "a.flv", codec=X264, sound=("-c:a", "nellymoser"), options=("-ar", "44100")
+        ),
+        True,
+    ),
+    "raw H.264": (lambda f: coded(f, "a.h264", codec=PYRAMID, sound=()), True),
+    "raw HEVC": (lambda f: coded(f, "a.hevc", codec=HEVC, sound=()), True),
+    "raw MPEG-2": (lambda f: coded(f, "a.m2v", codec=MPEG2, sound=()), True),
+    "DV": (
+        lambda f: coded(
+            f,
+            "a.dv",
+            codec=("-c:v", "dvvideo", "-pix_fmt", "yuv420p", "-s", "720x576"),
+            sound=("-c:a", "pcm_s16le", "-ac", "2"),
+        ),
+        False,
+    ),
+    "YUV4MPEG2": (lambda f: coded(f, "a.y4m", codec=(), sound=()), False),
+    "GIF": (lambda f: coded(f, "a.gif", codec=(), sound=()), True),
+    "program streams joined": (
+        lambda f: joined(f, "a.vob", codec=MPEG2, sound=("-c:a", "ac3")),
+        True,
+    ),
+    "transport streams joined": (
+        lambda f: joined(f, "a.ts", codec=MPEG2, sound=("-c:a", "mp2")),
+        True,
+    ),
+    "a transport stream that jumps ahead": (lambda f: interrupted(f, "a.ts"), True),
+    "a clock that begins late": (late, False),
+}
+
+
+def stored(film: Path, folder: Path, settings: object) -> FilmFiles:
+    """A film in a media store."""
+    settings.MEDIA_ROOT = folder / "media"  # type: ignore[attr-defined]
+    files = FilmFiles("one")
+    files.folder.mkdir(parents=True)
+    film.rename(files.folder / f"source{film.suffix}")
+    return files
+
+
+def number(picture: Image.Image) -> int:
+    bars = np.asarray(picture.convert("L").resize((BITS, 1), Image.Resampling.BOX))[0] > 128
+    return int(bars @ (1 << np.arange(BITS)))
+
+
+def numbers(path: Path, found: Probe, span: Span = WHOLE) -> list[tuple[int, int]]:
+    """The second and the number of each picture that stands for a second."""
+    with decoding.decode(path, found, span, width=240, max_pixels=PIXELS, limit=60) as running:
+        return [(int(time), number(picture)) for time, picture in running.pictures]
+
+
+@pytest.mark.parametrize("kind", FILMS)
+def test_each_second_and_each_clip_has_its_own_pictures(
+    kind: str, tmp_path: Path, settings: object
+) -> None:
+    make, is_copied = FILMS[kind]
+    film = make(tmp_path)
+    files = stored(film, tmp_path, settings)
+    prepared = working.prepare(files, PIXELS, 3600)
+    found, path = prepared.found, files.playable()
+
+    assert prepared.notice == ""
+    assert (path == files.working_copy()) == is_copied
+    assert found.duration == pytest.approx(SECONDS, abs=0.09)
+    assert found.rate == RATE
+    first = 200 if "late" in kind else 0
+    halves = "joined" in kind or "jumps" in kind
+    expected = HALVES if halves else [first + s * RATE for s in range(SECONDS)]
+    # Where a clock begins again, it is set right by what it was before: to a picture or three.
+    near = 3 if halves else 0
+    shown = numbers(path, found)
+    assert shown == [(s, pytest.approx(n, abs=near)) for s, n in enumerate(expected)]
+    parts = [numbers(path, found, Span(a, b)) for a, b in ((0, 3), (3, 6), (6, None))]
+    assert [one for part in parts for one in part] == shown
+    still = decoding.still(path, found, 7.0, max_pixels=PIXELS)
+    assert number(still) == shown[7][1]
+
+    target = tmp_path / "clip.mp4"
+    done = ffmpeg.run(cutting.exporting(Cut(path, found, 130, 160, PIXELS), target), 60)
+    assert done.status == 0, done.said
+    begins = first + (30 if halves else 130)
+    clip = codes(target)
+    assert clip == list(range(clip[0], clip[0] + 30))
+    assert clip[0] == pytest.approx(begins, abs=near)
+    if found.audio_codec:
+        # A beep a second: 5.2 s to 6.4 s holds one, after 0.8 s.
+        assert beeps(target) == pytest.approx([0.8], abs=0.16 if halves else 0.045)
+
+
+# --- how long a film is ---------------------------------------------------------------------------
+
+
+def test_a_text_track_may_go_on_after_the_pictures(tmp_path: Path) -> None:
+    text = tmp_path / "late.srt"
+    text.write_text("1\n00:00:55,000 --> 00:01:00,000\nThe last line\n")
+    pictures = make_film(tmp_path / "a.mp4", seconds=12, sound=True)
+    film = tmp_path / "film.mkv"
+    run_ffmpeg("-i", str(pictures), "-i", str(text), "-c", "copy", "-c:s", "srt", str(film))
+    assert probing.probe(film, PIXELS, 3600).duration == pytest.approx(12, abs=0.05)
+
+
+@pytest.mark.parametrize("seconds", [12.0, 0.04])
+def test_sound_may_go_on_after_the_pictures(seconds: float, tmp_path: Path) -> None:
+    """The film ends with its pictures; also when it has one only, as music has."""
+    film = tmp_path / "a.mp4"
+    run_ffmpeg(
+        *("-f", "lavfi", "-t", str(seconds), "-i", "testsrc2=size=160x90:rate=25"),
+        *("-f", "lavfi", "-t", "40", "-i", "sine", "-c:v", "libx264", "-c:a", "aac", str(film)),
+    )
+    found = probing.probe(film, PIXELS, 3600)
+    assert found.duration == pytest.approx(seconds, abs=0.001)
+    with decoding.decode(film, found, WHOLE, width=64, max_pixels=PIXELS, limit=60) as running:
+        assert len(list(running.pictures)) == max(1, int(seconds))
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.flv", "late.mkv"])
+def test_half_a_film_is_refused(name: str, tmp_path: Path) -> None:
+    if name == "late.mkv":
+        coded_film(
+            tmp_path / "piece%d.mkv",
+            seconds=80,
+            codec=(*X264, "-force_key_frames", "40"),
+            options=("-f", "segment", "-segment_time", "40", "-segment_format", "matroska"),
+        )
+        whole = tmp_path / "piece1.mkv"
+    else:
+        whole = make_film(
+            tmp_path / name, seconds=40, sound=True, rate="12", options=("-ar", "44100")
+        )
+    assert probing.probe(whole, PIXELS, 3600).duration == pytest.approx(40, abs=0.2)
+    half = tmp_path / f"half{whole.suffix}"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(FilmError, match=r"it says that it is \d+ seconds long, but its pictures"):
+        probing.probe(half, PIXELS, 3600)
