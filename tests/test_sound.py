@@ -34,6 +34,11 @@ def frequency(path: Path, number: int | None = None, *, streamed: bool = False) 
     assert done.status == 0, done.said
     if streamed:
         clip.write_bytes(done.output)
+    return frequency_of(clip)
+
+
+def frequency_of(clip: Path) -> float | None:
+    """The loudest frequency of a clip of one second, in Hz; None when it has no sound."""
     if not sound.read_tracks(ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).said):
         return None
     data = run_ffmpeg("-i", str(clip), "-ac", "1", "-ar", "48000", "-f", "f32le", "-")

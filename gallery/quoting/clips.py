@@ -19,6 +19,7 @@ from gallery.media.making import Nobody, Order, drop_orphan, kept, made
 from gallery.media.storage import STILL_QUALITY, write_whole
 from gallery.media.turns import turn
 from gallery.models import Film
+from gallery.quoting import sounds
 
 Animation = Literal["webp", "gif"]
 Still = Literal["jpg", "png"]
@@ -32,8 +33,14 @@ END_SLACK = 3.0  # seconds by which pictures may end before the film does
 PNG_EFFORT = 3  # of 9: beyond, it takes seconds and saves little
 
 
-def cut(film: Film, first: int, last: int, most_seconds: float | None = None) -> Cut:
-    """The span of a film, ended with the film.
+def cut(
+    film: Film,
+    first: int,
+    last: int,
+    most_seconds: float | None = None,
+    sound: int | None = None,
+) -> Cut:
+    """The span of a film, ended with the film, with the sound of this track (None: the default).
 
     Raises QueryError when it makes no sense or is too long, and FilmError when the film's file is
     gone.
@@ -51,17 +58,24 @@ def cut(film: Film, first: int, last: int, most_seconds: float | None = None) ->
         source = film.files.playable()
     except FileNotFoundError as error:
         raise FilmError(_("The film's file is gone from the media store.")) from error
-    return Cut(source, film.probe, first, last, settings.MAX_FILM_PIXELS)
+    track = sounds.unusual(film, sound)
+    return Cut(source, film.probe, first, last, settings.MAX_FILM_PIXELS, track)
 
 
 def _path(film: Film, kind: str, name: str) -> Path:
-    path: Path = settings.MEDIA_ROOT / "clips" / film.uid / kind / name
+    # Another run may have found that the film looks or sounds otherwise.
+    path: Path = settings.MEDIA_ROOT / "clips" / film.uid / kind / f"{film.run}-{name}"
     return path
 
 
-def playing(film: Film, first: int, last: int) -> Order:
+def _clip_path(film: Film, kind: str, span: Cut) -> Path:
+    track = "" if span.sound is None else f"-sound{span.sound}"
+    return _path(film, kind, f"{span.first}-{span.last}{track}.mp4")
+
+
+def playing(film: Film, first: int, last: int, sound: int | None = None) -> Order:
     """The small clip that pages play. Raises QueryError, FilmError."""
-    span = cut(film, first, last)
+    span = cut(film, first, last, sound=sound)
 
     def finish(draft: Path, whole: Path) -> None:
         done = ffmpeg.run(cutting.joining(draft, whole), JOIN_LIMIT)
@@ -70,7 +84,7 @@ def playing(film: Film, first: int, last: int) -> Order:
 
     return Order(
         source=span.path,
-        path=_path(film, "play", f"{span.first}-{span.last}.mp4"),
+        path=_clip_path(film, "play", span),
         arguments=lambda _draft: cutting.playing(span),
         seconds=span.seconds,
         limit=PLAY_LIMIT,
@@ -80,12 +94,12 @@ def playing(film: Film, first: int, last: int) -> Order:
     )
 
 
-def exact(film: Film, first: int, last: int) -> Order:
+def exact(film: Film, first: int, last: int, sound: int | None = None) -> Order:
     """The exact clip to save. Raises QueryError, FilmError."""
-    span = cut(film, first, last)
+    span = cut(film, first, last, sound=sound)
     return Order(
         source=span.path,
-        path=_path(film, "exact", f"{span.first}-{span.last}.mp4"),
+        path=_clip_path(film, "exact", span),
         arguments=lambda draft: cutting.exporting(span, draft),
         seconds=span.seconds,
         limit=EXPORT_LIMIT,

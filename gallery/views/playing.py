@@ -21,7 +21,7 @@ from gallery.errors import ClipBusy, GalleryError, TooManyRequests, status_of
 from gallery.media import making
 from gallery.media.making import Making, Order, Stream
 from gallery.models import Film
-from gallery.quoting import clips
+from gallery.quoting import clips, sounds
 from gallery.quoting.naming import file_name
 from gallery.sending import is_gone, send_file
 from gallery.views.common import film_or_404
@@ -88,10 +88,11 @@ def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpRespo
 
     With `?stream` it is sent while FFmpeg still makes it, as fragmented MP4; 204 says that it is
     there already and can be had plain. Without it, the answer comes when the clip is whole.
+    `?sound`: the number of a sound track.
     """
     film = film_or_404(film_id)
     try:
-        order = clips.playing(film, first, last)
+        order = clips.playing(film, first, last, sounds.number_in(request.GET.get("sound", "")))
         if "stream" not in request.GET:
             path = _made(request, order)
             return _kept_by_browsers(send_file(request, path, TYPES["mp4"]))
@@ -139,10 +140,10 @@ def _name(film: Film, first: int, last: int | None, kind: str) -> str:
 
 @require_safe
 def exact_clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpResponseBase:
-    """A span as an exact clip in full size. `?progress`: see `_saved`."""
+    """A span as an exact clip in full size. `?progress`: see `_saved`; `?sound`: see `clip`."""
     film = film_or_404(film_id)
     try:
-        order = clips.exact(film, first, last)
+        order = clips.exact(film, first, last, sounds.number_in(request.GET.get("sound", "")))
     except GalleryError as error:
         return refusal(error)
     return _saved(request, order, _name(film, first, last, "mp4"))

@@ -21,7 +21,7 @@ from gallery.media import decoding
 from gallery.media.storage import STILL_QUALITY, save_jpeg
 from gallery.models import Film, Shot
 from gallery.nearest import index, library
-from gallery.quoting import clips, spans
+from gallery.quoting import clips, sounds, spans
 from gallery.quoting.spans import Chosen
 from gallery.speech import dialogue
 from gallery.types import FrameKey, Mode, Query
@@ -34,7 +34,7 @@ from gallery.views.waiting import waiting_for_ffmpeg
 SIMILAR = 12
 BESIDE = 4  # shots shown on either side of a shot
 _SEPARATORS = re.compile(r"[\n\r,;，；、]+")
-OWN = ("out", "words")  # parameters of this page that no search has
+OWN = ("out", "words", "sound")  # parameters of this page that no search has
 
 
 def _time_of(film_id: int, second: int) -> float:
@@ -87,6 +87,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "asked": Asked(query),
         "search": f"?{asked}" if asked else "",
         "may_play_films": access.may_play_films(request.user),
+        **_sound(request, film),
         **_of_span(request, film, second, span, (shot, time)),
     }
     if target == "of-span":
@@ -95,6 +96,16 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     context |= _around(film, shot, span)
     context |= _found_with(query, (film.pk, second), shot)
     return render(request, "gallery/frame.html", context)
+
+
+def _sound(request: HttpRequest, film: Film) -> dict[str, Any]:
+    """The sound tracks to choose from, and what addresses of clips carry of the choice."""
+    asked = sounds.number_in(request.GET.get("sound", ""))
+    number = sounds.unusual(film, asked)
+    return {
+        "sounds": sounds.choices(film, asked),
+        "sound_asked": "" if number is None else f"?sound={number}",
+    }
 
 
 def _search_before(given: QueryDict) -> Query:

@@ -115,7 +115,8 @@ export class Player extends EventTarget {
   }
 
   async stream(address, span, signal) {
-    const answer = await fetch(`${address}?stream`, { signal });
+    const streamed = `${address}${address.includes("?") ? "&" : "?"}stream`;
+    const answer = await fetch(streamed, { signal });
     if (answer.status === 503) throw Object.assign(new Error("busy"), { busy: true });
     if (answer.status === 204) {
       this.open(address); // it is there already

@@ -272,6 +272,11 @@ $("#marks").addEventListener("submit", (event) => {
   event.preventDefault();
   typed();
 });
+$("#mark-sound")?.addEventListener("change", (event) => {
+  const here = new URL(address(), location);
+  here.searchParams.set("sound", event.target.value);
+  location.assign(here);
+});
 $("#mark-own").addEventListener("click", (event) => {
   event.preventDefault();
   if (own.first < trim.first || own.last > trim.last) return location.assign(event.target.href);

@@ -1,0 +1,44 @@
+"""The sound tracks that a viewer can choose from."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from gallery.media import sound
+from gallery.models import Film
+from gallery.speech import languages
+from gallery.types import SoundTrack
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChoice:
+    """A sound track as it is offered: its number, its name, and whether it is chosen."""
+
+    number: int
+    label: str
+    is_chosen: bool
+
+
+def choices(film: Film, asked: int | None) -> list[SoundChoice]:
+    """The tracks that can be decoded, in the order of the file; `asked` is the number wanted."""
+    chosen = sound.choose(film.sound_tracks, asked)
+    playable = [track for track in film.sound_tracks if track.is_decodable]
+    return [SoundChoice(track.number, _label(track), track == chosen) for track in playable]
+
+
+def unusual(film: Film, asked: int | None) -> int | None:
+    """The number of the track to play; None for the default one, or when there is no such track."""
+    chosen = sound.choose(film.sound_tracks, asked)
+    return chosen.number if chosen and chosen != sound.choose(film.sound_tracks) else None
+
+
+def number_in(text: str) -> int | None:
+    """The number of a track in an address, or None."""
+    return int(text) if text.isdecimal() and len(text) < 4 else None
+
+
+def _label(track: SoundTrack) -> str:
+    language = languages.tag(track.language)
+    name = languages.name(language) if language != languages.UNKNOWN else ""
+    named = " · ".join(part for part in (name, track.title[:60]) if part)
+    return named or _("Track %(n)d") % {"n": track.number + 1}
