@@ -12,6 +12,7 @@ from benchmarks import (
     index,
     labels,
     memory,
+    pictures,
     search,
     server,
     soak,
@@ -28,6 +29,7 @@ ALL: dict[str, Callable[[], None]] = {
     "clips": clips.main,
     "labels": labels.main,
     "memory": memory.main,
+    "pictures": pictures.main,
     "start": start.main,
 }
 

@@ -54,7 +54,7 @@ def measure(environment: dict[str, str], film: Path) -> None:
     address = f"http://127.0.0.1:{environment['PORT']}"
     begun = time.perf_counter()
     with launched(environment) as launcher:
-        while not _is_healthy(int(environment["PORT"])):
+        while not is_healthy(int(environment["PORT"])):
             if launcher.poll() is not None or time.perf_counter() - begun > PATIENCE:
                 raise SystemExit("The installation does not start.")
             time.sleep(POLL)
@@ -90,7 +90,8 @@ def launched(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]
             process.terminate()
 
 
-def _is_healthy(port: int) -> bool:
+def is_healthy(port: int) -> bool:
+    """Whether an installation answers on this port."""
     try:
         return ask("127.0.0.1", port, "/healthz")[0] == 200
     except OSError:

@@ -188,11 +188,23 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
         open_picture(claimed(600, 600))
 
 
-def test_a_picture_that_takes_too_much_memory_is_refused(settings: Any) -> None:
-    settings.MAX_PICTURE_MEMORY = 300_000_000
-    large = encoded(Image.new("RGBA", (5000, 5000)), "WEBP", lossless=True, method=0)
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("WEBP", {"lossless": True, "method": 0}),
+        ("JPEG", {"progressive": True}),
+        ("TIFF", {"compression": "tiff_adobe_deflate", "strip_size": 10**9}),
+        ("AVIF", {"speed": 10}),
+    ],
+)
+def test_a_picture_that_takes_too_much_memory_is_refused(
+    kind: str, how: dict[str, Any], settings: Any
+) -> None:
+    """Most decoders say only that something is wrong with the picture when they get none."""
+    settings.MAX_PICTURE_MEMORY = 250_000_000
+    large = Image.new("CMYK" if kind == "JPEG" else "RGBA", (5500, 5500))
     with pytest.raises(QueryError, match="too much memory"):
-        open_picture(large)
+        open_picture(encoded(large, kind, **how))
 
 
 def test_a_picture_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

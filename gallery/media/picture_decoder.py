@@ -18,7 +18,9 @@ from typing import IO, Any
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF", "TIFF")
-ERRORS = ("unknown format", "damaged", "too many pixels", "too much memory")
+ERRORS = ("unknown format", "damaged", "too many pixels", "too much memory", "damaged or large")
+# What the greediest decoder, WebP's, takes for each pixel, and what the program takes itself.
+MAX_BYTES_PER_PIXEL, OWN_BYTES = 16, 100_000_000
 STRIP_PIXELS = 1_000_000  # converted at once
 ORIENTATION = 0x0112  # the EXIF tag
 
@@ -37,11 +39,11 @@ class TooManyPixels(Exception):  # noqa: N818 - the name says what is the matter
     """A picture has more pixels than allowed; the arguments are its width and height."""
 
 
-def decode(file: IO[bytes], max_pixels: int, max_side: int) -> Image.Image:
-    """The first frame of a picture: upright, sRGB on white, no side longer than `max_side` pixels.
+def opened(file: IO[bytes], max_pixels: int) -> Image.Image:
+    """A picture that is not decoded yet.
 
-    Raises TooManyPixels before anything is decoded, UnidentifiedImageError for other kinds of
-    files, and whatever Pillow's decoders raise for damaged ones.
+    Raises TooManyPixels, UnidentifiedImageError for other kinds of files, and whatever Pillow
+    raises for damaged ones.
     """
     import pi_heif  # type: ignore[import-untyped]
 
@@ -51,6 +53,14 @@ def decode(file: IO[bytes], max_pixels: int, max_side: int) -> Image.Image:
     picture = Image.open(file, formats=FORMATS)
     if picture.width * picture.height > max_pixels:
         raise TooManyPixels(*picture.size)
+    return picture
+
+
+def decoded(picture: Image.Image, max_side: int) -> Image.Image:
+    """The first frame of a picture: upright, sRGB on white, no side longer than `max_side` pixels.
+
+    Raises whatever Pillow's decoders raise for damaged pictures.
+    """
     # A JPEG can be decoded at a half, a quarter or an eighth of its size.
     picture.draft(None, (2 * max_side, 2 * max_side))
     picture.load()
@@ -141,9 +151,12 @@ def main(arguments: Sequence[str]) -> None:
     max_pixels, max_side, max_bytes, max_seconds = map(int, arguments)
     _limit(max_bytes, max_seconds)
     answer: dict[str, Any]
-    pixels = b""
+    claimed: int | None
+    pixels, claimed = b"", None
     try:
-        picture = decode(sys.stdin.buffer, max_pixels, max_side)
+        picture = opened(sys.stdin.buffer, max_pixels)
+        claimed = picture.width * picture.height
+        picture = decoded(picture, max_side)
         answer, pixels = {"size": picture.size}, picture.tobytes()
     except TooManyPixels as error:
         answer = {"error": "too many pixels", "size": error.args}
@@ -152,7 +165,10 @@ def main(arguments: Sequence[str]) -> None:
     except MemoryError:
         answer = {"error": "too much memory"}
     except Exception as error:  # Pillow's decoders raise all sorts of things over broken files
-        answer = {"error": "damaged", "reason": repr(error)[:300]}
+        # Some say the same when they get no memory; WebP's takes it when the file is opened.
+        may_be_large = claimed is None or claimed * MAX_BYTES_PER_PIXEL > max_bytes - OWN_BYTES
+        kind = "damaged or large" if may_be_large else "damaged"
+        answer = {"error": kind, "reason": repr(error)[:300]}
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + pixels)
 
 

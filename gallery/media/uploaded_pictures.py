@@ -115,6 +115,11 @@ def _refusal(answer: dict[str, Any]) -> str:
             "Opening this picture takes too much memory. Please scale it down, or save it as JPEG "
             "or PNG."
         )
+    if answer["error"] == "damaged or large":
+        return _(
+            "The picture is damaged, or opening it takes too much memory. Please scale it down, or "
+            "save it as JPEG or PNG."
+        )
     if answer["error"] == "unknown format":
         return _(
             "This is not a picture that can be read here. Use JPEG, PNG, WebP, GIF, AVIF, HEIC, "
