@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 
 import django
 
-from benchmarks import (
+django.setup()  # some of these import models
+
+from benchmarks import (  # noqa: E402
     clips,
     dialogue,
     edges,
@@ -56,7 +58,6 @@ def main() -> None:
         return
     if rest:
         parser.error(f"{chosen.name} does not know {' '.join(rest)}")
-    django.setup()
     if chosen.name == "tutorial":
         tutorial.main(chosen)
         return

@@ -8,6 +8,7 @@ from benchmarks.film import FILM, MOST_PIXELS, decoded
 from benchmarks.lengthen import lengthen, small, with_twin
 from gallery.media import probing
 from tests.films import run_ffmpeg
+from tests.processes import python
 
 
 def test_a_lengthened_film_repeats_no_frame(tmp_path: Path) -> None:
@@ -22,3 +23,9 @@ def test_a_lengthened_film_repeats_no_frame(tmp_path: Path) -> None:
     assert len(smalls) == 15
     assert with_twin(smalls) == 0
     assert with_twin([*smalls, smalls[0]]) == 2
+
+
+def test_the_command_names_its_measurements() -> None:
+    done = python("-m", "benchmarks", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "tutorial" in done.stdout
