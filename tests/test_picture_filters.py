@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gallery.errors import FilmError
-from gallery.media import cutting, decoding, ffmpeg, frames, probing
+from gallery.media import cutting, decoding, ffmpeg, frames, interlacing, probing
 from gallery.media.cutting import Cut
 from gallery.media.decoding import read_ppm
 from gallery.types import Picture, Probe, Span
-from tests.films import presentation_times, run_ffmpeg
+from tests.films import make_film, presentation_times, run_ffmpeg
 
 PIXELS = 8192 * 4320
 COLOUR = (200, 100, 50)
@@ -253,6 +253,31 @@ def test_interlaced_pictures_are_shown_without_combing(scan: str, tmp_path: Path
     for place, picture in pictures.items():
         assert combing(picture) < 0.5, place
     assert len(presentation_times(tmp_path / "exported.mp4")) == 10
+
+
+@pytest.mark.parametrize("scan", ["tff", "bff"])
+def test_interlacing_that_is_not_marked_is_seen(scan: str, tmp_path: Path) -> None:
+    film = interlaced(tmp_path / "a.mkv", scan, H264, ",setfield=prog")
+    found = interlacing.with_field_order(film, probe(film), PIXELS)
+    assert found.picture is not None
+    assert found.picture.field_order == scan
+    still = read_ppm(ffmpeg.run(cutting.still(Cut(film, found, 30, 31, PIXELS)), 60).output)
+    assert still is not None
+    assert combing(still) < 0.5
+
+
+@pytest.mark.parametrize("picture", ["testsrc2=s=720x576:r=25", "color=gray:s=720x576:r=25"])
+def test_progressive_films_are_not_taken_for_interlaced(picture: str, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "a.mkv", picture=picture, seconds=6)
+    found = interlacing.with_field_order(film, probe(film), PIXELS)
+    assert found.picture is not None
+    assert found.picture.field_order == ""
+
+
+def test_the_marks_of_a_film_are_believed(tmp_path: Path) -> None:
+    codec = ("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct")
+    film = interlaced(tmp_path / "a.ts", "tff", codec)
+    assert interlacing.with_field_order(film, probe(film), PIXELS) == probe(film)
 
 
 def test_progressive_pictures_are_not_touched(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from gallery.errors import DiskFull, FilmError
-from gallery.media import ffmpeg, probing, timeline
+from gallery.media import ffmpeg, interlacing, probing, timeline
 from gallery.media.probing import Examined
 from gallery.media.storage import FilmFiles
 from gallery.types import Probe
@@ -75,12 +75,13 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
     if not is_needed(examined):
         probing.refuse_long(examined.found, max_seconds)
         copy.unlink(missing_ok=True)
-        return Prepared(examined.found)
+        return Prepared(interlacing.with_field_order(source, examined.found, max_pixels))
     draft = copy.with_name(f".draft-{copy.name}")
     try:
         lost_sound = _make(source, draft, examined, max_pixels)
         copied = probing.examine(draft, max_pixels)
         probing.refuse_long(copied.found, max_seconds)
+        found = interlacing.with_field_order(draft, copied.found, max_pixels)
         draft.replace(copy)
     finally:
         draft.unlink(missing_ok=True)
@@ -96,7 +97,7 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
         )
     if lost_sound:
         notices.append(_("The sound of this film cannot be read; it was left out."))
-    found = replace(copied.found, start_timecode=examined.found.start_timecode)
+    found = replace(found, start_timecode=examined.found.start_timecode)
     return Prepared(found, " ".join(notices))
 
 
