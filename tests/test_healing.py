@@ -173,8 +173,8 @@ def test_each_loss_heals(
     heal()
     lose(demo_film, redis_server)
     sweep()
-    heal()
     wait_for(lambda: index.current().status().ready == 1)
+    heal()
     assert problems_of(demo_film) == []
     assert nearest(demo_film, 40) == before
     assert texts("refrigerator")

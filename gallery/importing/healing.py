@@ -12,7 +12,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from gallery.errors import LostClaim
+from gallery.errors import IndexWarmingUp, LostClaim
 from gallery.importing import pipeline
 from gallery.models import Film, Leftover
 from gallery.nearest import contents, index, rebuilding, server
@@ -38,6 +38,8 @@ def films_to_index() -> list[int]:
     IndexWarmingUp while nobody can count.
     """
     here = index.current()
+    if here.status().ready < 1:
+        raise IndexWarmingUp
     notes = here.notes()
     films = {film.pk: film for film in searchable().exclude(state=Film.State.INDEXING)}
     indexed, listed = contents.indexed_frames(here, films), contents.listed_frames(here, films)
@@ -78,7 +80,9 @@ def heal(queue: Queue, patience: float = PATIENCE) -> bool:
     with server.held(client, f"{settings.INDEX_PREFIX}:healing", LOCK_SECONDS) as check:
         if check is None:
             return False
+        # What there is can be searched from now on.
         index.current().ensure()
+        dialogue.current().ensure()
         wanted = films_to_index()
         for number, film_id in enumerate(wanted):
             if number and time.monotonic() > end:

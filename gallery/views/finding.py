@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from gallery.errors import GalleryError, status_of
+from gallery.errors import GalleryError, IndexMissing, status_of
 from gallery.finding import composing, pasted, search
 from gallery.finding.address import address
 from gallery.forms import MOST_PAGES, PictureForm, SearchForm
@@ -61,6 +61,8 @@ def _page(request: HttpRequest, query: Query, error: GalleryError | None = None)
     if not should_search:
         context |= welcome()
     context["error"] = error
+    if isinstance(error, IndexMissing):
+        context["rebuilding"] = None  # the error says it
     status = HTTPStatus.OK
     if error is not None:
         status = status_of(error)

@@ -11,7 +11,7 @@ from gallery.models import Film
 
 RETRY_SECONDS = 60
 DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360" viewBox="0 0 640 360">
-<rect width="640" height="360" fill="#7a7a7a"/>
+<rect width="640" height="360" fill="#666"/>
 <text x="320" y="186" fill="#fff" font-family="sans-serif" font-size="26"
  text-anchor="middle">{}</text>
 </svg>"""
