@@ -156,6 +156,18 @@ def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
     assert re.search(r"BAD  Films .*run manage\.py reembed", examine()[0])
 
 
+def test_the_doctor_names_a_redis_that_forgets(demo_film: Film, redis_server: redis.Redis) -> None:
+    """One that removes keys when its memory is full would lose frames without an error."""
+    redis_server.config_set("maxmemory", "1gb")
+    redis_server.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert re.search(r"BAD  Redis .*set maxmemory-policy to noeviction", examine()[0])
+    finally:
+        redis_server.config_set("maxmemory", "0")
+        redis_server.config_set("maxmemory-policy", "noeviction")
+    assert re.search(r"ok   Redis ", examine()[0])
+
+
 def test_the_doctor_survives_a_missing_redis(transactional_db: None) -> None:
     address = f"redis://user:hush@127.0.0.1:{free_port()}/0"
     done = manage("doctor", REDIS_URL=address, CELERY_BROKER_URL=address)
