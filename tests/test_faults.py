@@ -29,7 +29,7 @@ from imgsearch.local.sockets import embedded_redis_url
 from tests.films import moving_scenes
 from tests.importing import add, assert_complete, assert_gone, ready, upload
 from tests.lines import add_lines
-from tests.processes import Worker, wait_for
+from tests.processes import Process, Worker, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,60 +70,90 @@ def own_redis(tmp_path: Path, settings: Any) -> Iterator[OwnRedis]:
     server.kill()
 
 
+class Installation:
+    """A worker, beat and a Redis, as `make run` starts them; what dies is started again."""
+
+    def __init__(self, folder: Path, server: OwnRedis, chance: random.Random) -> None:
+        self.server = server
+        self.chance = chance
+        self.worker = Worker(folder, "faults", REDIS_URL=server.url)
+        self.worker.arguments.remove("-B")
+        self.beat = Process(
+            ["-m", "celery", "-A", "imgsearch.beat", "beat", "--pidfile="],
+            folder / "beat.log",
+            REDIS_URL=server.url,
+        )
+
+    def start(self) -> None:
+        self.worker.start()
+        self.beat.start()
+
+    def stop(self) -> None:
+        self.beat.stop()
+        self.worker.stop()
+
+    def kill_the_worker(self) -> None:
+        self.worker.kill()
+        self.worker.start()
+
+    def kill_one_process(self) -> None:
+        """As the kernel does when memory runs out: the worker starts another."""
+        pid = self.worker.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if children:
+            os.kill(int(self.chance.choice(children)), signal.SIGKILL)
+
+    def kill_beat(self) -> None:
+        self.beat.kill()
+        self.beat.start()
+
+    def kill_redis(self) -> None:
+        self.server.kill()
+        time.sleep(self.chance.uniform(0, 2))
+        self.server.start()
+
+    def hang_redis(self) -> None:
+        self.server.hang(self.chance.uniform(1, 4))
+
+    def lose_the_queue(self) -> None:
+        redis.Redis.from_url(self.server.url.replace("db=0", "db=1")).flushdb()
+
+    def lose_the_index(self) -> None:
+        connect(self.server.url).flushdb()
+
+    def lose_some_frames(self) -> None:
+        client = connect(self.server.url)
+        keys = sorted(client.keys("*:frame:*"))
+        for key in self.chance.sample(keys, min(5, len(keys))):
+            client.delete(key)
+
+    @property
+    def faults(self) -> list[Callable[[], None]]:
+        return [
+            self.kill_the_worker,
+            self.kill_one_process,
+            self.kill_beat,
+            self.kill_redis,
+            self.hang_redis,
+            self.lose_the_queue,
+            self.lose_the_index,
+            self.lose_some_frames,
+        ]
+
+
 def test_killed_workers_and_servers_leave_a_whole_library(
     own_redis: OwnRedis, tmp_path: Path
 ) -> None:
     chance = random.Random(SEED)
-    worker = Worker(tmp_path, "faults", REDIS_URL=own_redis.url)
-
-    def kill_the_worker() -> None:
-        worker.kill()
-        worker.start()
-
-    def kill_one_process() -> None:
-        """As the kernel does when memory runs out: the worker starts another."""
-        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-        if children:
-            os.kill(int(chance.choice(children)), signal.SIGKILL)
-
-    def kill_redis() -> None:
-        own_redis.kill()
-        time.sleep(chance.uniform(0, 2))
-        own_redis.start()
-
-    def hang_redis() -> None:
-        own_redis.hang(chance.uniform(1, 4))
-
-    def lose_the_queue() -> None:
-        broker = redis.Redis.from_url(own_redis.url.replace("db=0", "db=1"))
-        broker.flushdb()
-
-    def lose_the_index() -> None:
-        connect(own_redis.url).flushdb()
-
-    def lose_some_frames() -> None:
-        client = connect(own_redis.url)
-        keys = sorted(client.keys("*:frame:*"))
-        for key in chance.sample(keys, min(5, len(keys))):
-            client.delete(key)
-
-    faults: list[Callable[[], None]] = [
-        kill_the_worker,
-        kill_one_process,
-        kill_redis,
-        hang_redis,
-        lose_the_queue,
-        lose_the_index,
-        lose_some_frames,
-    ]
     films = [add(moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=4 * n)) for n in (1, 2, 3)]
     for film in films:
         add_lines(film, "en", ["A line.", "And another one."])
-    worker.start()
+    installation = Installation(tmp_path, own_redis, chance)
+    installation.start()
     try:
         for _number in range(FAULTS):
             time.sleep(chance.uniform(0.2, 4))
-            fault = chance.choice(faults)
+            fault = chance.choice(installation.faults)
             print(fault.__name__, {film.pk: film.state for film in Film.objects.all()})
             fault()
         wait_for(lambda: all(is_ready(film) for film in films), 180)
@@ -139,7 +169,7 @@ def test_killed_workers_and_servers_leave_a_whole_library(
             assert_gone(number, folder)
         assert index.current().films() == []
     finally:
-        worker.stop()
+        installation.stop()
 
 
 def is_healed() -> bool:
