@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from gallery import tasks
+from gallery.embedding.encoder import Encoder
 from gallery.errors import IndexUnavailable
 from gallery.finding import search
 from gallery.importing import healing, pipeline
@@ -142,7 +143,7 @@ class Installation:
 
 
 def test_killed_workers_and_servers_leave_a_whole_library(
-    own_redis: OwnRedis, tmp_path: Path
+    own_redis: OwnRedis, tmp_path: Path, clip: Encoder
 ) -> None:
     chance = random.Random(SEED)
     films = [add(moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=4 * n)) for n in (1, 2, 3)]
