@@ -77,6 +77,7 @@ def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
     assert "no film yet" not in answer.content.decode()
 
     pipeline.reindex(here)
+    wait_for(lambda: index.current().status().ready == 1)
     said = "The search index is being rebuilt: 1 of 2 films can be searched"
     answer = page.get("/", {"q": "a dog"})
     assert answer.status_code == 200
