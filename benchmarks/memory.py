@@ -28,7 +28,8 @@ FILM_SECONDS = 5.0
 # The kinds of processes, each with a word of its command line.
 PROCESSES = {
     "web (master, servers)": b"gunicorn",
-    "worker (main, pool, beat)": b"celery",
+    "worker (main, pool)": b"\0worker\0",
+    "beat": b"\0beat\0",
     "Redis": b"redis-server",
     "launcher": b"imgsearch.local",
 }
@@ -113,10 +114,7 @@ def search_picture(address: str, picture: bytes) -> None:
 
 
 def print_memory() -> None:
-    """Print what each kind of processes takes: together, the main one, the others by size.
-
-    The worker's pool and its beat look alike from outside; it is the pool that holds the model.
-    """
+    """Print what each kind of processes takes: together, the main one, the others by size."""
     for name, word in PROCESSES.items():
         ids = [pid for pid in descendants() if word in _proc(pid, "cmdline")]
         main, *others = [mebibytes(pid) for pid in sorted(ids)]

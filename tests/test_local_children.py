@@ -203,6 +203,22 @@ class TestRestart:
         assert re.findall(r"restarting in ([\d.]+) s", said) == ["0.1", "0.2", "0.3"]
         assert (tmp_path / "web.log").read_text().count("address in use") == 4
 
+    def test_a_full_disk_is_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What cannot run without space is tried again until there is some."""
+        monkeypatch.setattr("imgsearch.local.children.is_disk_full", lambda _folder: True)
+        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.1, 0.2)) as children:
+            children.restart_dead()
+            web = children.start("web", ["sh", "-c", "[ -e space ] && exec sleep 600"])
+            said = ""
+            while said.count("restarting in 0.2 s") < 3:
+                children.check()
+                time.sleep(0.02)
+                said += capsys.readouterr().err
+            (tmp_path / "space").touch()
+            assert children.wait_until(lambda: web.process.poll() is None, 20)
+
     def test_a_child_that_ran_long_enough_counts_as_healthy(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from imgsearch.local import __main__ as launcher
 from imgsearch.local import redis_server
+from imgsearch.local.children import Children
+from imgsearch.local.installation import read_installation
 from imgsearch.local.lock import only_one
 from imgsearch.local.port import ask, in_url, lan_address, names_to_allow
 from imgsearch.local.sockets import embedded_redis_url
@@ -111,6 +114,14 @@ def test_the_lock_names_who_holds_it(tmp_path: Path) -> None:
         only_one(tmp_path, "second"),
     ):
         pass
+
+
+def test_a_start_on_a_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", str(free_port()))
+    monkeypatch.setattr(launcher, "is_disk_full", lambda _folder: True)
+    here = read_installation()
+    with pytest.raises(Refusal, match=r"is full\. Free some space"):
+        launcher.run(here, Children(here.log_dir, os.environ, here.base_dir))
 
 
 def test_a_redis_without_search_is_refused(tmp_path: Path) -> None:

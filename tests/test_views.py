@@ -350,7 +350,7 @@ def test_health_tells_what_is_wrong(page: Client, demo_film: Film, settings: Any
     assert good.status_code == 200
     assert json.loads(good.content) == {
         "database": "ok", "index": "ok", "frames": demo_film.frame_count,
-        "worker": "no worker answers; films wait",
+        "worker": "no sign of life from a worker; films wait",
     }  # fmt: skip
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     ill = page.get("/healthz")

@@ -80,7 +80,7 @@ def test_health_says_when_no_worker_answers(worker: Worker, page: Client) -> Non
     os.kill(worker.pid, signal.SIGSTOP)
     try:
         cache.clear()  # as if the last sign of life had expired
-        assert said() == "no worker answers; films wait"
+        assert said() == "no sign of life from a worker; films wait"
     finally:
         os.kill(worker.pid, signal.SIGCONT)
     wait_for(lambda: said() == "ok")

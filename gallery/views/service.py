@@ -40,7 +40,8 @@ def health(_request: HttpRequest) -> JsonResponse:
             }
     except GalleryError as error:
         state["index"], status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
-    state["worker"] = "ok" if liveness.is_worker_alive() else "no worker answers; films wait"
+    alive = liveness.is_worker_alive()
+    state["worker"] = "ok" if alive else "no sign of life from a worker; films wait"
     return JsonResponse(state, status=status)
 
 

@@ -5,7 +5,13 @@ import os
 import sys
 
 from imgsearch.local import redis_server
-from imgsearch.local.children import ChildDied, Children, Interrupted, end_with_parent
+from imgsearch.local.children import (
+    ChildDied,
+    Children,
+    Interrupted,
+    end_with_parent,
+    is_disk_full,
+)
 from imgsearch.local.installation import Installation, read_installation
 from imgsearch.local.lock import only_one
 from imgsearch.local.login import Login, ensure_login, where_login_is_kept
@@ -216,6 +222,10 @@ def tell(here: Installation, login: Login | None) -> None:
 
 def run(here: Installation, children: Children) -> None:
     """The steps of a start, then the watch."""
+    if is_disk_full(here.log_dir):
+        raise Refusal(
+            f"The disk that holds {here.var_dir} is full. Free some space, then start again."
+        )
     with step(f"Port {here.port} on {here.host}") as current:
         check_port(here.host, here.port)
         current.outcome = "free"

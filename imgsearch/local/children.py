@@ -8,6 +8,7 @@ and makes the launcher the parent of their orphans, so that even those are found
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LOG_LIMIT = 5_000_000  # bytes; a longer log is put aside at the next start
 LINES_SHOWN = 15
 RESTART_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds; after the last one we give up
+FULL_DISK = 1_000_000  # bytes free; with less, processes fail for a reason that passes
 HEALTHY_AFTER = 180.0  # seconds that a child runs before its earlier deaths are forgotten
 
 
@@ -64,6 +66,11 @@ class Child:
     started_at: float = 0.0
     deaths: int = 0  # in a row
     restart_at: float | None = None  # set while it waits for its restart
+
+
+def is_disk_full(folder: Path) -> bool:
+    """Whether the disk that holds `folder` has no space left."""
+    return shutil.disk_usage(folder).free < FULL_DISK
 
 
 def open_log(log: Path) -> IO[bytes]:
@@ -248,6 +255,8 @@ class Children:
                 f"{log}:\n{tail(log)}"
             )
         child.deaths = 1 if now - child.started_at >= self._healthy_after else child.deaths + 1
+        if is_disk_full(self._log_dir):
+            child.deaths = min(child.deaths, len(self._restart_pauses))
         if child.deaths > len(self._restart_pauses):
             raise ChildDied(
                 f"The {child.name} process stopped {child.deaths} times in a row (now: {how}) and "

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imgsearch.local.terminal import Refusal
@@ -22,7 +22,8 @@ def only_one(var_dir: Path, address: str) -> Iterator[None]:
                 "Stop it first, or start a second one beside it with its own folder: "
                 "`VAR_DIR=/some/folder PORT=8001 make run`."
             ) from error
-        file.truncate(0)
-        file.write(f"{address} (process {os.getpid()}, VAR_DIR {var_dir})\n")
-        file.flush()
+        words = f"{address} (process {os.getpid()}, VAR_DIR {var_dir})\n"
+        with suppress(OSError):  # a full disk; the lock itself needs no space
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), words.encode())
         yield
