@@ -54,6 +54,8 @@ def own_environment(folder: Path, model: Path) -> dict[str, str]:
     return {
         **os.environ,
         **dict.fromkeys(empty, ""),
+        # One address asks as often as all users together.
+        **dict.fromkeys(("SEARCH_RATE", "CLIP_RATE", "BOARD_RATE", "API_RATE_WITHOUT_TOKEN"), ""),
         "VAR_DIR": str(folder),
         "MEDIA_DIR": str(folder / "media"),
         "CLIP_MODEL": str(model),

@@ -75,8 +75,8 @@ class Attempt:
                 wait = limit.wait(_increase(key))
                 if wait and not cache.add(f"{key}-until", time.time() + wait, wait):
                     _refuse_locked(key)
-        except RedisError:
-            log.exception("the cache cannot be reached: attempts to log in are not counted")
+        except RedisError as error:
+            log.warning("logins are not limited, because the cache cannot be used: %s", error)
 
     def succeed(self) -> None:
         """The password was right: take the attempt back, and remember the address."""
@@ -89,8 +89,8 @@ class Attempt:
                 with suppress(ValueError):  # it has expired
                     cache.decr(key)
             cache.set(self._known, 1, TRUSTED_FOR)
-        except RedisError:
-            log.exception("the cache cannot be reached: attempts to log in are not counted")
+        except RedisError as error:
+            log.warning("logins are not limited, because the cache cannot be used: %s", error)
 
 
 def reset() -> None:

@@ -89,8 +89,8 @@ def _increase(key: str, seconds: int) -> int:
     try:
         # `add` is atomic: the first caller sets 1, and all others increase it.
         return 1 if cache.add(key, 1, seconds) else int(cache.incr(key))
-    except RedisError:
-        log.exception("the cache cannot be reached: nothing is limited")
+    except RedisError as error:
+        log.warning("nothing is limited, because the cache cannot be used: %s", error)
     except ValueError:  # it expired between the two
         return 1
     return 0

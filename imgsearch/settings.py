@@ -335,6 +335,11 @@ MIN_FREE_BYTES = env.int("MIN_FREE_BYTES", default=500_000_000)
 # Scenes that are played are cut when asked for, at most so many at once, and kept within a limit.
 CLIPS_AT_ONCE = env.int("CLIPS_AT_ONCE", default=2)
 CLIP_CACHE_BYTES = env.int("CLIP_CACHE_BYTES", default=2_000_000_000)
+# Pictures that were searched with; they are kept for 30 days at most.
+PICTURE_CACHE_BYTES = env.int("PICTURE_CACHE_BYTES", default=500_000_000)
+# Boards of browsers without a login, and the scenes on them.
+MAX_ANONYMOUS_BOARDS = env.int("MAX_ANONYMOUS_BOARDS", default=10_000)
+MAX_ANONYMOUS_SCENES = env.int("MAX_ANONYMOUS_SCENES", default=100_000)
 # Zips of boards' clips: the largest one, and all together; they are kept for a day at the most.
 EXPORT_BYTES = env.int("EXPORT_BYTES", default=2_000_000_000)
 EXPORT_CACHE_BYTES = env.int("EXPORT_CACHE_BYTES", default=10_000_000_000)

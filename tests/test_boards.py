@@ -164,11 +164,11 @@ def test_a_scene_ends_with_its_film_and_has_a_picture(page: Client, demo_film: F
 def test_a_full_board_and_too_many_boards_are_told(
     page: Client, board: Board, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boards, "MOST_SCENES", 4)
+    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_SCENES", 4)
     assert "this one is full" in body(page.post("/boards/collect/", scene_of(film, 50, 51, 50)))
     # What is there is not asked to go in again.
     assert page.post("/boards/collect/", scene_of(film)).status_code == 302
-    monkeypatch.setattr(boards, "MOST_BOARDS", 1)
+    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_BOARDS", 1)
     response = page.post("/boards/", {"name": "Another"})
     assert response.status_code == 400
     assert "You have 1 boards" in body(response)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Body, Query, Router, Status
 
-from gallery import access, tasks
+from gallery import access, rate_limits, tasks
 from gallery.api import schemas
 from gallery.api.errors import ApiError
 from gallery.api.guard import ANYBODY, TOKEN
@@ -242,6 +243,7 @@ def export_clips(request: HttpRequest, token: str) -> Any:
     if not access.may_download(request.user):
         raise ApiError(403, _("You may not save scenes here."))
     shower = Shower(request)
+    rate_limits.check(request, "board", settings.BOARD_RATE)
     export = exports.ask(
         board, exports.cuts_of(board, lambda row: shower.absolute(scene_address(row)))
     )

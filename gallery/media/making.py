@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 
 from gallery.errors import ClipBusy, DiskFull, FilmError, GalleryError
 from gallery.media import ffmpeg
-from gallery.media.storage import drafts, shrink_to, telling_full_disk
+from gallery.media.storage import drafts, room_for, telling_full_disk
 from gallery.media.turns import clip_lock, try_clip_lock, turn
 
 log = logging.getLogger(__name__)
@@ -132,8 +132,6 @@ class Making:
             ):
                 if not (self.is_elsewhere and kept(self.order.path)):
                     self._take_turn()
-            cache = settings.MEDIA_ROOT / "clips"
-            shrink_to(cache, settings.CLIP_CACHE_BYTES, keep=self.order.path)
         except GalleryError as error:
             self._end(error)
         except OSError as error:
@@ -170,9 +168,10 @@ class Making:
                 self._judge(process.returncode, draft, said.read().decode(errors="replace"))
             if self.order.finish:
                 self.order.finish(draft, whole)
-            with telling_full_disk():
+            ready = whole if self.order.finish else draft
+            with room_for(ready.stat().st_size, clip_cache(), settings.CLIP_CACHE_BYTES):
                 self.order.path.parent.mkdir(parents=True, exist_ok=True)
-                (whole if self.order.finish else draft).replace(self.order.path)
+                ready.replace(self.order.path)
             kept(self.order.path)
             drop_orphan(self.order.path, self.order.source)
 
@@ -235,6 +234,11 @@ class Making:
 _lock = threading.Lock()
 _under_way: dict[Path, Making] = {}
 _all: set[Making] = set()  # those of `_under_way`, and what was given up and has not ended yet
+
+
+def clip_cache() -> Path:
+    """Where clips, stills and animations are kept, within CLIP_CACHE_BYTES."""
+    return Path(settings.MEDIA_ROOT) / "clips"
 
 
 def kept(path: Path) -> bool:

@@ -4,11 +4,10 @@
     films/UID/working.mkv              the same pictures, where that file cannot be sought exactly
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
-    films/UID/RUN/stills/000012.jpg    the same at full size, made when first asked for
     films/UID/RUN/segment-00003.npz    one segment: see `SegmentData`
     clips/UID/...                      scenes that were played or quoted, within a size limit
     drafts/                            such scenes while they are being made
-    turns/                             locks: at most so many are made at once
+    turns/                             locks: of clips under way, and of the folders with a limit
     probes/TOKEN.jpg                   pictures that users search with
     incoming/                          uploads on their way
 
@@ -17,6 +16,7 @@ decoding or embedding anything.
 """
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
@@ -198,10 +198,6 @@ class RunFiles:
         """The small picture of a frame."""
         return self.folder / "thumbs" / f"{second:06d}.jpg"
 
-    def still(self, second: int) -> Path:
-        """The full-size picture of a frame."""
-        return self.folder / "stills" / f"{second:06d}.jpg"
-
     def save_thumbnail(self, second: int, picture: Picture) -> None:
         """Keep a frame's small picture. Raises DiskFull."""
         save_jpeg(picture, self.thumbnail(second), THUMBNAIL_QUALITY)
@@ -300,22 +296,44 @@ def drafts(suffix: str) -> Iterator[tuple[Path, Path]]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def shrink_to(folder: Path, most: int, keep: Path | None = None) -> None:
-    """Remove the files below `folder` that were not used for longest, until `most` bytes remain.
+@contextmanager
+def room_for(size: int, folder: Path, most: int) -> Iterator[None]:
+    """Add a file of `size` bytes below `folder`, so that at most `most` bytes lie there.
 
-    `keep` is one that stays in any case.
+    The files that were not used for longest make room first. One at a time, in all processes:
+    files that are added at the same time count together. Raises DiskFull.
     """
+    with telling_full_disk(), exclusive(folder.name):
+        shrink_to(folder, most - size)
+        yield
+
+
+@contextmanager
+def exclusive(name: str) -> Iterator[None]:
+    """Let one at a time, in all processes, add to the folder of that name."""
+    locks = settings.MEDIA_ROOT / "turns"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / f"room-{name}").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def write_within(folder: Path, most: int, path: Path, data: bytes) -> None:
+    """Write a file below `folder`, where at most `most` bytes are kept. Raises DiskFull."""
+    with room_for(len(data), folder, most):
+        write_whole(path, lambda file: file.write(data))
+
+
+def shrink_to(folder: Path, most: int) -> None:
+    """Remove the files below `folder` that were not used for longest, until `most` bytes remain."""
     files = []
     # Unlike Path.rglob, it goes on when a folder is removed meanwhile.
     for place, _folders, names in os.walk(folder):
         for path in (Path(place, name) for name in names):
             with suppress(OSError):
-                if path != keep:
-                    # The time of its last use: see `making.kept`.
-                    files.append((path.stat().st_atime_ns, path.stat().st_size, path))
+                # The time of its last use: see `making.kept`.
+                files.append((path.stat().st_atime_ns, path.stat().st_size, path))
     total = sum(size for _used, size, _path in files)
-    if keep is not None and keep.is_file():
-        total += keep.stat().st_size
     for used, size, path in sorted(files):
         if total <= most:
             break

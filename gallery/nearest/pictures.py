@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from gallery.embedding import encoder, weights
 from gallery.errors import QueryError
 from gallery.media import borders
-from gallery.media.storage import write_whole
+from gallery.media.storage import write_within
 from gallery.media.uploaded_pictures import MAX_SIDE, open_picture
 from gallery.types import Picture, Vectors
 
@@ -41,7 +41,7 @@ def keep(picture: Picture) -> str:
     buffer = BytesIO()
     small.save(buffer, "JPEG", quality=92)
     token = hashlib.sha256(buffer.getvalue()).hexdigest()[:32]
-    write_whole(probe_path(token), lambda file: file.write(buffer.getvalue()))
+    _write(probe_path(token), buffer)
     return token
 
 
@@ -68,5 +68,13 @@ def vectors(token: str) -> Vectors:
     if bare is not picture:
         variants.append(picture)
     found = encoder.current().pictures(variants)
-    write_whole(cached, lambda file: np.save(file, found))
+    buffer = BytesIO()
+    np.save(buffer, found)
+    _write(cached, buffer)
     return found
+
+
+def _write(path: Path, buffer: BytesIO) -> None:
+    """Keep a file among the pictures, within their limit. Raises DiskFull."""
+    folder = settings.MEDIA_ROOT / "probes"
+    write_within(folder, settings.PICTURE_CACHE_BYTES, path, buffer.getvalue())

@@ -63,7 +63,8 @@ def connect(url: str) -> redis.Redis:
     """A pool of connections to a Redis server; replies in the shape of protocol 2.
 
     With REDIS_TIMEOUT, commands give up after so many seconds. A connection that Redis has closed,
-    as it does when it restarts, is opened again, but silence is not waited for twice.
+    as it does when it restarts, is opened again, but silence is not waited for twice. There are no
+    health checks: Redis refuses a PING, but no search, when its disk is full.
     """
     timeout = settings.REDIS_TIMEOUT
     hurried = {"retry": Retry(NoBackoff(), 1, (redis.ConnectionError,))} if timeout else {}
@@ -72,7 +73,6 @@ def connect(url: str) -> redis.Redis:
         protocol=2,
         socket_connect_timeout=timeout or 5,
         socket_timeout=timeout or 30,
-        health_check_interval=30,
         **hurried,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import transaction
@@ -21,25 +22,30 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from gallery.errors import BoardError
+from gallery import rate_limits
+from gallery.errors import BoardError, TooManyRequests
 from gallery.models import Board, BoardScene, Film, Shot
 from gallery.quoting.timelines import frames_of
 
 SESSION_NAME = "boards"  # where a session keeps its key
 DAY = 86_400  # seconds
 KEEP_DAYS = 60  # how long a board that nobody owns is kept after it was last used
-MOST_BOARDS = 200
-MOST_SCENES = 2000
+MAX_BOARDS, MAX_ANONYMOUS_OWN_BOARDS = 200, 20  # of a user; of a browser without a login
+MAX_SCENES, MAX_ANONYMOUS_OWN_SCENES = 2000, 500  # on one board
 SAME = 0.0005  # seconds: spans that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who collects: a user, or the session `session` that keeps `key` ("": it has no boards)."""
+    """Who collects: a user, or the session `session` that keeps `key` ("": it has no boards).
+
+    `client` is who is counted where there is a rate.
+    """
 
     user: int | None = None
     key: str = ""
     session: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +63,21 @@ class Scene:
 
 def visitor_of(request: HttpRequest) -> Visitor:
     """Who asks."""
+    client = rate_limits.client_of(request)
     if request.user.is_authenticated:
-        return Visitor(user=request.user.pk)
+        return Visitor(user=request.user.pk, client=client)
     key = request.session.get(SESSION_NAME, "")
-    return Visitor(key=key, session=request.session.session_key or "")
+    return Visitor(key=key, session=request.session.session_key or "", client=client)
 
 
 def lasting_visitor(request: HttpRequest) -> Visitor:
-    """Who asks, to stay: a session gets its key now, and lasts as long as its boards."""
+    """Who asks, to stay: a session gets its key now, and lasts as long as its boards.
+
+    Raises TooManyRequests when too many sessions begin at one address.
+    """
     if not request.user.is_authenticated:
         if SESSION_NAME not in request.session:
+            rate_limits.check(request, "visitor", settings.BOARD_RATE)
             request.session[SESSION_NAME] = secrets.token_hex(16)
         request.session.set_expiry(KEEP_DAYS * DAY)
     return visitor_of(request)
@@ -100,7 +111,7 @@ def current(visitor: Visitor) -> Board | None:
 
 def count_scenes(visitor: Visitor) -> int:
     """How many scenes somebody has collected, on all boards."""
-    if visitor == Visitor(session=visitor.session):
+    if visitor.user is None and not visitor.key:
         return 0
     return BoardScene.objects.filter(board__in=boards_of(visitor).order_by()).count()
 
@@ -132,8 +143,10 @@ def copy(visitor: Visitor, board: Board) -> Board:
     """A board of one's own with the same scenes and notes. Raises BoardError."""
     with transaction.atomic():
         _wait_turn(visitor)
-        made = _make(visitor, board.name)
         scenes = list(board.scenes.all())
+        if visitor.user is None:
+            _require_room(0, len(scenes), MAX_ANONYMOUS_OWN_SCENES)
+        made = _make(visitor, board.name)
         for position, scene in enumerate(scenes):
             scene.pk, scene.board, scene.position = None, made, position
         BoardScene.objects.bulk_create(scenes)
@@ -141,14 +154,30 @@ def copy(visitor: Visitor, board: Board) -> Board:
 
 
 def _make(visitor: Visitor, name: str) -> Board:
-    if boards_of(visitor).count() >= MOST_BOARDS:
+    most = MAX_BOARDS if visitor.user is not None else MAX_ANONYMOUS_OWN_BOARDS
+    if boards_of(visitor).count() >= most:
         raise BoardError(
             _("You have %(most)d boards, and there can be no more. Delete one that is done with.")
-            % {"most": MOST_BOARDS}
+            % {"most": most}
         )
+    if visitor.client and settings.BOARD_RATE:
+        usage = rate_limits.use("board", visitor.client, settings.BOARD_RATE)
+        if usage.is_exceeded:
+            raise TooManyRequests(usage.reset)
+    if visitor.user is None and _anonymous().count() >= settings.MAX_ANONYMOUS_BOARDS:
+        raise BoardError(no_room())
     if visitor.user is not None:
         return Board.objects.create(owner_id=visitor.user, name=name)
     return Board.objects.create(visitor=visitor.key, name=name)
+
+
+def _anonymous() -> QuerySet[Board]:
+    return Board.objects.filter(owner=None).order_by()
+
+
+def no_room() -> str:
+    """What visitors are told when the boards of all of them take all the space there is."""
+    return _("There is no room for more scenes of visitors who are not logged in. Please log in.")
 
 
 def _wait_turn(visitor: Visitor) -> None:
@@ -217,13 +246,24 @@ def _shown_by(film: Film, scene: Scene) -> int:
 
 
 def _room_at_end(board: Board) -> int:
-    if board.scenes.count() >= MOST_SCENES:
-        raise BoardError(
-            _("A board holds at most %(most)d scenes, and this one is full. Collect on another.")
-            % {"most": MOST_SCENES}
-        )
+    is_anonymous = board.owner_id is None
+    most = MAX_ANONYMOUS_OWN_SCENES if is_anonymous else MAX_SCENES
+    _require_room(board.scenes.count(), 1, most, is_anonymous=is_anonymous)
     last = board.scenes.aggregate(last=Max("position"))["last"]
     return 0 if last is None else last + 1
+
+
+def _require_room(there: int, more: int, most: int, *, is_anonymous: bool = True) -> None:
+    """Raise BoardError when more scenes do not fit on a board, or on all that nobody owns."""
+    if there + more > most:
+        raise BoardError(
+            _("A board holds at most %(most)d scenes, and this one is full. Collect on another.")
+            % {"most": most}
+        )
+    if is_anonymous:
+        all_there = BoardScene.everything.filter(board__in=_anonymous()).count()
+        if all_there + more > settings.MAX_ANONYMOUS_SCENES:
+            raise BoardError(no_room())
 
 
 def scene_address(scene: BoardScene) -> str:
@@ -304,7 +344,11 @@ def _lock(board: Board) -> None:
 
 
 def remove_unused() -> None:
-    """Remove boards that nobody owns or uses any more, and what was taken off boards a day ago."""
+    """Remove boards that nobody owns or uses any more, and what was taken off boards a day ago.
+
+    Of those that nobody owns, empty ones go after a day.
+    """
     now = timezone.now()
+    _anonymous().filter(used__lt=now - timedelta(days=1), scenes=None).delete()
     Board.objects.filter(owner=None, used__lt=now - timedelta(days=KEEP_DAYS)).delete()
     BoardScene.everything.filter(removed__lt=now - timedelta(days=1)).delete()

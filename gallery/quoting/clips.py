@@ -5,6 +5,7 @@ codec the film has, clips are H.264 and AAC in MP4. `making.made` makes what is 
 """
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -12,14 +13,15 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from gallery.errors import FilmError, QueryError
-from gallery.media import cutting, ffmpeg
+from gallery.media import cutting, decoding, ffmpeg
 from gallery.media.cutting import Cut
 from gallery.media.decoding import read_ppm
-from gallery.media.making import Nobody, Order, drop_orphan, kept, made
-from gallery.media.storage import STILL_QUALITY, write_whole
+from gallery.media.making import Nobody, Order, clip_cache, drop_orphan, kept, made
+from gallery.media.storage import STILL_QUALITY, write_within
 from gallery.media.turns import turn
 from gallery.models import Film
 from gallery.quoting import sounds
+from gallery.types import Picture
 
 Animation = Literal["webp", "gif"]
 Still = Literal["jpg", "png"]
@@ -28,6 +30,7 @@ ANIMATED_SECONDS = 15  # at most: pictures that move are large
 PLAY_LIMIT = 240.0  # seconds of wall clock for a clip to play
 EXPORT_LIMIT = 1800.0  # for one to save, in full size
 STILL_LIMIT = 60.0
+STILL_PATIENCE = 10.0  # seconds that a still waits for its turn
 JOIN_LIMIT = 60.0
 END_SLACK = 3.0  # seconds by which pictures may end before the film does
 PNG_EFFORT = 3  # of 9: beyond, it takes seconds and saves little
@@ -64,8 +67,7 @@ def cut(
 
 def _path(film: Film, kind: str, name: str) -> Path:
     # Another run may have found that the film looks or sounds otherwise.
-    path: Path = settings.MEDIA_ROOT / "clips" / film.uid / kind / f"{film.run}-{name}"
-    return path
+    return clip_cache() / film.uid / kind / f"{film.run}-{name}"
 
 
 def _clip_path(film: Film, kind: str, span: Cut) -> Path:
@@ -131,17 +133,55 @@ def animation(film: Film, first: int, last: int, kind: Animation) -> Order:
 def still(film: Film, frame: int, kind: Still = "jpg", is_gone: Nobody = lambda: False) -> Path:
     """The picture of a frame, at full size. Raises QueryError, FilmError, ClipBusy, DiskFull."""
     span = cut(film, frame, frame + 1)
-    path = _path(film, "stills", f"{frame}.{kind}")
+    path = still_path(film, frame, kind)
     if kept(path):
         return path
-    with turn(10.0, is_gone, hurried=True):
+    with turn(STILL_PATIENCE, is_gone, hurried=True):
         read = ffmpeg.run(cutting.still(span), STILL_LIMIT)
     picture = read_ppm(read.output)
     if picture is None:
         raise FilmError(_("There is no picture at this place of the film."))
-    if kind == "png":
-        write_whole(path, lambda f: picture.save(f, "PNG", compress_level=PNG_EFFORT))
-    else:
-        write_whole(path, lambda f: picture.save(f, "JPEG", quality=STILL_QUALITY))
+    _keep_picture(picture, path, kind)
     drop_orphan(path, span.path)
     return path
+
+
+def still_path(film: Film, frame: int, kind: Still) -> Path:
+    """Where the picture of a frame is kept."""
+    return _path(film, "stills", f"{frame}.{kind}")
+
+
+def indexed_still(film: Film, second: int, is_gone: Nobody = lambda: False) -> Path:
+    """The picture that stands for a second in the index, at full size.
+
+    Raises FileNotFoundError when there is none, FilmError, ClipBusy, DiskFull.
+    """
+    path = indexed_still_path(film, second)
+    if kept(path):
+        return path
+    data = film.files.run(film.searchable_run or film.run).load()
+    times = data.times[data.seconds == second]
+    if not len(times):
+        raise FileNotFoundError(path)
+    source = film.files.source()
+    with turn(STILL_PATIENCE, is_gone, hurried=True):
+        picture = decoding.still(
+            film.files.playable(), film.probe, float(times[0]), max_pixels=settings.MAX_FILM_PIXELS
+        )
+    _keep_picture(picture, path, "jpg")
+    drop_orphan(path, source)
+    return path
+
+
+def indexed_still_path(film: Film, second: int) -> Path:
+    """Where the full-size picture of a second is kept."""
+    return _path(film, "stills", f"run-{film.searchable_run}-{second:06d}.jpg")
+
+
+def _keep_picture(picture: Picture, path: Path, kind: Still) -> None:
+    data = BytesIO()
+    if kind == "png":
+        picture.save(data, "PNG", compress_level=PNG_EFFORT)
+    else:
+        picture.save(data, "JPEG", quality=STILL_QUALITY)
+    write_within(clip_cache(), settings.CLIP_CACHE_BYTES, path, data.getvalue())

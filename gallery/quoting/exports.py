@@ -15,12 +15,12 @@ import shutil
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -30,7 +30,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gallery.errors import BoardError, ClipBusy, DiskFull, GalleryError, LostClaim
-from gallery.media.storage import telling_full_disk, write_whole
+from gallery.media.disk import require_space, telling_full_disk
+from gallery.media.storage import exclusive, write_whole
 from gallery.models import Board, BoardScene, Export, Film, kept_alive, lease_end
 from gallery.quoting import clips
 from gallery.quoting.naming import file_name
@@ -43,6 +44,9 @@ TURN = 30.0  # seconds after which a worker lets other work have its turn
 KEEP = 86_400  # seconds for which a zip is kept
 ACTIVE = (Export.State.WAITING, Export.State.RUNNING)
 MOST_ACTIVE = 3  # exports of one board owner at the same time
+# What a second of a clip is expected to take at most, to reserve space for zips in the making.
+MAX_BYTES_PER_SECOND = 2_500_000
+MAX_LISTED_BYTES = 20_000  # of a scene in the table and the timeline of a zip, its note included
 
 
 def folder_of_all() -> Path:
@@ -70,7 +74,8 @@ def cuts_of(board: Board, link: Callable[[BoardScene], str]) -> list[Cut]:
 def ask(board: Board, cuts: list[Cut]) -> Export:
     """The export of a board as it is now: one that is there or under way, or a new one.
 
-    Raises BoardError for an empty board, and when there are too many under way.
+    Raises BoardError for an empty board, and when too many of its owner are under way; ClipBusy
+    when all that are under way may need EXPORT_CACHE_BYTES; DiskFull.
     """
     if not cuts:
         raise BoardError(_("There is no scene on this board yet."))
@@ -91,7 +96,18 @@ def ask(board: Board, cuts: list[Cut]) -> Export:
             raise BoardError(
                 _("Several zips of your boards are being made already. Wait until one is done.")
             )
+        require_space()
+        under_way = list(Export.objects.filter(state__in=ACTIVE).values_list("plan", flat=True))
+        reserved = sum(map(_reserved, [*under_way, plan]))
+        if under_way and reserved > settings.EXPORT_CACHE_BYTES:
+            raise ClipBusy
         return Export.objects.create(board=board, plan=plan, total_count=len(scenes))
+
+
+def _reserved(plan: dict[str, Any]) -> int:
+    """Bytes that an export may need: for its clips, and again for the zip made of them."""
+    seconds = sum(scene["end"] - scene["start"] for scene in plan["scenes"])
+    return 2 * min(settings.EXPORT_BYTES, int(seconds * MAX_BYTES_PER_SECOND))
 
 
 def _is_there(export: Export) -> bool:
@@ -280,7 +296,9 @@ class _Claim:
             write_whole(self.why_not(number), _writes(_("Its film was deleted.")))
             return
         try:
-            _take(clips.clip(cut.film, cut.start, cut.end), self.clip(number))
+            clip = clips.clip(cut.film, cut.start, cut.end)
+            with _room_for(clip.stat().st_size):
+                _take(clip, self.clip(number))
         except (DiskFull, ClipBusy):
             raise
         except (GalleryError, FileNotFoundError) as error:
@@ -299,10 +317,11 @@ class _Claim:
             raise BoardError(
                 _("No clip could be cut. %(why)s") % {"why": next(iter(missing.values()), "")}
             )
-        write_whole(zip_of(self.export), lambda file: self._zip(file, there))
+        size = sum(self.clip(cut.number).stat().st_size + MAX_LISTED_BYTES for cut in there)
+        with _room_for(size):
+            write_whole(zip_of(self.export), lambda file: self._zip(file, there))
         self.update(state=Export.State.DONE, lease_until=None, error=_about_missing(missing))
         shutil.rmtree(self.folder, ignore_errors=True)
-        _shrink()
 
     def _zip(self, file: IO[bytes], cuts: list[Cut]) -> None:
         name = file_name(self.export.plan["name"])
@@ -362,7 +381,6 @@ def tidy() -> None:
     """Remove exports a day after they were asked for, those beyond the limit, and orphans."""
     for export in Export.objects.filter(created__lt=timezone.now() - timedelta(seconds=KEEP)):
         export.delete()
-    _shrink()
     known = set(Export.objects.values_list("token", flat=True))
     folder = folder_of_all()
     for path in folder.iterdir() if folder.is_dir() else ():
@@ -370,14 +388,31 @@ def tidy() -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _shrink() -> None:
-    """Remove the oldest zips until all together are within their limit."""
-    kept = 0
-    for export in Export.objects.filter(state=Export.State.DONE):
-        with suppress(FileNotFoundError):
-            kept += zip_of(export).stat().st_size
-        if kept > settings.EXPORT_CACHE_BYTES:
+@contextmanager
+def _room_for(size: int) -> Iterator[None]:
+    """Add `size` bytes to the exports, which take at most EXPORT_CACHE_BYTES: old zips go first.
+
+    One worker at a time. Raises BoardError when only zips that are being made are left.
+    """
+    with exclusive("exports"):
+        there = sum(path.stat().st_size for path in folder_of_all().rglob("*") if path.is_file())
+        for export in Export.objects.filter(state=Export.State.DONE).order_by("created"):
+            if there + size <= settings.EXPORT_CACHE_BYTES:
+                break
+            with suppress(FileNotFoundError):
+                there -= zip_of(export).stat().st_size
             export.delete()
+            remove_files(export)
+        if there + size > settings.EXPORT_CACHE_BYTES:
+            raise BoardError(
+                _(
+                    "All zips together may take %(most)d MB here (EXPORT_CACHE_BYTES), and this "
+                    "one does not fit in. Save the board in parts, or try again later."
+                )
+                % {"most": settings.EXPORT_CACHE_BYTES // 1_000_000}
+            )
+        require_space(size)
+        yield
 
 
 def _is_old(path: Path) -> bool:

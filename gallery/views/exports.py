@@ -5,13 +5,14 @@ import zipfile
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery import access, tasks
+from gallery import access, rate_limits, tasks
 from gallery.errors import BoardError
 from gallery.models import Board, Export, Film
 from gallery.quoting import boards, exports
@@ -94,6 +95,7 @@ def ask(request: HttpRequest, token: str) -> HttpResponse:
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
         return _refused(request)
+    rate_limits.check(request, "board", settings.BOARD_RATE)
     try:
         export = exports.ask(board, _all_cuts(request, board))
     except BoardError as error:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
+from django.conf import settings
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -16,7 +17,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from gallery import access
+from gallery import access, rate_limits
 from gallery.errors import ClipBusy, GalleryError, TooManyRequests, status_of
 from gallery.media import making
 from gallery.media.making import Making, Order, Stream
@@ -25,7 +26,7 @@ from gallery.quoting import clips, sounds
 from gallery.quoting.naming import file_name
 from gallery.sending import is_gone, send_file
 from gallery.views.common import film_or_404
-from gallery.views.waiting import requester, waiting_for_ffmpeg
+from gallery.views.waiting import waiting_for_ffmpeg
 
 TYPES = {
     "mp4": "video/mp4",
@@ -76,7 +77,13 @@ def _made(request: HttpRequest, order: Order) -> Path:
     if making.kept(order.path):
         return order.path
     with waiting_for_ffmpeg():
-        return making.made(order, lambda: is_gone(request), requester(request))
+        return making.made(order, lambda: is_gone(request), rate_limits.client_of(request))
+
+
+def limit_making(request: HttpRequest, path: Path) -> None:
+    """Count what has to be made because it is not kept. Raises TooManyRequests."""
+    if not making.kept(path):
+        rate_limits.check(request, "clip", settings.CLIP_RATE)
 
 
 # --- playing --------------------------------------------------------------------------------------
@@ -93,12 +100,13 @@ def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpRespo
     film = film_or_404(film_id)
     try:
         order = clips.playing(film, first, last, sounds.number_in(request.GET.get("sound", "")))
+        limit_making(request, order.path)
         if "stream" not in request.GET:
             path = _made(request, order)
             return _kept_by_browsers(send_file(request, path, TYPES["mp4"]))
         if making.kept(order.path) or request.method == "HEAD":
             return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-        joined = making.join(order, requester(request))
+        joined = making.join(order, rate_limits.client_of(request))
         if joined.is_elsewhere:
             # Another process sends it while it is made; here it can be had when it is whole.
             making.leave(joined)
@@ -171,10 +179,11 @@ def _saved(request: HttpRequest, order: Order, name: str) -> HttpResponseBase:
     if not access.may_download(request.user):
         return HttpResponseForbidden(_("You may not save scenes here."))
     try:
+        limit_making(request, order.path)
         if "progress" in request.GET and request.method == "GET":
             joined = None
             if not making.kept(order.path):
-                joined = making.join(order, requester(request))
+                joined = making.join(order, rate_limits.client_of(request))
             said = StreamingHttpResponse(
                 _Progress(joined, request), content_type="application/x-ndjson"
             )
@@ -229,6 +238,7 @@ def frame_still(
     if ("save" in request.GET or kind == "png") and not access.may_download(request.user):
         return HttpResponseForbidden(_("You may not save scenes here."))
     try:
+        limit_making(request, clips.still_path(film, number, kind))
         with waiting_for_ffmpeg():
             path = clips.still(film, number, kind, lambda: is_gone(request))
     except GalleryError as error:

@@ -1,7 +1,6 @@
 """One scene: watched, trimmed, questioned, quoted; and the frames of films as pictures."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,18 +16,17 @@ from gallery.errors import GalleryError, QueryError
 from gallery.finding import search
 from gallery.finding.address import address, parameters
 from gallery.forms import SearchForm
-from gallery.media import decoding
-from gallery.media.storage import STILL_QUALITY, save_jpeg
 from gallery.models import Film, Shot
 from gallery.nearest import index, library
 from gallery.quoting import clips, sounds, spans
 from gallery.quoting.spans import Chosen
+from gallery.sending import is_gone
 from gallery.speech import dialogue
 from gallery.types import FrameKey, Mode, Query
 from gallery.views.asked import Asked
 from gallery.views.common import BY_HTMX, KEPT_FOR_EVER, SEARCHES, film_or_404, jpeg
 from gallery.views.missing import missing_picture
-from gallery.views.playing import film_type
+from gallery.views.playing import film_type, limit_making
 from gallery.views.waiting import waiting_for_ffmpeg
 
 SIMILAR = 12
@@ -230,32 +228,18 @@ def thumbnail(_request: HttpRequest, uid: str, run: int, second: int) -> HttpRes
 
 
 @require_GET
-def still(_request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
+def still(request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
     """A frame at the film's full size, made when it is first asked for, and kept."""
     shown = get_object_or_404(Film, uid=uid, searchable_run=run)
-    files = shown.files.run(run)
-    path = files.still(second)
     try:
-        if not path.is_file():
-            with waiting_for_ffmpeg():
-                _make_still(shown, second, path)
+        limit_making(request, clips.indexed_still_path(shown, second))
+        with waiting_for_ffmpeg():
+            path = clips.indexed_still(shown, second, lambda: is_gone(request))
     except (GalleryError, FileNotFoundError):
         # The small picture is better than none; another time it may work.
-        small = jpeg(files.thumbnail(second))
+        small = jpeg(shown.files.run(run).thumbnail(second))
         small["Cache-Control"] = "no-cache"
         return small
     whole = jpeg(path)
     patch_cache_control(whole, **KEPT_FOR_EVER)
     return whole
-
-
-def _make_still(shown: Film, second: int, path: Path) -> None:
-    """Keep a frame at full size. Raises Http404 for none, GalleryError, FileNotFoundError."""
-    data = shown.files.run(shown.searchable_run or shown.run).load()
-    times = data.times[data.seconds == second]
-    if not len(times):
-        raise Http404
-    picture = decoding.still(
-        shown.files.playable(), shown.probe, float(times[0]), max_pixels=settings.MAX_FILM_PIXELS
-    )
-    save_jpeg(picture, path, STILL_QUALITY)

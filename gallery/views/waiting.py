@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.http import HttpRequest
-from ninja.throttling import BaseThrottle
 
 from gallery.errors import ClipBusy
 
@@ -22,10 +20,3 @@ def waiting_for_ffmpeg() -> Iterator[None]:
         yield
     finally:
         _places.release()
-
-
-def requester(request: HttpRequest) -> str:
-    """Who asks: the user, or else the address."""
-    if request.user.is_authenticated:
-        return f"user-{request.user.pk}"
-    return f"address-{BaseThrottle().get_ident(request)}"

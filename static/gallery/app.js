@@ -38,11 +38,17 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("htmx:afterRequest", () => busy(false));
 
+// Why a request failed: the sentence of the error page that came, if one did.
+function reasonOf({ detail }) {
+  const page = new DOMParser().parseFromString(detail.xhr?.responseText ?? "", "text/html");
+  return page.getElementById("error-message")?.textContent ?? document.body.dataset.failed;
+}
+
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
     if (event.detail.elt.closest("[hx-sync], [data-quiet]")) return; // collect.js tells it
     const place = $("#probabilities") ?? $("#count");
-    place.textContent = document.body.dataset.failed;
+    place.textContent = reasonOf(event);
     place.scrollIntoView({ block: "nearest" });
     console.warn(failure, event.detail);
   });

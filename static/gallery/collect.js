@@ -50,7 +50,7 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
 // Nothing is shown as collected that is not: a failure is told, and the control stays as it was.
 for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => {
-    if (event.detail.elt.closest("[hx-sync]")) say(document.body.dataset.failed);
+    if (event.detail.elt.closest("[hx-sync]")) say(reasonOf(event)); // see app.js
   });
 }
 

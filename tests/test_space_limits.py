@@ -1,0 +1,301 @@
+"""What strangers may take: space for pictures, clips, zips and boards is limited when used."""
+
+import fcntl
+import io
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as product_settings
+from django.contrib.sessions.models import Session
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from gallery.errors import BoardError, ClipBusy
+from gallery.importing import housekeeping
+from gallery.media import storage
+from gallery.media.making import clip_cache
+from gallery.models import Board, BoardScene, Export, Film
+from gallery.nearest import pictures
+from gallery.quoting import boards, exports
+from gallery.quoting.boards import Scene, Visitor
+from tests.films import noise
+from tests.test_exports import _no_leftovers, add_film, asked, board_of, finished, make_film
+
+__all__ = ["_no_leftovers"]  # a fixture
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+# --- one limit for all processes --------------------------------------------------------------
+
+
+def write_many(folder: Path, name: str) -> None:
+    for number in range(20):
+        storage.write_within(folder, 5000, folder / f"{name}-{number}", bytes(1000))
+
+
+def test_a_burst_from_several_processes_never_exceeds_the_limit(tmp_path: Path) -> None:
+    folder = tmp_path / "burst"
+    folder.mkdir()
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=write_many, args=(folder, str(n))) for n in range(4)]
+    for process in processes:
+        process.start()
+    seen = 0
+    while any(process.is_alive() for process in processes):
+        files = [path for path in folder.iterdir() if not path.name.startswith(".draft-")]
+        seen = max(seen, len(files))
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    # A listing is not a snapshot: it may name a file that went, and the one that came for it.
+    assert 5 <= seen <= 6
+    assert size_of(folder) == 5000
+
+
+def test_a_file_larger_than_the_limit_is_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    for name in "ab":
+        storage.write_within(folder, 1500, folder / name, bytes(1000))
+    storage.write_within(folder, 1500, folder / "c", bytes(4000))
+    assert [path.name for path in folder.iterdir()] == ["c"]
+
+
+# --- pictures, stills and clips ---------------------------------------------------------------
+
+
+def test_pictures_that_were_searched_with_have_a_limit(settings: Any) -> None:
+    folder = product_settings.MEDIA_ROOT / "probes"
+    first = pictures.keep(noise(100))
+    settings.PICTURE_CACHE_BYTES = int(3.5 * pictures.probe_path(first).stat().st_size)
+    os.utime(pictures.probe_path(first), (1, 1))
+    for seed in range(101, 110):
+        pictures.keep(noise(seed))
+        assert size_of(folder) <= settings.PICTURE_CACHE_BYTES
+    assert not pictures.probe_path(first).exists()
+
+
+def test_stills_of_both_kinds_share_the_limit_of_clips(
+    page: Client, demo_film: Film, settings: Any
+) -> None:
+    whole = f"/stills/{demo_film.uid}/{demo_film.searchable_run}/{{}}.jpg"
+    exact = f"/films/{demo_film.pk}/stills/{{}}.jpg"
+    settings.CLIP_CACHE_BYTES = 100_000
+    for number in range(20, 26):
+        assert page.get(whole.format(number)).status_code == 200
+        assert page.get(exact.format(number * 24)).status_code == 200
+        assert 0 < size_of(clip_cache()) <= 100_000
+    assert not list(demo_film.files.folder.rglob("stills"))
+
+
+@pytest.fixture
+def no_turn(settings: Any) -> Iterator[None]:
+    """Others cut as many clips as may be cut at once."""
+    folder = settings.MEDIA_ROOT / "turns"
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for number in range(settings.CLIPS_AT_ONCE):
+            lock = stack.enter_context((folder / str(number)).open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def test_stills_wait_for_a_turn_like_clips(
+    page: Client, demo_film: Film, no_turn: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gallery.quoting.clips.STILL_PATIENCE", 0.1)
+    small = page.get(f"/stills/{demo_film.uid}/{demo_film.searchable_run}/33.jpg")
+    assert (small.status_code, small["Cache-Control"]) == (200, "no-cache")
+    busy = page.get(f"/films/{demo_film.pk}/stills/800.jpg")
+    assert (busy.status_code, busy["Retry-After"]) == (503, "3")
+
+
+def test_what_has_to_be_made_is_counted_and_what_is_kept_is_not(
+    page: Client, demo_film: Film, settings: Any
+) -> None:
+    settings.CLIP_RATE = "2/d"
+    client = Client(REMOTE_ADDR="10.3.0.1")
+    still = f"/films/{demo_film.pk}/stills/{{}}.jpg"
+    clip = f"/films/{demo_film.pk}/clips/{{}}-{{}}.mp4"
+    assert client.get(still.format(901)).status_code == 200
+    assert client.get(clip.format(901, 925)).status_code == 200
+    for address in (still.format(902), clip.format(902, 925), clip.format(901, 930)):
+        refused = client.get(address)
+        assert refused.status_code == 429, address
+        assert int(refused["Retry-After"]) > 0
+        assert "too many requests" in refused.content.decode()
+    gif = client.get(f"/films/{demo_film.pk}/exact/901-925.gif")
+    assert gif.status_code == 429
+    for address in (still.format(901), clip.format(901, 925)):
+        assert client.get(address).status_code == 200
+    # The page shows the small picture meanwhile.
+    frame = client.get(f"/stills/{demo_film.uid}/{demo_film.searchable_run}/34.jpg")
+    assert (frame.status_code, frame["Cache-Control"]) == (200, "no-cache")
+    assert Client(REMOTE_ADDR="10.3.0.2").get(still.format(902)).status_code == 200
+
+
+# --- boards -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def film(tmp_path: Path, db: None) -> Film:
+    return add_film(make_film(tmp_path / "counted.mkv", seconds=6, rate="24000/1001", sound=True))
+
+
+def stranger(name: str) -> Visitor:
+    return Visitor(key=name * 32, session=name)
+
+
+def test_a_browser_has_fewer_boards_and_scenes_than_a_user(
+    film: Film, django_user_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert boards.MAX_ANONYMOUS_OWN_BOARDS < boards.MAX_BOARDS
+    assert boards.MAX_ANONYMOUS_OWN_SCENES < boards.MAX_SCENES
+    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_BOARDS", 2)
+    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_SCENES", 2)
+    user = Visitor(user=django_user_model.objects.create_user("ada").pk)
+    for visitor in (user, stranger("a")):
+        for name in ("1", "2"):
+            boards.make(visitor, name)
+    boards.make(user, "3")
+    with pytest.raises(BoardError, match="You have 2 boards"):
+        boards.make(stranger("a"), "3")
+    for number in range(3):
+        boards.collect(user, Scene(film.pk, number, number + 1, 0))
+    large = boards.current(user)
+    assert large is not None
+    for number in range(2):
+        boards.collect(stranger("a"), Scene(film.pk, number, number + 1, 0))
+    with pytest.raises(BoardError, match="at most 2 scenes"):
+        boards.collect(stranger("a"), Scene(film.pk, 3, 4, 0))
+    with pytest.raises(BoardError, match="at most 2 scenes"):
+        boards.copy(stranger("b"), large)
+    assert not boards.boards_of(stranger("b")).exists()
+
+
+def test_all_strangers_together_have_a_limit_that_users_do_not_share(
+    film: Film, django_user_model: Any, settings: Any
+) -> None:
+    settings.MAX_ANONYMOUS_BOARDS, settings.MAX_ANONYMOUS_SCENES = 3, 2
+    for name in "abc":
+        boards.make(stranger(name), name)
+    with pytest.raises(BoardError, match="no room for more scenes of visitors"):
+        boards.make(stranger("d"), "d")
+    for number, name in enumerate("ab"):
+        boards.collect(stranger(name), Scene(film.pk, number, number + 1, 0))
+    with pytest.raises(BoardError, match="Please log in"):
+        boards.collect(stranger("c"), Scene(film.pk, 3, 4, 0))
+    user = Visitor(user=django_user_model.objects.create_user("ada").pk)
+    boards.make(user, "mine")
+    boards.collect(user, Scene(film.pk, 3, 4, 0))
+
+
+def test_new_boards_and_sessions_of_an_address_have_a_rate(
+    page: Client, film: Film, settings: Any
+) -> None:
+    settings.BOARD_RATE = "3/d"
+    before = Session.objects.count()
+    statuses = []
+    for number in range(5):
+        client = Client(REMOTE_ADDR="10.4.0.1")
+        scene = {"film": film.pk, "start": number, "end": number + 0.5, "second": 0}
+        statuses.append(client.post("/boards/collect/", scene).status_code)
+    assert statuses == [302, 302, 302, 429, 429]
+    assert Session.objects.count() == before + 3
+    assert Board.objects.count() == 3
+    # One browser that has its session makes no more boards either.
+    known = Client(REMOTE_ADDR="10.4.0.2")
+    made = [known.post("/boards/", {"name": str(n)}).status_code for n in range(4)]
+    assert made == [302, 302, 302, 429]
+
+
+def test_tidying_removes_old_boards_empty_ones_and_sessions(film: Film) -> None:
+    for name, age, scene in (("a", 61, True), ("b", 2, False), ("c", 2, True), ("d", 0, False)):
+        board = boards.make(stranger(name), name)
+        if scene:
+            boards.collect(stranger(name), Scene(film.pk, 0, 1, 0), board)
+        Board.objects.filter(pk=board.pk).update(used=timezone.now() - timedelta(days=age))
+    Session.objects.create(
+        session_key="old", session_data="", expire_date=timezone.now() - timedelta(days=1)
+    )
+    housekeeping.tidy()
+    assert sorted(Board.objects.values_list("name", flat=True)) == ["c", "d"]
+    assert BoardScene.objects.count() == 1
+    assert not Session.objects.filter(session_key="old").exists()
+
+
+# --- zips -------------------------------------------------------------------------------------
+
+
+def test_zips_in_the_making_count_with_what_they_may_need(film: Film, settings: Any) -> None:
+    first = board_of(film, (0, 24))
+    second = board_of(film, (0, 48), visitor=stranger("b"))
+    one_second = 2 * exports.MAX_BYTES_PER_SECOND
+    settings.EXPORT_CACHE_BYTES = int(2.9 * one_second)
+    export = asked(first)
+    with pytest.raises(ClipBusy):
+        asked(second)
+    assert not second.exports.exists()
+    finished(export)
+    assert asked(second).state == Export.State.WAITING
+
+
+def test_old_zips_make_room_before_a_new_one_is_written(
+    film: Film, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports_made = []
+    for number in range(3):
+        visitor = stranger("abc"[number])
+        export = finished(asked(board_of(film, (number * 10, number * 10 + 48), visitor=visitor)))
+        assert export.state == Export.State.DONE
+        exports_made.append(export)
+        # A zip and the clips that it is made of.
+        settings.EXPORT_CACHE_BYTES = 4 * exports.zip_of(export).stat().st_size
+        Export.objects.filter(pk=export.pk).update(
+            created=timezone.now() - timedelta(minutes=10 - number)
+        )
+    sizes = []
+
+    def measured(write: Callable[..., None]) -> Callable[..., None]:
+        def and_measure(*given: Any) -> None:
+            write(*given)
+            sizes.append(size_of(exports.folder_of_all()))
+
+        return and_measure
+
+    for name in ("_take", "write_whole"):
+        monkeypatch.setattr(exports, name, measured(getattr(exports, name)))
+    newest = finished(asked(board_of(film, (60, 120), visitor=stranger("d"))))
+    assert newest.state == Export.State.DONE, newest.error
+    assert len(sizes) == 2
+    assert max(sizes) <= settings.EXPORT_CACHE_BYTES
+    assert not Export.objects.filter(pk=exports_made[0].pk).exists()
+
+
+def test_a_zip_that_never_fits_is_told(film: Film, settings: Any) -> None:
+    settings.EXPORT_CACHE_BYTES = 2000
+    export = finished(asked(board_of(film, (0, 24))))
+    assert export.state == Export.State.FAILED
+    assert "(EXPORT_CACHE_BYTES), and this one does not fit in" in export.error
+    assert size_of(exports.folder_of_all()) == 0
+
+
+def test_uploading_the_same_picture_again_takes_no_more_space(page: Client) -> None:
+    data = io.BytesIO()
+    noise(5).save(data, "PNG")
+    folder = product_settings.MEDIA_ROOT / "probes"
+    sizes = set()
+    for _time in range(3):
+        sent = SimpleUploadedFile("a.png", data.getvalue())
+        assert page.post("/picture/", {"picture": sent}).status_code == 302
+        sizes.add(size_of(folder))
+    assert len(sizes) == 1
