@@ -381,11 +381,26 @@ def tidy() -> None:
     """Remove exports a day after they were asked for, those beyond the limit, and orphans."""
     for export in Export.objects.filter(created__lt=timezone.now() - timedelta(seconds=KEEP)):
         export.delete()
+    with exclusive("exports"):
+        _make_room(0)
     known = set(Export.objects.values_list("token", flat=True))
     folder = folder_of_all()
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name.removesuffix(".zip") not in known and _is_old(path):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _make_room(size: int) -> bool:
+    """Remove the oldest zips until `size` more bytes fit in; False when they do not even then."""
+    there = sum(path.stat().st_size for path in folder_of_all().rglob("*") if path.is_file())
+    for export in Export.objects.filter(state=Export.State.DONE).order_by("created"):
+        if there + size <= settings.EXPORT_CACHE_BYTES:
+            break
+        with suppress(FileNotFoundError):
+            there -= zip_of(export).stat().st_size
+        export.delete()
+        remove_files(export)
+    return there + size <= settings.EXPORT_CACHE_BYTES
 
 
 @contextmanager
@@ -395,15 +410,7 @@ def _room_for(size: int) -> Iterator[None]:
     One worker at a time. Raises BoardError when only zips that are being made are left.
     """
     with exclusive("exports"):
-        there = sum(path.stat().st_size for path in folder_of_all().rglob("*") if path.is_file())
-        for export in Export.objects.filter(state=Export.State.DONE).order_by("created"):
-            if there + size <= settings.EXPORT_CACHE_BYTES:
-                break
-            with suppress(FileNotFoundError):
-                there -= zip_of(export).stat().st_size
-            export.delete()
-            remove_files(export)
-        if there + size > settings.EXPORT_CACHE_BYTES:
+        if not _make_room(size):
             raise BoardError(
                 _(
                     "All zips together may take %(most)d MB here (EXPORT_CACHE_BYTES), and this "
