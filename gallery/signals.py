@@ -60,9 +60,9 @@ def compute_labels(**_kwargs: Any) -> None:
 @receiver(post_delete, sender=Export)
 def remove_its_files(instance: Export, **_kwargs: Any) -> None:
     """The zip of an export goes once the deletion is committed."""
-    from gallery.quoting import exports
+    from gallery.quoting import export_files
 
-    transaction.on_commit(lambda: exports.remove_files(instance))
+    transaction.on_commit(lambda: export_files.remove_files(instance))
 
 
 @receiver(user_logged_in)

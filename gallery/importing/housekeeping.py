@@ -18,7 +18,7 @@ from gallery.media import storage
 from gallery.media.storage import FilmFiles
 from gallery.models import Film, Segment
 from gallery.nearest import index
-from gallery.quoting import boards, exports
+from gallery.quoting import boards, export_files
 from gallery.speech import subtitling
 
 log = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ def _remove_unused_boards(_sweeper: Sweeper) -> None:
 
 
 def _tidy_exports(_sweeper: Sweeper) -> None:
-    exports.tidy()
+    export_files.tidy()
 
 
 def _clear_sessions(_sweeper: Sweeper) -> None:

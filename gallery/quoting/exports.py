@@ -15,10 +15,9 @@ import shutil
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,9 +30,10 @@ from django.utils.translation import ngettext
 
 from gallery.errors import BoardError, ClipBusy, DiskFull, GalleryError, LostClaim
 from gallery.media.disk import require_space, telling_full_disk
-from gallery.media.storage import exclusive, write_whole
+from gallery.media.storage import write_whole
 from gallery.models import Board, BoardScene, Export, Film, kept_alive, lease_end
 from gallery.quoting import clips
+from gallery.quoting.export_files import folder_of_all, remove_files, room_for_export, zip_of
 from gallery.quoting.naming import file_name
 from gallery.quoting.tables import csv_table
 from gallery.quoting.timelines import Cut, otio_timeline
@@ -41,22 +41,11 @@ from gallery.quoting.timelines import Cut, otio_timeline
 log = logging.getLogger(__name__)
 
 TURN = 30.0  # seconds after which a worker lets other work have its turn
-KEEP = 86_400  # seconds for which a zip is kept
 ACTIVE = (Export.State.WAITING, Export.State.RUNNING)
 MOST_ACTIVE = 3  # exports of one board owner at the same time
 # What a second of a clip is expected to take at most, to reserve space for zips in the making.
 MAX_BYTES_PER_SECOND = 2_500_000
 MAX_LISTED_BYTES = 20_000  # of a scene in the table and the timeline of a zip, its note included
-
-
-def folder_of_all() -> Path:
-    """Where exports are made and kept."""
-    return Path(settings.MEDIA_ROOT) / "exports"
-
-
-def zip_of(export: Export) -> Path:
-    """The file of an export that is done."""
-    return folder_of_all() / f"{export.token}.zip"
 
 
 # --- asking for one -----------------------------------------------------------------------------
@@ -297,7 +286,7 @@ class _Claim:
             return
         try:
             clip = clips.clip(cut.film, cut.start, cut.end)
-            with _room_for(clip.stat().st_size):
+            with room_for_export(clip.stat().st_size):
                 _take(clip, self.clip(number))
         except (DiskFull, ClipBusy):
             raise
@@ -318,7 +307,7 @@ class _Claim:
                 _("No clip could be cut. %(why)s") % {"why": next(iter(missing.values()), "")}
             )
         size = sum(self.clip(cut.number).stat().st_size + MAX_LISTED_BYTES for cut in there)
-        with _room_for(size):
+        with room_for_export(size):
             write_whole(zip_of(self.export), lambda file: self._zip(file, there))
         self.update(state=Export.State.DONE, lease_until=None, error=_about_missing(missing))
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -366,62 +355,3 @@ def _take(source: Path, target: Path) -> None:
             draft = target.with_suffix(".part")
             shutil.copyfile(source, draft)
             draft.replace(target)
-
-
-# --- tidying up ---------------------------------------------------------------------------------
-
-
-def remove_files(export: Export) -> None:
-    """Remove what an export has on the disk."""
-    shutil.rmtree(folder_of_all() / export.token, ignore_errors=True)
-    zip_of(export).unlink(missing_ok=True)
-
-
-def tidy() -> None:
-    """Remove exports a day after they were asked for, those beyond the limit, and orphans."""
-    for export in Export.objects.filter(created__lt=timezone.now() - timedelta(seconds=KEEP)):
-        export.delete()
-    with exclusive("exports"):
-        _make_room(0)
-    known = set(Export.objects.values_list("token", flat=True))
-    folder = folder_of_all()
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name.removesuffix(".zip") not in known and _is_old(path):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _make_room(size: int) -> bool:
-    """Remove the oldest zips until `size` more bytes fit in; False when they do not even then."""
-    there = sum(path.stat().st_size for path in folder_of_all().rglob("*") if path.is_file())
-    for export in Export.objects.filter(state=Export.State.DONE).order_by("created"):
-        if there + size <= settings.EXPORT_CACHE_BYTES:
-            break
-        with suppress(FileNotFoundError):
-            there -= zip_of(export).stat().st_size
-        export.delete()
-        remove_files(export)
-    return there + size <= settings.EXPORT_CACHE_BYTES
-
-
-@contextmanager
-def _room_for(size: int) -> Iterator[None]:
-    """Add `size` bytes to the exports, which take at most EXPORT_CACHE_BYTES: old zips go first.
-
-    One worker at a time. Raises BoardError when only zips that are being made are left.
-    """
-    with exclusive("exports"):
-        if not _make_room(size):
-            raise BoardError(
-                _(
-                    "All zips together may take %(most)d MB here (EXPORT_CACHE_BYTES), and this "
-                    "one does not fit in. Save the board in parts, or try again later."
-                )
-                % {"most": settings.EXPORT_CACHE_BYTES // 1_000_000}
-            )
-        require_space(size)
-        yield
-
-
-def _is_old(path: Path) -> bool:
-    """Whether nobody can be writing there any more."""
-    return time.time() - path.stat().st_mtime > settings.CELERY_TASK_TIME_LIMIT
