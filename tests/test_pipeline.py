@@ -184,7 +184,7 @@ def test_a_failed_re_import_keeps_what_was_searchable(
     assert_complete(film)
 
 
-def test_a_full_disk_fails_the_film_and_says_so(
+def test_on_a_full_disk_an_import_waits_and_goes_on(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thumbnails are written to /dev/full, the kernel's own full disk."""
@@ -197,12 +197,21 @@ def test_a_full_disk_fails_the_film_and_says_so(
 
     with monkeypatch.context() as patched:
         patched.setattr(storage.tempfile, "mkstemp", on_full_disk)
-        import_here(film)
-    assert film.state == Film.State.FAILED
-    assert "The disk is full" in film.error
-    assert [p.name for p in film.files.folder.iterdir()] == [film.files.source().name]
-    assert pipeline.restart(film)
-    assert_complete(import_here(film))
+        for segment_id in pipeline.probe_film(film.pk):
+            assert pipeline.import_segment(segment_id) is None
+        film.refresh_from_db()
+        assert (film.state, film.error) == (Film.State.IMPORTING, "")
+    # It is not an attempt: three of them would end the import.
+    assert set(film.segments.values_list("state", "attempts")) == {(Segment.State.WAITING, 0)}
+    with monkeypatch.context() as patched:
+        patched.setattr(settings, "MIN_FREE_BYTES", 10**18)
+        assert pipeline.claim_next() is None
+    while (segment := pipeline.claim_next()) is not None:
+        done = pipeline.import_claimed(segment)
+    assert done == film.pk
+    assert pipeline.finish_film(film.pk)
+    film.refresh_from_db()
+    assert_complete(film)
 
 
 # --- another model --------------------------------------------------------------------------------

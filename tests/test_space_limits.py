@@ -227,7 +227,7 @@ def test_tidying_removes_old_boards_empty_ones_and_sessions(film: Film) -> None:
     Session.objects.create(
         session_key="old", session_data="", expire_date=timezone.now() - timedelta(days=1)
     )
-    housekeeping.tidy()
+    housekeeping.tidy(lambda _step, _key: None)
     assert sorted(Board.objects.values_list("name", flat=True)) == ["c", "d"]
     assert BoardScene.objects.count() == 1
     assert not Session.objects.filter(session_key="old").exists()

@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from gallery.embedding import encoder, ingest, weights
 from gallery.embedding.runtimes import inference_threads
 from gallery.errors import (
+    DiskFull,
     FilmError,
     GalleryError,
     IndexUnavailable,
@@ -288,6 +289,9 @@ def claim_next() -> Segment | None:
     """Claim the segment whose turn it is (`Segment.next_in_turn`); None when there is none."""
     if not Segment.claimable().exists():
         return None
+    if not disk.has_space():
+        log.warning("imports wait until there is space on the disk (MIN_FREE_BYTES)")
+        return None
     # Loading the model, or converting it, may take longer than a lease.
     encoder.current()
     while (segment := Segment.next_in_turn()) is not None:
@@ -303,7 +307,10 @@ def import_claimed(segment: Segment) -> int | None:
         return None
     run = film.files.run(segment.run)
     try:
-        with kept_alive(segment.keep, settings.LEASE_SECONDS) as check:
+        with (
+            disk.telling_full_disk(),
+            kept_alive(segment.keep, settings.LEASE_SECONDS) as check,
+        ):
             data = _embed(segment, run, check)
         last = float(data.times[-1]) if len(data.times) else None
         if not segment.complete(len(data.seconds), last):
@@ -311,6 +318,10 @@ def import_claimed(segment: Segment) -> int | None:
     except LostClaim:
         log.info("segment %s is not ours any more", segment)
         _remove_if_abandoned(film, segment.run)
+        return None
+    except DiskFull as error:
+        log.warning("segment %s waits: %s", segment, error)
+        segment.release(was_attempt=False)
         return None
     except (RetryableError, MemoryError) as error:
         log.warning("segment %s failed at attempt %d: %s", segment, segment.attempts, error)
@@ -421,17 +432,21 @@ def finish_film(film_id: int) -> bool:
     if _started_with_another_model(film):
         return False
     try:
-        with _holding(film) as still_at_it, index.current().alone(film.pk) as still_alone:
+        with (
+            disk.telling_full_disk(),
+            _holding(film) as still_at_it,
+            index.current().alone(film.pk) as still_alone,
+        ):
 
             def check() -> None:
                 still_at_it()
                 still_alone()
 
             _publish(film, check)
-    except (IndexUnavailable, RetryableError):
+    except (IndexUnavailable, RetryableError, DiskFull):
         # Nothing is lost, and no attempt used up: the lease runs out and the step is tried again.
         _step(film).update(attempts=F("attempts") - 1)
-        log.exception("film %s waits for the index", film.pk)
+        log.exception("film %s waits for the index, or for space on the disk", film.pk)
         return False
     except LostClaim:
         purge(film)

@@ -359,10 +359,15 @@ class Segment(models.Model):
         """Keep the lease; False when the segment is not ours any more."""
         return bool(self._owned().update(lease_until=lease_end()))
 
-    def release(self) -> bool:
+    def release(self, *, was_attempt: bool = True) -> bool:
         """Give it back, to be tried again; False when it is not ours any more."""
         return bool(
-            self._owned().update(state=self.State.WAITING, claim_token=None, lease_until=None)
+            self._owned().update(
+                state=self.State.WAITING,
+                claim_token=None,
+                lease_until=None,
+                attempts=F("attempts") - (0 if was_attempt else 1),
+            )
         )
 
     def complete(self, frames: int, last_time: float | None) -> bool:
