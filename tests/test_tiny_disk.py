@@ -79,7 +79,7 @@ class Person:
         request = urllib.request.Request(self.url + path, data, {"Referer": self.url})
         try:
             with self.opener.open(request, timeout=60) as answer:
-                return answer.status, answer.read().decode()
+                return answer.status, answer.read().decode(errors="replace")
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
@@ -145,7 +145,7 @@ def test_searching_goes_on_writing_says_507_and_all_recovers(
             (small_disk / "filler").unlink()
             wait_for(lambda: not refuses_writes(url))
             assert Person(web.url).log_in()[0] == 200
-            assert Person(web.url).ask("/films/1/clips/10-40.mp4".replace("10-", "11-"))[0] != 507
+            assert Person(web.url).ask("/films/1/clips/11-40.mp4")[0] == 200
             done = manage("import_film", str(other), "--wait", **environment)
             assert done.returncode == 0, done.stderr + worker.said()
             assert len(list((small_disk / "media" / "films").iterdir())) == 2

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ from gallery.types import FrameRecord, Look, Span
 log = logging.getLogger(__name__)
 
 COPY_CHUNK = 1 << 20  # bytes
+SPACE_WAIT = 300  # seconds until a film that did not fit on the disk is tried again
 # The promised end and the last picture may lie apart by so many seconds, or this part of the film.
 END_SLACK_SECONDS = 3.0
 END_SLACK_PART = 0.02
@@ -172,7 +174,7 @@ def probe_film(film_id: int) -> list[int]:
         return []
     film = Film.objects.get(pk=film_id)
     try:
-        with _holding(film):
+        with disk.telling_full_disk(), _holding(film):
             prepared = working.prepare(
                 film.files,
                 max_pixels=settings.MAX_FILM_PIXELS,
@@ -183,6 +185,12 @@ def probe_film(film_id: int) -> list[int]:
             fail(film, error)
         else:
             _step(film).update(state=Film.State.WAITING, lease_until=None)
+        return []
+    except DiskFull:
+        # No attempt is used up; it is tried again when the lease has run out.
+        lease = timezone.now() + timedelta(seconds=SPACE_WAIT)
+        _step(film).update(lease_until=lease, attempts=F("attempts") - 1)
+        log.warning("film %s waits for space on the disk", film.pk)
         return []
     except (GalleryError, OSError) as error:
         fail(film, error)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from gallery.errors import DiskFull, FilmError
 from gallery.media import ffmpeg, interlacing, probing, timeline
+from gallery.media.disk import require_space
 from gallery.media.probing import Examined
 from gallery.media.storage import FilmFiles
 from gallery.types import Probe
@@ -76,6 +77,7 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
         probing.refuse_long(examined.found, max_seconds)
         copy.unlink(missing_ok=True)
         return Prepared(interlacing.with_field_order(source, examined.found, max_pixels))
+    require_space(source.stat().st_size)
     draft = copy.with_name(f".draft-{copy.name}")
     try:
         lost_sound = _make(source, draft, examined, max_pixels)
