@@ -15,10 +15,9 @@ from django.utils import timezone
 from gallery.embedding import ingest
 from gallery.errors import IndexUnavailable, LostClaim, RetryableError
 from gallery.importing import pipeline
-from gallery.media import probing
+from gallery.media import working
 from gallery.models import Film, Segment, kept_alive
 from gallery.nearest import index
-from gallery.types import Probe
 from tests.importing import add, assert_complete, import_here, sweep
 from tests.processes import Process, wait_for
 
@@ -83,14 +82,14 @@ def test_a_long_look_at_a_file_is_not_done_twice(
 ) -> None:
     settings.LEASE_SECONDS = 2
     film = add(make_video(seconds=3))
-    genuine, looks = probing.probe, []
+    genuine, looks = working.prepare, []
 
-    def slow(*args: Any, **kwargs: Any) -> Probe:
+    def slow(*args: Any, **kwargs: Any) -> Any:
         looks.append(time.monotonic())
         time.sleep(5)
         return genuine(*args, **kwargs)
 
-    monkeypatch.setattr(probing, "probe", slow)
+    monkeypatch.setattr(working, "prepare", slow)
     looker = threading.Thread(target=pipeline.probe_film, args=(film.pk,))
     looker.start()
     wait_for(lambda: looks)
