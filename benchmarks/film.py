@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gallery.embedding import shot_network
 from gallery.media import frames, probing, shots
 from gallery.media.decoding import Decoding
 from gallery.media.storage import THUMBNAIL_WIDTH
@@ -38,7 +39,8 @@ def film_frames() -> tuple[list[Frame], list[int]]:
     probe = probing.probe(FILM, MOST_PIXELS, 3600)
     with decoded(FILM, probe) as (some, decoding):
         all_frames = list(some)
-    found = shots.shots_from_cuts(decoding.cuts, probe.duration)
+    cuts = shots.find_cuts(decoding.small, shot_network.current())
+    found = shots.shots_from_cuts(cuts, probe.duration)
     # The ground truth counts shots from 1.
     return all_frames, [shots.shot_of(frame.time, found) + 1 for frame in all_frames]
 

@@ -249,7 +249,9 @@ def converted(tmp_path: Path, cache_dir: Path, settings: Any) -> Iterator[weight
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conversions in this process, which takes a second; see below for one of its own."""
     monkeypatch.setattr(
-        encoder, "_prepare", lambda model: conversion.prepare(model, encoder.targets(), quiet)
+        encoder,
+        "prepare_in_own_process",
+        lambda _name: conversion.prepare(weights.current(), encoder.targets(), quiet),
     )
 
 

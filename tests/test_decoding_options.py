@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 
-from gallery.media import decoding, ffmpeg, probing
+from gallery.embedding import shot_network
+from gallery.media import decoding, ffmpeg, probing, shots
 from gallery.types import Picture, Span
 from tests.films import run_ffmpeg
 
@@ -47,7 +48,7 @@ def decoded(path: Path, threads: int) -> Decoded:
         return (
             [time for time, _picture in frames],
             [picture.tobytes() for _time, picture in frames],
-            running.cuts,
+            shots.find_cuts(running.small, shot_network.current()),
         )
 
 

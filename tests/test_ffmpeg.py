@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gallery.embedding import shot_network
 from gallery.errors import FFmpegStalled, FilmError
 from gallery.importing import pipeline
-from gallery.media import decoding, ffmpeg, probing
+from gallery.media import decoding, ffmpeg, probing, shots
 from gallery.types import Picture, Probe, Span
 from tests.films import (
     H264,
@@ -44,7 +45,8 @@ def decode(
     found = probe(path)
     with decoding.decode(path, found, span, width=width, max_pixels=PIXELS, limit=60) as running:
         frames = list(running.pictures)
-    return [time for time, _ in frames], [picture for _, picture in frames], running.cuts
+    cuts = shots.cuts_within(running.small, span, shot_network.current())
+    return [time for time, _ in frames], [picture for _, picture in frames], cuts
 
 
 # --- which frame stands for which second -----------------------------------------------------

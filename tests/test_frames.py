@@ -22,7 +22,7 @@ def decoders() -> list[threading.Thread]:
 def stream_all(path: Path, span: Span = Span(0, None)) -> tuple[list[Frame], list[float]]:  # noqa: B008
     found = probing.probe(path, max_pixels=PIXELS, max_seconds=3600)
     with frames.stream(path, found, span, width=640, max_pixels=PIXELS, limit=60) as (some, how):
-        return list(some), how.cuts
+        return list(some), how.small.times.tolist()
 
 
 def test_a_frame_knows_its_second_and_its_time(make_video: Callable[..., Path]) -> None:

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from gallery.embedding import shot_network
 from gallery.errors import FilmError
-from gallery.media import cutting, decoding, ffmpeg, frames, interlacing, probing
+from gallery.media import cutting, decoding, ffmpeg, frames, interlacing, probing, shots
 from gallery.media.cutting import Cut
 from gallery.media.decoding import read_ppm
 from gallery.types import Picture, Probe, Span
@@ -30,7 +31,8 @@ def thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
     with frames.stream(
         path, probe(path), Span(0, None), width=640, max_pixels=PIXELS, limit=60
     ) as (some, how):
-        return [frame.picture for frame in some], how.cuts
+        pictures = [frame.picture for frame in some]
+    return pictures, shots.find_cuts(how.small, shot_network.current())
 
 
 def run_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:

@@ -178,7 +178,7 @@ def _load_best(model: weights.Model) -> Encoder:
     wanted = targets()
     for _attempt in range(2):
         if not conversion.is_prepared(model, wanted):
-            _prepare(model)
+            prepare_in_own_process(model.name)
         for target in conversion.passed(model, wanted):
             try:
                 return conversion.load(model, target)
@@ -194,25 +194,28 @@ def _load_best(model: weights.Model) -> Encoder:
     return conversion.load_with_torch(model)
 
 
-def _prepare(model: weights.Model) -> None:
-    """Convert and check the model in a process of its own, so that this one loads no torch."""
-    names = ("CLIP_MODEL", "CLIP_PRECISION", "CLIP_DEVICE", "CLIP_EDGES", "MODEL_CACHE_DIR")
-    log.info("%s is converted for this machine, once; this may take minutes", model.name)
+def prepare_in_own_process(name: str) -> None:
+    """Convert and check what is missing in a process of its own, so that this one loads no torch.
+
+    `name` is the model that is wanted, for the log.
+    """
+    keys = ("CLIP_MODEL", "CLIP_PRECISION", "CLIP_DEVICE", "CLIP_EDGES", "MODEL_CACHE_DIR")
+    log.info("%s is converted for this machine, once; this may take minutes", name)
     try:
         done = subprocess.run(
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "prepare_model"],
-            env={**os.environ, **{name: str(getattr(settings, name)) for name in names}},
+            env={**os.environ, **{key: str(getattr(settings, key)) for key in keys}},
             capture_output=True,
             text=True,
             timeout=PREPARE_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        log.warning("%s could not be converted: %s", model.name, error)
+        log.warning("%s could not be converted: %s", name, error)
         return
     if done.returncode:
-        said = done.stderr.strip() or f"exit code {done.returncode}"
-        log.warning("%s could not be converted: %s", model.name, said)
+        reason = done.stderr.strip() or f"exit code {done.returncode}"
+        log.warning("%s could not be converted: %s", name, reason)
 
 
 _lock = threading.Lock()

@@ -22,7 +22,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.embedding import encoder, ingest, weights
+from gallery.embedding import encoder, ingest, shot_network, weights
 from gallery.embedding.runtimes import inference_threads
 from gallery.errors import (
     DiskFull,
@@ -33,8 +33,9 @@ from gallery.errors import (
     RetryableError,
 )
 from gallery.labels import labelling
-from gallery.media import disk, frames, probing, storage, working
+from gallery.media import disk, frames, probing, shots, storage, working
 from gallery.media.filenames import readable
+from gallery.media.shots import Numbers, SmallPictures
 from gallery.media.storage import RunFiles, SegmentData
 from gallery.models import (
     MAX_ATTEMPTS,
@@ -382,8 +383,15 @@ def _embed(segment: Segment, run: RunFiles, check: Callable[[], None]) -> Segmen
             shares=settings.SHARE_VECTORS,
         )
         data = embedder.embed(some, progress)
+
+    def judge(pictures: SmallPictures) -> Numbers:
+        progress(len(data.seconds))
+        return network(pictures)
+
+    network = shot_network.current()
+    cuts = shots.cuts_within(decoding.small, segment.span, judge)
     vectors = data.vectors if len(data.seconds) else np.zeros((0, loaded.model.width), np.float16)
-    data = replace(data, vectors=vectors, cuts=np.array(decoding.cuts, np.float64))
+    data = replace(data, vectors=vectors, cuts=np.array(cuts, np.float64))
     check()
     run.save_segment(segment.number, data)
     if segment.end is None:

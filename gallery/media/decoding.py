@@ -1,4 +1,4 @@
-"""A film decoded: one picture a second with its exact time, the cuts, and single stills."""
+"""A film decoded: one picture a second with its time, all frames very small, and single stills."""
 
 import contextlib
 import io
@@ -10,51 +10,70 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 from django.utils.translation import gettext as _
 from PIL import Image
 
 from gallery.errors import FilmError
-from gallery.media import ffmpeg, picture_filters
+from gallery.media import ffmpeg, picture_filters, shots
 from gallery.media.ffmpeg import MICRO
 from gallery.media.probing import PROBE_LIMIT, refusal
+from gallery.media.shots import SmallFrames
 from gallery.types import Picture, Probe, Span
 
 PRE_ROLL = 10.0  # seconds decoded ahead of a span, so that an inexact seek still lands before it
-CUT_THRESHOLD = 10.0  # of FFmpeg's scene change score, 0 to 100; its documentation suggests 8 to 14
 
 
 @dataclass(slots=True)
 class Decoding:
-    """A running decoder. Iterate over it first; then `cuts` and `complaints` are filled.
+    """A running decoder. Iterate over it first; then the rest is filled.
 
-    `cuts` are the times, in seconds, of the first frame after each cut within the span.
+    `small` are all frames of the span, and those up to `shots.MARGIN` seconds around it.
     """
 
     pictures: Iterator[tuple[float, Picture]]
-    cuts: list[float] = field(default_factory=list)
+    small: SmallFrames = field(default_factory=SmallFrames.none)
     complaints: str = ""
 
 
-def _filters(found: Probe, span: Span, width: int, times: int, cuts: int) -> str:
-    """One chain: whole frames, the film's own clock, cuts, one frame a second, a modest size.
+def _told_times(pipe: int) -> list[str]:
+    """Filters that write the time of each frame to a file descriptor, as `_read_time` reads it."""
+    return ["metadata=mode=add:key=a:value=b", rf"metadata=mode=print:direct=1:file='pipe\:{pipe}'"]
+
+
+def _graph(found: Probe, span: Span, width: int, times: int, small_times: int) -> str:
+    """From the film to one picture a second [second] and all frames very small [small].
 
     In each second the first frame whose presentation time lies in it is taken. (FFmpeg's `fps=1`
     rounds instead: it takes the frame shown at 1.46 s for second 1.)
     """
-    begin = span.start * MICRO
-    chain = [
+    common = [
         *picture_filters.whole_frames(found),
         f"settb=1/{MICRO}",
-        f"setpts=PTS-{round(found.start * MICRO)}",
-        *([f"trim=end_pts={span.end * MICRO}"] if span.end is not None else []),
-        f"scdet=threshold={CUT_THRESHOLD}",
-        rf"metadata=mode=print:key=lavfi.scd.time:direct=1:file='pipe\:{cuts}'",
-        f"select='gte(pts,{begin})*(isnan(prev_selected_pts)"
+        f"setpts=PTS-{round(found.start * MICRO)}",  # the film's own clock
+        "split[all][more]",
+    ]
+    second = [
+        *_until(span, 0.0),
+        f"select='gte(pts,{span.start * MICRO})*(isnan(prev_selected_pts)"
         f"+gt(floor(pts/{MICRO}),floor(prev_selected_pts/{MICRO})))'",
-        rf"metadata=mode=print:key=lavfi.scd.mafd:direct=1:file='pipe\:{times}'",
+        *_told_times(times),
         *_small(found, width),
     ]
-    return ",".join(chain)
+    small = [
+        *_until(span, shots.MARGIN),
+        f"select='gte(pts,{round((span.start - shots.MARGIN) * MICRO)})'",
+        *_told_times(small_times),
+        *picture_filters.filters(found, f"{shots.WIDTH}:{shots.HEIGHT}", "rgb"),
+    ]
+    return (
+        f"[0:V:0]{','.join(common)};[all]{','.join(second)}[second];[more]{','.join(small)}[small]"
+    )
+
+
+def _until(span: Span, more: float) -> list[str]:
+    """A filter that ends the film `more` seconds after a span."""
+    return [] if span.end is None else [f"trim=end_pts={round((span.end + more) * MICRO)}"]
 
 
 def _small(found: Probe, width: int) -> list[str]:
@@ -98,7 +117,8 @@ def decode(
     read_times, write_times = os.pipe()
     with (
         os.fdopen(read_times, "rb") as times,
-        tempfile.TemporaryFile() as cuts,
+        tempfile.TemporaryFile() as small,
+        tempfile.TemporaryFile() as small_times,
         tempfile.TemporaryFile() as said,
     ):
         try:
@@ -111,12 +131,15 @@ def decode(
                         *(*ffmpeg.acceleration(), "-threads", str(threads)),
                         *picture_filters.input_options(found, span.start - PRE_ROLL),
                     ),
-                    *("-map", "0:V:0", "-fps_mode", "passthrough"),
-                    *("-vf", _filters(found, span, width, write_times, cuts.fileno())),
+                    "-filter_complex",
+                    _graph(found, span, width, write_times, small_times.fileno()),
+                    *("-map", "[second]", "-fps_mode", "passthrough"),
                     *("-c:v", "pam", "-f", "image2pipe", "-"),
+                    *("-map", "[small]", "-fps_mode", "passthrough"),
+                    *("-pix_fmt", "rgb24", "-f", "rawvideo", f"pipe:{small.fileno()}"),
                 ],
                 said,
-                pass_fds=(write_times, cuts.fileno()),
+                pass_fds=(write_times, small.fileno(), small_times.fileno()),
             )
         finally:
             os.close(write_times)
@@ -127,7 +150,7 @@ def decode(
             watch.check()
             if watch.timed_out:
                 raise FilmError(_("FFmpeg took too long over this film; it may be damaged."))
-            decoding.cuts.extend(t for t in _read_cuts(cuts) if t >= span.start and t > 0)
+            decoding.small = _read_small(small, small_times)
             said.seek(0)
             decoding.complaints = said.read().decode(errors="replace")
 
@@ -185,7 +208,7 @@ def read_ppm(data: bytes) -> Picture | None:
     return _read_picture(io.BytesIO(data))
 
 
-_PTS = re.compile(rb"pts:\s*(\d+)")
+_PTS = re.compile(rb"pts:\s*(-?\d+)")
 
 
 def _read_time(times: IO[bytes]) -> float:
@@ -198,9 +221,16 @@ def _read_time(times: IO[bytes]) -> float:
     return int(match[1]) / MICRO
 
 
-def _read_cuts(cuts: IO[bytes]) -> list[float]:
-    cuts.seek(0)
-    return [int(match[1]) / MICRO for line in cuts if (match := _PTS.search(line))]
+def _read_small(small: IO[bytes], times: IO[bytes]) -> SmallFrames:
+    times.seek(0)
+    shown = [int(match[1]) / MICRO for line in times if (match := _PTS.search(line))]
+    size = shots.HEIGHT * shots.WIDTH * 3
+    count = min(len(shown), os.fstat(small.fileno()).st_size // size)
+    if not count:
+        return SmallFrames.none()
+    # Not read into memory: a span of 240 frames a second has 120 MB.
+    pictures = np.memmap(small, np.uint8, "r", shape=(count, shots.HEIGHT, shots.WIDTH, 3))
+    return SmallFrames(np.array(shown[:count]), pictures)
 
 
 def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:

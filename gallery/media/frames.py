@@ -24,7 +24,7 @@ def stream(
     limit: float,
     threads: int = 0,
 ) -> Iterator[tuple[Iterator[Frame], decoding.Decoding]]:
-    """Yield the frames of a span and the decoding that they come from (for its cuts).
+    """Yield the frames of a span and the decoding that they come from (for its shots).
 
     A second in which no frame of a film of varying rate begins has no frame of its own: the frame
     that is shown next stands for its own second. Raises FilmError while iterating.

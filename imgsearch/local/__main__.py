@@ -84,7 +84,7 @@ def missing_for_model() -> list[str]:
     """The commands that make the model ready; none when it is here and converted."""
     from django.conf import settings
 
-    from gallery.embedding import conversion, encoder, weights
+    from gallery.embedding import conversion, encoder, shot_network, weights
     from gallery.errors import ModelError
 
     try:
@@ -93,7 +93,8 @@ def missing_for_model() -> list[str]:
         model, targets = weights.current(), encoder.targets()
     except (ModelError, OSError, ValueError):
         return ["fetch_model", "prepare_model"]  # they say what is wrong
-    return [] if conversion.is_prepared(model, targets) else ["prepare_model"]
+    is_ready = conversion.is_prepared(model, targets) and shot_network.is_prepared()
+    return [] if is_ready else ["prepare_model"]
 
 
 def web_command(here: Installation) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gallery.embedding import conversion, encoder, weights
+from gallery.embedding import conversion, encoder, shot_network, weights
 from gallery.embedding.runtimes import DEVICES, PRECISIONS
 from gallery.errors import ModelError
 
@@ -38,6 +38,10 @@ class Command(BaseCommand):
         except OSError as error:
             self.stdout.write(f"The converted model cannot be kept: {error}. Set MODEL_CACHE_DIR.")
             target = None
+        try:
+            shot_network.prepare(say)
+        except Exception as error:  # converters raise all sorts of things
+            self.stdout.write(f"TransNetV2 runs with torch, which is slower: {error}")
         if target is None:
             self.stdout.write(f"Model: {model.name} runs with torch, which is slower.")
             return

