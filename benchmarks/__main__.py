@@ -17,6 +17,7 @@ from benchmarks import (  # noqa: E402
     pictures,
     search,
     server,
+    shots,
     soak,
     start,
     throughput,
@@ -51,6 +52,7 @@ def main() -> None:
         names.add_parser(name)
     for name in WITH_OPTIONS:
         names.add_parser(name, add_help=False)  # it has options and help of its own
+    shots.add_arguments(names.add_parser("shots"))
     tutorial.add_arguments(names.add_parser("tutorial"))
     chosen, rest = parser.parse_known_args()
     if chosen.name in WITH_OPTIONS:
@@ -60,6 +62,9 @@ def main() -> None:
         parser.error(f"{chosen.name} does not know {' '.join(rest)}")
     if chosen.name == "tutorial":
         tutorial.main(chosen)
+        return
+    if chosen.name == "shots":
+        shots.main(chosen)
         return
     for name in [chosen.name] if chosen.name else ALL:
         print(f"\n== {name}\n", flush=True)

@@ -1,0 +1,172 @@
+"""How well ways to find shots do on films with known transitions, and what each costs.
+
+Drawn films by default; `--film FILE --truth LIST` measures on a film of your own, whose list has
+a line for each transition: its kind (cut, dissolve, fade), the first frame that is not purely of
+the old shot, and the first that is purely of the new one.
+"""
+
+import argparse
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import shot_films
+from benchmarks.common import load_encoder, random_b16
+from benchmarks.film import MOST_PIXELS
+from benchmarks.shot_films import KINDS, Transition
+from gallery.embedding import shot_network
+from gallery.media import decoding, ffmpeg, probing, shots
+from gallery.media.shots import SmallFrames
+from gallery.types import Span
+
+SEEDS = (101, 102, 103)  # not those on which the limits were chosen
+SLACK = 2  # frames that a boundary may lie outside its dissolve or fade
+NETWORK_STEP, NETWORK_EDGE = 50, 25  # as its authors use it: windows of 100 pictures
+NETWORK_THRESHOLD = 0.5
+SCDET = "scdet=threshold=10,metadata=mode=print:key=lavfi.scd.time:file=-"
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A film to measure on."""
+
+    path: Path
+    rate: float
+    seconds: float
+    frames: SmallFrames
+    truth: Sequence[Transition]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one way found in all films."""
+
+    right: dict[str, int]
+    all: dict[str, int]
+    false: int = 0
+    cpu: float = 0.0
+
+    def add(self, truth: Sequence[Transition], found: Sequence[int]) -> None:
+        """Count the frames at which shots were found to begin in one film."""
+        left = list(found)
+        for one in truth:
+            slack = SLACK if one.kind != "cut" else 0
+            hit = next((f for f in left if one.first - slack <= f <= one.end + slack), None)
+            self.all[one.kind] += 1
+            if hit is not None:
+                self.right[one.kind] += 1
+                left.remove(hit)
+        self.false += len(left)
+
+    def row(self, name: str, seconds: float, frame_cost: float) -> str:
+        """A row of the table."""
+        shares = [f"{self.right[k]} of {self.all[k]}" for k in KINDS]
+        right = sum(self.right.values())
+        precision = right / max(1, right + self.false)
+        cost = self.cpu / seconds
+        return (
+            f"| {name} | {' | '.join(shares)} | {precision:.3f} | {cost * 1e3:.0f} "
+            f"| {cost / frame_cost:.0%} |"
+        )
+
+
+def _open(path: Path, truth: Sequence[Transition]) -> Film:
+    found = probing.probe(path, MOST_PIXELS, 3600)
+    with decoding.decode(
+        path, found, Span(0, None), width=64, max_pixels=MOST_PIXELS, limit=600
+    ) as running:
+        list(running.pictures)
+    return Film(path, float(found.rate), found.duration, running.small, truth)
+
+
+def _scdet(film: Film) -> list[float]:
+    options = ("-i", str(film.path), "-vf", SCDET, "-an", "-f", "null", "-")
+    printed = ffmpeg.run(["-v", "error", "-nostdin", *options], 600).output.decode()
+    return [float(t) for t in re.findall(r"lavfi\.scd\.time=([\d.]+)", printed)]
+
+
+def _clear_only(film: Film) -> list[float]:
+    return shots.find_cuts(film.frames, lambda some: np.zeros((len(some), 2), np.float32))
+
+
+def _product(film: Film) -> list[float]:
+    return shots.find_cuts(film.frames, shot_network.current())
+
+
+def _network_everywhere(film: Film) -> list[float]:
+    network, pictures = shot_network.current(), film.frames.pictures
+    count = len(pictures)
+    middle = np.zeros(count, np.float32)
+    for start in range(0, count, NETWORK_STEP):
+        window = np.arange(start - NETWORK_EDGE, start + NETWORK_STEP + NETWORK_EDGE)
+        rows = network(pictures[window.clip(0, count - 1)])[NETWORK_EDGE:-NETWORK_EDGE, 0]
+        middle[start : start + NETWORK_STEP] = rows[: count - start]
+    marked = np.concatenate(([0], middle > NETWORK_THRESHOLD, [0]))
+    edges = np.flatnonzero(np.diff(marked.astype(np.int8))).reshape(-1, 2)
+    # It marks the last frame of the old shot.
+    firsts = (start + (end - start - 1) // 2 + 1 for start, end in edges.tolist())
+    return [float(film.frames.times[min(first, count - 1)]) for first in firsts]
+
+
+WAYS: dict[str, Callable[[Film], list[float]]] = {
+    "FFmpeg's scdet (decoding included)": _scdet,
+    "clear cuts and fades only": _clear_only,
+    "TransNetV2 on all frames": _network_everywhere,
+    "the product: TransNetV2 where in doubt": _product,
+}
+
+
+def _frame_cost() -> float:
+    """CPU seconds that embedding one frame takes with a ViT-B/16."""
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = load_encoder(random_b16(Path(folder)))
+        pictures = np.random.default_rng(0).integers(0, 256, (16, 224, 224, 3), np.uint8)
+        encoder.runtime.embed_pixels(pictures[:8])
+        begun = time.process_time()
+        encoder.runtime.embed_pixels(pictures[:8])
+        encoder.runtime.embed_pixels(pictures[8:])
+        return (time.process_time() - begun) / len(pictures)
+
+
+def _read_truth(path: Path) -> list[Transition]:
+    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines() if line)
+    return [Transition(kind, int(first), int(end)) for kind, first, end in lines]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The film to measure on, if not the drawn ones."""
+    parser.add_argument("--film", type=Path, help="a film of your own")
+    parser.add_argument("--truth", type=Path, help="the list of its transitions")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        if options.film:
+            films = [_open(options.film, _read_truth(options.truth))]
+        else:
+            paths = {seed: Path(folder) / f"{seed}.mp4" for seed in SEEDS}
+            films = [_open(path, shot_films.make(seed, path)) for seed, path in paths.items()]
+        _product(films[0])  # the network is loaded
+        seconds, frame_cost = sum(film.seconds for film in films), _frame_cost()
+        print("| | cuts | dissolves | fades | precision | CPU ms/s of film | of embedding |")
+        print("|---|---|---|---|---|---|---|")
+        for name, way in WAYS.items():
+            tally = Tally(dict.fromkeys(KINDS, 0), dict.fromkeys(KINDS, 0))
+            for film in films:
+                begun = sum(_times())
+                found = way(film)
+                tally.cpu += sum(_times()) - begun
+                tally.add(film.truth, [round(cut * film.rate) for cut in found])
+            print(tally.row(name, seconds, frame_cost), flush=True)
+
+
+def _times() -> tuple[float, float, float, float]:
+    spent = os.times()
+    return spent.user, spent.system, spent.children_user, spent.children_system
