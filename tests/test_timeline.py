@@ -3,17 +3,21 @@
 The pictures show their own numbers, 25 a second, and every second of sound begins with a beep.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.test import Client
 from PIL import Image
 
 from gallery.errors import FilmError
 from gallery.media import cutting, decoding, ffmpeg, probing, working
 from gallery.media.cutting import Cut
 from gallery.media.storage import FilmFiles
+from gallery.models import Film
+from gallery.quoting import clips
 from gallery.types import Probe, Span
 from tests.coded import BITS, beeps, coded_film, codes
 from tests.films import make_film, run_ffmpeg
@@ -228,3 +232,48 @@ def test_half_a_film_is_refused(name: str, tmp_path: Path) -> None:
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(FilmError, match=r"it says that it is \d+ seconds long, but its pictures"):
         probing.probe(half, PIXELS, 3600)
+
+
+# --- in the library -------------------------------------------------------------------------------
+
+
+def test_what_comes_after_a_jump_that_cannot_be_followed_is_told(
+    tmp_path: Path, settings: object
+) -> None:
+    """Matroska files put one behind the other: no program makes sense of the second."""
+    files = stored(joined(tmp_path, "a.mkv", codec=X264), tmp_path, settings)
+    prepared = working.prepare(files, PIXELS, 3600)
+    assert prepared.found.duration == pytest.approx(SECONDS / 2, abs=0.1)
+    assert re.search(r"(9\d|100) of its 200 pictures could not be placed", prepared.notice)
+    assert numbers(files.playable(), prepared.found)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
+
+
+def test_a_film_is_imported_and_played_from_its_working_copy(
+    ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    film = ready_film(coded(tmp_path, "a.flv", codec=X264, options=("-ar", "44100")), "Copied")
+    assert (film.frame_count, film.notice) == (SECONDS, "")
+    assert codes(clips.clip(film, 5.0, 6.0)) == list(range(125, 150))
+    assert film.files.playable() == film.files.working_copy()
+    assert film.files.source().suffix == ".flv"
+
+
+def test_one_picture_with_much_sound_is_a_film_of_one_picture(
+    ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    path = tmp_path / "song.mp4"
+    run_ffmpeg(
+        *("-f", "lavfi", "-t", "0.04", "-i", "testsrc2=size=160x90:rate=25"),
+        *("-f", "lavfi", "-t", "30", "-i", "sine", "-c:v", "libx264", "-c:a", "aac", str(path)),
+    )
+    film = ready_film(path)
+    assert (film.frame_count, film.shot_count) == (1, 1)
+    assert film.shots.get().end == pytest.approx(0.04)
+    assert len(codes(clips.clip(film, 0.0, 10.0))) == 1
+
+
+@pytest.mark.django_db
+def test_the_notice_is_shown_to_the_admin(admin_client: Client, static_files: None) -> None:
+    film = Film.objects.create(title="Jumps", state=Film.State.READY, notice="Half is left out.")
+    page = admin_client.get(f"/admin/gallery/film/{film.pk}/change/").content.decode()
+    assert "Half is left out." in page

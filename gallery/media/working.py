@@ -6,7 +6,7 @@ Matroska, with a clock that begins at 0 and never goes back, have none of these 
 stills and clips are made of that copy. Nothing is encoded unless copying does not work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ ALWAYS_COPIED = {"flv", "gif", *RAW_STREAMS}
 MAX_UNTIMED_PART = 0.01  # broadcasts often begin with a few packets without a time
 MAX_HELD_BACK = 10  # packets in a row that a clock going back may cost
 MAX_LOST_PART = 0.01  # pictures
+NO_SOUND = ("-an",)
 _ENCODE = (
     *(
         "-vf",
@@ -80,49 +81,69 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
     require_space(source.stat().st_size)
     draft = copy.with_name(f".draft-{copy.name}")
     try:
-        lost_sound = _make(source, draft, examined, max_pixels)
+        has_sound = _make(source, draft, examined, max_pixels)
         copied = probing.examine(draft, max_pixels)
         probing.refuse_long(copied.found, max_seconds)
         found = interlacing.with_field_order(draft, copied.found, max_pixels)
         draft.replace(copy)
     finally:
         draft.unlink(missing_ok=True)
-    lost = examined.timeline.pictures - copied.timeline.pictures
+    notice = _notice(examined, copied, has_sound)
+    return Prepared(replace(found, start_timecode=examined.found.start_timecode), notice)
+
+
+def _notice(examined: Examined, copied: Examined, has_sound: bool) -> str:
+    """What was left out of a copy, in a sentence or two; "" when nothing was."""
     notices = []
-    if lost > examined.timeline.pictures * MAX_LOST_PART:
+    pictures = examined.timeline.pictures
+    lost = pictures - (copied.timeline.pictures - copied.timeline.repeated)
+    if lost > pictures * MAX_LOST_PART:
         notices.append(
             _(
                 "The clock of this film jumps, and %(lost)d of its %(all)d pictures could not be "
                 "placed: they were left out."
             )
-            % {"lost": lost, "all": examined.timeline.pictures}
+            % {"lost": lost, "all": pictures}
         )
-    if lost_sound:
+    if examined.found.audio_codec and not has_sound:
         notices.append(_("The sound of this film cannot be read; it was left out."))
-    found = replace(found, start_timecode=examined.found.start_timecode)
-    return Prepared(found, " ".join(notices))
+    return " ".join(notices)
 
 
 def _make(source: Path, target: Path, examined: Examined, max_pixels: int) -> bool:
-    """Write the copy. Returns whether the sound had to be left out. Raises FilmError, DiskFull."""
-    for video, sound in _ways(examined):
-        arguments = [
-            *("-v", "error", "-y"),
-            *ffmpeg.input_arguments(source, max_pixels, *_reading(examined)),
-            *("-map", "0:V:0", *video, *sound, "-sn", "-dn", "-map_chapters", "-1"),
-            *("-progress", "pipe:1", "-f", "matroska", f"file:{target}"),
-        ]
-        printed = ffmpeg.follow(arguments, COPY_LIMIT)
-        if "No space left on device" in printed.said:
-            raise DiskFull
+    """Write the copy. Returns whether it has sound. Raises FilmError, DiskFull."""
+    ways = list(_ways(examined))
+    for video, sound in ways:
+        printed = _write(source, target, examined, max_pixels, (*video, *sound))
         if printed.status == 0 and _is_good(target, examined, max_pixels):
-            return sound == ("-an",) and bool(examined.found.audio_codec)
+            return sound != NO_SOUND
+    if _jumps(examined):
+        # What comes after the jump is lost, and the film's notice will say so.
+        video, sound = ways[0]
+        printed = _write(source, target, examined, max_pixels, (*video, *sound))
+        if printed.status == 0:
+            return sound != NO_SOUND
     raise FilmError(probing.refusal(printed.said))
+
+
+def _write(
+    source: Path, target: Path, examined: Examined, max_pixels: int, streams: Sequence[str]
+) -> ffmpeg.Run:
+    arguments = [
+        *("-v", "error", "-y"),
+        *ffmpeg.input_arguments(source, max_pixels, *_reading(examined)),
+        *("-map", "0:V:0", *streams, "-sn", "-dn", "-map_chapters", "-1"),
+        *("-progress", "pipe:1", "-f", "matroska", f"file:{target}"),
+    ]
+    printed = ffmpeg.follow(arguments, COPY_LIMIT)
+    if "No space left on device" in printed.said:
+        raise DiskFull
+    return printed
 
 
 def _ways(examined: Examined) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Arguments for pictures and sound, the best first."""
-    sounds = [("-map", "0:a?", "-c:a", "copy"), ("-map", "0:a?", "-c:a", "flac"), ("-an",)]
+    sounds = [("-map", "0:a?", "-c:a", "copy"), ("-map", "0:a?", "-c:a", "flac"), NO_SOUND]
     videos = [("-c:v", "copy", *_timed(examined)), _ENCODE]
     # Matroska has no name for GIF, whose pictures are parts of pictures besides.
     for video in videos[1:] if examined.container == "gif" else videos:

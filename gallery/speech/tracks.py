@@ -1,9 +1,9 @@
 """The text tracks inside a film: which there are, and their lines. Tracks of pictures are left."""
 
+import math
 import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def read(
 
     `keep` is called every second; what it raises ends the reading. A damaged track costs only
     itself; one without lines is left out without a word. Raises FilmError when it takes longer than
-    READ_LIMIT.
+    READ_LIMIT, FFmpegStalled.
     """
     reading = Reading([], [])
     if not tracks:
@@ -112,19 +112,21 @@ def _extract(path: Path, files: dict[Track, Path], keep: Callable[[], None]) -> 
             *("-fs", str(settings.MAX_SUBTITLE_BYTES + 1), "-flush_packets", "0"),
             *("-f", "ass" if as_it_is else "srt", f"file:{file}"),
         ]
-    end = time.monotonic() + READ_LIMIT
     with tempfile.TemporaryFile() as said:
         process = ffmpeg.start(arguments, said)
-        try:
-            while time.monotonic() < end:
+        # It writes nothing for long where nobody speaks.
+        with ffmpeg.watched(process, READ_LIMIT, max_silence=math.inf) as watch:
+            while True:
                 with suppress(subprocess.TimeoutExpired):
-                    return process.wait(timeout=KEEP_EVERY) == 0
+                    status = process.wait(timeout=KEEP_EVERY)
+                    break
                 keep()
-        finally:
-            ffmpeg.kill(process)
-    raise FilmError(
-        _("The text tracks could not be read within %(limit)d seconds.") % {"limit": READ_LIMIT}
-    )
+    watch.check()
+    if watch.timed_out:
+        raise FilmError(
+            _("The text tracks could not be read within %(limit)d seconds.") % {"limit": READ_LIMIT}
+        )
+    return status == 0
 
 
 def _lines(file: Path, start: float) -> list[Cue]:
