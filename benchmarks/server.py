@@ -2,9 +2,10 @@
 
     python -m benchmarks server [--frames N] [--seconds N] [--rounds N]
 
-The two alternate on one library. Without slow clients, ten users ask without a pause. Then ten
-searches a second arrive at random while 900 connections send half a request, trickle a body or
-hardly read; gunicorn's worker gets eight half requests instead, which is one for each thread.
+Both run at once on one library, and are asked in turns, so that both meet whatever else the machine
+does: ten users without a pause. Then ours gets 900 connections that send half a request, trickle a
+body or hardly read, and is asked with and without them; gunicorn's gets eight half requests, one
+for each of its threads.
 """
 
 import argparse
@@ -18,13 +19,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import search
-from benchmarks.common import own_environment
+from benchmarks.common import free_port, own_environment
 from benchmarks.crowd import Crowd
 
 HALF = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 TRICKLED = b"POST /picture/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
 READ_SLOWLY = b"GET /films/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
-SETTLE = 30.0  # seconds
+SETTLE = 15.0  # seconds
 SHORT = 10.0  # seconds that gunicorn's worker is given to answer a single search
 
 
@@ -42,8 +43,8 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
     """The options of this benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks server")
     parser.add_argument("--frames", type=int, default=20_000)
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=8)
     return parser.parse_args(options)
 
 
@@ -53,41 +54,60 @@ def measure(given: argparse.Namespace) -> None:
     from imgsearch.local.installation import read_installation
 
     here = read_installation()
+    ports = {"gunicorn's worker": free_port(), "our worker": here.port}
     ours = web_command(here)
-    threads = ["--worker-class=gthread", "--threads=4"]
-    theirs = [
-        part
-        for old in ours
-        for part in (threads if old.startswith("--worker-class=") else [old])
-        if not part.startswith("--limit-request-line")
-    ]
     queries = search.two_words()
-    with search.redis_server():
+    took: dict[str, list[list[float]]] = {name: [] for name in ports}
+    with search.redis_server(), contextlib.ExitStack() as stack:
         search.prepare(given.frames)
+        processes = {}
+        for name, port in ports.items():
+            command = ours if port == here.port else gunicorns(ours, here.port, port)
+            processes[name] = stack.enter_context(server(command, here.environment()))
+            search.wait_for_web(port, next(queries))
+            search.closed_loop(port, queries, 3.0)
+        cpu = dict.fromkeys(ports, 0.0)
         for _round in range(given.rounds):
-            for name, command in (("gunicorn's worker", theirs), ("our worker", ours)):
-                with server(command, here.environment()) as web:
-                    search.wait_for_web(here.port, next(queries))
-                    search.closed_loop(here.port, queries, 3.0)
-                    done = search.closed_loop(here.port, queries, given.seconds)
-                    print(f"{name}: {len(done) / given.seconds:.1f} searches a second")
-                    search.print_latencies("  each of them", done)
-                    print(f"  {search.memory_of(web.pid):.0f} MB (PSS)")
-                    alone = search.open_loop(here.port, queries, given.seconds)
-                    search.print_latencies("  10 a second, no slow clients", alone)
-                    with Crowd(here.port) as crowd:
-                        if command is theirs:
-                            crowd.add("head", 8, HALF, b"a")
-                            print(f"  8 half requests: {answers(here.port, next(queries))}")
-                            continue
-                        # Their pages are made first: what is measured is that they read slowly.
-                        crowd.add("reader", 300, READ_SLOWLY)
-                        search.closed_loop(here.port, queries, SETTLE)
-                        crowd.add("head", 300, HALF, b"a")
-                        crowd.add("body", 300, TRICKLED, b"a")
-                        slow = search.open_loop(here.port, queries, given.seconds)
-                        search.print_latencies("  10 a second, 900 slow clients", slow)
-                        print(f"  {search.memory_of(web.pid):.0f} MB (PSS)", flush=True)
+            for name, port in ports.items():
+                before = search.cpu_seconds(processes[name].pid)["web"]
+                took[name].append(search.closed_loop(port, queries, given.seconds))
+                cpu[name] += search.cpu_seconds(processes[name].pid)["web"] - before
+        for name, rounds in took.items():
+            speeds = sorted(len(done) / given.seconds for done in rounds)
+            done = [seconds for each in rounds for seconds in each]
+            print(f"{name}: {speeds[len(speeds) // 2]:.1f} searches a second (median)")
+            search.print_latencies("  each of them", done)
+            print(f"  processor time of each: {cpu[name] / len(done) * 1000:.1f} ms")
+            print(f"  {search.memory_of(processes[name].pid):.0f} MB (PSS)", flush=True)
+        with Crowd(ports["gunicorn's worker"]) as crowd:
+            crowd.add("head", 8, HALF, b"a")
+            said = answers(ports["gunicorn's worker"], next(queries))
+            print(f"gunicorn's worker, 8 half requests: {said}")
+        slow: dict[str, list[float]] = {"no": [], "900": []}
+        for _round in range(2):
+            slow["no"] += search.closed_loop(here.port, queries, given.seconds)
+            with Crowd(here.port) as crowd:
+                # Their pages are made first: what is measured is that they read slowly.
+                crowd.add("reader", 300, READ_SLOWLY)
+                search.closed_loop(here.port, queries, SETTLE)
+                crowd.add("head", 300, HALF, b"a")
+                crowd.add("body", 300, TRICKLED, b"a")
+                slow["900"] += search.closed_loop(here.port, queries, given.seconds)
+                memory = search.memory_of(processes["our worker"].pid)
+        for count, done in slow.items():
+            search.print_latencies(f"our worker, {count} slow clients ({len(done)})", done)
+        print(f"  {memory:.0f} MB (PSS)", flush=True)
+
+
+def gunicorns(ours: Sequence[str], our_port: int, port: int) -> list[str]:
+    """The command for gunicorn's own worker at another port, in place of ours."""
+    command = []
+    for part in ours:
+        if part.startswith("--worker-class="):
+            command += ["--worker-class=gthread", "--threads=4"]
+        elif not part.startswith("--limit-request-line"):
+            command.append(part.replace(f":{our_port}", f":{port}"))
+    return command
 
 
 def answers(port: int, query: str) -> str:
