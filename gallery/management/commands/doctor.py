@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gallery.embedding import conversion, encoder
+from gallery.embedding import conversion, encoder, shot_network
 from gallery.errors import GalleryError, IndexMissing
 from gallery.media import disk, ffmpeg
 from gallery.models import Film, Subtitles
@@ -36,6 +36,7 @@ class Command(BaseCommand):
             ("Dialogue", _dialogue),
             ("Model", _model),
             ("Precision", _precision),
+            ("Shots", _shots),
             ("Workers", _workers),
             ("Beat", _beat),
             ("Films", _films),
@@ -155,6 +156,11 @@ def _precision() -> str:
     if not conversion.has_quantizer():
         found.append("int8: not installed (make int8)")
     return "; ".join(found)
+
+
+def _shots() -> str:
+    """What finds the shots, and how it is computed."""
+    return f"clear cuts and fades, and {shot_network.current()}"
 
 
 def _workers() -> str:
