@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallery.embedding import shot_network
+from gallery.embedding import encoder, shot_network
 from gallery.errors import FilmError
 from gallery.media import cutting, decoding, ffmpeg, frames, interlacing, probing, shots
 from gallery.media.cutting import Cut
@@ -294,3 +294,38 @@ def test_progressive_pictures_are_not_touched(tmp_path: Path) -> None:
     for place in ("still of a frame", "still of a second"):
         rows = np.asarray(pictures[place])[:, :, 0].astype(int)
         assert np.abs(np.diff(rows[:, 80])).min() > 250, place
+
+
+def test_the_vectors_of_an_hdr_film_are_those_of_the_original(tmp_path: Path) -> None:
+    """The demo film's first shots in PQ: pictures, shots and scores stay."""
+    demo = Path(__file__).resolve().parent.parent / "demo" / "film.mp4"
+    film = tmp_path / "hdr.mp4"
+    run_ffmpeg(
+        *("-t", "17.25", "-i", str(demo), "-an", "-vf", f"{PQ}:min=709,format=yuv420p10le"),
+        *(
+            "-c:v",
+            "libx265",
+            "-preset",
+            "ultrafast",
+            "-x265-params",
+            "log-level=error:hdr10=1:crf=8",
+        ),
+        str(film),
+    )
+    span = Span(0, 18)
+    with frames.stream(demo, probe(demo), span, width=640, max_pixels=PIXELS, limit=60) as (
+        some,
+        _how,
+    ):
+        originals = [frame.picture for frame in some]
+    pictures, cuts = thumbnails(film)
+    assert cuts == pytest.approx([3.583, 7.0, 10.833, 13.917], abs=0.01)  # five shots
+    assert len(pictures) == len(originals) == 18
+    for ours, original in zip(pictures, originals, strict=True):
+        difference = np.asarray(ours).astype(int) - np.asarray(original)
+        assert np.abs(difference).mean() < 8
+    loaded = encoder.current()
+    words = loaded.text("a dog in the snow")
+    ours, originals_ = loaded.pictures(pictures), loaded.pictures(originals)
+    assert ours @ words == pytest.approx(originals_ @ words, abs=0.05)
+    assert float((ours * originals_).sum(axis=1).min()) > 0.9
