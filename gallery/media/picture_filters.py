@@ -19,6 +19,7 @@ HDR_TRANSFERS = ("smpte2084", "arib-std-b67")  # PQ and HLG
 # Wide gamuts; the primaries of old television lie too near those of Rec. 709 to be told apart.
 WIDE_PRIMARIES = ("bt2020", "smpte431", "smpte432")
 MIN_HD_WIDTH, MAX_SD_HEIGHT = 1280, 576  # of pictures whose colours are not tagged
+UNSAMPLED = "yuv444p10|yuv444p12|gbrp10|gbrp12"
 PAL_HEIGHTS = (288, 576)
 # What Dolby Vision says of a base layer that plays without it: 1 and 6 are HDR10, 4 is HLG.
 DOLBY_BASE_LAYERS = {"1": "smpte2084", "6": "smpte2084", "4": "arib-std-b67"}
@@ -104,7 +105,8 @@ def filters(found: Probe, size: str, target: Target) -> list[str]:
     accurate = f"{scaling}+accurate_rnd+full_chroma_int"
     picture = _with_usual_colours(found)
     if picture.transfer in HDR_TRANSFERS or picture.primaries in WIDE_PRIMARIES:
-        colours = [scaling, *_to_rec709(picture, target)]
+        # zscale refuses subsampled pictures of odd sizes.
+        colours = [scaling, f"format={UNSAMPLED}", *_to_rec709(picture, target)]
     elif target == "video":
         scaled = scaling if picture.matrix == "bt709" else accurate
         colours = [f"{scaled}:out_color_matrix=bt709:out_range=tv", "format=yuv420p"]
