@@ -134,6 +134,7 @@ def test_a_scene_taken_off_comes_back_with_its_note(page: Client, board: Board, 
         ({"film": 99}, "This film is not here any more"),
         ({"start": 5.0, "end": 5.0}, "ends after it starts"),
         ({"start": 9000.0, "end": 9001.0}, "ends after it starts"),
+        ({"start": 5.0, "end": 5.01}, "at least one frame long"),  # of 1/24 s
         ({"start": "nan"}, "its times are not given"),
         ({"start": "inf"}, "its times are not given"),
         ({"end": ""}, "its times are not given"),

@@ -203,6 +203,8 @@ def collect(visitor: Visitor, scene: Scene, board: Board | None = None) -> Board
     end = min(scene.end, film.duration)
     if not 0 <= scene.start < end:
         raise BoardError(_("A scene ends after it starts, and lies within its film."))
+    if film.clock.frame_from(scene.start) >= film.clock.frame_from(end):
+        raise BoardError(_("A scene must be at least one frame long."))
     board = board or first(visitor)
     with transaction.atomic():
         _lock(board)
