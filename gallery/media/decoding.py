@@ -38,7 +38,11 @@ class Decoding:
 
 def _told_times(pipe: int) -> list[str]:
     """Filters that write the time of each frame to a file descriptor, as `_read_time` reads it."""
-    return ["metadata=mode=add:key=a:value=b", rf"metadata=mode=print:direct=1:file='pipe\:{pipe}'"]
+    return [
+        "metadata=mode=add:key=a:value=b",
+        # Only this key: MPEG-2 pictures have others, such as a timecode.
+        rf"metadata=mode=print:key=a:direct=1:file='pipe\:{pipe}'",
+    ]
 
 
 def _graph(found: Probe, span: Span, width: int, times: int, small_times: int) -> str:
