@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from gallery.errors import GalleryError
-from gallery.importing import healing, housekeeping, pipeline
+from gallery.importing import healing, housekeeping, pipeline, shot_detection
 from gallery.labels import relabelling
 from gallery.models import Export, Film
 from gallery.quoting import exports
@@ -81,6 +81,16 @@ def heal() -> None:
         log.warning("the index is healed later: %s", error)
 
 
+@shared_task(name="gallery.tasks.find_shots")
+def find_shots() -> None:
+    """Go on with finding shots again; other work has its turn in between."""
+    try:
+        if shot_detection.detect_next():
+            find_shots.delay()
+    except GalleryError as error:
+        log.warning("shots are found again later: %s", error)
+
+
 @shared_task(name="gallery.tasks.remake")
 def remake(film_id: int) -> None:
     """Import a film again if some of its thumbnails or vectors are missing."""
@@ -140,6 +150,7 @@ STEPS = {
     "label_film": label_film,
     "read_tracks": read_tracks,
     "heal": heal,
+    "find_shots": find_shots,
 }
 
 

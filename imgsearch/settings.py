@@ -222,7 +222,7 @@ CELERY_TASK_ROUTES = {
     f"gallery.tasks.{name}": {"queue": SOON_QUEUE, "routing_key": SOON_QUEUE}
     for name in (
         *("probe", "read_tracks", "finish", "labels", "label_film", "heal", "remake"),
-        *("sweep", "tidy", "export"),
+        *("sweep", "tidy", "export", "find_shots"),
     )
 }
 # Finds work whose worker died, and hands it out again; and removes leftovers once an hour.

@@ -151,7 +151,7 @@ def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", said)
     assert re.search(r"BAD  Workers .*no Celery worker answers", said)
     assert re.search(r"BAD  Beat .*not active", said)
-    assert verdict == "3 of 11 need attention."
+    assert verdict == "3 of 12 need attention."
     Film.objects.update(model="000000000000")
     assert re.search(r"BAD  Films .*run manage\.py reembed", examine()[0])
 

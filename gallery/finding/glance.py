@@ -61,7 +61,13 @@ class _Footage:
 
 
 @lru_cache(maxsize=FILMS_KEPT)
-def _footage(film: int, uid: str, run: int, duration: float) -> _Footage:
+def _footage(
+    film: int,
+    uid: str,
+    run: int,
+    duration: float,
+    shots_version: str,  # noqa: ARG001 - part of the key
+) -> _Footage:
     data = FilmFiles(uid).run(run).load()
     records, _shots = ingest.records(film, data, duration)
     offered = np.array([record.look is Look.PICTURE for record in records], bool)
@@ -77,7 +83,8 @@ def curve(film: Film, query: Query, hits: int = 12) -> Curve:
     here = replace(query, films=(film.pk,), page=1, page_size=hits)
     run = search.run(here)
     results, plan, lines = run.results(), run.plan, run.lines
-    footage = _footage(film.pk, film.uid, film.searchable_run or film.run, film.duration)
+    run_number = film.searchable_run or film.run
+    footage = _footage(film.pk, film.uid, run_number, film.duration, film.shots_version)
     if plan.vector is not None and results.matches:
         lines = [line for line in lines if line.complete]  # as the search tells them
     relevance = _heard(_seen(footage, plan), footage, lines)

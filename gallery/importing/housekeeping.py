@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from gallery.errors import GalleryError
-from gallery.importing import healing, pipeline
+from gallery.importing import healing, pipeline, shot_detection
 from gallery.importing.healing import Queue
 from gallery.labels import relabelling
 from gallery.media import storage
@@ -31,9 +31,9 @@ PROBE_KEEP = 30 * DAY  # how long pictures that were searched with are kept
 class Sweeper:
     """What a sweep works with.
 
-    `queue` takes the name of a step (probe, segment, finish, read_tracks, label_film, heal) and an
-    id. Whether a message for a step `is_waiting`: work that waits is only handed out again when
-    none is, for otherwise its own is probably among them.
+    `queue` takes the name of a step (probe, segment, finish, read_tracks, label_film, heal,
+    find_shots) and an id. Whether a message for a step `is_waiting`: work that waits is only handed
+    out again when none is, for otherwise its own is probably among them.
     """
 
     is_waiting: Callable[[str], bool]
@@ -116,6 +116,11 @@ def _heal(sweeper: Sweeper) -> None:
         sweeper.queue("heal")
 
 
+def _find_shots_again(sweeper: Sweeper) -> None:
+    if not sweeper.is_waiting("find_shots") and shot_detection.next_film() is not None:
+        sweeper.queue("find_shots")
+
+
 Duty = Callable[[Sweeper], None]
 
 SWEEPING: tuple[Duty, ...] = (
@@ -127,6 +132,7 @@ SWEEPING: tuple[Duty, ...] = (
     _label_films,
     _tend_index,
     _heal,
+    _find_shots_again,
 )
 
 

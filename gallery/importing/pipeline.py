@@ -43,6 +43,7 @@ from gallery.models import (
     Leftover,
     Segment,
     Shot,
+    ShotDetection,
     kept_alive,
     lease_end,
 )
@@ -523,14 +524,15 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
             searchable_run=film.run,
             frame_count=len(rows),
             shot_count=len(found),
+            shots_version=shots.VERSION,
             duration=duration,
             model=model.fingerprint,
             model_name=model.name,
         )
         if not changed:
             raise LostClaim
-        Shot.objects.filter(film=film).delete()
-        Shot.objects.bulk_create(_shots(film, rows))
+        _keep_shots(film, rows)
+        ShotDetection.objects.filter(film=film).delete()
         labelling.keep(film, labels)
         Segment.objects.filter(film=film).delete()
     if previous and previous != model.fingerprint:
@@ -539,9 +541,13 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
     film.files.remove_other_runs(keep=film.run)
 
 
-def _shots(film: Film, rows: Sequence[FrameRecord]) -> list[Shot]:
-    """The rows of a film's shots; a shot is dull when no frame of it is a picture."""
-    return [
+def _keep_shots(film: Film, rows: Sequence[FrameRecord]) -> None:
+    """Make the rows of a film's shots those of its frames, unless they are already.
+
+    A shot is dull when no frame of it is a picture.
+    """
+    columns = ("number", "start", "end", "second", "dull")
+    shots_of_film = [
         Shot(
             film=film,
             number=row.shot,
@@ -552,31 +558,36 @@ def _shots(film: Film, rows: Sequence[FrameRecord]) -> list[Shot]:
         )
         for row in ingest.middle_frames(rows)
     ]
+    wanted = [tuple(getattr(shot, name) for name in columns) for shot in shots_of_film]
+    if list(film.shots.values_list(*columns)) != wanted:
+        with transaction.atomic():
+            film.shots.all().delete()
+            Shot.objects.bulk_create(shots_of_film)
 
 
-def reindex(film: Film) -> int:
+def reindex(film: Film, detection: ShotDetection | None = None) -> int:
     """Put a ready film's stored vectors, and its dialogue, into the index again.
 
-    Frames that an earlier version did not look at are looked at now. Returns how many frames it
-    has. Where vectors are missing, those that are left are put into the index, and
-    FileNotFoundError is raised. Raises IndexUnavailable, DiskFull, and LostClaim when the film was
-    deleted, or is written by somebody else by now.
+    The cuts of `detection` are stored first, in place of those that the film had. The rows of its
+    shots follow the stored cuts. Frames that an earlier version did not look at are looked at now.
+    Returns how many frames it has. Where vectors are missing, those that are left are put into the
+    index, and FileNotFoundError is raised. Raises IndexUnavailable, DiskFull, and LostClaim when
+    the film was deleted or imported again, or is written by somebody else by now.
     """
     with index.current().alone(film.pk) as check:
         # It may have been imported again since it was read.
         film.refresh_from_db()
         assert film.searchable_run is not None
         run = film.files.run(film.searchable_run)
-        looked = ingest.add_looks(run)
+        if detection is not None:
+            if detection.run != film.searchable_run:
+                raise LostClaim
+            check()
+            run.save_cuts(np.array(detection.cuts, np.float64))
+            run.remove_drafts()
+        ingest.add_looks(run)
         data = run.load()
-        rows, _found = ingest.records(film.pk, data, film.duration)
-        if looked:
-            Shot.objects.bulk_create(
-                _shots(film, rows),
-                update_conflicts=True,
-                unique_fields=["film", "number"],
-                update_fields=["second", "dull"],
-            )
+        rows, found = ingest.records(film.pk, data, film.duration)
         is_complete = len(rows) == film.frame_count
         labels = labelling.tags(rows, data.vectors)
         index.current().put(
@@ -589,6 +600,11 @@ def reindex(film: Film) -> int:
         )
         labelling.keep(film, labels)
         dialogue.put_run(film, film.searchable_run, rows)
+        if is_complete:
+            with transaction.atomic():
+                # A film that was deleted meanwhile has no shots.
+                if Film.objects.filter(pk=film.pk).update(shot_count=len(found)):
+                    _keep_shots(film, rows)
     if not Film.objects.filter(pk=film.pk).exists():
         purge(film)
         raise LostClaim

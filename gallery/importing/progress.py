@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.models import Film
+from gallery.media import shots
+from gallery.models import MAX_ATTEMPTS, Film, ShotDetection
 
 FIRST_GUESS = 0.02  # of the frames must be done before a guess is worth showing
 
@@ -14,7 +15,8 @@ FIRST_GUESS = 0.02  # of the frames must be done before a guess is worth showing
 class Progress:
     """Stage, frames done of how many, and the seconds left (None while nobody can tell).
 
-    `note` is a sentence about a film that can be searched all the same."""
+    `note` is a sentence about something that is wrong with a film that can be searched all the
+    same, `activity` one about what is done with such a film."""
 
     state: str
     label: str
@@ -23,6 +25,7 @@ class Progress:
     seconds_left: float | None
     error: str
     note: str = ""
+    activity: str = ""
 
     @property
     def part(self) -> float:
@@ -38,6 +41,7 @@ def progress_of(film: Film) -> Progress:
         done = expected = film.frame_count
     else:
         done, expected = film.frames_done(), film.frames_expected()
+    detection = _detection(film)
     left = None
     if film.state == Film.State.IMPORTING and film.started and done > expected * FIRST_GUESS:
         spent = (timezone.now() - film.started).total_seconds()
@@ -49,15 +53,39 @@ def progress_of(film: Film) -> Progress:
         expected=expected,
         seconds_left=left,
         error=film.error,
-        note=_note(film),
+        note=_note(film, detection),
+        activity=_activity(detection),
     )
 
 
-def _note(film: Film) -> str:
+def _detection(film: Film) -> ShotDetection | None:
+    """How far the search for a ready film's shots is; None when it has not begun, or is done."""
+    if film.state != Film.State.READY or film.shots_version == shots.VERSION:
+        return None
+    return ShotDetection.objects.filter(
+        film=film, run=film.searchable_run or 0, version=shots.VERSION
+    ).first()
+
+
+def _note(film: Film, detection: ShotDetection | None) -> str:
     """What an admin should know of a film that can be searched."""
-    if film.state != Film.State.READY or film.has_source:
+    if film.state != Film.State.READY:
         return ""
-    return _(
-        "The film's file is missing. Its scenes can be found but not played. Upload the same file "
-        "again: it takes its place."
-    )
+    if not film.has_source:
+        return _(
+            "The film's file is missing. Its scenes can be found but not played. Upload the same "
+            "file again: it takes its place."
+        )
+    if detection is not None and detection.attempts >= MAX_ATTEMPTS:
+        return _(
+            "Finding the shots again failed. The film keeps the shots it has; import it again to "
+            "try once more. The worker's log says more."
+        )
+    return ""
+
+
+def _activity(detection: ShotDetection | None) -> str:
+    """What is done with a film that can be searched."""
+    if detection is None or detection.attempts >= MAX_ATTEMPTS:
+        return ""
+    return _("Finding shots again: %(percent)d%% done") % {"percent": int(100 * detection.part)}

@@ -5,6 +5,7 @@
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
     films/UID/RUN/segment-00003.npz    one segment: see `SegmentData`
+    films/UID/RUN/cuts.npy             all cuts of the film, where they were found again: these hold
     clips/UID/...                      scenes that were played or quoted, within a size limit
     drafts/                            such scenes while they are being made
     turns/                             locks: of clips under way, and of the folders with a limit
@@ -23,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO
 from zipfile import BadZipFile
@@ -254,9 +255,26 @@ class RunFiles:
                 parts.append(self.load_segment(number))
         if not parts:
             raise FileNotFoundError(self.folder)
-        return SegmentData(
+        data = SegmentData(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS)
         )
+        cuts = self._load_cuts()
+        return data if cuts is None else replace(data, cuts=cuts)
+
+    def save_cuts(self, cuts: NDArray[np.float64]) -> None:
+        """Keep other cuts for the whole film, all at once: shape (m,), seconds. Raises DiskFull."""
+        write_whole(self._cuts, lambda file: np.save(file, cuts))
+
+    @property
+    def _cuts(self) -> Path:
+        return self.folder / "cuts.npy"
+
+    def _load_cuts(self) -> NDArray[np.float64] | None:
+        """The cuts that were found again; None when there are none, or the file is damaged."""
+        try:
+            return np.asarray(np.load(self._cuts), np.float64)
+        except (OSError, ValueError, EOFError):
+            return None
 
     def remove_drafts(self) -> None:
         """Remove what a worker that was killed left half-written."""

@@ -15,6 +15,7 @@ from gallery.models.films import (
 )
 from gallery.models.labels import Label, LabelCount
 from gallery.models.leases import kept_alive, lease_end
+from gallery.models.shot_detection import ShotDetection
 from gallery.models.tokens import ApiToken
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Line",
     "Segment",
     "Shot",
+    "ShotDetection",
     "Subtitles",
     "kept_alive",
     "lease_end",

@@ -122,6 +122,8 @@ class Film(models.Model):
     searchable_run = models.PositiveIntegerField(null=True, editable=False)
     frame_count = models.PositiveIntegerField(_("frames"), default=0, editable=False)
     shot_count = models.PositiveIntegerField(_("shots"), default=0, editable=False)
+    # The version of the detector that found its shots; empty for films imported before it was kept.
+    shots_version = models.CharField(max_length=40, blank=True, editable=False)
     model = models.CharField(max_length=12, blank=True, editable=False, db_index=True)
     model_name = models.CharField(_("model"), max_length=200, blank=True, editable=False)
     labelled_as = models.CharField(max_length=16, blank=True, editable=False)

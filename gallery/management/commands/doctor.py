@@ -10,6 +10,7 @@ from django.db import connection
 
 from gallery.embedding import conversion, encoder, shot_network
 from gallery.errors import GalleryError, IndexMissing
+from gallery.importing import shot_detection
 from gallery.media import disk, ffmpeg
 from gallery.models import Film, Subtitles
 from gallery.nearest import index, library, server
@@ -159,8 +160,22 @@ def _precision() -> str:
 
 
 def _shots() -> str:
-    """What finds the shots, and how it is computed."""
-    return f"clear cuts and fades, and {shot_network.current()}"
+    """What finds the shots, how it is computed, and which films it has yet to see."""
+    parts = [f"clear cuts and fades, and {shot_network.current()}"]
+    failed = shot_detection.given_up()
+    waiting = shot_detection.outdated().exclude(pk__in=failed.values("pk"))
+    if waiting:
+        without = sum(not film.has_source for film in waiting)
+        parts.append(
+            f"{len(waiting)} films wait until their shots are found again"
+            + (f", {without} of them without their file" if without else "")
+        )
+    if failed:
+        parts.append(
+            f"{len(failed)} films keep the shots of an earlier version, as finding them again "
+            "failed (the worker's log says why)"
+        )
+    return "; ".join(parts)
 
 
 def _workers() -> str:

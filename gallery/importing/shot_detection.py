@@ -1,0 +1,170 @@
+"""Shots that an older version of the detector found are found again while no import waits.
+
+A film is decoded part by part, one part in each task; nothing is embedded. When the whole film was
+looked at, its cuts are stored and its frames, shots and lines follow them (`pipeline.reindex`). A
+worker may be killed at any time: the next one goes on with the same part.
+"""
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+from django.conf import settings
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from gallery.embedding import shot_network
+from gallery.embedding.runtimes import inference_threads
+from gallery.errors import DiskFull, FilmError, IndexUnavailable, LostClaim
+from gallery.importing import pipeline
+from gallery.media import decoding, disk, shots
+from gallery.media.shots import Numbers, SmallPictures
+from gallery.models import MAX_ATTEMPTS, Film, FilmQuerySet, ShotDetection
+from gallery.nearest import server
+from gallery.nearest.library import searchable
+from gallery.types import Span
+
+log = logging.getLogger(__name__)
+
+MAX_MISSING_PART = 0.02  # of the frames that a film was imported with
+
+
+def outdated() -> FilmQuerySet:
+    """Ready films whose shots another version of the detector found."""
+    return searchable().filter(state=Film.State.READY).exclude(shots_version=shots.VERSION)
+
+
+def given_up() -> FilmQuerySet:
+    """Those of them where this version failed too often."""
+    return outdated().filter(_failed())
+
+
+def _failed() -> Q:
+    return Q(
+        shot_detection__version=shots.VERSION,
+        shot_detection__run=F("searchable_run"),
+        shot_detection__attempts__gte=MAX_ATTEMPTS,
+    )
+
+
+def next_film() -> Film | None:
+    """The film to go on with; None while imports are under way, or when there is none.
+
+    Films whose file is gone are passed over until it is back; those that failed come last.
+    """
+    if Film.objects.filter(state__in=Film.UNFINISHED).exists():
+        return None
+    films = (
+        outdated()
+        .exclude(_failed())
+        .select_related("shot_detection")
+        .order_by(
+            Coalesce("shot_detection__attempts", 0),
+            F("shot_detection__pk").asc(nulls_last=True),
+            "pk",
+        )
+    )
+    return next((film for film in films if film.has_source), None)
+
+
+def detect_next() -> bool:
+    """Look at the next part of a film; one process does it at a time.
+
+    True when there is more to do now. What fails is logged, and tried again later, MAX_ATTEMPTS
+    times in all. Raises IndexUnavailable.
+    """
+    client = server.connect(settings.REDIS_URL)
+    with server.held(client, f"{settings.INDEX_PREFIX}:shots", settings.LEASE_SECONDS) as check:
+        film = next_film() if check is not None else None
+        if film is None or check is None:
+            return False
+        detection = _begin(film)
+        try:
+            if detection.position is None:
+                _replace_shots(film, detection)
+            else:
+                _look_at_next_part(film, detection, detection.position, check)
+        except (IndexUnavailable, DiskFull, LostClaim) as error:
+            _update(detection, attempts=detection.attempts - 1)
+            log.warning("film %s: its shots are found again later: %s", film.pk, error)
+            return False
+        except Exception:
+            log.exception(
+                "film %s: its shots could not be found again (attempt %d of %d)",
+                *(film.pk, detection.attempts, MAX_ATTEMPTS),
+            )
+            return False
+        return next_film() is not None
+
+
+def _begin(film: Film) -> ShotDetection:
+    """The film's row, with one more attempt; a new one where the film or the detector changed."""
+    wanted = {"run": film.searchable_run, "version": shots.VERSION}
+    ShotDetection.objects.filter(film=film).exclude(**wanted).delete()
+    detection, _is_new = ShotDetection.objects.get_or_create(film=film, defaults=wanted)
+    _update(detection, attempts=detection.attempts + 1)
+    return detection
+
+
+def _update(detection: ShotDetection, **columns: object) -> bool:
+    """Change a row, unless it was deleted meanwhile, as with its film: then False."""
+    for name, value in columns.items():
+        setattr(detection, name, value)
+    return bool(ShotDetection.objects.filter(pk=detection.pk).update(**columns))
+
+
+def _look_at_next_part(
+    film: Film, detection: ShotDetection, position: int, check: Callable[[], None]
+) -> None:
+    end = position + settings.SEGMENT_SECONDS
+    # The last part is open, as in imports.
+    span = Span(position, end if end < film.duration else None)
+    cuts = _cuts_in(film, span, check)
+    check()
+    _update(detection, position=span.end, cuts=[*detection.cuts, *cuts], attempts=0)
+
+
+def _cuts_in(film: Film, span: Span, check: Callable[[], None]) -> list[float]:
+    """The cuts in a part of a film. Raises FilmError when frames are missing in its file."""
+    with (
+        disk.telling_full_disk(),
+        decoding.decode(
+            film.files.playable(),
+            film.probe,
+            span,
+            width=shots.WIDTH,
+            max_pixels=settings.MAX_FILM_PIXELS,
+            limit=settings.CELERY_TASK_SOFT_TIME_LIMIT,
+            threads=inference_threads(),
+        ) as running,
+    ):
+        decoded = [int(time) for time, _picture in running.pictures]
+    _require_frames(film, span, decoded)
+    network = shot_network.current()
+
+    def judge(pictures: SmallPictures) -> Numbers:
+        check()
+        return network(pictures)
+
+    return shots.cuts_within(running.small, span, judge)
+
+
+def _require_frames(film: Film, span: Span, decoded: list[int]) -> None:
+    """Raise FilmError when a file gives far fewer frames than the film was imported with."""
+    seconds = film.files.run(film.searchable_run or 0).load().seconds
+    expected = seconds[(seconds >= span.start) & (seconds < (span.end or np.inf))]
+    missing = np.setdiff1d(expected, decoded)
+    if len(missing) > max(1, MAX_MISSING_PART * len(expected)):
+        # For the log only.
+        raise FilmError(f"the film's file is damaged: {len(missing)} pictures are missing")
+
+
+def _replace_shots(film: Film, detection: ShotDetection) -> None:
+    before = film.shot_count
+    pipeline.reindex(film, detection)
+    Film.objects.filter(pk=film.pk, searchable_run=detection.run).update(
+        shots_version=detection.version
+    )
+    detection.delete()
+    film.refresh_from_db()
+    log.info("film %s: %d shots were found again, now %d", film.pk, before, film.shot_count)

@@ -1,0 +1,300 @@
+"""Films with the shots of an older detector: their shots are found again, on real films."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from gallery import tasks
+from gallery.finding import glance
+from gallery.importing import healing, pipeline, shot_detection
+from gallery.importing.library_check import check_library
+from gallery.importing.progress import progress_of
+from gallery.labels import relabelling
+from gallery.media import shots
+from gallery.models import Film, Label, LabelCount, ShotDetection
+from gallery.nearest import index
+from gallery.speech import dialogue, subtitling
+from gallery.types import Example, Query
+from tests.films import moving_scenes
+from tests.importing import add, assert_complete, import_here, sweep
+from tests.lines import found
+from tests.processes import Worker, wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SAID = b"1\n00:00:07,000 --> 00:00:08,000\nA rocket in the garden\n"
+OLD_CUT = 4.0  # the only cut that the older detector found
+
+
+@pytest.fixture
+def film(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
+    """Four shots of three seconds, in three segments, with a line in the third shot."""
+    made = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3), "Four shots")
+    subtitling.add(made, "a.en.srt", SAID)
+    Label.objects.create(name="Everything", prompts="a dog", threshold=-100)
+    for film_id in relabelling.prepare():
+        relabelling.label_film(film_id)
+    made.refresh_from_db()
+    assert made.shots_version == shots.VERSION
+    assert made.shot_count == 4
+    return made
+
+
+def outdate(film: Film) -> Film:
+    """Make a film as an older version left it, with the cuts that its detector found."""
+    run = film.files.run(film.searchable_run or 0)
+    for number in run.segments():
+        cuts = np.array([OLD_CUT] if number == 0 else [], np.float64)
+        run.save_segment(number, replace(run.load_segment(number), cuts=cuts))
+    pipeline.reindex(film)
+    Film.objects.filter(pk=film.pk).update(shots_version="")
+    film.refresh_from_db()
+    assert film.shot_count == 2
+    return film
+
+
+def state_of(film: Film) -> dict[str, Any]:
+    """All that depends on the shots of a film, wherever it is kept."""
+    film.refresh_from_db()
+    data = film.files.run(film.searchable_run or 0).load()
+    columns = ("number", "start", "end", "second", "dull")
+    keys = [(film.pk, int(second)) for second in data.seconds]
+    return {
+        "cuts": data.cuts.tolist(),
+        "rows": list(film.shots.values_list(*columns)),
+        "count": film.shot_count,
+        "records": index.current().records(keys),
+        "lines": [line.record for line in found("rocket", film=film)],
+        "labels": list(LabelCount.objects.filter(film=film).values_list("shots", flat=True)),
+    }
+
+
+def vectors_of(film: Film) -> tuple[bytes, list[bytes]]:
+    """The stored vectors of a film, and those in the index."""
+    here, data = index.current(), film.files.run(film.searchable_run or 0).load()
+    keys = [here.frame_key(film.pk, int(second)) for second in data.seconds]
+    return data.vectors.tobytes(), [here.client.hget(key, "embedding") or b"" for key in keys]
+
+
+def detect() -> int:
+    """Find shots again until there is nothing more to do. Returns in how many steps."""
+    steps = 1
+    while shot_detection.detect_next():
+        steps += 1
+    return steps
+
+
+def doctor() -> str:
+    out = StringIO()
+    with pytest.raises(CommandError):  # no worker runs
+        call_command("doctor", stdout=out)
+    return out.getvalue()
+
+
+def test_shots_are_found_again_and_all_that_shows_them_follows(film: Film) -> None:
+    new, vectors = state_of(film), vectors_of(film)
+    assert [line.shot for line in new["lines"]] == [2]
+    assert new["labels"] == [4]
+    old = state_of(outdate(film))
+    assert [line.shot for line in old["lines"]] == [1]
+    assert (old["cuts"], old["count"], old["labels"]) == ([OLD_CUT], 2, [2])
+    assert "1 films wait until their shots are found again" in doctor()
+    query = Query(examples=(Example((film.pk, 7)),))
+    glance.curve(film, query)  # keeps the film's frames at hand
+
+    assert sweep() == [("find_shots",)]
+    assert detect() == 4  # three parts, and the last step
+    assert state_of(film) == new
+    assert vectors_of(film) == vectors
+    assert film.shots_version == shots.VERSION
+    assert not ShotDetection.objects.exists()
+    peaks = [peak.record for peak in glance.curve(film, query).peaks]
+    assert peaks
+    assert all(new["records"][record.film, record.second] == record for record in peaks)
+    assert sweep() == []
+    assert "found again" not in doctor()
+    assert_complete(film)
+    assert [one.problems for one in check_library().films if one.film == film.pk] == [[]]
+
+
+def test_a_lost_index_is_rebuilt_with_the_new_shots(film: Film) -> None:
+    new = state_of(film)
+    outdate(film)
+    detect()
+    index.current().client.flushdb()
+    call_command("rebuild_index", stdout=StringIO())
+    assert state_of(film) == new
+    index.current().client.flushdb()
+    while healing.heal(lambda *_step: None):
+        pass
+    assert state_of(film) == new
+
+
+def test_a_worker_that_is_killed_in_the_last_step_leaves_it_to_the_next(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = state_of(film)
+    outdate(film)
+
+    def die(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(dialogue, "put_run", die)
+        with pytest.raises(KeyboardInterrupt):
+            detect()
+    assert state_of(film) != new
+    assert film.shots_version == ""
+    assert sweep() == [("find_shots",)]
+    assert detect() == 1
+    assert state_of(film) == new
+    assert film.shots_version == shots.VERSION
+
+
+def test_a_film_without_its_file_is_left_until_the_file_is_back(film: Film) -> None:
+    new = state_of(film)
+    old = state_of(outdate(film))
+    source = film.files.source()
+    aside = source.rename(source.with_name("aside"))
+    assert sweep() == []
+    assert shot_detection.detect_next() is False
+    assert not ShotDetection.objects.exists()
+    assert state_of(film) == old
+    waits = "1 films wait until their shots are found again, 1 of them without their file"
+    assert waits in doctor()
+    aside.rename(source)
+    assert sweep() == [("find_shots",)]
+    detect()
+    assert state_of(film) == new
+
+
+def test_a_failure_is_logged_and_tried_three_times(
+    film: Film, caplog: pytest.LogCaptureFixture
+) -> None:
+    new = state_of(film)
+    old = state_of(outdate(film))
+    source = film.files.source()
+    whole = source.read_bytes()
+    source.write_bytes(bytes(len(whole)))
+    with caplog.at_level(logging.ERROR, "gallery.importing.shot_detection"):
+        for attempt in (1, 2, 3):
+            assert sweep() == [("find_shots",)]
+            assert shot_detection.detect_next() is False
+            assert f"(attempt {attempt} of 3)" in caplog.text
+    assert sweep() == []
+    assert state_of(film) == old
+    assert progress_of(film).note.startswith("Finding the shots again failed.")
+    assert "1 films keep the shots of an earlier version" in doctor()
+
+    source.write_bytes(whole)
+    assert pipeline.restart(film)
+    import_here(film)
+    assert not ShotDetection.objects.exists()
+    assert (progress_of(film).note, film.shots_version) == ("", shots.VERSION)
+    assert state_of(film) == new
+
+
+def test_pictures_that_are_missing_in_the_file_are_a_failure(film: Film) -> None:
+    """A file that breaks off now would leave the film without the cuts of its end."""
+    old = state_of(outdate(film))
+    source = film.files.source()
+    whole = source.read_bytes()
+    # The header lies at the end: what lies in between is damaged.
+    half = len(whole) // 3
+    source.write_bytes(whole[:half] + bytes(half) + whole[2 * half :])
+    for _attempt in range(6):
+        shot_detection.detect_next()
+    assert state_of(film) == old
+    assert shot_detection.given_up().get() == film
+
+
+def test_imports_come_first(film: Film, tmp_path: Path) -> None:
+    outdate(film)
+    other = add(moving_scenes(tmp_path / "b.mp4", 2, seconds=3))
+    assert ("find_shots",) not in sweep()
+    assert shot_detection.detect_next() is False
+    import_here(other)
+    assert sweep() == [("find_shots",)]
+    assert sweep(is_busy=True) == []
+
+
+def test_an_import_in_between_ends_it(film: Film) -> None:
+    outdate(film)
+    assert shot_detection.detect_next() is True
+    assert ShotDetection.objects.get(film=film).position == 5
+    assert pipeline.restart(film)
+    import_here(film)
+    assert (film.shots_version, film.shot_count) == (shots.VERSION, 4)
+    assert not ShotDetection.objects.exists()
+
+
+def test_a_detector_that_changed_again_begins_with_the_first_part(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outdate(film)
+    assert shot_detection.detect_next() is True
+    monkeypatch.setattr(shots, "VERSION", "another")
+    assert shot_detection.detect_next() is True
+    row = ShotDetection.objects.get(film=film)
+    assert (row.version, row.position) == ("another", 5)
+    detect()
+    film.refresh_from_db()
+    assert (film.shots_version, film.shot_count) == ("another", 4)
+
+
+def test_a_deleted_film_leaves_nothing(film: Film) -> None:
+    outdate(film)
+    assert shot_detection.detect_next() is True
+    folder = film.files.folder
+    film.delete()
+    assert detect() == 1
+    assert not ShotDetection.objects.exists()
+    assert not folder.exists()
+
+
+def test_the_admin_shows_how_far_it_is(film: Film, page: Client) -> None:
+    outdate(film)
+    User.objects.create_superuser("ada", password="x")
+    page.force_login(User.objects.get())
+    assert "Finding shots again" not in page.get("/admin/gallery/film/").content.decode()
+    assert shot_detection.detect_next() is True
+    for address in ("/admin/gallery/film/", f"/admin/gallery/film/{film.pk}/change/"):
+        assert "Finding shots again: 41% done" in page.get(address).content.decode()
+    detect()
+    assert "Finding shots again" not in page.get("/admin/gallery/film/").content.decode()
+
+
+# --- with a worker, which stays until the end of this file and takes up whatever there is ---------
+
+
+def test_a_worker_that_is_killed_in_the_middle_goes_on(
+    worker: Worker, ready_film: Callable[..., Film], tmp_path: Path
+) -> None:
+    film = ready_film(moving_scenes(tmp_path / "a.mp4", 6, seconds=15))
+    new, vectors = state_of(film), vectors_of(film)
+    outdate(film)
+    tasks.find_shots.delay()
+    wait_for(lambda: ShotDetection.objects.filter(film=film, position__gte=10).exists(), pause=0.01)
+    worker.kill()
+    assert ShotDetection.objects.get(film=film).position is not None
+    film.refresh_from_db()
+    assert (film.shots_version, film.shot_count) == ("", 2)
+
+    worker.start()
+
+    def is_done() -> bool:
+        film.refresh_from_db()
+        return film.shots_version == shots.VERSION
+
+    wait_for(is_done, 60)
+    assert state_of(film) == new
+    assert vectors_of(film) == vectors
