@@ -179,9 +179,7 @@ def test_the_sweep_mends_what_is_missing(demo_film: Film, redis_server: redis.Re
     line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(999, 1)[0])
     dialogue.current().put(999, [line], "old")
     assert texts("ghost")
-    wait_for(
-        lambda: sweep() == [("heal",)]
-    )
+    wait_for(lambda: sweep() == [("heal",)])
     healing.heal(lambda *_step: None)
     assert texts("refrigerateur") == ["Un réfrigérateur."]
     assert texts("ghost") == []
