@@ -1,5 +1,6 @@
 """FFmpeg: which frame stands for which second, where the cuts are, and files made to harm."""
 
+import io
 import os
 import shutil
 import stat
@@ -544,14 +545,22 @@ def test_leaving_early_ends_the_decoder(make_video: Make) -> None:
     assert named == []
 
 
-def test_a_picture_that_breaks_off_ends_the_stream(tmp_path: Path) -> None:
-    broken = tmp_path / "a.ppm"
-    broken.write_bytes(b"P6\n4 4\n255\n" + bytes(10))
-    with broken.open("rb") as file:
-        assert decoding._read_ppm(file) is None
-    whole = tmp_path / "b.ppm"
-    Image.new("RGB", (3, 5), "red").save(whole)
-    with whole.open("rb") as file:
-        picture = decoding._read_ppm(file)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P6\n4 4\n255\n" + bytes(10),
+        b"P7\nWIDTH 4\nHEIGHT 4\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n" + bytes(10),
+        b"P7\nWIDTH 4\nHEI",
+        b"P7\nWIDTH 4\n",
+    ],
+)
+def test_a_picture_that_breaks_off_is_none(data: bytes) -> None:
+    assert decoding.read_ppm(data) is None
+
+
+def test_a_whole_picture_is_read() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (3, 5), "red").save(file, "PPM")
+    picture = decoding.read_ppm(file.getvalue())
     assert picture is not None
     assert (picture.size, picture.getpixel((2, 4))) == ((3, 5), (255, 0, 0))

@@ -144,7 +144,7 @@ def test_three_hours_are_drawn_quickly_and_keep_their_summit(long_film: Film) ->
     assert min(took[1:]) < 0.2
     assert len(found.seconds) <= glance.POINTS
     assert found.seconds[found.relevance.argmax()] == 7000
-    assert found.relevance.max() == pytest.approx(1.0)
+    assert found.relevance.max() == pytest.approx(1.0, abs=1e-4)  # vectors have 16 bits
     assert (np.diff(found.seconds) > 0).all()
     path = drawing.curve_path(found.times, found.relevance, long_film.duration, closed=True)
     assert len(path) < 20_000

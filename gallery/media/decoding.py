@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -194,7 +195,10 @@ def _read_picture(stream: IO[bytes]) -> Picture | None:
         stream.readline()
         channels = 3
     elif kind == b"P7\n":
-        header = dict(line.split() for line in iter(stream.readline, b"ENDHDR\n") if line.strip())
+        lines = takewhile(lambda line: line not in (b"ENDHDR\n", b""), stream)
+        header = {key: value for key, _space, value in (line.partition(b" ") for line in lines)}
+        if not {b"WIDTH", b"HEIGHT", b"DEPTH"} <= header.keys():
+            return None
         width, height, channels = (int(header[key]) for key in (b"WIDTH", b"HEIGHT", b"DEPTH"))
     else:
         return None
