@@ -2,8 +2,10 @@
 
 import fcntl
 import io
-import multiprocessing
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -26,6 +28,7 @@ from gallery.nearest import pictures
 from gallery.quoting import boards, exports
 from gallery.quoting.boards import Scene, Visitor
 from tests.films import noise
+from tests.processes import ROOT
 from tests.test_exports import _no_leftovers, add_film, asked, board_of, finished, make_film
 
 __all__ = ["_no_leftovers"]  # a fixture
@@ -38,25 +41,31 @@ def size_of(folder: Path) -> int:
 # --- one limit for all processes --------------------------------------------------------------
 
 
-def write_many(folder: Path, name: str) -> None:
-    for number in range(20):
-        storage.write_within(folder, 5000, folder / f"{name}-{number}", bytes(1000))
+WRITE_MANY = """
+import sys
+from pathlib import Path
+import django
+django.setup()
+from gallery.media import storage
+folder = Path(sys.argv[1])
+for number in range(20):
+    storage.write_within(folder, 5000, folder / f"{sys.argv[2]}-{number}", bytes(1000))
+"""
 
 
 def test_a_burst_from_several_processes_never_exceeds_the_limit(tmp_path: Path) -> None:
     folder = tmp_path / "burst"
     folder.mkdir()
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=write_many, args=(folder, str(n))) for n in range(4)]
-    for process in processes:
-        process.start()
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WRITE_MANY, str(folder), str(n)], cwd=ROOT)
+        for n in range(4)
+    ]
     seen = 0
-    while any(process.is_alive() for process in processes):
+    while any(process.poll() is None for process in processes):
         files = [path for path in folder.iterdir() if not path.name.startswith(".draft-")]
         seen = max(seen, len(files))
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
+        time.sleep(0.001)
+    assert [process.returncode for process in processes] == [0] * 4
     # A listing is not a snapshot: it may name a file that went, and the one that came for it.
     assert 5 <= seen <= 6
     assert size_of(folder) == 5000

@@ -213,8 +213,9 @@ def test_a_disk_that_is_full_on_arrival_is_told(
         return os.open("/dev/full", os.O_RDWR), str(path)
 
     monkeypatch.setattr(uploads.tempfile, "mkstemp", on_full_disk)
-    said = text(change(staff, film, file("a.en.srt", SRT)))
-    assert "The disk is full, so that these subtitles were not kept." in said
+    answer = change(staff, film, file("a.en.srt", SRT))
+    assert answer.status_code == 507
+    assert "The disk is full, so this was not saved." in text(answer)
     assert not film.subtitles.exists()
     assert incoming() == before
 

@@ -89,12 +89,12 @@ class Command(BaseCommand):
         self._add_subtitles(film, path, given)
         if was_missing:
             self.stdout.write(f"{_plain(path)}: put back as the file of film {film.pk} ({film}).")
-        if not is_new and film.state == Film.State.READY:
-            if not was_missing:
-                self.stdout.write(f"{_plain(path)}: here already, as film {film.pk} ({film}).")
-            return film
-        if not is_new:
+        elif not is_new and film.state != Film.State.FAILED:
+            self.stdout.write(f"{_plain(path)}: here already, as film {film.pk} ({film}).")
+        if not is_new and film.state == Film.State.FAILED:
             pipeline.restart(film)
+        elif not is_new and (film.state == Film.State.READY or not was_missing):
+            return film
         tasks.queue_import(film)
         self.stdout.write(f"{_plain(path)}: queued as film {film.pk} ({film}).")
         return film
