@@ -357,7 +357,7 @@ def test_the_doctor_finds_everything_well(worker: Worker, demo_film: Film) -> No
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
     assert set(lines) == {
         "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Model",
-        "Precision", "Workers", "Films",
+        "Precision", "Shots", "Workers", "Beat", "Films",
     }  # fmt: skip
     assert "append-only file on" in lines["Redis"]
     assert lines["Index"].startswith(f"FLAT, {demo_film.frame_count} frames")
