@@ -251,7 +251,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         encoder,
         "prepare_in_own_process",
-        lambda _name: conversion.prepare(weights.current(), encoder.targets(), quiet),
+        lambda name: conversion.prepare(
+            weights.describe(name, Path(name)), encoder.targets(), quiet
+        ),
     )
 
 
