@@ -109,10 +109,10 @@ def test_a_python_that_does_not_run_is_passed_over(path: Path) -> None:
             '[ "$2" = python3.12-venv ]',
             "sudo apt-get install -y python3.12 python3.12-venv",
         ),
-        ("apt-cache", "exit 100", "uv python install 3.13"),
+        ("apt-cache", "exit 100", "install Python 3.13 from"),
         ("dnf", "", "sudo dnf install -y python3.13"),
         ("pacman", "", "sudo pacman -S --needed uv && uv python install 3.13"),
-        ("nothing", "", "uv python install 3.13"),
+        ("nothing", "", "install Python 3.13 from"),
     ],
 )
 def test_without_one_it_says_what_is_needed_and_one_line_to_type(
