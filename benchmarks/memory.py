@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.common import own_environment, random_b16
 from benchmarks.film import FILM
 from benchmarks.lengthen import lengthen
+from benchmarks.soak_processes import mebibytes, read_proc
 from imgsearch.local.__main__ import WEB_ENVIRONMENT
 from imgsearch.local.children import descendants
 from imgsearch.local.port import ask
@@ -116,22 +117,8 @@ def search_picture(address: str, picture: bytes) -> None:
 def print_memory() -> None:
     """Print what each kind of processes takes: together, the main one, the others by size."""
     for name, word in PROCESSES.items():
-        ids = [pid for pid in descendants() if word in _proc(pid, "cmdline")]
+        ids = [pid for pid in descendants() if word in read_proc(pid, "cmdline")]
         main, *others = [mebibytes(pid) for pid in sorted(ids)]
         sizes = [main, *sorted(others, reverse=True)]
         listed = " + ".join(f"{size:.0f}" for size in sizes)
         print(f"  {name:28} {sum(sizes):6.0f} MiB = {listed}", flush=True)
-
-
-def _proc(pid: int, name: str) -> bytes:
-    return Path(f"/proc/{pid}/{name}").read_bytes()
-
-
-def mebibytes(pid: int) -> float:
-    """The memory of a process in MiB: its share of it where the kernel tells, else all it uses."""
-    try:
-        lines, key = _proc(pid, "smaps_rollup"), b"Pss:"
-    except OSError:
-        lines, key = _proc(pid, "status"), b"VmRSS:"
-    line = next(line for line in lines.splitlines() if line.startswith(key))
-    return int(line.split()[1]) / 1024

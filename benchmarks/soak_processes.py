@@ -26,12 +26,12 @@ def processes_by_role(launcher: int) -> dict[str, list[int]]:
     """The processes below the launcher, without the FFmpegs and other commands that come and go."""
     found: dict[str, list[int]] = {}
     for child, descendants in children_of(launcher).items():
-        command = _read(child, "cmdline")
+        command = read_proc(child, "cmdline")
         role = _role(command)
         if role is None:
             continue
         program = command.partition(b"\0")[0]
-        same = [pid for pid in descendants if _read(pid, "cmdline").startswith(program)]
+        same = [pid for pid in descendants if read_proc(pid, "cmdline").startswith(program)]
         found.setdefault(role, []).extend([child, *same])
     return found
 
@@ -53,10 +53,14 @@ def memory_by_role(launcher: int) -> dict[str, float]:
 
 
 def mebibytes(pid: int) -> float:
-    """The proportional set size of a process in MiB; 0 when it has ended."""
-    for line in _read(pid, "smaps_rollup").splitlines():
-        if line.startswith(b"Pss:"):
-            return int(line.split()[1]) / 1024
+    """The memory of a process in MiB: its share of it where the kernel tells, else all it uses.
+
+    0 when it has ended.
+    """
+    for name, key in (("smaps_rollup", b"Pss:"), ("status", b"VmRSS:")):
+        for line in read_proc(pid, name).splitlines():
+            if line.startswith(key):
+                return int(line.split()[1]) / 1024
     return 0.0
 
 
@@ -66,12 +70,15 @@ def find_processes(var_dir: str) -> list[str]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         pid = int(folder.name)
-        if pid not in (os.getpid(), os.getppid()) and wanted in _read(pid, "environ").split(b"\0"):
-            found.append(_read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace"))
+        if pid not in (os.getpid(), os.getppid()) and wanted in read_proc(pid, "environ").split(
+            b"\0"
+        ):
+            found.append(read_proc(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace"))
     return found
 
 
-def _read(pid: int, name: str) -> bytes:
+def read_proc(pid: int, name: str) -> bytes:
+    """A file of a process in /proc; empty when the process has ended."""
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:

@@ -298,24 +298,23 @@ class Segment(models.Model):
         return Span(self.start, self.end)
 
     @classmethod
-    def claimable(cls) -> "models.QuerySet[Segment]":
-        """Segments of running imports that nobody works on."""
+    def unclaimed(cls) -> "models.QuerySet[Segment]":
+        """Segments of running imports that no worker is at, however often they were tried."""
         return cls.objects.filter(
             Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
             film__state=Film.State.IMPORTING,
             film__run=F("run"),
-            attempts__lt=MAX_ATTEMPTS,
         )
 
     @classmethod
+    def claimable(cls) -> "models.QuerySet[Segment]":
+        """Unclaimed segments that may be tried again."""
+        return cls.unclaimed().filter(attempts__lt=MAX_ATTEMPTS)
+
+    @classmethod
     def given_up(cls) -> "models.QuerySet[Segment]":
-        """Segments of running imports whose workers died too often; nobody works on them."""
-        return cls.objects.filter(
-            Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
-            film__state=Film.State.IMPORTING,
-            film__run=F("run"),
-            attempts__gte=MAX_ATTEMPTS,
-        )
+        """Unclaimed segments whose workers died too often."""
+        return cls.unclaimed().filter(attempts__gte=MAX_ATTEMPTS)
 
     @classmethod
     def next_in_turn(cls) -> "Segment | None":
