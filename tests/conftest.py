@@ -51,9 +51,14 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def _english() -> Iterator[None]:
-    """A page that was read in Chinese leaves its thread in Chinese; the next test begins anew."""
+    """A page that was read in Chinese leaves its thread in Chinese; the next starts in English."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix() -> None:
+    """Each process of a parallel run has its own folder, where its children find the database."""
 
 
 # --- Redis --------------------------------------------------------------------------------------
