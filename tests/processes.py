@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 from imgsearch.local.children import end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +39,26 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def find_processes(matches: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    """The running processes that match. Those that end meanwhile, and zombies, are left out."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if matches(process) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def find_children(pid: int, mark: str = "") -> list[psutil.Process]:
+    """The descendants of a process, those whose command line holds `mark`."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if mark in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def manage(

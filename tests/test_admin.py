@@ -20,7 +20,7 @@ from gallery.models import Film
 from gallery.nearest import index
 from tests.films import make_film
 from tests.importing import add, import_here, queue_client
-from tests.processes import Web
+from tests.processes import Web, find_children, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "only-for-these-tests"
@@ -300,17 +300,9 @@ MEGABYTE = 1 << 20
 def resident(pid: int) -> int:
     """Bytes of memory that a process and its children hold at their highest."""
     found = 0
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            status = (entry / "status").read_text()
-            group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
-        except OSError:
-            continue
-        if group == pid:
-            match = re.search(r"VmHWM:\s+(\d+) kB", status)
-            found += int(match[1]) * 1024 if match else 0
+    for one in (pid, *(child.pid for child in find_children(pid))):
+        match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text())
+        found += int(match[1]) * 1024 if match else 0
     return found
 
 
@@ -360,7 +352,6 @@ def test_memory_stays_flat_while_a_large_film_is_uploaded(
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(web_server: Web, staff: Client) -> None:
-    from tests.processes import wait_for
 
     staff.get(ADD)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in staff.cookies.items())

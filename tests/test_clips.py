@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from django.conf import settings as product
 from django.test import Client
@@ -25,7 +26,7 @@ from gallery.quoting import clips
 from tests.coded import coded_film, codes, filed
 from tests.films import make_film
 from tests.importing import tidy
-from tests.processes import Web, wait_for
+from tests.processes import Web, find_children, wait_for
 
 
 @pytest.fixture
@@ -141,17 +142,13 @@ def place() -> Path:
     return Path(product.MEDIA_ROOT) / "clips" / "0123456789abcdef" / "made.mp4"
 
 
-def children() -> set[str]:
-    """The FFmpegs that run now, by their process ids."""
-    name = ffmpeg.binary().encode()
+def children(mark: str = "") -> set[int]:
+    """The FFmpegs of this test and its servers, by their process ids."""
     found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if (entry / "cmdline").read_bytes().startswith(name):
-                    found.add(entry.name)
-            except OSError:
-                continue
+    for process in find_children(os.getpid(), mark):
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[0] == ffmpeg.binary():
+                found.add(process.pid)
     return found
 
 
@@ -408,14 +405,9 @@ def long_film(transactional_db: None, tmp_path: Path) -> Film:
     return filed(path)
 
 
-def mine(film: Film) -> set[str]:
+def mine(film: Film) -> set[int]:
     """The FFmpegs that read a film."""
-    found = set()
-    for pid in children():
-        with contextlib.suppress(OSError):
-            if film.uid.encode() in (Path("/proc") / pid / "cmdline").read_bytes():
-                found.add(pid)
-    return found
+    return children(film.uid)
 
 
 def begin_to_watch(server: Web, film: Film) -> socket.socket:

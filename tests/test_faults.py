@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 
@@ -100,9 +101,9 @@ class Installation:
     def kill_one_process(self) -> None:
         """As the kernel does when memory runs out: the worker starts another."""
         pid = self.worker.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        children = psutil.Process(pid).children()
         if children:
-            os.kill(int(self.chance.choice(children)), signal.SIGKILL)
+            self.chance.choice(children).kill()
 
     def kill_beat(self) -> None:
         self.beat.kill()

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -28,7 +29,7 @@ from tests.films import (
     run_ffmpeg,
     scenes,
 )
-from tests.processes import wait_for
+from tests.processes import find_children, find_processes, wait_for
 
 Make = Callable[..., Path]
 PIXELS = 8192 * 4320
@@ -480,18 +481,9 @@ def test_a_film_that_is_too_long_is_refused(make_video: Make) -> None:
 # --- the clock on the wall --------------------------------------------------------------------
 
 
-def in_group(group: int) -> list[int]:
-    """Processes of a process group that are not mere zombies."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[2]) == group and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found
+def in_group(group: int) -> list[psutil.Process]:
+    """The processes of a process group."""
+    return find_processes(lambda process: os.getpgid(process.pid) == group)
 
 
 @pytest.fixture
@@ -537,12 +529,7 @@ def test_leaving_early_ends_the_decoder(make_video: Make) -> None:
         film, probe(film), WHOLE, width=640, max_pixels=PIXELS, limit=60
     ) as running:
         next(iter(running.pictures))
-    named = [
-        entry
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and str(film).encode() in (entry / "cmdline").read_bytes()
-    ]
-    assert named == []
+    assert find_children(os.getpid(), str(film)) == []
 
 
 @pytest.mark.parametrize(

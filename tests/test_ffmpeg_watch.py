@@ -14,7 +14,7 @@ import pytest
 from gallery.errors import FFmpegStalled
 from gallery.media import decoding, ffmpeg, probing
 from gallery.types import Span
-from tests.processes import ROOT, wait_for
+from tests.processes import ROOT, find_children, wait_for
 
 PIXELS = 8192 * 4320
 # It works as fast as it can for ten minutes, and writes nothing.
@@ -29,15 +29,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def reading(path: Path) -> list[int]:
     """The FFmpegs that have a file open."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if f"file:{path}".encode() in (entry / "cmdline").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
+    return [process.pid for process in find_children(os.getpid(), f"file:{path}")]
 
 
 def test_a_decoder_that_hangs_is_ended(make_video: Callable[..., Path], impatient: None) -> None:

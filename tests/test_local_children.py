@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch.local.children import ChildDied, Children
+from tests.processes import find_processes
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,15 +44,8 @@ LAUNCHER = """
 
 def marked(mark: str) -> list[int]:
     """The processes whose environment holds MARK=mark."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if f"MARK={mark}".encode() in (entry / "environ").read_bytes():
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
+    found = find_processes(lambda process: process.environ().get("MARK") == mark)
+    return [process.pid for process in found]
 
 
 def none_left(mark: str, patience: float = 5.0) -> bool:

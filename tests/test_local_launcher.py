@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from imgsearch.local import __main__ as launcher
@@ -23,7 +24,7 @@ from imgsearch.local.port import ask, in_url, lan_address, names_to_allow
 from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.local.terminal import Refusal
 from imgsearch.local.translations import compile_translations
-from tests.processes import python, wait_for
+from tests.processes import find_processes, python, wait_for
 from tests.test_local_redis import plain_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,18 +135,13 @@ def test_a_redis_without_search_is_refused(tmp_path: Path) -> None:
 
 def of_installation(var_dir: Path) -> list[str]:
     """The commands of all processes that belong to an installation (Linux)."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_text().replace("\0", " ")
-                environ = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            # Redis writes its title, which names the socket, over its environment.
-            if f"VAR_DIR={var_dir}\0".encode() in environ or f":{var_dir}/" in command:
-                found.append(command)
-    return found
+
+    def belongs(process: psutil.Process) -> bool:
+        # Redis writes its title, which names the socket, over its environment.
+        named = f":{var_dir}/" in " ".join(process.cmdline())
+        return named or process.environ().get("VAR_DIR") == str(var_dir)
+
+    return [" ".join(process.cmdline()) for process in find_processes(belongs)]
 
 
 @contextmanager
@@ -208,10 +204,10 @@ CHILDREN = ("redis-server", "gunicorn", "imgsearch worker", "imgsearch.beat beat
 def children_of(launcher: int) -> dict[str, int]:
     """The launcher's direct children by the part of their command that tells them apart (Linux)."""
     found = {}
-    for pid in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
-        with suppress(OSError):
-            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-            found |= {kind: int(pid) for kind in CHILDREN if kind in command}
+    for process in psutil.Process(launcher).children():
+        with suppress(psutil.Error):
+            command = " ".join(process.cmdline())
+            found |= {kind: process.pid for kind in CHILDREN if kind in command}
     return found
 
 

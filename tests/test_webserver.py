@@ -11,7 +11,7 @@ from django.test import Client
 
 from benchmarks.crowd import Crowd
 from gallery.models import Film
-from tests.processes import Web, wait_for
+from tests.processes import Web, find_children, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LARGE = 600_000_000  # bytes
@@ -21,16 +21,11 @@ PIECE = b"\0" * 1_000_000
 def private_memory(server: Web) -> int:
     """Bytes that the server's processes hold for themselves."""
     total = 0
-    for pid in (server.pid, *children_of(server.pid)):
+    for pid in (server.pid, *(child.pid for child in find_children(server.pid))):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Private_Dirty"):
                 total += int(line.split()[1]) * 1024
     return total
-
-
-def children_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def test_a_large_film_is_streamed_to_disk(
