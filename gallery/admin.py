@@ -34,7 +34,7 @@ from gallery.templatetags.scenes import clock, poster
 
 FRAMES_PER_PAGE = 120
 
-admin.site.site_header = gettext_lazy("Scene Search: administration")
+admin.site.site_header = gettext_lazy("Scene Search admin")
 admin.site.site_title = gettext_lazy("Scene Search")
 admin.site.login_form = AdminLoginForm
 admin.site.index_title = gettext_lazy("What would you like to do?")
@@ -82,7 +82,7 @@ class FilmAdmin(admin.ModelAdmin):
 
     # --- columns ------------------------------------------------------------------------------
 
-    @admin.display(description=gettext_lazy("picture"))
+    @admin.display(description=gettext_lazy("thumbnail"))
     def picture(self, film: Film) -> SafeString | str:
         """A small picture of the film."""
         if film.searchable_run is None:
@@ -137,9 +137,7 @@ class FilmAdmin(admin.ModelAdmin):
             try:
                 seconds = film.files.run(film.searchable_run).load().seconds.tolist()
             except FileNotFoundError:
-                gone = _(
-                    "The film's vectors are not in the media store. Please have it imported anew."
-                )
+                gone = _("This film's search data is missing. Re-import the film.")
                 messages.error(request, gone)
         page = Paginator(seconds, FRAMES_PER_PAGE).get_page(request.GET.get("page"))
         context = {
@@ -195,7 +193,7 @@ class FilmAdmin(admin.ModelAdmin):
             year=form.cleaned_data["year"],
         )
         if not is_new:
-            messages.success(request, _("The film's file was missing. It is in its place again."))
+            messages.success(request, _("The missing film file has been restored."))
         # The admin goes on with this object: make it the stored one.
         obj.__dict__.update(film.__dict__)
         subtitle_admin.keep(request, film, form.cleaned_data["subtitles"])
@@ -221,12 +219,12 @@ class FilmAdmin(admin.ModelAdmin):
 
     # --- actions ----------------------------------------------------------------------------------
 
-    @admin.action(description=gettext_lazy("Retry the import of failed films"))
+    @admin.action(description=gettext_lazy("Retry failed imports"))
     def retry(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Import failed films again."""
         self._restart(request, queryset.filter(state=Film.State.FAILED))
 
-    @admin.action(description=gettext_lazy("Import again (decode and embed anew)"))
+    @admin.action(description=gettext_lazy("Re-import"))
     def import_again(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Import films anew; the ready ones stay searchable meanwhile."""
         self._restart(request, queryset)
@@ -239,9 +237,9 @@ class FilmAdmin(admin.ModelAdmin):
                 count += 1
         self.message_user(
             request,
-            ngettext("%(n)d film is queued.", "%(n)d films are queued.", count) % {"n": count}
+            ngettext("%(n)d film queued.", "%(n)d films queued.", count) % {"n": count}
             if count
-            else _("None of these films can be imported now: they are under way already."),
+            else _("No films queued: they are already importing, or there is nothing to retry."),
             messages.SUCCESS if count else messages.WARNING,
         )
 

@@ -28,8 +28,8 @@ class FFmpegStalled(RetryableError):  # noqa: N818 - the name says what is the m
     def __init__(self, seconds: float) -> None:
         super().__init__(
             _(
-                "FFmpeg made no progress for %(seconds)d seconds and was stopped. Either the disk "
-                "with the film does not respond, or the film is damaged."
+                "FFmpeg made no progress for %(seconds)d seconds and was stopped. The disk may "
+                "not be responding, or the film may be damaged."
             )
             % {"seconds": seconds}
         )
@@ -55,7 +55,8 @@ class IndexUnavailable(GalleryError):  # noqa: N818 - the name says what is the 
             message
             or _(
                 "The search index cannot be reached. Nothing is lost; please try again in a "
-                "moment. If it lasts, an administrator should look whether Redis is running."
+                "moment. If this continues, an administrator should check that Redis is "
+                "running."
             )
         )
 
@@ -75,7 +76,7 @@ class IndexMissing(IndexUnavailable):
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The search index was lost. Workers rebuild it from the stored films; nothing "
+                "The search index was lost and is being rebuilt from the stored films. Nothing "
                 "else is lost. Please try again in a minute."
             )
         )
@@ -102,7 +103,7 @@ class DamagedModel(ModelError):  # noqa: N818 - the name says what is the matter
 
     def __init__(self) -> None:
         super().__init__(
-            _("The converted model is damaged and is made again. Please try again in a minute.")
+            _("The converted model is damaged and is being rebuilt. Please try again in a minute.")
         )
 
 
@@ -112,8 +113,8 @@ class DiskFull(GalleryError):  # noqa: N818
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The disk is full, so this was not saved. Searching goes on. An administrator "
-                "has to free some space; then try again."
+                "The disk is full, so this was not saved. Search still works. Ask an "
+                "administrator to free some space, then try again."
             )
         )
 
@@ -123,7 +124,7 @@ class ClipBusy(GalleryError):  # noqa: N818 - the name says what is the matter
 
     def __init__(self) -> None:
         super().__init__(
-            _("Many scenes are being prepared at the moment. Please try again in a few seconds.")
+            _("Too many clips are being prepared right now. Please try again in a few seconds.")
         )
 
 
@@ -134,10 +135,7 @@ class PicturesBusy(GalleryError):  # noqa: N818 - the name says what is the matt
 
     def __init__(self) -> None:
         super().__init__(
-            _(
-                "Many pictures are being opened at the moment, so this one was not. Please try "
-                "again in a few seconds."
-            )
+            _("Too many pictures are being processed right now. Please try again in a few seconds.")
         )
 
 
@@ -147,9 +145,7 @@ class TooManyRequests(GalleryError):  # noqa: N818 - HTTP's name of it
     def __init__(self, wait: int, message: str | Promise | None = None) -> None:
         self.wait = wait
         super().__init__(
-            message
-            or _("There were too many requests from you in a short time. Please wait %(wait)s.")
-            % {"wait": in_words(wait)}
+            message or _("Too many requests. Please wait %(wait)s.") % {"wait": in_words(wait)}
         )
 
 
@@ -160,8 +156,8 @@ class TooManyLogins(TooManyRequests):
         super().__init__(
             wait,
             _(
-                "There were too many attempts to log in. Please wait %(wait)s, then try again; "
-                "until then even the right password is not accepted."
+                "Too many login attempts. Please wait %(wait)s before trying again. Until "
+                "then, even the correct password is refused."
             )
             % {"wait": in_words(wait)},
         )

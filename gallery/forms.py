@@ -83,7 +83,7 @@ class SearchForm(forms.Form):
     def query(self) -> Query:
         """The search that is meant. Raises QueryError when the address makes no sense."""
         if not self.is_valid():
-            raise QueryError(_("This address is not one of a search here."))
+            raise QueryError(_("This is not a valid search address."))
         given = self.cleaned_data
         return Query(
             words=given["q"],
@@ -117,7 +117,7 @@ class PictureForm(forms.Form):
             raise ValidationError(_("The picture is empty (0 bytes)."))
         if file.size > settings.MAX_PICTURE_BYTES:
             raise ValidationError(
-                _("The picture is too large: at most %(most)d MB are accepted.")
+                _("The picture is too large. The limit is %(most)d MB.")
                 % {"most": settings.MAX_PICTURE_BYTES // 1_000_000}
             )
         try:
@@ -146,7 +146,7 @@ class UploadForm(forms.ModelForm):
         # Who may only look has no fields.
         if "title" in self.fields:
             self.fields["title"].required = False
-            self.fields["title"].help_text = _("Empty: the name of the file.")
+            self.fields["title"].help_text = _("Leave empty to use the file name.")
         if "subtitles" in self.fields and self.instance.pk:
             self.fields["subtitles"].label = _("Add subtitles")
 
@@ -161,7 +161,6 @@ class UploadForm(forms.ModelForm):
         # It takes the place of a file that is gone.
         if known is not None and known.has_source:
             raise ValidationError(
-                _("This very file is here already: %(film)s (number %(id)d).")
-                % {"film": known, "id": known.pk}
+                _("This file has already been uploaded: %(film)s.") % {"film": known}
             )
         return file

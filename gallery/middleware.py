@@ -54,7 +54,7 @@ class RefuseLongAddresses:
         """Refuse before the address is looked at."""
         if len(request.META.get("QUERY_STRING", "")) <= MAX_ADDRESS_BYTES:
             return self.get_response(request)
-        message = _("This address is too long. Search with fewer words or fewer pictures.")
+        message = _("This address is too long. Use fewer words or pictures.")
         if request.path_info.startswith("/api/"):
             return errors.answer(HTTPStatus.REQUEST_URI_TOO_LONG, message)
         context = {"message": message, "nowhere": True}
@@ -76,7 +76,7 @@ class RefuseLargeBodies:
             return HttpResponse(status=400)
         most = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
         if length > most and not (request.user.is_authenticated and request.user.is_staff):
-            message = _("The picture is too large: at most %(most)d MB are accepted.") % {
+            message = _("The picture is too large. The limit is %(most)d MB.") % {
                 "most": settings.MAX_PICTURE_BYTES // 1_000_000
             }
             if request.path_info.startswith("/api/"):

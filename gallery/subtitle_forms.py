@@ -41,10 +41,10 @@ class SubtitleFiles(forms.FileField):
         kwargs.setdefault(
             "help_text",
             gettext_lazy(
-                "SubRip (.srt), WebVTT (.vtt), SubStation Alpha (.ass, .ssa), TTML (.ttml, .dfxp), "
-                "SAMI (.smi), LRC (.lrc), MicroDVD (.sub) or MPL2 (.mpl), several at once. "
-                "The language is taken from a file's name (film.en.srt), else from its text. Text "
-                "tracks inside the film are read by themselves."
+                "SubRip (.srt), WebVTT (.vtt), SubStation Alpha (.ass, .ssa), TTML (.ttml, "
+                ".dfxp), SAMI (.smi), LRC (.lrc), MicroDVD (.sub) or MPL2 (.mpl). You can "
+                "choose several files. The language is taken from the file name (film.en.srt) "
+                "or detected from the text. Embedded text tracks are imported automatically."
             ),
         )
         super().__init__(required=False, allow_empty_file=True, **kwargs)
@@ -54,7 +54,7 @@ class SubtitleFiles(forms.FileField):
         given = data if isinstance(data, list | tuple) else [data] if data else []
         if len(given) > MOST_FILES:
             raise ValidationError(
-                _("At most %(most)d files can be sent at once.") % {"most": MOST_FILES}
+                _("Choose at most %(most)d files at once.") % {"most": MOST_FILES}
             )
         sent, errors = [], []
         for file in given:

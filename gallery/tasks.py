@@ -55,7 +55,7 @@ def segment(segment_id: int) -> None:  # noqa: ARG001
     except SoftTimeLimitExceeded:
         pipeline.fail(
             row.film,
-            _("A part of this film took too long. A smaller SEGMENT_SECONDS may help."),
+            _("Processing part of this film took too long. Try a smaller SEGMENT_SECONDS."),
         )
         return
     except Exception as error:

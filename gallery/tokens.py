@@ -35,9 +35,7 @@ def has_too_many(user: int) -> bool:
 
 def too_many() -> str:
     """What such a user is told."""
-    return _("There are %(most)d tokens, and there can be no more. Revoke one first.") % {
-        "most": MOST
-    }
+    return _("You have reached the limit of %(most)d tokens. Revoke one first.") % {"most": MOST}
 
 
 def find(secret: str) -> ApiToken | None:

@@ -112,7 +112,7 @@ def test_the_same_file_twice_is_told(staff: Client, make_video: Callable[..., Pa
     response = send(staff, "b.mkv", content, title="Second")
     assert response.status_code == 200
     film = Film.objects.get()
-    assert f"This very file is here already: First (number {film.pk})" in text(response)
+    assert "This file has already been uploaded: First." in text(response)
     assert film.files.source().read_bytes() == content
     assert queue_client().llen("films-soon") == 1
 
@@ -243,15 +243,15 @@ def test_failed_films_are_retried(staff: Client, make_video: Callable[..., Path]
     aside = source.rename(source.with_name("aside"))
     import_here(film)
     assert film.state == Film.State.FAILED
-    assert "gone from the media store" in text(staff.get(LIST))
+    assert "missing from the media store" in text(staff.get(LIST))
     aside.rename(source)
-    assert "1 film is queued." in act(staff, "retry", film)
+    assert "1 film queued." in act(staff, "retry", film)
     assert queue_client().llen("films-soon") == 1
     assert import_here(film).state == Film.State.READY
     # A ready film is not retried, but can be imported again; one under way is neither.
-    assert "under way already" in act(staff, "retry", film)
-    assert "1 film is queued." in act(staff, "import_again", film)
-    assert "under way already" in act(staff, "import_again", film)
+    assert "already importing" in act(staff, "retry", film)
+    assert "1 film queued." in act(staff, "import_again", film)
+    assert "already importing" in act(staff, "import_again", film)
     film.refresh_from_db()
     assert (film.state, film.run, film.searchable_run) == (Film.State.WAITING, 3, 2)
 
@@ -262,7 +262,7 @@ def test_all_frames_can_be_looked_at(staff: Client, demo_film: Film) -> None:
     assert response.status_code == 200
     assert len(re.findall(r"/thumbs/", text(response))) == min(120, demo_film.frame_count)
     waiting = Film.objects.create(title="Waiting", sha256="w")
-    assert "no frames yet" in text(staff.get(f"{LIST}{waiting.pk}/frames/"))
+    assert "No frames yet" in text(staff.get(f"{LIST}{waiting.pk}/frames/"))
     assert staff.get(f"{LIST}999999/frames/").status_code == 404
 
 

@@ -240,7 +240,7 @@ def test_what_is_no_picture_is_refused(anybody: Api) -> None:
     text.name = "a.jpg"
     response = send_picture(anybody, text)
     assert response.status_code == 400
-    assert "not a picture" in response.json()["error"]
+    assert "This picture cannot be read" in response.json()["error"]
     nothing = anybody.client.post(f"{ROOT}/pictures", {})
     assert nothing.status_code == 400
     assert nothing.json()["details"][0]["field"] == "picture"

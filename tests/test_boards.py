@@ -131,14 +131,14 @@ def test_a_scene_taken_off_comes_back_with_its_note(page: Client, board: Board, 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"film": 99}, "This film is not here any more"),
-        ({"start": 5.0, "end": 5.0}, "ends after it starts"),
-        ({"start": 9000.0, "end": 9001.0}, "ends after it starts"),
+        ({"film": 99}, "This film has been deleted"),
+        ({"start": 5.0, "end": 5.0}, "must start before it ends"),
+        ({"start": 9000.0, "end": 9001.0}, "must start before it ends"),
         ({"start": 5.0, "end": 5.01}, "at least one frame long"),  # of 1/24 s
-        ({"start": "nan"}, "its times are not given"),
-        ({"start": "inf"}, "its times are not given"),
-        ({"end": ""}, "its times are not given"),
-        ({"second": -1}, "its times are not given"),
+        ({"start": "nan"}, "its start and end are missing"),
+        ({"start": "inf"}, "its start and end are missing"),
+        ({"end": ""}, "its start and end are missing"),
+        ({"second": -1}, "its start and end are missing"),
     ],
 )
 def test_what_cannot_be_collected_is_refused_in_words(
@@ -166,13 +166,13 @@ def test_a_full_board_and_too_many_boards_are_told(
     page: Client, board: Board, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_SCENES", 4)
-    assert "this one is full" in body(page.post("/boards/collect/", scene_of(film, 50, 51, 50)))
+    assert "is full" in body(page.post("/boards/collect/", scene_of(film, 50, 51, 50)))
     # What is there is not asked to go in again.
     assert page.post("/boards/collect/", scene_of(film)).status_code == 302
     monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_BOARDS", 1)
     response = page.post("/boards/", {"name": "Another"})
     assert response.status_code == 400
-    assert "You have 1 boards" in body(response)
+    assert "limit of 1 boards" in body(response)
 
 
 def test_the_next_scene_goes_to_the_board_used_last(page: Client, board: Board, film: Film) -> None:
@@ -269,13 +269,13 @@ def test_htmx_gets_the_scenes_in_their_new_order(page: Client, board: Board) -> 
     row = board.scenes.first()
     text = body(page.post(url(board, f"scenes/{row.pk}/place/"), {"by": 1}, headers=HTMX))
     assert re.findall(r'data-scene="(\d+)"', text)[1] == str(row.pk)
-    assert "Now scene 2 of 4" in text
+    assert "Moved to position 2 of 4" in text
     assert "<html" not in text
     gone = page.post(
         url(board, f"scenes/{row.pk}/remove/"), headers={**HTMX, "HX-Target": "scenes"}
     )
     assert len(re.findall(r"data-scene=", body(gone))) == 3
-    assert "Taken off the board" in body(gone)
+    assert "Removed from board" in body(gone)
     assert f"/scenes/{row.pk}/restore/" in body(gone)
 
 
@@ -375,7 +375,7 @@ def test_logging_in_takes_the_boards_along(
     assert collect(page, film, 70.0).board == board
     page.logout()
     assert "note-form" not in body(page.get(url(board)))
-    assert "No board yet" in body(page.get("/boards/"))
+    assert "No boards yet" in body(page.get("/boards/"))
 
 
 def test_a_board_is_renamed_and_deleted(page: Client, board: Board) -> None:
@@ -406,7 +406,7 @@ def test_the_scenes_of_a_deleted_film_go(
     assert "from 1 film" in shown
     assert "Short" not in shown
     Film.objects.all().delete()
-    assert "Nothing collected yet" in body(page.get(url(board)))
+    assert "No scenes yet" in body(page.get(url(board)))
     assert page.get("/boards/").status_code == 200
 
 

@@ -59,10 +59,10 @@ def test_collected_by_keys_noted_and_put_in_order(
 ) -> None:
     collect_hits(tab, web_server, 4)
     expect(tab.locator("#collected-count")).to_contain_text("4")
-    expect(tab.locator("#toast")).to_contain_text("Collected ✓ in My scenes")
+    expect(tab.locator("#toast")).to_contain_text("Saved to My scenes")
     # The same key takes it off again, and the word that says so brings it back.
     tab.keyboard.press("c")
-    expect(tab.locator("#toast")).to_contain_text("Taken off")
+    expect(tab.locator("#toast")).to_contain_text("Removed from")
     expect(tab.locator("#collected-count")).to_contain_text("3")
     tab.locator("#toast").get_by_role("button", name="Undo").click()
     expect(tab.locator("#collected-count")).to_contain_text("4")
@@ -71,33 +71,33 @@ def test_collected_by_keys_noted_and_put_in_order(
     # A note is kept without a button.
     board = open_board(tab, web_server)
     first = starts(board)
-    tab.get_by_label("Note to scene 2").fill("hold on the dog")
+    tab.get_by_label("Note for scene 2").fill("hold on the dog")
     expect(tab.locator(".note-state").nth(1)).to_have_text("Saved")
 
     # By the keyboard, which stays where it was.
     later = tab.locator(".board-scene").first.get_by_role("button", name="later")
     later.focus()
     tab.keyboard.press("Enter")
-    expect(tab.locator("#board-status")).to_have_text("Now scene 2 of 4")
+    expect(tab.locator("#board-status")).to_have_text("Moved to position 2 of 4")
     assert starts(board) == [first[1], first[0], first[2], first[3]]
     expect(tab.locator(".board-scene").nth(1).get_by_role("button", name="later")).to_be_focused()
-    tab.get_by_label("Place of scene 2").fill("4")
+    tab.get_by_label("Position of scene 2").fill("4")
     tab.keyboard.press("Enter")
-    expect(tab.locator("#board-status")).to_have_text("Now scene 4 of 4")
+    expect(tab.locator("#board-status")).to_have_text("Moved to position 4 of 4")
     assert starts(board) == [first[1], first[2], first[3], first[0]]
 
     # By the mouse: the last one in front of the first.
     scenes = tab.locator(".board-scene")
     drag(tab, scenes.nth(3).locator(".grip"), scenes.first, 0.1)
-    expect(tab.locator("#board-status")).to_have_text("Now scene 1 of 4")
+    expect(tab.locator("#board-status")).to_have_text("Moved to position 1 of 4")
     assert starts(board) == first
     drag(tab, scenes.first.locator(".grip"), scenes.nth(2), 0.9)
-    expect(tab.locator("#board-status")).to_have_text("Now scene 3 of 4")
+    expect(tab.locator("#board-status")).to_have_text("Moved to position 3 of 4")
     assert starts(board) == [first[1], first[2], first[0], first[3]]
 
-    expect(tab.get_by_label("Note to scene 1")).to_have_value("hold on the dog")
+    expect(tab.get_by_label("Note for scene 1")).to_have_value("hold on the dog")
     tab.reload()
-    expect(tab.get_by_label("Note to scene 1")).to_have_value("hold on the dog")
+    expect(tab.get_by_label("Note for scene 1")).to_have_value("hold on the dog")
     assert errors == []
 
 
@@ -108,7 +108,7 @@ def test_taken_off_put_back_and_taken_to_an_editing_program(
     board = open_board(tab, web_server)
     first = starts(board)
     scenes = tab.locator(".board-scene")
-    scenes.nth(1).get_by_role("button", name="off the board").click()
+    scenes.nth(1).get_by_role("button", name="Remove scene").click()
     expect(scenes).to_have_count(3)
     expect(tab.locator("#board-facts")).to_contain_text("3 scenes")
     tab.locator("#toast").get_by_role("button", name="Undo").click()
@@ -141,13 +141,13 @@ def test_another_board_is_chosen_in_a_dialog(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     collect_hits(tab, web_server, 1)
-    tab.locator("#toast").get_by_role("link", name="Other board").click()
+    tab.locator("#toast").get_by_role("link", name="Change board").click()
     chooser = tab.locator("#chooser")
     expect(chooser).to_be_visible()
     expect(chooser.get_by_role("button", name="My scenes")).to_have_attribute(
         "aria-pressed", "true"
     )
-    chooser.get_by_label("Name of a new board").fill("Dogs")
+    chooser.get_by_label("New board name").fill("Dogs")
     tab.keyboard.press("Enter")
     expect(chooser.get_by_role("button", name="Dogs")).to_have_attribute("aria-pressed", "true")
     chooser.get_by_role("button", name="My scenes").click()
@@ -167,7 +167,7 @@ def test_a_scene_is_collected_where_it_is_watched(
     tab.goto(f"{web_server.url}/films/{demo_film.pk}/frames/12/?in=290f&out=350f")
     tab.keyboard.press("c")
     own = tab.locator("main .collect:not(.card > .collect)")
-    expect(own.get_by_role("button", name="Collected ✓ (undo)")).to_be_visible()
+    expect(own.get_by_role("button", name="Saved ✓ (undo)")).to_be_visible()
     own.get_by_role("link", name="My scenes").click()
     board = board_of(tab)
     assert [(scene.start, scene.end) for scene in board.scenes.all()] == [
@@ -176,10 +176,10 @@ def test_a_scene_is_collected_where_it_is_watched(
     # And back: its picture leads to the same scene, which is known there as collected.
     tab.locator(".board-scene a").first.click()
     assert tab.url.endswith("?in=290f&out=350f")
-    own.get_by_role("button", name="Collected ✓ (undo)").click()
+    own.get_by_role("button", name="Saved ✓ (undo)").click()
     expect(own.get_by_role("button", name="Collect the scene")).to_be_visible()
     expect(tab.locator("#collected-count")).to_be_empty()
-    own.get_by_role("link", name="Other board").click()
+    own.get_by_role("link", name="Change board").click()
     expect(tab.locator("#chooser")).to_be_visible()
     tab.keyboard.press("Escape")
     expect(tab.locator("#chooser")).not_to_be_visible()
@@ -194,16 +194,16 @@ def test_what_could_not_be_collected_is_told_and_not_shown_as_collected(
     tab.route("**/boards/collect/", lambda route: route.abort())
     tab.locator(".hits .card a").first.focus()
     tab.keyboard.press("c")
-    expect(tab.locator("#toast")).to_have_text("This did not work. Please try again.")
+    expect(tab.locator("#toast")).to_have_text("Something went wrong. Please try again.")
     expect(tab.locator(".is-collected")).to_have_count(0)
     tab.unroute("**/boards/collect/")
     tab.keyboard.press("c")
-    expect(tab.locator("#toast")).to_contain_text("Collected ✓")
+    expect(tab.locator("#toast")).to_contain_text("Saved to")
     # A film that was deleted since is told in its own words.
     Film.objects.all().delete()
     tab.locator(".hits .card").nth(5).locator("a").first.focus()
     tab.keyboard.press("c")
-    expect(tab.locator("#toast")).to_contain_text("This film is not here any more")
+    expect(tab.locator("#toast")).to_contain_text("This film has been deleted")
     expect(tab.locator(".is-collected")).to_have_count(1)
 
 
@@ -212,7 +212,7 @@ def test_who_has_the_link_looks_and_copies_but_changes_nothing(
 ) -> None:
     collect_hits(tab, web_server, 2)
     board = open_board(tab, web_server)
-    tab.get_by_label("Note to scene 1").fill("for your eyes")
+    tab.get_by_label("Note for scene 1").fill("for your eyes")
     expect(tab.locator(".note-state").first).to_have_text("Saved")
     tab.locator(".menu summary", has_text="Share").click()
     link = tab.locator("#address").input_value()
@@ -229,7 +229,7 @@ def test_who_has_the_link_looks_and_copies_but_changes_nothing(
     other.get_by_role("button", name="Copy to my boards").click()
     expect(other.locator(".note-form")).to_have_count(2)
     assert board_of(other) != board
-    other.locator(".board-scene").first.get_by_role("button", name="off the board").click()
+    other.locator(".board-scene").first.get_by_role("button", name="Remove scene").click()
     expect(other.locator(".board-scene")).to_have_count(1)
     assert len(starts(board)) == 2
     context.close()
@@ -283,23 +283,23 @@ def test_everything_works_without_javascript(
     first = starts(board)
     tab.locator(".board-scene").first.get_by_role("button", name="later").click()
     assert starts(board) == [first[1], first[0], first[2]]
-    tab.get_by_label("Place of scene 3").fill("1")
+    tab.get_by_label("Position of scene 3").fill("1")
     with tab.expect_navigation():
         tab.keyboard.press("Enter")
     assert starts(board) == [first[2], first[1], first[0]]
-    tab.get_by_label("Note to scene 1").fill("written by hand")
-    tab.get_by_role("button", name="Save the note").first.click()
-    expect(tab.get_by_label("Note to scene 1")).to_have_value("written by hand")
-    tab.locator(".board-scene").nth(2).get_by_role("button", name="off the board").click()
+    tab.get_by_label("Note for scene 1").fill("written by hand")
+    tab.get_by_role("button", name="Save note").first.click()
+    expect(tab.get_by_label("Note for scene 1")).to_have_value("written by hand")
+    tab.locator(".board-scene").nth(2).get_by_role("button", name="Remove scene").click()
     expect(tab.locator(".board-scene")).to_have_count(2)
     tab.locator(".menu summary", has_text="Edit").click()
-    tab.get_by_label("Name of the board").fill("Plain")
+    tab.get_by_label("Board name").fill("Plain")
     tab.get_by_role("button", name="Rename").click()
     expect(tab.locator("h1")).to_have_text("Plain")
     tab.locator(".menu summary", has_text="Edit").click()
-    tab.get_by_role("link", name="Delete this board").click()
-    tab.get_by_role("button", name="Delete the board").click()
-    expect(tab.locator("main h2")).to_contain_text("No board yet")
+    tab.get_by_role("link", name="Delete board").click()
+    tab.get_by_role("button", name="Delete board").click()
+    expect(tab.locator("main h2")).to_contain_text("No boards yet")
     context.close()
 
 
@@ -328,7 +328,7 @@ def test_the_clips_come_as_a_zip_and_all_scenes_play(
     tab.get_by_role("button", name="Clips").click()
     expect(tab.locator("#export")).to_contain_text("The clips are ready", timeout=60_000)
     with tab.expect_download() as saved:
-        tab.get_by_role("link", name="Save the zip").click()
+        tab.get_by_role("link", name="Download ZIP").click()
     path = tmp_path / saved.value.suggested_filename
     saved.value.save_as(path)
     names = zipfile.ZipFile(path).namelist()
@@ -343,7 +343,7 @@ def test_axe_finds_nothing_serious_in_menus_dialogs_and_shared_boards(
     web_server: Web, demo_film: Film, tab: Page, browser: Browser
 ) -> None:
     collect_hits(tab, web_server, 2)
-    tab.locator("#toast").get_by_role("link", name="Other board").click()
+    tab.locator("#toast").get_by_role("link", name="Change board").click()
     expect(tab.locator("#chooser")).to_be_visible()
     look(tab)
     board = open_board(tab, web_server)

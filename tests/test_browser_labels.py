@@ -34,12 +34,12 @@ def test_staff_make_a_label_by_looking_and_find_its_scenes(
     tab.fill("#id_prompts", "dog")
 
     # The scenes appear while one types, with a threshold to begin with.
-    expect(tab.locator(".label-said")).to_contain_text("4 shots carry it, in 1 film")
+    expect(tab.locator(".label-said")).to_contain_text("4 shots match, in 1 film")
     expect(tab.locator("#id_threshold")).not_to_have_value("")
     suggested = float(tab.input_value("#id_threshold"))
     # As long as nobody chose one, another prompt brings another suggestion.
     tab.fill("#id_prompts", "dog\nsnow")
-    expect(tab.locator(".label-said")).to_contain_text("carry it")
+    expect(tab.locator(".label-said")).to_contain_text("match")
     wait_for(lambda: float(tab.input_value("#id_threshold")) != suggested)
 
     # A click on an example takes it in, or leaves it out; nothing is saved by it.

@@ -30,7 +30,7 @@ def test_a_form_in_a_swapped_part_is_ready_when_it_is_there(
 ) -> None:
     collect_hits(tab, web_server, 1)
     tab.evaluate(SUBMIT_AT_ONCE)
-    tab.locator("#toast").get_by_role("link", name="Other board").click()
+    tab.locator("#toast").get_by_role("link", name="Change board").click()
     chooser = tab.locator("#chooser")
     expect(chooser.get_by_role("button", name="Dogs")).to_have_attribute("aria-pressed", "true")
     assert tab.evaluate("window.samePage")
@@ -49,7 +49,7 @@ def test_what_is_pressed_twice_is_done_twice(
     tab.keyboard.press("Enter")
     wait_for(lambda: tab.evaluate("1") and gate.held)
     gate.open()
-    expect(tab.locator("#board-status")).to_have_text("Now scene 3 of 4")
+    expect(tab.locator("#board-status")).to_have_text("Moved to position 3 of 4")
     assert starts(board) == [first[1], first[2], first[0], first[3]]
     assert errors == []
 
@@ -58,11 +58,11 @@ def test_a_board_named_while_another_is_chosen_is_made(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     collect_hits(tab, web_server, 1)
-    tab.locator("#toast").get_by_role("link", name="Other board").click()
+    tab.locator("#toast").get_by_role("link", name="Change board").click()
     chooser = tab.locator("#chooser")
     gate = Gate(tab, "**/boards/**")
     chooser.get_by_role("button", name="My scenes").click()
-    chooser.get_by_label("Name of a new board").fill("Dogs")
+    chooser.get_by_label("New board name").fill("Dogs")
     tab.keyboard.press("Enter")
     wait_for(lambda: tab.evaluate("1") and gate.held)
     gate.open()

@@ -206,7 +206,7 @@ def test_times_are_typed(web_server: Web, numbered: Film, tab: Page) -> None:
     assert ends(tab) == (40, 72)
     tab.fill("#mark-in", "nonsense")
     tab.keyboard.press("Tab")
-    expect(tab.locator("#mark-error")).to_contain_text("no time of the film")
+    expect(tab.locator("#mark-error")).to_contain_text("Not a time in this film")
     expect(tab.locator("#mark-in")).to_have_attribute("aria-invalid", "true")
     assert ends(tab) == (40, 72)
     # Far away, the strip shows another part of the film.
@@ -230,7 +230,7 @@ def test_the_exact_scene_is_saved(
     saved = tmp_path / "saved.mp4"
     waiting.value.save_as(saved)
     assert codes(saved) == list(range(40, 63))
-    expect(tab.locator(".saving")).to_contain_text("It is saved.")
+    expect(tab.locator(".saving")).to_contain_text("Saved.")
     for name in ("GIF", "WebP", "Still PNG"):
         with tab.expect_download() as waiting:
             tab.get_by_role("link", name=name).click()
@@ -295,7 +295,7 @@ def test_without_javascript_a_scene_is_a_player_and_a_form(
     assert tab.locator("a.save").get_attribute("href") == source.replace("clips", "exact")
     tab.fill("#mark-out", "tomorrow")
     tab.get_by_role("button", name="Set").click()
-    expect(tab.locator("#mark-error")).to_contain_text("“tomorrow” is no time")
+    expect(tab.locator("#mark-error")).to_contain_text("“tomorrow” is not a valid time")
     context.close()
 
 
@@ -321,6 +321,8 @@ def test_a_clip_that_cannot_be_made_is_told_and_the_still_stays(
 ) -> None:
     numbered.files.source().unlink()
     tab.goto(f"{web_server.url}/films/{numbered.pk}/frames/3/")
-    expect(tab.locator(".screen-note")).to_contain_text("cannot be played now", timeout=20_000)
+    expect(tab.locator(".screen-note")).to_contain_text(
+        "cannot be played right now", timeout=20_000
+    )
     expect(tab.locator(".poster")).to_be_visible()
     expect(tab.locator(".big-play")).to_be_visible()

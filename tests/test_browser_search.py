@@ -167,7 +167,7 @@ def test_a_wrong_query_is_told_where_the_hits_would_be(
     search_for(tab, web_server.url, "a dog")
     tab.fill("#q", "-snow")
     tab.keyboard.press("Enter")
-    expect(tab.locator(".note.bad")).to_contain_text("not only what to avoid")
+    expect(tab.locator(".note.bad")).to_contain_text("Words to avoid are not enough")
     assert asked(tab) == {"q": ["-snow"]}
     tab.go_back()
     soon(lambda: len(shown(tab)) == 24)
@@ -339,13 +339,13 @@ def test_the_switch_looks_in_what_is_said(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     search_for(tab, web_server.url, "moon")
-    tab.get_by_role("link", name="Said", exact=True).click()
+    tab.get_by_role("link", name="Dialogue", exact=True).click()
     quote = tab.locator(".hits .card q").first
     expect(quote).to_have_text("Sorry, madam. This flight does not stop at the moon.")
     expect(quote.locator("mark")).to_have_text("moon")
     expect(tab.locator(".hits .card")).to_have_count(1)
     assert asked(tab) == {"q": ["moon"], "in": ["said"]}
-    tab.get_by_role("link", name="Seen", exact=True).click()
+    tab.get_by_role("link", name="Picture", exact=True).click()
     soon(lambda: asked(tab)["in"] == ["seen"])
     expect(tab.locator(".hits .card q")).to_have_count(0)
     assert errors == []

@@ -49,7 +49,7 @@ def test_subtitles_travel_with_the_film(
     tab.set_input_files("#id_subtitles", [english, broken])
     tab.click("[name=_save]")
     told = tab.locator(".field-subtitles .errorlist")
-    expect(told).to_have_text(re.compile("b.srt: There are no lines with times"), timeout=PATIENCE)
+    expect(told).to_have_text(re.compile("b.srt: No timed lines"), timeout=PATIENCE)
     assert tab.evaluate("document.querySelector('#id_file').files.length") == 1
     assert not Film.objects.exists()
 

@@ -101,7 +101,7 @@ def test_what_is_made_of_a_deleted_film_does_not_stay(
 
     monkeypatch.setattr(making, "drop_orphan", delete_first)
     monkeypatch.setattr(clips, "drop_orphan", delete_first)
-    with pytest.raises(Exception, match="file is gone"):
+    with pytest.raises(Exception, match="film file is missing"):
         making.made(clips.exact(long_film, 0, 10)) if how == "exact" else clips.still(long_film, 3)
     assert not (product.MEDIA_ROOT / "clips" / long_film.uid).exists()
 

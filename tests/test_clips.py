@@ -82,7 +82,7 @@ def test_a_file_is_made_once(counted: Film) -> None:
 
 @pytest.mark.parametrize(("first", "last"), [(20, 20), (30, 20), (9999, 10010)])
 def test_a_span_that_makes_no_sense_is_refused(counted: Film, first: int, last: int) -> None:
-    with pytest.raises(QueryError, match="begins before it ends"):
+    with pytest.raises(QueryError, match="must start before it ends"):
         clips.playing(counted, first, last)
 
 
@@ -93,15 +93,15 @@ def test_a_span_ends_with_its_film(counted: Film) -> None:
 def test_a_span_that_is_too_long_is_refused(counted: Film, settings: Any) -> None:
     settings.MAX_CLIP_SECONDS = 2
     clips.exact(counted, 0, 48)
-    with pytest.raises(QueryError, match="at most 2 seconds"):
+    with pytest.raises(QueryError, match="up to 2 seconds"):
         clips.exact(counted, 0, 60)
-    with pytest.raises(QueryError, match="at most 15 seconds"):
+    with pytest.raises(QueryError, match="up to 15 seconds"):
         clips.animation(Film(duration=60, rate_numerator=24), 0, 500, "gif")
 
 
 def test_a_film_whose_file_is_gone_says_so(counted: Film) -> None:
     counted.files.source().unlink()
-    with pytest.raises(FilmError, match="gone from the media store"):
+    with pytest.raises(FilmError, match="missing from the media store"):
         clips.playing(counted, 0, 10)
 
 
@@ -274,7 +274,7 @@ def test_progress_and_the_time_left_are_known(place: Path) -> None:
 
 def test_the_limit_ends_ffmpeg_with_a_sentence(place: Path) -> None:
     before = children()
-    with pytest.raises(FilmError, match="was not cut out within 1 seconds"):
+    with pytest.raises(FilmError, match="took longer than 1 seconds"):
         making.made(endless(place, limit=1.0))
     assert not children() - before
     assert not place.exists()
@@ -285,7 +285,7 @@ def test_a_failure_is_told_to_all_who_wait(place: Path) -> None:
     one, other = making.join(order), making.join(order)
     for joined in (one, other):
         assert joined.wait(10)
-        with pytest.raises(FilmError, match="cannot be cut out"):
+        with pytest.raises(FilmError, match="Could not make this clip"):
             joined.result()
         making.leave(joined)
 
@@ -295,7 +295,7 @@ def test_a_film_that_breaks_off_gives_no_short_clip(counted: Film) -> None:
     source = counted.files.source()
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     counted.duration = 20.0
-    with pytest.raises(FilmError, match="cannot be cut out"):
+    with pytest.raises(FilmError, match="Could not make this clip"):
         making.made(clips.exact(counted, 40, 110))
     assert codes(making.made(clips.exact(counted, 0, 30))) == list(range(30))
 

@@ -61,7 +61,7 @@ def test_search_prints_lines(demo_film: Film) -> None:
         assert re.match(rf" *\d+%  00:0\d:\d\d:\d\d  {re.escape(demo_film.title)}", line)
     assert lines[0].startswith("100%")
     out, _ = call("search", "zzzz qqqq", count=3)
-    assert out.startswith("Nothing really matches; these are the nearest:")
+    assert out.startswith("No close matches; these are the nearest:")
 
 
 def test_search_takes_words_and_a_picture_together(demo_film: Film) -> None:
@@ -87,7 +87,7 @@ def test_search_keeps_to_one_film(demo_film: Film) -> None:
 
 def test_search_refuses_what_makes_no_sense(demo_film: Film, tmp_path: Path) -> None:
     for arguments, sentence in (
-        (([],), "nothing to search for"),
+        (([],), "Nothing to search for"),
         ((["x" * 10_000],), "10000 characters"),
         ((["dog"], 0), "at least 1"),
     ):
@@ -201,7 +201,7 @@ def test_int8_without_its_package_is_told(settings: Any, monkeypatch: pytest.Mon
 def test_a_model_that_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
     done = manage("check", CLIP_MODEL=str(tmp_path))
     assert "gallery.W001" in done.stderr
-    assert "no config.json in it" in done.stderr
+    assert "has no config.json" in done.stderr
 
 
 def program(path: Path, script: str) -> str:

@@ -302,7 +302,7 @@ def test_damage_that_shows_late_is_repaired(
         )
         path.unlink()  # the running process has the old file mapped
         path.write_bytes(bytes(data))
-    with pytest.raises(DamagedModel, match="made again"):
+    with pytest.raises(DamagedModel, match="being rebuilt"):
         loaded.pictures(PICTURES)
     assert np.allclose(encoder.current().pictures(PICTURES), expected, atol=1e-5)
 

@@ -260,7 +260,7 @@ def test_an_emptied_server_is_told_only_when_something_is_missing(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
     redis_server.flushdb()
-    with pytest.raises(IndexMissing, match="Workers rebuild it"):
+    with pytest.raises(IndexMissing, match="is being rebuilt"):
         found("refrigerator")
     Subtitles.objects.all().delete()
     assert found("refrigerator") == []

@@ -146,7 +146,7 @@ def test_an_empty_board_has_nothing_to_take_along(page: Client) -> None:
         assert page.get(f"{board.get_absolute_url()}{kind}/").status_code == 404
     refused = page.post(f"{board.get_absolute_url()}clips/")
     assert refused.status_code == 400
-    assert "no scene on this board" in body(refused)
+    assert "This board has no scenes yet" in body(refused)
     assert "board_csv" not in body(page.get(board.get_absolute_url()))
 
 
@@ -163,7 +163,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     assert answer["Location"] == f"{board.get_absolute_url()}#export"
     export = board.exports.get()
     shown = body(page.get(board.get_absolute_url()))
-    assert "The clips are being cut" in shown
+    assert "Making clips" in shown
     assert 'http-equiv="refresh"' in shown
 
     def done() -> bool:
@@ -248,9 +248,7 @@ def test_a_queue_that_is_down_is_told_and_nothing_is_lost(
         CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/1",
     )
     assert done.stdout.startswith("302"), done.stdout + done.stderr
-    assert "the queue cannot be reached at the moment. Nothing is lost" in done.stdout, done.stdout[
-        -9000:
-    ]
+    assert "the task queue cannot be reached. Nothing is lost" in done.stdout, done.stdout[-9000:]
     export = board.exports.get()
     assert export.state == Export.State.WAITING
     assert list(exports.lost(queue_is_empty=False)) == []
@@ -344,9 +342,9 @@ def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
     Film.objects.filter(pk=other.pk).delete()
     assert finished(export).state == Export.State.DONE
     assert export.error.startswith(
-        "2 scenes are missing in the zip. Scene 2: Its film was deleted."
+        "2 scenes are missing from the ZIP. Scene 2: The film was deleted."
     )
-    assert "Scene 3: The film's file is gone" in export.error
+    assert "Scene 3: The film file is missing" in export.error
     names = archive_of(export).namelist()
     assert len(names) == 3
     assert names[0].endswith("01 Counted 1 2 00.00.00.00.mp4")
@@ -359,10 +357,10 @@ def test_when_no_clip_can_be_cut_it_fails_with_a_sentence(page: Client, film: Fi
     export = asked(board)
     film.files.source().unlink()
     assert finished(export).state == Export.State.FAILED
-    assert export.error.startswith("No clip could be cut.")
+    assert export.error.startswith("No clips could be made.")
     assert list(exports.folder_of_all().iterdir()) == []
     shown = body(page.get(board.get_absolute_url()))
-    assert "The zip could not be made" in shown
+    assert "The ZIP could not be created" in shown
     assert "Try again" in shown
 
 
@@ -370,7 +368,7 @@ def test_a_zip_that_would_be_too_large_is_refused(film: Film, settings: LazySett
     settings.EXPORT_BYTES = 1000
     export = finished(asked(board_of(film, (0, 24))))
     assert export.state == Export.State.FAILED
-    assert "larger than 0 MB together" in export.error
+    assert "exceed the limit of 0 MB" in export.error
     assert "EXPORT_BYTES" in export.error
     assert list(exports.folder_of_all().iterdir()) == []
 
@@ -423,7 +421,7 @@ def test_nobody_has_many_zips_made_at_the_same_time(page: Client, film: Film) ->
     board_of(film, (0, 5))
     answer = page.post(f"{board.get_absolute_url()}clips/")
     assert answer.status_code == 400
-    assert "Several zips of your boards are being made already" in body(answer)
+    assert "You already have several exports running" in body(answer)
     other = boards.make(Visitor(key="o" * 32), "Of somebody else")
     boards.collect(Visitor(key="o" * 32), Scene(film.pk, 0.0, 1.0, 0))
     assert asked(other).state == Export.State.WAITING
@@ -442,7 +440,7 @@ def test_who_has_the_link_may_save_clips_but_not_stop_them(page: Client, film: F
     exports.zip_of(export).unlink()
     gone = page.get(f"{address}{export.token}.zip")
     assert gone.status_code == 410
-    assert "Make it anew" in body(gone)
+    assert "Create it again" in body(gone)
 
 
 def test_the_owner_stops_an_export(

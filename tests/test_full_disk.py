@@ -30,7 +30,7 @@ from tests.asking import ROOT, user_named
 from tests.films import noise
 from tests.processes import manage, python
 
-SENTENCE = "The disk is full, so this was not saved. Searching goes on."
+SENTENCE = "The disk is full, so this was not saved. Search still works."
 
 
 # --- what is recognised -----------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_a_file_that_may_not_grow_is_told_by_the_command_line(tmp_path: Path) ->
 def test_doctor_and_admin_warn_in_time(
     staff: Client, static_files: None, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    warned = "The disk is nearly full"
+    warned = "The disk is almost full"
     settings.MIN_FREE_BYTES = 1000
     assert warned not in staff.get("/admin/").content.decode()
     settings.MIN_FREE_BYTES = disk.free_bytes() // 2
@@ -239,4 +239,4 @@ def test_doctor_and_admin_warn_in_time(
     said = capsys.readouterr().out
     assert re.search(r"BAD +Media store .*the disk is nearly full", said)
     settings.MIN_FREE_BYTES = disk.free_bytes() * 2
-    assert "nothing can be uploaded" in staff.get("/admin/").content.decode()
+    assert "Uploads and imports are paused" in staff.get("/admin/").content.decode()

@@ -73,8 +73,8 @@ def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
     redis_server.flushdb()
     answer = page.get("/", {"q": "a dog"})
     assert answer.status_code == 503
-    assert "rebuild it from the stored films" in answer.content.decode()
-    assert "no film yet" not in answer.content.decode()
+    assert "being rebuilt from the stored films" in answer.content.decode()
+    assert "Import a film" not in answer.content.decode()
 
     pipeline.reindex(here)
     wait_for(lambda: index.current().status().ready == 1)
@@ -321,7 +321,7 @@ def test_a_picture_that_is_missing_says_so_and_is_made_again(
     assert answer.status_code == 503
     assert answer["Content-Type"] == "image/svg+xml"
     assert answer["Cache-Control"] == "no-store"
-    assert "This picture is being made again." in answer.content.decode()
+    assert "This picture is being restored." in answer.content.decode()
     assert page.get(f"/films/{film.pk}/frames/4/").status_code != 404
     assert page.get(f"/api/v1/films/{film.pk}/frames/4").status_code == 200
     assert page.get(search.thumbnail_address(film, 400)).status_code == 404
@@ -363,7 +363,7 @@ def test_a_source_given_again_takes_its_place(
     assert "The film&#x27;s file is missing." in page.get("/admin/gallery/film/").content.decode()
     file = SimpleUploadedFile("b.mkv", path.read_bytes())
     answer = page.post("/admin/gallery/film/add/", {"file": file}, follow=True)
-    assert "It is in its place again." in answer.content.decode()
+    assert "has been restored." in answer.content.decode()
     film.refresh_from_db()
     assert (film.title, film.state, Film.objects.count()) == ("The Cat", Film.State.READY, 1)
     assert film.files.source().read_bytes() == path.read_bytes()
@@ -372,7 +372,7 @@ def test_a_source_given_again_takes_its_place(
     again = page.post(
         "/admin/gallery/film/add/", {"file": SimpleUploadedFile("c.mp4", path.read_bytes())}
     )
-    assert "This very file is here already" in again.content.decode()
+    assert "This file has already been uploaded" in again.content.decode()
 
 
 def test_a_damaged_source_is_replaced_and_what_was_lost_is_made_again(

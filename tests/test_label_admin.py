@@ -92,7 +92,7 @@ def test_looking_saves_nothing_and_keeps_what_was_typed(staff: Client, demo_film
     assert not Label.objects.exists()
     assert "Dogs &amp; co" in page
     assert "errorlist" not in page
-    assert "<strong>4 shots</strong> carry it" in page
+    assert "<strong>4 shots</strong> match" in page
     assert "in 1 film" in page
     assert "12.5 % of all shots" in " ".join(page.split())
     # The four dogs, best first; then what does not carry it, best first.
@@ -130,13 +130,13 @@ def test_the_suggestion_is_offered_when_another_threshold_is_chosen(
 
 def test_the_best_are_shown_when_many_carry_it(staff: Client, demo_film: Film) -> None:
     page = text(staff.post(LOOK, {"prompts": "dog", "threshold": "-0.5"}))
-    assert "The best" in page
-    assert "The best" not in text(staff.post(LOOK, {"prompts": "dog", "threshold": "1.4"}))
+    assert "Best matches" in page
+    assert "Best matches" not in text(staff.post(LOOK, {"prompts": "dog", "threshold": "1.4"}))
     everything = text(staff.post(LOOK, {"prompts": "dog", "threshold": "-20"}))
-    assert "Every shot carries it." in everything
+    assert "Every shot matches." in everything
     assert "<strong>32 shots</strong>" in everything
     nothing = text(staff.post(LOOK, {"prompts": "dog", "threshold": "40"}))
-    assert "No shot scores as much as the threshold." in nothing
+    assert "No shot reaches the threshold." in nothing
 
 
 def test_the_histogram_colours_what_carries_it(staff: Client, demo_film: Film) -> None:
@@ -153,7 +153,7 @@ def test_what_is_missing_is_told(staff: Client, demo_film: Film) -> None:
     empty = text(staff.post(ADD, {"name": "", "prompts": " ", "threshold": "x"}))
     assert empty.count("errorlist") >= 3
     many = "\n".join(f"prompt {n}" for n in range(labelling.MOST_PROMPTS + 1))
-    assert "At most 20 prompts" in text(staff.post(ADD, {"name": "a", "prompts": many}))
+    assert "Enter at most 20 prompts" in text(staff.post(ADD, {"name": "a", "prompts": many}))
     long = "x" * (settings.MAX_QUERY_CHARACTERS + 1)
     assert "at most 500 characters" in text(staff.post(ADD, {"name": "a", "prompts": long}))
     Label.objects.create(name="Dogs", prompts="dog")
@@ -169,10 +169,10 @@ def test_a_threshold_that_is_no_number_is_none(number: str, staff: Client, demo_
 
 
 def test_without_a_film_a_threshold_has_to_be_given(staff: Client) -> None:
-    assert "no film yet" in text(staff.post(LOOK, {"prompts": "dog"}))
-    assert "no film yet" in text(staff.post(ADD, {"name": "Dogs", "prompts": "dog"}))
+    assert "Import a film" in text(staff.post(LOOK, {"prompts": "dog"}))
+    assert "Import a film" in text(staff.post(ADD, {"name": "Dogs", "prompts": "dog"}))
     assert staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": "2"}).status_code == 302
-    assert "waits for the first film" in text(staff.get(LIST))
+    assert "waiting for the first film" in text(staff.get(LIST))
 
 
 def test_without_the_index_a_label_can_be_saved_all_the_same(
@@ -197,7 +197,7 @@ def test_the_list_tells_what_carries_a_label_and_how_far_it_is(
     staff.post(ADD, {"name": "Dogs", "prompts": "dog\n狗", "threshold": ""})
     label = Label.objects.get()
     before = text(staff.get(LIST))
-    assert "being computed" in before
+    assert "computing" in before
     assert "0 of 1 films" in before
     assert "every 2s" in before
     assert "dog · 狗" in before

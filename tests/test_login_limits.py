@@ -54,7 +54,7 @@ def test_after_five_failures_even_the_right_password_waits(page: str, ann: Any) 
     assert refused.status_code == 429
     assert 1 <= int(refused["Retry-After"]) <= 60
     text = refused.content.decode()
-    assert "There were too many attempts to log in. Please wait" in text
+    assert "Too many login attempts. Please wait" in text
     assert re.search(r"wait \d+ seconds, then try again", text)
     assert "sessionid" not in str(refused.cookies)
     # The other door is the same lock.

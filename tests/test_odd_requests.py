@@ -181,7 +181,7 @@ def test_without_a_model_every_page_says_so_or_does_without(
     for address in ("/", "/?q=cat", "/films/", f"{film}?q=cat", f"{ROOT}/films", "/healthz"):
         answer = page.get(address)
         assert answer.status_code == 503, address
-        assert "no config.json in it" in answer.content.decode()
+        assert "has no config.json" in answer.content.decode()
 
 
 def test_without_redis_every_page_says_so_or_does_without(
@@ -215,6 +215,6 @@ def test_a_film_whose_frames_are_gone_from_the_media_store_is_told(
         page.force_login(get_user_model().objects.create_superuser("root"))
         asked = page.get(f"/admin/gallery/film/{demo_film.pk}/frames/")
         assert asked.status_code == 200
-        assert "not in the media store" in asked.content.decode()
+        assert "search data is missing" in asked.content.decode()
     finally:
         away.rename(run)

@@ -92,10 +92,10 @@ def test_the_address_says_which_span(
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (("tomorrow", ""), "“tomorrow” is no time"),
-        (("50f", "10f"), "begin before it ends"),
-        (("9000f", "9100f"), "lie within the film"),
-        (("10f", "10f"), "begin before it ends"),
+        (("tomorrow", ""), "“tomorrow” is not a valid time"),
+        (("50f", "10f"), "start before it ends"),
+        (("9000f", "9100f"), "stay within the film"),
+        (("10f", "10f"), "start before it ends"),
     ],
 )
 def test_what_makes_no_sense_is_told(given: tuple[str, str], sentence: str, film: Film) -> None:
@@ -107,7 +107,7 @@ def test_what_makes_no_sense_is_told(given: tuple[str, str], sentence: str, film
 def test_a_span_that_is_too_long_is_cut_off(film: Film, settings: Any) -> None:
     settings.MAX_CLIP_SECONDS = 10
     span = spans.chosen(film, own_of(film, 5.0), ("0f", "5000f"))
-    assert "At most 10 seconds" in span.error
+    assert "at most 10 seconds" in span.error
     assert (span.first, span.last) == (0, 239)
 
 

@@ -100,11 +100,14 @@ def test_every_part_can_be_removed_and_weighed(page: Client, demo_film: Film) ->
         assert page.get(address).status_code == 200
     weights = re.findall(r'<span class="weigh".*?</span>\s*</a>\s*</span>', text, re.DOTALL)
     assert len(weights) == 2
-    heavier = next(a for t, a in links(response).by_text.items() if t.startswith("Counts more: a"))
+    by_text = links(response).by_text
+    heavier = next(a for t, a in by_text.items() if t.startswith("Increase weight: a"))
     assert dict(asked(heavier))["w"] == "2"
-    lighter = [a for t, a in links(response).by_text.items() if t.startswith("Counts less: The")]
+    lighter = [
+        a for t, a in links(response).by_text.items() if t.startswith("Decrease weight: The")
+    ]
     assert dict(asked(lighter[0]))["frame"] == f"{film}-40*0.5"
-    assert links(response).by_text["Start over"] == "/"
+    assert links(response).by_text["Clear search"] == "/"
 
 
 def test_new_words_keep_the_rest_of_the_query(page: Client, demo_film: Film) -> None:
@@ -149,7 +152,7 @@ def test_a_refused_picture_leaves_the_query_as_it_was(page: Client, demo_film: F
     given = {"q": "a dog", "not": "snow", "picture": SimpleUploadedFile("a.jpg", b"no picture")}
     response = page.post(reverse("upload_picture"), given)
     assert response.status_code == 400
-    assert "This is not a picture" in body(response)
+    assert "This picture cannot be read" in body(response)
     assert 'value="a dog"' in body(response)
     assert "<s>snow</s>" in body(response)
 
@@ -178,7 +181,7 @@ def test_a_search_has_one_address_whatever_form_it_came_from(page: Client, demo_
 def test_what_to_avoid_needs_something_to_look_for(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "-snow"})
     assert response.status_code == 400
-    assert "not only what to avoid" in body(response)
+    assert "Words to avoid are not enough" in body(response)
     assert "<s>snow</s>" in body(response)
 
 
@@ -215,7 +218,7 @@ def test_a_film_with_more_hits_says_so_once(page: Client, demo_film: Film) -> No
     assert last < body(response).index('class="more-here"')
     only = page.get(more)
     assert {film for film, _second in cards(only)} == {demo_film.pk}
-    assert links(only).by_text["The film at a glance"] == f"/films/{demo_film.pk}/?q=a+dog"
+    assert links(only).by_text["Film overview"] == f"/films/{demo_film.pk}/?q=a+dog"
 
 
 def test_relevance_is_said_in_percent_and_never_as_a_cosine(page: Client, demo_film: Film) -> None:
@@ -241,24 +244,24 @@ def test_the_line_that_is_said_stands_under_its_picture(page: Client, demo_film:
 def test_the_switch_says_where_words_are_looked_for(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "moon", "not": "night"})
     found = links(response)
-    assert {"Both", "Best first"} <= found.current
-    assert asked(found.by_text["Said"]) == [("q", "moon"), ("not", "night"), ("in", "said")]
-    said = page.get(found.by_text["Said"])
-    assert {"Said", "Best first"} <= links(said).current
+    assert {"All", "Best first"} <= found.current
+    assert asked(found.by_text["Dialogue"]) == [("q", "moon"), ("not", "night"), ("in", "said")]
+    said = page.get(found.by_text["Dialogue"])
+    assert {"Dialogue", "Best first"} <= links(said).current
     assert len(cards(said)) < len(cards(response))
-    assert asked(links(said).by_text["Both"]) == [("q", "moon"), ("not", "night")]
+    assert asked(links(said).by_text["All"]) == [("q", "moon"), ("not", "night")]
     # Nothing can be said of a picture, nor in films without lines.
-    assert "Said" not in links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
+    assert "Dialogue" not in links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
     demo_film.subtitles.all().delete()
-    assert "Said" not in links(page.get("/", {"q": "moon"})).by_text
+    assert "Dialogue" not in links(page.get("/", {"q": "moon"})).by_text
 
 
 def test_hits_can_stand_in_the_order_of_time(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog"})
-    by_time = page.get(links(response).by_text["By time"])
+    by_time = page.get(links(response).by_text["By film"])
     seconds = [second for _film, second in cards(by_time)]
     assert seconds == sorted(seconds)
-    assert "in order of time" in body(by_time)
+    assert "by film and time" in body(by_time)
     # What hardly fits steps back there, and only there.
     assert "data-faint" not in body(response)
     shown = re.findall(
@@ -306,7 +309,7 @@ def test_filters_are_fields_of_the_search(page: Client, demo_film: Film) -> None
     assert 'placeholder="1999"' in text
     assert "(3 filters)" in text
     assert asked(links(response).by_text["Clear filters"]) == [("q", "a dog")]
-    assert "from 1950 on" in text
+    assert "1950 or later" in text
 
 
 def test_labels_are_filters_with_counts(page: Client, demo_film: Film) -> None:
@@ -325,27 +328,27 @@ def test_labels_are_filters_with_counts(page: Client, demo_film: Film) -> None:
 def test_no_scene_in_a_part_of_the_library_is_told(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog", "to": 1890})
     assert response.status_code == 200
-    assert "No scene that can be searched is in this part of the library." in body(response)
-    assert asked(links(response).by_text["Look in the whole library"]) == [("q", "a dog")]
+    assert "No searchable scenes match these filters." in body(response)
+    assert asked(links(response).by_text["Search the whole library"]) == [("q", "a dog")]
     nobody = page.get("/", {"q": "xylophone", "in": "said"})
-    assert "Nobody says these words" in body(nobody)
-    assert asked(links(nobody).by_text["Look in pictures and dialogue"]) == [("q", "xylophone")]
+    assert "No dialogue contains these words" in body(nobody)
+    assert asked(links(nobody).by_text["Search picture and dialogue"]) == [("q", "xylophone")]
 
 
 def test_nothing_that_matches_is_told_above_the_nearest(page: Client, demo_film: Film) -> None:
     good = body(page.get("/", {"q": "a dog in the snow"}))
-    assert "Nothing really matches" not in good
+    assert "No close matches" not in good
     response = page.get("/", {"q": "qwertz uiop", "not": "snow", "film": demo_film.pk})
     text = body(response)
-    assert text.index("Nothing really matches") < text.index("The nearest all the same")
+    assert text.index("No close matches") < text.index("Closest scenes anyway")
     assert len(cards(response)) == 24
     ways = links(response).by_text
-    assert asked(ways["Look only in what is said"])[-2:] == [
+    assert asked(ways["Search dialogue only"])[-2:] == [
         ("in", "said"),
         ("film", str(demo_film.pk)),
     ]
-    assert ("not", "snow") not in asked(ways["Do not avoid “snow”"])
-    assert ("film", str(demo_film.pk)) not in asked(ways["Look in the whole library"])
+    assert ("not", "snow") not in asked(ways["Stop avoiding “snow”"])
+    assert ("film", str(demo_film.pk)) not in asked(ways["Search the whole library"])
 
 
 def test_hundreds_of_films_to_choose_from_cost_few_queries(page: Client, demo_film: Film) -> None:
@@ -401,12 +404,12 @@ def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> Non
     assert best
     assert all(page.get(address).status_code == 200 for address in best)
     assert "relevance 100\xa0%" in peaks
-    assert "Best in this film" in text
+    assert "Best matches in this film" in text
     # What a hit is used for stays on this page, but for what looks elsewhere.
     found = links(response).by_class
     assert found["more-like"][0].startswith(demo_film.get_absolute_url() + "?")
     assert found["similar"][0].startswith("/?frame=")
-    assert asked(links(response).by_text["All its scenes, best first"]) == [
+    assert asked(links(response).by_text["All results in this film"]) == [
         ("q", "a dog in the snow"), ("film", str(demo_film.pk)),
     ]  # fmt: skip
 
@@ -414,8 +417,8 @@ def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> Non
 def test_a_film_shows_what_is_said_with_the_words(page: Client, demo_film: Film) -> None:
     response = page.get(demo_film.get_absolute_url(), {"q": "moon", "in": "said"})
     text = body(response)
-    assert "said in 1 line" in text
-    found = text.partition("With these words")[2].partition("</ol>")[0]
+    assert "found in 1 line of dialogue" in text
+    found = text.partition("Matching lines")[2].partition("</ol>")[0]
     assert found.count("said-line") == 1
     assert '<span class="said-text" lang="en">' in found
     assert "<mark>moon</mark>" in found
@@ -426,10 +429,10 @@ def test_a_film_shows_what_is_said_with_the_words(page: Client, demo_film: Film)
 
 def test_nothing_in_a_film_really_matches(page: Client, demo_film: Film) -> None:
     text = body(page.get(demo_film.get_absolute_url(), {"q": "qwertz uiop"}))
-    assert "Nothing really matches in this film" in text
+    assert "No close matches in this film" in text
     assert 'class="glance only-near"' in text
     nobody = body(page.get(demo_film.get_absolute_url(), {"q": "xylophone", "in": "said"}))
-    assert "Nobody says these words in this film." in nobody
+    assert "No dialogue in this film contains these words." in nobody
 
 
 @pytest.mark.parametrize("given", [{"frame": "x"}, {"q": "-snow"}, {"q": "x" * 900}])
@@ -453,7 +456,7 @@ def test_a_film_without_its_vectors_says_so(page: Client, demo_film: Film) -> No
         for path, back in zip(aside, segments, strict=True):
             path.rename(back)
     assert response.status_code == 400
-    assert "vectors are not in the media store" in body(response)
+    assert "search data is missing" in body(response)
 
 
 def test_a_barcode_is_kept_by_browsers(page: Client, demo_film: Film) -> None:
@@ -496,7 +499,7 @@ def test_many_lines_come_part_by_part(page: Client, demo_film: Film) -> None:
     assert page.get(place.replace(str(demo_film.pk), "9999")).status_code == 404
     demo_film.subtitles.all().delete()
     assert page.get(place).status_code == 404
-    assert "What is said" not in body(page.get(demo_film.get_absolute_url()))
+    assert "Dialogue" not in body(page.get(demo_film.get_absolute_url()))
 
 
 # --- the films ------------------------------------------------------------------------------------
@@ -524,7 +527,7 @@ def test_films_are_found_by_title_and_year_and_sorted(page: Client, db: None) ->
     assert links(found).current == {"Films", "Title"}
     assert asked(links(found).by_text["Length"]) == [("title", "beta"), ("sort", "length")]
     nothing = page.get("/films/", {"title": "<b>delta"})
-    assert "No film is called “&lt;b&gt;delta”" in body(nothing)
+    assert "No films match “&lt;b&gt;delta”" in body(nothing)
 
 
 # --- the start page -------------------------------------------------------------------------------

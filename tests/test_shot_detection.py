@@ -192,7 +192,7 @@ def test_a_failure_is_logged_and_tried_three_times(
             assert f"(attempt {attempt} of 3)" in caplog.text
     assert sweep() == []
     assert state_of(film) == old
-    assert progress_of(film).note.startswith("Finding the shots again failed.")
+    assert progress_of(film).note.startswith("Shot detection failed.")
     assert "1 films keep the shots of an earlier version" in doctor()
 
     source.write_bytes(whole)
@@ -265,12 +265,12 @@ def test_the_admin_shows_how_far_it_is(film: Film, page: Client) -> None:
     outdate(film)
     User.objects.create_superuser("ada", password="x")
     page.force_login(User.objects.get())
-    assert "Finding shots again" not in page.get("/admin/gallery/film/").content.decode()
+    assert "Detecting shots" not in page.get("/admin/gallery/film/").content.decode()
     assert shot_detection.detect_next() is True
     for address in ("/admin/gallery/film/", f"/admin/gallery/film/{film.pk}/change/"):
-        assert "Finding shots again: 41% done" in page.get(address).content.decode()
+        assert "Detecting shots: 41%" in page.get(address).content.decode()
     detect()
-    assert "Finding shots again" not in page.get("/admin/gallery/film/").content.decode()
+    assert "Detecting shots" not in page.get("/admin/gallery/film/").content.decode()
 
 
 # --- with a worker, which stays until the end of this file and takes up whatever there is ---------

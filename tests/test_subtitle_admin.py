@@ -133,7 +133,7 @@ def test_subtitles_that_are_too_large_or_too_many_are_told(
     said = text(send(staff, content, file("a.srt", SRT * 100)))
     assert "a.srt: The file is larger than 1 kB." in said
     many = [file(f"{n}.srt", SRT) for n in range(51)]
-    assert "At most 50 files" in text(send(staff, content, *many))
+    assert "Choose at most 50 files" in text(send(staff, content, *many))
     assert not Film.objects.exists()
 
 
@@ -259,10 +259,10 @@ def test_the_page_says_what_became_of_the_tracks(staff: Client, demo_film: Film)
 
     Film.objects.update(tracks_error="Text track 1 (en): FFmpeg cannot read it.")
     shown = text(staff.get(page_of(demo_film)))
-    assert "Some text tracks inside the film could not be read." in shown
+    assert "Some embedded text tracks could not be read" in shown
     assert "FFmpeg cannot read it." in shown
     Film.objects.update(tracks_error="", tracks_lease=timezone.now())
-    assert "are being read" in text(staff.get(page_of(demo_film)))
+    assert "Reading embedded text tracks" in text(staff.get(page_of(demo_film)))
 
 
 def test_who_may_only_look_changes_nothing(staff: Client, demo_film: Film) -> None:
@@ -326,7 +326,7 @@ def test_what_lies_beside_a_film_is_taken(
         ("de", "My Film.de.forced.ass"), ("en", "My Film.srt"), ("zh", "my film.zh.SRT"),
     ]  # fmt: skip
     assert "My Film.srt: 1 lines, English." in out
-    assert "My Film.fr.srt: There are no lines with times in this file." in err
+    assert "My Film.fr.srt: No timed lines were found in this file." in err
     # Once more: nothing comes twice, and what is new is added.
     (tmp_path / "My Film.it.srt").write_text(SRT.replace("paws", "zampe"))
     out, _err = import_film(path)
@@ -351,7 +351,7 @@ def test_given_subtitles_that_cannot_be_read_are_told_first(
 ) -> None:
     path = make_video(seconds=1)
     (tmp_path / "bad.srt").write_text("nothing")
-    with pytest.raises(CommandError, match="no lines with times"):
+    with pytest.raises(CommandError, match="No timed lines"):
         import_film(path, subtitles=[tmp_path / "bad.srt"])
     with pytest.raises(CommandError, match="No such file"):
         import_film(path, subtitles=[tmp_path / "missing.srt"])

@@ -44,7 +44,7 @@ def test_times_are_read_however_they_are_written(written: str, start: float) -> 
 
 def test_a_time_before_the_beginning_is_the_beginning() -> None:
     assert cues("1\n-00:00:01,000 --> 00:00:02,000\nHello\n") == [Cue(0, 2, "Hello")]
-    with pytest.raises(SubtitlesError, match="no lines with times"):
+    with pytest.raises(SubtitlesError, match="No timed lines"):
         cues("1\n-00:00:03,000 --> -00:00:02,000\nHello\n")
 
 
@@ -260,7 +260,7 @@ ENTITIES = "<!ENTITY e0 'ha'>" + "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">
             + "<div>" * 5000 + "</div>" * 5000 + "</body></tt>",
             "nested too deep",
         ),
-        ("<tt xmlns='http://www.w3.org/ns/ttml'><body/></tt>", "no lines with times"),
+        ("<tt xmlns='http://www.w3.org/ns/ttml'><body/></tt>", "No timed lines"),
         ("# VobSub index file, v7\ntimestamp: 00:00:01:000, filepos: 0\n", "VobSub: .sub and .idx"),
     ],
     ids=["entities", "external", "damaged", "html", "other", "deep", "empty", "vobsub"],

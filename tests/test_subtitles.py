@@ -198,15 +198,15 @@ def test_every_usual_encoding_is_read(encoding: str) -> None:
     [
         (b"", "The file is empty"),
         (b" \r\n\t", "The file is empty"),
-        (b"just some words\nin a text file\n", "no lines with times"),
-        (b"1\n00:00:01,000 --> \nwithout an end\n", "no lines with times"),
+        (b"just some words\nin a text file\n", "No timed lines"),
+        (b"1\n00:00:01,000 --> \nwithout an end\n", "No timed lines"),
         (b"{100}{200}MicroDVD", "frame rate is not known"),
-        (b"WEBVTT\n\nNOTE nothing else\n", "no lines with times"),
-        (b"[Events]\nDialogue: 0,zero,one,Default,,0,0,0,,x\n", "no lines with times"),
-        (srt("<i></i>", " ").encode(), "no lines with times"),
+        (b"WEBVTT\n\nNOTE nothing else\n", "No timed lines"),
+        (b"[Events]\nDialogue: 0,zero,one,Default,,0,0,0,,x\n", "No timed lines"),
+        (srt("<i></i>", " ").encode(), "No timed lines"),
         (b"PK\x03\x04 film.srt", "an archive"),
-        (b"\x00\x00\x01\xba" + bytes(range(256)) * 20, "subtitles that are text"),
-        (b"# VobSub index file, v7\nsize: 720x576\n", "subtitles that are text"),
+        (b"\x00\x00\x01\xba" + bytes(range(256)) * 20, "Image subtitles"),
+        (b"# VobSub index file, v7\nsize: 720x576\n", "Image subtitles"),
         (bytes(range(32)) * 500, "not a text file"),
     ],
 )  # fmt: skip
@@ -225,7 +225,7 @@ def test_a_file_that_is_too_large_is_told(settings: Any) -> None:
 def test_too_many_lines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subtitles, "MAX_LINES", 3)
     assert len(texts(srt("a", "b", "c"))) == 3
-    with pytest.raises(SubtitlesError, match="4 lines in this file; at most 3"):
+    with pytest.raises(SubtitlesError, match=r"4 lines\. The limit is 3"):
         read(srt("a", "b", "c", "d").encode())
 
 

@@ -208,10 +208,10 @@ def bad_films(folder: Path) -> Iterator[tuple[str, Path]]:
     yield r"The file is empty\.", empty
     text = folder / "text.mp4"
     text.write_text("#EXTM3U\n#EXTINF:1,\n/etc/passwd\n" * 9)
-    yield r"not a film in a format|cannot read this file", text
+    yield r"Unsupported file format|damaged or not a video", text
     sound = folder / "sound.mp4"
     run_ffmpeg("-f", "lavfi", "-i", "sine=duration=2", "-c:a", "aac", str(sound))
-    yield r"There is no video", sound
+    yield r"This file has no video", sound
     for name, options in (("half.mp4", ("-movflags", "+faststart")), ("half.mkv", ())):
         whole = make_film(folder / f"whole-{name}", seconds=40, rate="12", options=options)
         half = folder / name
@@ -256,7 +256,7 @@ def test_a_failed_film_can_be_retried(worker: Worker, make_video: Callable[..., 
     tasks.queue_import(film)
     ended(film)
     assert film.state == Film.State.FAILED
-    assert "gone from the media store" in film.error
+    assert "missing from the media store" in film.error
     aside.rename(source)
 
     assert pipeline.restart(film)
@@ -342,7 +342,7 @@ def test_import_film_tells_of_each_film_that_cannot_be_imported(
     done = manage("import_film", str(text), str(tmp_path / "missing.mp4"), str(good), "--wait")
     assert done.returncode == 1
     assert "missing.mp4: there is no such file" in done.stderr
-    assert "not a film in a format" in done.stderr or "cannot read this file" in done.stderr
+    assert "Unsupported file format" in done.stderr or "damaged or not a video" in done.stderr
     assert "2 of 3 films could not be imported." in done.stderr
     assert "good: ready, 2 frames" in done.stdout
     assert "Traceback" not in done.stderr

@@ -39,7 +39,7 @@ def _mine(request: HttpRequest, token: str) -> Board:
     """A board that may be changed. Raises Http404, and ApiError for somebody else's."""
     board = get_object_or_404(Board, token=token)
     if not boards.owns(_who(request), board):
-        raise ApiError(403, _("This board belongs to somebody else."))
+        raise ApiError(403, _("This board belongs to someone else."))
     return board
 
 
@@ -241,7 +241,7 @@ def export_clips(request: HttpRequest, token: str) -> Any:
     """
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
-        raise ApiError(403, _("You may not save scenes here."))
+        raise ApiError(403, _("You are not allowed to download clips."))
     shower = Shower(request)
     rate_limits.check(request, "board", settings.BOARD_RATE)
     export = exports.ask(

@@ -61,13 +61,13 @@ def answer_error(error: GalleryError) -> JsonResponse:
 
 def _sentence(status: int) -> str:
     return {
-        400: _("The request cannot be understood."),
-        401: _("This needs a token: send it as Authorization: Bearer TOKEN."),
-        403: _("You may not do this."),
-        404: _("There is nothing at this address."),
-        405: _("This address does not take this method."),
-        413: _("What was sent is too large."),
+        400: _("Invalid request."),
+        401: _("An API token is required. Send it as Authorization: Bearer TOKEN."),
+        403: _("You do not have permission to do this."),
+        404: _("Not found."),
+        405: _("This address does not support this method."),
+        413: _("The request is too large."),
         429: _("Too many requests. Please wait a moment."),
         507: str(DiskFull()),
-        503: _("This cannot be answered now. Please try again in a moment."),
-    }.get(status, _("Something went wrong here. Nothing was lost; the log says what happened."))
+        503: _("The service is unavailable. Please try again in a moment."),
+    }.get(status, _("Something went wrong. Nothing was lost; see the log for details."))

@@ -90,7 +90,7 @@ def _unknown_token(request: HttpRequest) -> HttpResponseBase:
         return errors.answer_error(TooManyRequests(usage.reset))
     return errors.answer(
         HTTPStatus.UNAUTHORIZED,
-        _("This token is not known. It may have been revoked; make a new one."),
+        _("Unknown token. It may have been revoked; create a new one."),
     )
 
 

@@ -58,7 +58,7 @@ class Error(Schema):
 
     error: str = Field(
         description="A sentence for people, in the language of Accept-Language.",
-        examples=["There is nothing at this address."],
+        examples=["Not found."],
     )
     code: str = Field(
         description="A word for programs, the same in every language.", examples=["not_found"]

@@ -43,9 +43,7 @@ def _unit(features: Features) -> Vectors:
     """Scale rows to length 1. Raises ModelError for zero or non-finite rows."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     if not np.isfinite(features).all() or (lengths == 0).any():
-        raise ModelError(
-            _("The model gave a vector that is not a direction; its weights may be damaged.")
-        )
+        raise ModelError(_("The model returned an invalid vector. Its weights may be damaged."))
     return np.asarray(features / lengths, np.float32)
 
 
@@ -66,7 +64,7 @@ class Encoder:
         self.edges = edges or settings.CLIP_EDGES
         if self.edges not in EDGES:
             raise ModelError(
-                _("CLIP_EDGES is %(given)s; it can be squash, pad or tiles.")
+                _("CLIP_EDGES is %(given)s; it must be squash, pad or tiles.")
                 % {"given": self.edges}
             )
         self.model = model
@@ -133,7 +131,7 @@ class Encoder:
     def text(self, text: str) -> Vector:
         """Embed one text: shape (width,). Raises QueryError for an empty one."""
         if not text.strip():
-            raise QueryError(_("There are no words to search for."))
+            raise QueryError(_("Enter some words to search for."))
         return self.texts([text])[0]
 
     def is_cut(self, text: str) -> bool:

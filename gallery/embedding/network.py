@@ -132,7 +132,7 @@ class Network:
                 raise ValueError("its tokenizer has no words")
         except Exception as error:  # transformers raises whatever the files lead it to
             raise ModelError(
-                _("The model %(name)s in %(folder)s cannot be loaded: %(reason)s")
+                _("Could not load the model %(name)s from %(folder)s: %(reason)s")
                 % {
                     "name": model.name,
                     "folder": model.folder,
@@ -141,7 +141,7 @@ class Network:
             ) from error
         if not hasattr(network, "get_image_features") or not hasattr(network, "get_text_features"):
             raise ModelError(
-                _("%(name)s is no model of the CLIP family: it does not embed pictures and words.")
+                _("%(name)s is not a CLIP model: it cannot embed both images and text.")
                 % {"name": model.name}
             )
         self.spec = _spec(network, processor, tokenizer)
@@ -188,7 +188,7 @@ def _serialized(tokenizer: Any, family: str, spec: ModelSpec) -> str:
 
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
-        raise ModelError(_("The model's tokenizer has no fast version, so it cannot be used here."))
+        raise ModelError(_("This model has no fast tokenizer, so it cannot be used."))
     fast = Tokenizer.from_str(backend.to_str())
     is_siglip = family.startswith("siglip")
     if is_siglip:

@@ -70,7 +70,7 @@ def local_folder(name: str) -> Path | None:
     folder = Path(name).expanduser()
     if not (folder / "config.json").is_file():
         raise ModelError(
-            _("CLIP_MODEL names the folder %(folder)s, but there is no config.json in it.")
+            _("CLIP_MODEL points to %(folder)s, but that folder has no config.json.")
             % {"folder": folder}
         )
     return folder
@@ -103,9 +103,7 @@ def download(hub_id: str) -> Path:
         names = HfApi().list_repo_files(hub_id)
         weights = next((name for name in WEIGHT_FILES if name in names), None)
         if weights is None:
-            raise ModelError(
-                _("%(model)s has no weights that can be used here.") % {"model": hub_id}
-            )
+            raise ModelError(_("%(model)s has no usable weights.") % {"model": hub_id})
         return Path(
             snapshot_download(hub_id, allow_patterns=["*.json", "*.txt", "*.model", weights])
         )
@@ -113,7 +111,7 @@ def download(hub_id: str) -> Path:
         raise
     except Exception as error:  # the hub's client raises many unrelated kinds
         raise ModelError(
-            _("%(model)s could not be downloaded: %(reason)s")
+            _("Could not download %(model)s: %(reason)s")
             % {"model": hub_id, "reason": str(error).partition("\n")[0]}
         ) from error
 

@@ -281,9 +281,12 @@ def build_plan(query: Query, catalogue: Catalogue) -> Plan:
     if query.kind is None:
         if query.avoided or query.less:
             raise QueryError(
-                _("Say what to look for, too: words, a picture or a frame, not only what to avoid.")
+                _(
+                    "Add something to search for: words, a picture or a frame. Words to avoid are "
+                    "not enough."
+                )
             )
-        raise QueryError(_("There is nothing to search for: give words, a picture or a frame."))
+        raise QueryError(_("Nothing to search for. Enter words, or add a picture or a frame."))
     films = len(catalogue.searchable)
     here = ordinary.of_library(films)
     by_pictures = query if query.mode is not Mode.SAID else replace(query, words="")
@@ -472,14 +475,14 @@ def notices(query: Query) -> list[str]:
     if is_chinese(query.words) and not weights.current().reads_chinese:
         said.append(
             _(
-                "The model in use, %(model)s, knows English only, so Chinese words mean little to "
-                "it. Ask in English, or have an administrator set CLIP_MODEL to a bilingual model, "
-                "for example OFA-Sys/chinese-clip-vit-base-patch16."
+                "The current model, %(model)s, understands only English, so Chinese words mean "
+                "little to it. Search in English, or ask an administrator to set CLIP_MODEL to "
+                "a bilingual model such as OFA-Sys/chinese-clip-vit-base-patch16."
             )
             % {"model": weights.current().name}
         )
     if encoder.current().is_cut(query.wanted):
-        said.append(_("The query is longer than the model reads; its end was left out."))
+        said.append(_("The query is too long for the model; the end was ignored."))
     return said
 
 
@@ -495,9 +498,9 @@ def probabilities(film: int, second: int, words: Sequence[str]) -> list[tuple[st
     Raises QueryError for no words, too many, or one that is too long.
     """
     if not words:
-        raise QueryError(_("Give some words, one a line or separated by commas."))
+        raise QueryError(_("Enter some words, one per line or separated by commas."))
     if len(words) > MOST_WORDS:
-        raise QueryError(_("At most %(most)d words can be asked at once.") % {"most": MOST_WORDS})
+        raise QueryError(_("Enter at most %(most)d words.") % {"most": MOST_WORDS})
     for word in words:
         vectors.check_length(word)
     odds = encoder.current().probabilities(vectors.of_frame((film, second)), words)

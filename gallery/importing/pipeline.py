@@ -259,8 +259,8 @@ def fail(film: Film, error: BaseException | str) -> None:
         sentence = str(error)
     elif isinstance(error, FileNotFoundError):
         sentence = _(
-            "The film's file is gone from the media store. Upload the same file again: it takes "
-            "its place."
+            "The film file is missing from the media store. Upload the same file again to "
+            "restore it."
         )
     elif isinstance(error, MemoryError):
         sentence = _(
@@ -271,7 +271,7 @@ def fail(film: Film, error: BaseException | str) -> None:
     elif isinstance(error, str):
         sentence = error
     else:
-        sentence = _("Something unexpected happened: %(error)s. The worker's log says more.") % {
+        sentence = _("Unexpected error: %(error)s. See the worker log for details.") % {
             "error": f"{type(error).__name__}: {error}"[:300]
         }
     changed = Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
@@ -498,7 +498,7 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
     ingest.add_looks(run)
     data = run.load()
     if not len(data.seconds):
-        raise FilmError(_("No picture could be decoded from this film."))
+        raise FilmError(_("No frames could be decoded from this film."))
     duration = max(film.duration, float(data.times[-1]))
     rows, found = ingest.records(film.pk, data, duration)
     model = weights.current()

@@ -73,13 +73,13 @@ def _note(film: Film, detection: ShotDetection | None) -> str:
         return ""
     if not film.has_source:
         return _(
-            "The film's file is missing. Its scenes can be found but not played. Upload the same "
-            "file again: it takes its place."
+            "The film file is missing. Its scenes can be found but not played. Upload the same "
+            "file again to restore it."
         )
     if detection is not None and detection.attempts >= MAX_ATTEMPTS:
         return _(
-            "Finding the shots again failed. The film keeps the shots it has; import it again to "
-            "try once more. The worker's log says more."
+            "Shot detection failed. The film keeps its current shots; re-import it to try "
+            "again. See the worker log for details."
         )
     return ""
 
@@ -88,4 +88,4 @@ def _activity(detection: ShotDetection | None) -> str:
     """What is done with a film that can be searched."""
     if detection is None or detection.attempts >= MAX_ATTEMPTS:
         return ""
-    return _("Finding shots again: %(percent)d%% done") % {"percent": int(100 * detection.part)}
+    return _("Detecting shots: %(percent)d%%") % {"percent": int(100 * detection.part)}

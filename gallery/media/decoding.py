@@ -154,7 +154,7 @@ def decode(
             yield from _timed_pictures(process, times, watch)
             watch.check()
             if watch.timed_out:
-                raise FilmError(_("FFmpeg took too long over this film; it may be damaged."))
+                raise FilmError(_("FFmpeg took too long to read this film. It may be damaged."))
             decoding.small = _read_small(small, small_times)
             said.seek(0)
             decoding.complaints = said.read().decode(errors="replace")
@@ -225,7 +225,7 @@ def _read_time(times: IO[bytes]) -> float:
     match = _PTS.search(line)
     times.readline()
     if not match:
-        raise FilmError(_("FFmpeg gives no time for a picture of this film."))
+        raise FilmError(_("A frame of this film has no timestamp."))
     return int(match[1]) / MICRO
 
 

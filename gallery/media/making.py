@@ -135,11 +135,11 @@ class Making:
         except GalleryError as error:
             self._end(error)
         except OSError as error:
-            self._end(FilmError(_("This scene cannot be cut out: %(why)s") % {"why": error}))
+            self._end(FilmError(_("Could not make this clip: %(why)s") % {"why": error}))
         except Exception:
             # Nobody may wait for ever.
             log.exception("%s", self.order.path.name)
-            self._end(FilmError(_("This scene cannot be cut out: its film may be damaged here.")))
+            self._end(FilmError(_("Could not make this clip. The film may be damaged here.")))
         else:
             self._end(None)
 
@@ -206,11 +206,11 @@ class Making:
             return
         if self.begun is not None and time.monotonic() - self.begun >= self.order.limit:
             raise FilmError(
-                _("This scene was not cut out within %(limit)d seconds. Choose a shorter one.")
+                _("Making this clip took longer than %(limit)d seconds. Choose a shorter scene.")
                 % {"limit": self.order.limit}
             )
         log.warning("%s: %s", self.order.path.name, said.strip()[-500:])
-        raise FilmError(_("This scene cannot be cut out: its film may be damaged here."))
+        raise FilmError(_("Could not make this clip. The film may be damaged here."))
 
     def _end(self, error: GalleryError | None) -> None:
         with _lock:
@@ -263,7 +263,7 @@ def drop_orphan(path: Path, source: Path | None) -> None:
     for folder in (path.parent, path.parent.parent):
         with suppress(OSError):
             folder.rmdir()
-    raise FilmError(_("The film's file is gone from the media store."))
+    raise FilmError(_("The film file is missing from the media store."))
 
 
 def join(order: Order, owner: str = "") -> Making:

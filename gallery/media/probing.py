@@ -46,20 +46,20 @@ def _first_codec(said: str, kind: str) -> str:
 def refusal(said: str) -> str:
     """Why FFmpeg could not read a file, as a sentence."""
     if "max pixel count" in said or "Picture size" in said:
-        return _("Its pictures are larger than this installation accepts (MAX_FILM_PIXELS).")
+        return _("The resolution is higher than this installation allows (MAX_FILM_PIXELS).")
     # A file of another kind that is named .mp4 is taken for one by its name only.
     if "moov atom not found" in said and "misdetection possible" not in said:
         return _(
-            "The file is incomplete: its table of contents is missing, as after an upload or a "
-            "recording that broke off. Please upload the whole file."
+            "The file is incomplete: its index is missing, perhaps because an upload or "
+            "recording was interrupted. Please upload the complete file."
         )
     if "Input #0" in said and not _first_codec(said, "Video"):
-        return _("There is no video in this file, only sound or data.")
+        return _("This file has no video, only audio or data.")
     if "not on whitelist" in said or "not in whitelist" in said:
-        return _("This is not a film in a format that is accepted here (MP4, MKV, WebM, AVI...).")
+        return _("Unsupported file format. Use a video file such as MP4, MKV, WebM or AVI.")
     if "Decoder" in said and "not found" in said:
-        return _("FFmpeg here has no decoder for this film's codec.")
-    return _("FFmpeg cannot read this file as a film; it is damaged or something else.")
+        return _("The installed FFmpeg cannot decode this film's codec.")
+    return _("This file is damaged or not a video.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def refuse_long(found: Probe, max_seconds: float) -> None:
     """Raise FilmError when a film is longer than `max_seconds`."""
     if found.duration > max_seconds:
         raise FilmError(
-            _("The film is %(hours).1f hours long; at most %(most).1f are accepted.")
+            _("The film is %(hours).1f hours long. The limit is %(most).1f hours.")
             % {"hours": found.duration / 3600, "most": max_seconds / 3600}
         )
 
@@ -113,8 +113,9 @@ def examine(path: Path, max_pixels: int) -> Examined:
     if picture_filters.needs_dolby_vision(first.said):
         raise FilmError(
             _(
-                "The film is Dolby Vision profile 5, whose colours only Dolby Vision players know. "
-                "Please upload a version in HDR10, HLG, SDR or another profile of Dolby Vision."
+                "This film uses Dolby Vision profile 5, which only Dolby Vision players can "
+                "show correctly. Please upload an SDR, HDR10 or HLG version, or another Dolby "
+                "Vision profile."
             )
         )
     sound_tracks = sound.read_tracks(first.said)
@@ -197,6 +198,6 @@ def _refuse_half_a_film(examined: Examined, said: str) -> None:
 def incomplete(promised: float, seen: float) -> str:
     """The sentence about a film that ends before it should. Both times are seconds."""
     return _(
-        "The file is incomplete: it says that it is %(promised)d seconds long, but its pictures "
-        "end after %(seen)d. Please upload the whole file."
+        "The file is incomplete: it should be %(promised)d seconds long, but the video ends "
+        "after %(seen)d. Please upload the complete file."
     ) % {"promised": round(promised), "seen": round(seen)}

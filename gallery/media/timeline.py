@@ -95,9 +95,7 @@ def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
     watch.check()
     video = tracks.get(0)
     if video is None or not video.packets or watch.timed_out:
-        raise FilmError(
-            _("FFmpeg cannot read this file as a film; it is damaged or something else.")
-        )
+        raise FilmError(_("This file is damaged or not a video."))
     end = float(video.end * video.base)
     return Timeline(
         first=float(video.first * video.base),

@@ -100,29 +100,24 @@ def _decoded(file: IO[bytes]) -> subprocess.CompletedProcess[bytes]:
 
 def _killed(number: int) -> str:
     if number in (signal.SIGKILL, signal.SIGXCPU):
-        return _("Opening this picture takes too long. Please scale it down.")
+        return _("This picture took too long to open. Try a smaller one.")
     return _("The picture is damaged or incomplete.")
 
 
 def _refusal(answer: dict[str, Any]) -> str:
     if answer["error"] == "too many pixels":
         width, height = answer["size"]
-        return _(
-            "The picture is too large: %(width)d x %(height)d pixels. Please scale it down."
-        ) % {"width": width, "height": height}
+        return _("The picture is too large: %(width)d x %(height)d pixels. Try a smaller one.") % {
+            "width": width,
+            "height": height,
+        }
     if answer["error"] == "too much memory":
-        return _(
-            "Opening this picture takes too much memory. Please scale it down, or save it as JPEG "
-            "or PNG."
-        )
+        return _("This picture needs too much memory. Make it smaller, or save it as JPEG or PNG.")
     if answer["error"] == "damaged or large":
         return _(
-            "The picture is damaged, or opening it takes too much memory. Please scale it down, or "
-            "save it as JPEG or PNG."
+            "The picture is damaged or needs too much memory. Make it smaller, or save it as "
+            "JPEG or PNG."
         )
     if answer["error"] == "unknown format":
-        return _(
-            "This is not a picture that can be read here. Use JPEG, PNG, WebP, GIF, AVIF, HEIC, "
-            "TIFF or BMP."
-        )
+        return _("This picture cannot be read. Use JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF or BMP.")
     return _("The picture is damaged or incomplete.")

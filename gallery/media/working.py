@@ -100,13 +100,13 @@ def _notice(examined: Examined, copied: Examined, has_sound: bool) -> str:
     if lost > pictures * MAX_LOST_PART:
         notices.append(
             _(
-                "The clock of this film jumps, and %(lost)d of its %(all)d pictures could not be "
-                "placed: they were left out."
+                "The timestamps of this film jump. %(lost)d of %(all)d frames could not be "
+                "placed and were left out."
             )
             % {"lost": lost, "all": pictures}
         )
     if examined.found.audio_codec and not has_sound:
-        notices.append(_("The sound of this film cannot be read; it was left out."))
+        notices.append(_("The audio of this film cannot be read and was left out."))
     return " ".join(notices)
 
 

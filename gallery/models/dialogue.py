@@ -11,7 +11,7 @@ class Subtitles(models.Model):
 
     class Source(models.TextChoices):
         UPLOADED = "uploaded", _("uploaded file")
-        EMBEDDED = "embedded", _("track in the film")
+        EMBEDDED = "embedded", _("embedded track")
 
     film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="subtitles")
     language = models.CharField(_("language"), max_length=20)  # BCP 47: en, zh-Hans; und: unknown

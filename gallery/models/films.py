@@ -72,7 +72,7 @@ class Film(models.Model):
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
-        PROBING = "probing", _("looking at the file")
+        PROBING = "probing", _("checking file")
         IMPORTING = "importing", _("importing")
         INDEXING = "indexing", _("indexing")
         READY = "ready", _("ready")
@@ -90,12 +90,12 @@ class Film(models.Model):
     )
     original_name = models.CharField(_("file name"), max_length=255, editable=False)
     sha256 = models.CharField(max_length=64, unique=True, editable=False)
-    size = models.BigIntegerField(_("bytes"), default=0, editable=False)
+    size = models.BigIntegerField(_("size (bytes)"), default=0, editable=False)
 
     state = models.CharField(
-        _("state"), max_length=12, choices=State, default=State.WAITING, editable=False
+        _("status"), max_length=12, choices=State, default=State.WAITING, editable=False
     )
-    error = models.TextField(_("what went wrong"), blank=True, editable=False)
+    error = models.TextField(_("error"), blank=True, editable=False)
     run = models.PositiveIntegerField(default=1, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     # How often the step that the film is at (probing or indexing) was begun.
@@ -104,7 +104,7 @@ class Film(models.Model):
     finished = models.DateTimeField(null=True, editable=False)
     created = models.DateTimeField(_("added"), auto_now_add=True)
 
-    duration = models.FloatField(_("seconds"), default=0, editable=False)
+    duration = models.FloatField(_("length (seconds)"), default=0, editable=False)
     start = models.FloatField(default=0, editable=False)
     width = models.PositiveIntegerField(default=0, editable=False)
     height = models.PositiveIntegerField(default=0, editable=False)

@@ -20,7 +20,9 @@ class Label(models.Model):
     """
 
     name = models.CharField(_("name"), max_length=60, unique=True)
-    prompts = models.TextField(_("prompts"), help_text=_("One a line. A scene fits any of them."))
+    prompts = models.TextField(
+        _("prompts"), help_text=_("One per line. A scene needs to match only one.")
+    )
     threshold = models.FloatField(_("threshold"), default=0.0)
     scale = models.JSONField(default=dict, editable=False)
     model = models.CharField(max_length=12, blank=True, editable=False)

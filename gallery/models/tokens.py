@@ -13,7 +13,7 @@ class ApiToken(models.Model):
     )
     name = models.CharField(_("name"), max_length=80)
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    created = models.DateTimeField(_("made"), auto_now_add=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
     last_used = models.DateTimeField(_("last used"), null=True, editable=False)
 
     class Meta:

@@ -372,9 +372,7 @@ class FrameIndex:
         key = f"{self.prefix}:lock:{film}"
         with held(self.client, key, LOCK_SECONDS, LOCK_PATIENCE) as check:
             if check is None:
-                raise IndexUnavailable(
-                    _("Another worker is writing this film into the index. Please try again.")
-                )
+                raise IndexUnavailable(_("Another worker is indexing this film. Please try again."))
             yield check
 
     def labels(self, frames: Sequence[tuple[int, int]]) -> list[set[int]]:

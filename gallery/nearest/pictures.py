@@ -26,7 +26,7 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 def probe_path(token: str) -> Path:
     """Where a picture that was searched with is kept. Raises QueryError for a malformed token."""
     if not TOKEN.fullmatch(token):
-        raise QueryError(_("This is not the address of a picture here."))
+        raise QueryError(_("This is not the address of a picture on this site."))
     path: Path = settings.MEDIA_ROOT / "probes" / f"{token}.jpg"
     return path
 
@@ -61,7 +61,7 @@ def vectors(token: str) -> Vectors:
             picture: Picture = kept.convert("RGB")
     except FileNotFoundError as error:
         raise QueryError(
-            _("The picture of this search is not kept any more. Please choose it again.")
+            _("The picture used in this search has expired. Please choose it again.")
         ) from error
     bare = borders.trimmed(picture)
     variants = [bare, ImageOps.mirror(bare)]

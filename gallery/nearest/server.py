@@ -41,14 +41,12 @@ def speaking_plainly() -> Iterator[None]:
         if _names_no_index(error):
             raise IndexMissing from error
         if "timeout" in said:
-            raise IndexUnavailable(
-                _("The search took too long and was given up. Please try again.")
-            ) from error
+            raise IndexUnavailable(_("The search timed out. Please try again.")) from error
         if said.startswith("misconf"):
             raise DiskFull from error
         if "oom" in said or "used memory" in said:
             raise IndexUnavailable(
-                _("Redis has no memory left for more frames. Raise its maxmemory, then retry.")
+                _("Redis is out of memory. Raise its maxmemory, then retry.")
             ) from error
         raise
 

@@ -67,8 +67,8 @@ def check_length(words: str) -> None:
     if len(words) > settings.MAX_QUERY_CHARACTERS:
         raise QueryError(
             _(
-                "The query is too long: %(given)d characters, at most %(most)d are accepted. "
-                "A few words that describe the scene work best."
+                "The query is too long: %(given)d characters (limit: %(most)d). A short "
+                "description of the scene works best."
             )
             % {"given": len(words), "most": settings.MAX_QUERY_CHARACTERS}
         )
@@ -91,8 +91,8 @@ def of_frame(key: FrameKey) -> Vector:
     if found is None:
         raise QueryError(
             _(
-                "This frame is not in the index. Its film was deleted, or another model "
-                "embedded it; an administrator can bring it over with manage.py reembed."
+                "This frame is not in the index. Its film was deleted or uses another model; "
+                "an administrator can run manage.py reembed."
             )
         )
     return found
@@ -135,13 +135,13 @@ def avoided(query: Query, asked: Sequence[Term], ordinary: Ordinary) -> list[Avo
     """What frames should not show. Raises QueryError for too much, and for what is asked for."""
     if len(query.avoided) > MOST_AVOIDED:
         raise QueryError(
-            _("At most %(most)d things can be avoided at once.") % {"most": MOST_AVOIDED}
+            _("You can avoid at most %(most)d things at once.") % {"most": MOST_AVOIDED}
         )
     found = []
     for words in query.avoided:
         vector = of_words(words)
         if any(term.weight > 0 and float(term.vector @ vector) > SAME for term in asked):
-            raise QueryError(_("What is asked for and what is to be avoided are the same."))
+            raise QueryError(_("The search and the words to avoid are the same."))
         found.append(Avoided(vector, *ordinary.level(vector)))
     return found
 
@@ -158,5 +158,5 @@ def combined(parts: Sequence[Term], ordinary: Ordinary) -> Vector:
         total += part.weight / ordinary.level(part.vector)[1] * part.vector
     length = float(np.linalg.norm(total))
     if length < 1e-6:
-        raise QueryError(_("What is asked for and what is to be avoided are the same."))
+        raise QueryError(_("The search and the words to avoid are the same."))
     return np.asarray(total / length, np.float32)

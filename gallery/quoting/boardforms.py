@@ -28,7 +28,7 @@ class NameForm(forms.ModelForm):
     class Meta:
         model = Board
         fields = ["name"]
-        labels = {"name": _("Name of the board")}
+        labels = {"name": _("Board name")}
 
 
 class NoteForm(forms.ModelForm):

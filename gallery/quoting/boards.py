@@ -157,8 +157,7 @@ def _make(visitor: Visitor, name: str) -> Board:
     most = MAX_BOARDS if visitor.user is not None else MAX_ANONYMOUS_OWN_BOARDS
     if boards_of(visitor).count() >= most:
         raise BoardError(
-            _("You have %(most)d boards, and there can be no more. Delete one that is done with.")
-            % {"most": most}
+            _("You have reached the limit of %(most)d boards. Delete one first.") % {"most": most}
         )
     if visitor.client and settings.BOARD_RATE:
         usage = rate_limits.use("board", visitor.client, settings.BOARD_RATE)
@@ -177,7 +176,7 @@ def _anonymous() -> QuerySet[Board]:
 
 def no_room() -> str:
     """What visitors are told when the boards of all of them take all the space there is."""
-    return _("There is no room for more scenes of visitors who are not logged in. Please log in.")
+    return _("Guests cannot save any more scenes right now. Please log in.")
 
 
 def _wait_turn(visitor: Visitor) -> None:
@@ -202,7 +201,7 @@ def collect(visitor: Visitor, scene: Scene, board: Board | None = None) -> Board
     film = _film_of(scene)
     end = min(scene.end, film.duration)
     if not 0 <= scene.start < end:
-        raise BoardError(_("A scene ends after it starts, and lies within its film."))
+        raise BoardError(_("A scene must start before it ends and stay within the film."))
     if film.clock.frame_from(scene.start) >= film.clock.frame_from(end):
         raise BoardError(_("A scene must be at least one frame long."))
     board = board or first(visitor)
@@ -234,7 +233,7 @@ def same_span(
 def _film_of(scene: Scene) -> Film:
     film = Film.objects.filter(pk=scene.film, searchable_run__isnull=False).first()
     if film is None:
-        raise BoardError(_("This film is not here any more, so its scene cannot be collected."))
+        raise BoardError(_("This film has been deleted, so its scene cannot be saved."))
     return film
 
 
@@ -259,8 +258,7 @@ def _require_room(there: int, more: int, most: int, *, is_anonymous: bool = True
     """Raise BoardError when more scenes do not fit on a board, or on all that nobody owns."""
     if there + more > most:
         raise BoardError(
-            _("A board holds at most %(most)d scenes, and this one is full. Collect on another.")
-            % {"most": most}
+            _("This board is full (%(most)d scenes). Use another board.") % {"most": most}
         )
     if is_anonymous:
         all_there = BoardScene.everything.filter(board__in=_anonymous()).count()
@@ -339,7 +337,7 @@ def _reorder(board: Board, scene: int, target: Callable[[int, list[int]], int]) 
 def _lock(board: Board) -> None:
     """Change a board alone until the transaction ends. Raises BoardError when it is gone."""
     if Board.objects.select_for_update().filter(pk=board.pk).first() is None:
-        raise BoardError(_("This board was deleted."))
+        raise BoardError(_("This board has been deleted."))
 
 
 # --- tidying up ---------------------------------------------------------------------------------

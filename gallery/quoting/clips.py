@@ -52,15 +52,15 @@ def cut(
     end = film.clock.frame_from(film.duration)
     last = min(last, end)
     if not 0 <= first < last:
-        raise QueryError(_("A scene begins before it ends, and lies within its film."))
+        raise QueryError(_("A scene must start before it ends and stay within the film."))
     if last - first > most * film.clock.grid + 1:
         raise QueryError(
-            _("This scene is too long: at most %(most)d seconds can be cut out.") % {"most": most}
+            _("This scene is too long. A clip can be up to %(most)d seconds.") % {"most": most}
         )
     try:
         source = film.files.playable()
     except FileNotFoundError as error:
-        raise FilmError(_("The film's file is gone from the media store.")) from error
+        raise FilmError(_("The film file is missing from the media store.")) from error
     track = sounds.unusual(film, sound)
     return Cut(source, film.probe, first, last, settings.MAX_FILM_PIXELS, track)
 
@@ -82,7 +82,7 @@ def playing(film: Film, first: int, last: int, sound: int | None = None) -> Orde
     def finish(draft: Path, whole: Path) -> None:
         done = ffmpeg.run(cutting.joining(draft, whole), JOIN_LIMIT)
         if done.status != 0:
-            raise FilmError(_("This scene cannot be cut out: its film may be damaged here."))
+            raise FilmError(_("Could not make this clip. The film may be damaged here."))
 
     return Order(
         source=span.path,
@@ -140,7 +140,7 @@ def still(film: Film, frame: int, kind: Still = "jpg", is_gone: Nobody = lambda:
         read = ffmpeg.run(cutting.still(span), STILL_LIMIT)
     picture = read_ppm(read.output)
     if picture is None:
-        raise FilmError(_("There is no picture at this place of the film."))
+        raise FilmError(_("There is no frame at this point in the film."))
     _keep_picture(picture, path, kind)
     drop_orphan(path, span.path)
     return path

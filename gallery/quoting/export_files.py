@@ -75,8 +75,8 @@ def room_for_export(size: int) -> Iterator[None]:
         if not _make_room(size):
             raise BoardError(
                 _(
-                    "All zips together may take %(most)d MB here (EXPORT_CACHE_BYTES), and this "
-                    "one does not fit in. Save the board in parts, or try again later."
+                    "There is not enough space for this ZIP: all exports together may use "
+                    "%(most)d MB (EXPORT_CACHE_BYTES). Split the board, or try again later."
                 )
                 % {"most": settings.EXPORT_CACHE_BYTES // 1_000_000}
             )

@@ -67,7 +67,7 @@ def ask(board: Board, cuts: list[Cut]) -> Export:
     when all that are under way may need EXPORT_CACHE_BYTES; DiskFull.
     """
     if not cuts:
-        raise BoardError(_("There is no scene on this board yet."))
+        raise BoardError(_("This board has no scenes yet."))
     scenes = [
         {"film": cut.film.pk, "start": cut.start, "end": cut.end, "note": cut.note,
          "link": cut.link}
@@ -82,9 +82,7 @@ def ask(board: Board, cuts: list[Cut]) -> Export:
                 return export
         theirs = Export.objects.filter(board__owner=board.owner_id, board__visitor=board.visitor)
         if theirs.filter(state__in=ACTIVE).count() >= MOST_ACTIVE:
-            raise BoardError(
-                _("Several zips of your boards are being made already. Wait until one is done.")
-            )
+            raise BoardError(_("You already have several exports running. Wait for one to finish."))
         require_space()
         under_way = list(Export.objects.filter(state__in=ACTIVE).values_list("plan", flat=True))
         reserved = sum(map(_reserved, [*under_way, plan]))
@@ -184,11 +182,12 @@ def _sentence(error: Exception) -> str:
     """What is told of an export that failed."""
     if isinstance(error, DiskFull):
         return _(
-            "The disk is full, so the zip could not be made. An administrator has to free some."
+            "The disk is full, so the ZIP could not be created. Ask an administrator to free some "
+            "space."
         )
     if isinstance(error, GalleryError):
         return str(error)
-    return _("Something went wrong while the zip was made; the log says what.")
+    return _("Something went wrong while creating the ZIP. See the log for details.")
 
 
 def _claim(export_id: int) -> "_Claim | None":
@@ -272,9 +271,8 @@ class _Claim:
             if size > settings.EXPORT_BYTES:
                 raise BoardError(
                     _(
-                        "The clips of this board are larger than %(most)d MB together, the limit "
-                        "of this installation (EXPORT_BYTES). Take off some scenes, or save the "
-                        "board in parts."
+                        "The clips on this board exceed the limit of %(most)d MB "
+                        "(EXPORT_BYTES). Remove some scenes, or split the board."
                     )
                     % {"most": settings.EXPORT_BYTES // 1_000_000}
                 )
@@ -282,7 +280,7 @@ class _Claim:
 
     def _cut(self, number: int, cut: Cut | None) -> None:
         if cut is None:
-            write_whole(self.why_not(number), _writes(_("Its film was deleted.")))
+            write_whole(self.why_not(number), _writes(_("The film was deleted.")))
             return
         try:
             clip = clips.clip(cut.film, cut.start, cut.end)
@@ -291,7 +289,7 @@ class _Claim:
         except (DiskFull, ClipBusy):
             raise
         except (GalleryError, FileNotFoundError) as error:
-            why = str(error) if isinstance(error, GalleryError) else _("Its film's file is gone.")
+            why = str(error) if isinstance(error, GalleryError) else _("The film file is missing.")
             write_whole(self.why_not(number), _writes(why))
 
     def finish(self) -> None:
@@ -304,7 +302,7 @@ class _Claim:
         }
         if not there:
             raise BoardError(
-                _("No clip could be cut. %(why)s") % {"why": next(iter(missing.values()), "")}
+                _("No clips could be made. %(why)s") % {"why": next(iter(missing.values()), "")}
             )
         size = sum(self.clip(cut.number).stat().st_size + MAX_LISTED_BYTES for cut in there)
         with room_for_export(size):
@@ -336,7 +334,7 @@ def _about_missing(missing: dict[int, str]) -> str:
         return ""
     lines = [_("Scene %(n)d: %(why)s") % {"n": n, "why": why} for n, why in missing.items()]
     head = ngettext(
-        "%(count)d scene is missing in the zip.", "%(count)d scenes are missing in the zip.",
+        "%(count)d scene is missing from the ZIP.", "%(count)d scenes are missing from the ZIP.",
         len(missing),
     ) % {"count": len(missing)}  # fmt: skip
     return " ".join([head, *lines])

@@ -88,16 +88,16 @@ def chosen(film: Film, own: Chosen, given: tuple[str, str]) -> Chosen:
         try:
             ends.append(clock.parse(text) if text else usual)
         except ValueError:
-            message = _("“%(text)s” is no time. Write it like 00:01:02:03 or 1:02.5.")
+            message = _("“%(text)s” is not a valid time. Use 00:01:02:03 or 1:02.5.")
             return Chosen(own.first, own.last, error=message % {"text": text[:40]})
     first, last = ends[0], min(ends[1], _end(film))
     if not given[1] and first >= last:
         last = min(first + (own.last - own.first), _end(film))
     if first >= last:
-        message = _("The scene must begin before it ends, and lie within the film.")
+        message = _("A scene must start before it ends and stay within the film.")
         return Chosen(own.first, own.last, error=message)
     if last - first > most_frames(clock):
-        message = _("At most %(most)d seconds can be one scene; it was cut off there.")
+        message = _("A scene can be at most %(most)d seconds long, so it was shortened.")
         error = message % {"most": settings.MAX_CLIP_SECONDS}
         return Chosen(first, first + most_frames(clock), is_own=False, error=error)
     return Chosen(first, last, is_own=(first, last) == (own.first, own.last))

@@ -36,8 +36,8 @@ class UnknownFrameRate(SubtitlesError):  # noqa: N818 - the name says what is th
     def __init__(self) -> None:
         super().__init__(
             _(
-                "This file counts frames, and the film's frame rate is not known. Please add it "
-                "when the film has been imported."
+                "These subtitles count frames, and the film's frame rate is not known yet. Add "
+                "them again after the import."
             )
         )
 

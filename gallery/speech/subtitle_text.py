@@ -59,8 +59,8 @@ def too_large() -> SubtitlesError:
     """The error for a file that is larger than MAX_SUBTITLE_BYTES."""
     return SubtitlesError(
         _(
-            "The file is larger than %(most)d kB. Subtitles are text and much smaller: is it "
-            "the right file?"
+            "This file is larger than %(most)d kB, which is too large for subtitles. Is it the "
+            "right file?"
         )
         % {"most": max_bytes() // 1000}
     )
@@ -121,7 +121,7 @@ def _checked(text: str) -> str:
         raise SubtitlesError(_pictures_or_binary())
     if text.count("\ufffd") > len(text) * MAX_DAMAGED_PART:
         raise SubtitlesError(
-            _("The encoding of this file is not recognised. Please save it as UTF-8, then retry.")
+            _("The text encoding of this file is not recognised. Save it as UTF-8 and try again.")
         )
     return text
 
@@ -135,15 +135,15 @@ def _normalized(text: str) -> str:
 
 def _pictures_or_binary() -> str:
     return _(
-        "This is not a text file. Subtitles that are pictures (VobSub: .sub and .idx, PGS: .sup) "
-        "cannot be read; subtitles that are text can."
+        "This is not a text file. Image subtitles (VobSub: .sub and .idx, PGS: .sup) are not "
+        "supported."
     )
 
 
 def _refuse_other_kinds(data: bytes) -> None:
     if data.startswith((b"PK\x03\x04", b"Rar!", b"\x1f\x8b", b"7z\xbc\xaf")):
         raise SubtitlesError(
-            _("This is an archive. Please unpack it, and give the subtitle files inside.")
+            _("This is an archive. Unpack it and choose the subtitle files inside.")
         )
     if data.startswith((b"\x00\x00\x01\xba", b"PG")) or b"VobSub index file" in data[:200]:
         raise SubtitlesError(_pictures_or_binary())

@@ -44,14 +44,14 @@ def read(data: bytes, rate: Fraction | None = None) -> list[Cue]:
     if not cues:
         raise SubtitlesError(
             _(
-                "There are no lines with times in this file. Subtitles have to be SubRip (.srt), "
-                "WebVTT (.vtt), SubStation Alpha (.ass, .ssa), TTML (.ttml, .dfxp), SAMI (.smi), "
-                "LRC (.lrc), MicroDVD (.sub) or MPL2 (.mpl)."
+                "No timed lines were found in this file. Supported formats are SubRip (.srt), "
+                "WebVTT (.vtt), SubStation Alpha (.ass, .ssa), TTML (.ttml, .dfxp), SAMI "
+                "(.smi), LRC (.lrc), MicroDVD (.sub) and MPL2 (.mpl)."
             )
         )
     if len(cues) > MAX_LINES:
         raise SubtitlesError(
-            _("There are %(n)d lines in this file; at most %(most)d are accepted.")
+            _("This file has %(n)d lines. The limit is %(most)d.")
             % {"n": len(cues), "most": MAX_LINES}
         )
     return cues

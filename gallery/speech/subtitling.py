@@ -139,7 +139,7 @@ def give_up(film_id: int, error: Exception) -> None:
     """Note that reading the tracks of a film ended in something unexpected."""
     film = Film.objects.filter(pk=film_id).first()
     if film is not None:
-        sentence = _("Something unexpected happened: %(error)s. The worker's log says more.")
+        sentence = _("Unexpected error: %(error)s. See the worker log for details.")
         said = f"{type(error).__name__}: {error}"[:300]
         _replace(film, Reading([], [sentence % {"error": said}]))
 

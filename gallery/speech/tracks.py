@@ -124,7 +124,7 @@ def _extract(path: Path, files: dict[Track, Path], keep: Callable[[], None]) -> 
     watch.check()
     if watch.timed_out:
         raise FilmError(
-            _("The text tracks could not be read within %(limit)d seconds.") % {"limit": READ_LIMIT}
+            _("Reading the text tracks took longer than %(limit)d seconds.") % {"limit": READ_LIMIT}
         )
     return status == 0
 

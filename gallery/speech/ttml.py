@@ -35,7 +35,10 @@ def paragraphs(text: str) -> list[Paragraph]:
     # Without a document type there are neither entities that grow nor files to include.
     if "<!DOCTYPE" in text:
         raise SubtitlesError(
-            _("This XML file has a document type declaration, which is not read for safety.")
+            _(
+                "This XML file contains a document type declaration (DOCTYPE), which is refused "
+                "for security."
+            )
         )
     try:
         root = ElementTree.fromstring(text)
@@ -44,14 +47,14 @@ def paragraphs(text: str) -> list[Paragraph]:
             _("This XML file is damaged: %(error)s.") % {"error": error}
         ) from error
     if _name(root) != "tt" or not NAMESPACES.match(root.tag[1:]):
-        raise SubtitlesError(_("This is an XML file, but it does not contain TTML subtitles."))
+        raise SubtitlesError(_("This XML file does not contain TTML subtitles."))
     reader = _Reader(_Clock.of(root))
     try:
         for child in root:
             if _name(child) == "body":
                 reader.collect(child, 0.0, NEVER)
     except RecursionError as error:
-        raise SubtitlesError(_("The elements of this XML file are nested too deep.")) from error
+        raise SubtitlesError(_("The elements of this XML file are nested too deeply.")) from error
     return reader.found
 
 

@@ -110,7 +110,7 @@ def panel(label: Label, threshold: float | None) -> Panel:
     except GalleryError as error:
         return Panel(error=str(error))
     if survey is None or not survey.shots:
-        return Panel(error=_("There is no film yet to choose a threshold by."))
+        return Panel(error=_("Import a film before choosing a threshold."))
     suggestion = survey.suggestion()
     chosen = round(suggestion, 3) if threshold is None else threshold
     above, below = survey.around(chosen, EXAMPLES)
@@ -153,8 +153,7 @@ class LabelForm(forms.ModelForm):
         min_value=-20,
         max_value=40,
         help_text=gettext_lazy(
-            "In standard deviations above an ordinary scene of the library, which has 0. "
-            "Empty: the suggested one."
+            "Standard deviations above an average scene (0). Leave empty for the suggestion."
         ),
         widget=forms.NumberInput(attrs={"step": "0.001", "inputmode": "decimal"}),
     )
@@ -169,14 +168,14 @@ class LabelForm(forms.ModelForm):
         lines = [line.strip() for line in self.cleaned_data["prompts"].splitlines()]
         lines = [line for line in lines if line]
         if not lines:
-            raise ValidationError(_("Describe the scenes: one prompt a line."))
+            raise ValidationError(_("Describe the scenes, one prompt per line."))
         if len(lines) > labelling.MOST_PROMPTS:
             raise ValidationError(
-                _("At most %(most)d prompts are accepted.") % {"most": labelling.MOST_PROMPTS}
+                _("Enter at most %(most)d prompts.") % {"most": labelling.MOST_PROMPTS}
             )
         if any(len(line) > settings.MAX_QUERY_CHARACTERS for line in lines):
             raise ValidationError(
-                _("A prompt has at most %(most)d characters.")
+                _("A prompt can be at most %(most)d characters long.")
                 % {"most": settings.MAX_QUERY_CHARACTERS}
             )
         return "\n".join(lines)
@@ -190,7 +189,7 @@ class LabelForm(forms.ModelForm):
         looked = panel(label, data.get("threshold"))
         if data.get("threshold") is None and "threshold" not in self.errors:
             if looked.threshold is None:
-                self.add_error("threshold", looked.error or _("Give a threshold."))
+                self.add_error("threshold", looked.error or _("Enter a threshold."))
             data["threshold"] = looked.threshold
         if looked.survey is not None and labelling.levels_of(label) is None:
             self.instance.scale = labelling.scale(looked.survey.levels)
@@ -246,7 +245,7 @@ class LabelAdmin(admin.ModelAdmin):
         """Its threshold."""
         return f"{label.threshold:+.2f}"
 
-    @admin.display(description=gettext_lazy("carried by"))
+    @admin.display(description=gettext_lazy("shots"))
     def carried_by(self, label: Label) -> SafeString:
         """How many shots carry it; until that is computed, a bar that asks for itself anew."""
         return SafeString(render_to_string("admin/gallery/label/_progress.html", _progress(label)))

@@ -69,8 +69,8 @@ class SubtitlesInline(admin.TabularInline):
 
 def _late(lines: int) -> str:
     said = ngettext(
-        "%(n)d line begins after the film's end. Are these the subtitles of this film?",
-        "%(n)d lines begin after the film's end. Are these the subtitles of this film?",
+        "%(n)d line starts after the end of the film. Are these subtitles for this film?",
+        "%(n)d lines start after the end of the film. Are these subtitles for this film?",
         lines,
     )
     return said % {"n": lines}
@@ -85,8 +85,8 @@ def keep(request: HttpRequest, film: Film, sent: Sequence[SentFile]) -> None:
             messages.error(
                 request,
                 _(
-                    "The disk is full, so that the subtitles %(name)s were not kept. Free some "
-                    "space where the films are stored, then add them again."
+                    "The disk is full, so the subtitles %(name)s were not saved. Free some "
+                    "space on the film disk, then add them again."
                 )
                 % {"name": file.name},
             )
@@ -108,7 +108,7 @@ def keep(request: HttpRequest, film: Film, sent: Sequence[SentFile]) -> None:
             )
             messages.success(request, said % about)
         else:
-            messages.info(request, _("The subtitles %(name)s are here already.") % about)
+            messages.info(request, _("The subtitles %(name)s were already added.") % about)
 
 
 def publish_later(film: Film) -> None:

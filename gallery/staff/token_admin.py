@@ -51,5 +51,5 @@ class ApiTokenAdmin(admin.ModelAdmin):
         """Make it, and show its secret this once."""
         made, secret = tokens.make(obj.user.pk, obj.name)
         obj.__dict__.update(made.__dict__)
-        said = _("The token, shown this once: {secret}")
+        said = _("Token, shown only once: {secret}")
         messages.warning(request, format_html(said, secret=format_html("<code>{}</code>", secret)))

@@ -90,12 +90,12 @@ def collecting(
     name = span_name(film, start, end)
     scene = Scene(film, float(start), float(end), second)
     row = kept.scenes.get(name)
-    action, word = page_address("collect"), _("Collect")
-    title = _("Collect this scene on a board")
+    action, word = page_address("collect"), _("Save")
+    title = _("Save this scene to a board")
     if row is not None and kept.board is not None:
         action = reverse("remove_scene", args=[kept.board.token, row])
-        word = _("Collected ✓")
-        title = _("Collected in %(name)s. Press to take it off again") % {"name": kept.board.name}
+        word = _("Saved ✓")
+        title = _("Saved to %(name)s. Click to remove") % {"name": kept.board.name}
     return Collecting(
         name=f"collect-{name}",
         action=action,
@@ -106,7 +106,7 @@ def collecting(
         title=title,
         which=_("the scene at %(time)s") % {"time": clock(start)},
         choose=choose_address(scene),
-        choose_word=_("Other board") if kept.board else _("Choose a board"),
+        choose_word=_("Change board") if kept.board else _("Choose a board"),
     )
 
 

@@ -13,10 +13,10 @@ def disk_warning() -> str:
     """A sentence when the disk is nearly full, or too full to accept anything; else nothing."""
     if not disk.has_space():
         return _(
-            "The disk is full: nothing can be uploaded or imported until some space is freed. "
-            "Searching goes on."
+            "The disk is full. Uploads and imports are paused until space is freed. Search "
+            "still works."
         )
     if disk.is_nearly_full():
         free = {"free": f"{disk.free_bytes() / 1e9:.1f}"}
-        return _("The disk is nearly full: %(free)s GB are free. Free some space soon.") % free
+        return _("The disk is almost full: %(free)s GB left. Free some space soon.") % free
     return ""

@@ -85,11 +85,7 @@ def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False
             shot=_("Shot from %(start)s to %(end)s")
             % {"start": clock(hit.start), "end": clock(hit.end)},
             relevance=_("Relevance %(part)s") % part,
-            relevance_help=_(
-                "Relevance %(part)s: 100 %% is the best that this search finds, 0 %% an "
-                "ordinary frame"
-            )
-            % part,
+            relevance_help=_("%(part)s of this search's best match") % part,
             relevance_width=percent(hit.relevance),
             frame=f"{frame}?{asked}" if asked else frame,
             similar=address(composing.similar_to(query, hit.key)),

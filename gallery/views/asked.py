@@ -94,15 +94,15 @@ class Asked:
             if not likes:
                 return query.wanted
             return ngettext(
-                "%(words)s, and like %(n)d picture", "%(words)s, and like %(n)d pictures", likes
+                "%(words)s, similar to %(n)d picture", "%(words)s, similar to %(n)d pictures", likes
             ) % {"words": query.wanted, "n": likes}
         if query.own is not None:
-            return _("Scenes that look like this frame")
+            return _("Scenes similar to this frame")
         if query.kind is ProbeKind.PICTURE:
-            return _("Scenes that look like your picture")
+            return _("Scenes similar to your picture")
         if likes:
             return ngettext(
-                "Scenes that look like %(n)d picture", "Scenes that look like %(n)d pictures", likes
+                "Scenes similar to %(n)d picture", "Scenes similar to %(n)d pictures", likes
             ) % {"n": likes}
         return _("Search")
 
@@ -177,7 +177,7 @@ class Asked:
     def _frame(self, kind: str, key: FrameKey, remove: str) -> Part:
         film = self.catalogue.films.get(key[0])
         if film is None:
-            return Part(kind, _("a film that is gone"), remove)
+            return Part(kind, _("deleted film"), remove)
         link = reverse("frame", args=key)
         return Part(kind, film.title, remove, thumbnail=thumbnail_address(film, key[1]), link=link)
 
@@ -190,7 +190,7 @@ class Asked:
         found = [
             Part(
                 "film",
-                str(self.catalogue.films.get(film, _("a film that is gone"))),
+                str(self.catalogue.films.get(film, _("deleted film"))),
                 self.place(replace(query, films=tuple(o for o in query.films if o != film))),
             )
             for film in query.films
@@ -202,7 +202,7 @@ class Asked:
         found += [
             Part(
                 "label",
-                names[label].name if label in names else _("a label that is gone"),
+                names[label].name if label in names else _("deleted label"),
                 self.place(replace(query, labels=tuple(o for o in query.labels if o != label))),
             )
             for label in query.labels
@@ -244,7 +244,7 @@ class Asked:
         """Where the words are looked for; none when there are no words, or no lines of dialogue."""
         if not self.query.wanted or not Subtitles.objects.exists():
             return []
-        texts = ((Mode.BOTH, _("Both")), (Mode.SEEN, _("Seen")), (Mode.SAID, _("Said")))
+        texts = ((Mode.BOTH, _("All")), (Mode.SEEN, _("Picture")), (Mode.SAID, _("Dialogue")))
         return [
             Choice(mode, text, self.place(composing.in_mode(self.query, mode)), mode == self.mode)
             for mode, text in texts
@@ -258,7 +258,7 @@ class Asked:
     @cached_property
     def orders(self) -> list[Choice]:
         """In which order hits can stand."""
-        texts = ((Order.RELEVANCE, _("Best first")), (Order.TIME, _("By time")))
+        texts = ((Order.RELEVANCE, _("Best first")), (Order.TIME, _("By film")))
         return [
             Choice(
                 order,
@@ -294,20 +294,20 @@ class Asked:
         query = self.query
         found = []
         if self.modes and query.mode is not Mode.BOTH:
-            text = _("Look in pictures and dialogue")
+            text = _("Search picture and dialogue")
             found.append((text, self.place(composing.in_mode(query, Mode.BOTH))))
         if self.modes and query.mode is not Mode.SAID:
-            text = _("Look only in what is said")
+            text = _("Search dialogue only")
             found.append((text, self.place(composing.in_mode(query, Mode.SAID))))
         found += [
             (
-                _("Do not avoid “%(words)s”") % {"words": phrase},
+                _("Stop avoiding “%(words)s”") % {"words": phrase},
                 self.place(composing.without_avoided(query, phrase)),
             )
             for phrase in query.avoided
         ]
         if self.filters:
-            found.append((_("Look in the whole library"), self.everywhere))
+            found.append((_("Search the whole library"), self.everywhere))
         return found
 
 
@@ -317,5 +317,5 @@ def years_text(years: tuple[int | None, int | None]) -> str:
     if first and last:
         return str(first) if first == last else f"{first}\u2013{last}"
     if first:
-        return _("from %(year)d on") % {"year": first}
-    return _("up to %(year)d") % {"year": last}
+        return _("%(year)d or later") % {"year": first}
+    return _("%(year)d or earlier") % {"year": last}

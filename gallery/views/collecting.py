@@ -29,7 +29,7 @@ def collect(request: HttpRequest) -> HttpResponse:
     """Put a scene on the board used last, on the one chosen, or on a new one of a given name."""
     form = SceneForm(request.POST)
     if not form.is_valid():
-        return _refusal(request, _("This scene cannot be collected: its times are not given."))
+        return _refusal(request, _("This scene cannot be saved: its start and end are missing."))
     visitor = boards.lasting_visitor(request)
     try:
         board = _chosen(request, visitor)

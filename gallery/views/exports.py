@@ -147,11 +147,11 @@ def download(request: HttpRequest, token: str, export: str) -> HttpResponseBase:
     try:
         return send_file(request, exports.zip_of(row), ZIP, download_as=name)
     except FileNotFoundError:
-        message = _("This zip was removed after a day. Make it anew on the page of the board.")
+        message = _("This ZIP expired after one day. Create it again on the board page.")
         return render(request, "gallery/error.html", {"message": message}, status=HTTPStatus.GONE)
 
 
 def _refused(request: HttpRequest) -> HttpResponse:
     """Tell somebody who may not save clips."""
-    message = _("Clips cannot be saved here by everyone (DOWNLOADS_FOR). Logging in may help.")
+    message = _("Downloads are restricted on this site (DOWNLOADS_FOR). Try logging in.")
     return render(request, "gallery/error.html", {"message": message}, status=HTTPStatus.FORBIDDEN)

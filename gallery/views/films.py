@@ -151,6 +151,4 @@ def _curve(shown: Film, query: Query) -> Curve:
     try:
         return glance.curve(shown, query)
     except FileNotFoundError as error:
-        raise GalleryError(
-            _("The film's vectors are not in the media store. Please have it imported anew.")
-        ) from error
+        raise GalleryError(_("This film's search data is missing. Re-import the film.")) from error

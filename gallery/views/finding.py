@@ -87,6 +87,7 @@ def _found(asked: Asked) -> dict[str, Any]:
         "results": results,
         "first": first,
         "last": first + len(results.hits) - 1,
+        "weaker": len(results.hits) - results.rest if results.rest else 0,
         "at_a_glance": in_film(one_film)(query) if one_film else "",
     }
     if query.page > 1:

@@ -20,10 +20,10 @@ DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360" vi
 def missing_picture(film: Film) -> HttpResponse:
     """A drawing that says so, not to be kept; the film's pictures are made again meanwhile."""
     if film.has_source:
-        words = _("This picture is being made again.")
+        words = _("This picture is being restored.")
         _have_it_made(film)
     else:
-        words = _("This picture and the film's file are missing.")
+        words = _("This picture and the film file are missing.")
     answer = HttpResponse(format_html(DRAWING, words), content_type="image/svg+xml", status=503)
     answer["Cache-Control"] = "no-store"
     answer["Retry-After"] = str(RETRY_SECONDS)

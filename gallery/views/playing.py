@@ -125,12 +125,12 @@ def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpRespo
 def whole_film(request: HttpRequest, film_id: int) -> HttpResponseBase:
     """The film's own file, for browsers that know its codec."""
     if not access.may_play_films(request.user):
-        return HttpResponseForbidden(_("You may not play whole films here."))
+        return HttpResponseForbidden(_("You are not allowed to play whole films."))
     film = film_or_404(film_id)
     try:
         path = film.files.playable()
     except FileNotFoundError:
-        return HttpResponse(_("The film's file is gone from the media store."), status=404)
+        return HttpResponse(_("The film file is missing from the media store."), status=404)
     kind = film_type(film) or "application/octet-stream"
     response = send_file(request, path, kind)
     response["Cache-Control"] = "private, max-age=604800"
@@ -177,7 +177,7 @@ def _saved(request: HttpRequest, order: Order, name: str) -> HttpResponseBase:
     `left` (seconds, or null), and at the end `done` or `error`; the file is had without it.
     """
     if not access.may_download(request.user):
-        return HttpResponseForbidden(_("You may not save scenes here."))
+        return HttpResponseForbidden(_("You are not allowed to download clips."))
     try:
         limit_making(request, order.path)
         if "progress" in request.GET and request.method == "GET":
@@ -236,7 +236,7 @@ def frame_still(
     """The picture of a frame at full size; `?save` to keep it, which needs leave."""
     film = film_or_404(film_id)
     if ("save" in request.GET or kind == "png") and not access.may_download(request.user):
-        return HttpResponseForbidden(_("You may not save scenes here."))
+        return HttpResponseForbidden(_("You are not allowed to download clips."))
     try:
         limit_making(request, clips.still_path(film, number, kind))
         with waiting_for_ffmpeg():

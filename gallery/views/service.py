@@ -47,7 +47,7 @@ def health(_request: HttpRequest) -> JsonResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     """There is no such page."""
-    message = _("There is nothing at this address. The film may have been deleted.")
+    message = _("This page does not exist. The film may have been deleted.")
     return render(request, "gallery/error.html", {"message": message, "nowhere": True}, status=404)
 
 
@@ -60,5 +60,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if error is not None and is_disk_full(error):
         full = {"message": str(DiskFull())}
         return render(request, "gallery/error.html", full, status=HTTPStatus.INSUFFICIENT_STORAGE)
-    message = _("Something went wrong here. Nothing was lost; the log says what happened.")
+    message = _("Something went wrong. Nothing was lost; see the log for details.")
     return render(request, "gallery/error.html", {"message": message}, status=500)
