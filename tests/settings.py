@@ -30,8 +30,9 @@ os.environ.update(
         "CLIP_DEVICE": "cpu",
         # One thread each: tests, a worker and a web server share few cores.
         "CLIP_THREADS": "1",
-        # The installations that tests start need not convert the model again.
-        "MODEL_CACHE_DIR": str(VAR / "models"),
+        # Converted once in a run: for the installations that tests start, and for all processes of
+        # a parallel run, which inherit TEST_MODEL_CACHE. Set it to keep the models between runs.
+        "MODEL_CACHE_DIR": os.environ.setdefault("TEST_MODEL_CACHE", str(VAR / "models")),
         # Short, so that what takes minutes in earnest takes seconds here.
         "SEGMENT_SECONDS": "5",
         "LEASE_SECONDS": "4",

@@ -340,9 +340,8 @@ def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
     assert len(folders) == 5
 
 
-def test_a_process_converts_once_and_needs_no_torch_after(converted: weights.Model) -> None:
+def test_a_process_converts_once_and_needs_no_torch_after(tmp_path: Path) -> None:
     """Two processes that start at once: one of them converts, in a process of its own."""
-    shutil.rmtree(project.MODEL_CACHE_DIR)
     code = (
         "import sys, django; django.setup(); from gallery.embedding import encoder;"
         "e = encoder.current(); e.text('a dog'); from PIL import Image;"
@@ -353,16 +352,15 @@ def test_a_process_converts_once_and_needs_no_torch_after(converted: weights.Mod
     own = {
         "CLIP_MODEL": project.CLIP_MODEL,
         "CLIP_PRECISION": "fp32",
-        "MODEL_CACHE_DIR": str(project.MODEL_CACHE_DIR),
+        "MODEL_CACHE_DIR": str(tmp_path),
     }
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _n: python("-c", code, **own), range(2)))
     for process in done:
         assert process.returncode == 0, process.stderr
         assert process.stdout.strip() == "openvino-cpu-fp32 []"
-    kept = list(Path(project.MODEL_CACHE_DIR).glob("*/*/check.json"))
-    assert len(kept) == 1
-    assert not list(Path(project.MODEL_CACHE_DIR).glob("*/.draft-*"))
+    assert len(list(tmp_path.glob("*/*/check.json"))) == 1
+    assert not list(tmp_path.glob("*/.draft-*"))
 
 
 def test_the_digest_of_large_weights_is_remembered(
