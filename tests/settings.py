@@ -30,9 +30,10 @@ os.environ.update(
         "CLIP_DEVICE": "cpu",
         # One thread each: tests, a worker and a web server share few cores.
         "CLIP_THREADS": "1",
-        # Converted once in a run: for the installations that tests start, and for all processes of
-        # a parallel run, which inherit TEST_MODEL_CACHE. Set it to keep the models between runs.
-        "MODEL_CACHE_DIR": os.environ.setdefault("TEST_MODEL_CACHE", str(VAR / "models")),
+        # Kept between runs, for every process of a parallel run, and for the installations that
+        # tests start. `make test` sets TEST_MODEL_CACHE to an empty folder.
+        "MODEL_CACHE_DIR": os.environ.get("TEST_MODEL_CACHE", "")
+        or str(ROOT / ".pytest_cache" / "models"),
         # Short, so that what takes minutes in earnest takes seconds here.
         "SEGMENT_SECONDS": "5",
         "LEASE_SECONDS": "4",
