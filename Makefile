@@ -15,17 +15,17 @@ MINUTES ?= 60
 .PHONY: help run install test int8 format bench demo-model demo-film demo-evaluate clean check-venv
 
 help:
-	@echo "make run            install what is needed and start; Ctrl-C stops"
+	@echo "make run            install everything and start; Ctrl-C stops"
 	@echo "                    PORT=8000 HOST=127.0.0.1 VAR_DIR=var can be set before it"
-	@echo "make install        install what is needed, and start nothing"
-	@echo "make test           install what the tests need and run everything"
-	@echo "make int8           install what embeds in 8 bits, 1.7 times as fast (210 MB)"
-	@echo "make format         format the code and sort out what the linter can repair"
+	@echo "make install        install everything without starting"
+	@echo "make test           install and run all tests"
+	@echo "make int8           install 8-bit embedding, 1.7 times as fast (210 MB)"
+	@echo "make format         format the code and apply lint fixes"
 	@echo "make bench          measure speed and memory"
-	@echo "make demo-film      draw the demo film anew"
-	@echo "make demo-model     train the demo model anew: WORK=folder MINUTES=60"
+	@echo "make demo-film      redraw the demo film"
+	@echo "make demo-model     retrain the demo model: WORK=folder MINUTES=60"
 	@echo "make demo-evaluate  measure how well the demo model searches"
-	@echo "make clean          remove .venv and what tools have left; never your films in var/"
+	@echo "make clean          remove .venv and build files, never your films in var/"
 
 run: install
 	@exec $(IN_VENV) -m imgsearch.local

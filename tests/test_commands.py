@@ -61,7 +61,7 @@ def test_search_prints_lines(demo_film: Film) -> None:
         assert re.match(rf" *\d+%  00:0\d:\d\d:\d\d  {re.escape(demo_film.title)}", line)
     assert lines[0].startswith("100%")
     out, _ = call("search", "zzzz qqqq", count=3)
-    assert out.startswith("No close matches; these are the nearest:")
+    assert out.startswith("No close matches. Closest scenes:")
 
 
 def test_search_takes_words_and_a_picture_together(demo_film: Film) -> None:
@@ -82,7 +82,7 @@ def test_search_takes_a_picture(demo_film: Film) -> None:
 
 def test_search_keeps_to_one_film(demo_film: Film) -> None:
     assert json.loads(call("search", "dog", film=demo_film.pk + 1, json=True)[0]) == []
-    assert "Nothing found" in call("search", "dog", film=demo_film.pk + 1)[0]
+    assert "No results" in call("search", "dog", film=demo_film.pk + 1)[0]
 
 
 def test_search_refuses_what_makes_no_sense(demo_film: Film, tmp_path: Path) -> None:
@@ -149,9 +149,9 @@ def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
     index.current().drop(demo_film.pk)
     said, verdict = examine()
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", said)
-    assert re.search(r"BAD  Workers .*no Celery worker answers", said)
-    assert re.search(r"BAD  Beat .*not active", said)
-    assert verdict == "3 of 12 need attention."
+    assert re.search(r"BAD  Workers .*no Celery worker responds", said)
+    assert re.search(r"BAD  Beat .*not running", said)
+    assert verdict == "3 of 12 checks failed."
     Film.objects.update(model="000000000000")
     assert re.search(r"BAD  Films .*run manage\.py reembed", examine()[0])
 

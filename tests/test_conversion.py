@@ -133,7 +133,7 @@ def test_a_model_whose_check_fails_falls_back(
     monkeypatch.setattr(selfcheck, "LIMITS", {**selfcheck.LIMITS, "bf16": never})
     said: list[str] = []
     assert conversion.prepare(demo, [BF16, FP32], said.append) == FP32
-    assert any("not enough, so it is not used" in line for line in said)
+    assert any("failed, so it is not used" in line for line in said)
     folder = conversion.folder_of(demo, BF16)
     assert [path.name for path in folder.iterdir()] == [selfcheck.REPORT_FILE]
     assert conversion.passed(demo, [BF16, FP32]) == [FP32]
@@ -319,7 +319,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     done = manage("prepare_model", MODEL_CACHE_DIR=str(tmp_path / "file"))
     assert done.returncode == 0, done.stderr
-    assert "cannot be kept" in done.stdout
+    assert "cannot be saved" in done.stdout
     assert "Traceback" not in done.stderr
     done = manage("prepare_model", CLIP_PRECISION="FP32")
     assert done.returncode == 1

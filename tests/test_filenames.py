@@ -51,5 +51,5 @@ def test_films_and_subtitles_are_imported_whatever_their_names(
     assert list(titles) == [("latin1 été", "latin1 été.mp4"), ("plain", "plain.mp4")]
     assert Subtitles.objects.get().original_name == "latin1 été.en.srt"
     assert "latin1 été.mp4: queued" in out.getvalue()
-    assert "é.mp4: there is no such file" in err.getvalue()
+    assert "é.mp4: no such file" in err.getvalue()
     (out.getvalue() + err.getvalue()).encode()

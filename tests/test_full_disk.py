@@ -237,6 +237,6 @@ def test_doctor_and_admin_warn_in_time(
     with pytest.raises(CommandError):
         call_command("doctor")
     said = capsys.readouterr().out
-    assert re.search(r"BAD +Media store .*the disk is nearly full", said)
+    assert re.search(r"BAD +Media store .*the disk is almost full", said)
     settings.MIN_FREE_BYTES = disk.free_bytes() * 2
     assert "Uploads and imports are paused" in staff.get("/admin/").content.decode()

@@ -384,7 +384,7 @@ def test_a_damaged_source_is_replaced_and_what_was_lost_is_made_again(
     lose_the_pictures(film)
     assert tidy() == []  # nothing can be made of half a file
     done = manage("import_film", str(path))
-    assert f"put back as the file of film {film.pk}" in done.stdout, done.stderr
+    assert f"restored as the file of film {film.pk}" in done.stdout, done.stderr
     film.refresh_from_db()
     assert film.state == Film.State.WAITING
     import_here(film)

@@ -46,7 +46,7 @@ def test_a_whole_library_has_no_problems(demo_film: Film) -> None:
     assert counts["lines"] == counts["line_hashes"] == counts["lines_indexed"] == 64
     assert found["problems"] == []
     text = manage("check_library")
-    assert text.stdout.strip() == f"1 films, {frames} frames, 64 lines: everything agrees."
+    assert text.stdout.strip() == f"1 films, {frames} frames, 64 lines: no problems found."
 
 
 def test_each_loss_is_named(demo_film: Film, redis_server: redis.Redis) -> None:
@@ -72,7 +72,7 @@ def test_each_loss_is_named(demo_film: Film, redis_server: redis.Redis) -> None:
     done = manage("check_library")
     shutil.rmtree(demo_film.files.folder)  # the next test gets a whole copy
     assert done.returncode == 1
-    assert "7 things need attention." in done.stderr
+    assert "7 problems found." in done.stderr
 
 
 def test_what_belongs_to_no_film_is_named(
@@ -85,7 +85,7 @@ def test_what_belongs_to_no_film_is_named(
     (settings.MEDIA_ROOT / "drafts" / "half").mkdir(parents=True)
     orphans = check_library(draft_age=0).orphans
     model = here.prefix.rpartition(":")[2]
-    assert f"3 frames in Redis belong to no film (number {film.pk}, model {model})." in orphans
+    assert f"3 frames in Redis belong to no film (film {film.pk}, model {model})." in orphans
     assert f"The folder {film.files.folder} belongs to no film." in orphans
     assert f"{settings.MEDIA_ROOT / 'drafts' / 'half'} was never finished." in orphans
     assert not any("drafts" in one for one in check_library().orphans)

@@ -79,7 +79,7 @@ def test_a_busy_port_is_told_plainly(tmp_path: Path, busy_port: int) -> None:
         ({"PORT": "http"}, "PORT=http is not a whole number from 1 to 65535."),
         ({"PORT": "70000"}, "PORT=70000 is not a whole number from 1 to 65535."),
         ({"HOST": "203.0.113.9"}, "HOST=203.0.113.9 is not an address of this machine."),
-        ({"DATABASE_URL": "nonsense://x"}, "The settings cannot be used"),
+        ({"DATABASE_URL": "nonsense://x"}, "Invalid settings"),
     ],
 )
 def test_settings_that_cannot_be_used(
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = launch(tmp_path / "file" / "var")
     assert result.returncode == 1
-    assert "The settings cannot be used" in result.stderr
+    assert "Invalid settings" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -103,7 +103,7 @@ def test_one_launcher_for_each_folder(tmp_path: Path) -> None:
     with only_one(tmp_path, "http://127.0.0.1:1234/"):
         result = launch(tmp_path, PORT=str(free_port()))
     assert result.returncode == 1
-    assert "running already: http://127.0.0.1:1234/" in result.stderr
+    assert "already running: http://127.0.0.1:1234/" in result.stderr
     with only_one(tmp_path, "again"):
         pass
 

@@ -120,7 +120,7 @@ def test_a_given_server_without_search_is_refused() -> None:
 
 
 def test_a_given_server_that_is_down_is_refused_without_its_password() -> None:
-    with pytest.raises(Refusal, match="does not answer") as caught:
+    with pytest.raises(Refusal, match="does not respond") as caught:
         redis_server.check_given("redis://user:hush@127.0.0.1:1/0", quiet)
     assert "hush" not in str(caught.value)
 

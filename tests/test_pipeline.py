@@ -292,7 +292,7 @@ def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
     done = manage("rebuild_index")
     assert done.returncode == 1
     assert "3 frames of 1 films, and 0 lines of dialogue, are in the index." in done.stdout
-    assert f"Lost (number {lost.pk}): its vectors are gone; import it again." in done.stderr
+    assert f"Lost (number {lost.pk}): its vectors are missing; re-import it." in done.stderr
     assert "Traceback" not in done.stderr
     assert keys_of(999) == []
 

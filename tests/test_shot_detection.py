@@ -107,7 +107,7 @@ def test_shots_are_found_again_and_all_that_shows_them_follows(film: Film) -> No
     old = state_of(outdate(film))
     assert [line.shot for line in old["lines"]] == [1]
     assert (old["cuts"], old["count"], old["labels"]) == ([OLD_CUT], 2, [2])
-    assert "1 films wait until their shots are found again" in doctor()
+    assert "1 films are waiting for new shot detection" in doctor()
     query = Query(examples=(Example((film.pk, 7)),))
     glance.curve(film, query)  # keeps the film's frames at hand
 
@@ -169,7 +169,7 @@ def test_a_film_without_its_file_is_left_until_the_file_is_back(film: Film) -> N
     assert shot_detection.detect_next() is False
     assert not ShotDetection.objects.exists()
     assert state_of(film) == old
-    waits = "1 films wait until their shots are found again, 1 of them without their file"
+    waits = "1 films are waiting for new shot detection, 1 of them without their file"
     assert waits in doctor()
     aside.rename(source)
     assert sweep() == [("find_shots",)]

@@ -233,7 +233,7 @@ def test_subtitles_are_added_put_right_and_deleted_later(staff: Client, demo_fil
     assert texts("refrigerators") == ["It is a refrigerator. I hope you like it."]
     # The very same file once more.
     said = text(change(staff, demo_film, file("again.srt", english)))
-    assert "The subtitles again.srt are here already." in said
+    assert "The subtitles again.srt were already added." in said
     assert demo_film.subtitles.count() == 1
     shown = text(staff.get(page_of(demo_film)))
     assert "words.srt" in shown
@@ -330,7 +330,7 @@ def test_what_lies_beside_a_film_is_taken(
     # Once more: nothing comes twice, and what is new is added.
     (tmp_path / "My Film.it.srt").write_text(SRT.replace("paws", "zampe"))
     out, _err = import_film(path)
-    assert "here already" in out
+    assert "already uploaded" in out
     assert film.subtitles.count() == 4
     assert out.count(" lines, ") == 1
 

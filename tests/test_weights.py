@@ -128,7 +128,7 @@ def test_a_silent_hub_is_given_up_after_some_seconds(tmp_path: Path) -> None:
     with silent_hub() as endpoint:
         code, said, took = fetch(endpoint, tmp_path)
     assert code == 0
-    assert "The hub does not answer within 3 seconds" in said
+    assert "The model hub did not respond within 3 seconds" in said
     assert "runs on the small demo model" in said
     assert took < weights.HUB_PATIENCE + 2 * idle + 2
 
@@ -149,7 +149,7 @@ def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
     with serving_hub(HUB_ID, folder) as (endpoint, fetched):
         code, said, _ = fetch(endpoint, home)
         assert code == 0, said
-        assert f"Downloading {HUB_ID}, once" in said
+        assert f"Downloading {HUB_ID}. This happens only once." in said
         assert "demo model" not in said
         assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(fetched)
         assert "flax_model.msgpack" not in fetched

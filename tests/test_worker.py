@@ -305,7 +305,7 @@ def test_reembed_brings_films_over_to_the_model_in_use(
 
     done = manage("reembed")
     assert done.returncode == 0, done.stderr
-    assert "1 films are queued" in done.stdout
+    assert "1 films queued" in done.stdout
     wait_for(lambda: Film.objects.get(pk=film.pk).run == 2)
     ready(film)
     assert_complete(film)
@@ -329,7 +329,7 @@ def test_import_film_waits_until_the_film_is_ready(
     assert path.is_file()
     again = manage("import_film", str(path), "--wait")
     assert again.returncode == 0
-    assert f"here already, as film {film.pk}" in again.stdout
+    assert f"already uploaded as film {film.pk}" in again.stdout
     assert Film.objects.count() == 1
 
 
@@ -341,7 +341,7 @@ def test_import_film_tells_of_each_film_that_cannot_be_imported(
     good = make_video("good.mp4", seconds=2)
     done = manage("import_film", str(text), str(tmp_path / "missing.mp4"), str(good), "--wait")
     assert done.returncode == 1
-    assert "missing.mp4: there is no such file" in done.stderr
+    assert "missing.mp4: no such file" in done.stderr
     assert "Unsupported file format" in done.stderr or "damaged or not a video" in done.stderr
     assert "2 of 3 films could not be imported." in done.stderr
     assert "good: ready, 2 frames" in done.stdout
@@ -364,7 +364,7 @@ def test_the_doctor_finds_everything_well(worker: Worker, demo_film: Film) -> No
     assert lines["Dialogue"] == "64 lines in 2 languages"
     assert "films@tests" in lines["Workers"]
     assert "1 ready" in lines["Films"]
-    assert "512 numbers, en/zh" in lines["Model"]
+    assert "512 dimensions, en/zh" in lines["Model"]
     assert "decodes in software" in lines["FFmpeg"]
     used = encoder.current().target.precision
     assert lines["Precision"].startswith(f"{used} (OpenVINO, CPU)")

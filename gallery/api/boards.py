@@ -1,4 +1,4 @@
-"""Boards: scenes that a user collects. Whoever knows a board's token may look at it."""
+"""Boards: scenes that a user saves. Anyone who knows a board's token can view it."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from ninja import Body, Query, Router, Status
 
 from gallery import access, rate_limits, tasks
@@ -92,10 +93,10 @@ def _scene(shower: Shower, row: BoardScene, number: int) -> Shown:
     response={200: Page[schemas.BoardName], **refusals(400)},
     operation_id="list_boards",
     url_name="boards",
-    summary="List one's boards",
+    summary=noop("List your boards"),
 )
 def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
-    """The boards of the token's user, the one used last first."""
+    """The token user's boards, most recently used first."""
     shower = Shower(request)
     found = _with_sizes(boards.boards_of(_who(request)))
     return paged(request, found, paging, lambda board: _name(shower, board))
@@ -106,10 +107,10 @@ def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
     auth=TOKEN,
     response={201: schemas.Board, **refusals(400)},
     operation_id="make_board",
-    summary="Make a board",
+    summary=noop("Create a board"),
 )
 def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
-    """A new, empty board."""
+    """Create an empty board."""
     return Status(201, _whole(request, boards.make(_who(request), given.name).token))
 
 
@@ -119,10 +120,10 @@ def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     response={200: schemas.Board, **refusals(404)},
     operation_id="get_board",
     url_name="board",
-    summary="One board",
+    summary=noop("Get a board"),
 )
 def one_board(request: HttpRequest, token: str) -> Any:
-    """A board and its scenes, for whoever knows its token."""
+    """A board and its scenes, for anyone who knows its token."""
     return _whole(request, token)
 
 
@@ -131,10 +132,10 @@ def one_board(request: HttpRequest, token: str) -> Any:
     auth=TOKEN,
     response={200: schemas.Board, **refusals(400, 403, 404)},
     operation_id="rename_board",
-    summary="Rename a board",
+    summary=noop("Rename a board"),
 )
 def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn]) -> Any:
-    """Give a board another name."""
+    """Change the name of a board."""
     board = _mine(request, token)
     board.name = given.name
     board.save(update_fields=["name"])
@@ -147,10 +148,10 @@ def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn])
     auth=TOKEN,
     response={204: None, **refusals(403, 404)},
     operation_id="delete_board",
-    summary="Delete a board",
+    summary=noop("Delete a board"),
 )
 def delete_board(request: HttpRequest, token: str) -> Any:
-    """Delete a board with its scenes and notes. It cannot be undone."""
+    """Delete a board with its scenes and notes. This cannot be undone."""
     _mine(request, token).delete()
     return Status(204, None)
 
@@ -164,10 +165,10 @@ def delete_board(request: HttpRequest, token: str) -> Any:
     response={201: schemas.BoardScene, **refusals(400, 403, 404)},
     operation_id="collect_scene",
     url_name="board_scenes",
-    summary="Collect a scene",
+    summary=noop("Add a scene to a board"),
 )
 def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]) -> Any:
-    """Put a scene at the end of a board. One that is there already stays where it is."""
+    """Add a scene to the end of a board. A scene that is already there stays in place."""
     board = _mine(request, token)
     second = int((given.start + given.end) / 2) if given.second is None else given.second
     wanted = Scene(given.film, given.start, given.end, second)
@@ -183,12 +184,12 @@ def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]
     response={200: schemas.BoardScene, **refusals(400, 403, 404)},
     operation_id="change_scene",
     url_name="board_scene",
-    summary="Move a scene, or write its note",
+    summary=noop("Move a scene or edit its note"),
 )
 def change_scene(
     request: HttpRequest, token: str, scene_id: int, given: Body[schemas.SceneChange]
 ) -> Any:
-    """Give a scene another place on its board, or another note."""
+    """Move a scene on its board, or change its note."""
     board = _mine(request, token)
     get_object_or_404(board.scenes, pk=scene_id)
     if given.note is not None:
@@ -204,10 +205,10 @@ def change_scene(
     auth=TOKEN,
     response={204: None, **refusals(403, 404)},
     operation_id="remove_scene",
-    summary="Remove a scene",
+    summary=noop("Remove a scene"),
 )
 def remove_scene(request: HttpRequest, token: str, scene_id: int) -> Any:
-    """Take a scene off its board."""
+    """Remove a scene from its board."""
     board = _mine(request, token)
     get_object_or_404(board.scenes, pk=scene_id)
     boards.remove(board, scene_id)
@@ -232,12 +233,12 @@ def _one_scene(request: HttpRequest, board: Board, scene_id: int) -> Shown:
     response={202: schemas.Export, **refusals(400, 403, 404)},
     operation_id="export_clips",
     url_name="board_exports",
-    summary="Ask for a zip of clips",
+    summary=noop("Start a ZIP export"),
 )
 def export_clips(request: HttpRequest, token: str) -> Any:
-    """Begin the zip of a board's clips, or find the one that is there or under way.
+    """Start a ZIP of a board's clips, or return the one that exists or is being made.
 
-    Ask at its `url` until its state is done or failed.
+    Poll its `url` until the state is done or failed.
     """
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
@@ -258,10 +259,10 @@ def export_clips(request: HttpRequest, token: str) -> Any:
     response={200: schemas.Export, **refusals(404)},
     operation_id="get_export",
     url_name="board_export",
-    summary="How far a zip is",
+    summary=noop("ZIP status"),
 )
 def one_export(request: HttpRequest, token: str, export: str) -> Any:
-    """How far a zip of clips is, and where it can be had once it is done."""
+    """Progress of a ZIP export, and its download address once it is done."""
     row = get_object_or_404(Export, token=export, board__token=token)
     return _export(Shower(request), row)
 

@@ -1,6 +1,6 @@
 """The description of the API for people: a page of this site, made from the OpenAPI description.
 
-It needs no script and nothing from elsewhere. The texts of the description are English.
+It needs no script and no other site. Headings are translated, the details are English.
 """
 
 import json
@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from ninja import NinjaAPI
 from ninja.openapi.docs import DocsBase
 
@@ -107,7 +108,9 @@ class Described:
         found = list(self._operations())
         return [
             Group(
-                tag["name"], tag["description"], [op for op, name in found if name == tag["name"]]
+                gettext(tag["name"]),
+                gettext(tag["description"]),
+                [op for op, name in found if name == tag["name"]],
             )
             for tag in self.openapi["tags"]
         ]
@@ -144,7 +147,7 @@ class Described:
             name=given["operationId"],
             method=method.upper(),
             path=path,
-            summary=given["summary"],
+            summary=gettext(given["summary"]),
             description=_paragraphs(given.get("description", "")),
             parameters=parameters,
             body=self.fields(body),

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_noop as noop
 from ninja import Field, Query, Router
 
 from gallery.api import schemas
@@ -25,13 +26,13 @@ def film_of(film_id: int) -> Film:
 
 
 class Listed(Paging):
-    """Which films."""
+    """Filters for the list of films."""
 
     title: Annotated[str, Field(max_length=200), schemas.STORABLE] = Field(
-        "", description="Titles that contain this."
+        "", description="Only titles that contain this text."
     )
-    from_: Year = Field(None, alias="from", description="Films of this year or later.")
-    to: Year = Field(None, description="Films of this year or earlier.")
+    from_: Year = Field(None, alias="from", description="Only films from this year or later.")
+    to: Year = Field(None, description="Only films from this year or earlier.")
 
 
 @router.get(
@@ -40,10 +41,10 @@ class Listed(Paging):
     response={200: Page[schemas.Film], **refusals(400)},
     operation_id="list_films",
     url_name="films",
-    summary="List films",
+    summary=noop("List films"),
 )
 def list_films(request: HttpRequest, asked: Query[Listed]) -> Any:
-    """The films that can be searched, the newest first."""
+    """The searchable films, newest first."""
     films = searchable()
     if asked.title:
         films = films.filter(title__icontains=asked.title)
@@ -60,10 +61,10 @@ def list_films(request: HttpRequest, asked: Query[Listed]) -> Any:
     response={200: schemas.Film, **refusals(404)},
     operation_id="get_film",
     url_name="film",
-    summary="One film",
+    summary=noop("Get a film"),
 )
 def one_film(request: HttpRequest, film_id: int) -> Any:
-    """What is known of a film."""
+    """Details of a film."""
     film = get_object_or_404(films_to_show(Film.objects.filter(pk=film_of(film_id).pk)))
     return Shower(request).film(film)
 
@@ -74,23 +75,23 @@ def one_film(request: HttpRequest, film_id: int) -> Any:
     response={200: Page[schemas.Shot], **refusals(400, 404)},
     operation_id="list_shots",
     url_name="shots",
-    summary="The shots of a film",
+    summary=noop("List the shots of a film"),
 )
 def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any:
-    """What lies between the cuts, in time order. Shots that have no frame are left out."""
+    """The shots of a film in order. Shots without a frame are left out."""
     film = film_of(film_id)
     shower = Shower(request)
     return paged(request, film.shots.all(), paging, lambda shot: shower.shot(film, shot))
 
 
 class Heard(Paging):
-    """Which lines of dialogue."""
+    """Filters for the dialogue."""
 
     language: Annotated[str, Field(max_length=20), schemas.STORABLE] = Field(
-        "", description="Only this language, a BCP 47 tag."
+        "", description="Only this language, as a BCP 47 tag."
     )
-    start: float = Field(0, ge=0, description="Only what is heard after this, in seconds.")
-    end: float | None = Field(None, ge=0, description="Only what is heard before this.")
+    start: float = Field(0, ge=0, description="Only lines after this time, in seconds.")
+    end: float | None = Field(None, ge=0, description="Only lines before this time, in seconds.")
 
 
 @router.get(
@@ -99,10 +100,10 @@ class Heard(Paging):
     response={200: Page[schemas.Line], **refusals(400, 404)},
     operation_id="list_lines",
     url_name="lines",
-    summary="The dialogue of a film",
+    summary=noop("List the dialogue of a film"),
 )
 def list_lines(request: HttpRequest, film_id: int, asked: Query[Heard]) -> Any:
-    """Its lines in time order, in every language that it has subtitles in."""
+    """The lines of dialogue in order, in every subtitle language."""
     film = film_of(film_id)
     lines = Line.objects.filter(subtitles__film=film, end__gt=asked.start)
     if asked.language:
@@ -120,16 +121,16 @@ def list_lines(request: HttpRequest, film_id: int, asked: Query[Heard]) -> Any:
     response={200: schemas.Curve, **refusals(400, 404)},
     operation_id="film_relevance",
     url_name="relevance",
-    summary="Where in a film something is",
+    summary=noop("Relevance over a film"),
 )
 def relevance(
     request: HttpRequest,
     film_id: int,
     asked: Query[Asked],  # noqa: ARG001 - described and checked; the page's own form reads it
 ) -> Any:
-    """How relevant a query is over the film's whole length, as its page draws it.
+    """How relevant a query is at each moment of a film, as its page shows it.
 
-    Takes the parameters of a search; `film`, `from` and `to` do not matter.
+    Takes the parameters of a search; `film`, `from` and `to` are ignored.
     """
     film = film_of(film_id)
     try:

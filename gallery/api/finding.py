@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as noop
 from ninja import Field, File, Query, Router, Schema, Status
 from ninja.files import UploadedFile
 from pydantic import BeforeValidator
@@ -43,40 +44,45 @@ Frames = Annotated[list[Annotated[str, Field(pattern=FRAME)]], Maybe]
 
 
 class Asked(Schema):
-    """A search, as the address of its page has it: any of words, frames and pictures."""
+    """A search with the parameters of the search page: words, frames and pictures."""
 
-    q: str = Field("", description="Words; -word is to be avoided.", examples=["a dog -snow"])
+    q: str = Field(
+        "", description="Words to search for; -word excludes a word.", examples=["a dog -snow"]
+    )
     w: Annotated[Annotated[float, Field(ge=0, le=99)] | None, Maybe] = Field(
-        None, description="How much the words count, 1 by default."
+        None, description="Weight of the words, 1 by default."
     )
     not_: str = Field("", alias="not", description="Words to avoid, separated by commas.")
     frame: Annotated[list[Annotated[str, Field(pattern=WEIGHED_FRAME)]], Maybe] = Field(
-        [], description="Frames to look like: FILM-SECOND, or FILM-SECOND*WEIGHT."
+        [], description="Frames to find similar scenes to: FILM-SECOND or FILM-SECOND*WEIGHT."
     )
     picture: Annotated[list[Annotated[str, Field(pattern=WEIGHED_PICTURE)]], Maybe] = Field(
-        [], description="Pictures to look like: the token of POST /pictures, or TOKEN*WEIGHT."
+        [],
+        description="Pictures to find similar scenes to: TOKEN of POST /pictures, or TOKEN*WEIGHT.",
     )
-    more: Frames = Field([], description="Hits that are right: FILM-SECOND.")
-    less: Frames = Field([], description="Hits that are wrong.")
+    more: Frames = Field([], description="Good results: FILM-SECOND.")
+    less: Frames = Field([], description="Bad results: FILM-SECOND.")
     in_: Annotated[kinds.Mode | None, Maybe] = Field(
-        None, alias="in", description="Where words are looked for; in both by default."
+        None,
+        alias="in",
+        description="Where to search: seen, said or both (the default).",
     )
     sort: Annotated[kinds.Order | None, Maybe] = Field(
-        None, description="By relevance, unless said otherwise."
+        None, description="Sort order; by relevance by default."
     )
-    film: Ids = Field([], description="Keep to these films.")
-    from_: Year = Field(None, alias="from", description="Keep to films of this year or later.")
-    to: Year = Field(None, description="Keep to films of this year or earlier.")
-    label: Ids = Field([], description="Keep to shots that carry all of these labels.")
+    film: Ids = Field([], description="Only these films.")
+    from_: Year = Field(None, alias="from", description="Only films from this year or later.")
+    to: Year = Field(None, description="Only films from this year or earlier.")
+    label: Ids = Field([], description="Only shots that have all of these labels.")
 
 
 class Pages(Schema):
-    """Which hits."""
+    """Which results."""
 
     page: Annotated[Annotated[int, Field(ge=1, le=MOST_PAGES)] | None, Maybe] = Field(
-        None, description="Which page, counted from 1."
+        None, description="Page number, from 1."
     )
-    page_size: int = Field(USUAL, ge=1, le=MOST, description="How many hits on a page.")
+    page_size: int = Field(USUAL, ge=1, le=MOST, description="Results per page.")
 
 
 def query_of(request: HttpRequest) -> kinds.Query:
@@ -96,17 +102,17 @@ def _rebuilding() -> list[str]:
     response={200: schemas.Hits, **refusals(400)},
     operation_id="search",
     url_name="search",
-    summary="Find scenes",
+    summary=noop("Find scenes"),
 )
 def find(
     request: HttpRequest,
     asked: Query[Asked],  # noqa: ARG001 - described and checked; the page's own form reads it
     pages: Query[Pages],
 ) -> Any:
-    """Shots that fit words, frames and pictures, one hit each, best first.
+    """Shots that match words, frames and pictures, best first.
 
-    The parameters are those of the page's own address: whatever was found there is found here, in
-    the same order. At least one of `q`, `frame`, `picture` and `more` is needed.
+    Takes the parameters of the search page and returns the same results in the same order. At
+    least one of `q`, `frame`, `picture` and `more` is required.
     """
     query = replace(query_of(request), page_size=pages.page_size)
     found = search.search(query)
@@ -127,16 +133,16 @@ def find(
     response={201: schemas.KeptPicture, **refusals(400, 413, 503, 507)},
     operation_id="keep_picture",
     url_name="pictures",
-    summary="Send a picture to search with",
+    summary=noop("Upload a picture to search with"),
 )
 def keep_picture(
     request: HttpRequest,
     picture: File[UploadedFile],  # noqa: ARG001 - described; the page's own form reads it
 ) -> Any:
-    """A screenshot, say: its token goes into a search as `picture=TOKEN`.
+    """Upload a picture, such as a screenshot, and search with `picture=TOKEN`.
 
-    JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF or BMP. The same picture gives the same token, and is
-    kept for 30 days.
+    JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF or BMP. The same picture always gets the same token and
+    is kept for 30 days.
     """
     form = PictureForm(request.POST, request.FILES)
     if not form.is_valid():

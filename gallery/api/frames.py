@@ -1,8 +1,9 @@
-"""One frame: its shot, what looks like it, what it shows; and any span of a film."""
+"""One frame: its shot, similar shots, word scores; and any scene of a film."""
 
 from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext_noop as noop
 from ninja import Field, Query, Router, Schema
 
 from gallery.api import schemas
@@ -34,10 +35,10 @@ def _frame_of(film_id: int, second: int) -> Film:
     response={200: schemas.Frame, **refusals(404)},
     operation_id="get_frame",
     url_name="frame",
-    summary="One frame",
+    summary=noop("Get a frame"),
 )
 def one_frame(request: HttpRequest, film_id: int, second: int) -> Any:
-    """The frame that stands for a second of a film: the first that is shown in it."""
+    """The frame indexed for a second of a film: the first one shown in that second."""
     film = _frame_of(film_id, second)
     here = index.current()
     time = here.time(film.pk, second)
@@ -55,9 +56,9 @@ def one_frame(request: HttpRequest, film_id: int, second: int) -> Any:
 
 
 class Count(Schema):
-    """How many."""
+    """How many results."""
 
-    count: int = Field(SIMILAR, ge=1, le=MOST, description="How many shots are wanted.")
+    count: int = Field(SIMILAR, ge=1, le=MOST, description="Number of shots to return.")
 
 
 @router.get(
@@ -66,7 +67,7 @@ class Count(Schema):
     response={200: schemas.Similar, **refusals(400, 404)},
     operation_id="similar_shots",
     url_name="similar",
-    summary="What looks like a frame",
+    summary=noop("Find similar shots"),
 )
 def similar(request: HttpRequest, film_id: int, second: int, asked: Query[Count]) -> Any:
     """Other shots that look like this frame, most similar first."""
@@ -75,12 +76,12 @@ def similar(request: HttpRequest, film_id: int, second: int, asked: Query[Count]
 
 
 class Words(Schema):
-    """Which words."""
+    """The words to score."""
 
     word: list[str] = Field(
         min_length=1,
         max_length=search.MOST_WORDS,
-        description="A word or a description; give several.",
+        description="A word or a description; repeat for several.",
         examples=[["dog", "cat"]],
     )
 
@@ -91,7 +92,7 @@ class Words(Schema):
     response={200: schemas.Probabilities, **refusals(400, 404)},
     operation_id="word_probabilities",
     url_name="probabilities",
-    summary="Which word fits a frame",
+    summary=noop("Score words for a frame"),
 )
 def probabilities(
     request: HttpRequest,  # noqa: ARG001
@@ -99,14 +100,14 @@ def probabilities(
     second: int,
     asked: Query[Words],
 ) -> Any:
-    """How probable each of some words is for a frame, compared with the others."""
+    """How well each word fits a frame, compared with the others."""
     _frame_of(film_id, second)
     found = search.probabilities(film_id, second, list(dict.fromkeys(asked.word)))
     return {"results": [{"word": word, "probability": part} for word, part in found]}
 
 
 class Span(Schema):
-    """Which span of the film."""
+    """Start and end of the scene."""
 
     start: schemas.SecondsIn
     end: Annotated[schemas.SecondsIn, Field(gt=0, examples=[13.9])]
@@ -118,12 +119,12 @@ class Span(Schema):
     response={200: schemas.Scene, **refusals(400, 404)},
     operation_id="get_scene",
     url_name="scene",
-    summary="Any span of a film",
+    summary=noop("Get a scene"),
 )
 def scene(request: HttpRequest, film_id: int, span: Query[Span]) -> Any:
-    """A span from the frame nearest to `start` up to `end`: where its clip can be had.
+    """The scene from the frame nearest to `start` up to `end`, and the addresses of its clips.
 
-    Clips are made when they are first asked for. They end with the film.
+    Clips are made on first request and cannot extend past the end of the film.
     """
     film = film_of(film_id)
     clips.cut(film, film.clock.frame_from(span.start), film.clock.frame_from(span.end))

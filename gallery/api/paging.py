@@ -16,21 +16,21 @@ Row = TypeVar("Row")
 
 
 class Paging(Schema):
-    """Which part of a list is asked for."""
+    """Which page of a list."""
 
-    page: int = Field(1, ge=1, le=10_000, description="Which page, counted from 1.")
-    page_size: int = Field(USUAL, ge=1, le=MOST, description="How many on a page.")
+    page: int = Field(1, ge=1, le=10_000, description="Page number, from 1.")
+    page_size: int = Field(USUAL, ge=1, le=MOST, description="Items per page.")
 
 
 class Page(Schema, Generic[T]):
-    """A part of a list."""
+    """One page of a list."""
 
     results: list[T]
-    count: int = Field(description="How many there are on all pages.", examples=[1])
-    page: int = Field(description="Which page this is, counted from 1.", examples=[1])
+    count: int = Field(description="Number of items on all pages.", examples=[1])
+    page: int = Field(description="Page number, from 1.", examples=[1])
     page_size: int = Field(examples=[USUAL])
-    next: AnyUrl | None = Field(description="The address of the next page.", examples=[None])
-    previous: AnyUrl | None = Field(description="The one before.", examples=[None])
+    next: AnyUrl | None = Field(description="Address of the next page.", examples=[None])
+    previous: AnyUrl | None = Field(description="Address of the previous page.", examples=[None])
 
 
 def paged(

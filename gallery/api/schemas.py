@@ -21,19 +21,26 @@ Clip = Annotated[str, _address("/films/1/clips/260-334.mp4")]
 File = Annotated[str, _address("/films/1/exact/260-334.mp4")]
 Resource = Annotated[str, _address("/api/v1/films/1")]
 
-Seconds = Annotated[float, Field(ge=0, description="Seconds of the film.", examples=[10.833333])]
+Seconds = Annotated[
+    float, Field(ge=0, description="Seconds from the start of the film.", examples=[10.833333])
+]
 SecondsIn = Annotated[
     float,
-    Field(ge=0, le=MOST_SECONDS, description="Seconds of the film.", examples=[10.833333]),
+    Field(
+        ge=0,
+        le=MOST_SECONDS,
+        description="Seconds from the start of the film.",
+        examples=[10.833333],
+    ),
 ]
 Timecode = Annotated[
     str,
     Field(
-        description="hh:mm:ss:ff, counted at the nominal rate without dropping any.",
+        description="hh:mm:ss:ff, non-drop, at the nominal frame rate.",
         examples=["00:00:10:20"],
     ),
 ]
-Language = Annotated[str, Field(description="A BCP 47 tag; und: unknown.", examples=["en"])]
+Language = Annotated[str, Field(description="BCP 47 tag; und means unknown.", examples=["en"])]
 
 
 def _storable(text: str) -> str:
@@ -47,27 +54,27 @@ STORABLE = AfterValidator(_storable)
 
 
 class Detail(Schema):
-    """A parameter or a field that was not understood."""
+    """An invalid parameter or field."""
 
     field: str = Field(examples=["from"])
     message: str = Field(examples=["Input should be less than or equal to 2200"])
 
 
 class Error(Schema):
-    """What went wrong."""
+    """An error."""
 
     error: str = Field(
-        description="A sentence for people, in the language of Accept-Language.",
+        description="Message for people, in the language of Accept-Language.",
         examples=["Not found."],
     )
     code: str = Field(
-        description="A word for programs, the same in every language.", examples=["not_found"]
+        description="Code for programs, the same in every language.", examples=["not_found"]
     )
-    details: list[Detail] | None = Field(None, description="Which fields were not understood.")
+    details: list[Detail] | None = Field(None, description="The invalid fields.")
 
 
 class FilmName(Schema):
-    """Which film."""
+    """A film by name."""
 
     id: int = Field(examples=[1])
     title: str = Field(examples=["The Cat Who Borrowed a Rocket"])
@@ -78,69 +85,74 @@ class FilmName(Schema):
 class Film(FilmName):
     """A film."""
 
-    page: Page = Field(description="The film's page.")
-    poster: Picture = Field(description="A picture that stands for the film.")
+    page: Page = Field(description="Page of the film.")
+    poster: Picture = Field(description="A picture that represents the film.")
     duration: Seconds
-    width: int = Field(description="Pixels, as shown.", examples=[1280])
+    width: int = Field(description="Width in pixels, as displayed.", examples=[1280])
     height: int = Field(examples=[720])
     rate: str = Field(
-        description="Frames per second, an exact fraction; 0: unknown.", examples=["24000/1001"]
+        description="Frames per second as an exact fraction; 0 means unknown.",
+        examples=["24000/1001"],
     )
-    shots: int = Field(description="How many there are.", examples=[32])
-    frames: int = Field(description="How many are in the index, one a second.", examples=[109])
-    languages: list[Language] = Field(description="Of its dialogue.", examples=[["en", "zh"]])
+    shots: int = Field(description="Number of shots.", examples=[32])
+    frames: int = Field(
+        description="Number of frames in the index, one per second.", examples=[109]
+    )
+    languages: list[Language] = Field(
+        description="Languages of the dialogue.", examples=[["en", "zh"]]
+    )
     file: File | None = Field(
-        description="The film's own file; null for who may not play whole films."
+        description="The original file; null if you may not play whole films."
     )
 
 
 class Scene(Schema):
-    """A span of a film, from a frame up to, not including, another, and where it can be had."""
+    """A scene: a range of frames, end excluded, and the addresses of its clips."""
 
     start: Seconds
     end: Seconds
     first_frame: int = Field(examples=[260])
-    end_frame: int = Field(description="The first that is not part of it.", examples=[334])
+    end_frame: int = Field(description="First frame after the scene.", examples=[334])
     timecode_in: Timecode
     timecode_out: Timecode
-    clip: Clip = Field(description="A small clip that any browser plays: H.264 and AAC in MP4.")
+    clip: Clip = Field(description="Small preview clip for any browser: H.264 and AAC in MP4.")
     exact_clip: File | None = Field(
-        description="Full size, exact to the frame; null for who may not save scenes."
+        description="Frame-accurate clip in full resolution; null if you may not download clips."
     )
-    webp: File | None = Field(description="An animation, of 15 seconds at most.")
-    gif: File | None = Field(description="The same as GIF.")
+    webp: File | None = Field(description="Animated WebP, at most 15 seconds.")
+    gif: File | None = Field(description="Animated GIF, at most 15 seconds.")
 
 
 class FrameName(Schema):
-    """Which frame: the one that stands for a second of a film."""
+    """A frame by name: the one indexed for a second of a film."""
 
     second: int = Field(examples=[12])
-    time: Seconds = Field(description="When it is shown, in seconds of the film.")
+    time: Seconds = Field(description="Time of the frame, in seconds from the start of the film.")
     timecode: Timecode
     page: Page
     url: Resource
-    thumbnail: Picture = Field(description="640 pixels wide.")
-    still: Picture = Field(description="At the film's full size.")
+    thumbnail: Picture = Field(description="Thumbnail, 640 pixels wide.")
+    still: Picture = Field(description="Still in full resolution.")
 
 
 class ShotName(Schema):
-    """Which shot: what lies between two cuts."""
+    """A shot by number: the part between two cuts."""
 
-    number: int = Field(description="Counted from 1.", examples=[4])
+    number: int = Field(description="Number of the shot, from 1.", examples=[4])
 
 
 class Shot(ShotName):
-    """A shot of a film, and the frame in its middle."""
+    """A shot of a film, with the frame in its middle."""
 
     scene: Scene
     frame: FrameName
 
 
 class Part(Schema):
-    """A piece of a line of dialogue."""
+    """Part of a line of dialogue."""
 
     text: str = Field(examples=["craters"])
-    asked: bool = Field(description="Whether it was asked for.", examples=[True])
+    asked: bool = Field(description="Whether it matches the search.", examples=[True])
 
 
 class Line(Schema):
@@ -154,13 +166,13 @@ class Line(Schema):
 
 
 class FoundLine(Line):
-    """A line of dialogue that was found."""
+    """A line of dialogue that matches the search."""
 
-    parts: list[Part] = Field(description="The text in pieces: which words were asked for.")
+    parts: list[Part] = Field(description="The text in parts, with the matching words marked.")
 
 
 class Hit(Schema):
-    """A shot that was found, by its best frame."""
+    """A result: a shot with its best frame."""
 
     film: FilmName
     shot: ShotName
@@ -169,39 +181,39 @@ class Hit(Schema):
     relevance: float = Field(
         ge=0,
         le=1,
-        description="1: as good as the best of this query; 0: like an ordinary frame.",
+        description="1 for the best match of the query, 0 for an average frame.",
         examples=[0.93],
     )
     matches: bool = Field(
-        description="False: merely among the nearest, and hardly what was asked for.",
+        description="False if it is only among the closest, not a real match.",
         examples=[True],
     )
-    score: float = Field(description="What it was ranked by.", examples=[0.4512])
-    line: FoundLine | None = Field(description="What is said in it, if that was found.")
+    score: float = Field(description="Score used for ranking.", examples=[0.4512])
+    line: FoundLine | None = Field(description="The matching line of dialogue, if any.")
     more_in_film: bool = Field(
-        description="Whether its film has more hits than are listed: ask with film=ID.",
+        description="Whether the film has more results; search with film=ID for them.",
         examples=[False],
     )
 
 
 class Hits(Schema):
-    """A page of hits, best first."""
+    """One page of results, best first."""
 
     results: list[Hit]
     page: int = Field(examples=[1])
     page_size: int = Field(examples=[24])
-    next: Resource | None = Field(description="The address of the next page.")
+    next: Resource | None = Field(description="Address of the next page.")
     previous: Resource | None
     matches: bool = Field(
-        description="False when nothing really matches: these are merely the nearest.",
+        description="False if there are no close matches and these are only the closest.",
         examples=[True],
     )
-    notices: list[str] = Field(description="What the user should know.", examples=[[]])
-    search_page: Page = Field(description="The same search on the site.")
+    notices: list[str] = Field(description="Notices for the user.", examples=[[]])
+    search_page: Page = Field(description="Page of the same search.")
 
 
 class Similar(Schema):
-    """Shots that look like a frame, most similar first."""
+    """Shots similar to a frame, most similar first."""
 
     results: list[Hit]
 
@@ -210,9 +222,9 @@ class Frame(FrameName):
     """A frame of a film."""
 
     film: FilmName
-    shot: ShotName | None = Field(description="The shot that it lies in.")
-    scene: Scene | None = Field(description="That shot, from cut to cut.")
-    labels: list[int] = Field(description="The labels that its shot carries.", examples=[[3]])
+    shot: ShotName | None = Field(description="The shot that contains it.")
+    scene: Scene | None = Field(description="That shot from cut to cut, as a scene.")
+    labels: list[int] = Field(description="Labels of its shot.", examples=[[3]])
     citation: str = Field(
         examples=[
             "The Cat Who Borrowed a Rocket (2026), 00:00:12:00, "
@@ -235,7 +247,7 @@ class Probabilities(Schema):
 
 
 class Peak(Schema):
-    """A moment of a film that stands out."""
+    """A strong match in a film."""
 
     frame: FrameName
     relevance: float = Field(ge=0, le=1, examples=[0.92])
@@ -245,24 +257,22 @@ class Curve(Schema):
     """The relevance of a query over a film's whole length, in at most 1000 points."""
 
     times: list[float] = Field(
-        description="Seconds of the film, in order.", examples=[[0.0, 1.0, 2.0]]
+        description="Seconds from the start of the film, ascending.", examples=[[0.0, 1.0, 2.0]]
     )
-    seconds: list[int] = Field(
-        description="The frame that stands for each point.", examples=[[0, 1, 2]]
-    )
+    seconds: list[int] = Field(description="Frame for each point.", examples=[[0, 1, 2]])
     relevance: list[float] = Field(
-        description="0 to 1, one for each point.", examples=[[0.1, 0.92, 0.4]]
+        description="Relevance from 0 to 1 for each point.", examples=[[0.1, 0.92, 0.4]]
     )
     peaks: list[Peak]
     matches: bool = Field(
-        description="False when nothing in the film really matches.", examples=[True]
+        description="False if nothing in the film is a close match.", examples=[True]
     )
 
 
 class Label(Schema):
-    """A label, and how many shots carry it in the films that were asked for."""
+    """A label, with the number of shots that have it."""
 
-    id: int = Field(description="Ask a search for it with label=ID.", examples=[3])
+    id: int = Field(description="Search with label=ID.", examples=[3])
     name: str = Field(examples=["Night"])
     shots: int = Field(examples=[41])
     films: int = Field(examples=[3])
@@ -275,30 +285,32 @@ class Labels(Schema):
 
 
 class KeptPicture(Schema):
-    """A picture that can be searched with."""
+    """An uploaded picture to search with."""
 
     picture: str = Field(
-        description="Its token: search with picture=TOKEN.",
+        description="Token of the picture; search with picture=TOKEN.",
         examples=["0123456789abcdef0123456789abcdef"],
     )
-    url: Picture = Field(description="Where it is shown.")
-    search: Resource = Field(description="The search for what looks like it.")
+    url: Picture = Field(description="Address of the picture.")
+    search: Resource = Field(description="Search for similar scenes.")
 
 
 class Me(Schema):
-    """Who asks, and what they may do."""
+    """The current user and their permissions."""
 
-    user: str | None = Field(description="null without a token or a login.", examples=["ada"])
+    user: str | None = Field(
+        description="Username; null without a token or login.", examples=["ada"]
+    )
     may_play_films: bool
     may_download: bool
-    model: str = Field(description="The model that embeds.", examples=["demo"])
+    model: str = Field(description="The model in use.", examples=["demo"])
 
 
 # --- boards -------------------------------------------------------------------------------------
 
 
 class BoardIn(Schema):
-    """A board to be made, or its new name."""
+    """The name of a new or renamed board."""
 
     name: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), STORABLE
@@ -309,7 +321,7 @@ Note = Annotated[str, Field(max_length=2000), STORABLE]
 
 
 class SceneIn(Schema):
-    """A scene to collect."""
+    """A scene to add to a board."""
 
     film: int = Field(examples=[1])
     start: SecondsIn
@@ -318,25 +330,25 @@ class SceneIn(Schema):
         None,
         ge=0,
         le=MOST_SECONDS,
-        description="The frame that stands for it; the middle one if left out.",
+        description="The frame that represents the scene; the middle one by default.",
     )
     note: Note = Field("", examples=["for the opening"])
 
 
 class SceneChange(Schema):
-    """What shall be different about a scene of a board; what is left out stays."""
+    """Changes to a scene on a board. Omitted fields stay as they are."""
 
     note: Note | None = Field(None, examples=["for the end"])
     number: int | None = Field(
-        None, ge=1, le=100_000, description="Its place on the board, counted from 1.", examples=[1]
+        None, ge=1, le=100_000, description="Position on the board, from 1.", examples=[1]
     )
 
 
 class Exports(Schema):
-    """Where a board can be had for editing programs. An empty board has none of these."""
+    """A board as files for editing software. An empty board has none."""
 
     csv: File
-    edl: File = Field(description="CMX 3600; a zip of several where films differ in their rate.")
+    edl: File = Field(description="CMX 3600; a ZIP of several if the films differ in frame rate.")
     otio: File
 
 
@@ -344,13 +356,13 @@ class BoardName(Schema):
     """A board."""
 
     token: str = Field(
-        description="Whoever knows it may look at the board.", examples=["kSEaFpPPbR3wqTzYtE4_Cw"]
+        description="Anyone who knows it can view the board.", examples=["kSEaFpPPbR3wqTzYtE4_Cw"]
     )
     name: str = Field(examples=["Rain"])
-    count: int = Field(description="How many scenes it holds.", examples=[2])
-    duration: float = Field(description="Seconds, all scenes together.", examples=[6.4])
+    count: int = Field(description="Number of scenes.", examples=[2])
+    duration: float = Field(description="Total length of the scenes, in seconds.", examples=[6.4])
     created: datetime
-    used: datetime = Field(description="When its owner last changed or opened it.")
+    used: datetime = Field(description="When the owner last opened or changed it.")
     page: Page
     url: Resource
 
@@ -359,28 +371,30 @@ class BoardScene(Schema):
     """A scene on a board."""
 
     id: int = Field(examples=[7])
-    number: int = Field(description="Its place, counted from 1.", examples=[1])
+    number: int = Field(description="Position on the board, from 1.", examples=[1])
     film: FilmName
     scene: Scene
     frame: FrameName
     note: str = Field(examples=["for the opening"])
-    page: Page = Field(description="The page that plays it.")
+    page: Page = Field(description="Page that plays the scene.")
 
 
 class Board(BoardName):
-    """A board and its scenes, in their order."""
+    """A board with its scenes in order."""
 
-    mine: bool = Field(description="Whether the token's user may change it.")
+    mine: bool = Field(description="Whether the token's user can edit it.")
     scenes: list[BoardScene]
     exports: Exports
 
 
 class Export(Schema):
-    """A zip of a board's clips, made in the background; ask for it again to see how far it is."""
+    """A ZIP of a board's clips, made in the background. Poll it to see its progress."""
 
     state: str = Field(description="waiting, running, done or failed", examples=["running"])
-    done: int = Field(description="Clips that are cut.", examples=[1])
+    done: int = Field(description="Number of clips made.", examples=[1])
     total: int = Field(examples=[2])
-    error: str = Field(description="What went wrong, or is missing.", examples=[""])
+    error: str = Field(description="What failed or is missing.", examples=[""])
     url: Resource
-    download: File | None = Field(description="The zip, once it is done; it is kept for a day.")
+    download: File | None = Field(
+        description="Address of the ZIP once it is done; kept for one day."
+    )

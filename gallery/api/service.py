@@ -1,8 +1,9 @@
-"""What goes with every search: the labels there are, and who asks."""
+"""The labels, and the current user."""
 
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop as noop
 from ninja import Field, Query, Router, Schema
 
 from gallery import access
@@ -17,11 +18,13 @@ router = Router()
 
 
 class Counted(Schema):
-    """Which films the labels are counted in."""
+    """Films in which to count the labels."""
 
-    film: Ids = Field([], description="Count in these films; in all if left out.")
-    from_: Year = Field(None, alias="from", description="Count in films of this year or later.")
-    to: Year = Field(None, description="Count in films of this year or earlier.")
+    film: Ids = Field([], description="Count only in these films; all by default.")
+    from_: Year = Field(
+        None, alias="from", description="Count only in films from this year or later."
+    )
+    to: Year = Field(None, description="Count only in films from this year or earlier.")
 
 
 @router.get(
@@ -30,11 +33,11 @@ class Counted(Schema):
     response={200: schemas.Labels, **refusals(400)},
     operation_id="list_labels",
     url_name="labels",
-    summary="List labels",
+    summary=noop("List labels"),
     tags=["Labels"],
 )
 def list_labels(request: HttpRequest, asked: Query[Counted]) -> Any:  # noqa: ARG001
-    """All labels that staff has made, and how many shots carry each: a search takes `label=ID`."""
+    """All labels, with the number of shots that have each. Search with `label=ID`."""
     return {
         "results": [
             {"id": one.label, "name": one.name, "shots": one.shots, "films": one.films}
@@ -49,11 +52,11 @@ def list_labels(request: HttpRequest, asked: Query[Counted]) -> Any:  # noqa: AR
     response={200: schemas.Me, **refusals()},
     operation_id="me",
     url_name="me",
-    summary="Who asks",
+    summary=noop("Current user"),
     tags=["Service"],
 )
 def me(request: HttpRequest) -> Any:
-    """The user of the token, and what they may do: a way to try a token out."""
+    """The token's user and their permissions. Useful to test a token."""
     user = request.user
     return {
         "user": user.get_username() if user.is_authenticated else None,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext_noop as noop
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -15,9 +16,9 @@ from gallery.api.guard import Limit, reader
 from gallery.errors import GalleryError
 
 DESCRIPTION = """\
-Find, watch, compare and quote scenes from a program: what the pages of this site can do, as JSON.
+Find, watch, compare and export scenes from a program: everything the site does, as JSON.
 
-Pages and API share one search, so the parameters of a search are those of its page's address.
+The API and the pages share one search, so a search takes the parameters of the search page.
 """
 
 
@@ -31,7 +32,7 @@ class SceneApi(NinjaAPI):
     """An API whose description says which operations need no token."""
 
     def get_openapi_schema(self, **how: Any) -> OpenAPISchema:
-        """Tell that a token is optional where readers are let in without one."""
+        """Mark the token as optional where reading needs none."""
         schema = super().get_openapi_schema(**how)
         open_to_readers = {
             operation.operation_id
@@ -60,12 +61,15 @@ api = SceneApi(
     throttle=Limit(),
     openapi_extra={
         "tags": [
-            {"name": "Search", "description": "Words, pictures and frames become scenes."},
-            {"name": "Films", "description": "What is in a film, and where."},
-            {"name": "Frames and scenes", "description": "One frame, or any span of a film."},
-            {"name": "Labels", "description": "What staff has named, as filters."},
-            {"name": "Boards", "description": "Scenes that a user collects; needs a token."},
-            {"name": "Service", "description": "About the API itself."},
+            {
+                "name": noop("Search"),
+                "description": noop("Find scenes by words, pictures and frames."),
+            },
+            {"name": noop("Films"), "description": noop("Films, their shots and their dialogue.")},
+            {"name": noop("Frames and scenes"), "description": noop("One frame, or any scene.")},
+            {"name": noop("Labels"), "description": noop("Labels made by staff, used as filters.")},
+            {"name": noop("Boards"), "description": noop("Saved scenes. Needs a token.")},
+            {"name": noop("Service"), "description": noop("About the API itself.")},
         ]
     },
 )

@@ -189,7 +189,7 @@ class Converter:
 
         self._model = model
         self._say = say
-        say(f"Converting {model.name} for this machine, once; it is loaded with PyTorch first")
+        say(f"Converting {model.name} for this machine; this happens only once")
         self._network = Network(model)
         self._tokenizer = TextTokenizer(self._network.tokenizer)
         self._reference: tuple[Vectors, Vectors] | None = None
@@ -283,7 +283,7 @@ class Converter:
         import nncf
 
         pixels = to_pixels(self._squares_of(selfcheck.pictures(other=True)))
-        self._say(f"Quantizing with NNCF on {len(pixels)} pictures; this takes minutes")
+        self._say(f"Quantizing with NNCF on {len(pixels)} pictures; this takes a few minutes")
         return nncf.quantize(
             image,
             nncf.Dataset([pixels[n : n + 1] for n in range(len(pixels))]),

@@ -101,7 +101,7 @@ class Report:
         return (
             f"cosine with fp32: min {self.min_cosine:.5f}, mean {self.mean_cosine:.5f}; first "
             f"{FIRST} of {self.texts} queries: {self.agreement:.1%} agree"
-            f"; {'passed' if self.is_passed else 'not enough, so it is not used'}"
+            f"; {'passed' if self.is_passed else 'failed, so it is not used'}"
         )
 
     def save(self, folder: Path) -> None:

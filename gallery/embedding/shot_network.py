@@ -50,7 +50,7 @@ def prepare(say: Callable[[str], None]) -> None:
     with lock():
         if is_prepared():
             return
-        say("Converting TransNetV2, which finds the shots, for this machine, once")
+        say("Converting TransNetV2 (shot detection) for this machine; this happens only once")
         folder = _folder()
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=DRAFT))

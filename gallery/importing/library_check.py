@@ -80,7 +80,7 @@ class LibraryCheck:
     def problems(self) -> list[str]:
         """All that is wrong, a sentence each; empty when the library is whole."""
         return [
-            f"{one.title} (number {one.film}): {problem}."
+            f"{one.title} (film {one.film}): {problem}."
             for one in self.films
             for problem in one.problems
         ] + self.orphans
@@ -135,11 +135,11 @@ def _orphan_hashes(frames: dict[tuple[str, int], int], lines: dict[int, int]) ->
     busy = set(Film.objects.filter(state=Film.State.INDEXING).values_list("pk", flat=True))
     for (model, film), count in sorted(frames.items()):
         if film not in busy and models.get(film) != model:
-            yield f"{count} frames in Redis belong to no film (number {film}, model {model})."
+            yield f"{count} frames in Redis belong to no film (film {film}, model {model})."
     searchable = set(Film.objects.filter(searchable_run__isnull=False).values_list("pk", flat=True))
     for film, count in sorted(lines.items()):
         if film not in busy and film not in searchable:
-            yield f"{count} lines in Redis belong to no film (number {film})."
+            yield f"{count} lines in Redis belong to no film (film {film})."
 
 
 def _orphan_files(draft_age: float) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _orphan_files(draft_age: float) -> Iterator[str]:
             continue
         for inside in path.iterdir():
             if inside.name.isdigit() and inside.name not in runs[path.name]:
-                yield f"The folder {inside} is of an import that is no longer used."
+                yield f"The folder {inside} belongs to an import that is no longer used."
         for draft in path.rglob(".draft-*"):
             if _is_older(draft, limit):
                 yield f"The file {draft} was never finished."

@@ -46,9 +46,9 @@ def start_redis(here: Installation, children: Children) -> None:
         with step(f"Redis at {shown}") as current:
             current.outcome = f"version {redis_server.check_given(here.redis_url, current.note)}"
         return
-    with step("Redis with RediSearch, embedded") as current:
+    with step("Embedded Redis with RediSearch") as current:
         if redis_server.stop_leftover(here.var_dir):
-            current.note("The server of an earlier run was still there; it has been stopped.")
+            current.note("A server from an earlier run was still running and has been stopped.")
         children.start("redis", redis_server.command(here.var_dir), foundation=True)
         redis_server.wait_ready(here.redis_url, current.note, children.check)
         current.outcome = "ready"
@@ -74,7 +74,7 @@ def prepare(here: Installation, children: Children) -> None:
             current.outcome = "ready"
         for name in commands:
             if children.run("model", [sys.executable, "manage.py", name]):
-                raise Refusal("The model could not be made ready; the lines above say why.")
+                raise Refusal("The model could not be prepared. See the lines above.")
         if has_gpu():
             # The workers use the GPU, the web server does not: it needs a model of its own.
             children.run("model", [sys.executable, "manage.py", "prepare_model"], WEB_ENVIRONMENT)
@@ -205,7 +205,7 @@ def model_in_words() -> str:
 def tell(here: Installation, login: Login | None) -> None:
     """Everything a person needs to go on, in one block."""
     if login and sys.stdout.isatty():  # a pipe may end in a log, and systemd's does
-        how = f"{login.username} / {login.password}   shown this once, kept in {login.file}"
+        how = f"{login.username} / {login.password}   shown only once, saved in {login.file}"
     else:
         how = where_login_is_kept(here.var_dir)
     address = f"{here.public_url}/" if here.public_url else here.address
@@ -255,7 +255,7 @@ def main() -> int:
             except Interrupted:
                 say("\nStopping ...")
                 children.stop()
-                say("Stopped. Nothing is lost: `make run` goes on where it was.")
+                say("Stopped. Nothing is lost; `make run` continues where it left off.")
     except (Refusal, ChildDied) as sentence:
         warn(f"\n{sentence}")
         return 1

@@ -71,9 +71,9 @@ def read_installation() -> Installation:
         django.setup()
         var_dir: Path = settings.VAR_DIR
     except (OSError, ImproperlyConfigured, ValueError) as error:
-        raise Refusal(f"The settings cannot be used: {error}.") from error
+        raise Refusal(f"Invalid settings: {error}.") from error
     if not os.access(var_dir, os.W_OK | os.X_OK):
-        raise Refusal(f"VAR_DIR ({var_dir}) cannot be written to by this user.")
+        raise Refusal(f"VAR_DIR ({var_dir}) is not writable for this user.")
     return Installation(
         base_dir=settings.BASE_DIR,
         var_dir=var_dir,

@@ -18,7 +18,7 @@ def only_one(var_dir: Path, address: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Refusal(
-                f"This installation is running already: {file.read().strip() or 'just started'}. "
+                f"This installation is already running: {file.read().strip() or 'just started'}. "
                 "Stop it first, or start a second one beside it with its own folder: "
                 "`VAR_DIR=/some/folder PORT=8001 make run`."
             ) from error

@@ -35,7 +35,7 @@ def check_port(host: str, port: int) -> None:
         _try_to_bind(host, port)
     except socket.gaierror as error:
         raise Refusal(
-            f"HOST={host} is no address. Leave HOST empty for this machine only, or type "
+            f"HOST={host} is not an address. Leave HOST empty for this machine only, or type "
             "`HOST=0.0.0.0 make run` for the whole network."
         ) from error
     except OSError as error:

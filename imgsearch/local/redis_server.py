@@ -128,7 +128,7 @@ def wait_ready(
             if ready is None:
                 silent_since = time.monotonic()
             if time.monotonic() - silent_since > START_PATIENCE:
-                raise Refusal(f"Redis did not answer within {START_PATIENCE:.0f} seconds.")
+                raise Refusal(f"Redis did not respond within {START_PATIENCE:.0f} seconds.")
             time.sleep(0.05)
     finally:
         client.close()
@@ -152,7 +152,7 @@ def stop_leftover(var_dir: Path) -> bool:
             time.sleep(0.05)
     finally:
         client.close()
-    raise Refusal("A Redis server of an earlier run does not stop. End it, then try again.")
+    raise Refusal("A Redis server from an earlier run does not stop. Stop it, then try again.")
 
 
 def without_password(url: str) -> str:
@@ -174,14 +174,16 @@ def check_given(url: str, note: Callable[[str], None]) -> str:
         client.execute_command("FT._LIST")
         return str(client.info("server")["redis_version"])  # type: ignore[index, unused-ignore]
     except NoPermissionError as error:
-        raise Refusal(f"The Redis server at REDIS_URL does not let us search: {error}.") from error
+        raise Refusal(
+            f"The Redis server at REDIS_URL does not allow searching: {error}."
+        ) from error
     except ResponseError as error:
         if "unknown command" in str(error).lower():
             raise Refusal(str(NoSearchCommands())) from error
-        raise Refusal(f"The Redis server at REDIS_URL refuses us: {error}.") from error
+        raise Refusal(f"The Redis server at REDIS_URL refused the connection: {error}.") from error
     except (RedisError, ValueError) as error:
         raise Refusal(
-            f"The Redis server at REDIS_URL ({without_password(url)}) does not answer: {error}. "
+            f"The Redis server at REDIS_URL ({without_password(url)}) does not respond: {error}. "
             "Start it, or leave REDIS_URL empty to use the embedded server."
         ) from error
 

@@ -13,7 +13,7 @@ from gallery.importing.library_check import DRAFT_AGE, check_library
 class Command(BaseCommand):
     """Counts and compares; changes nothing."""
 
-    help = "Compare database, thumbnails, stored vectors and Redis; ends non-zero if they differ."
+    help = "Compare the database, thumbnails, stored vectors and Redis. Fails if they differ."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """How to print it, and which drafts count."""
@@ -39,10 +39,10 @@ class Command(BaseCommand):
             for problem in check.problems:
                 self.stdout.write(problem)
         if check.problems:
-            raise CommandError(f"{len(check.problems)} things need attention.")
+            raise CommandError(f"{len(check.problems)} problems found.")
         if not options["json"]:
             frames = sum(one.frames for one in check.films)
             lines = sum(one.lines for one in check.films)
             self.stdout.write(
-                f"{len(check.films)} films, {frames} frames, {lines} lines: everything agrees."
+                f"{len(check.films)} films, {frames} frames, {lines} lines: no problems found."
             )

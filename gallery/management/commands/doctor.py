@@ -24,7 +24,7 @@ WORKER_PATIENCE = 2.0  # seconds
 class Command(BaseCommand):
     """A line for each thing that the search engine needs."""
 
-    help = "Show what is installed, reachable and warm; ends non-zero when something is not."
+    help = "Check what is installed, reachable and ready. Fails if anything is not."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Examine one after the other; a failure does not stop the next."""
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                 ill += 1
                 self.stdout.write(f"  BAD  {name:<12} {error}")
         if ill:
-            raise CommandError(f"{ill} of {len(examinations)} need attention.")
+            raise CommandError(f"{ill} of {len(examinations)} checks failed.")
 
 
 def _ffmpeg() -> str:
@@ -60,8 +60,7 @@ def _ffmpeg() -> str:
     decodes = ffmpeg.acceleration()
     if not decodes and settings.FFMPEG_HWACCEL not in ("auto", "none"):
         raise GalleryError(
-            f"films are not decoded with FFMPEG_HWACCEL={settings.FFMPEG_HWACCEL}: its device "
-            "cannot be opened"
+            f"FFMPEG_HWACCEL={settings.FFMPEG_HWACCEL} cannot be used: its device cannot be opened"
         )
     return (
         f"{found} ({ffmpeg.binary()}), decodes {f'with {decodes[1]}' if decodes else 'in software'}"
@@ -78,9 +77,9 @@ def _media() -> str:
     free = f"{settings.MEDIA_ROOT}, {disk.free_bytes() / 1e9:.1f} GB free"
     reserve = f"MIN_FREE_BYTES, {settings.MIN_FREE_BYTES / 1e9:.1f} GB"
     if not disk.has_space():
-        raise GalleryError(f"{free}: nothing more is accepted below {reserve}; free some space")
+        raise GalleryError(f"{free}: uploads and imports stop below {reserve}; free some space")
     if disk.is_nearly_full():
-        raise GalleryError(f"{free}: the disk is nearly full (uploads end at {reserve})")
+        raise GalleryError(f"{free}: the disk is almost full (uploads stop at {reserve})")
     return free
 
 
@@ -92,8 +91,8 @@ def _redis() -> str:
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and info.get("maxmemory"):
         raise GalleryError(
-            f"{address} removes keys when its memory is full (maxmemory-policy {policy}), and so "
-            "frames of films: set maxmemory-policy to noeviction"
+            f"{address} evicts keys when its memory is full (maxmemory-policy {policy}), which "
+            "loses frames: set maxmemory-policy to noeviction"
         )
     return (
         f"{info['redis_version']} at {address}, "
@@ -105,13 +104,13 @@ def _index() -> str:
     try:
         status = index.current().status()
     except IndexMissing:
-        return "not made yet; the first film makes it"
+        return "not created yet; the first import creates it"
     searchable = library.searchable()
     expected = sum(searchable.values_list("frame_count", flat=True))
     if status.ready >= 1 and status.frames != expected:
         raise GalleryError(
-            f"{status.frames} frames, but the films have {expected}: a worker puts back what is "
-            "missing, or manage.py rebuild_index; manage.py check_library says what differs"
+            f"{status.frames} frames, but the films have {expected}: a worker restores what is "
+            "missing, or run manage.py rebuild_index; manage.py check_library shows what differs"
         )
     warm = "warm" if status.ready >= 1 else f"warming up, {status.ready:.0%}"
     return f"{status.kind.upper()}, {status.frames} frames, {status.megabytes:.1f} MB, {warm}"
@@ -124,7 +123,7 @@ def _dialogue() -> str:
     stale = dialogue.stale()
     if stale:
         raise GalleryError(
-            f"the lines of {len(stale)} films are not in the index yet; a worker puts them in, or "
+            f"the dialogue of {len(stale)} films is not in the index yet; a worker adds it, or run "
             "manage.py rebuild_index"
         )
     languages = subtitles.values("language").distinct().count()
@@ -137,7 +136,7 @@ def _model() -> str:
     loaded.text("a film")
     model = loaded.model
     return (
-        f"{model.name} ({model.width} numbers, {'/'.join(model.languages)}, edges: "
+        f"{model.name} ({model.width} dimensions, {'/'.join(model.languages)}, edges: "
         f"{loaded.edges}), loaded in {time.monotonic() - begun:.1f} s"
         + ("; THE DEMO MODEL" if model.is_demo else "")
     )
@@ -149,7 +148,7 @@ def _precision() -> str:
     used, names = loaded.target, {"openvino": "OpenVINO", "torch": "PyTorch"}
     found = [f"{used.precision} ({names[used.runtime]}, {used.device.upper()})"]
     if used.runtime == "torch" and used.device == "cpu":
-        found.append("several times slower than a converted model, and none can be used")
+        found.append("no converted model can be used, so this is several times slower")
     for target in encoder.targets():
         report = conversion.load_report(loaded.model, target)
         if report is not None:
@@ -167,13 +166,13 @@ def _shots() -> str:
     if waiting:
         without = sum(not film.has_source for film in waiting)
         parts.append(
-            f"{len(waiting)} films wait until their shots are found again"
+            f"{len(waiting)} films are waiting for new shot detection"
             + (f", {without} of them without their file" if without else "")
         )
     if failed:
         parts.append(
-            f"{len(failed)} films keep the shots of an earlier version, as finding them again "
-            "failed (the worker's log says why)"
+            f"{len(failed)} films keep the shots of an earlier version because detection "
+            "failed (see the worker log)"
         )
     return "; ".join(parts)
 
@@ -181,15 +180,15 @@ def _shots() -> str:
 def _workers() -> str:
     answers = app.control.ping(timeout=WORKER_PATIENCE)
     if not answers:
-        raise GalleryError("no Celery worker answers; films wait until one does")
+        raise GalleryError("no Celery worker responds; imports wait until one does")
     return ", ".join(sorted(name for answer in answers for name in answer))
 
 
 def _beat() -> str:
     if not beat.is_active():
         raise GalleryError(
-            "not active; films whose worker died are not continued until `make run`, or "
-            "`celery -A imgsearch.beat beat`, runs"
+            "not running; interrupted imports do not resume until `make run` or "
+            "`celery -A imgsearch.beat beat` runs"
         )
     return "active"
 
@@ -203,7 +202,6 @@ def _films() -> str:
     others = library.waiting_for_model().count()
     if others:
         raise GalleryError(
-            f"{others} films were embedded by another model and are not searched: "
-            "run manage.py reembed"
+            f"{others} films use another model and are not searched: run manage.py reembed"
         )
     return ", ".join(states) or "none yet"

@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     # It runs before anything else is ready.
     requires_system_checks = []
-    help = "Download the weights of CLIP_MODEL if they are not here and the hub answers."
+    help = "Download the weights of CLIP_MODEL if they are missing and the model hub responds."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Look on the disk, then ask the hub for a moment; never hang."""
@@ -26,19 +26,21 @@ class Command(BaseCommand):
         if folder is not None:
             self.stdout.write(f"Model: {name}, from {folder}")
             return
-        self.stdout.write(f"Model: {name} is not on this disk; asking the model hub...")
+        self.stdout.write(f"Model: {name} is not on this disk. Contacting the model hub...")
         if not weights.hub_answers():
-            self._fall_back(f"The hub does not answer within {weights.HUB_PATIENCE:.0f} seconds.")
+            self._fall_back(
+                f"The model hub did not respond within {weights.HUB_PATIENCE:.0f} seconds.",
+            )
             return
         try:
-            self.stdout.write(f"Downloading {name}, once; it is kept for the next start.")
+            self.stdout.write(f"Downloading {name}. This happens only once.")
             self.stdout.write(f"Model: {name}, in {weights.download(name)}")
         except ModelError as error:
             self._fall_back(str(error))
 
     def _fall_back(self, reason: str) -> None:
         self.stdout.write(
-            f"{reason}\nThis installation runs on the small demo model, which knows what it was "
-            "taught and little else. To use the real one, start again with a connection, or set "
-            "CLIP_MODEL to a folder that holds a model."
+            f"{reason}\nUsing the small demo model, which recognises about a hundred drawn "
+            "things. For the full model, start again with a connection, or set CLIP_MODEL to a "
+            "folder with a model."
         )

@@ -27,12 +27,12 @@ LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
 class Command(BaseCommand):
     """Copies films into the media store and queues their import."""
 
-    help = "Import films: they are copied into the media store, and workers do the rest."
+    help = "Import films: copy them into the media store and queue the import."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Paths and what to call them."""
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-        parser.add_argument("--title", help="the film's title; by default its file's name")
+        parser.add_argument("--title", help="title of the film (default: the file name)")
         parser.add_argument("--year", type=int)
         parser.add_argument(
             "--subtitles",
@@ -40,10 +40,14 @@ class Command(BaseCommand):
             type=Path,
             default=[],
             metavar="FILE",
-            help="subtitle files (.srt, .vtt, .ass, .ttml, .smi, .lrc, .sub, .mpl); those beside a "
-            "film, named like it, are taken without being given",
+            help="subtitle files (.srt, .vtt, .ass, .ttml, .smi, .lrc, .sub, .mpl); files next to "
+            "the film with the same name are added automatically",
         )
-        parser.add_argument("--wait", action="store_true", help="show progress until it is done")
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="show progress until the import ends",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """File and queue each; with --wait, follow them."""
@@ -79,7 +83,7 @@ class Command(BaseCommand):
 
     def _add(self, path: Path, title: str, year: int | None, given: Sequence[Path]) -> Film:
         if not path.is_file():
-            raise FileNotFoundError("there is no such file")
+            raise FileNotFoundError("no such file")
         copy, sha256 = pipeline.stored_copy(path)
         known = Film.objects.filter(sha256=sha256).first()
         was_missing = known is not None and not known.has_source
@@ -88,9 +92,9 @@ class Command(BaseCommand):
         )
         self._add_subtitles(film, path, given)
         if was_missing:
-            self.stdout.write(f"{_plain(path)}: put back as the file of film {film.pk} ({film}).")
+            self.stdout.write(f"{_plain(path)}: restored as the file of film {film.pk} ({film}).")
         elif not is_new and film.state != Film.State.FAILED:
-            self.stdout.write(f"{_plain(path)}: here already, as film {film.pk} ({film}).")
+            self.stdout.write(f"{_plain(path)}: already uploaded as film {film.pk} ({film}).")
         if not is_new and film.state == Film.State.FAILED:
             pipeline.restart(film)
         elif not is_new and (film.state == Film.State.READY or not was_missing):

@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     # It runs before anything else is ready.
     requires_system_checks = []
-    help = "Convert the model for this machine, and check it against float32."
+    help = "Convert the model for this machine and check it against float32."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Make what is missing. Converting a ViT-B/16 takes under a minute on two cores."""
@@ -36,13 +36,13 @@ class Command(BaseCommand):
         except ModelError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            self.stdout.write(f"The converted model cannot be kept: {error}. Set MODEL_CACHE_DIR.")
+            self.stdout.write(f"The converted model cannot be saved: {error}. Set MODEL_CACHE_DIR.")
             target = None
         try:
             shot_network.prepare(say)
         except Exception as error:  # converters raise all sorts of things
-            self.stdout.write(f"TransNetV2 runs with torch, which is slower: {error}")
+            self.stdout.write(f"TransNetV2 runs on PyTorch, which is slower: {error}")
         if target is None:
-            self.stdout.write(f"Model: {model.name} runs with torch, which is slower.")
+            self.stdout.write(f"Model: {model.name} runs on PyTorch, which is slower.")
             return
         self.stdout.write(f"Model: {model.name} is ready, {target.precision} on {target.device}")

@@ -14,7 +14,7 @@ from gallery.speech import dialogue
 class Command(BaseCommand):
     """Reads the stored vectors; decodes and embeds nothing."""
 
-    help = "Fill the search index again from the media store, without decoding or embedding."
+    help = "Rebuild the search index from the media store, without decoding or embedding."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Every searchable film of the model in use; then what belongs to no film goes."""
@@ -37,10 +37,10 @@ class Command(BaseCommand):
         except GalleryError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{frames} frames of {mine.count() - len(failed)} films, and {lines} lines of "
-            "dialogue, are in the index."
+            f"{frames} frames of {mine.count() - len(failed)} films and {lines} lines of "
+            "dialogue are in the index."
         )
         for film in failed:
-            self.stderr.write(f"{film} (number {film.pk}): its vectors are gone; import it again.")
+            self.stderr.write(f"{film} (number {film.pk}): its vectors are missing; re-import it.")
         if failed:
-            raise CommandError("Some films have to be imported again.")
+            raise CommandError("Some films must be re-imported.")

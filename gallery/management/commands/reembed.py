@@ -13,7 +13,7 @@ from gallery.models import Film
 class Command(BaseCommand):
     """Queues a new import of every film whose vectors are another model's."""
 
-    help = "Import anew every film whose vectors were made by another model than the one in use."
+    help = "Re-import every film that was embedded with another model."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Queue them; the workers do the rest."""
@@ -25,7 +25,7 @@ class Command(BaseCommand):
                 tasks.queue_import(film)
                 count += 1
         self.stdout.write(
-            f"{count} films are queued to be embedded with {model.name}."
+            f"{count} films queued to be embedded with {model.name}."
             if count
-            else f"All films are embedded with {model.name} already, or under way."
+            else f"All films already use {model.name} or are being imported."
         )

@@ -32,11 +32,11 @@ class Command(BaseCommand):
             type=Mode,
             choices=list(Mode),
             default=Mode.BOTH,
-            help="look for words in what is seen, what is said, or both (both)",
+            help="search for the words in pictures (seen), dialogue (said) or both (default: both)",
         )
-        parser.add_argument("--film", type=int, metavar="ID", help="in one film only")
-        parser.add_argument("--count", type=int, default=24, help="how many hits (24)")
-        parser.add_argument("--json", action="store_true", help="as JSON")
+        parser.add_argument("--film", type=int, metavar="ID", help="search only this film")
+        parser.add_argument("--count", type=int, default=24, help="number of results (default: 24)")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Search and print."""
@@ -64,9 +64,9 @@ class Command(BaseCommand):
             )
             return
         if not results.hits:
-            self.stdout.write("Nothing found.")
+            self.stdout.write("No results.")
         elif not results.matches:
-            self.stdout.write("Nothing really matches; these are the nearest:")
+            self.stdout.write("No close matches. Closest scenes:")
         for hit in results.hits:
             said = f"  “{hit.line.text}”" if hit.line else ""
             when = timecode(hit.time, hit.rate)

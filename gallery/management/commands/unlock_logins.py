@@ -11,7 +11,7 @@ from gallery import login_limits
 class Command(BaseCommand):
     """Forgets the failed attempts to log in, of all accounts and addresses."""
 
-    help = "Forget all failed attempts to log in, so that nobody has to wait before the next one."
+    help = "Reset all failed login attempts, so that nobody has to wait."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Reset the counters."""
@@ -19,4 +19,4 @@ class Command(BaseCommand):
             login_limits.reset()
         except RedisError as error:
             raise CommandError(f"Redis cannot be reached: {error}") from error
-        self.stdout.write("Nobody has to wait before logging in any more.")
+        self.stdout.write("All login waits have been cleared.")
