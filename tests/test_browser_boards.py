@@ -120,7 +120,7 @@ def test_taken_off_put_back_and_taken_to_an_editing_program(
     for name in ("EDL", "OTIO"):
         tab.locator(".menu summary", has_text="Export").click()
         with tab.expect_download() as saved:
-            tab.locator(".export-kind", has_text=name).click()
+            tab.locator(".export-kind", has_text=f"({name}").click()
         files[name] = tmp_path / saved.value.suggested_filename
         saved.value.save_as(files[name])
         tab.keyboard.press("Escape")
@@ -177,7 +177,7 @@ def test_a_scene_is_collected_where_it_is_watched(
     tab.locator(".board-scene a").first.click()
     assert tab.url.endswith("?in=290f&out=350f")
     own.get_by_role("button", name="Saved ✓ (undo)").click()
-    expect(own.get_by_role("button", name="Collect the scene")).to_be_visible()
+    expect(own.get_by_role("button", name="Save the scene")).to_be_visible()
     expect(tab.locator("#collected-count")).to_be_empty()
     own.get_by_role("link", name="Change board").click()
     expect(tab.locator("#chooser")).to_be_visible()
