@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -27,8 +29,26 @@ POLICY = (
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
+COMPRESSED_TYPES = ("text/", "application/json", "image/svg+xml")
 FORM_OVERHEAD = 100_000  # bytes of a form around its file
 MAX_ADDRESS_BYTES = 16_384  # twice 500 characters of nine bytes, frames, films and labels
+
+
+class CompressText(GZipMiddleware):
+    """Compress pages and answers of the API with gzip.
+
+    Django pads each answer at random, so that its length does not reveal a secret (BREACH). What
+    is streamed stays as it is: clips and pictures are compressed already, ranges count the bytes
+    of the file, and progress must arrive at once.
+    """
+
+    def process_response(self, request: HttpRequest, response: Any) -> HttpResponseBase:
+        """Compress a whole answer of text, if the client accepts it."""
+        content_type = response.get("Content-Type", "")
+        if response.streaming or not content_type.startswith(COMPRESSED_TYPES):
+            return response
+        compressed: HttpResponseBase = super().process_response(request, response)
+        return compressed
 
 
 class ContentSecurityPolicy:

@@ -74,6 +74,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "gallery.middleware.CompressText",
     "gallery.middleware.ContentSecurityPolicy",
     "gallery.api.middleware.ErrorsAsJson",
     "django.contrib.sessions.middleware.SessionMiddleware",
