@@ -3,6 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -62,7 +63,10 @@ class FilmAdmin(admin.ModelAdmin):
 
     class Media:
         css = {"all": ("gallery/admin.css",)}
-        js = ("django_htmx/htmx-2.min.js", "gallery/upload.js", "gallery/film-list.js")
+        js = (
+            "django_htmx/htmx-2.min.js",
+            forms.Script("gallery/film-list.js", type="module"),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         """Also: the progress of one film, and its frames."""

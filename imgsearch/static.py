@@ -2,17 +2,12 @@
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-# Django can do this for all scripts, but stumbles over a comment in one of htmx's.
-IMPORTS = (
-    (
-        r"""(?P<matched>import\s(?P<names>[\w\s{},*]+?)\sfrom\s"(?P<url>\./[\w.-]+)";)""",
-        'import %(names)s from "%(url)s";',
-    ),
-    (r"""(?P<matched>import\s"(?P<url>\./[\w.-]+)";)""", 'import "%(url)s";'),
-)
+# What Django does for all scripts with `support_js_module_import_aggregation`. It takes text in the
+# comments of htmx for imports, so here it is done for this project's own modules only.
+_EVERY_SCRIPT, IMPORTS = CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
-    """Our scripts that import others name these by their hash, too."""
+    """The project's modules import one another by their hashed names."""
 
     patterns = (*CompressedManifestStaticFilesStorage.patterns, ("gallery/*.js", IMPORTS))

@@ -207,7 +207,7 @@ class LabelAdmin(admin.ModelAdmin):
 
     class Media:
         css = {"all": ("gallery/label.css",)}
-        js = ("django_htmx/htmx-2.min.js", forms.Script("gallery/label.js", defer=True))
+        js = ("django_htmx/htmx-2.min.js",)
 
     def get_urls(self) -> list[URLPattern]:
         """Also: the examples of a label that is being chosen, and how far one is computed."""

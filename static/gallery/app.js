@@ -1,7 +1,6 @@
 // What makes the pages pleasant. They work without it.
 
-const $ = (selector, inside = document) => inside.querySelector(selector);
-const isTyping = (target) => target.closest("input, textarea, select, video, [contenteditable]");
+import { $, $$, failureMessage, REQUEST_FAILURES } from "./dom.js";
 
 // --- theme: as the system has it, light, dark ---------------------------------------------------
 
@@ -38,17 +37,11 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("htmx:afterRequest", () => busy(false));
 
-// Why a request failed: the sentence of the error page that came, if one did.
-function reasonOf({ detail }) {
-  const page = new DOMParser().parseFromString(detail.xhr?.responseText ?? "", "text/html");
-  return page.getElementById("error-message")?.textContent ?? document.body.dataset.failed;
-}
-
-for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+for (const failure of REQUEST_FAILURES) {
   document.addEventListener(failure, (event) => {
     if (event.detail.elt.closest("[hx-sync], [data-quiet]")) return; // collect.js tells it
     const place = $("#probabilities") ?? $("#count");
-    place.textContent = reasonOf(event);
+    place.textContent = failureMessage(event);
     place.scrollIntoView({ block: "nearest" });
     console.warn(failure, event.detail);
   });
@@ -98,6 +91,40 @@ document.addEventListener(
   },
   true,
 );
+
+// --- menus close when one clicks elsewhere -------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  for (const menu of $$("details:is(.menu, .person, .by-picture)[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+// --- a button copies the text of a field ---------------------------------------------------------
+
+const COPIED_TIME = 3000; // milliseconds
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copies);
+  try {
+    await navigator.clipboard.writeText(field.value);
+  } catch {
+    // Browsers have a clipboard on https and on this machine only.
+    field.select();
+    document.execCommand("copy");
+  }
+  button.dataset.copy ??= button.textContent;
+  button.textContent = button.dataset.copied;
+  setTimeout(() => {
+    button.textContent = button.dataset.copy;
+  }, COPIED_TIME);
+});
+
+document.addEventListener("focusin", ({ target }) => {
+  if (target.matches("input[readonly]")) target.select();
+});
 
 // --- pictures fade in where they will stand ------------------------------------------------------
 

@@ -1,25 +1,27 @@
 // "Play all": the scenes of a board one after the other. While one plays the next is fetched.
 
-const player = document.getElementById("player");
-const playAll = document.getElementById("play-all");
+import { $, $$ } from "./dom.js";
+
+const player = $("#player");
+const playAll = $("#play-all");
 const SKIP = 2500; // milliseconds that a scene which cannot be played is named before the next
 
 let playing = null; // {scenes, at, shown, next, skip}
 
 function textOf(scene, selector) {
-  return scene.querySelector(selector)?.textContent.trim() ?? "";
+  return $(selector, scene)?.textContent.trim() ?? "";
 }
 
 function tell(failed) {
   const scene = playing.scenes[playing.at];
-  const note = player.querySelector(".player-note");
-  const written = scene.querySelector(".note-form textarea")?.value ?? textOf(scene, ".note-text");
-  player.querySelector(".player-number").textContent = `${playing.at + 1}/${playing.scenes.length}`;
-  player.querySelector(".player-title").textContent = textOf(scene, ".title");
-  player.querySelector(".player-time").textContent = textOf(scene, ".in-out span");
+  const note = $(".player-note", player);
+  const written = $(".note-form textarea", scene)?.value ?? textOf(scene, ".note-text");
+  $(".player-number", player).textContent = `${playing.at + 1}/${playing.scenes.length}`;
+  $(".player-title", player).textContent = textOf(scene, ".title");
+  $(".player-time", player).textContent = textOf(scene, ".in-out span");
   note.textContent = failed ? note.dataset.failed : written;
-  player.querySelector("[data-go='-1']").disabled = playing.at === 0;
-  player.querySelector("[data-go='1']").disabled = playing.at === playing.scenes.length - 1;
+  $("[data-go='-1']", player).disabled = playing.at === 0;
+  $("[data-go='1']", player).disabled = playing.at === playing.scenes.length - 1;
 }
 
 function load(video, scene) {
@@ -54,10 +56,10 @@ function skip() {
 }
 
 if (player && playAll) {
-  const videos = player.querySelectorAll("video");
+  const videos = $$("video", player);
 
   playAll.addEventListener("click", () => {
-    const scenes = [...document.querySelectorAll(".board-scene")];
+    const scenes = $$(".board-scene");
     if (!scenes.length) return;
     playing = { scenes, at: 0, shown: videos[1], next: videos[0], skip: 0 };
     player.showModal();

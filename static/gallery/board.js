@@ -1,4 +1,6 @@
-// A board: scenes are dragged to their places, by mouse and by touch, and addresses are copied.
+// A board: scenes are dragged to their places, by mouse and by touch.
+
+import { $$, htmx } from "./dom.js";
 
 // --- dragging ------------------------------------------------------------------------------------
 
@@ -8,7 +10,7 @@ const EDGE = 80; // pixels from the window's edge within which the page scrolls 
 let drag = null;
 
 function otherScenes() {
-  return [...document.querySelectorAll(".board-scene")].filter((scene) => scene !== drag.scene);
+  return $$(".board-scene").filter((scene) => scene !== drag.scene);
 }
 
 // The scene nearest to the pointer, and whether the dragged one goes in front of it.
@@ -29,7 +31,7 @@ function targetAt(x, y) {
 }
 
 function clearMarks() {
-  for (const scene of document.querySelectorAll(".goes-before, .goes-after")) {
+  for (const scene of $$(".goes-before, .goes-after")) {
     scene.classList.remove("goes-before", "goes-after");
   }
 }
@@ -85,7 +87,10 @@ function send(scene, target) {
   target.scene.insertAdjacentElement(target.before ? "beforebegin" : "afterend", scene);
   const after = next?.dataset.scene ?? form.closest(".storyboard").dataset.next;
   htmx.ajax("POST", form.getAttribute("hx-post"), {
-    source: form, target: "#scenes", swap: "innerHTML", values: { before: after },
+    source: form,
+    target: "#scenes",
+    swap: "innerHTML",
+    values: { before: after },
   });
 }
 
@@ -96,9 +101,16 @@ document.addEventListener("pointerdown", (event) => {
   document.activeElement?.blur(); // a note that is being written is kept before the scenes move
   grip.setPointerCapture(event.pointerId);
   drag = {
-    scene: grip.closest(".board-scene"), lifted: false, target: null, pointer: event.pointerId,
-    fromX: event.clientX, fromY: event.clientY, x: event.clientX, y: event.clientY,
-    scroll: window.scrollY, scrolls: false,
+    scene: grip.closest(".board-scene"),
+    lifted: false,
+    target: null,
+    pointer: event.pointerId,
+    fromX: event.clientX,
+    fromY: event.clientY,
+    x: event.clientX,
+    y: event.clientY,
+    scroll: window.scrollY,
+    scrolls: false,
   };
 });
 
@@ -137,29 +149,4 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("change", (event) => {
   if (byEnter || !event.target.matches(".place input[type=number]")) return;
   event.target.form.requestSubmit();
-});
-
-// --- addresses are copied; menus close -----------------------------------------------------------
-
-for (const button of document.querySelectorAll("[data-copies]")) {
-  if (!navigator.clipboard) continue;
-  button.hidden = false;
-  const label = button.textContent;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).value);
-    button.textContent = button.dataset.copied;
-    setTimeout(() => (button.textContent = label), 3000);
-  });
-}
-
-document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll(".menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
-});
-document.addEventListener("keydown", (event) => {
-  const menu = document.querySelector(".menu[open]");
-  if (event.key !== "Escape" || !menu) return;
-  menu.open = false;
-  menu.querySelector("summary").focus();
 });

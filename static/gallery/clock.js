@@ -2,6 +2,14 @@
 
 const GRACE = 0.25; // of a frame: containers round the times of frames
 
+// Seconds as people read them: 1:02 or 1:01:02, as the template filter `clock` writes them.
+export function formatSeconds(seconds) {
+  const whole = Math.floor(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const end = two(whole % 60);
+  return hours ? `${hours}:${two(minutes)}:${end}` : `${minutes}:${end}`;
+}
+
 const fraction = (text) => text.split("/").map(Number);
 const two = (number) => String(number).padStart(2, "0");
 

@@ -1,5 +1,7 @@
 // Collecting: the key `c`, the choice of a board in a dialog, and what is said afterwards.
 
+import { $, closeOnBackdrop, failureMessage, isTyping, REQUEST_FAILURES } from "./dom.js";
+
 const toast = document.getElementById("toast");
 const chooser = document.getElementById("chooser");
 const TOAST_TIME = 8000; // milliseconds
@@ -7,16 +9,16 @@ const TOAST_TIME = 8000; // milliseconds
 // --- c collects the scene that has the focus or is under the pointer, or the one of the page -----
 
 function buttonOfScene() {
-  const card = document.activeElement?.closest(".card") ?? document.querySelector(".card:hover");
+  const card = document.activeElement?.closest(".card") ?? $(".card:hover");
   return (
     card?.querySelector(".collect-button") ??
-    document.querySelector("main .collect:not(.card > .collect) .collect-button")
+    $("main .collect:not(.card > .collect) .collect-button")
   );
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "c" || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]") || chooser.open) return;
+  if (isTyping(event.target) || chooser.open) return;
   const button = buttonOfScene();
   if (!button) return;
   event.preventDefault();
@@ -25,12 +27,12 @@ document.addEventListener("keydown", (event) => {
 
 // --- what is said goes after a while, unless somebody reads it -----------------------------------
 
-let goes;
+let clearing;
 
-function letGo() {
-  clearTimeout(goes);
-  goes = setTimeout(() => {
-    if (toast.matches(":hover, :focus-within")) letGo();
+function clearLater() {
+  clearTimeout(clearing);
+  clearing = setTimeout(() => {
+    if (toast.matches(":hover, :focus-within")) clearLater();
     else toast.replaceChildren();
   }, TOAST_TIME);
 }
@@ -40,17 +42,17 @@ function say(text) {
   line.className = "toast-text bad";
   line.textContent = text;
   toast.replaceChildren(line);
-  letGo();
+  clearLater();
 }
 
 document.addEventListener("htmx:oobAfterSwap", (event) => {
-  if (event.detail.target === toast) letGo();
+  if (event.detail.target === toast) clearLater();
 });
 
 // Nothing is shown as collected that is not: a failure is told, and the control stays as it was.
-for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+for (const failure of REQUEST_FAILURES) {
   document.addEventListener(failure, (event) => {
-    if (event.detail.elt.closest("[hx-sync]")) say(reasonOf(event)); // see app.js
+    if (event.detail.elt.closest("[hx-sync]")) say(failureMessage(event));
   });
 }
 
@@ -67,6 +69,4 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (!chooser.open) chooser.showModal();
 });
 
-chooser.addEventListener("click", (event) => {
-  if (event.target === chooser) chooser.close();
-});
+closeOnBackdrop(chooser);

@@ -1,17 +1,10 @@
 // A film at a glance: a pointer along its whole length says what is where, and a click goes there.
 // Without this file the moments, the shots and the pictures are links all the same.
 
-const $ = (selector, inside = document) => inside.querySelector(selector);
-const $$ = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+import { formatSeconds } from "./clock.js";
+import { $, $$, htmx } from "./dom.js";
 
 const LINE_PATIENCE = 150; // milliseconds that the pointer rests before the lines follow it
-
-function clock(seconds) {
-  const whole = Math.floor(seconds);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const shown = parts[0] ? parts : parts.slice(1);
-  return shown.map((part, n) => (n ? String(part).padStart(2, "0") : String(part))).join(":");
-}
 
 // --- the lines follow ----------------------------------------------------------------------------
 
@@ -46,13 +39,20 @@ async function showLine(time) {
   }
   if (!isLoaded(time)) {
     const address = `${column.dataset.lines}&at=${Math.max(0, Math.floor(time))}`;
-    await window.htmx
-      .ajax("get", address, { source: column, target: "#lines", select: "#lines", swap: "outerHTML" })
+    await htmx
+      .ajax("get", address, {
+        source: column,
+        target: "#lines",
+        select: "#lines",
+        swap: "outerHTML",
+      })
       .catch(() => {});
   }
   const said = markLine(time);
-  const near = said ?? $$("#lines .said-line").findLast((line) => Number(line.dataset.start) <= time);
-  if (near) column.scrollTop += near.getBoundingClientRect().top - column.getBoundingClientRect().top - 96;
+  const near =
+    said ?? $$("#lines .said-line").findLast((line) => Number(line.dataset.start) <= time);
+  if (near)
+    column.scrollTop += near.getBoundingClientRect().top - column.getBoundingClientRect().top - 96;
 }
 
 function follow(time) {
@@ -69,7 +69,9 @@ class Scrubber {
     this.duration = Number(given.duration);
     this.frame = given.frame;
     this.thumb = given.thumb;
-    this.points = given.points ? given.points.split(" ").map((one) => one.split(":").map(Number)) : [];
+    this.points = given.points
+      ? given.points.split(" ").map((one) => one.split(":").map(Number))
+      : [];
     this.time = 0;
     this.place = $(".scrubbed", section);
     this.place.insertAdjacentHTML(
@@ -137,7 +139,7 @@ class Scrubber {
   tell() {
     const part = this.points.length ? `, ${this.nearest(Math.floor(this.time))[1]} %` : "";
     this.scrub.setAttribute("aria-valuenow", String(Math.floor(this.time)));
-    this.scrub.setAttribute("aria-valuetext", clock(this.time) + part);
+    this.scrub.setAttribute("aria-valuetext", formatSeconds(this.time) + part);
     return part;
   }
 
@@ -151,7 +153,7 @@ class Scrubber {
     this.pointer.classList.toggle("below", room < 8);
     const wanted = this.thumb.replace(/0\.jpg$/, `${second}.jpg`);
     if (this.picture.getAttribute("src") !== wanted) this.picture.src = wanted;
-    $(".timecode", this.pointer).textContent = clock(second);
+    $(".timecode", this.pointer).textContent = formatSeconds(second);
     $(".preview-said", this.pointer).textContent = part.replace(/^, /, "");
     follow(this.time);
   }
@@ -160,8 +162,14 @@ class Scrubber {
     const step = event.shiftKey ? 10 : 1;
     const page = this.duration / 20;
     const moves = {
-      ArrowRight: step, ArrowUp: step, ArrowLeft: -step, ArrowDown: -step,
-      PageUp: page, PageDown: -page, Home: -this.duration, End: this.duration,
+      ArrowRight: step,
+      ArrowUp: step,
+      ArrowLeft: -step,
+      ArrowDown: -step,
+      PageUp: page,
+      PageDown: -page,
+      Home: -this.duration,
+      End: this.duration,
     };
     if (event.key === "Enter") this.go();
     else if (event.key in moves) this.at(this.time + moves[event.key]);

@@ -1,11 +1,8 @@
 // The keyboard: / to the search box, arrows among the pictures, letters for what can be done.
 
-const $ = (selector, inside = document) => inside.querySelector(selector);
-const $$ = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+import { $, $$, closeOnBackdrop, isTyping } from "./dom.js";
 
 const dialog = $("#keys");
-const isTyping = (target) =>
-  target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 
 // The card that has the focus, or else the one under the pointer.
 const card = () => document.activeElement?.closest(".card") ?? $(".card:hover");
@@ -23,12 +20,16 @@ function beside(picture, key) {
   const from = picture.getBoundingClientRect();
   const down = key === "ArrowDown";
   const boxes = all.map((one) => ({ one, box: one.getBoundingClientRect() }));
-  const beyond = boxes.filter(({ box }) => (down ? box.top > from.top + 8 : box.top < from.top - 8));
+  const beyond = boxes.filter(({ box }) =>
+    down ? box.top > from.top + 8 : box.top < from.top - 8,
+  );
   if (!beyond.length) return null;
   const tops = beyond.map(({ box }) => box.top);
   const row = down ? Math.min(...tops) : Math.max(...tops);
   const near = beyond.filter(({ box }) => Math.abs(box.top - row) < 8);
-  near.sort((a, b) => Math.abs(middle(a.box) - middle(from)) - Math.abs(middle(b.box) - middle(from)));
+  near.sort(
+    (a, b) => Math.abs(middle(a.box) - middle(from)) - Math.abs(middle(b.box) - middle(from)),
+  );
   return near[0].one;
 }
 
@@ -71,11 +72,12 @@ let searches = 0;
 document.addEventListener("htmx:pushedIntoHistory", () => (searches += 1));
 addEventListener("popstate", () => (searches = Math.max(0, searches - 1)));
 
-function escape(event) {
-  const open = $("details.by-picture[open], details.person[open]");
-  if (open) {
-    open.open = false;
-    $("summary", open).focus();
+function goBack(event) {
+  const menu = $("details:is(.menu, .person, .by-picture)[open]");
+  if (menu) {
+    event.preventDefault();
+    menu.open = false;
+    $("summary", menu).focus();
   } else if (event.target.closest(".grid .card") && $("#q")) {
     if (searches) history.back();
     else toBox(event);
@@ -92,10 +94,10 @@ document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if ($("dialog[open]")) return;
   if (event.key.startsWith("Arrow")) arrow(event);
-  else if (event.key === "Escape") escape(event);
+  else if (event.key === "Escape") goBack(event);
   else if (isTyping(event.target) || event.repeat) return;
   else if (event.key === "/") toBox(event);
-  else if (event.key === "?") dialog?.showModal();
+  else if (event.key === "?") dialog.showModal();
   else if (event.key in LETTERS) {
     const use = card() && $(LETTERS[event.key], card());
     if (!use) return;
@@ -105,7 +107,5 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-$("#show-keys")?.addEventListener("click", () => dialog.showModal());
-dialog?.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close();
-});
+$("#show-keys").addEventListener("click", () => dialog.showModal());
+closeOnBackdrop(dialog);

@@ -1,6 +1,9 @@
 // The scene plays: a clip that FFmpeg still makes, shown from its first fragment on.
 
-const TYPE = { pictures: 'video/mp4; codecs="avc1.64001f"', sound: 'video/mp4; codecs="avc1.64001f,mp4a.40.2"' };
+const TYPE = {
+  pictures: 'video/mp4; codecs="avc1.64001f"',
+  sound: 'video/mp4; codecs="avc1.64001f,mp4a.40.2"',
+};
 const AGAIN = 3000; // milliseconds before a busy server is asked again
 const TRIES = 5;
 const TELLS_FRAMES = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
@@ -96,7 +99,8 @@ export class Player extends EventTarget {
 
   load(span, tries = TRIES) {
     this.stop();
-    const loading = (this.loading = new AbortController());
+    const loading = new AbortController();
+    this.loading = loading;
     this.loaded = { ...span };
     this.shown = null;
     const address = this.address(span);

@@ -1,8 +1,10 @@
-// Saving: how far the clip is, and how long it still takes. And the citation is copied.
+// Saving: how far the clip is, and how long it still takes.
+
+import { $, hasModifier } from "./dom.js";
 
 let saving = null;
 
-const place = () => document.querySelector("#of-span .saving");
+const place = () => $("#of-span .saving");
 
 function tell(words, part) {
   const shown = place();
@@ -44,7 +46,8 @@ async function follow(href, signal, words) {
 
 async function save(link) {
   saving?.abort();
-  const mine = (saving = new AbortController());
+  const mine = new AbortController();
+  saving = mine;
   const words = { ...place().querySelector(".saving-said").dataset };
   tell(words.begun, 0);
   try {
@@ -58,27 +61,14 @@ async function save(link) {
   }
 }
 
-document.addEventListener("click", async (event) => {
+document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-saves]");
-  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+  if (link && !hasModifier(event)) {
     event.preventDefault();
     save(link);
   }
   if (event.target.closest(".saving .stop")) {
     saving?.abort();
     place().hidden = true;
-  }
-  const copy = event.target.closest("button.copy");
-  if (copy) {
-    const cited = document.getElementById("citation");
-    try {
-      await navigator.clipboard.writeText(cited.value);
-    } catch {
-      cited.select(); // on a page that is not served over TLS
-      document.execCommand("copy");
-    }
-    copy.dataset.copy ??= copy.textContent;
-    copy.textContent = copy.dataset.copied;
-    setTimeout(() => (copy.textContent = copy.dataset.copy), 3000);
   }
 });

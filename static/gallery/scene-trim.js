@@ -1,7 +1,8 @@
 // The handles over the strip of the film: where the scene begins and ends.
 
+import { $ } from "./dom.js";
+
 const NEAR = 8; // pixels within which a handle snaps to a cut
-const $ = (selector, inside = document) => inside.querySelector(selector);
 
 // Says "span" when an end was moved (detail: span, end, by "pointer" or "key"), "seek" for a frame.
 export class Trim extends EventTarget {
@@ -13,13 +14,19 @@ export class Trim extends EventTarget {
     this.snaps = root.dataset.snaps.split(" ").filter(Boolean).map(Number);
     this.handles = { first: $(".handle.begin", root), last: $(".handle.end", root) };
     for (const end of ["first", "last"]) {
-      this.drag(this.handles[end], (event) => this.move(end, this.near(event), "pointer"), () =>
-        this.tell("released", { end }),
+      this.drag(
+        this.handles[end],
+        (event) => this.move(end, this.near(event), "pointer"),
+        () => this.tell("released", { end }),
       );
       this.handles[end].addEventListener("keydown", (event) => this.key(event, end));
     }
     const track = $(".track", root);
-    this.drag(track, (event) => this.tell("seek", { frame: this.at(event) }), () => {});
+    this.drag(
+      track,
+      (event) => this.tell("seek", { frame: this.at(event) }),
+      () => {},
+    );
     this.draw();
   }
 
@@ -75,8 +82,14 @@ export class Trim extends EventTarget {
     const before = edges.filter((edge) => edge < at).at(-1) ?? at;
     const after = edges.find((edge) => edge > at) ?? at;
     const to = {
-      ArrowLeft: at - second, ArrowDown: at - second, ArrowRight: at + second, ArrowUp: at + second,
-      PageUp: after, PageDown: before, Home: this.own.first, End: this.own.last,
+      ArrowLeft: at - second,
+      ArrowDown: at - second,
+      ArrowRight: at + second,
+      ArrowUp: at + second,
+      PageUp: after,
+      PageDown: before,
+      Home: this.own.first,
+      End: this.own.last,
     }[event.key];
     if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

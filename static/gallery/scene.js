@@ -2,13 +2,12 @@
 // in plainer forms.
 
 import { Clock } from "./clock.js";
+import { $, $$, hasModifier, htmx, isTyping } from "./dom.js";
 import { Player } from "./scene-player.js";
 import { Trim } from "./scene-trim.js";
 import { wholeFilm } from "./scene-whole.js";
 import "./scene-save.js";
 
-const $ = (selector, inside = document) => inside.querySelector(selector);
-const $$ = (selector, inside = document) => [...inside.querySelectorAll(selector)];
 const root = $("#scene");
 const said = root.dataset;
 const screen = $(".screen", root);
@@ -191,7 +190,10 @@ function show() {
     marks[end].removeAttribute("aria-invalid");
   }
   const length = $("#mark-length");
-  length.textContent = length.dataset.said.replace("{n}", ((span.last - span.first) / clock.rate).toFixed(2));
+  length.textContent = length.dataset.said.replace(
+    "{n}",
+    ((span.last - span.first) / clock.rate).toFixed(2),
+  );
   $("#mark-own").hidden = span.first === own.first && span.last === own.last;
   wrong.textContent = "";
 }
@@ -220,7 +222,7 @@ function settle() {
     const next = $(".languages [name=next]");
     if (next) next.value = here;
     try {
-      await window.htmx.ajax("GET", here, { target: "#of-span", source: "#of-span", swap: "outerHTML" });
+      await htmx.ajax("GET", here, { target: "#of-span", source: "#of-span", swap: "outerHTML" });
     } finally {
       $("#of-span").inert = false;
       mark(at);
@@ -291,8 +293,7 @@ document.addEventListener("click", (event) => {
 
 // --- keys ----------------------------------------------------------------------------------------
 
-const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]");
-const ownsSpace = (target) => target.closest("button, a, summary, video[controls]");
+const ownsSpace = (target) => target.closest("button, a, input, summary, video[controls]");
 
 function back() {
   const link = $(".trail .back");
@@ -309,7 +310,7 @@ function back() {
 }
 
 $(".trail .back")?.addEventListener("click", (event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (hasModifier(event)) return;
   event.preventDefault();
   back();
 });
@@ -340,8 +341,8 @@ function setEnd(end, frame) {
 
 document.addEventListener("keydown", (event) => {
   const { target, key } = event;
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-  if (!(key in KEYS) || isTyping(target) || $("dialog[open], details.person[open], details.by-picture[open]")) return;
+  if (event.defaultPrevented || hasModifier(event)) return;
+  if (!(key in KEYS) || isTyping(target) || $("dialog[open]")) return;
   if (target.closest(".card") || (key === " " && ownsSpace(target))) return;
   if (whole.is && ["i", "o"].includes(key)) return;
   event.preventDefault();
@@ -351,6 +352,7 @@ document.addEventListener("keydown", (event) => {
 // --- it begins -----------------------------------------------------------------------------------
 
 mark(span.first);
-const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || navigator.connection?.saveData;
+const calm =
+  matchMedia("(prefers-reduced-motion: reduce)").matches || navigator.connection?.saveData;
 if (calm) bigPlay.hidden = false;
 else play();

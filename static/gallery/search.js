@@ -1,8 +1,7 @@
 // The search: it answers in place and under its own address, takes pictures and frames from
 // anywhere, and brings back what was there. All of it works without this file, page by page.
 
-const $ = (selector, inside = document) => inside.querySelector(selector);
-const $$ = (selector, inside = document) => [...inside.querySelectorAll(selector)];
+import { $, $$, hasModifier, htmx } from "./dom.js";
 
 // --- a query is answered in place ----------------------------------------------------------------
 
@@ -17,7 +16,7 @@ let sent = ""; // what the search box held when the question was asked
 let typed = null; // what was typed into it since
 
 const answersHere = (address) =>
-  Boolean($("#found") && window.htmx && new URL(address, location).pathname === location.pathname);
+  Boolean($("#found") && htmx && new URL(address, location).pathname === location.pathname);
 
 function ask(method, address, source) {
   keepPlace();
@@ -25,7 +24,7 @@ function ask(method, address, source) {
   sent = $("#q")?.value;
   $("#found").classList.add("waiting");
   // A question that another one replaced is no failure; others are told where htmx says them.
-  window.htmx.ajax(method, address, { ...IN_PLACE, source, push: "true" }).catch(() => {});
+  htmx.ajax(method, address, { ...IN_PLACE, source, push: "true" }).catch(() => {});
 }
 
 let asked = ""; // what is on its way: Enter in a changed field asks twice
@@ -44,8 +43,8 @@ function addressOf(form) {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swaps]");
-  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
-  if (!link || !plain || event.defaultPrevented || !answersHere(link.href)) return;
+  const isPlain = event.button === 0 && !hasModifier(event);
+  if (!link || !isPlain || event.defaultPrevented || !answersHere(link.href)) return;
   event.preventDefault();
   seek(link.getAttribute("href"));
 });
@@ -70,8 +69,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     location.assign(detail.xhr.responseURL || location.href);
   }
   const box = $("#q");
-  typed = box?.value !== sent && box === document.activeElement
-    ? [box.value, box.selectionStart, box.selectionEnd] : null;
+  typed =
+    box?.value !== sent && box === document.activeElement
+      ? [box.value, box.selectionStart, box.selectionEnd]
+      : null;
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
@@ -182,16 +183,20 @@ const settled = () =>
   });
 
 const nextPage = (more) =>
-  window.htmx.ajax("get", more.getAttribute("hx-get"), {
+  htmx.ajax("get", more.getAttribute("hx-get"), {
     source: more,
     target: more,
     select: "#hits > li",
     swap: "outerHTML",
   });
 
-document.addEventListener("scroll", () => {
-  requestAnimationFrame(() => (scrolled = window.scrollY));
-}, { passive: true });
+document.addEventListener(
+  "scroll",
+  () => {
+    requestAnimationFrame(() => (scrolled = window.scrollY));
+  },
+  { passive: true },
+);
 window.addEventListener("popstate", () => {
   keepPlace();
   here = ""; // another answer is on its way
@@ -260,7 +265,8 @@ function sendPicture() {
 }
 
 // Not every system knows the types of newer formats.
-const isPicture = ({ type, name }) => type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(name);
+const isPicture = ({ type, name }) =>
+  type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(name);
 
 function searchWith(files) {
   const picture = [...files].find(isPicture);
@@ -312,7 +318,8 @@ document.addEventListener("dragend", () => {
 
 const holdsFiles = (event) => !dragged && event.dataTransfer?.types.includes("Files");
 const holdsFrame = (event) =>
-  (dragged || event.dataTransfer?.types.includes("text/uri-list")) && event.target.closest?.(".box");
+  (dragged || event.dataTransfer?.types.includes("text/uri-list")) &&
+  event.target.closest?.(".box");
 
 document.addEventListener("dragover", (event) => {
   if (!holdsFiles(event) && !holdsFrame(event)) return;
@@ -331,8 +338,4 @@ document.addEventListener("drop", (event) => {
     event.preventDefault();
     searchWith(event.dataTransfer.files);
   }
-});
-document.addEventListener("click", (event) => {
-  const open = $(".by-picture[open]");
-  if (open && !open.contains(event.target)) open.open = false;
 });
