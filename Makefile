@@ -42,6 +42,7 @@ int8: $(VENV)/.int8-installed
 format: $(VENV)/.dev-installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm run --silent format
 
 bench: install
 	@exec $(IN_VENV) -m benchmarks
@@ -57,7 +58,7 @@ demo-evaluate: $(VENV)/.dev-installed
 	@exec $(IN_VENV) -m demo.evaluate
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache test-results
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the virtual environment; an interrupted installation leaves no stamp and is taken up again ---
@@ -91,9 +92,10 @@ $(VENV)/.int8-installed: requirements-int8.txt | $(VENV)/.run-installed
 	@$(INSTALL) --no-deps -r requirements-int8.txt
 	@touch $@
 
-$(VENV)/.dev-installed: requirements.txt requirements-dev.txt requirements-int8.txt | $(VENV)/.made $(VENV)/.redis-installed
+$(VENV)/.dev-installed: requirements.txt requirements-dev.txt requirements-int8.txt package-lock.json | $(VENV)/.made $(VENV)/.redis-installed
 	@echo "Installing requirements.txt and requirements-dev.txt into $(VENV): the product and its tests."
 	@echo "This takes some minutes and happens only once."
 	@$(INSTALL) -r requirements-dev.txt
 	@$(INSTALL) --no-deps -r requirements-int8.txt
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund
 	@touch $(VENV)/.run-installed $(VENV)/.int8-installed $@
