@@ -1,0 +1,76 @@
+"""Scripts and styles as they are served: under hashed names, as modules, and none left over."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.test import Client
+
+from gallery.models import Film
+
+SOURCES = settings.BASE_DIR / "static" / "gallery"
+TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
+IMPORT = re.compile(r"""\b(?:import|from)\s*["']([^"']+)["']""")
+SCRIPT = re.compile(r"""<script [^>]*'gallery/([\w-]+\.js)'[^>]*>""")
+
+
+def served(name: str) -> Path:
+    """Where a static file lies under its hashed name."""
+    return Path(settings.STATIC_ROOT) / staticfiles_storage.stored_name(f"gallery/{name}")
+
+
+def test_modules_import_each_other_by_their_hashed_names(static_files: None) -> None:
+    """Browsers keep scripts for ever: a plain name would bring back an old one."""
+    imported = 0
+    for source in SOURCES.glob("*.js"):
+        names = IMPORT.findall(source.read_text("utf-8"))
+        hashed = IMPORT.findall(served(source.name).read_text("utf-8"))
+        assert hashed == [f"./{served(Path(name).name).name}" for name in names], source.name
+        imported += len(names)
+    assert imported >= 15
+
+
+def test_every_script_is_a_module_but_the_one_that_comes_first() -> None:
+    tags = [tag for path in TEMPLATES for tag in SCRIPT.finditer(path.read_text("utf-8"))]
+    assert len(tags) >= 10
+    assert {tag[1] for tag in tags if 'type="module"' not in tag[0]} == {"theme.js"}
+
+
+@pytest.mark.parametrize("ending", ["js", "css"])
+def test_every_file_is_used(ending: str) -> None:
+    code = [*(settings.BASE_DIR / "gallery").rglob("*.py"), *SOURCES.glob("*.js"), *TEMPLATES]
+    text = "\n".join(path.read_text("utf-8") for path in code)
+    files = {path.name for path in SOURCES.glob(f"*.{ending}")}
+    assert {name for name in files if not re.search(rf"[/']{re.escape(name)}\b", text)} == set()
+
+
+@pytest.mark.parametrize(
+    ("address", "absent"),
+    [
+        ("/login/", "cards collect query home find board scene film api"),
+        ("/account/tokens/", "cards collect query home board scene film api"),
+        ("/films/", "collect query home board scene api"),
+        ("/nothing/", "cards collect query home board scene film api"),
+        ("/films/{film}/frames/3/", "query home board film api tokens"),
+    ],
+)
+def test_a_page_loads_only_the_styles_it_uses(
+    address: str, absent: str, page: Client, demo_film: Film, admin_client: Client
+) -> None:
+    client = admin_client if "account" in address else page
+    html = client.get(address.format(film=demo_film.pk)).content.decode()
+    loaded = re.findall(r"/static/gallery/([\w-]+)\.\w{12}\.css", html)
+    assert loaded[:3] == ["base", "layout", "controls"]
+    assert not set(loaded) & set(absent.split())
+
+
+def test_styles_lie_in_a_layer() -> None:
+    """A rule outside of all layers would win over every other, whatever its order."""
+    for path in SOURCES.glob("*.css"):
+        if path.name in {"admin.css", "label.css", "subtitles.css"}:
+            continue  # beside Django's own styles, which lie in none
+        rules = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
+        outside = re.sub(r"(?m)^@layer \w+ \{\n.*?^\}$", "", rules, flags=re.DOTALL).strip()
+        assert outside == ("@layer base, components, pages, overrides;" * (path.stem == "base"))
