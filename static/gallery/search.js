@@ -44,6 +44,8 @@ function addressOf(form) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swaps]");
   const isPlain = event.button === 0 && !hasModifier(event);
+  // The start page has styles of its own: it is a page to go to.
+  if (link && !link.search && link.pathname === $(".brand").pathname) return;
   if (!link || !isPlain || event.defaultPrevented || !answersHere(link.href)) return;
   event.preventDefault();
   seek(link.getAttribute("href"));
