@@ -20,6 +20,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_noop as noop
 
 from gallery import tasks
 from gallery.errors import GalleryError
@@ -34,6 +35,15 @@ from gallery.staff.subtitle_admin import SubtitlesInline
 from gallery.templatetags.scenes import clock, poster
 
 FRAMES_PER_PAGE = 120
+# Sentences of Django's admin whose Chinese has stray spaces; the catalogue has better ones.
+DJANGO_SENTENCES = (
+    noop("Select %s to change"),
+    noop("Add %s"),
+    noop("Change %s"),
+    noop("View %s"),
+    noop("Delete selected %(verbose_name_plural)s"),
+    noop("Add another %(verbose_name)s"),
+)
 
 admin.site.site_header = gettext_lazy("Scene Search admin")
 admin.site.site_title = gettext_lazy("Scene Search")
