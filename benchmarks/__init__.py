@@ -1,4 +1,4 @@
-"""Measurements behind the figures in the README: `make bench`, or `python -m benchmarks NAME`."""
+"""Measurements for docs/measurements.md: `make bench`, or `python -m benchmarks NAME`."""
 
 import os
 

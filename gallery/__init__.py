@@ -1,1 +1,1 @@
-"""The scene search engine. Imports run downwards only; README.md lists the rooms."""
+"""The scene search engine. Imports run downwards only; docs/architecture.md lists the packages."""

@@ -19,8 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from gallery import tasks
 from gallery.errors import GalleryError
@@ -37,12 +36,12 @@ from gallery.templatetags.scenes import clock, poster
 FRAMES_PER_PAGE = 120
 # Sentences of Django's admin whose Chinese has stray spaces; the catalogue has better ones.
 DJANGO_SENTENCES = (
-    noop("Select %s to change"),
-    noop("Add %s"),
-    noop("Change %s"),
-    noop("View %s"),
-    noop("Delete selected %(verbose_name_plural)s"),
-    noop("Add another %(verbose_name)s"),
+    gettext_noop("Select %s to change"),
+    gettext_noop("Add %s"),
+    gettext_noop("Change %s"),
+    gettext_noop("View %s"),
+    gettext_noop("Delete selected %(verbose_name_plural)s"),
+    gettext_noop("Add another %(verbose_name)s"),
 )
 
 admin.site.site_header = gettext_lazy("Scene Search admin")

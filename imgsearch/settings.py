@@ -1,4 +1,4 @@
-"""Settings, each read from the environment with a safe default. README.md lists them all."""
+"""Settings, each read from the environment with a safe default. docs/settings.md lists them all."""
 
 from datetime import UTC, datetime
 from pathlib import Path

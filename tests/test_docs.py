@@ -1,4 +1,4 @@
-"""The README says what the code does."""
+"""README and docs/ say what the code does."""
 
 import re
 import subprocess
@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\]\(((?!http)[^)]+)\)")
 READ = re.compile(r"""(?:env\.\w+\(|environ(?:\.get\(|\[)|_number\()\s*"([A-Z][A-Z_]+)\"""")
 # Set by make, Django or the system, not by whoever runs an installation.
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "MAKELEVEL", "HF_HUB_OFFLINE", "HOME", "PATH", "TERM"}
@@ -27,13 +30,12 @@ def test_the_settings_are_found_at_all() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    missing = sorted(name for name in names_read() if f"`{name}`" not in README)
+    missing = sorted(name for name in names_read() if f"`{name}`" not in SETTINGS)
     assert missing == []
 
 
 def test_every_documented_setting_exists() -> None:
-    table = README.split("## Settings")[1].split("## ")[0]
-    documented = set(re.findall(r"`([A-Z][A-Z_]+)`", table.split("|---|")[1]))
+    documented = set(re.findall(r"`([A-Z][A-Z_]+)`", SETTINGS.split("|---|")[1]))
     source = "".join(
         path.read_text(encoding="utf-8") for path in (ROOT / "imgsearch").rglob("*.py")
     )
@@ -42,12 +44,32 @@ def test_every_documented_setting_exists() -> None:
 
 def test_every_command_is_documented() -> None:
     commands = {path.stem for path in (ROOT / "gallery/management/commands").glob("[!_]*.py")}
-    assert sorted(name for name in commands if f"`{name}" not in README) == []
+    assert sorted(name for name in commands if f"`{name}" not in GUIDE) == []
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(((?!http)[^)#]+)\)", README))
-def test_links_lead_somewhere(target: str) -> None:
-    assert (ROOT / target).exists()
+def anchors(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in LINK.findall(document.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_readme_is_short() -> None:
+    """A newcomer reads it in a minute; the rest is in docs/."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+@pytest.mark.parametrize("document", DOCUMENTS[1:], ids=lambda path: path.name)
+def test_the_readme_leads_to_every_document(document: Path) -> None:
+    assert f"](docs/{document.name}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_make_help_names_the_two_commands() -> None:

@@ -1,4 +1,4 @@
-"""The README's examples of the API do what they say."""
+"""The guide's examples of the API do what they say."""
 
 import re
 import shlex
@@ -15,13 +15,13 @@ from django.test import Client
 from gallery import tokens
 from gallery.models import Board, Film
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
-SECTION = README.split("## The API")[1].split("\n## ")[0]
+GUIDE = (Path(__file__).resolve().parent.parent / "docs" / "guide.md").read_text(encoding="utf-8")
+SECTION = GUIDE.split("## API")[1].split("\n## ")[0]
 EXAMPLES = re.findall(r"^    (curl .+?[^\\\\])$", SECTION, re.MULTILINE | re.DOTALL)
 
 
 def run(example: str, token: str) -> Any:
-    """Ask what curl would ask; only the options that the README uses are understood."""
+    """Ask what curl would ask; only the options that the guide uses are understood."""
     words = shlex.split(example.replace("\\\n", " ").replace("$TOKEN", token))
     assert words.pop(0) == "curl"
     headers, data, address = {}, None, ""

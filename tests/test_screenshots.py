@@ -1,6 +1,6 @@
 """Screenshots of the demo film find the shot that they were taken from, whatever became of them.
 
-Run with `-s` to see the shares that the README names.
+Run with `-s` to see the shares that docs/measurements.md names.
 """
 
 import json

@@ -7,7 +7,7 @@ from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 from ninja import Body, Query, Router, Status
 
 from gallery import access, rate_limits, tasks
@@ -93,7 +93,7 @@ def _scene(shower: Shower, row: BoardScene, number: int) -> Shown:
     response={200: Page[schemas.BoardName], **refusals(400)},
     operation_id="list_boards",
     url_name="boards",
-    summary=noop("List your boards"),
+    summary=gettext_noop("List your boards"),
 )
 def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
     """The token user's boards, most recently used first."""
@@ -107,7 +107,7 @@ def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
     auth=TOKEN,
     response={201: schemas.Board, **refusals(400)},
     operation_id="make_board",
-    summary=noop("Create a board"),
+    summary=gettext_noop("Create a board"),
 )
 def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     """Create an empty board."""
@@ -120,7 +120,7 @@ def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     response={200: schemas.Board, **refusals(404)},
     operation_id="get_board",
     url_name="board",
-    summary=noop("Get a board"),
+    summary=gettext_noop("Get a board"),
 )
 def one_board(request: HttpRequest, token: str) -> Any:
     """A board and its scenes, for anyone who knows its token."""
@@ -132,7 +132,7 @@ def one_board(request: HttpRequest, token: str) -> Any:
     auth=TOKEN,
     response={200: schemas.Board, **refusals(400, 403, 404)},
     operation_id="rename_board",
-    summary=noop("Rename a board"),
+    summary=gettext_noop("Rename a board"),
 )
 def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn]) -> Any:
     """Change the name of a board."""
@@ -148,7 +148,7 @@ def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn])
     auth=TOKEN,
     response={204: None, **refusals(403, 404)},
     operation_id="delete_board",
-    summary=noop("Delete a board"),
+    summary=gettext_noop("Delete a board"),
 )
 def delete_board(request: HttpRequest, token: str) -> Any:
     """Delete a board with its scenes and notes. This cannot be undone."""
@@ -165,7 +165,7 @@ def delete_board(request: HttpRequest, token: str) -> Any:
     response={201: schemas.BoardScene, **refusals(400, 403, 404)},
     operation_id="collect_scene",
     url_name="board_scenes",
-    summary=noop("Add a scene to a board"),
+    summary=gettext_noop("Add a scene to a board"),
 )
 def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]) -> Any:
     """Add a scene to the end of a board. A scene that is already there stays in place."""
@@ -184,7 +184,7 @@ def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]
     response={200: schemas.BoardScene, **refusals(400, 403, 404)},
     operation_id="change_scene",
     url_name="board_scene",
-    summary=noop("Move a scene or edit its note"),
+    summary=gettext_noop("Move a scene or edit its note"),
 )
 def change_scene(
     request: HttpRequest, token: str, scene_id: int, given: Body[schemas.SceneChange]
@@ -205,7 +205,7 @@ def change_scene(
     auth=TOKEN,
     response={204: None, **refusals(403, 404)},
     operation_id="remove_scene",
-    summary=noop("Remove a scene"),
+    summary=gettext_noop("Remove a scene"),
 )
 def remove_scene(request: HttpRequest, token: str, scene_id: int) -> Any:
     """Remove a scene from its board."""
@@ -233,7 +233,7 @@ def _one_scene(request: HttpRequest, board: Board, scene_id: int) -> Shown:
     response={202: schemas.Export, **refusals(400, 403, 404)},
     operation_id="export_clips",
     url_name="board_exports",
-    summary=noop("Start a ZIP export"),
+    summary=gettext_noop("Start a ZIP export"),
 )
 def export_clips(request: HttpRequest, token: str) -> Any:
     """Start a ZIP of a board's clips, or return the one that exists or is being made.
@@ -259,7 +259,7 @@ def export_clips(request: HttpRequest, token: str) -> Any:
     response={200: schemas.Export, **refusals(404)},
     operation_id="get_export",
     url_name="board_export",
-    summary=noop("ZIP status"),
+    summary=gettext_noop("ZIP status"),
 )
 def one_export(request: HttpRequest, token: str, export: str) -> Any:
     """Progress of a ZIP export, and its download address once it is done."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 from ninja import Field, Query, Router
 
 from gallery.api import schemas
@@ -41,7 +41,7 @@ class Listed(Paging):
     response={200: Page[schemas.Film], **refusals(400)},
     operation_id="list_films",
     url_name="films",
-    summary=noop("List films"),
+    summary=gettext_noop("List films"),
 )
 def list_films(request: HttpRequest, asked: Query[Listed]) -> Any:
     """The searchable films, newest first."""
@@ -61,7 +61,7 @@ def list_films(request: HttpRequest, asked: Query[Listed]) -> Any:
     response={200: schemas.Film, **refusals(404)},
     operation_id="get_film",
     url_name="film",
-    summary=noop("Get a film"),
+    summary=gettext_noop("Get a film"),
 )
 def one_film(request: HttpRequest, film_id: int) -> Any:
     """Details of a film."""
@@ -75,7 +75,7 @@ def one_film(request: HttpRequest, film_id: int) -> Any:
     response={200: Page[schemas.Shot], **refusals(400, 404)},
     operation_id="list_shots",
     url_name="shots",
-    summary=noop("List the shots of a film"),
+    summary=gettext_noop("List the shots of a film"),
 )
 def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any:
     """The shots of a film in order. Shots without a frame are left out."""
@@ -100,7 +100,7 @@ class Heard(Paging):
     response={200: Page[schemas.Line], **refusals(400, 404)},
     operation_id="list_lines",
     url_name="lines",
-    summary=noop("List the dialogue of a film"),
+    summary=gettext_noop("List the dialogue of a film"),
 )
 def list_lines(request: HttpRequest, film_id: int, asked: Query[Heard]) -> Any:
     """The lines of dialogue in order, in every subtitle language."""
@@ -121,7 +121,7 @@ def list_lines(request: HttpRequest, film_id: int, asked: Query[Heard]) -> Any:
     response={200: schemas.Curve, **refusals(400, 404)},
     operation_id="film_relevance",
     url_name="relevance",
-    summary=noop("Relevance over a film"),
+    summary=gettext_noop("Relevance over a film"),
 )
 def relevance(
     request: HttpRequest,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from django.http import HttpRequest
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 from ninja import Field, File, Query, Router, Schema, Status
 from ninja.files import UploadedFile
 from pydantic import BeforeValidator
@@ -102,7 +102,7 @@ def _rebuilding() -> list[str]:
     response={200: schemas.Hits, **refusals(400)},
     operation_id="search",
     url_name="search",
-    summary=noop("Find scenes"),
+    summary=gettext_noop("Find scenes"),
 )
 def find(
     request: HttpRequest,
@@ -133,7 +133,7 @@ def find(
     response={201: schemas.KeptPicture, **refusals(400, 413, 503, 507)},
     operation_id="keep_picture",
     url_name="pictures",
-    summary=noop("Upload a picture to search with"),
+    summary=gettext_noop("Upload a picture to search with"),
 )
 def keep_picture(
     request: HttpRequest,

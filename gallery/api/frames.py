@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 from ninja import Field, Query, Router, Schema
 
 from gallery.api import schemas
@@ -35,7 +35,7 @@ def _frame_of(film_id: int, second: int) -> Film:
     response={200: schemas.Frame, **refusals(404)},
     operation_id="get_frame",
     url_name="frame",
-    summary=noop("Get a frame"),
+    summary=gettext_noop("Get a frame"),
 )
 def one_frame(request: HttpRequest, film_id: int, second: int) -> Any:
     """The frame indexed for a second of a film: the first one shown in that second."""
@@ -67,7 +67,7 @@ class Count(Schema):
     response={200: schemas.Similar, **refusals(400, 404)},
     operation_id="similar_shots",
     url_name="similar",
-    summary=noop("Find similar shots"),
+    summary=gettext_noop("Find similar shots"),
 )
 def similar(request: HttpRequest, film_id: int, second: int, asked: Query[Count]) -> Any:
     """Other shots that look like this frame, most similar first."""
@@ -92,7 +92,7 @@ class Words(Schema):
     response={200: schemas.Probabilities, **refusals(400, 404)},
     operation_id="word_probabilities",
     url_name="probabilities",
-    summary=noop("Score words for a frame"),
+    summary=gettext_noop("Score words for a frame"),
 )
 def probabilities(
     request: HttpRequest,  # noqa: ARG001
@@ -119,7 +119,7 @@ class Span(Schema):
     response={200: schemas.Scene, **refusals(400, 404)},
     operation_id="get_scene",
     url_name="scene",
-    summary=noop("Get a scene"),
+    summary=gettext_noop("Get a scene"),
 )
 def scene(request: HttpRequest, film_id: int, span: Query[Span]) -> Any:
     """The scene from the frame nearest to `start` up to `end`, and the addresses of its clips.

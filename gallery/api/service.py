@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 from ninja import Field, Query, Router, Schema
 
 from gallery import access
@@ -33,7 +33,7 @@ class Counted(Schema):
     response={200: schemas.Labels, **refusals(400)},
     operation_id="list_labels",
     url_name="labels",
-    summary=noop("List labels"),
+    summary=gettext_noop("List labels"),
     tags=["Labels"],
 )
 def list_labels(request: HttpRequest, asked: Query[Counted]) -> Any:  # noqa: ARG001
@@ -52,7 +52,7 @@ def list_labels(request: HttpRequest, asked: Query[Counted]) -> Any:  # noqa: AR
     response={200: schemas.Me, **refusals()},
     operation_id="me",
     url_name="me",
-    summary=noop("Current user"),
+    summary=gettext_noop("Current user"),
     tags=["Service"],
 )
 def me(request: HttpRequest) -> Any:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -62,14 +62,26 @@ api = SceneApi(
     openapi_extra={
         "tags": [
             {
-                "name": noop("Search"),
-                "description": noop("Find scenes by words, pictures and frames."),
+                "name": gettext_noop("Search"),
+                "description": gettext_noop("Find scenes by words, pictures and frames."),
             },
-            {"name": noop("Films"), "description": noop("Films, their shots and their dialogue.")},
-            {"name": noop("Frames and scenes"), "description": noop("One frame, or any scene.")},
-            {"name": noop("Labels"), "description": noop("Labels made by staff, used as filters.")},
-            {"name": noop("Boards"), "description": noop("Saved scenes. Needs a token.")},
-            {"name": noop("Service"), "description": noop("About the API itself.")},
+            {
+                "name": gettext_noop("Films"),
+                "description": gettext_noop("Films, their shots and their dialogue."),
+            },
+            {
+                "name": gettext_noop("Frames and scenes"),
+                "description": gettext_noop("One frame, or any scene."),
+            },
+            {
+                "name": gettext_noop("Labels"),
+                "description": gettext_noop("Labels made by staff, used as filters."),
+            },
+            {
+                "name": gettext_noop("Boards"),
+                "description": gettext_noop("Saved scenes. Needs a token."),
+            },
+            {"name": gettext_noop("Service"), "description": gettext_noop("About the API itself.")},
         ]
     },
 )

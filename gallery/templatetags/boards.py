@@ -8,6 +8,7 @@ from django.template.context import RequestContext
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from gallery.finding.address import page_address, urlencode
 from gallery.models import Board, BoardScene
@@ -90,7 +91,7 @@ def collecting(
     name = span_name(film, start, end)
     scene = Scene(film, float(start), float(end), second)
     row = kept.scenes.get(name)
-    action, word = page_address("collect"), _("Save")
+    action, word = page_address("collect"), pgettext("a scene", "Save")
     title = _("Save this scene to a board")
     if row is not None and kept.board is not None:
         action = reverse("remove_scene", args=[kept.board.token, row])
