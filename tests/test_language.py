@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import django
 import pytest
 from babel.messages.pofile import read_po
 from django.test import Client
@@ -141,3 +142,34 @@ def test_translations_keep_their_placeholders() -> None:
         texts = message.string if isinstance(message.string, tuple) else (message.string,)
         for text in texts:
             assert set(pattern.findall(str(text))) == set(pattern.findall(singular)), message.id
+
+
+# Words of Django's admin that we translate otherwise, on purpose.
+OURS = {
+    "English", "Remove", "Page not found", "Log out",
+    "Select %s to change", "Add %s", "Change %s", "View %s",
+    "Delete selected %(verbose_name_plural)s", "Add another %(verbose_name)s",
+}  # fmt: skip
+
+
+def test_words_of_the_admin_keep_their_meaning() -> None:
+    """ "Save" once became "save to a board" in the admin: one message of both, two meanings."""
+    with CATALOG.open("rb") as file:
+        ours = read_po(file, locale="zh_Hans")
+    differing = set()
+    for name in ("conf", "contrib/admin", "contrib/auth"):
+        path = Path(django.__file__).parent / name / "locale/zh_Hans/LC_MESSAGES/django.po"
+        with path.open("rb") as file:
+            for message in read_po(file, locale="zh_Hans"):
+                mine = ours.get(message.id, message.context) if message.id else None
+                if mine is not None and mine.string != message.string:
+                    differing.add(str(message.id))
+    assert differing == OURS
+
+
+def test_headings_of_the_api_are_in_chinese(page: Client) -> None:
+    switch(page, "zh-hans")
+    shown = page.get("/api/v1/docs").content.decode()
+    assert "列出影片" in shown
+    assert "List films" not in shown
+    assert "List films" in page.get("/api/v1/openapi.json").content.decode()
