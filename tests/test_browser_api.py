@@ -32,7 +32,7 @@ def test_a_program_finds_and_collects_what_the_pages_show(
     tab.goto(web_server.url)
     tab.get_by_role("contentinfo").get_by_role("link", name="API").click()
     expect(tab.get_by_role("heading", name="Find scenes")).to_be_visible()
-    tab.get_by_role("link", name="Create token").click()
+    tab.get_by_role("link", name="create a token").click()
     tab.fill("#id_username", "ann")
     tab.fill("#id_password", PASSWORD)
     tab.keyboard.press("Enter")

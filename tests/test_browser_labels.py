@@ -49,7 +49,7 @@ def test_staff_make_a_label_by_looking_and_find_its_scenes(
     expect(tab.locator(".label-said")).to_contain_text("6 shots")
     expect(tab.locator(".label-examples.outside li")).to_have_count(12)
     tab.locator(".label-examples:not(.outside) button").nth(1).click()
-    expect(tab.locator(".label-said")).to_contain_text("1 shot carries it")
+    expect(tab.locator(".label-said")).to_contain_text("1 shot matches")
     expect(tab.locator(".label-line")).to_contain_text(
         f"{float(tab.input_value('#id_threshold')):.2f}"
     )

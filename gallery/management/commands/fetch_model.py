@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def _fall_back(self, reason: str) -> None:
         self.stdout.write(
-            f"{reason}\nUsing the small demo model, which recognises about a hundred drawn "
+            f"{reason}\nUsing the small demo model, which recognises about 400 drawn "
             "things. For the full model, start again with a connection, or set CLIP_MODEL to a "
             "folder with a model."
         )
