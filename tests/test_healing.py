@@ -360,7 +360,7 @@ def test_a_source_given_again_takes_its_place(
     assert "Upload the same file again" in progress_of(film).note
     User.objects.create_superuser("ada", password="x")
     page.force_login(User.objects.get())
-    assert "The film&#x27;s file is missing." in page.get("/admin/gallery/film/").content.decode()
+    assert "The film file is missing." in page.get("/admin/gallery/film/").content.decode()
     file = SimpleUploadedFile("b.mkv", path.read_bytes())
     answer = page.post("/admin/gallery/film/add/", {"file": file}, follow=True)
     assert "has been restored." in answer.content.decode()

@@ -272,7 +272,7 @@ def test_the_index_is_rebuilt_without_decoding_or_embedding(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "20 frames of 1 films, and 0 lines of dialogue, are in the index.",
+        "20 frames of 1 films and 0 lines of dialogue are in the index.",
         "[]",
     ]
     assert not marker.exists()
@@ -291,7 +291,7 @@ def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
         path.unlink()
     done = manage("rebuild_index")
     assert done.returncode == 1
-    assert "3 frames of 1 films, and 0 lines of dialogue, are in the index." in done.stdout
+    assert "3 frames of 1 films and 0 lines of dialogue are in the index." in done.stdout
     assert f"Lost (number {lost.pk}): its vectors are missing; re-import it." in done.stderr
     assert "Traceback" not in done.stderr
     assert keys_of(999) == []
