@@ -195,6 +195,10 @@ def demo_film(_imported_demo: ImportedDemo, redis_server: redis.Redis, db: None)
     film = _imported_demo.film
     if not film.files.folder.exists():
         shutil.copytree(settings.VAR_DIR / "demo-film", film.files.folder)
+    # A test may have deleted or added some.
+    subtitles = film.files.folder / "subtitles"
+    shutil.rmtree(subtitles, ignore_errors=True)
+    shutil.copytree(settings.VAR_DIR / "demo-film" / "subtitles", subtitles)
     Film.objects.bulk_create([film])
     Shot.objects.bulk_create(_imported_demo.shots)
     Subtitles.objects.bulk_create(_imported_demo.subtitles)
