@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.core.management import call_command
+from django.test import RequestFactory
 
 from gallery.media.filenames import readable
 from gallery.models import Film, Subtitles
@@ -29,6 +30,32 @@ LINES = b"1\n00:00:01,000 --> 00:00:02,000\nHello there\n"
 )
 def test_names_are_readable(name: bytes, expected: str) -> None:
     assert readable(os.fsdecode(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("été 影片.png".encode(), "été 影片.png"),
+        ("été.png".encode("latin-1"), "été.png"),
+        ("电影.png".encode("gb2312"), "电影.png"),
+    ],
+)
+def test_an_uploaded_file_is_kept_whatever_its_name(
+    name: bytes, expected: str, rf: RequestFactory
+) -> None:
+    # The second part is no text either, and larger than what is read of a header.
+    content = bytes(range(256)) * 20
+    head = b'--edge\r\nContent-Disposition: form-data; name="%s"'
+    body = b"".join([
+        head % b"title", b"\r\n\r\nA title\r\n",
+        head % b"file", b'; filename="', name, b'"\r\nContent-Type: image/png\r\n\r\n',
+        content, b"\r\n--edge--\r\n",
+    ])  # fmt: skip
+    request = rf.generic("POST", "/", body, content_type="multipart/form-data; boundary=edge")
+    assert request.POST["title"] == "A title"
+    sent = request.FILES["file"]
+    assert (sent.name, sent.read()) == (expected, content)
+    sent.close()
 
 
 def test_a_name_with_half_a_character_can_be_kept() -> None:

@@ -13,11 +13,15 @@ def readable(name: str) -> str:
     bytes come in pairs, as in Chinese words, else Windows-1252. Control characters are left out.
     """
     data = name.encode("utf-8", "surrogateescape" if _is_from_bytes(name) else "replace")
+    return _UNPRINTABLE.sub("", decode(data))
+
+
+def decode(data: bytes) -> str:
+    """Text that is UTF-8, or in one of the encodings that old names are in: see `readable`."""
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError:
-        text = _decoded(data)
-    return _UNPRINTABLE.sub("", text)
+        return _decode_old(data)
 
 
 def _is_from_bytes(name: str) -> bool:
@@ -25,7 +29,7 @@ def _is_from_bytes(name: str) -> bool:
     return all(0xDC80 <= one <= 0xDCFF for one in surrogates)
 
 
-def _decoded(data: bytes) -> str:
+def _decode_old(data: bytes) -> str:
     if _PAIRS.sub(b"", data).isascii():
         try:
             return data.decode("gb2312")

@@ -10,9 +10,24 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
+from django.http import multipartparser
 
 from gallery.errors import DiskFull
 from gallery.media.disk import require_space, telling_full_disk
+from gallery.media.filenames import decode
+
+_parse_part = multipartparser.parse_boundary_stream  # type: ignore[attr-defined]
+
+
+def _parse_readable_part(stream: Any, max_header_size: int) -> Any:
+    """Parse a part of a form. Django leaves out those whose header, with a name, is not UTF-8."""
+    beginning = stream.read(max_header_size)
+    header, end, content = beginning.partition(b"\r\n\r\n")
+    stream.unget(decode(header).encode() + end + content if end else beginning)
+    return _parse_part(stream, max_header_size)
+
+
+multipartparser.parse_boundary_stream = _parse_readable_part  # type: ignore[attr-defined]
 
 
 class ArrivedFile(UploadedFile):
