@@ -268,6 +268,7 @@ def test_films_are_listed_and_shown(anybody: Api, demo_film: Film) -> None:
     assert (film["title"], film["rate"], film["shots"]) == (demo_film.title, "24", 32)
     assert film["frames"] == demo_film.frame_count
     assert film["languages"] == ["en", "zh"]
+    assert film["sounds"] == [{"number": 0, "language": "und", "title": "", "default": True}]
     assert film["file"] is None
     assert anybody.client.get(film["poster"]).status_code == 200
 

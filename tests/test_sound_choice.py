@@ -38,6 +38,15 @@ def test_the_page_offers_the_tracks(film: Film, page: Client) -> None:
     assert text.count(".mp4?sound=0") == 3  # to play with and without a script, and to save
 
 
+def test_the_api_lists_the_tracks(film: Film, page: Client) -> None:
+    listed = page.get(f"/api/v1/films/{film.pk}").json()["sounds"]
+    assert listed == [
+        {"number": 0, "language": "und", "title": "Commentary", "default": False},
+        {"number": 1, "language": "fr", "title": "", "default": True},
+        {"number": 2, "language": "und", "title": "", "default": False},
+    ]
+
+
 def test_one_track_leaves_no_choice(tmp_path: Path, page: Client) -> None:
     film = filed(film_with(tmp_path / "a.mkv", {440: "default"}))
     thumbnail = film.files.run(1).thumbnail(0)

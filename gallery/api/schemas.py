@@ -82,6 +82,15 @@ class FilmName(Schema):
     url: Resource
 
 
+class SoundTrack(Schema):
+    """An audio track of a film; add `?sound=NUMBER` to the address of a clip to choose it."""
+
+    number: int = Field(description="Counted from 0.", examples=[1])
+    language: Language
+    title: str = Field(description="Title in the file; may be empty.", examples=["Commentary"])
+    default: bool = Field(description="Whether clips have this track unless you choose another.")
+
+
 class Film(FilmName):
     """A film."""
 
@@ -101,6 +110,7 @@ class Film(FilmName):
     languages: list[Language] = Field(
         description="Languages of the dialogue.", examples=[["en", "zh"]]
     )
+    sounds: list[SoundTrack] = Field(description="Audio tracks that can be played.")
     file: File | None = Field(
         description="The original file; null if you may not play whole films."
     )

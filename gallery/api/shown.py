@@ -13,7 +13,7 @@ from gallery import access
 from gallery import models as rows
 from gallery.finding.search import thumbnail_address
 from gallery.models import Film, FilmQuerySet
-from gallery.quoting import clips
+from gallery.quoting import clips, sounds
 from gallery.types import Hit, Spoken
 
 Shown = dict[str, Any]
@@ -75,6 +75,15 @@ class Shower:
             "shots": film.shot_count,
             "frames": film.frame_count,
             "languages": sorted({one.language for one in film.subtitles.all()}),
+            "sounds": [
+                {
+                    "number": track.number,
+                    "language": track.language,
+                    "title": track.title,
+                    "default": track.is_chosen,
+                }
+                for track in sounds.choices(film, None)
+            ],
             "file": self.here("whole_film", film.pk) if self._may_play else None,
         }
 

@@ -12,9 +12,14 @@ from gallery.types import SoundTrack
 
 @dataclass(frozen=True, slots=True)
 class SoundChoice:
-    """A sound track as it is offered: its number, its name, and whether it is chosen."""
+    """A sound track as it is offered: its number, its name, and whether it is chosen.
+
+    `language` is a BCP 47 tag, `title` as in the file; `label` is both in words.
+    """
 
     number: int
+    language: str
+    title: str
     label: str
     is_chosen: bool
 
@@ -23,7 +28,7 @@ def choices(film: Film, asked: int | None) -> list[SoundChoice]:
     """The tracks that can be decoded, in the order of the file; `asked` is the number wanted."""
     chosen = sound.choose(film.sound_tracks, asked)
     playable = [track for track in film.sound_tracks if track.is_decodable]
-    return [SoundChoice(track.number, _label(track), track == chosen) for track in playable]
+    return [_choice(track, track == chosen) for track in playable]
 
 
 def unusual(film: Film, asked: int | None) -> int | None:
@@ -37,8 +42,9 @@ def number_in(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 4 else None
 
 
-def _label(track: SoundTrack) -> str:
+def _choice(track: SoundTrack, is_chosen: bool) -> SoundChoice:
     language = languages.tag(track.language)
     name = languages.name(language) if language != languages.UNKNOWN else ""
     named = " · ".join(part for part in (name, track.title[:60]) if part)
-    return named or _("Track %(n)d") % {"n": track.number + 1}
+    label = named or _("Track %(n)d") % {"n": track.number + 1}
+    return SoundChoice(track.number, language, track.title, label, is_chosen)
