@@ -62,7 +62,8 @@ class Probe:
     `width` and `height` are in pixels as shown (turned upright, square pixels); `start` is the
     presentation time, in seconds, that the file gives its beginning; `rate` is frames per second,
     as exact as FFmpeg prints it; `duration` is in seconds. `first_frame` is when the first picture
-    is shown, in seconds from the film's beginning (sound may begin earlier); `start_timecode` is
+    is shown, in seconds from the film's beginning (sound may begin earlier), `last_frame` is when
+    the last one begins, 0.0 for films that were imported before it was kept; `start_timecode` is
     the timecode that a camera or an editing program gave it, hh:mm:ss:ff or hh:mm:ss;ff, or "".
     `audio_codec` is that of the sound that is played by default, "" when there is none. `picture`
     and `sound` are None and () for films that were imported before these were looked at.
@@ -77,6 +78,7 @@ class Probe:
     audio_codec: str
     rotation: int = 0
     first_frame: float = 0.0
+    last_frame: float = 0.0
     start_timecode: str = ""
     picture: PictureFormat | None = None
     sound: tuple[SoundTrack, ...] = ()

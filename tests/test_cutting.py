@@ -149,13 +149,29 @@ def test_clips_are_exact(kind: str, tmp_path: Path) -> None:
             assert got == pytest.approx(inside, abs=0.010)
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
 def test_a_span_at_the_films_beginning_and_end_is_exact(name: str, tmp_path: Path) -> None:
     film = coded_film(tmp_path / name, rate="25", seconds=4, codec=OUT_OF_ORDER)
+    assert probe(film).duration == pytest.approx(4, abs=0.03)
     for first, last in ((0, 1), (0, 7), (99, 100), (90, 100)):
         cut = cut_of(film, first, last)
         assert codes(play(cut, tmp_path)) == list(range(first, last))
         assert codes(export(cut, tmp_path)) == list(range(first, last))
+
+
+def test_the_last_picture_is_held_as_long_as_it_is_shown(tmp_path: Path) -> None:
+    """As in a recording of a screen on which nothing moved at the end."""
+    moving = coded_film(tmp_path / "moving.mkv", rate="25", seconds=4, codec=H264, sound=())
+    film = tmp_path / "film.mp4"
+    longer = "setts=duration=if(eq(N\\,99)\\,3/TB\\,DURATION)"
+    run_ffmpeg("-i", str(moving), "-c", "copy", "-bsf:v", longer, str(film))
+    assert probe(film).duration == pytest.approx(6.96, abs=0.01)
+    for first, last in ((95, 105), (110, 120), (173, 174)):
+        cut = cut_of(film, first, last)
+        expected = [min(number, 99) for number in range(first, last)]
+        assert codes(play(cut, tmp_path)) == expected
+        assert codes(export(cut, tmp_path)) == expected
+        assert still_number(cut) == expected[0]
 
 
 def test_decoding_begins_at_a_key_frame_just_at_the_span(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from gallery.media.storage import FilmFiles
 from gallery.models import Film
 from gallery.quoting import clips
 from gallery.types import Probe, Span
-from tests.coded import BITS, beeps, coded_film, codes
+from tests.coded import BEEP, BITS, beeps, coded_film, codes
 from tests.films import make_film, run_ffmpeg
 
 PIXELS = 8192 * 4320
@@ -48,7 +48,7 @@ def interrupted(folder: Path, name: str) -> Path:
     """A broadcast whose clock jumps ahead by an hour in the middle."""
     parts = [
         coded_film(
-            folder / f"{offset}.ts",
+            folder / f"{offset}-{name}",
             rate=str(RATE),
             seconds=SECONDS / 2,
             codec=MPEG2,
@@ -125,6 +125,24 @@ FILMS: dict[str, tuple[Callable[[Path], Path], bool]] = {
         True,
     ),
     "a transport stream that jumps ahead": (lambda f: interrupted(f, "a.ts"), True),
+    # Such small pictures share packets of a program stream: most have no time of their own.
+    "a program stream that jumps ahead": (lambda f: interrupted(f, "a.vob"), True),
+    "a program stream with few times": (
+        lambda f: coded(
+            f,
+            "a.mpg",
+            codec=("-c:v", "mpeg1video", "-q:v", "3", "-bf", "2"),
+            sound=("-c:a", "mp2"),
+            options=("-output_ts_offset", "500"),
+        ),
+        True,
+    ),
+    "Ogg files joined": (
+        lambda f: joined(
+            f, "a.ogv", codec=("-c:v", "libtheora", "-q:v", "9"), sound=("-c:a", "libvorbis")
+        ),
+        True,
+    ),
     "a clock that begins late": (late, False),
 }
 
@@ -213,6 +231,19 @@ def test_sound_may_go_on_after_the_pictures(seconds: float, tmp_path: Path) -> N
         assert len(list(running.pictures)) == max(1, int(seconds))
 
 
+def test_windows_media_may_begin_late(tmp_path: Path) -> None:
+    film = coded(
+        tmp_path,
+        "a.wmv",
+        codec=("-c:v", "wmv2"),
+        sound=("-c:a", "wmav2"),
+        options=("-output_ts_offset", "100"),
+    )
+    found = probing.probe(film, PIXELS, 3600)
+    assert found.duration == pytest.approx(SECONDS, abs=0.05)
+    assert numbers(film, found)[7] == (7, 174)  # the sound begins a picture earlier
+
+
 @pytest.mark.parametrize("name", ["a.mkv", "a.flv", "late.mkv"])
 def test_half_a_film_is_refused(name: str, tmp_path: Path) -> None:
     if name == "late.mkv":
@@ -246,6 +277,39 @@ def test_what_comes_after_a_jump_that_cannot_be_followed_is_told(
     assert prepared.found.duration == pytest.approx(SECONDS / 2, abs=0.1)
     assert re.search(r"(9\d|100) of its 200 pictures could not be placed", prepared.notice)
     assert numbers(files.playable(), prepared.found)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
+
+
+def test_flv_files_that_were_joined_are_told(tmp_path: Path, settings: object) -> None:
+    options = ("-ar", "44100")
+    files = stored(joined(tmp_path, "a.flv", codec=X264, options=options), tmp_path, settings)
+    prepared = working.prepare(files, PIXELS, 3600)
+    assert "several FLV files" in prepared.notice
+    assert numbers(files.playable(), prepared.found)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
+
+
+def test_a_working_copy_leaves_out_only_the_sound_that_cannot_be_read(
+    tmp_path: Path, settings: object
+) -> None:
+    film = tmp_path / "a.avi"
+    pictures = coded(tmp_path, "pictures.mkv", codec=X264, sound=())
+    run_ffmpeg(
+        *("-i", str(pictures), "-f", "lavfi", "-t", "8", "-i", "sine=f=440:sample_rate=48000"),
+        *("-f", "lavfi", "-t", "8", "-i", BEEP, "-map", "0:v", "-map", "1:a", "-map", "2:a"),
+        *("-c:v", "mpeg4", "-bf", "2", "-c:a:0", "ac3", "-c:a:1", "mp2", str(film)),
+    )
+    # AC-3 becomes a codec that nobody knows.
+    written = film.read_bytes()
+    assert written.count(b"\x00\x20\x01\x00") == 1
+    film.write_bytes(written.replace(b"\x00\x20\x01\x00", b"\x77\x77\x01\x00"))
+    files = stored(film, tmp_path, settings)
+    prepared = working.prepare(files, PIXELS, 3600)
+    assert files.playable() == files.working_copy()
+    assert [track.codec for track in prepared.found.sound] == ["mp2"]
+    assert prepared.notice == "An audio track of this film cannot be read and was left out."
+    target = tmp_path / "clip.mp4"
+    cut = Cut(files.playable(), prepared.found, 130, 160, PIXELS)
+    assert ffmpeg.run(cutting.exporting(cut, target), 60).status == 0
+    assert beeps(target) == pytest.approx([0.8], abs=0.045)
 
 
 def test_a_film_is_imported_and_played_from_its_working_copy(

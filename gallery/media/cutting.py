@@ -5,6 +5,7 @@ each tick of that clock the picture is taken that is shown then; so films of var
 exactly, too, and what comes out has one rate, as editing programs like it.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,13 +119,16 @@ def _ticks(cut: Cut) -> list[str]:
     grid = cut.clock.grid
     begin = float(cut.clock.exact_seconds(cut.first) + GRACE / grid)
     return [
-        # Without another behind it, the film's last picture would be lost.
-        "tpad=stop=1:stop_mode=clone",
         # Rounded up, a picture counts for the first tick after it: it is shown at that tick.
         f"fps=fps={grid}:start_time={begin:.6f}:round=up",
         f"trim=end_frame={cut.frames}",
         "setpts=PTS-STARTPTS",
     ]
+
+
+def _hold(pictures: int) -> str:
+    """A filter that shows the film's last picture for so many frames more."""
+    return f"tpad=stop={pictures}:stop_mode=clone"
 
 
 def _pictures(cut: Cut, after: Sequence[str]) -> list[str]:
@@ -134,9 +138,16 @@ def _pictures(cut: Cut, after: Sequence[str]) -> list[str]:
     """
     chain = [*_ticks(cut), *after]
     if not picture_filters.may_change(cut.found):
-        return ["-map", "0:V:0", "-vf", ",".join([*_frames(cut), *chain])]
+        last = cut.found.duration - cut.found.last_frame  # seconds that the last picture is shown
+        held = _hold(math.ceil(last * cut.clock.grid) + 1)
+        return ["-map", "0:V:0", "-vf", ",".join([*_frames(cut), held, *chain])]
     begin = round((cut.start - LEAD) * MICRO)
-    fitted = [*_frames(cut), f"select='gte(pts,{begin})'", *picture_filters.fitted(*_shape(cut))]
+    fitted = [
+        *_frames(cut),
+        _hold(1),  # here, where FFmpeg still knows how long a frame is
+        f"select='gte(pts,{begin})'",
+        *picture_filters.fitted(*_shape(cut)),
+    ]
     # FFmpeg sets up a graph again when the size of its pictures changes: what counts them must
     # stand in another one. Between the two, times would be rounded to the frame rate.
     fitted.append("setpts=PTS:strip_fps=1")

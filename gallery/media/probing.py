@@ -21,6 +21,8 @@ PROBE_LIMIT = 120.0  # seconds of wall clock for looking at a file
 
 END_SLACK = 10.0  # seconds that may be missing at the end: containers are not exact
 BROADCASTS = {"mpegts", "mpeg"}  # FFmpeg's names of transport and program streams
+# Their duration is counted from 0, by most programs, even when the clock begins later.
+COUNTED_FROM_ZERO = {"matroska,webm", "asf"}
 _CONTAINER = re.compile(r"Input #0, (.+?), from ")
 _BROKEN_OFF = re.compile("File ended prematurely")
 _DURATION = re.compile(r"Duration: (?:(\d+):(\d\d):(\d\d(?:\.\d+)?)|N/A)(?:, start: (-?[\d.]+))?")
@@ -130,6 +132,7 @@ def examine(path: Path, max_pixels: int) -> Examined:
         audio_codec=played.codec if played else "",
         rotation=round(float(rotation[1])) if rotation else 0,
         first_frame=_first_frame(first.said, start),
+        last_frame=line.last - start,
         start_timecode=_start_timecode(first.said),
         picture=picture_filters.read_format(first.said),
         sound=sound_tracks,
@@ -188,8 +191,7 @@ def _refuse_half_a_film(examined: Examined, said: str) -> None:
     promised = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
     line, start = examined.timeline, examined.found.start
     ends = line.last_end - start
-    # Most programs that write Matroska count its duration from 0, even when its clock begins later.
-    if examined.container.startswith("matroska") and not _BROKEN_OFF.search(line.complaints):
+    if examined.container in COUNTED_FROM_ZERO and not _BROKEN_OFF.search(line.complaints):
         ends = max(ends, line.last_end)
     if examined.container not in BROADCASTS and ends < promised - END_SLACK:
         raise FilmError(incomplete(promised, line.end - start))

@@ -26,14 +26,15 @@ NO_TIME = b"-9223372036854775808"  # what framecrc prints for a packet without a
 class Timeline:
     """The packets of a film file; times are seconds on the file's own clock.
 
-    `first` and `end`: when the first picture is shown, and until when the last one is. `last_end`:
-    the latest end of any packet of any track. Of `pictures` packets, `untimed` have no
-    presentation time, and `repeated` have that of another. `held_back`: the most packets in a row
-    whose clock was not later than that of the one before; `gaps`: pauses of more than `MAX_GAP`
-    seconds. `complaints`: what FFmpeg printed.
+    `first` and `last`: when the first and the last picture begin; `end`: until when the last one
+    is shown. `last_end`: the latest end of any packet of any track. Of `pictures` packets,
+    `untimed` have no presentation time, and `repeated` have that of another. `held_back`: the most
+    packets in a row whose clock was not later than that of the one before; `gaps`: pauses of more
+    than `MAX_GAP` seconds. `complaints`: what FFmpeg printed.
     """
 
     first: float
+    last: float
     end: float
     last_end: float
     pictures: int
@@ -49,16 +50,21 @@ class _Track:
 
     def __init__(self, base: Fraction) -> None:
         self.base = base
-        self.first = self.end = 0
+        self.first = self.last = self.end = 0
         self.shown = array("q")
         self.packets = self.untimed = self.held_back = self.gaps = 0
         self._last: int | None = None
         self._in_a_row = 0
+        self._delay: int | None = None
 
     def add(self, decoded: int, shown: int | None, length: int) -> None:
         """Count a packet by its decoding time, its presentation time and its length."""
-        time = decoded if shown is None else shown
+        if shown is not None and self._delay is None:
+            # By so much are pictures decoded early in a film whose pictures are out of order.
+            self._delay = shown - decoded
+        time = decoded + (self._delay or 0) if shown is None else shown
         self.first = min(self.first, time) if self.packets else time
+        self.last = max(self.last, time) if self.packets else time
         self.end = max(self.end, time + length) if self.packets else time + length
         self.packets += 1
         self.untimed += shown is None
@@ -99,6 +105,7 @@ def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
     end = float(video.end * video.base)
     return Timeline(
         first=float(video.first * video.base),
+        last=float(video.last * video.base),
         end=end,
         last_end=max(end, *(float(t.end * t.base) for t in tracks.values() if t.packets)),
         pictures=video.packets,

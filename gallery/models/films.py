@@ -186,6 +186,7 @@ class Film(models.Model):
             audio_codec=self.audio_codec,
             rotation=self.rotation,
             first_frame=self.first_frame,
+            last_frame=self.streams.get("last_frame", 0.0),
             start_timecode=self.start_timecode,
             picture=PictureFormat(**self.streams["picture"]) if self.streams else None,
             sound=self.sound_tracks,
@@ -216,6 +217,7 @@ class Film(models.Model):
             "streams": {
                 "picture": asdict(found.picture or PictureFormat()),
                 "sound": [asdict(track) for track in found.sound],
+                "last_frame": found.last_frame,
             },
         }
 

@@ -32,7 +32,6 @@ EXPORT_LIMIT = 1800.0  # for one to save, in full size
 STILL_LIMIT = 60.0
 STILL_PATIENCE = 10.0  # seconds that a still waits for its turn
 JOIN_LIMIT = 60.0
-END_SLACK = 3.0  # seconds by which pictures may end before the film does
 PNG_EFFORT = 3  # of 9: beyond, it takes seconds and saves little
 
 
@@ -105,7 +104,7 @@ def exact(film: Film, first: int, last: int, sound: int | None = None) -> Order:
         arguments=lambda draft: cutting.exporting(span, draft),
         seconds=span.seconds,
         limit=EXPORT_LIMIT,
-        frames=span.frames if span.start + span.seconds < film.duration - END_SLACK else 1,
+        frames=span.frames,
     )
 
 
