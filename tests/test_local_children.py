@@ -235,6 +235,30 @@ class TestRestart:
             os.kill(first, signal.SIGKILL)
             assert children.wait_until(lambda: worker.process.pid != first, 20)
 
+    @pytest.mark.parametrize("is_full", [False, True])
+    def test_the_log_of_a_running_child_is_rotated(
+        self, is_full: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("imgsearch.local.children.MAX_LOG_BYTES", 10_000)
+        log, older = tmp_path / "worker.log", tmp_path / "worker.log.1"
+        if is_full:
+            older.mkdir()  # nothing can be written there
+        program = (
+            "import itertools, time\n"
+            "for n in itertools.count(): print(f'{n:0100d}', flush=True); time.sleep(.01)"
+        )
+        with Children(tmp_path, os.environ, tmp_path) as children:
+            worker = children.start("worker", [sys.executable, "-c", program])
+
+            def is_rotated() -> bool:
+                lines = log.read_text().splitlines()
+                return len(lines) > 1 and int(lines[-1]) > 200
+
+            assert children.wait_until(is_rotated, 60)
+            assert worker.process.poll() is None
+            assert older.is_dir() if is_full else older.read_text().startswith("0" * 100)
+        assert log.stat().st_size < 100 * int(log.read_text().splitlines()[-1])
+
     def test_it_can_be_stopped_while_a_child_waits_for_its_restart(self, tmp_path: Path) -> None:
         with Children(tmp_path, os.environ, tmp_path, restart_pauses=(60,)) as children:
             children.restart_dead()

@@ -23,7 +23,7 @@ from imgsearch.local.terminal import warn
 
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-LOG_LIMIT = 5_000_000  # bytes; a longer log is put aside at the next start
+MAX_LOG_BYTES = 5_000_000  # of a log; one older log of each child is kept
 LINES_SHOWN = 15
 RESTART_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds; after the last one we give up
 FULL_DISK = 1_000_000  # bytes free; with less, processes fail for a reason that passes
@@ -73,11 +73,22 @@ def is_disk_full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < FULL_DISK
 
 
+def rotate_log(log: Path) -> None:
+    """Move what a long log holds to `NAME.log.1`, also while a process appends to it.
+
+    On a full disk it is dropped. Lines that are written at that very moment may be lost.
+    """
+    with contextlib.suppress(OSError):
+        if log.stat().st_size <= MAX_LOG_BYTES:
+            return
+        with contextlib.suppress(OSError):
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)
+
+
 def open_log(log: Path) -> IO[bytes]:
-    """Open a log to append to it; a long one is put aside. A full disk only loses what is said."""
+    """Open a log to append to it. A full disk only loses what is said."""
     try:
-        if log.exists() and log.stat().st_size > LOG_LIMIT:
-            log.replace(log.with_suffix(".log.1"))
         return log.open("ab")
     except OSError:
         return Path(os.devnull).open("ab")
@@ -235,9 +246,11 @@ class Children:
         self._restarts = True
 
     def check(self) -> None:
-        """Restart children that died. Raises ChildDied when that is no use."""
+        """Restart children that died, and rotate logs. Raises ChildDied when that is no use."""
         now = time.monotonic()
         for child in self._running:
+            if child.log is not None:
+                rotate_log(child.log)
             if child.restart_at is not None:
                 if now >= child.restart_at:
                     self._restart(child)
