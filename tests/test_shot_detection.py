@@ -139,6 +139,24 @@ def test_a_lost_index_is_rebuilt_with_the_new_shots(film: Film) -> None:
     assert state_of(film) == new
 
 
+@pytest.mark.parametrize("kept", [0, 20, 140])  # of 152 bytes
+def test_damaged_cuts_are_logged_and_detected_again(
+    film: Film, kept: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    new = state_of(film)
+    outdate(film)
+    detect()
+    path = film.files.run(film.searchable_run or 0).folder / "cuts.npy"
+    path.write_bytes(path.read_bytes()[:kept])
+    call_command("rebuild_index", stdout=StringIO())
+    assert f"{path} is damaged" in caplog.text
+    assert state_of(film)["cuts"] == [OLD_CUT]
+    assert sweep() == [("find_shots",)]
+    detect()
+    assert state_of(film) == new
+    assert film.shots_version == shots.VERSION
+
+
 def test_a_worker_that_is_killed_in_the_last_step_leaves_it_to_the_next(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:

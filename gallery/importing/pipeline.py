@@ -569,7 +569,8 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
     """Put a ready film's stored vectors, and its dialogue, into the index again.
 
     The cuts of `detection` are stored first, in place of those that the film had. The rows of its
-    shots follow the stored cuts. Frames that an earlier version did not look at are looked at now.
+    shots follow the stored cuts; where these are damaged, workers detect the shots again later.
+    Frames that an earlier version did not look at are looked at now.
     Returns how many frames it has. Where vectors are missing, those that are left are put into the
     index, and FileNotFoundError is raised. Raises IndexUnavailable, DiskFull, and LostClaim when
     the film was deleted or imported again, or is written by somebody else by now.
@@ -585,6 +586,8 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
             check()
             run.save_cuts(np.array(detection.cuts, np.float64))
             run.remove_drafts()
+        elif run.has_damaged_cuts():
+            Film.objects.filter(pk=film.pk).update(shots_version="")
         ingest.add_looks(run)
         data = run.load()
         rows, found = ingest.records(film.pk, data, film.duration)

@@ -18,6 +18,7 @@ decoding or embedding anything.
 
 import errno
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -35,6 +36,8 @@ from numpy.typing import NDArray
 
 from gallery.media.disk import require_space, telling_full_disk
 from gallery.types import Picture
+
+log = logging.getLogger(__name__)
 
 THUMBNAIL_WIDTH = 640  # pixels: two for one on the phone and in the grid
 THUMBNAIL_QUALITY = 80
@@ -258,8 +261,27 @@ class RunFiles:
         data = SegmentData(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS)
         )
-        cuts = self._load_cuts()
-        return data if cuts is None else replace(data, cuts=cuts)
+        try:
+            return replace(data, cuts=self._load_cuts())
+        except FileNotFoundError:
+            return data
+        except ValueError:
+            log.warning(
+                "%s is damaged: the cuts that the import found are used. "
+                "manage.py rebuild_index makes workers detect the shots again.",
+                self._cuts,
+            )
+            return data
+
+    def has_damaged_cuts(self) -> bool:
+        """Whether cuts were detected again after the import, and cannot be read any more."""
+        try:
+            self._load_cuts()
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            return True
+        return False
 
     def save_cuts(self, cuts: NDArray[np.float64]) -> None:
         """Keep other cuts for the whole film, all at once: shape (m,), seconds. Raises DiskFull."""
@@ -269,12 +291,20 @@ class RunFiles:
     def _cuts(self) -> Path:
         return self.folder / "cuts.npy"
 
-    def _load_cuts(self) -> NDArray[np.float64] | None:
-        """The cuts that were found again; None when there are none, or the file is damaged."""
+    def _load_cuts(self) -> NDArray[np.float64]:
+        """The cuts that were detected again: shape (m,), seconds.
+
+        Raises FileNotFoundError when there are none, ValueError when their file is damaged.
+        """
         try:
-            return np.asarray(np.load(self._cuts), np.float64)
-        except (OSError, ValueError, EOFError):
-            return None
+            cuts = np.load(self._cuts)
+        except FileNotFoundError:
+            raise
+        except (OSError, EOFError, BadZipFile) as error:
+            raise ValueError(str(error)) from error
+        if cuts.dtype != np.float64 or cuts.ndim != 1:
+            raise ValueError(f"not a list of times: {cuts.dtype}, shape {cuts.shape}")
+        return np.asarray(cuts, np.float64)
 
     def remove_drafts(self) -> None:
         """Remove what a worker that was killed left half-written."""
