@@ -139,7 +139,8 @@ def test_only_what_may_be_a_dissolve_is_shown_to_the_network() -> None:
         asked += len(pictures)
         return np.zeros((len(pictures), 2), np.float32)
 
-    panned = np.stack([np.roll(scene(1), step // 2, axis=1) for step in range(240)])
+    detailed = np.random.default_rng(5).integers(0, 256, (27, 48, 3), np.uint8)
+    panned = np.stack([np.roll(detailed, step // 2, axis=1) for step in range(240)])
     shots.find_cuts(SmallFrames(np.arange(240) / 24, panned), judge)
     assert asked == 0
     shots.find_cuts(dissolved((1, 2), 24), judge)

@@ -45,6 +45,7 @@ MIN_DISSOLVE_PROBABILITY = 0.2
 MIXTURE_REACHES = (3, 6, 9)  # pictures from the middle of a dissolve to those that are mixed
 MIN_MIXTURE_CHANGE = 8.0  # from one of these to the other
 MAX_MIXTURE_ERROR = 0.4  # of the distance between these: how far a picture is from their mixtures
+MAX_CORRELATION = 0.97  # of these two pictures
 MAX_OFF_MIDDLE = 0.25  # how far the later one's share in the middle picture may be from a half
 SHORTEST = 1.0  # seconds from one slow transition to the next: what is closer is one
 
@@ -247,6 +248,8 @@ def _mixed(film: SmallFrames, clear: Sequence[int], shown: NDArray[np.intp]) -> 
             before = pictures[some - reach].astype(np.float32)
             change = pictures[some + reach] - before
             large = np.abs(change).mean(axis=1) >= MIN_MIXTURE_CHANGE
+            # What only grows darker or brighter stays the same picture.
+            large &= _correlation(before, before + change) <= MAX_CORRELATION
             some, before, change = some[large], before[large], change[large]
             step = reach // 2
             fits = [_fit(pictures[some + k] - before, change) for k in (-step, 0, step)]
@@ -257,6 +260,13 @@ def _mixed(film: SmallFrames, clear: Sequence[int], shown: NDArray[np.intp]) -> 
                 & (errors.max(axis=0) <= MAX_MIXTURE_ERROR)
             )
     return found
+
+
+def _correlation(a: Numbers, b: Numbers) -> Numbers:
+    """How alike pictures are apart from brightness and contrast: both (n, numbers), result (n,)."""
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    lengths = np.sqrt(np.square(a).sum(axis=1) * np.square(b).sum(axis=1))
+    return np.asarray((a * b).sum(axis=1) / np.maximum(lengths, 1e-6), np.float32)
 
 
 def _fit(parts: Numbers, changes: Numbers) -> tuple[Numbers, Numbers]:
