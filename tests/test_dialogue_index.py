@@ -249,7 +249,7 @@ def test_rebuild_index_brings_the_lines_back(
 ) -> None:
     redis_server.flushdb()
     call_command("rebuild_index")
-    assert "and 64 lines of dialogue, are in the index." in capsys.readouterr().out
+    assert "and 64 lines of dialogue are in the index." in capsys.readouterr().out
     assert texts("refrigerator")
 
 

@@ -304,7 +304,7 @@ def damage(folder: Path, how: str) -> None:
 def test_a_broken_folder_is_told_in_a_sentence(how: str, tmp_path: Path) -> None:
     folder = tiny_clip(tmp_path / "broken")
     damage(folder, how)
-    with pytest.raises(ModelError, match=r"The model broken in .* cannot be loaded: .+") as caught:
+    with pytest.raises(ModelError, match=r"Could not load the model broken from .*: .+") as caught:
         load(folder)
     assert "\n" not in str(caught.value)
 

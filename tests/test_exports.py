@@ -128,7 +128,7 @@ def test_a_board_of_several_rates_gives_a_zip_of_lists(
     packed = zipfile.ZipFile(io.BytesIO(answer.content))
     assert packed.namelist() == ["My scenes 23.976.edl", "My scenes 25.edl"]
     menu = body(page.get(board.get_absolute_url()))
-    assert "one for each frame rate: 23.976, 25" in menu
+    assert "one per frame rate: 23.976, 25 fps" in menu
 
 
 def test_a_rate_that_lists_do_not_know_is_told(page: Client, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_rate_that_lists_do_not_know_is_told(page: Client, tmp_path: Path) -> 
     board = boards.current(VISITOR)
     assert board
     menu = body(page.get(board.get_absolute_url()))
-    assert "Odd has 12 frames per second, which edit lists do not know" in menu
+    assert "EDL has no 12 fps: times from Odd are rounded." in menu
 
 
 def test_an_empty_board_has_nothing_to_take_along(page: Client) -> None:
