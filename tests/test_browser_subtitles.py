@@ -76,6 +76,9 @@ def test_subtitles_travel_with_the_film(
         box = row.locator("[type=checkbox]").bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= PHONE["width"]
+        name = row.locator(".subtitles-name").bounding_box()
+        assert name is not None
+        assert 70 <= name["width"] <= box["x"] - name["x"]
     assert harmful(tab) == []
     rows.filter(has_text="a.zh.srt").locator("select").select_option("zh-Hans")
     rows.filter(has_text="a.en.srt").locator("[type=checkbox]").check()
