@@ -311,7 +311,7 @@ def test_reembed_brings_films_over_to_the_model_in_use(
     assert_complete(film)
     assert old.films() == []
     assert len(search.search(Query(words="a dog")).hits) == 2
-    assert "All films are embedded" in manage("reembed").stdout
+    assert "All films already use" in manage("reembed").stdout
 
 
 # --- commands that need a worker ---
