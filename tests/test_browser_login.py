@@ -82,7 +82,7 @@ def test_a_browser_that_does_not_know_the_codec_says_so_and_plays_the_scene(
     wait_for(lambda: plays(tab), patience=20)
     tab.locator("#whole").click()
     note = tab.locator(".screen-note")
-    expect(note).to_contain_text("does not know how this film is stored (MPEG2VIDEO)")
+    expect(note).to_contain_text("Your browser cannot play this film (MPEG2VIDEO)")
     wait_for(lambda: plays(tab), patience=20)
     assert tab.evaluate(STATE)[1] == 240
     expect(tab.locator("#whole")).to_have_text("Play the whole film from here")
