@@ -30,7 +30,7 @@ def test_a_film_that_is_none_says_why_in_the_admin(
     expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
     row = tab.locator("#result_list tbody tr").first
     expect(row).to_contain_text("failed", timeout=PATIENCE)
-    expect(row).to_contain_text("film")
+    expect(row).to_contain_text("This file is damaged or not a video.")
     film = Film.objects.get()
     assert film.error
     assert film.error in row.inner_text()
