@@ -18,8 +18,8 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except Exception as error:
-        from gallery.errors import DiskFull
-        from gallery.media.disk import is_disk_full
+        from gallery.core.disk import is_disk_full
+        from gallery.core.errors import DiskFull
 
         if not is_disk_full(error):
             raise

@@ -13,8 +13,9 @@ from redis.commands.search.field import NumericField, VectorField
 from redis.commands.search.index_definition import IndexDefinition
 from redis.commands.search.query import Query
 
+from gallery.clip.types import Vector
 from gallery.media import ffmpeg
-from gallery.types import Picture, Vector
+from gallery.media.types import Picture
 
 INDEX, PREFIX = "beginner", "beginner:"
 

@@ -66,7 +66,7 @@ def play(cut: Cut) -> Times:
     begun = time.perf_counter()
     got, first = b"", 0.0
     with tempfile.TemporaryFile() as said:
-        process = ffmpeg.start(cutting.playing(cut), said)
+        process = ffmpeg.start(cutting.playback_arguments(cut), said)
         assert process.stdout is not None
         while data := os.read(process.stdout.fileno(), 1 << 16):
             got = got[-16:] + data if first else got + data

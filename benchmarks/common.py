@@ -10,8 +10,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from gallery.embedding import conversion, encoder, weights
-from gallery.embedding.encoder import Encoder
+from gallery.clip import conversion, encoder, weights
+from gallery.clip.encoder import Encoder
 from imgsearch.local.children import descendants
 
 

@@ -16,12 +16,13 @@ from benchmarks.common import Cost, cost, load_encoder, random_b16
 from benchmarks.film import MOST_PIXELS, decoded
 from benchmarks.installation import import_film, running_worker
 from benchmarks.lengthen import lengthen, small, with_twin
-from gallery.embedding import encoder
-from gallery.embedding.encoder import batched
+from gallery.clip import encoder
+from gallery.clip.encoder import batched
+from gallery.clip.types import Vector
+from gallery.films.models import Film
+from gallery.index import frame_index
 from gallery.media import probing
-from gallery.models import Film
-from gallery.nearest import index
-from gallery.types import Frame, Vector
+from gallery.media.types import Frame
 from imgsearch.local import redis_server
 from imgsearch.local.children import Children
 
@@ -119,7 +120,7 @@ def _add(path: Path, children: Children) -> int:
     """Import a film and search it once. Returns its number of frames."""
     film = import_film(path, children)
     last = _vectors(film)[max(_vectors(film))]
-    assert index.current().nearest(last, 5)[0].film == film.pk, "the query finds nothing"
+    assert frame_index.current().nearest(last, 5)[0].film == film.pk, "the query finds nothing"
     return film.frame_count
 
 

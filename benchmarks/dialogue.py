@@ -13,11 +13,11 @@ import redis
 from django.conf import settings
 from django.utils.translation import trans_real
 
-from gallery.nearest.index import connect
-from gallery.speech import wording
-from gallery.speech.line_index import HeardLine, LineIndex
-from gallery.speech.line_search import LineSearch
-from gallery.types import FrameRecord
+from gallery.index.server import connect
+from gallery.index.types import FrameRecord
+from gallery.transcripts import phrases
+from gallery.transcripts.line_index import HeardLine, LineIndex
+from gallery.transcripts.line_search import LineSearch
 from imgsearch.local.redis_server import running
 
 FILMS, LINES = 300, 1400  # for each of two languages
@@ -183,7 +183,7 @@ def many(client: redis.Redis) -> None:
     said = fill(here)
     seconds = time.perf_counter() - begun
     used = int(client.info("memory")["used_memory"]) - before
-    wording.understood("先把词典读进来")
+    phrases.parse_phrases("先把词典读进来")
     print(
         f"\n{len(said)} lines of {FILMS} films, {used / len(said):.0f} bytes of Redis each, "
         f"{len(said) / seconds:.0f} a second put in\n"
@@ -194,7 +194,7 @@ def many(client: redis.Redis) -> None:
         times = []
         for query in queries:
             begun = time.perf_counter()
-            LineSearch(here, wording.understood(query), here.groups(), None).best(200)
+            LineSearch(here, phrases.parse_phrases(query), here.groups(), None).best(200)
             times.append((time.perf_counter() - begun) * 1000)
         times.sort()
         print(f"| {kind} | {times[len(times) // 2]:.0f} | {times[-len(times) // 20]:.0f} |")

@@ -13,9 +13,9 @@ from benchmarks import film
 from demo.concepts import CONCEPTS
 from demo.pictures import Scene, Thing, draw
 from demo.splits import EVALUATION_SEEDS
-from gallery.embedding import conversion, weights
-from gallery.embedding.preprocessing import EDGES
-from gallery.types import Picture
+from gallery.clip import conversion, weights
+from gallery.clip.preprocessing import EDGES
+from gallery.media.types import Picture
 
 WIDE = (860, 360)  # pixels: 2.39:1
 WAYS = ("crop", *EDGES)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.embedding import shot_network
-from gallery.media import frames, probing, shots
+from gallery.clip import shot_network
+from gallery.media import frame_stream, probing, shots
 from gallery.media.decoding import Decoding
-from gallery.media.storage import THUMBNAIL_WIDTH
-from gallery.types import Frame, Probe, Span
+from gallery.media.store import THUMBNAIL_WIDTH
+from gallery.media.types import Frame, Probe, Span
 
 DEMO = Path(__file__).resolve().parent.parent / "demo"
 FILM = DEMO / "film.mp4"
@@ -29,7 +29,7 @@ def truth() -> dict[str, Any]:
 
 def decoded(path: Path, found: Probe) -> AbstractContextManager[tuple[Iterator[Frame], Decoding]]:
     """The frames of a whole film, one a second, as the import decodes them."""
-    return frames.stream(
+    return frame_stream.stream_frames(
         path, found, Span(0, None), width=THUMBNAIL_WIDTH, max_pixels=MOST_PIXELS, limit=600
     )
 

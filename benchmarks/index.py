@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.nearest.index import FrameIndex, Kind, connect
-from gallery.types import FrameRecord
+from gallery.index.frame_index import FrameIndex, Kind
+from gallery.index.server import connect
+from gallery.index.types import FrameRecord
 from imgsearch.local.redis_server import running
 
 WIDTH = 512
@@ -73,7 +74,7 @@ def main() -> None:
                 client, prefix=f"bench-{kind}", width=WIDTH, flat_max=most, ef_runtime=200
             )
             fill(index, vectors)
-            while index.tend() is not None:
+            while index.reconcile() is not None:
                 time.sleep(0.2)
             used = int(client.info("memory")["used_memory"]) - before
             recall, milliseconds = ask(index, vectors, queries)

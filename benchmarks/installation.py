@@ -11,8 +11,8 @@ from pathlib import Path
 from django.core.management import call_command
 
 from gallery import tasks
+from gallery.films.models import Film
 from gallery.importing import pipeline
-from gallery.models import Film
 from imgsearch.local import __main__ as launcher
 from imgsearch.local.children import Children
 from imgsearch.local.installation import read_installation

@@ -39,31 +39,31 @@ def measure() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from gallery.labels import label_survey, labelling, relabelling
-    from gallery.models import Label
-    from gallery.nearest import index
+    from gallery.index import frame_index
+    from gallery.labels import jobs, scoring, survey
+    from gallery.labels.models import Label
     from imgsearch.local.redis_server import running
 
     call_command("migrate", verbosity=0)
     with running(settings.VAR_DIR):
         fill()
-        print(f"{index.current().status().frames} frames of {FILMS} films\n")
-        label_survey.survey(["house"])  # the model is loaded, and ordinary frames are drawn
+        print(f"{frame_index.current().status().frames} frames of {FILMS} films\n")
+        survey.survey(["house"])  # the model is loaded, and ordinary frames are drawn
         for prompts in (["dog"], ["snow"], ["cat", "lion", "tiger"]):
-            look = partial(label_survey.survey, prompts)
+            look = partial(survey.survey, prompts)
             first, again = timed(look), timed(look)
             said = f"first look {first * 1000:.0f} ms, then {again * 1000:.0f} ms"
             print(f"{' / '.join(prompts)}: {said}", flush=True)
-        looked = label_survey.survey(["dog"])
+        looked = survey.survey(["dog"])
         assert looked is not None
         threshold = looked.suggestion()
         label = Label(name="dog", prompts="dog", threshold=threshold)
-        label.scale = labelling.scale(looked.levels)
+        label.scale = scoring.scale(looked.levels)
         Label.objects.bulk_create([label])
-        left = relabelling.prepare()[:COMPUTED]
-        spent = timed(lambda: [relabelling.label_film(film) for film in left]) / len(left)
+        left = jobs.prepare()[:COMPUTED]
+        spent = timed(lambda: [jobs.label_film(film) for film in left]) / len(left)
         print(f"computed in {spent:.2f} s a film")
-        carried = labelling.counts()[0].shots
+        carried = scoring.counts()[0].shots
         expected = SHOWN * len(left) * SECONDS / SHOT
         print(f"{carried} shots carry it at the suggested threshold; about {expected:.0f} show it")
 
@@ -79,16 +79,18 @@ def fill() -> None:
     """Films whose frames are noise around the shots' centres; in some shots, near "dog"."""
     from django.utils import timezone
 
-    from gallery.embedding import weights
-    from gallery.media import storage
-    from gallery.models import Film, Shot
-    from gallery.nearest import index, vectors
-    from gallery.types import FrameRecord, Look
+    from gallery.clip import weights
+    from gallery.films.models import Film, Shot
+    from gallery.index import frame_index
+    from gallery.index.types import FrameRecord
+    from gallery.media import store
+    from gallery.media.types import FrameKind
+    from gallery.search import query_vectors
 
     rng = np.random.default_rng(1)
-    dog, model = vectors.of_words("dog"), weights.current()
+    dog, model = query_vectors.embed_words("dog"), weights.current()
     shots = SECONDS // SHOT
-    looks = np.full(SECONDS, str(Look.PICTURE))
+    looks = np.full(SECONDS, str(FrameKind.PICTURE))
     for number in range(FILMS):
         rows = np.repeat(rng.normal(size=(shots, model.width)), SHOT, axis=0)
         rows += 0.4 * rng.normal(size=rows.shape)
@@ -108,7 +110,7 @@ def fill() -> None:
         )
         seconds = np.arange(SECONDS, dtype=np.int32)
         cuts = np.arange(SHOT, SECONDS, SHOT, dtype=np.float64)
-        data = storage.SegmentData(
+        data = store.SegmentData(
             seconds,
             seconds.astype(np.float64),
             rows.astype(np.float16),
@@ -123,7 +125,7 @@ def fill() -> None:
             )
             for s in range(SECONDS)
         ]
-        index.current().put(film.pk, records, rows.astype(np.float32))
+        frame_index.current().put(film.pk, records, rows.astype(np.float32))
         Shot.objects.bulk_create(
             Shot(film=film, number=n, start=n * SHOT, end=(n + 1) * SHOT, second=n * SHOT + 2)
             for n in range(shots)

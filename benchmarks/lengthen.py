@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmarks.film import MOST_PIXELS
 from gallery.media import ffmpeg, probing
-from gallery.types import Picture
+from gallery.media.types import Picture
 
 ZOOM = 0.8  # the part of the width and height that a moving crop keeps
 BITS_PER_PIXEL = 0.1  # of video: 1 Mbit/s at 854 x 480 and 24 frames a second

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.types import FrameRecord, Vectors
+from gallery.clip.types import Vectors
+from gallery.index.types import FrameRecord
 
 FILM_SECONDS = 7200
 SPOKEN_FILMS = 0.4  # of the films have subtitles
@@ -65,10 +66,11 @@ def add_film(number: int, words: Sequence[str], rng: np.random.Generator) -> Non
     """Put one film into the database and the index."""
     from django.utils import timezone
 
-    from gallery.embedding import weights
-    from gallery.models import Film, Line, Shot, Subtitles
-    from gallery.nearest import index
-    from gallery.speech import dialogue
+    from gallery.clip import weights
+    from gallery.films.models import Film, Shot
+    from gallery.index import frame_index
+    from gallery.transcripts import dialogue
+    from gallery.transcripts.models import Line, Subtitles
 
     shots, model = random_shots(rng, FILM_SECONDS), weights.current()
     film = Film.objects.create(
@@ -98,5 +100,5 @@ def add_film(number: int, words: Sequence[str], rng: np.random.Generator) -> Non
             Line(subtitles=said, number=n, start=start, end=start + 3, text=next(texts))
             for n, start in enumerate(starts)
         )
-    index.current().put(film.pk, records, random_frames(rng, shots, model.width))
+    frame_index.current().put(film.pk, records, random_frames(rng, shots, model.width))
     dialogue.put_run(film, 1, records)

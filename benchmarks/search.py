@@ -115,7 +115,7 @@ def measure(given: argparse.Namespace) -> None:
 
 def two_words() -> Iterator[str]:
     """Queries of two words, none of them twice."""
-    from gallery.nearest.ordinary import WORDS
+    from gallery.search.baseline import WORDS
 
     pairs = list(itertools.permutations(WORDS["en"].split(), 2))
     np.random.default_rng(0).shuffle(pairs)
@@ -144,18 +144,18 @@ def prepare(frames: int) -> None:
     from django.core.management import call_command
 
     from benchmarks import library
-    from gallery.errors import IndexWarmingUp
-    from gallery.models import Film
-    from gallery.nearest import index
-    from gallery.nearest.ordinary import WORDS
+    from gallery.core.errors import IndexWarmingUp
+    from gallery.films.models import Film
+    from gallery.index import frame_index
+    from gallery.search.baseline import WORDS
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     if not Film.objects.exists():
         library.fill(frames, WORDS["en"].split())
-    here = index.current()
+    here = frame_index.current()
     begun = time.perf_counter()
-    while here.tend() is not None or here.status().ready < 1:
+    while here.reconcile() is not None or here.status().ready < 1:
         time.sleep(0.5)
     status = here.status()
     print(f"{status.frames} frames in the {status.kind.upper()} index", end="")
@@ -358,9 +358,9 @@ def print_profile(queries: Iterator[str]) -> None:
     from django.template.base import Template
     from django.test import Client
 
-    from gallery.embedding.encoder import Encoder
-    from gallery.nearest.index import FrameIndex
-    from gallery.speech import dialogue
+    from gallery.clip.encoder import Encoder
+    from gallery.index.frame_index import FrameIndex
+    from gallery.transcripts import dialogue
 
     watch = Stopwatch()
     parts = [

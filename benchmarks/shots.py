@@ -21,11 +21,11 @@ from benchmarks import shot_films
 from benchmarks.common import load_encoder, random_b16
 from benchmarks.film import MOST_PIXELS
 from benchmarks.shot_films import KINDS, Transition
-from gallery.embedding import shot_network
+from gallery.clip import shot_network
 from gallery.media import decoding, ffmpeg, probing, shots
 from gallery.media.shots import SmallFrames, SmallPictures
-from gallery.media.storage import THUMBNAIL_WIDTH
-from gallery.types import Span
+from gallery.media.store import THUMBNAIL_WIDTH
+from gallery.media.types import Span
 
 SEEDS = (101, 102, 103)  # not those on which the limits were chosen
 SLACK = 2  # frames that a boundary may lie outside its dissolve or fade

@@ -42,11 +42,11 @@ class Site:
     def __init__(self, port: int) -> None:
         from django.contrib.auth import get_user_model
 
-        from gallery import tokens
+        from gallery.accounts import tokens
 
         self.address = f"http://127.0.0.1:{port}"
         user = get_user_model().objects.get(is_superuser=True)
-        self.token = tokens.make(user.pk, "soak")[1]
+        self.token = tokens.create_token(user.pk, "soak")[1]
         self.imported = self.deleted = 0
         self.failures: list[str] = []
         self._answers: dict[str, Counter[str]] = defaultdict(Counter)
@@ -120,7 +120,7 @@ class Site:
 
 def use(site: Site, number: int, stop: threading.Event) -> None:
     """What a user does, one thing after another."""
-    from gallery.nearest.ordinary import WORDS
+    from gallery.search.baseline import WORDS
 
     rng = random.Random(number)
     words = WORDS["en"].split() + WORDS["zh"].split()
@@ -243,8 +243,8 @@ def import_and_delete(site: Site, stop: threading.Event) -> None:
 
 def delete_oldest(site: Site) -> None:
     """Delete the oldest imported films, whatever state they are in, beyond those to keep."""
-    from gallery.errors import GalleryError
-    from gallery.models import Film
+    from gallery.core.errors import GalleryError
+    from gallery.films.models import Film
 
     films = list(Film.objects.exclude(original_name=FILM.name).order_by("pk"))
     for film in films[:-FILMS_KEPT]:
@@ -260,7 +260,8 @@ def settle(limit: float) -> str:
     """Wait until nothing is under way. Returns what is wrong in the end, or ''."""
     from django.db import connection
 
-    from gallery.models import Export, Film
+    from gallery.boards.models import Export
+    from gallery.films.models import Film
 
     end = time.monotonic() + limit
     while time.monotonic() < end:

@@ -11,9 +11,10 @@ from django.conf import settings
 
 from benchmarks import film
 from benchmarks.common import load_encoder, random_b16
-from gallery.embedding import ingest, weights
+from gallery.clip import weights
+from gallery.importing import ingest
 from gallery.media import probing
-from gallery.media.storage import RunFiles
+from gallery.media.store import RunFiles
 
 COPIES = 3  # how often the demo film goes through
 COPIES_B16 = 1

@@ -11,9 +11,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from demo.backdrops import background
 from demo.captions import DOING, FIGURES, Caption, caption, scene_facts
 from demo.concepts import BACKGROUNDS, CONCEPTS, KNOWN
-from demo.pictures import ASPECTS, Scene, background, draw, glyph, random_things
+from demo.pictures import ASPECTS, Scene, draw, glyph, random_things
 from demo.splits import TRAINING_SEEDS, is_trainable
 from demo.tokens import CONTEXT, build_tokenizer
 

@@ -12,4 +12,8 @@ class GalleryConfig(AppConfig):
 
     def ready(self) -> None:
         """Importing is registering."""
-        from gallery import checks, signals  # noqa: F401
+        import gallery.boards.signals
+        import gallery.importing.signals
+        import gallery.labels.signals
+        import gallery.site.checks
+        import gallery.transcripts.signals  # noqa: F401

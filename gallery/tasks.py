@@ -10,12 +10,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from gallery.errors import GalleryError
+from gallery.boards import exports
+from gallery.boards.models import Export
+from gallery.core.errors import GalleryError
+from gallery.films.models import Film
 from gallery.importing import healing, housekeeping, pipeline, shot_detection
-from gallery.labels import relabelling
-from gallery.models import Export, Film
-from gallery.quoting import exports
-from gallery.speech import subtitling
+from gallery.labels import jobs
+from gallery.transcripts import subtitle_import
 from imgsearch.celery import app
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,9 @@ def probe(film_id: int) -> None:
 def read_tracks(film_id: int) -> None:
     """Read the text tracks inside a film."""
     try:
-        subtitling.read_tracks(film_id)
+        subtitle_import.read_tracks(film_id)
     except Exception as error:
-        subtitling.give_up(film_id, error)
+        subtitle_import.give_up(film_id, error)
         raise
 
 
@@ -101,7 +102,7 @@ def remake(film_id: int) -> None:
 def labels() -> None:
     """Queue the films for which labels have to be computed."""
     try:
-        for film_id in relabelling.prepare():
+        for film_id in jobs.prepare():
             label_film.delay(film_id)
     except GalleryError:
         log.exception("labels wait; the next sweep tries again")
@@ -111,7 +112,7 @@ def labels() -> None:
 def label_film(film_id: int) -> None:
     """Compute the labels of one film."""
     try:
-        relabelling.label_film(film_id)
+        jobs.label_film(film_id)
     except GalleryError:
         log.exception("film %s: its labels wait; a later sweep tries again", film_id)
 
@@ -119,7 +120,7 @@ def label_film(film_id: int) -> None:
 @shared_task(name="gallery.tasks.export")
 def export(export_id: int) -> None:
     """Go on with the zip of a board, and let other work have its turn in between."""
-    if exports.make(export_id):
+    if exports.make_part(export_id):
         export.delay(export_id)
 
 
@@ -132,14 +133,14 @@ def tidy() -> None:
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
     """Hand out again what was left lying."""
-    soon = waiting_tasks(settings.SOON_QUEUE)
+    soon = waiting_tasks(settings.PRIORITY_QUEUE)
 
     def is_waiting(step: str) -> bool:
         # The other queue holds nothing but segments, and may be long.
         return waiting_segments() > 0 if step == "segment" else STEPS[step].name in soon
 
     housekeeping.sweep(is_waiting, _queue)
-    for lost in exports.lost(export.name not in soon):
+    for lost in exports.find_lost_exports(export.name not in soon):
         export.delay(lost.pk)
 
 

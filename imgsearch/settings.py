@@ -74,22 +74,22 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "gallery.middleware.CompressText",
-    "gallery.middleware.ContentSecurityPolicy",
-    "gallery.api.middleware.ErrorsAsJson",
+    "gallery.core.middleware.CompressText",
+    "gallery.core.middleware.ContentSecurityPolicy",
+    "gallery.rest.middleware.ErrorsAsJson",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "gallery.api.middleware.BearerToken",
-    "gallery.middleware.RefuseLongAddresses",
-    "gallery.middleware.RefuseLargeBodies",
+    "gallery.rest.middleware.BearerToken",
+    "gallery.core.middleware.RefuseLongAddresses",
+    "gallery.core.middleware.RefuseLargeBodies",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "gallery.middleware.NeedLogin",
-    "gallery.middleware.TellErrors",
+    "gallery.core.middleware.NeedLogin",
+    "gallery.core.middleware.TellErrors",
 ]
 
 ROOT_URLCONF = "imgsearch.urls"
@@ -106,8 +106,14 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "gallery.context.installation",
+                "gallery.site.context.installation",
             ],
+            "libraries": {
+                "boards": "gallery.boards.template_tags",
+                "disk": "gallery.core.disk_tags",
+                "queries": "gallery.search.template_tags",
+                "scenes": "gallery.films.template_tags",
+            },
         },
     }
 ]
@@ -214,13 +220,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="films")
 # What must not wait until the segments of all films are done; workers take from both in turn.
-SOON_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-soon"
+PRIORITY_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-soon"
 CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name)
-    for name in (CELERY_TASK_DEFAULT_QUEUE, SOON_QUEUE)
+    for name in (CELERY_TASK_DEFAULT_QUEUE, PRIORITY_QUEUE)
 ]
 CELERY_TASK_ROUTES = {
-    f"gallery.tasks.{name}": {"queue": SOON_QUEUE, "routing_key": SOON_QUEUE}
+    f"gallery.tasks.{name}": {"queue": PRIORITY_QUEUE, "routing_key": PRIORITY_QUEUE}
     for name in (
         *("probe", "read_tracks", "finish", "labels", "label_film", "heal", "remake"),
         *("sweep", "tidy", "export", "find_shots"),

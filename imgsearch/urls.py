@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from gallery.api.site import api, unknown
+from gallery.api import api, unknown
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -13,5 +13,5 @@ urlpatterns = [
     re_path("^api/", unknown),
 ]
 
-handler404 = "gallery.views.service.not_found"
-handler500 = "gallery.views.service.server_error"
+handler404 = "gallery.site.views.not_found"
+handler500 = "gallery.site.views.server_error"

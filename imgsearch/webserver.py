@@ -22,7 +22,9 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 MAX_CONNECTIONS = 1000  # of a process: its threads
 MAX_KEPT_ALIVE = 400  # of these: connections between two requests
 UPLOAD_THREADS = 4  # for bodies that are not received in advance: films
-MAX_REQUEST_LINE = 65_536  # bytes; Django refuses shorter ones with a page, see gallery.middleware
+MAX_REQUEST_LINE = (
+    65_536  # bytes; Django refuses shorter ones with a page, see gallery.core.middleware
+)
 
 HEAD_SECONDS = 20.0  # from the first byte of a request to the end of its headers
 SILENT_SECONDS = 60.0  # without a byte of a body
@@ -205,7 +207,7 @@ class Worker(ThreadWorker):
         super().load_wsgi()
         from django.conf import settings
 
-        from gallery.middleware import FORM_OVERHEAD
+        from gallery.core.middleware import FORM_OVERHEAD
 
         most = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
         folder = str(settings.FILE_UPLOAD_TEMP_DIR)

@@ -24,13 +24,14 @@ def _warm_up() -> None:
 
     from django.db import DatabaseError, connection
 
-    from gallery.embedding import encoder
-    from gallery.errors import GalleryError
-    from gallery.nearest import library, ordinary
+    from gallery.clip import encoder
+    from gallery.core.errors import GalleryError
+    from gallery.films import catalogue
+    from gallery.search import baseline
 
     with suppress(GalleryError, DatabaseError):
         encoder.current()
-        ordinary.of_library(len(library.catalogue().searchable)).words_fit("a film")
+        baseline.get_baseline(len(catalogue.load_catalogue().searchable)).words_fit("a film")
     connection.close()
 
 
@@ -43,14 +44,14 @@ def _give_clips_up_in_time() -> None:
     Whoever watches one keeps the worker from ending, until gunicorn kills it; then drafts would
     remain.
     """
-    from gallery.media import making
+    from gallery.media import clip_jobs
 
     end_worker = signal.getsignal(signal.SIGTERM)
     if not callable(end_worker) or threading.current_thread() is not threading.main_thread():
         return  # another server than gunicorn
 
     def end(number: int, frame: FrameType | None) -> None:
-        later = threading.Timer(CLIP_GRACE, making.end_all)
+        later = threading.Timer(CLIP_GRACE, clip_jobs.end_all_jobs)
         later.daemon = True
         later.start()
         end_worker(number, frame)

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.test import Client
 from PIL import Image
 
-from gallery import tokens
+from gallery.accounts import tokens
 
 ROOT = "/api/v1"
 Json = dict[str, Any]
@@ -79,14 +79,14 @@ def anybody(db: None, counted_anew: None) -> Api:
 @pytest.fixture
 def ada(db: None, counted_anew: None) -> Api:
     """A program with a token of Ada's."""
-    _token, secret = tokens.make(user_named("ada").pk, "test")
+    _token, secret = tokens.create_token(user_named("ada").pk, "test")
     return Api(Client(), secret)
 
 
 @pytest.fixture
 def bob(db: None, counted_anew: None) -> Api:
     """One with a token of Bob's."""
-    _token, secret = tokens.make(user_named("bob").pk, "test")
+    _token, secret = tokens.create_token(user_named("bob").pk, "test")
     return Api(Client(), secret)
 
 

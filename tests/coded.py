@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gallery.films.models import Film
 from gallery.media import probing
-from gallery.models import Film
 from tests.films import H264, run_ffmpeg
 from tests.importing import add
 

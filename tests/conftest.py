@@ -22,11 +22,12 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import translation
 
-from gallery.embedding import encoder
+from gallery.clip import encoder
+from gallery.films.models import Film, Shot
 from gallery.importing import pipeline
-from gallery.models import Film, Line, Shot, Subtitles
-from gallery.nearest import index
-from gallery.speech import subtitling
+from gallery.index import frame_index
+from gallery.transcripts import subtitle_import
+from gallery.transcripts.models import Line, Subtitles
 from imgsearch.local import redis_server as embedded
 from tests.asking import ada, anybody, bob, counted_anew  # noqa: F401 - fixtures
 from tests.browsing import browser, errors, tab  # noqa: F401 - fixtures
@@ -74,9 +75,9 @@ def _redis_session() -> Iterator[str]:
 @pytest.fixture
 def redis_server(_redis_session: str) -> redis.Redis:
     """A client of the session's Redis, with an empty index and an empty queue."""
-    client = index.connect(settings.REDIS_URL)
+    client = frame_index.connect(settings.REDIS_URL)
     client.flushdb()
-    queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE, settings.SOON_QUEUE)
+    queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE, settings.PRIORITY_QUEUE)
     return client
 
 
@@ -179,7 +180,7 @@ def _imported_demo(
         film = import_here(add(DEMO / "film.mp4", "The Cat Who Borrowed a Rocket"))
         assert film.state == Film.State.READY, film.error
         for path in (DEMO / "film.en.srt", DEMO / "film.zh.srt"):
-            subtitling.add(film, path.name, path.read_bytes())
+            subtitle_import.add_subtitles(film, path.name, path.read_bytes())
         lines = Line.objects.filter(subtitles__film=film)
         imported = ImportedDemo(
             film, list(film.shots.all()), list(film.subtitles.all()), list(lines)

@@ -9,10 +9,11 @@ import redis
 from django.conf import settings
 
 from gallery import tasks
+from gallery.films.models import Film, Segment, Shot
 from gallery.importing import housekeeping, pipeline
-from gallery.models import Film, Segment, Shot, Subtitles
-from gallery.nearest import index
-from gallery.speech import subtitling
+from gallery.index import frame_index
+from gallery.transcripts import subtitle_import
+from gallery.transcripts.models import Subtitles
 from imgsearch.celery import app
 from tests.processes import wait_for
 
@@ -38,7 +39,7 @@ def import_here(film: Film) -> Film:
     """
     segments = pipeline.probe_film(film.pk)
     if segments:
-        subtitling.read_tracks(film.pk)
+        subtitle_import.read_tracks(film.pk)
     for segment_id in segments:
         done = pipeline.import_segment(segment_id)
         if done is not None:
@@ -106,7 +107,7 @@ def forget(film: Film) -> None:
 
 
 def keys_of(film: Film | int) -> list[bytes]:
-    client = index.connect(settings.REDIS_URL)
+    client = frame_index.connect(settings.REDIS_URL)
     number = film if isinstance(film, int) else film.pk
     patterns = (f"*:frame:{number}:*", f"*:line:{number}:*", f"*:film:{number}")
     return [key for pattern in patterns for key in client.keys(pattern)]
@@ -118,7 +119,7 @@ def assert_complete(film: Film) -> None:
     assert film.searchable_run is not None
     run = film.files.run(film.searchable_run)
     data = run.load()
-    here = index.current()
+    here = frame_index.current()
     hashes = len(here.client.keys(f"{here.prefix}:frame:{film.pk}:*"))
     assert film.frame_count > 0
     counts = (run.thumbnails(), len(data.seconds), len(data.vectors), here.count(film.pk), hashes)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from gallery.embedding import weights
-from gallery.models import Film, Line, Subtitles
-from gallery.speech import dialogue
-from gallery.types import FrameRecord, Spoken
+from gallery.clip import weights
+from gallery.films.models import Film
+from gallery.index.types import FrameRecord
+from gallery.transcripts import dialogue
+from gallery.transcripts.models import Line, Subtitles
+from gallery.transcripts.types import SpokenLine
 
 SHOT = 4  # seconds, and frames, of each shot
 
@@ -54,10 +56,10 @@ def texts(words: str, count: int = 50, film: Film | None = None) -> list[str]:
     return [line.text for line in found(words, count, film)]
 
 
-def found(words: str, count: int = 50, film: Film | None = None) -> list[Spoken]:
+def found(words: str, count: int = 50, film: Film | None = None) -> list[SpokenLine]:
     return dialogue.find(words, [film.pk] if film else None, count)
 
 
-def marked(line: Spoken) -> list[str]:
+def marked(line: SpokenLine) -> list[str]:
     """What is marked in a line."""
     return [text for text, is_marked in line.parts if is_marked]

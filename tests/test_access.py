@@ -10,8 +10,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from gallery import access, checks
-from gallery.models import Film
+from gallery.core import access
+from gallery.films.models import Film
+from gallery.site import checks
 from tests.coded import coded_film, filed
 
 PASSWORD = "a-password-for-this-test"

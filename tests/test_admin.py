@@ -15,9 +15,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from gallery.films.models import Film
+from gallery.index import frame_index
 from gallery.media import uploads
-from gallery.models import Film
-from gallery.nearest import index
 from tests.films import make_film
 from tests.importing import add, import_here, queue_client
 from tests.processes import Web, find_children, wait_for
@@ -165,13 +165,13 @@ def test_a_full_disk_while_filing_is_told(
     """
     import errno
 
-    from gallery.media import storage
+    from gallery.media import store
 
     def full(_source: Path, _target: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before, folders = incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
-    monkeypatch.setattr(storage.shutil, "move", full)
+    monkeypatch.setattr(store.shutil, "move", full)
     response = send(staff, "a.mp4", make_video(seconds=1).read_bytes())
     monkeypatch.undo()
     assert response.status_code == 507
@@ -288,7 +288,7 @@ def test_deleting_in_the_admin_removes_everything(
     staff.post(LIST, {**chosen, "post": "yes"})
     assert not Film.objects.exists()
     assert not any(folder.exists() for folder in folders)
-    client = index.connect(settings.REDIS_URL)
+    client = frame_index.connect(settings.REDIS_URL)
     assert client.keys("*:frame:*") + client.keys("*:film:*") == []
 
 

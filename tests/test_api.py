@@ -16,10 +16,11 @@ from django.urls import resolve
 from openapi_spec_validator import validate
 from PIL import Image
 
-from gallery.finding import search
-from gallery.forms import SearchForm
-from gallery.labels import relabelling
-from gallery.models import Film, Label
+from gallery.films.models import Film
+from gallery.labels import jobs
+from gallery.labels.models import Label
+from gallery.search import engine
+from gallery.search.forms import SearchForm
 from tests.asking import ROOT, Api, Json, all_pages, jpeg_of, send_picture
 
 # --- the description ------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ def test_page_and_api_find_the_same(address: str, anybody: Api, demo_film: Film)
     given = address.replace("FILM", str(demo_film.pk))
     from django.http import QueryDict
 
-    expected = search.search(SearchForm(QueryDict(given)).query())
+    expected = engine.search(SearchForm(QueryDict(given)).query())
     found = anybody.get(f"/search?{given}")
     assert expected.hits
     assert [(h["film"]["id"], h["frame"]["second"]) for h in found["results"]] == [
@@ -169,8 +170,8 @@ def test_pages_of_hits_follow_one_another(anybody: Api, demo_film: Film) -> None
 
 def test_labels_narrow_a_search(anybody: Api, demo_film: Film) -> None:
     label = Label.objects.create(name="Nights", prompts="night", threshold=1.2)
-    for film_id in relabelling.prepare():
-        relabelling.label_film(film_id)
+    for film_id in jobs.prepare():
+        jobs.label_film(film_id)
     listed = anybody.get("/labels")["results"]
     assert listed == [{"id": label.pk, "name": "Nights", "shots": 4, "films": 1}]
     assert anybody.get(f"/labels?film={demo_film.pk + 1}")["results"][0]["shots"] == 0
@@ -351,7 +352,7 @@ def test_what_looks_like_a_frame(anybody: Api, demo_film: Film) -> None:
     path = f"/films/{demo_film.pk}/frames/12/similar"
     found = anybody.get(f"{path}?count=3")["results"]
     assert [hit["shot"]["number"] for hit in found] == [
-        hit.shot + 1 for hit in search.similar(demo_film.pk, 12, 3)
+        hit.shot + 1 for hit in engine.similar(demo_film.pk, 12, 3)
     ]
     assert 4 not in {hit["shot"]["number"] for hit in found}
     assert anybody.get(f"{path}?count=0", 400)
@@ -417,7 +418,7 @@ def test_an_error_nobody_thought_of_is_json_as_well(
     def fail(_query: Any) -> Any:
         raise RuntimeError("a fault for this test")
 
-    monkeypatch.setattr(search, "search", fail)
+    monkeypatch.setattr(engine, "search", fail)
     anybody.client.raise_request_exception = False
     assert anybody.get("/search?q=dog", 500)["code"] == "internal_error"
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from gallery.models import Board, BoardScene, Export, Film
-from gallery.quoting import exports
+from gallery.boards import exports
+from gallery.boards.models import Board, BoardScene, Export
+from gallery.films.models import Film
 from tests.asking import Api, Json, all_pages
 
 # --- boards ---------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def test_a_zip_of_clips_is_asked_for_and_waited_for(ada: Api, demo_film: Film) -
     assert ada.ask("POST", path, 202)["url"] == asked["url"]
     export = Export.objects.get()
     while export.state in exports.ACTIVE:
-        exports.make(export.pk)
+        exports.make_part(export.pk)
         export.refresh_from_db()
     done = ada.get(asked["url"])
     assert (done["state"], done["done"], done["total"]) == ("done", 1, 1), done

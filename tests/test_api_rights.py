@@ -5,8 +5,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from gallery import tokens
-from gallery.models import Board, Film
+from gallery.accounts import tokens
+from gallery.boards.models import Board
+from gallery.films.models import Film
 from tests.asking import ROOT, Api, jpeg_of, send_picture, user_named
 from tests.films import noise
 
@@ -66,7 +67,7 @@ def test_where_searching_needs_a_login_the_api_needs_a_token(
 
 def test_a_token_does_not_open_the_admin(page: Client) -> None:
     admin = get_user_model().objects.create_superuser("root")
-    _token, secret = tokens.make(admin.pk, "test")
+    _token, secret = tokens.create_token(admin.pk, "test")
     response = page.get("/admin/", headers={"Authorization": f"Bearer {secret}"})
     assert response.status_code == 302
 

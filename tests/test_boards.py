@@ -14,10 +14,10 @@ from django.template import engines
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from gallery.models import Board, BoardScene, Film
-from gallery.quoting import boards
-from gallery.quoting.boards import Scene, Visitor
-from gallery.views import boardparts
+from gallery.boards import page_parts, service
+from gallery.boards.models import Board, BoardScene
+from gallery.boards.service import Scene, Visitor
+from gallery.films.models import Film
 from tests.importing import tidy
 
 HTMX = {"HX-Request": "true"}
@@ -74,7 +74,7 @@ def test_the_first_scene_makes_a_board_of_the_session(page: Client, film: Film) 
     row = collect(page, film)
     assert (row.film_id, row.start, row.end, row.second) == (film.pk, 1.0, 3.5, 1)
     assert (row.board.name, row.board.owner) == ("My scenes", None)
-    assert page.session[boards.SESSION_NAME] == row.board.visitor
+    assert page.session[service.SESSION_NAME] == row.board.visitor
     assert page.session.get_expiry_age() == 60 * 86_400
     listed = body(page.get("/boards/"))
     assert row.board.get_absolute_url() in listed
@@ -116,7 +116,7 @@ def test_the_same_scene_is_collected_once(page: Client, film: Film) -> None:
 
 def test_a_scene_taken_off_comes_back_with_its_note(page: Client, board: Board, film: Film) -> None:
     row = board.scenes.all()[1]
-    boards.note(board, row.pk, "look")
+    service.set_note(board, row.pk, "look")
     page.post(url(board, f"scenes/{row.pk}/remove/"))
     assert scenes(board) == [1.0, 20.0, 30.0]
     page.post(url(board, f"scenes/{row.pk}/restore/"))
@@ -165,11 +165,11 @@ def test_a_scene_ends_with_its_film_and_has_a_picture(page: Client, demo_film: F
 def test_a_full_board_and_too_many_boards_are_told(
     page: Client, board: Board, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_SCENES", 4)
+    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_SCENES", 4)
     assert "is full" in body(page.post("/boards/collect/", scene_of(film, 50, 51, 50)))
     # What is there is not asked to go in again.
     assert page.post("/boards/collect/", scene_of(film)).status_code == 302
-    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_BOARDS", 1)
+    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_BOARDS", 1)
     response = page.post("/boards/", {"name": "Another"})
     assert response.status_code == 400
     assert "limit of 1 boards" in body(response)
@@ -211,7 +211,7 @@ def test_cards_cost_no_query_each(
     for numbers in (range(1), range(50)):
         request = RequestFactory().get("/")
         request.session, request.user = page.session, AnonymousUser()
-        assert request.session[boards.SESSION_NAME]
+        assert request.session[service.SESSION_NAME]
         context = {"numbers": numbers, "film": film.pk}
         with django_assert_max_num_queries(2):
             drawn = engines["django"].from_string(template).render(context, request)
@@ -298,7 +298,7 @@ def test_notes_are_kept(page: Client, board: Board) -> None:
 def test_a_long_board_has_pages_and_scenes_move_across_them(
     page: Client, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boardparts, "SCENES_PER_PAGE", 2)
+    monkeypatch.setattr(page_parts, "SCENES_PER_PAGE", 2)
     third = board.scenes.all()[2]
     first = body(page.get(url(board)))
     assert len(re.findall("data-scene=", first)) == 2
@@ -321,7 +321,7 @@ def test_who_has_the_link_may_look_but_not_change(
     page: Client, board: Board, django_user_model: Any
 ) -> None:
     row = board.scenes.first()
-    boards.note(board, row.pk, "the owner's note")
+    service.set_note(board, row.pk, "the owner's note")
     user = Client()
     user.force_login(django_user_model.objects.create_superuser("ada"))
     for other in (Client(), user):
@@ -350,8 +350,8 @@ def test_a_scene_of_another_board_is_out_of_reach(page: Client, board: Board, fi
 
 
 def test_a_shared_board_can_be_copied(page: Client, board: Board) -> None:
-    boards.note(board, board.scenes.first().pk, "kept")
-    boards.remove(board, board.scenes.last().pk)
+    service.set_note(board, board.scenes.first().pk, "kept")
+    service.remove_scene(board, board.scenes.last().pk)
     other = Client()
     response = other.post(url(board, "copy/"))
     copied = Board.objects.exclude(pk=board.pk).get()
@@ -369,7 +369,7 @@ def test_logging_in_takes_the_boards_along(
     page.force_login(user)
     board.refresh_from_db()
     assert (board.owner, board.visitor) == (user, "")
-    assert boards.SESSION_NAME not in page.session
+    assert service.SESSION_NAME not in page.session
     assert page.session.get_expiry_age() == settings.SESSION_COOKIE_AGE
     assert "note-form" in body(page.get(url(board)))
     assert collect(page, film, 70.0).board == board
@@ -448,7 +448,7 @@ def test_pages_of_boards_need_no_query_for_each_scene(
     with django_assert_max_num_queries(16):
         assert page.get(url(board)).status_code == 200
     for n in range(10):
-        boards.copy(boards.Visitor(key=board.visitor), board).name = str(n)
+        service.copy_board(service.Visitor(key=board.visitor), board).name = str(n)
     with django_assert_max_num_queries(8):
         assert page.get("/boards/").status_code == 200
 
@@ -469,8 +469,8 @@ def test_twenty_at_once_make_one_board_in_one_order(
     def work(number: int) -> None:
         try:
             start = float(number)
-            row = boards.collect(visitor, Scene(film.pk, start, start + 0.5, number))
-            boards.step(row.board, row.pk, -1)
+            row = service.add_scene(visitor, Scene(film.pk, start, start + 0.5, number))
+            service.move_by(row.board, row.pk, -1)
         except BaseException as error:
             errors.append(error)
         finally:

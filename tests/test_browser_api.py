@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 from django.contrib.auth import get_user_model
 from playwright.sync_api import Page, expect
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import PASSWORD
 from tests.processes import Web
 

@@ -12,7 +12,9 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
-from gallery.models import Board, Film, Label, LabelCount
+from gallery.boards.models import Board
+from gallery.films.models import Film
+from gallery.labels.models import Label, LabelCount
 from tests.browsing import DESKTOP, PASSWORD, PHONE
 from tests.processes import Web, wait_for
 

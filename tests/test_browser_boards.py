@@ -9,7 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from gallery.models import Board, Film
+from gallery.boards.models import Board
+from gallery.films.models import Film
 from tests.browsing import DESKTOP, PHONE
 from tests.processes import Web, wait_for
 

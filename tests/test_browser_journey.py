@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import DESKTOP, PHONE, log_in
 from tests.processes import Web, wait_for
 

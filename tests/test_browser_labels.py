@@ -3,9 +3,11 @@
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from gallery.labels import label_survey, labelling
-from gallery.models import Film, Label
-from gallery.nearest import ordinary
+from gallery.films.models import Film
+from gallery.labels import scoring
+from gallery.labels import survey as label_survey
+from gallery.labels.models import Label
+from gallery.search import baseline
 from tests.browsing import PHONE, log_in
 from tests.processes import Web, Worker, wait_for
 from tests.test_labels import shots_with
@@ -26,7 +28,7 @@ def harmful(tab: Page) -> list[str]:
 def test_staff_make_a_label_by_looking_and_find_its_scenes(
     tab: Page, web_server: Web, worker: Worker, demo_film: Film, errors: list[str]
 ) -> None:
-    ordinary._kept.clear()
+    baseline._kept.clear()
     label_survey._survey.cache_clear()
     log_in(tab, web_server.url)
     tab.goto(web_server.url + ADD)
@@ -73,7 +75,7 @@ def test_staff_make_a_label_by_looking_and_find_its_scenes(
     assert harmful(tab) == []
     label = Label.objects.get()
     assert label.applied is not None
-    assert [(t.name, t.shots) for t in labelling.counts()] == [("雪 & dogs", 4)]
+    assert [(t.name, t.shots) for t in scoring.counts()] == [("雪 & dogs", 4)]
 
     # The search keeps to what carries it, whatever is asked for.
     tab.goto(f"{web_server.url}/?q=night&in=seen&label={label.pk}")
@@ -117,7 +119,7 @@ def make_one_without_a_script(tab: Page, url: str) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".success")).to_contain_text("Snow")
     label = Label.objects.get(name="Snow")
-    survey = label_survey.survey(["snow"], labelling.levels_of(label))
+    survey = label_survey.survey(["snow"], scoring.levels_of(label))
     assert survey is not None
     assert survey.carried(label.threshold).shots == 4
     phone.close()

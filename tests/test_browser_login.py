@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from playwright.sync_api import Page, Response, expect
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import PASSWORD, PHONE
 from tests.coded import coded_film
 from tests.processes import Web, wait_for

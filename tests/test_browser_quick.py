@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from gallery.models import Board, Film
+from gallery.boards.models import Board
+from gallery.films.models import Film
 from tests.browsing import Gate
 from tests.processes import Web, wait_for
 from tests.test_browser_boards import collect_hits, open_board, starts

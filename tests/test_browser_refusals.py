@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import log_in
 from tests.processes import Web
 

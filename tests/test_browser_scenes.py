@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import DESKTOP
 from tests.coded import coded_film, codes
 from tests.processes import Web, wait_for

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Error, Page, Route, expect
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import DESKTOP, PHONE, Gate
 from tests.films import scenes
 from tests.processes import Web, wait_for

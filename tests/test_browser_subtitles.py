@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import PHONE, log_in
 from tests.importing import import_here
 from tests.lines import found, marked

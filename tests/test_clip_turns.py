@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.conf import settings as product
 
-from gallery.errors import ClipBusy
-from gallery.media import making
-from gallery.media.turns import clip_lock, try_clip_lock, try_lock, turn
-from gallery.models import Film
-from gallery.quoting import clips
+from gallery.core.errors import ClipBusy
+from gallery.films.models import Film
+from gallery.media import clip_jobs
+from gallery.media.clip_slots import acquire_slot, clip_lock, try_clip_lock, try_lock
+from gallery.scenes import clips
 from tests.processes import Web, wait_for
 from tests.test_clips import begin_to_watch, endless, long_film, mine, place  # noqa: F401
 from tests.test_slow_clients import ask
@@ -91,7 +91,7 @@ def test_what_is_made_of_a_deleted_film_does_not_stay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The film is deleted in the last moment: when its clip is whole, and about to be kept."""
-    original = making.drop_orphan
+    original = clip_jobs.drop_orphan
 
     def delete_first(path: Path, source: Path | None) -> None:
         long_film.files.remove()
@@ -99,10 +99,12 @@ def test_what_is_made_of_a_deleted_film_does_not_stay(
         path.touch()
         original(path, source)
 
-    monkeypatch.setattr(making, "drop_orphan", delete_first)
+    monkeypatch.setattr(clip_jobs, "drop_orphan", delete_first)
     monkeypatch.setattr(clips, "drop_orphan", delete_first)
     with pytest.raises(Exception, match="film file is missing"):
-        making.made(clips.exact(long_film, 0, 10)) if how == "exact" else clips.still(long_film, 3)
+        clip_jobs.get_or_render(clips.exact(long_film, 0, 10)) if how == "exact" else clips.still(
+            long_film, 3
+        )
     assert not (product.MEDIA_ROOT / "clips" / long_film.uid).exists()
 
 
@@ -111,15 +113,15 @@ def test_nobody_takes_all_places(place: Path, settings: Any) -> None:  # noqa: F
     joined = []
 
     def join(owner: str) -> None:
-        joined.append(making.join(endless(place.with_name(f"{len(joined)}.mp4")), owner))
+        joined.append(clip_jobs.join_job(endless(place.with_name(f"{len(joined)}.mp4")), owner))
 
-    for _number in range(making.MAX_WAITING_OF_ONE):
+    for _number in range(clip_jobs.MAX_WAITING_OF_ONE):
         join("ann")
     with pytest.raises(ClipBusy):
         join("ann")
     join("bob")
     for one in joined:
-        making.leave(one)
+        clip_jobs.leave_job(one)
 
 
 def test_who_had_a_turn_queues_behind_those_who_wait(settings: Any) -> None:
@@ -127,15 +129,15 @@ def test_who_had_a_turn_queues_behind_those_who_wait(settings: Any) -> None:
     got, done = threading.Event(), threading.Event()
 
     def other() -> None:
-        with turn(30, lambda: False, hurried=False):
+        with acquire_slot(30, lambda: False, has_priority=False):
             got.set()
             done.wait(30)
 
-    with turn(5, lambda: False, hurried=False):
+    with acquire_slot(5, lambda: False, has_priority=False):
         thread = threading.Thread(target=other)
         thread.start()
         wait_for(lambda: _is_taken("queue"))
-    with pytest.raises(ClipBusy), turn(0.5, lambda: False, hurried=False):
+    with pytest.raises(ClipBusy), acquire_slot(0.5, lambda: False, has_priority=False):
         pass
     assert got.wait(5)
     done.set()

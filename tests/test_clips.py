@@ -17,12 +17,12 @@ from django.conf import settings as product
 from django.test import Client
 from PIL import Image
 
-from gallery.errors import ClipBusy, FilmError, QueryError
-from gallery.media import cutting, ffmpeg, making
-from gallery.media.making import Making, Order, Stream
-from gallery.media.storage import shrink_to
-from gallery.models import Film
-from gallery.quoting import clips
+from gallery.core.errors import ClipBusy, FilmError, QueryError
+from gallery.films.models import Film
+from gallery.media import clip_jobs, cutting, ffmpeg
+from gallery.media.clip_jobs import ClipJob, ClipOrder, ClipStream
+from gallery.media.store import shrink_to
+from gallery.scenes import clips
 from tests.coded import coded_film, codes, filed
 from tests.films import make_film
 from tests.importing import tidy
@@ -74,9 +74,9 @@ def test_a_file_is_made_once(counted: Film) -> None:
         clips.exact(counted, 10, 40),
         clips.animation(counted, 10, 20, "gif"),
     ):
-        path = making.made(order)
+        path = clip_jobs.get_or_render(order)
         path.write_bytes(b"kept")
-        assert making.made(order).read_bytes() == b"kept"
+        assert clip_jobs.get_or_render(order).read_bytes() == b"kept"
         assert product.MEDIA_ROOT / "clips" / counted.uid in path.parents
 
 
@@ -120,7 +120,7 @@ def test_stills_are_exact_and_kept(counted: Film) -> None:
 # --- how it is made -----------------------------------------------------------------------------
 
 
-def endless(path: Path, **how: Any) -> Order:
+def endless(path: Path, **how: Any) -> ClipOrder:
     """An order that takes for ever: FFmpeg writes a test picture as fast as a player plays it."""
     picture = [
         *("-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=25"),
@@ -134,7 +134,7 @@ def endless(path: Path, **how: Any) -> Order:
     def arguments(draft: Path) -> list[str]:
         return [*picture, *tail, *([] if how.get("streams") else [str(draft)])]
 
-    return Order(path, arguments, **{"seconds": 600.0, "limit": 60.0, **how})
+    return ClipOrder(path, arguments, **{"seconds": 600.0, "limit": 60.0, **how})
 
 
 @pytest.fixture
@@ -152,8 +152,8 @@ def children(mark: str = "") -> set[int]:
     return found
 
 
-def streamed(order: Order, is_gone: Callable[[], bool] = lambda: False) -> Stream:
-    return Stream(making.join(order), is_gone)
+def streamed(order: ClipOrder, is_gone: Callable[[], bool] = lambda: False) -> ClipStream:
+    return ClipStream(clip_jobs.join_job(order), is_gone)
 
 
 def test_what_is_streamed_arrives_while_it_is_made(place: Path) -> None:
@@ -204,7 +204,7 @@ def test_one_who_has_gone_is_sent_nothing_more(place: Path) -> None:
     stream.close()
     begun = time.monotonic()
     with pytest.raises(ClipBusy):
-        making.made(endless(place), is_gone=lambda: time.monotonic() > begun + 0.5)
+        clip_jobs.get_or_render(endless(place), is_gone=lambda: time.monotonic() > begun + 0.5)
     assert time.monotonic() - begun < 5
 
 
@@ -213,26 +213,26 @@ def test_what_was_given_up_can_be_asked_for_again(counted: Film) -> None:
     stream = streamed(order)
     next(stream)
     stream.close()
-    assert codes(making.made(order)) == list(range(100))
+    assert codes(clip_jobs.get_or_render(order)) == list(range(100))
 
 
 def test_at_most_so_many_are_made_at_once(place: Path, settings: Any) -> None:
     """With two turns, the first is kept for those who look at an empty player."""
     settings.CLIPS_AT_ONCE = 2
     before = children()
-    saved = [making.join(endless(place.with_name(f"{n}.mp4"))) for n in range(3)]
+    saved = [clip_jobs.join_job(endless(place.with_name(f"{n}.mp4"))) for n in range(3)]
     wait_for(lambda: children() - before, patience=5)
     time.sleep(0.5)
     assert len(children() - before) == 1
     played = [
-        making.join(endless(place.with_name(f"p{n}.mp4"), streams=True, hurried=True))
+        clip_jobs.join_job(endless(place.with_name(f"p{n}.mp4"), streams=True, has_priority=True))
         for n in range(2)
     ]
     wait_for(lambda: len(children() - before) == 2, patience=5)
     time.sleep(0.5)
     assert len(children() - before) == 2
     for one in [*saved, *played]:
-        making.leave(one)
+        clip_jobs.leave_job(one)
     wait_for(lambda: not children() - before, patience=5)
 
 
@@ -243,7 +243,7 @@ def test_turns_count_over_processes(place: Path, settings: Any) -> None:
     with (folder / "0").open("ab") as taken:
         fcntl.flock(taken, fcntl.LOCK_EX)
         with pytest.raises(ClipBusy):
-            making.made(endless(place, patience=0.3))
+            clip_jobs.get_or_render(endless(place, patience=0.3))
     stream = streamed(endless(place, streams=True))
     assert next(stream)
     stream.close()
@@ -251,22 +251,22 @@ def test_turns_count_over_processes(place: Path, settings: Any) -> None:
 
 def test_a_crowd_is_told_to_come_back(place: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
-    joined: list[Making] = []
+    joined: list[ClipJob] = []
     with pytest.raises(ClipBusy):
-        for number in range(making.MAX_WAITING + 3):
-            joined.append(making.join(endless(place.with_name(f"{number}.mp4"))))
+        for number in range(clip_jobs.MAX_WAITING + 3):
+            joined.append(clip_jobs.join_job(endless(place.with_name(f"{number}.mp4"))))
             time.sleep(0.05)
-    assert len(joined) >= making.MAX_WAITING
+    assert len(joined) >= clip_jobs.MAX_WAITING
     for one in joined:
-        making.leave(one)
+        clip_jobs.leave_job(one)
 
 
 def test_progress_and_the_time_left_are_known(place: Path) -> None:
-    one = making.join(endless(place, seconds=20.0))
+    one = clip_jobs.join_job(endless(place, seconds=20.0))
     assert one.left is None
     wait_for(lambda: one.part > 0.1, patience=20)
     left = one.left
-    making.leave(one)
+    clip_jobs.leave_job(one)
     assert left is not None
     # It is made at the speed of playing; FFmpeg begins a little faster, and late on a busy machine.
     assert 10 < left < 40
@@ -275,19 +275,19 @@ def test_progress_and_the_time_left_are_known(place: Path) -> None:
 def test_the_limit_ends_ffmpeg_with_a_sentence(place: Path) -> None:
     before = children()
     with pytest.raises(FilmError, match="took longer than 1 seconds"):
-        making.made(endless(place, limit=1.0))
+        clip_jobs.get_or_render(endless(place, limit=1.0))
     assert not children() - before
     assert not place.exists()
 
 
 def test_a_failure_is_told_to_all_who_wait(place: Path) -> None:
-    order = Order(place, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0)
-    one, other = making.join(order), making.join(order)
+    order = ClipOrder(place, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0)
+    one, other = clip_jobs.join_job(order), clip_jobs.join_job(order)
     for joined in (one, other):
         assert joined.wait(10)
         with pytest.raises(FilmError, match="Could not make this clip"):
             joined.result()
-        making.leave(joined)
+        clip_jobs.leave_job(joined)
 
 
 def test_a_film_that_breaks_off_gives_no_short_clip(counted: Film) -> None:
@@ -295,8 +295,8 @@ def test_a_film_that_breaks_off_gives_no_short_clip(counted: Film) -> None:
     source = counted.files.source()
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     with pytest.raises(FilmError, match="Could not make this clip"):
-        making.made(clips.exact(counted, 40, 110))
-    assert codes(making.made(clips.exact(counted, 0, 30))) == list(range(30))
+        clip_jobs.get_or_render(clips.exact(counted, 40, 110))
+    assert codes(clip_jobs.get_or_render(clips.exact(counted, 0, 30))) == list(range(30))
 
 
 # --- what is kept -------------------------------------------------------------------------------
@@ -313,16 +313,16 @@ def test_what_is_not_used_goes_first(tmp_path: Path) -> None:
 
 
 def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: Any) -> None:
-    first = making.made(clips.playing(counted, 0, 20))
+    first = clip_jobs.get_or_render(clips.playing(counted, 0, 20))
     os.utime(first, (1000, first.stat().st_mtime))
-    second = making.made(clips.playing(counted, 20, 40))
+    second = clip_jobs.get_or_render(clips.playing(counted, 20, 40))
     os.utime(second, (2000, second.stat().st_mtime))
     changed = first.stat().st_mtime_ns
-    assert making.kept(first)
+    assert clip_jobs.touch_if_cached(first)
     assert first.stat().st_mtime_ns == changed, "browsers would take it for another file"
     # They differ by some bytes: there is room for two of them, and not for three.
     settings.CLIP_CACHE_BYTES = int(2.5 * second.stat().st_size)
-    third = making.made(clips.playing(counted, 40, 60))
+    third = clip_jobs.get_or_render(clips.playing(counted, 40, 60))
     assert not second.exists()
     assert first.exists()
     assert third.exists()
@@ -330,7 +330,7 @@ def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: 
 
 def test_what_is_larger_than_the_cache_is_sent_all_the_same(counted: Film, settings: Any) -> None:
     settings.CLIP_CACHE_BYTES = 10
-    assert making.made(clips.exact(counted, 0, 20)).is_file()
+    assert clip_jobs.get_or_render(clips.exact(counted, 0, 20)).is_file()
 
 
 def test_the_sweep_removes_what_a_killed_server_left(redis_server: Any, db: None) -> None:
@@ -346,7 +346,7 @@ def test_the_sweep_removes_what_a_killed_server_left(redis_server: Any, db: None
 def test_deleting_a_film_removes_its_clips(
     counted: Film, django_capture_on_commit_callbacks: Any
 ) -> None:
-    path = making.made(clips.playing(counted, 0, 20))
+    path = clip_jobs.get_or_render(clips.playing(counted, 0, 20))
     still = clips.still(counted, 3)
     with django_capture_on_commit_callbacks(execute=True):
         counted.delete()
@@ -509,13 +509,15 @@ def test_addresses_that_make_no_sense_lead_nowhere(
 
 def test_a_crowd_is_answered_at_once(page: Client, counted: Film, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 0
-    waiting = [making.join(clips.exact(counted, 0, 10 + n)) for n in range(making.MAX_WAITING)]
+    waiting = [
+        clip_jobs.join_job(clips.exact(counted, 0, 10 + n)) for n in range(clip_jobs.MAX_WAITING)
+    ]
     answer = page.get(f"/films/{counted.pk}/clips/0-9.mp4?stream")
     assert answer.status_code == 503
     assert answer["Retry-After"]
     assert "try again in a few seconds" in answer.content.decode()
     for one in waiting:
-        making.leave(one)
+        clip_jobs.leave_job(one)
 
 
 # --- the film's own file ------------------------------------------------------------------------
@@ -535,6 +537,6 @@ def test_the_whole_film_and_parts_of_it_are_sent(
 
 
 def test_ffmpeg_is_told_nothing_by_the_address(counted: Film) -> None:
-    arguments = cutting.playing(clips.cut(counted, 3, 9))
+    arguments = cutting.playback_arguments(clips.cut(counted, 3, 9))
     assert all("\n" not in argument for argument in arguments)
     assert arguments[arguments.index("-i") + 1].startswith("file:/")

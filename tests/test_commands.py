@@ -13,11 +13,11 @@ import pytest
 import redis
 from django.core.management import CommandError, call_command
 
-from gallery import checks
+from gallery.films.models import Film
+from gallery.films.template_tags import clock, span, timecode
+from gallery.index import frame_index
 from gallery.media import ffmpeg
-from gallery.models import Film
-from gallery.nearest import index
-from gallery.templatetags.scenes import clock, span, timecode
+from gallery.site import checks
 from tests.films import noise
 from tests.importing import queue_client
 from tests.processes import free_port, manage
@@ -146,7 +146,7 @@ def examine() -> tuple[str, str]:
 
 
 def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
-    index.current().drop(demo_film.pk)
+    frame_index.current().drop(demo_film.pk)
     said, verdict = examine()
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", said)
     assert re.search(r"BAD  Workers .*no Celery worker responds", said)
@@ -192,7 +192,7 @@ def test_settings_that_make_no_sense_are_told_at_the_start() -> None:
 
 def test_int8_without_its_package_is_told(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CLIP_PRECISION = "int8"
-    monkeypatch.setattr("gallery.embedding.conversion.has_quantizer", lambda: False)
+    monkeypatch.setattr("gallery.clip.conversion.has_quantizer", lambda: False)
     assert [message.id for message in checks.int8_is_installed()] == ["gallery.W002"]
     monkeypatch.undo()
     assert checks.int8_is_installed() == []
@@ -262,7 +262,7 @@ def test_an_ffmpeg_on_the_path_is_not_used_unless_it_is_named(tmp_path: Path) ->
     ],
 )
 def test_versions_of_ffmpeg_are_compared_as_numbers(line: str, is_too_old: bool) -> None:
-    assert bool(ffmpeg.too_old(line)) == is_too_old
+    assert bool(ffmpeg.is_too_old(line)) == is_too_old
 
 
 def test_a_media_store_that_cannot_be_made_is_told(settings: Any, tmp_path: Path) -> None:

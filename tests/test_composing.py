@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from django.http import QueryDict
 
-from gallery.finding import composing, pasted
-from gallery.finding.address import address, parameters
-from gallery.forms import SearchForm
-from gallery.models import Film
-from gallery.types import Example, Mode, Order, Query
+from gallery.films.models import Film
+from gallery.search import pasted, refining
+from gallery.search.address import search_url, to_parameters
+from gallery.search.forms import SearchForm
+from gallery.search.types import Example, Mode, Order, Query
 
 HOSTS = ("scenes.example.org:8000",)
 HERE = "http://scenes.example.org:8000"
@@ -32,7 +32,7 @@ WHOLE = Query(
 def read(query: Query) -> Query:
     """The query as the page at its address reads it."""
     given = QueryDict(mutable=True)
-    for name, value in parameters(query):
+    for name, value in to_parameters(query):
         given.appendlist(name, value)
     return SearchForm(given).query()
 
@@ -43,61 +43,61 @@ def test_all_of_a_query_stands_in_its_address() -> None:
 
 
 def test_an_example_is_added_once_and_removed() -> None:
-    more = composing.with_example(WHOLE, Example(frame=(9, 9)))
+    more = refining.with_example(WHOLE, Example(frame=(9, 9)))
     assert more.examples == (*WHOLE.examples, Example(frame=(9, 9)))
-    assert composing.with_example(more, Example(frame=(9, 9), weight=2)) == more
-    assert composing.without_example(more, Example(frame=(9, 9), weight=0.5)) == WHOLE
-    assert composing.without_example(WHOLE, Example(picture=TOKEN)).examples == WHOLE.examples[:1]
+    assert refining.with_example(more, Example(frame=(9, 9), weight=2)) == more
+    assert refining.without_example(more, Example(frame=(9, 9), weight=0.5)) == WHOLE
+    assert refining.without_example(WHOLE, Example(picture=TOKEN)).examples == WHOLE.examples[:1]
     many = Query(words="dog")
     for second in range(20):
-        many = composing.with_example(many, Example(frame=(1, second)))
+        many = refining.with_example(many, Example(frame=(1, second)))
     assert [one.frame for one in many.examples] == [(1, second) for second in range(8, 20)]
     assert read(many) == many
 
 
 def test_weights_go_up_and_down_in_steps() -> None:
-    assert (composing.lighter(1), composing.heavier(1)) == (0.5, 2)
-    assert (composing.lighter(0.5), composing.heavier(2)) == (None, None)
-    assert (composing.lighter(1.3), composing.heavier(1.3)) == (1, 2)
-    assert (composing.lighter(9), composing.heavier(0)) == (2, 0.5)
-    changed = composing.weighing(WHOLE, Example(picture=TOKEN), 2)
+    assert (refining.lighter(1), refining.heavier(1)) == (0.5, 2)
+    assert (refining.lighter(0.5), refining.heavier(2)) == (None, None)
+    assert (refining.lighter(1.3), refining.heavier(1.3)) == (1, 2)
+    assert (refining.lighter(9), refining.heavier(0)) == (2, 0.5)
+    changed = refining.with_weight(WHOLE, Example(picture=TOKEN), 2)
     assert [one.weight for one in changed.examples] == [0.5, 2]
 
 
 def test_a_hit_is_marked_one_way_at_a_time() -> None:
-    right = composing.more_like(WHOLE, (2, 4))
+    right = refining.more_like(WHOLE, (2, 4))
     assert (right.more, right.less) == (((2, 3), (2, 4)), ((2, 5),))
-    assert composing.more_like(right, (2, 4)).more == ((2, 3),)
-    wrong = composing.less_like(WHOLE, (2, 3))
+    assert refining.more_like(right, (2, 4)).more == ((2, 3),)
+    wrong = refining.less_like(WHOLE, (2, 3))
     assert (wrong.more, wrong.less) == ((), ((2, 4), (2, 5), (2, 3)))
-    assert composing.less_like(wrong, (2, 3)).less == WHOLE.less
+    assert refining.less_like(wrong, (2, 3)).less == WHOLE.less
 
 
 def test_what_is_avoided_can_be_let_in_again() -> None:
     assert WHOLE.avoided == ("snow", "night", "rain")
-    assert composing.without_avoided(WHOLE, "snow").words == "a dog"
-    assert composing.without_avoided(WHOLE, "snow").avoided == ("night", "rain")
-    assert composing.without_avoided(WHOLE, "night").avoid == "rain"
-    assert composing.without_avoided(WHOLE, "night").words == WHOLE.words
+    assert refining.without_avoided(WHOLE, "snow").words == "a dog"
+    assert refining.without_avoided(WHOLE, "snow").avoided == ("night", "rain")
+    assert refining.without_avoided(WHOLE, "night").avoid == "rain"
+    assert refining.without_avoided(WHOLE, "night").words == WHOLE.words
     phrase = Query(words='cat -"at night" film-noir')
-    assert composing.without_avoided(phrase, "at night").words == "cat film-noir"
+    assert refining.without_avoided(phrase, "at night").words == "cat film-noir"
     both = Query(words="cat -snow", avoid="snow")
-    assert composing.without_avoided(both, "snow") == Query(words="cat")
+    assert refining.without_avoided(both, "snow") == Query(words="cat")
     assert Query(words='cat -""').avoided == ()
 
 
 def test_words_alone_are_let_go() -> None:
-    assert composing.without_words(WHOLE) == replace(
+    assert refining.without_words(WHOLE) == replace(
         WHOLE, words="-snow", words_weight=1, mode=Mode.BOTH
     )
 
 
 def test_similar_scenes_are_looked_for_in_the_same_part_of_the_library() -> None:
-    similar = composing.similar_to(WHOLE, (2, 9))
+    similar = refining.similar_to(WHOLE, (2, 9))
     assert similar == Query(
         examples=(Example(frame=(2, 9)),), films=(1, 2), years=(1930, None), labels=(7,)
     )
-    everywhere = composing.without_filters(WHOLE)
+    everywhere = refining.without_filters(WHOLE)
     assert (everywhere.films, everywhere.years, everywhere.labels) == ((), (None, None), ())
     assert everywhere.words == WHOLE.words
 
@@ -105,20 +105,20 @@ def test_similar_scenes_are_looked_for_in_the_same_part_of_the_library() -> None
 @pytest.mark.parametrize(
     "change",
     [
-        lambda query: composing.more_like(query, (2, 9)),
-        lambda query: composing.less_like(query, (2, 9)),
-        lambda query: composing.with_example(query, Example(frame=(2, 9))),
-        lambda query: composing.without_avoided(query, "snow"),
-        composing.without_words,
-        composing.without_filters,
-        lambda query: composing.in_mode(query, Mode.SAID),
-        lambda query: composing.in_order(query, Order.RELEVANCE),
+        lambda query: refining.more_like(query, (2, 9)),
+        lambda query: refining.less_like(query, (2, 9)),
+        lambda query: refining.with_example(query, Example(frame=(2, 9))),
+        lambda query: refining.without_avoided(query, "snow"),
+        refining.without_words,
+        refining.without_filters,
+        lambda query: refining.with_mode(query, Mode.SAID),
+        lambda query: refining.with_order(query, Order.RELEVANCE),
     ],
 )
 def test_a_changed_query_begins_at_its_first_page(change: object) -> None:
     assert callable(change)
     assert change(replace(WHOLE, page=4)).page == 1
-    assert "page" not in address(WHOLE)
+    assert "page" not in search_url(WHOLE)
 
 
 # --- addresses among the words --------------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_a_changed_query_begins_at_its_first_page(change: object) -> None:
     ],
 )
 def test_the_address_of_a_frame_is_an_example(written: str) -> None:
-    query = pasted.understood(Query(words=f"a dog {written} -snow", films=(3,)), HOSTS)
+    query = pasted.replace_pasted_urls(Query(words=f"a dog {written} -snow", films=(3,)), HOSTS)
     assert query == Query(words="a dog -snow", examples=(Example(frame=(3, 120)),), films=(3,))
 
 
@@ -156,16 +156,18 @@ def test_the_address_of_a_frame_is_an_example(written: str) -> None:
 )
 def test_other_words_stay_as_they_are(words: str) -> None:
     query = Query(words=words)
-    assert pasted.understood(query, HOSTS) is query
+    assert pasted.replace_pasted_urls(query, HOSTS) is query
 
 
 @pytest.mark.django_db
 def test_the_picture_of_a_frame_and_a_picture_searched_with_are_examples() -> None:
     film = Film.objects.create(title="A", sha256="a")
     for kind in ("thumbs", "stills"):
-        query = pasted.understood(Query(words=f"{HERE}/{kind}/{film.uid}/1/12.jpg"), HOSTS)
+        query = pasted.replace_pasted_urls(Query(words=f"{HERE}/{kind}/{film.uid}/1/12.jpg"), HOSTS)
         assert query == Query(examples=(Example(frame=(film.pk, 12)),))
     gone = Query(words="/thumbs/0123456789abcdef/1/12.jpg")
-    assert pasted.understood(gone, HOSTS) is gone
-    query = pasted.understood(Query(words=f"/pictures/{TOKEN}.jpg /films/1/frames/2/"), HOSTS)
+    assert pasted.replace_pasted_urls(gone, HOSTS) is gone
+    query = pasted.replace_pasted_urls(
+        Query(words=f"/pictures/{TOKEN}.jpg /films/1/frames/2/"), HOSTS
+    )
     assert query.examples == (Example(picture=TOKEN), Example(frame=(1, 2)))

@@ -6,7 +6,7 @@ import json
 import pytest
 from django.test import Client
 
-from gallery.models import Film
+from gallery.films.models import Film
 
 ACCEPTS = {"headers": {"Accept-Encoding": "gzip, deflate, br"}}
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from django.conf import settings as project
 
-from gallery.embedding import conversion, encoder, runtimes, selfcheck, weights
-from gallery.embedding.encoder import Encoder
-from gallery.embedding.preprocessing import TextTokenizer
-from gallery.embedding.runtimes import OpenVINORuntime, Target
-from gallery.embedding.selfcheck import Report
-from gallery.errors import DamagedModel
+from gallery.clip import conversion, encoder, runtimes, selfcheck, weights
+from gallery.clip.encoder import Encoder
+from gallery.clip.preprocessing import TextTokenizer
+from gallery.clip.runtimes import OpenVINORuntime, Target
+from gallery.clip.selfcheck import Report
+from gallery.core.errors import DamagedModel
 from tests.films import noise
 from tests.networks import tiny_chinese_clip, tiny_clip, tiny_siglip
 from tests.processes import manage, python, wait_for
@@ -82,7 +82,7 @@ def test_converted_families_give_what_torch_gives(
 def test_the_last_layer_needs_the_class_token_only(make: Any, tmp_path: Path) -> None:
     import torch
 
-    from gallery.embedding.network import ClassTokenLayer, Network, only_class_token
+    from gallery.clip.network import ClassTokenLayer, Network, only_class_token
 
     network = Network(weights.describe("m", make(tmp_path / "m")))
     pixels = torch.from_numpy(np.stack([np.asarray(noise(n, (32, 32))) for n in range(3)]))
@@ -136,7 +136,7 @@ def test_a_model_whose_check_fails_falls_back(
     assert any("failed, so it is not used" in line for line in said)
     folder = conversion.folder_of(demo, BF16)
     assert [path.name for path in folder.iterdir()] == [selfcheck.REPORT_FILE]
-    assert conversion.passed(demo, [BF16, FP32]) == [FP32]
+    assert conversion.find_passed_report(demo, [BF16, FP32]) == [FP32]
     assert conversion.is_prepared(demo, [BF16, FP32])
 
 
@@ -144,7 +144,7 @@ def test_a_faster_target_that_was_never_tried_is_made(converted: weights.Model) 
     """As after `make int8`, or when CLIP_PRECISION changes: what is there is not enough."""
     assert conversion.is_prepared(converted, [FP32])
     assert not conversion.is_prepared(converted, [INT8, FP32])
-    assert conversion.passed(converted, [INT8, FP32]) == [FP32]
+    assert conversion.find_passed_report(converted, [INT8, FP32]) == [FP32]
     # Slower ones need not be there.
     assert conversion.is_prepared(converted, [FP32, BF16])
 
@@ -312,7 +312,7 @@ def test_odd_settings_harm_no_cache(converted: weights.Model, settings: Any) -> 
     loaded = encoder._load_best(converted)
     assert loaded.target == FP32
     assert loaded.batch == runtimes.CPU_BATCH
-    assert conversion.passed(converted, [FP32]) == [FP32]
+    assert conversion.find_passed_report(converted, [FP32]) == [FP32]
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
 def test_a_process_converts_once_and_needs_no_torch_after(tmp_path: Path) -> None:
     """Two processes that start at once: one of them converts, in a process of its own."""
     code = (
-        "import sys, django; django.setup(); from gallery.embedding import encoder;"
+        "import sys, django; django.setup(); from gallery.clip import encoder;"
         "e = encoder.current(); e.text('a dog'); from PIL import Image;"
         "e.pictures([Image.new('RGB', (64, 36))]);"
         "print(e.target, sorted({'torch', 'transformers', 'openvino_telemetry'} & {"
@@ -458,7 +458,7 @@ def test_siglip_2_reads_lower_case_padded_on_the_right(tmp_path: Path) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text())
     # SigLIP 2 of fixed resolution has the towers of SigLIP, and its checkpoints say "siglip".
-    from gallery.embedding.network import Network, _serialized
+    from gallery.clip.network import Network, _serialized
 
     network = Network(weights.describe("m", folder))
     from transformers import AutoTokenizer

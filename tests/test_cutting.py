@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 from gallery.media import cutting, ffmpeg, probing
 from gallery.media.cutting import Cut
 from gallery.media.decoding import read_ppm
-from gallery.types import Probe
+from gallery.media.types import Probe
 from tests.coded import beeps, coded_film, codes, lengths
 from tests.films import H264, make_film, presentation_times, run_ffmpeg, scenes
 
@@ -90,7 +90,7 @@ def cut_of(path: Path, first: int, last: int) -> Cut:
 
 def play(cut: Cut, folder: Path) -> Path:
     """The clip as it is streamed."""
-    done = ffmpeg.run(cutting.playing(cut), 60)
+    done = ffmpeg.run(cutting.playback_arguments(cut), 60)
     assert done.status == 0, done.said
     path = folder / "played.mp4"
     path.write_bytes(done.output)
@@ -99,7 +99,7 @@ def play(cut: Cut, folder: Path) -> Path:
 
 def export(cut: Cut, folder: Path) -> Path:
     path = folder / "exported.mp4"
-    done = ffmpeg.run(cutting.exporting(cut, path), 60)
+    done = ffmpeg.run(cutting.export_arguments(cut, path), 60)
     assert done.status == 0, done.said
     return path
 
@@ -179,7 +179,7 @@ def test_decoding_begins_at_a_key_frame_just_at_the_span(tmp_path: Path) -> None
     film = coded_film(
         tmp_path / "a.mkv", rate="25", codec=(*OUT_OF_ORDER, "-force_key_frames", "1.96,4")
     )
-    arguments = cutting.playing(cut_of(film, 100, 110))
+    arguments = cutting.playback_arguments(cut_of(film, 100, 110))
     seek = float(arguments[arguments.index("-ss") + 1])
     begun = run_ffmpeg(
         *("-copyts", "-ss", str(seek), "-noaccurate_seek", "-i", str(film)),
@@ -298,7 +298,7 @@ def test_nothing_of_the_films_own_data_goes_along(tmp_path: Path) -> None:
 
 
 def still_number(cut: Cut) -> int:
-    done = ffmpeg.run(cutting.still(cut), 60)
+    done = ffmpeg.run(cutting.still_arguments(cut), 60)
     picture = read_ppm(done.output)
     assert picture is not None, done.said
     bars = np.asarray(picture.convert("L").resize((12, 1), Image.Resampling.BOX))[0] > 128
@@ -315,7 +315,7 @@ def test_a_still_is_the_frame_that_was_asked_for(kind: str, tmp_path: Path) -> N
 
 def test_stills_are_as_large_as_the_film_is_shown(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mp4", seconds=1, size="720x576", filters="setsar=64/45")
-    picture = read_ppm(ffmpeg.run(cutting.still(cut_of(film, 3, 4)), 60).output)
+    picture = read_ppm(ffmpeg.run(cutting.still_arguments(cut_of(film, 3, 4)), 60).output)
     assert picture is not None
     assert picture.size == (1024, 576)
 
@@ -327,7 +327,7 @@ def test_a_looping_picture_shows_the_span_for_ever(
     film = coded_film(tmp_path / "a.mp4", seconds=4)
     path = tmp_path / f"a.{kind}"
     cut = cut_of(film, 24, 72)
-    done = ffmpeg.run(cutting.animating(cut, kind, path), 60)
+    done = ffmpeg.run(cutting.animation_arguments(cut, kind, path), 60)
     assert done.status == 0, done.said
     with Image.open(path) as picture:
         assert picture.info["loop"] == 0
@@ -347,7 +347,7 @@ def test_a_looping_picture_is_not_wide(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mp4", seconds=1, size="1280x720")
     for kind in ("gif", "webp"):
         path = tmp_path / f"a.{kind}"
-        ffmpeg.run(cutting.animating(cut_of(film, 0, 6), kind, path), 60)
+        ffmpeg.run(cutting.animation_arguments(cut_of(film, 0, 6), kind, path), 60)
         with Image.open(path) as picture:
             assert picture.size == (cutting.ANIMATED_WIDTH[kind], picture.width * 9 // 16)
 
@@ -361,7 +361,7 @@ def test_a_playlist_named_like_a_film_opens_no_other_file(tmp_path: Path) -> Non
     film.write_text(f"#EXTM3U\n#EXTINF:2.0,\n{secret}\n#EXT-X-ENDLIST\n")
     made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
     cut = Cut(film, made_up, 0, 24, PIXELS)
-    for arguments in (cutting.playing(cut), cutting.still(cut)):
+    for arguments in (cutting.playback_arguments(cut), cutting.still_arguments(cut)):
         done = ffmpeg.run(arguments, 20)
         assert done.status != 0
         assert done.output == b""

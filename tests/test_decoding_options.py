@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 
-from gallery.embedding import shot_network
+from gallery.clip import shot_network
 from gallery.media import decoding, ffmpeg, probing, shots
-from gallery.types import Picture, Span
+from gallery.media.types import Picture, Span
 from tests.films import run_ffmpeg
 
 Decoded = tuple[list[float], list[bytes], list[float]]

@@ -6,8 +6,8 @@ import time
 import pytest
 import redis
 
-from gallery.models import Film
-from gallery.speech import dialogue
+from gallery.films.models import Film
+from gallery.transcripts import dialogue
 from tests.importing import DEMO
 from tests.lines import SHOT, found, marked, spoken_film, texts
 

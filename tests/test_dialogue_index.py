@@ -12,16 +12,18 @@ import pytest
 import redis
 from django.core.management import call_command
 
-from gallery.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
+from gallery.core.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
+from gallery.films.models import Film
 from gallery.importing import healing
-from gallery.models import Film, Subtitles
-from gallery.nearest import index, server
-from gallery.speech import dialogue, line_index, subtitling
-from gallery.speech.hearing import Hearing
-from gallery.speech.line_index import HeardLine, LineIndex
-from gallery.speech.line_search import LineSearch
-from gallery.speech.wording import understood
-from gallery.types import FrameRecord, Look
+from gallery.index import frame_index, server
+from gallery.index.types import FrameRecord
+from gallery.media.types import FrameKind
+from gallery.transcripts import dialogue, line_index, subtitle_import
+from gallery.transcripts.line_index import HeardLine, LineIndex
+from gallery.transcripts.line_search import LineSearch
+from gallery.transcripts.line_shots import ShotLookup
+from gallery.transcripts.models import Subtitles
+from gallery.transcripts.phrases import parse_phrases
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.films import scenes
@@ -71,19 +73,19 @@ def test_a_line_is_heard_over_the_shot_that_most_of_it_lies_in(
     )
     # Shot 2, from 5.5 to 6.0, has no frame of its own.
     film = [FrameRecord(1, r.second, r.time, 3, r.start, r.end) if r.shot == 2 else r for r in film]
-    record = Hearing(film).over(start, end)
+    record = ShotLookup(film).over(start, end)
     assert (record.shot, record.second) == (shot, second)
 
 
 def test_a_blank_frame_is_passed_over() -> None:
     film = [
-        FrameRecord(1, 0, 0.0, 0, 0.0, 4.0, Look.BLANK),
-        FrameRecord(1, 1, 1.0, 0, 0.0, 4.0, Look.BLANK),
+        FrameRecord(1, 0, 0.0, 0, 0.0, 4.0, FrameKind.BLANK),
+        FrameRecord(1, 1, 1.0, 0, 0.0, 4.0, FrameKind.BLANK),
         FrameRecord(1, 2, 2.0, 0, 0.0, 4.0),
-        FrameRecord(1, 4, 4.0, 1, 4.0, 6.0, Look.BLANK),
+        FrameRecord(1, 4, 4.0, 1, 4.0, 6.0, FrameKind.BLANK),
     ]
-    assert Hearing(film).over(0.0, 2.0).second == 2
-    assert Hearing(film).over(4.0, 6.0).second == 4
+    assert ShotLookup(film).over(0.0, 2.0).second == 2
+    assert ShotLookup(film).over(4.0, 6.0).second == 4
 
 
 # --- rows and index agree -------------------------------------------------------------------------
@@ -96,7 +98,7 @@ def test_a_published_film_s_lines_are_found(tmp_path: Path, redis_server: redis.
     content = "\n".join(
         f"{n}\n00:00:0{n * 2},200 --> 00:00:0{n * 2 + 1},500\ncolour number {n}\n" for n in range(4)
     ).encode()
-    row, _new = subtitling.add(film, "a.en.srt", content)
+    row, _new = subtitle_import.add_subtitles(film, "a.en.srt", content)
     assert (row.language, row.line_count) == ("en", 4)
     assert found("colour") == []
     import_here(film)
@@ -109,7 +111,7 @@ def test_a_published_film_s_lines_are_found(tmp_path: Path, redis_server: redis.
     assert [lines[f"colour number {n}"].second for n in range(3)] == [1, 3, 5]
     assert dialogue.is_current(film.pk)
     # More subtitles, later.
-    subtitling.add(film, "a.zh.srt", content.replace(b"colour", "颜色".encode()))
+    subtitle_import.add_subtitles(film, "a.zh.srt", content.replace(b"colour", "颜色".encode()))
     assert len(found("颜色")) == 3
     number = film.pk
     film.delete()
@@ -126,7 +128,7 @@ def test_deleted_subtitles_are_found_no_more(demo_film: Film, redis_server: redi
     path = demo_film.files.subtitles(row.pk)
     assert path.is_file()
     row.delete()
-    subtitling.publish(demo_film.pk)
+    subtitle_import.publish(demo_film.pk)
     assert texts("refrigerator") == []
     assert texts("冰箱")
     assert len(line_keys(redis_server)) == 32
@@ -169,11 +171,11 @@ def test_fewer_lines_leave_nothing_behind(redis_server: redis.Redis) -> None:
 
 
 def test_the_sweep_mends_what_is_missing(demo_film: Film, redis_server: redis.Redis) -> None:
-    assert dialogue.tend() == 0
+    assert dialogue.reconcile() == 0
     redis_server.flushdb()
-    assert dialogue.tend() == 1
+    assert dialogue.reconcile() == 1
     assert texts("refrigerator")
-    assert dialogue.tend() == 0
+    assert dialogue.reconcile() == 0
     # Subtitles that were added while Redis was away, and a film that went meanwhile.
     add_lines(demo_film, "fr", ["Un réfrigérateur."])
     line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(999, 1)[0])
@@ -190,8 +192,8 @@ def test_a_film_whose_frames_are_gone_keeps_nobody_waiting(demo_film: Film) -> N
         title="Gone", sha256="gone", state=Film.State.READY, searchable_run=1, tracks_run=1
     )
     add_lines(gone, "en", ["unheard"])
-    index.connect(dialogue.settings.REDIS_URL).flushdb()
-    assert dialogue.tend() == 1
+    frame_index.connect(dialogue.settings.REDIS_URL).flushdb()
+    assert dialogue.reconcile() == 1
     assert texts("refrigerator")
     assert texts("unheard") == []
 
@@ -217,7 +219,7 @@ def test_a_put_that_breaks_off_is_made_up_for(
     assert len(line_keys(redis_server)) == 20
     assert not dialogue.is_current(demo_film.pk)
     # Dropped now, nothing would be left; tended, everything is there.
-    assert dialogue.tend() == 1
+    assert dialogue.reconcile() == 1
     assert len(line_keys(redis_server)) == 64
     monkeypatch.setattr(line_index, "_fields_of", break_off)
     with pytest.raises(IndexUnavailable):
@@ -232,11 +234,11 @@ def test_an_index_of_an_earlier_version_is_replaced(
 ) -> None:
     monkeypatch.setattr(line_index, "SCHEMA", "v0")
     redis_server.flushdb()
-    dialogue.tend()
+    dialogue.reconcile()
     names = redis_server.execute_command("FT._LIST")
     assert b"imgsearch:dialogue:v0:lines" in names
     monkeypatch.undo()
-    assert dialogue.tend() == 1
+    assert dialogue.reconcile() == 1
     names = redis_server.execute_command("FT._LIST")
     assert b"imgsearch:dialogue:v0:lines" not in names
     assert f"imgsearch:dialogue:{line_index.SCHEMA}:lines".encode() in names
@@ -267,7 +269,7 @@ def test_an_emptied_server_is_told_only_when_something_is_missing(
 
 
 def lines_at(url: str) -> LineIndex:
-    return LineIndex(index.connect(url), "t:dialogue")
+    return LineIndex(frame_index.connect(url), "t:dialogue")
 
 
 @contextmanager
@@ -286,7 +288,7 @@ def test_a_killed_server_comes_back_with_every_line(tmp_path: Path) -> None:
     lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
 
     def ask() -> int:
-        asked = LineSearch(here, understood("moon"), here.groups(), None)
+        asked = LineSearch(here, parse_phrases("moon"), here.groups(), None)
         return len(asked.best(10))
 
     with server_of(tmp_path) as process:
@@ -350,7 +352,7 @@ def test_a_server_that_is_down_is_told(settings: Any) -> None:
         with pytest.raises(IndexUnavailable, match="cannot be reached"):
             ask()
     # Adding subtitles does not fail for it: the sweep puts them in later.
-    subtitling.publish(film.pk)
+    subtitle_import.publish(film.pk)
 
 
 def test_a_server_without_search_is_told() -> None:
@@ -398,7 +400,7 @@ def test_a_page_lists_what_is_said(demo_film: Film) -> None:
 
 
 def test_the_doctor_looks_at_the_dialogue(demo_film: Film, redis_server: redis.Redis) -> None:
-    from gallery.errors import GalleryError
+    from gallery.core.errors import GalleryError
     from gallery.management.commands.doctor import _dialogue
 
     assert _dialogue() == "64 lines in 2 languages"
@@ -417,5 +419,5 @@ def test_mending_takes_no_longer_than_it_may(redis_server: redis.Redis) -> None:
         )  # fmt: skip
         line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(900 + number, 1)[0])
         dialogue.current().put(900 + number, [line], "old")
-    assert dialogue.tend(patience=-1) == 1
-    assert dialogue.tend() == 2
+    assert dialogue.reconcile(patience=-1) == 1
+    assert dialogue.reconcile() == 2

@@ -12,8 +12,9 @@ from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
 from django.test import Client
 
-from gallery import tokens
-from gallery.models import Board, Film
+from gallery.accounts import tokens
+from gallery.boards.models import Board
+from gallery.films.models import Film
 
 GUIDE = (Path(__file__).resolve().parent.parent / "docs" / "guide.md").read_text(encoding="utf-8")
 SECTION = GUIDE.split("## API")[1].split("\n## ")[0]
@@ -43,7 +44,7 @@ def run(example: str, token: str) -> Any:
 
 
 def test_the_examples_work(page: Client, demo_film: Film) -> None:
-    _token, secret = tokens.make(get_user_model().objects.create_user("ada").pk, "test")
+    _token, secret = tokens.create_token(get_user_model().objects.create_user("ada").pk, "test")
     assert len(EXAMPLES) == 2
     search, board = (run(example, secret) for example in EXAMPLES)
     assert search.status_code == 200

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from gallery.finding import search
+from gallery.films.models import Film, Shot
+from gallery.films.template_tags import poster
 from gallery.importing import pipeline
-from gallery.media.storage import COLUMNS
-from gallery.models import Film, Shot
-from gallery.nearest import index
-from gallery.templatetags.scenes import poster
-from gallery.types import Example, Query, Scope
+from gallery.index import frame_index
+from gallery.index.types import Scope
+from gallery.media.store import COLUMNS
+from gallery.search import engine
+from gallery.search.types import Example, Query
 from tests.cards import BLACK, SCOPE, WHITE, Style, rolling, two_columns
 from tests.films import H264, SILENT, run_ffmpeg
 from tests.importing import assert_complete
@@ -53,8 +54,10 @@ def film(tmp_path: Path, ready_film: Callable[..., Film]) -> Film:
 
 def offered(film: Film) -> set[int]:
     """The shots of a film that the index offers."""
-    anything = np.ones(index.current().width, np.float32) / np.sqrt(index.current().width)
-    near = index.current().nearest(anything, 100, Scope(films=(film.pk,)))
+    anything = np.ones(frame_index.current().width, np.float32) / np.sqrt(
+        frame_index.current().width
+    )
+    near = frame_index.current().nearest(anything, 100, Scope(films=(film.pk,)))
     return {neighbour.shot for neighbour in near}
 
 
@@ -63,7 +66,7 @@ def test_dull_shots_are_not_offered_and_all_the_rest_is_there(film: Film, page: 
     assert film.frame_count == 5 * SECONDS
     assert [shot.number for shot in film.shots.filter(dull=True)] == [BLACK_SHOT, CREDITS, FADE]
     assert offered(film) == set(PICTURES)
-    hits = search.search(Query(words="a dog", films=(film.pk,))).hits
+    hits = engine.search(Query(words="a dog", films=(film.pk,))).hits
     assert {hit.shot for hit in hits} == set(PICTURES)
     # Shots that are not offered can be looked at all the same.
     shown = page.get(film.get_absolute_url())
@@ -74,7 +77,7 @@ def test_dull_shots_are_not_offered_and_all_the_rest_is_there(film: Film, page: 
 
 def test_a_dull_frame_that_is_asked_for_is_searched_with(film: Film) -> None:
     credits_at = film.shots.get(number=CREDITS).second
-    hits = search.search(Query(examples=(Example((film.pk, credits_at)),))).hits
+    hits = engine.search(Query(examples=(Example((film.pk, credits_at)),))).hits
     assert set(PICTURES) <= {hit.shot for hit in hits}
 
 
@@ -106,7 +109,7 @@ def test_a_film_of_an_earlier_version_is_looked_at_when_it_is_indexed_again(film
         columns = {name: getattr(data, name) for name in COLUMNS if name != "looks"}
         np.savez(run.segment(number), **columns)
     Shot.objects.update(dull=False)
-    here = index.current()
+    here = frame_index.current()
     for key in here.client.keys(f"{here.prefix}:frame:{film.pk}:*"):
         here.client.hdel(key, "look")
     assert offered(film) == {0, 1, 2, 3, 4}

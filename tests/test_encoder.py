@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 from transformers import AutoModel, AutoTokenizer, CLIPModel, CLIPProcessor
 
-from gallery.embedding import conversion, encoder, preprocessing, weights
-from gallery.embedding.encoder import Encoder
-from gallery.embedding.preprocessing import EDGES, squares
-from gallery.embedding.runtimes import TorchRuntime
-from gallery.errors import ModelError, QueryError
+from gallery.clip import conversion, encoder, preprocessing, weights
+from gallery.clip.encoder import Encoder
+from gallery.clip.preprocessing import EDGES, squares
+from gallery.clip.runtimes import TorchRuntime
+from gallery.core.errors import ModelError, QueryError
 from tests.films import noise
 from tests.networks import clip_like_openai, tiny_chinese_clip, tiny_clip, tiny_siglip
 

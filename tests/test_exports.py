@@ -19,9 +19,10 @@ from django.test import Client
 from django.utils import timezone
 
 from gallery import tasks
-from gallery.models import Board, Export, Film
-from gallery.quoting import boards, exports
-from gallery.quoting.boards import Scene, Visitor
+from gallery.boards import exports, service
+from gallery.boards.models import Board, Export
+from gallery.boards.service import Scene, Visitor
+from gallery.films.models import Film
 from tests.films import all_frames, make_film
 from tests.importing import queue_client, tidy
 from tests.processes import Worker, free_port, manage, wait_for
@@ -64,19 +65,21 @@ def add_film(path: Path, title: str = "Counted: 1/2?", rate: str = RATE) -> Film
 def board_of(film: Film, *frames: tuple[int, int], visitor: Visitor = VISITOR) -> Board:
     """A board with scenes of a film of 24000/1001, each from a frame up to another."""
     for first, end in frames:
-        boards.collect(visitor, Scene(film.pk, first * STEP, end * STEP, 0))
-    board = boards.current(visitor)
+        service.add_scene(visitor, Scene(film.pk, first * STEP, end * STEP, 0))
+    board = service.current_board(visitor)
     assert board
     return board
 
 
 def asked(board: Board) -> Export:
-    return exports.ask(board, exports.cuts_of(board, lambda scene: f"https://x/{scene.pk}"))
+    return exports.request_export(
+        board, exports.cuts_of(board, lambda scene: f"https://x/{scene.pk}")
+    )
 
 
 def finished(export: Export) -> Export:
     """The export, made here and now."""
-    while exports.make(export.pk):
+    while exports.make_part(export.pk):
         pass
     export.refresh_from_db()
     return export
@@ -96,7 +99,7 @@ def body(response: Any) -> str:
 
 def test_a_board_is_downloaded_for_editing_programs(page: Client, film: Film) -> None:
     board = board_of(film, (10, 34), (50, 60))
-    boards.note(board, board.scenes.first().pk, "=look")
+    service.set_note(board, board.scenes.first().pk, "=look")
     table = page.get(f"{board.get_absolute_url()}csv/")
     assert table["Content-Disposition"] == 'attachment; filename="My scenes.csv"'
     rows = list(csv.DictReader(io.StringIO(body(table).removeprefix("\ufeff"))))
@@ -122,7 +125,7 @@ def test_a_board_of_several_rates_gives_a_zip_of_lists(
 ) -> None:
     other = add_film(make_film(tmp_path / "b.mp4", seconds=2, rate="25"), "Other", "25")
     board = board_of(film, (10, 34))
-    boards.collect(VISITOR, Scene(other.pk, 0.4, 0.8, 0))
+    service.add_scene(VISITOR, Scene(other.pk, 0.4, 0.8, 0))
     answer = page.get(f"{board.get_absolute_url()}edl/")
     assert answer["Content-Disposition"] == 'attachment; filename="My scenes EDL.zip"'
     packed = zipfile.ZipFile(io.BytesIO(answer.content))
@@ -133,15 +136,15 @@ def test_a_board_of_several_rates_gives_a_zip_of_lists(
 
 def test_a_rate_that_lists_do_not_know_is_told(page: Client, tmp_path: Path) -> None:
     odd = add_film(make_film(tmp_path / "odd.mp4", seconds=2, rate="12"), "Odd", "12")
-    boards.collect(VISITOR, Scene(odd.pk, 0.0, 1.0, 0))
-    board = boards.current(VISITOR)
+    service.add_scene(VISITOR, Scene(odd.pk, 0.0, 1.0, 0))
+    board = service.current_board(VISITOR)
     assert board
     menu = body(page.get(board.get_absolute_url()))
     assert "EDL has no 12 fps: times from Odd are rounded." in menu
 
 
 def test_an_empty_board_has_nothing_to_take_along(page: Client) -> None:
-    board = boards.make(VISITOR, "Empty")
+    board = service.create_board(VISITOR, "Empty")
     for kind in ("csv", "edl", "otio"):
         assert page.get(f"{board.get_absolute_url()}{kind}/").status_code == 404
     refused = page.post(f"{board.get_absolute_url()}clips/")
@@ -157,8 +160,8 @@ def test_an_empty_board_has_nothing_to_take_along(page: Client) -> None:
 def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_path: Path) -> None:
     other = add_film(make_film(tmp_path / "b.mp4", seconds=6, rate="25"), "猫", "25")
     board = board_of(film, (10, 34), (50, 60))
-    boards.collect(VISITOR, Scene(other.pk, 1.0, 2.0, 1))
-    boards.note(board, board.scenes.first().pk, "look")
+    service.add_scene(VISITOR, Scene(other.pk, 1.0, 2.0, 1))
+    service.set_note(board, board.scenes.first().pk, "look")
     answer = page.post(f"{board.get_absolute_url()}clips/")
     assert answer["Location"] == f"{board.get_absolute_url()}#export"
     export = board.exports.get()
@@ -251,9 +254,9 @@ def test_a_queue_that_is_down_is_told_and_nothing_is_lost(
     assert "the task queue cannot be reached. Nothing is lost" in done.stdout, done.stdout[-9000:]
     export = board.exports.get()
     assert export.state == Export.State.WAITING
-    assert list(exports.lost(queue_is_empty=False)) == []
+    assert list(exports.find_lost_exports(queue_is_empty=False)) == []
     # The sweep of the next worker finds it.
-    assert list(exports.lost(queue_is_empty=True)) == [export]
+    assert list(exports.find_lost_exports(queue_is_empty=True)) == [export]
 
 
 # --- turns and claims -----------------------------------------------------------------------------
@@ -263,9 +266,9 @@ def test_a_long_export_lets_others_have_their_turn(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = asked(board_of(film, (0, 5), (10, 15), (20, 25)))
-    monkeypatch.setattr(exports, "TURN", 0.0)
+    monkeypatch.setattr(exports, "MAX_TURN_SECONDS", 0.0)
     monkeypatch.setattr(time, "monotonic", iter(range(10**6)).__next__)
-    assert exports.make(export.pk)
+    assert exports.make_part(export.pk)
     export.refresh_from_db()
     assert (export.state, export.lease_until) == (Export.State.WAITING, None)
 
@@ -285,14 +288,14 @@ def test_only_one_worker_has_it(film: Film) -> None:
     Export.objects.update(
         state=Export.State.RUNNING, lease_until=timezone.now() + timedelta(seconds=60)
     )
-    assert not exports.make(export.pk)
+    assert not exports.make_part(export.pk)
     assert not exports.zip_of(export).exists()
-    assert not exports.lost(queue_is_empty=True)
+    assert not exports.find_lost_exports(queue_is_empty=True)
     Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert list(exports.lost(queue_is_empty=False)) == [export]
+    assert list(exports.find_lost_exports(queue_is_empty=False)) == [export]
     assert finished(export).state == Export.State.DONE
-    assert not exports.make(export.pk)
-    assert not exports.make(export.pk + 1)
+    assert not exports.make_part(export.pk)
+    assert not exports.make_part(export.pk + 1)
 
 
 def test_a_worker_whose_claim_is_lost_publishes_nothing(
@@ -306,7 +309,7 @@ def test_a_worker_whose_claim_is_lost_publishes_nothing(
         return cut(*given)
 
     monkeypatch.setattr(exports.clips, "clip", cut_and_lose)
-    assert not exports.make(export.pk)
+    assert not exports.make_part(export.pk)
     assert not exports.zip_of(export).exists()
     export.refresh_from_db()
     assert export.state == Export.State.RUNNING
@@ -320,11 +323,11 @@ def test_an_export_given_up_under_way_leaves_nothing(
 
     def cut_and_give_up(*given: Any) -> Path:
         path = cut(*given)
-        exports.cancel(Export(pk=export.pk, token=export.token))
+        exports.cancel_export(Export(pk=export.pk, token=export.token))
         return path
 
     monkeypatch.setattr(exports.clips, "clip", cut_and_give_up)
-    assert not exports.make(export.pk)
+    assert not exports.make_part(export.pk)
     assert list(exports.folder_of_all().iterdir()) == []
 
 
@@ -336,7 +339,7 @@ def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
     gone = add_film(make_film(tmp_path / "c.mp4", seconds=2, rate="25"), "Gone", "25")
     board = board_of(film, (0, 5))
     for of in (other, gone):
-        boards.collect(VISITOR, Scene(of.pk, 0.4, 0.8, 0))
+        service.add_scene(VISITOR, Scene(of.pk, 0.4, 0.8, 0))
     export = asked(board)
     gone.files.source().unlink()
     Film.objects.filter(pk=other.pk).delete()
@@ -391,7 +394,7 @@ def test_what_nobody_foresaw_fails_with_a_sentence_and_is_logged(
     export = asked(board_of(film, (0, 24)))
     monkeypatch.setattr(exports, "csv_table", lambda _cuts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        exports.make(export.pk)
+        exports.make_part(export.pk)
     export.refresh_from_db()
     assert (export.state, export.error[:20]) == (Export.State.FAILED, "Something went wrong")
 
@@ -409,21 +412,21 @@ def test_pressing_twice_makes_one(film: Film) -> None:
     newer = asked(board)
     assert newer != export
     exports.zip_of(export).unlink()
-    assert exports.latest(board) == newer
+    assert exports.latest_export(board) == newer
 
 
 def test_nobody_has_many_zips_made_at_the_same_time(page: Client, film: Film) -> None:
     for number in range(3):
-        board = boards.make(VISITOR, str(number))
+        board = service.create_board(VISITOR, str(number))
         board_of(film, (0, 5))
         asked(board)
-    board = boards.make(VISITOR, "One more")
+    board = service.create_board(VISITOR, "One more")
     board_of(film, (0, 5))
     answer = page.post(f"{board.get_absolute_url()}clips/")
     assert answer.status_code == 400
     assert "You already have several exports running" in body(answer)
-    other = boards.make(Visitor(key="o" * 32), "Of somebody else")
-    boards.collect(Visitor(key="o" * 32), Scene(film.pk, 0.0, 1.0, 0))
+    other = service.create_board(Visitor(key="o" * 32), "Of somebody else")
+    service.add_scene(Visitor(key="o" * 32), Scene(film.pk, 0.0, 1.0, 0))
     assert asked(other).state == Export.State.WAITING
 
 
@@ -435,7 +438,7 @@ def test_who_has_the_link_may_save_clips_but_not_stop_them(page: Client, film: F
     assert page.post(f"{address}{export.token}/stop/").status_code == 404
     finished(export)
     assert page.get(f"{address}{export.token}.zip").status_code == 200
-    other = boards.make(Visitor(key="o" * 32), "Other")
+    other = service.create_board(Visitor(key="o" * 32), "Other")
     assert page.get(f"{other.get_absolute_url()}clips/{export.token}.zip").status_code == 404
     exports.zip_of(export).unlink()
     gone = page.get(f"{address}{export.token}.zip")

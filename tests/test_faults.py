@@ -17,15 +17,16 @@ import pytest
 import redis
 
 from gallery import tasks
-from gallery.embedding.encoder import Encoder
-from gallery.errors import IndexUnavailable
-from gallery.finding import search
+from gallery.clip.encoder import Encoder
+from gallery.core.errors import IndexUnavailable
+from gallery.films import catalogue, rebuilding
+from gallery.films.models import Film, Segment
 from gallery.importing import healing, pipeline
 from gallery.importing.library_check import check_library
-from gallery.models import Film, Segment
-from gallery.nearest import index, library, rebuilding
-from gallery.nearest.server import connect
-from gallery.types import Example, Query
+from gallery.index import frame_index
+from gallery.index.server import connect
+from gallery.search import engine
+from gallery.search.types import Example, Query
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.films import moving_scenes
@@ -169,7 +170,7 @@ def test_killed_workers_and_servers_leave_a_whole_library(
         Film.objects.all().delete()
         for number, folder in folders.items():
             assert_gone(number, folder)
-        assert index.current().films() == []
+        assert frame_index.current().films() == []
     finally:
         installation.stop()
 
@@ -196,10 +197,14 @@ def test_an_emptied_redis_is_filled_again_by_the_worker(
     """Nobody types a command: the sweep notices, and the worker puts everything back."""
     films = [ready(upload(moving_scenes(tmp_path / f"{n}.mp4", n, seconds=3))) for n in (2, 3)]
     query = Query(examples=(Example((films[1].pk, 4)),))
-    before = search.search(query).hits
+    before = engine.search(query).hits
     redis_server.flushdb()
-    wait_for(lambda: rebuilding.state(library.catalogue()) is None and index.current().films())
-    assert search.search(query).hits == before
+    wait_for(
+        lambda: (
+            rebuilding.state(catalogue.load_catalogue()) is None and frame_index.current().films()
+        )
+    )
+    assert engine.search(query).hits == before
     for film in films:
         assert_complete(film)
     wait_for(lambda: [one.problems for one in check_library().films] == [[], []])

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from PIL import Image
 
-from gallery.embedding import shot_network
-from gallery.errors import FFmpegStalled, FilmError
+from gallery.clip import shot_network
+from gallery.core.errors import FFmpegStalled, FilmError
 from gallery.importing import pipeline
 from gallery.media import decoding, ffmpeg, probing, shots
-from gallery.types import Picture, Probe, Span
+from gallery.media.types import Picture, Probe, Span
 from tests.films import (
     H264,
     all_frames,
@@ -424,7 +424,7 @@ def import_like_the_pipeline(path: Path) -> None:
     last = times[-1] if times else 0.0
     slack = max(pipeline.END_SLACK_SECONDS, found.duration * pipeline.END_SLACK_PART)
     if last + slack < found.duration and running.complaints.strip():
-        raise FilmError(probing.incomplete(found.duration, last))
+        raise FilmError(probing.incomplete_error(found.duration, last))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gallery.errors import FFmpegStalled
+from gallery.core.errors import FFmpegStalled
 from gallery.media import decoding, ffmpeg, probing
-from gallery.types import Span
+from gallery.media.types import Span
 from tests.processes import ROOT, find_children, wait_for
 
 PIXELS = 8192 * 4320

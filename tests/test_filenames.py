@@ -10,8 +10,9 @@ import redis
 from django.core.management import call_command
 from django.test import RequestFactory
 
-from gallery.media.filenames import readable
-from gallery.models import Film, Subtitles
+from gallery.films.models import Film
+from gallery.media.source_names import readable_name
+from gallery.transcripts.models import Subtitles
 
 LINES = b"1\n00:00:01,000 --> 00:00:02,000\nHello there\n"
 
@@ -29,7 +30,7 @@ LINES = b"1\n00:00:01,000 --> 00:00:02,000\nHello there\n"
     ],
 )
 def test_names_are_readable(name: bytes, expected: str) -> None:
-    assert readable(os.fsdecode(name)) == expected
+    assert readable_name(os.fsdecode(name)) == expected
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_an_uploaded_file_is_kept_whatever_its_name(
 
 
 def test_a_name_with_half_a_character_can_be_kept() -> None:
-    assert readable("half \ud83d.mp4") == "half ?.mp4"
+    assert readable_name("half \ud83d.mp4") == "half ?.mp4"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gallery.errors import FilmError
-from gallery.media import ffmpeg, frames, probing
-from gallery.types import Frame, Probe, Span
+from gallery.core.errors import FilmError
+from gallery.media import ffmpeg, frame_stream, probing
+from gallery.media.types import Frame, Probe, Span
 
 PIXELS = 8192 * 4320
 
@@ -21,7 +21,10 @@ def decoders() -> list[threading.Thread]:
 
 def stream_all(path: Path, span: Span = Span(0, None)) -> tuple[list[Frame], list[float]]:  # noqa: B008
     found = probing.probe(path, max_pixels=PIXELS, max_seconds=3600)
-    with frames.stream(path, found, span, width=640, max_pixels=PIXELS, limit=60) as (some, how):
+    with frame_stream.stream_frames(path, found, span, width=640, max_pixels=PIXELS, limit=60) as (
+        some,
+        how,
+    ):
         return list(some), how.small.times.tolist()
 
 
@@ -59,7 +62,9 @@ def test_an_error_of_the_decoder_arrives_where_frames_are_taken(
     made_up = Probe(5, 0, 160, 90, Fraction(24), "h264", "")
     with (
         pytest.raises(FilmError, match="took too long"),
-        frames.stream(slow, made_up, Span(0, None), width=64, max_pixels=PIXELS, limit=0.5) as (
+        frame_stream.stream_frames(
+            slow, made_up, Span(0, None), width=64, max_pixels=PIXELS, limit=0.5
+        ) as (
             some,
             _how,
         ),
@@ -73,7 +78,9 @@ def test_leaving_early_ends_the_decoder_s_thread(make_video: Callable[..., Path]
     film = make_video(seconds=100, rate="2")
     found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
     begun = time.monotonic()
-    with frames.stream(film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60) as (
+    with frame_stream.stream_frames(
+        film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60
+    ) as (
         some,
         _how,
     ):
@@ -89,7 +96,9 @@ def test_leaving_early_ends_the_decoder_s_thread(make_video: Callable[..., Path]
 def test_no_more_than_some_frames_are_held_ahead(make_video: Callable[..., Path]) -> None:
     film = make_video(seconds=200, rate="1", size="32x18")
     found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
-    with frames.stream(film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60) as (
+    with frame_stream.stream_frames(
+        film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60
+    ) as (
         some,
         how,
     ):

@@ -21,11 +21,11 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.test import Client
 
-from gallery import tokens
-from gallery.errors import DiskFull
+from gallery.accounts import tokens
+from gallery.core import disk
+from gallery.core.errors import DiskFull
+from gallery.films.models import Film
 from gallery.importing import pipeline
-from gallery.media import disk
-from gallery.models import Film
 from tests.asking import ROOT, user_named
 from tests.films import noise
 from tests.processes import manage, python
@@ -52,7 +52,7 @@ def test_a_full_disk_is_recognised(write: Callable[[], None]) -> None:
     with pytest.raises(OSError) as caught:
         write()
     assert disk.is_disk_full(caught.value)
-    with pytest.raises(DiskFull), disk.telling_full_disk():
+    with pytest.raises(DiskFull), disk.raise_disk_full():
         write()
 
 
@@ -124,7 +124,7 @@ def until_refused(write: Callable[[int], Any]) -> Any:
 def test_a_full_database_answers_507_and_searching_goes_on(
     staff: Client, demo_film: Film, static_files: None
 ) -> None:
-    _token, secret = tokens.make(user_named("ada").pk, "test")
+    _token, secret = tokens.create_token(user_named("ada").pk, "test")
     headers = {"Authorization": f"Bearer {secret}"}
     stranger = Client(raise_request_exception=False)
 

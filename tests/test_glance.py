@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallery.embedding import weights
-from gallery.errors import QueryError
-from gallery.finding import barcode, drawing, glance, search
-from gallery.media.storage import LOOK, SegmentData
-from gallery.models import Film
-from gallery.nearest import index
-from gallery.types import Example, FrameRecord, Look, Mode, Query
+from gallery.clip import weights
+from gallery.core.errors import QueryError
+from gallery.films import barcode, drawing
+from gallery.films.models import Film
+from gallery.index import frame_index
+from gallery.index.types import FrameRecord
+from gallery.media.store import LOOK, SegmentData
+from gallery.media.types import FrameKind
+from gallery.search import engine, relevance_curve
+from gallery.search.types import Example, Mode, Query
 from tests.films import scenes
 
 HOURS = 3
@@ -52,8 +55,8 @@ def _of(film: Film, query: Query) -> Query:
 )
 def test_a_curve_agrees_with_the_hits(asked: Query, demo_film: Film) -> None:
     query = _of(demo_film, asked)
-    found = glance.curve(demo_film, query, hits=200)
-    expected = search.search(replace(query, films=(demo_film.pk,), page_size=200))
+    found = relevance_curve.curve(demo_film, query, hits=200)
+    expected = engine.search(replace(query, films=(demo_film.pk,), page_size=200))
     assert [hit.key for hit in found.results.hits] == [hit.key for hit in expected.hits]
     assert len(found.seconds) == demo_film.frame_count
     at = dict(zip(found.seconds.tolist(), found.relevance.tolist(), strict=True))
@@ -65,20 +68,22 @@ def test_a_curve_agrees_with_the_hits(asked: Query, demo_film: Film) -> None:
 
 
 def test_what_stands_out_is_one_moment_of_a_shot_in_time_order(demo_film: Film) -> None:
-    found = glance.curve(demo_film, Query(words="a dog"))
+    found = relevance_curve.curve(demo_film, Query(words="a dog"))
     times = [peak.record.time for peak in found.peaks]
     assert times == sorted(times)
-    assert 2 <= len(times) <= glance.PEAKS
-    assert min(np.diff(times)) >= demo_film.duration * glance.APART
+    assert 2 <= len(times) <= relevance_curve.MAX_PEAKS
+    assert min(np.diff(times)) >= demo_film.duration * relevance_curve.MIN_PEAK_DISTANCE
     shots = [peak.record.shot for peak in found.peaks]
     assert len(set(shots)) == len(shots)
     best = max(found.peaks, key=lambda peak: peak.relevance)
     assert best.record.shot == found.results.hits[0].shot
-    assert all(peak.relevance >= glance.LEAST for peak in found.peaks)
+    assert all(peak.relevance >= relevance_curve.MIN_RELEVANCE for peak in found.peaks)
 
 
 def test_a_line_counts_for_as_long_as_it_is_shown(demo_film: Film) -> None:
-    found = glance.curve(demo_film, Query(words='"this flight does not stop"', mode=Mode.SAID))
+    found = relevance_curve.curve(
+        demo_film, Query(words='"this flight does not stop"', mode=Mode.SAID)
+    )
     (line,) = found.lines
     inside = (found.times >= line.start) & (found.times < line.end)
     assert inside.sum() >= 2
@@ -89,7 +94,7 @@ def test_a_line_counts_for_as_long_as_it_is_shown(demo_film: Film) -> None:
 
 def test_a_query_for_nothing_is_told(demo_film: Film) -> None:
     with pytest.raises(QueryError):
-        glance.curve(demo_film, Query(avoid="snow"))
+        relevance_curve.curve(demo_film, Query(avoid="snow"))
 
 
 # --- long films -----------------------------------------------------------------------------------
@@ -119,7 +124,7 @@ def long_film(redis_server: object, db: None) -> Film:
                 seconds[part].astype(float),
                 rows[part].astype(np.float16),
                 cuts,
-                np.full(len(seconds[part]), Look.PICTURE, LOOK),
+                np.full(len(seconds[part]), FrameKind.PICTURE, LOOK),
                 np.zeros(len(seconds[part]), np.uint64),
             ),
         )
@@ -127,22 +132,22 @@ def long_film(redis_server: object, db: None) -> Film:
         FrameRecord(film.pk, s, float(s), s // 6, float(s // 6 * 6), float(s // 6 * 6 + 6))
         for s in range(FRAMES)
     ]
-    index.current().put(film.pk, records, rows)
+    frame_index.current().put(film.pk, records, rows)
     return film
 
 
 def test_three_hours_are_drawn_quickly_and_keep_their_summit(long_film: Film) -> None:
     query = Query(examples=(Example(frame=(long_film.pk, 7000)),))
-    glance._footage.cache_clear()
-    search.search(query)  # what the search itself keeps at hand
+    relevance_curve._footage.cache_clear()
+    engine.search(query)  # what the search itself keeps at hand
     took = []
     for _again in range(3):
         begun = time.perf_counter()
-        found = glance.curve(long_film, query)
+        found = relevance_curve.curve(long_film, query)
         took.append(time.perf_counter() - begun)
     print(f"\na curve of {HOURS} hours: first {took[0]:.3f} s, then {min(took[1:]):.3f} s")
     assert min(took[1:]) < 0.2
-    assert len(found.seconds) <= glance.POINTS
+    assert len(found.seconds) <= relevance_curve.MAX_POINTS
     assert found.seconds[found.relevance.argmax()] == 7000
     assert found.relevance.max() == pytest.approx(1.0, abs=1e-4)  # vectors have 16 bits
     assert (np.diff(found.seconds) > 0).all()

@@ -16,15 +16,15 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from gallery.embedding import ingest
-from gallery.finding import search
+from gallery.films import catalogue, footage, rebuilding, shortcuts
+from gallery.films.models import Film, Leftover, Segment
 from gallery.importing import healing, pipeline
 from gallery.importing.library_check import check_library
 from gallery.importing.progress import progress_of
-from gallery.models import Film, Leftover, Segment
-from gallery.nearest import index, library, rebuilding
-from gallery.speech import dialogue
-from gallery.types import Example, Hit, Query
+from gallery.index import frame_index
+from gallery.search import engine
+from gallery.search.types import Example, Hit, Query
+from gallery.transcripts import dialogue
 from tests.films import moving_scenes
 from tests.importing import (
     add,
@@ -51,7 +51,7 @@ def heal() -> list[tuple[object, ...]]:
 
 
 def nearest(film: Film, second: int) -> list[Hit]:
-    return search.search(Query(examples=(Example((film.pk, second)),))).hits
+    return engine.search(Query(examples=(Example((film.pk, second)),))).hits
 
 
 def problems_of(*films: Film) -> list[str]:
@@ -77,7 +77,7 @@ def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
     assert "Import a film" not in answer.content.decode()
 
     pipeline.reindex(here)
-    wait_for(lambda: index.current().status().ready == 1)
+    wait_for(lambda: frame_index.current().status().ready == 1)
     said = "The search index is being rebuilt: 1 of 2 films can be searched"
     answer = page.get("/", {"q": "a dog"})
     assert answer.status_code == 200
@@ -96,7 +96,7 @@ def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
     assert said in page.get("/admin/gallery/film/").content.decode()
 
     rebuilding.note_speed(100, 2.0)
-    about = rebuilding.state(library.catalogue())
+    about = rebuilding.state(catalogue.load_catalogue())
     assert about is not None
     assert about.seconds_left == pytest.approx(lost.frame_count / 50)
     assert ", about 1 second left." in str(about)
@@ -110,11 +110,11 @@ def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
 
 def lose_some_hashes(film: Film, client: redis.Redis) -> None:
     for second in (1, 5, 6):
-        client.delete(index.current().frame_key(film.pk, second))
+        client.delete(frame_index.current().frame_key(film.pk, second))
 
 
 def lose_the_list(film: Film, client: redis.Redis) -> None:
-    client.delete(index.current().film_key(film.pk))
+    client.delete(frame_index.current().film_key(film.pk))
 
 
 def lose_all_of_the_film(film: Film, client: redis.Redis) -> None:
@@ -122,11 +122,11 @@ def lose_all_of_the_film(film: Film, client: redis.Redis) -> None:
 
 
 def drop_the_search_index(film: Film, client: redis.Redis) -> None:
-    client.ft(index.current().status().name).dropindex()
+    client.ft(frame_index.current().status().name).dropindex()
 
 
 def make_the_index_with_other_fields(film: Film, client: redis.Redis) -> None:
-    here = index.current()
+    here = frame_index.current()
     name = here.status().name
     client.ft(name).dropindex()
     client.execute_command(
@@ -140,9 +140,11 @@ def make_the_index_with_other_fields(film: Film, client: redis.Redis) -> None:
 def put_back_an_older_import(film: Film, client: redis.Redis) -> None:
     """As from a backup of Redis: as many frames, but other vectors."""
     data = film.files.run(1).load()
-    rows, _shots = ingest.records(film.pk, data, film.duration)
+    rows, _shots = footage.build_records(film.pk, data, film.duration)
     wrong = np.roll(data.vectors.astype(np.float32), 5, axis=0)
-    index.current().put(film.pk, rows, wrong, made_of=index.note_of(0, film.labelled_as))
+    frame_index.current().put(
+        film.pk, rows, wrong, made_of=frame_index.note_of(0, film.labelled_as)
+    )
 
 
 def be_killed_while_writing(film: Film, client: redis.Redis) -> None:
@@ -150,9 +152,9 @@ def be_killed_while_writing(film: Film, client: redis.Redis) -> None:
         raise KeyboardInterrupt
 
     data = film.files.run(1).load()
-    rows, _shots = ingest.records(film.pk, data, film.duration)
+    rows, _shots = footage.build_records(film.pk, data, film.duration)
     with pytest.raises(KeyboardInterrupt):
-        index.current().put(film.pk, rows, data.vectors.astype(np.float32), check=die)
+        frame_index.current().put(film.pk, rows, data.vectors.astype(np.float32), check=die)
 
 
 LOSSES = [
@@ -174,7 +176,7 @@ def test_each_loss_heals(
     heal()
     lose(demo_film, redis_server)
     sweep()
-    wait_for(lambda: index.current().status().ready == 1)
+    wait_for(lambda: frame_index.current().status().ready == 1)
     heal()
     assert problems_of(demo_film) == []
     assert nearest(demo_film, 40) == before
@@ -183,8 +185,8 @@ def test_each_loss_heals(
 
 
 def test_labels_of_an_older_backup_are_computed_again(demo_film: Film) -> None:
-    here = index.current()
-    here.set_notes({demo_film.pk: index.note_of(1, "of last year")})
+    here = frame_index.current()
+    here.set_notes({demo_film.pk: frame_index.note_of(1, "of last year")})
     assert healing.films_to_index() == []
     demo_film.refresh_from_db()
     assert demo_film.labelled_as == ""
@@ -193,10 +195,10 @@ def test_labels_of_an_older_backup_are_computed_again(demo_film: Film) -> None:
 def test_what_an_earlier_version_put_into_the_index_stays(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
-    here = index.current()
+    here = frame_index.current()
     redis_server.delete(f"{here.prefix}:made")
     assert healing.films_to_index() == []
-    assert here.notes()[demo_film.pk] == index.note_of(1, demo_film.labelled_as)
+    assert here.notes()[demo_film.pk] == frame_index.note_of(1, demo_film.labelled_as)
 
 
 # --- what belongs to no film ----------------------------------------------------------------------
@@ -206,7 +208,7 @@ def test_orphans_that_no_list_names_are_found(
     demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     gone = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
-    here, lines = index.current(), dialogue.current()
+    here, lines = frame_index.current(), dialogue.current()
     vector = redis_server.hget(here.frame_key(gone.pk, 1), "embedding")
     redis_server.delete(here.film_key(gone.pk))
     number = gone.pk
@@ -261,7 +263,7 @@ def test_an_upload_that_broke_off_before_its_row_leaves_nothing(
 
     with monkeypatch.context() as killed:
         killed.setattr(Film, "save", die)
-        killed.setattr("gallery.media.storage.FilmFiles.remove", lambda _self: None)
+        killed.setattr("gallery.media.store.FilmFiles.remove", lambda _self: None)
         with pytest.raises(KeyboardInterrupt):
             add(path)
     [folder] = set((settings.MEDIA_ROOT / "films").glob("*")) - before
@@ -316,7 +318,7 @@ def test_a_picture_that_is_missing_says_so_and_is_made_again(
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 3, seconds=3))
     lose_the_pictures(film)
-    address = search.thumbnail_address(film, 4)
+    address = shortcuts.thumbnail_url(film, 4)
     answer = page.get(address)
     assert answer.status_code == 503
     assert answer["Content-Type"] == "image/svg+xml"
@@ -324,10 +326,10 @@ def test_a_picture_that_is_missing_says_so_and_is_made_again(
     assert "This picture is being restored." in answer.content.decode()
     assert page.get(f"/films/{film.pk}/frames/4/").status_code != 404
     assert page.get(f"/api/v1/films/{film.pk}/frames/4").status_code == 200
-    assert page.get(search.thumbnail_address(film, 400)).status_code == 404
+    assert page.get(shortcuts.thumbnail_url(film, 400)).status_code == 404
     assert pipeline.restart(film)
     import_here(film)
-    whole = page.get(search.thumbnail_address(film, 4))
+    whole = page.get(shortcuts.thumbnail_url(film, 4))
     assert whole["Content-Type"] == "image/jpeg"
     assert "immutable" in whole["Cache-Control"]
 
@@ -342,8 +344,8 @@ def test_a_lost_index_and_a_lost_segment_leave_what_is_left(
     redis_server.flushdb()
     assert heal() == []
     assert nearest(film, 11)[0].second == 11
-    assert index.current().count(film.pk) == film.frame_count - 5
-    assert rebuilding.state(library.catalogue()) is None
+    assert frame_index.current().count(film.pk) == film.frame_count - 5
+    assert rebuilding.state(catalogue.load_catalogue()) is None
     assert sweep() == []
 
 

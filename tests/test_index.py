@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 import redis
 
-from gallery.errors import (
+from gallery.clip.types import Vectors
+from gallery.core.errors import (
     IndexMissing,
     IndexUnavailable,
     IndexWarmingUp,
     ModelError,
     NoSearchCommands,
 )
-from gallery.finding import ranking
-from gallery.nearest import index, server
-from gallery.nearest.index import FrameIndex, Kind
-from gallery.types import FrameKey, FrameRecord, Scope, Vectors
+from gallery.index import frame_index, server
+from gallery.index.frame_index import FrameIndex, Kind
+from gallery.index.types import FrameKey, FrameRecord, Scope
+from gallery.search import ranking
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.processes import free_port, wait_for
@@ -201,7 +202,7 @@ def tend_until(here: FrameIndex, kind: Kind) -> list[str]:
     said: list[str] = []
 
     def done() -> bool:
-        note = here.tend()
+        note = here.reconcile()
         if note:
             said.append(note)
         return here.status().kind is kind
@@ -226,11 +227,11 @@ def test_it_moves_to_the_graph_and_back_while_searches_go_on(
         assert said[0] == "building the hnsw index"
         assert said[-1] == "switched to the hnsw index"
         assert here.status().frames == 3000
-        assert here.tend() is None
+        assert here.reconcile() is None
         for film in range(1, 6):
             here.drop(film)
         # 500 frames are above the limit still.
-        assert here.tend() is None
+        assert here.reconcile() is None
         here.put(0, records(0, 150), vectors[:150])
         tend_until(here, Kind.FLAT)
         more = len(found) + 5
@@ -243,11 +244,11 @@ def test_it_moves_to_the_graph_and_back_while_searches_go_on(
 def test_between_the_two_limits_it_stays_what_it_is(make_index: Callable[..., FrameIndex]) -> None:
     here = make_index(flat_max=200)
     here.put(1, records(1, 200), random_vectors(200))
-    assert here.tend() is None
+    assert here.reconcile() is None
     here.put(1, records(1, 201), random_vectors(201))
     tend_until(here, Kind.HNSW)
     here.put(1, records(1, 170), random_vectors(170))
-    assert here.tend() is None
+    assert here.reconcile() is None
     assert here.status().kind is Kind.HNSW
 
 
@@ -322,7 +323,9 @@ def test_two_processes_make_the_index_at_once(redis_server: redis.Redis) -> None
 
 
 def index_at(url: str) -> FrameIndex:
-    return FrameIndex(index.connect(url), prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100)
+    return FrameIndex(
+        frame_index.connect(url), prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100
+    )
 
 
 @contextmanager

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import redis
 
-from gallery.errors import IndexUnavailable
-from gallery.nearest import index
-from gallery.nearest.index import FrameIndex
-from gallery.types import Look, Scope
+from gallery.core.errors import IndexUnavailable
+from gallery.index import frame_index
+from gallery.index.frame_index import FrameIndex
+from gallery.index.types import Scope
+from gallery.media.types import FrameKind
 from tests.test_index import WIDTH, random_vectors, records
 
 
@@ -53,7 +54,7 @@ def test_another_film_keeps_its_labels(here: FrameIndex) -> None:
 
 def test_frames_worth_offering_come_with_their_embeddings(here: FrameIndex) -> None:
     rows, vectors = records(3, 5), random_vectors(5)
-    rows[2] = replace(rows[2], look=Look.CREDITS)
+    rows[2] = replace(rows[2], look=FrameKind.CREDITS)
     here.put(3, rows, vectors)
     got, embeddings = here.embeddings([(3, 4), (3, 2), (9, 9), (3, 0)])
     assert got == [(3, 4), (3, 0)]
@@ -67,11 +68,11 @@ def test_one_worker_writes_a_film_at_a_time(here: FrameIndex) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with here.alone(1):
+        with here.film_lock(1):
             order.append("second")
 
-    with here.alone(1):
-        with here.alone(2):
+    with here.film_lock(1):
+        with here.film_lock(2):
             order.append("another film")
         thread = threading.Thread(target=second)
         thread.start()
@@ -84,8 +85,12 @@ def test_one_worker_writes_a_film_at_a_time(here: FrameIndex) -> None:
 def test_a_worker_that_waits_in_vain_is_told(
     here: FrameIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "LOCK_PATIENCE", 0.1)
-    with here.alone(1), pytest.raises(IndexUnavailable, match="Another worker"), here.alone(1):
+    monkeypatch.setattr(frame_index, "LOCK_PATIENCE", 0.1)
+    with (
+        here.film_lock(1),
+        pytest.raises(IndexUnavailable, match="Another worker"),
+        here.film_lock(1),
+    ):
         pass
-    with here.alone(1):
+    with here.film_lock(1):
         pass

@@ -9,12 +9,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallery.embedding import ingest
-from gallery.embedding.ingest import SpanEmbedder
-from gallery.media import storage
+from gallery.clip.types import Vectors
+from gallery.films import footage
+from gallery.importing import ingest
+from gallery.importing.ingest import SpanEmbedder
+from gallery.index.types import FrameRecord
+from gallery.media import store
 from gallery.media.shots import shot_of, shots_from_cuts
-from gallery.media.storage import SegmentData
-from gallery.types import Frame, FrameRecord, Look, Picture, Shot, Vectors
+from gallery.media.store import SegmentData
+from gallery.media.types import Frame, FrameKind, Picture, Shot
 from tests.cards import WIDE, Style, two_columns
 from tests.films import noise
 from tests.scenery import worth_finding
@@ -86,22 +89,27 @@ def test_every_frame_knows_its_shot() -> None:
         looks("pbpp"),
         np.zeros(4, np.uint64),
     )
-    rows, shots = ingest.records(9, data, 4.0)
+    rows, shots = footage.build_records(9, data, 4.0)
     assert [(row.second, row.shot) for row in rows] == [(0, 0), (1, 1), (2, 1), (3, 2)]
     assert (rows[1].start, rows[1].end) == (1.01, 3.04)
     assert {row.film for row in rows} == {9}
     assert len(shots) == 3
-    assert [row.look for row in rows] == [Look.PICTURE, Look.BLANK, Look.PICTURE, Look.PICTURE]
+    assert [row.look for row in rows] == [
+        FrameKind.PICTURE,
+        FrameKind.BLANK,
+        FrameKind.PICTURE,
+        FrameKind.PICTURE,
+    ]
 
 
 # --- looks ----------------------------------------------------------------------------------------
 
-NAMES = {"p": Look.PICTURE, "b": Look.BLANK, "c": Look.CREDITS, "-": ""}
+NAMES = {"p": FrameKind.PICTURE, "b": FrameKind.BLANK, "c": FrameKind.CREDITS, "-": ""}
 
 
 def looks(letters: str) -> NDArray[np.str_]:
     """Looks by their first letters; - where nobody looked."""
-    return np.array([NAMES[letter] for letter in letters], storage.LOOK)
+    return np.array([NAMES[letter] for letter in letters], store.LOOK)
 
 
 def film_of(letters: str) -> SegmentData:
@@ -119,7 +127,7 @@ def film_of(letters: str) -> SegmentData:
 
 
 def looks_of(letters: str) -> str:
-    rows, _shots = ingest.records(1, film_of(letters), float(len(letters)))
+    rows, _shots = footage.build_records(1, film_of(letters), float(len(letters)))
     return "".join(row.look[0] for row in rows)
 
 
@@ -151,13 +159,13 @@ def test_what_a_film_is_made_of_is_offered(given: str, offered: str) -> None:
     [("ppppp", 2), ("bbppp", 3), ("pbbbb", 0), ("ccccp", 4), ("bbbb", 2), ("pbpbb", 2)],
 )
 def test_a_picture_stands_for_a_shot_where_there_is_one(letters: str, second: int) -> None:
-    rows = [FrameRecord(1, n, n, 0, 0, 5, Look(NAMES[c])) for n, c in enumerate(letters)]
+    rows = [FrameRecord(1, n, n, 0, 0, 5, FrameKind(NAMES[c])) for n, c in enumerate(letters)]
     rows += [FrameRecord(1, 9, 9, 2, 9, 10)]
-    assert [(row.shot, row.second) for row in ingest.middle_frames(rows)] == [(0, second), (2, 9)]
+    assert [(row.shot, row.second) for row in footage.middle_frames(rows)] == [(0, second), (2, 9)]
 
 
 def test_frames_of_an_earlier_version_are_looked_at_by_their_thumbnails(tmp_path: Path) -> None:
-    run = storage.RunFiles(tmp_path)
+    run = store.RunFiles(tmp_path)
     run.save_segment(0, film_of("bp"))
     run.save_segment(1, replace(film_of("---"), seconds=np.array([2, 3, 4], np.int32)))
     for second, picture in ((2, CARD), (3, Image.new("RGB", (640, 360)))):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from gallery.films.template_tags import clock as format_seconds
 from gallery.media.timecodes import Clock
-from gallery.templatetags.scenes import clock as format_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
 NODE = Path(sys.executable).with_name("node")

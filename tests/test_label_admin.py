@@ -10,9 +10,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from gallery.labels import label_survey, labelling, relabelling
-from gallery.models import Film, Label
-from gallery.nearest import index, ordinary
+from gallery.films.models import Film
+from gallery.index import frame_index
+from gallery.labels import jobs, scoring
+from gallery.labels import survey as label_survey
+from gallery.labels.models import Label
+from gallery.search import baseline
 from tests.importing import queue_client
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +28,7 @@ LOOK = f"{LIST}look/"
 @pytest.fixture
 def staff(static_files: None, redis_server: Any, transactional_db: None) -> Iterator[Client]:
     """An administrator, logged in."""
-    ordinary._kept.clear()
+    baseline._kept.clear()
     label_survey._survey.cache_clear()
     get_user_model().objects.create_superuser("admin", "admin@example.org", PASSWORD)
     client = Client()
@@ -57,8 +60,8 @@ def places(page: str) -> dict[bool, list[tuple[float, int]]]:
 
 
 def compute() -> None:
-    for film_id in relabelling.prepare():
-        relabelling.label_film(film_id)
+    for film_id in jobs.prepare():
+        jobs.label_film(film_id)
 
 
 def test_labels_need_a_login(page: Client) -> None:
@@ -77,12 +80,12 @@ def test_saving_without_a_threshold_takes_the_suggested_one(staff: Client, demo_
     assert survey is not None
     assert label.prompts == "dog"
     assert label.threshold == pytest.approx(survey.suggestion(), abs=1e-3)
-    assert labelling.levels_of(label) == survey.levels
+    assert scoring.levels_of(label) == survey.levels
     assert label.model == demo_film.model
     assert queue_client().llen("films-soon") == 1
     assert b"gallery.tasks.labels" in queue_client().lindex("films-soon", 0)
     compute()
-    assert [(t.name, t.shots) for t in labelling.counts()] == [("Dogs", 4)]
+    assert [(t.name, t.shots) for t in scoring.counts()] == [("Dogs", 4)]
 
 
 def test_looking_saves_nothing_and_keeps_what_was_typed(staff: Client, demo_film: Film) -> None:
@@ -152,7 +155,7 @@ def test_the_histogram_colours_what_carries_it(staff: Client, demo_film: Film) -
 def test_what_is_missing_is_told(staff: Client, demo_film: Film) -> None:
     empty = text(staff.post(ADD, {"name": "", "prompts": " ", "threshold": "x"}))
     assert empty.count("errorlist") >= 3
-    many = "\n".join(f"prompt {n}" for n in range(labelling.MOST_PROMPTS + 1))
+    many = "\n".join(f"prompt {n}" for n in range(scoring.MAX_PROMPTS + 1))
     assert "Enter at most 20 prompts" in text(staff.post(ADD, {"name": "a", "prompts": many}))
     long = "x" * (settings.MAX_QUERY_CHARACTERS + 1)
     assert "at most 500 characters" in text(staff.post(ADD, {"name": "a", "prompts": long}))
@@ -188,7 +191,7 @@ def test_without_the_index_a_label_can_be_saved_all_the_same(
     compute()
     label.refresh_from_db()
     assert label.applied is not None
-    assert [(t.name, t.shots) for t in labelling.counts()] == [("Dogs", 4)]
+    assert [(t.name, t.shots) for t in scoring.counts()] == [("Dogs", 4)]
 
 
 def test_the_list_tells_what_carries_a_label_and_how_far_it_is(
@@ -225,7 +228,7 @@ def test_changing_shows_the_examples_of_what_is_saved(staff: Client, demo_film: 
     staff.post(address, {"name": "Dogs", "prompts": "dog\ncat", "threshold": ""})
     label.refresh_from_db()
     assert label.applied is None
-    assert set(labelling.levels_of(label) or ()) == {"dog", "cat"}
+    assert set(scoring.levels_of(label) or ()) == {"dog", "cat"}
 
 
 def test_another_model_asks_to_look_again(staff: Client, demo_film: Film) -> None:
@@ -244,11 +247,11 @@ def test_deleting_takes_it_out_of_the_index(staff: Client, demo_film: Film) -> N
     staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": ""})
     compute()
     number = Label.objects.get().pk
-    keys = index.current().client.keys(f"*:frame:{demo_film.pk}:*")
-    assert any(index.current().client.hget(key, "labels") for key in keys)
+    keys = frame_index.current().client.keys(f"*:frame:{demo_film.pk}:*")
+    assert any(frame_index.current().client.hget(key, "labels") for key in keys)
     staff.post(f"{LIST}{number}/delete/", {"post": "yes"})
     compute()
-    assert not any(index.current().client.hget(key, "labels") for key in keys)
+    assert not any(frame_index.current().client.hget(key, "labels") for key in keys)
 
 
 @pytest.mark.parametrize(("right", "may_look"), [("view_label", False), ("change_label", True)])

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from gallery.labels import label_survey
-from gallery.labels.label_survey import Scored, Survey
-from gallery.models import Film, Shot
-from gallery.nearest import index
-from gallery.types import FrameRecord
+from gallery.films.models import Film, Shot
+from gallery.index import frame_index
+from gallery.index.types import FrameRecord
+from gallery.labels import survey
+from gallery.labels.survey import Scored, Survey
 from tests.test_labels import _sampled_anew, look_at  # noqa: F401 - a fixture
 
 # --- the survey -----------------------------------------------------------------------------------
@@ -59,9 +59,9 @@ def test_in_a_large_library_shots_drawn_evenly_stand_for_the_rest(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = look_at("dog")
-    label_survey._survey.cache_clear()
-    monkeypatch.setattr(label_survey, "LOOKED_AT", 12)
-    monkeypatch.setattr(label_survey, "DRAWN", 16)
+    survey._survey.cache_clear()
+    monkeypatch.setattr(survey, "LOOKED_AT", 12)
+    monkeypatch.setattr(survey, "DRAWN", 16)
     some = look_at("dog")
     assert some.floor > 0
     assert len(some.shots) < len(whole.shots)
@@ -79,5 +79,5 @@ def test_in_a_large_library_shots_drawn_evenly_stand_for_the_rest(
 
 def test_a_library_is_looked_through_once(demo_film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     first = look_at("dog")
-    monkeypatch.setattr(index.FrameIndex, "nearest", None)
+    monkeypatch.setattr(frame_index.FrameIndex, "nearest", None)
     assert look_at("dog") is first

@@ -14,15 +14,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gallery.embedding import ingest, weights
-from gallery.embedding.encoder import Encoder
-from gallery.errors import GalleryError
+from gallery.clip import weights
+from gallery.clip.encoder import Encoder
+from gallery.core.errors import GalleryError
+from gallery.films import footage
+from gallery.films.models import Film
 from gallery.importing import pipeline
-from gallery.labels import label_survey, labelling, relabelling
-from gallery.labels.label_survey import Survey
-from gallery.models import Film, Label, LabelCount
-from gallery.nearest import index, ordinary
-from gallery.types import Look, Scope
+from gallery.index import frame_index
+from gallery.index.types import Scope
+from gallery.labels import jobs, scoring, survey
+from gallery.labels.models import Label, LabelCount
+from gallery.labels.survey import Survey
+from gallery.media.types import FrameKind
+from gallery.search import baseline
 from tests.films import moving_scenes, run_ffmpeg
 from tests.importing import DEMO, add, import_here
 from tests.processes import Worker, wait_for
@@ -33,8 +37,8 @@ TRUTH = json.loads((DEMO / "ground_truth.json").read_text(encoding="utf-8"))["sh
 @pytest.fixture(autouse=True)
 def _sampled_anew() -> None:
     """Films of the tests before this one are no part of its library."""
-    ordinary._kept.clear()
-    label_survey._survey.cache_clear()
+    baseline._kept.clear()
+    survey._survey.cache_clear()
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def shots_with(thing: str) -> set[int]:
 
 
 def look_at(prompts: str) -> Survey:
-    found = label_survey.survey(labelling.prompts_of(prompts))
+    found = survey.survey(scoring.prompts_of(prompts))
     assert found is not None
     return found
 
@@ -73,13 +77,13 @@ def make_label(prompts: str, name: str = "") -> Label:
 
 
 def compute() -> None:
-    for film_id in relabelling.prepare():
-        relabelling.label_film(film_id)
+    for film_id in jobs.prepare():
+        jobs.label_film(film_id)
 
 
 def carried(*labels: Label) -> dict[int, set[int]]:
     """The shots, by film, that the index finds by their labels."""
-    here = index.current()
+    here = frame_index.current()
     scope = Scope(labels=tuple(label.pk for label in labels))
     found: dict[int, set[int]] = {}
     for neighbour in here.nearest(np.eye(1, here.width, dtype=np.float32)[0], 5000, scope):
@@ -88,29 +92,29 @@ def carried(*labels: Label) -> dict[int, set[int]]:
 
 
 def tallies() -> dict[str, int]:
-    return {tally.name: tally.shots for tally in labelling.counts()}
+    return {tally.name: tally.shots for tally in scoring.counts()}
 
 
 # --- scores ---------------------------------------------------------------------------------------
 
 
 def test_prompts_are_lines() -> None:
-    assert labelling.prompts_of(" a dog \n\n狗\r\na dog\n") == ("a dog", "狗")
-    assert labelling.prompts_of(" \n ") == ()
+    assert scoring.prompts_of(" a dog \n\n狗\r\na dog\n") == ("a dog", "狗")
+    assert scoring.prompts_of(" \n ") == ()
 
 
 def test_a_prompt_is_no_longer_than_can_be_embedded(settings: Any) -> None:
     settings.MAX_QUERY_CHARACTERS = 5
-    assert labelling.prompts_of("a dog in the snow") == ("a dog",)
+    assert scoring.prompts_of("a dog in the snow") == ("a dog",)
 
 
 def test_a_score_is_in_standard_deviations_above_ordinary_frames(demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     data = demo_film.files.run(demo_film.searchable_run).load()
     for prompt in ("dog", "a man in the city", "夜晚"):
-        levels = labelling.measure([prompt])
+        levels = scoring.measure([prompt])
         assert levels is not None
-        found = labelling.scores(data.vectors, levels)
+        found = scoring.scores(data.vectors, levels)
         # The library is this one film, and all of it is the sample.
         assert float(found.mean()) == pytest.approx(0, abs=0.01)
         assert float(found.std()) == pytest.approx(1, abs=0.01)
@@ -119,17 +123,17 @@ def test_a_score_is_in_standard_deviations_above_ordinary_frames(demo_film: Film
 def test_a_frame_scores_what_its_best_prompt_gives(demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     data = demo_film.files.run(demo_film.searchable_run).load()
-    levels = labelling.measure(["dog", "cat"])
+    levels = scoring.measure(["dog", "cat"])
     assert levels is not None
-    alone = [labelling.scores(data.vectors, {one: level}) for one, level in levels.items()]
-    assert labelling.scores(data.vectors, levels) == pytest.approx(np.maximum(*alone), abs=1e-5)
+    alone = [scoring.scores(data.vectors, {one: level}) for one, level in levels.items()]
+    assert scoring.scores(data.vectors, levels) == pytest.approx(np.maximum(*alone), abs=1e-5)
 
 
 def test_without_films_nothing_can_be_measured(page: Any) -> None:
-    assert labelling.measure(["dog"]) is None
-    assert label_survey.survey(["dog"]) is None
+    assert scoring.measure(["dog"]) is None
+    assert survey.survey(["dog"]) is None
     label = Label.objects.create(name="Dogs", prompts="dog", threshold=1)
-    assert relabelling.prepare() == []
+    assert jobs.prepare() == []
     label.refresh_from_db()
     assert (label.scale, label.applied) == ({}, None)
 
@@ -167,7 +171,7 @@ def test_what_is_shown_before_saving_is_what_is_computed(demo_film: Film) -> Non
 
 def test_all_frames_of_a_shot_carry_its_labels(demo_film: Film) -> None:
     label = make_label("dog")
-    here = index.current()
+    here = frame_index.current()
     found = {
         (n.shot, n.second)
         for n in here.nearest(
@@ -176,7 +180,7 @@ def test_all_frames_of_a_shot_carry_its_labels(demo_film: Film) -> None:
     }
     assert demo_film.searchable_run is not None
     data = demo_film.files.run(demo_film.searchable_run).load()
-    rows, _shots = ingest.records(demo_film.pk, data, demo_film.duration)
+    rows, _shots = footage.build_records(demo_film.pk, data, demo_film.duration)
     assert found == {(r.shot, r.second) for r in rows if r.shot in shots_with("dog")}
 
 
@@ -184,10 +188,10 @@ def test_blank_frames_and_credits_do_not_carry_a_shot(demo_film: Film) -> None:
     label = make_label("dog")
     assert demo_film.searchable_run is not None
     data = demo_film.files.run(demo_film.searchable_run).load()
-    rows, _shots = ingest.records(demo_film.pk, data, demo_film.duration)
-    dull = [replace(r, look=Look.CREDITS) if r.shot == 3 else r for r in rows]
-    assert labelling.tags(rows, data.vectors).shots == {label.pk: 4}
-    assert labelling.tags(dull, data.vectors).shots == {label.pk: 3}
+    rows, _shots = footage.build_records(demo_film.pk, data, demo_film.duration)
+    dull = [replace(r, look=FrameKind.CREDITS) if r.shot == 3 else r for r in rows]
+    assert scoring.tags(rows, data.vectors).shots == {label.pk: 4}
+    assert scoring.tags(dull, data.vectors).shots == {label.pk: 3}
 
 
 def test_no_picture_is_embedded(demo_film: Film, no_embedding: None) -> None:
@@ -218,7 +222,7 @@ def test_another_name_needs_no_work(demo_film: Film) -> None:
     label.name = "Dogs"
     label.save()
     assert label.applied is not None
-    assert relabelling.prepare() == []
+    assert jobs.prepare() == []
     assert tallies() == {"Dogs": 4}
 
 
@@ -228,7 +232,7 @@ def test_a_deleted_label_leaves_the_index(demo_film: Film) -> None:
     dog.delete()
     compute()
     scope = Scope(labels=(number,))
-    assert index.current().nearest(np.eye(1, 512, dtype=np.float32)[0], 10, scope) == []
+    assert frame_index.current().nearest(np.eye(1, 512, dtype=np.float32)[0], 10, scope) == []
     assert carried(night) == {demo_film.pk: shots_with("night")}
     assert tallies() == {"night": 4}
 
@@ -236,14 +240,14 @@ def test_a_deleted_label_leaves_the_index(demo_film: Film) -> None:
 def test_work_that_is_done_is_not_done_again(demo_film: Film) -> None:
     make_label("dog")
     before = Film.objects.get(pk=demo_film.pk).labelled
-    assert relabelling.prepare() == []
-    assert relabelling.label_film(demo_film.pk) is False
+    assert jobs.prepare() == []
+    assert jobs.label_film(demo_film.pk) is False
     assert Film.objects.get(pk=demo_film.pk).labelled == before
 
 
 def test_a_film_that_is_gone_is_no_error(demo_film: Film) -> None:
     make_label("dog")
-    assert relabelling.label_film(demo_film.pk + 1) is False
+    assert jobs.label_film(demo_film.pk + 1) is False
 
 
 def test_a_film_whose_vectors_are_gone_does_not_hold_up_the_others(demo_film: Film) -> None:
@@ -251,7 +255,7 @@ def test_a_film_whose_vectors_are_gone_does_not_hold_up_the_others(demo_film: Fi
     shutil.rmtree(demo_film.files.run(demo_film.searchable_run).folder)
     label = Label.objects.create(name="Dogs", prompts="dog", threshold=1.4)
     compute()
-    assert relabelling.prepare() == []
+    assert jobs.prepare() == []
     label.refresh_from_db()
     assert label.applied is not None
     shutil.rmtree(demo_film.files.folder)
@@ -263,19 +267,19 @@ def test_a_label_that_changes_meanwhile_is_not_taken_for_done(
     label = make_label("dog")
     label.threshold = look_at("dog").cut(2)
     label.save()
-    tags = labelling.tags
+    tags = scoring.tags
 
-    def change(*arguments: Any) -> labelling.Tags:
+    def change(*arguments: Any) -> scoring.Tags:
         found = tags(*arguments)
         Label.objects.filter(pk=label.pk).update(threshold=look_at("dog").cut(1), applied=None)
         return found
 
-    monkeypatch.setattr(labelling, "tags", change)
-    assert relabelling.label_film(demo_film.pk)
+    monkeypatch.setattr(scoring, "tags", change)
+    assert jobs.label_film(demo_film.pk)
     monkeypatch.undo()
     label.refresh_from_db()
     assert label.applied is None
-    assert relabelling.prepare() == [demo_film.pk]
+    assert jobs.prepare() == [demo_film.pk]
     compute()
     assert len(carried(label)[demo_film.pk]) == 1
 
@@ -290,7 +294,7 @@ def test_an_imported_film_has_its_labels_when_it_becomes_searchable(
     assert film.state == Film.State.READY, film.error
     # From 9 to 17 s: the end of shot 3, the dog in the snow, the elephant.
     assert carried(label)[film.pk] == {1}
-    assert relabelling.prepare() == []
+    assert jobs.prepare() == []
     assert LabelCount.objects.get(film=film).shots == 1
     label.refresh_from_db()
     assert label.applied is not None
@@ -315,7 +319,7 @@ def test_a_film_imported_anew_has_its_labels_again(
 
 def test_a_rebuilt_index_has_the_labels(demo_film: Film) -> None:
     label = make_label("dog")
-    index.current().client.flushdb()
+    frame_index.current().client.flushdb()
     pipeline.reindex(demo_film)
     assert carried(label) == {demo_film.pk: shots_with("dog")}
 
@@ -327,9 +331,9 @@ def test_scores_stay_when_other_films_come(
     ready_film(moving_scenes(tmp_path / "other.mp4", 6))
     compute()
     assert carried(label)[demo_film.pk] == shots_with("dog")
-    again = label_survey.survey(["dog"], labelling.levels_of(label))
+    again = survey.survey(["dog"], scoring.levels_of(label))
     assert again is not None
-    assert again.levels == labelling.levels_of(label)
+    assert again.levels == scoring.levels_of(label)
     assert dict(look_at("dog").levels) != dict(again.levels)
 
 
@@ -337,11 +341,11 @@ def test_another_model_measures_labels_anew(demo_film: Film) -> None:
     label = make_label("dog")
     Label.objects.filter(pk=label.pk).update(scale={**label.scale, "model": "another"})
     label.refresh_from_db()
-    assert labelling.levels_of(label) is None
-    assert labelling.measured_labels() == []
+    assert scoring.levels_of(label) is None
+    assert scoring.measured_labels() == []
     compute()
     label.refresh_from_db()
-    assert labelling.levels_of(label) == look_at("dog").levels
+    assert scoring.levels_of(label) == look_at("dog").levels
     assert carried(label) == {demo_film.pk: shots_with("dog")}
 
 
@@ -378,7 +382,7 @@ def test_a_saved_label_is_computed_by_a_worker_and_a_lost_message_is_made_up_for
     wait_for(applied)
     assert tallies() == {"dog": len(TRUTH)}
     label.delete()
-    wait_for(lambda: relabelling.prepare() == [])
+    wait_for(lambda: jobs.prepare() == [])
     Film.objects.all().delete()
 
 
@@ -388,11 +392,11 @@ def test_the_index_out_of_reach_is_no_half_done_work(
     label = make_label("dog")
     label.threshold = look_at("dog").cut(1)
     label.save()
-    monkeypatch.setattr(index, "LOCK_PATIENCE", 0.05)
-    with index.current().alone(demo_film.pk), pytest.raises(GalleryError):
-        relabelling.label_film(demo_film.pk)
+    monkeypatch.setattr(frame_index, "LOCK_PATIENCE", 0.05)
+    with frame_index.current().film_lock(demo_film.pk), pytest.raises(GalleryError):
+        jobs.label_film(demo_film.pk)
     assert tallies() == {"dog": 4}
-    assert relabelling.prepare() == [demo_film.pk]
+    assert jobs.prepare() == [demo_film.pk]
 
 
 # --- progress and counts --------------------------------------------------------------------------
@@ -412,16 +416,16 @@ def film_row(number: int, **fields: Any) -> Film:
 
 def test_progress_tells_how_long_it_will_take(db: None) -> None:
     now = timezone.now()
-    state = labelling.state([])
+    state = scoring.state([])
     for number in range(3):
         film_row(number, labelled_as=state, labelled=now + timedelta(seconds=2 * number))
     left = [film_row(number) for number in (8, 9)]
-    progress = relabelling.progress()
+    progress = jobs.progress()
     assert (progress.done, progress.films) == (3, 5)
     assert progress.part == pytest.approx(0.6)
     assert progress.seconds_left == pytest.approx(4.0)
     Film.objects.filter(pk__in=[film.pk for film in left]).update(labelled_as=state, labelled=now)
-    assert relabelling.progress().seconds_left is None
+    assert jobs.progress().seconds_left is None
 
 
 def test_counts_keep_to_films_and_years_in_one_query(db: None) -> None:
@@ -436,9 +440,9 @@ def test_counts_keep_to_films_and_years_in_one_query(db: None) -> None:
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        everything = labelling.counts()
+        everything = scoring.counts()
     assert len(queries) == 1
     assert {(t.name, t.shots, t.films) for t in everything} == {("Night", 8, 2), ("dog", 0, 0)}
-    assert {t.name: t.shots for t in labelling.counts([new.pk])} == {"Night": 5, "dog": 0}
-    assert {t.name: t.shots for t in labelling.counts(years=(None, 1950))} == {"Night": 3, "dog": 0}
-    assert {t.name: t.shots for t in labelling.counts(years=(1950, 2020))}["Night"] == 5
+    assert {t.name: t.shots for t in scoring.counts([new.pk])} == {"Night": 5, "dog": 0}
+    assert {t.name: t.shots for t in scoring.counts(years=(None, 1950))} == {"Night": 3, "dog": 0}
+    assert {t.name: t.shots for t in scoring.counts(years=(1950, 2020))}["Night"] == 5

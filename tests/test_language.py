@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 from django.test import Client
 from django.utils import translation
 
-from gallery.models import Film
+from gallery.films.models import Film
 from imgsearch.local.translations import compile_translations
 from tests.test_search import english_model, synthetic_film
 

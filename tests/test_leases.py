@@ -12,12 +12,13 @@ import pytest
 import redis
 from django.utils import timezone
 
-from gallery.embedding import ingest
-from gallery.errors import IndexUnavailable, LostClaim, RetryableError
+from gallery.core.errors import IndexUnavailable, LostClaim, RetryableError
+from gallery.core.leases import kept_alive
+from gallery.films import footage
+from gallery.films.models import Film, Segment
 from gallery.importing import pipeline
-from gallery.media import working
-from gallery.models import Film, Segment, kept_alive
-from gallery.nearest import index
+from gallery.index import frame_index
+from gallery.media import working_copy
 from tests.importing import add, assert_complete, import_here, sweep
 from tests.processes import Process, wait_for
 
@@ -27,10 +28,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_lock_is_kept_for_longer_than_it_lasts(
     redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "LOCK_SECONDS", 1.0)
-    monkeypatch.setattr(index, "LOCK_PATIENCE", 0.1)
-    here = index.current()
-    with here.alone(7) as check:
+    monkeypatch.setattr(frame_index, "LOCK_SECONDS", 1.0)
+    monkeypatch.setattr(frame_index, "LOCK_PATIENCE", 0.1)
+    here = frame_index.current()
+    with here.film_lock(7) as check:
         key = f"{here.prefix}:lock:7"
         token = redis_server.get(key)
         end = time.monotonic() + 3
@@ -38,9 +39,9 @@ def test_a_lock_is_kept_for_longer_than_it_lasts(
             assert redis_server.get(key) == token
             time.sleep(0.1)
         check()
-        with pytest.raises(IndexUnavailable), here.alone(7):
+        with pytest.raises(IndexUnavailable), here.film_lock(7):
             pass
-    with here.alone(7):
+    with here.film_lock(7):
         pass
 
 
@@ -48,13 +49,13 @@ def test_a_lost_lock_is_noticed_before_something_is_written(
     demo_film: Film, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis lost it, and another worker writes: the first must not write over it."""
-    monkeypatch.setattr(index, "LOCK_SECONDS", 1.0)
-    here = index.current()
+    monkeypatch.setattr(frame_index, "LOCK_SECONDS", 1.0)
+    here = frame_index.current()
     data = demo_film.files.run(1).load()
-    rows, _shots = ingest.records(demo_film.pk, data, demo_film.duration)
+    rows, _shots = footage.build_records(demo_film.pk, data, demo_film.duration)
     zeroes = np.roll(data.vectors, 7, axis=0).astype(np.float32)
     before = here.vector(demo_film.pk, 3)
-    with pytest.raises(LostClaim), here.alone(demo_film.pk) as check:
+    with pytest.raises(LostClaim), here.film_lock(demo_film.pk) as check:
         redis_server.set(f"{here.prefix}:lock:{demo_film.pk}", "another worker")
         time.sleep(1.2)
         here.put(demo_film.pk, rows, zeroes, check=check)
@@ -82,14 +83,14 @@ def test_a_long_look_at_a_file_is_not_done_twice(
 ) -> None:
     settings.LEASE_SECONDS = 2
     film = add(make_video(seconds=3))
-    genuine, looks = working.prepare, []
+    genuine, looks = working_copy.prepare, []
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         looks.append(time.monotonic())
         time.sleep(5)
         return genuine(*args, **kwargs)
 
-    monkeypatch.setattr(working, "prepare", slow)
+    monkeypatch.setattr(working_copy, "prepare", slow)
     looker = threading.Thread(target=pipeline.probe_film, args=(film.pk,))
     looker.start()
     wait_for(lambda: looks)

@@ -9,9 +9,9 @@ import pytest
 import redis
 from django.conf import settings
 
+from gallery.films.models import Film
 from gallery.importing.library_check import check_library
-from gallery.models import Film
-from gallery.nearest import index
+from gallery.index import frame_index
 from tests.importing import forget
 from tests.processes import manage
 
@@ -51,7 +51,7 @@ def test_a_whole_library_has_no_problems(demo_film: Film) -> None:
 
 def test_each_loss_is_named(demo_film: Film, redis_server: redis.Redis) -> None:
     n = demo_film.frame_count
-    here, run = index.current(), demo_film.files.run(1)
+    here, run = frame_index.current(), demo_film.files.run(1)
     redis_server.delete(here.frame_key(demo_film.pk, 7), here.frame_key(demo_film.pk, 8))
     [line] = redis_server.keys(f"*:line:{demo_film.pk}:*:0")[:1]
     redis_server.delete(line)
@@ -79,7 +79,7 @@ def test_what_belongs_to_no_film_is_named(
     ready_film: Callable[..., Film], make_video: Callable[..., Path], redis_server: redis.Redis
 ) -> None:
     film = ready_film(make_video(seconds=3))
-    here = index.current()
+    here = frame_index.current()
     redis_server.delete(here.film_key(film.pk))
     forget(film)
     (settings.MEDIA_ROOT / "drafts" / "half").mkdir(parents=True)

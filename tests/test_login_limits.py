@@ -12,9 +12,9 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 
-from gallery import login_limits
-from gallery.errors import TooManyLogins, in_words
-from gallery.login_limits import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, Attempt
+from gallery.accounts import login_limits
+from gallery.accounts.login_limits import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, Attempt
+from gallery.core.errors import TooManyLogins, in_words
 
 PASSWORD = "a-password-for-this-test"
 LOGINS = ("/login/", "/admin/login/")
@@ -162,7 +162,7 @@ def test_attempts_at_the_same_time_do_not_slip_through(ann: Any) -> None:
 def test_the_address_is_the_one_that_proxies_tell(
     proxies: int, forwarded: str, counted: str, rf: Any, settings: Any
 ) -> None:
-    from gallery.rate_limits import client_address
+    from gallery.core.rate_limits import client_address
 
     settings.NINJA_NUM_PROXIES = proxies
     request = rf.get("/", headers={"X-Forwarded-For": forwarded} if forwarded else {})

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from gallery.media import decoding, probing
+from gallery.media.connected_parts import bridge_gaps, find_parts, find_runs
+from gallery.media.frame_kinds import classify_frame
 from gallery.media.lettering import is_lettering
-from gallery.media.looks import look_of
-from gallery.media.parts import bridged, parts_of, runs_of
-from gallery.types import Look, Picture, Span
+from gallery.media.types import FrameKind, Picture, Span
 from tests.cards import (
     CHINESE_FONTS,
     LATIN_FONTS,
@@ -37,12 +37,12 @@ def kind(name: str) -> str:
 
 
 def test_credits_are_told_from_what_resembles_them() -> None:
-    cards = [(name, look_of(picture)) for name, picture in map(credits_like, CARDS)]
-    pictures = [(name, look_of(picture)) for name, picture in map(worth_finding, PICTURES)]
+    cards = [(name, classify_frame(picture)) for name, picture in map(credits_like, CARDS)]
+    pictures = [(name, classify_frame(picture)) for name, picture in map(worth_finding, PICTURES)]
     assert len({kind(name) for name, _look in cards}) == len(LAYOUTS)
     assert len({kind(name) for name, _look in pictures}) == len(SCENES) >= 30
-    missed = [name for name, look in cards if look is not Look.CREDITS]
-    hidden = [name for name, look in pictures if look is not Look.PICTURE]
+    missed = [name for name, look in cards if look is not FrameKind.CREDITS]
+    hidden = [name for name, look in pictures if look is not FrameKind.PICTURE]
     found = len(cards) - len(missed)
     recall, precision = found / len(cards), found / (found + len(hidden))
     print(f"\n{len(cards)} credit-like frames, recall {recall:.1%}; not seen: {missed}")
@@ -58,7 +58,9 @@ def test_credits_are_told_from_what_resembles_them() -> None:
 
 def test_blank_frames_are_seen_whatever_their_colour_noise_and_bars() -> None:
     assert [
-        name for name, picture in map(blank, BLANKS) if look_of(picture) is not Look.BLANK
+        name
+        for name, picture in map(blank, BLANKS)
+        if classify_frame(picture) is not FrameKind.BLANK
     ] == []
 
 
@@ -69,9 +71,9 @@ def test_no_frame_of_the_demo_film_is_hidden(quality: int) -> None:
     with decoding.decode(
         path, probe, Span(0, None), width=640, max_pixels=10**8, limit=120
     ) as decoded:
-        looks = [look_of(jpeg(picture, quality)) for _time, picture in decoded.pictures]
+        looks = [classify_frame(jpeg(picture, quality)) for _time, picture in decoded.pictures]
     assert len(looks) >= 100
-    assert set(looks) == {Look.PICTURE}
+    assert set(looks) == {FrameKind.PICTURE}
 
 
 # --- single cases ---------------------------------------------------------------------------------
@@ -94,19 +96,19 @@ def lettered(picture: Picture, text: str, place: tuple[float, float], size: int 
 
 @pytest.mark.parametrize(("spots", "size"), [(4, 4), (20, 2), (400, 2), (60, 5), (1, 40)])
 def test_lights_in_the_dark_are_pictures(spots: int, size: float) -> None:
-    assert look_of(night(spots, size)) is Look.PICTURE
+    assert classify_frame(night(spots, size)) is FrameKind.PICTURE
 
 
 @pytest.mark.parametrize("spots", [0, 1, 3])
 def test_dust_on_black_is_nothing(spots: int) -> None:
-    assert look_of(night(spots, 2)) is Look.BLANK
+    assert classify_frame(night(spots, 2)) is FrameKind.BLANK
 
 
 def test_a_subtitle_over_black_is_text_and_over_stars_a_picture() -> None:
     text, place = "I have waited for you all night long.", (320, 330)
-    assert look_of(lettered(night(0, 1), text, place)) is Look.CREDITS
-    assert look_of(lettered(night(30, 3), text, place)) is Look.PICTURE
-    assert look_of(lettered(night(1, 24), text, place)) is Look.PICTURE
+    assert classify_frame(lettered(night(0, 1), text, place)) is FrameKind.CREDITS
+    assert classify_frame(lettered(night(30, 3), text, place)) is FrameKind.PICTURE
+    assert classify_frame(lettered(night(1, 24), text, place)) is FrameKind.PICTURE
 
 
 @pytest.mark.parametrize(
@@ -115,23 +117,27 @@ def test_a_subtitle_over_black_is_text_and_over_stars_a_picture() -> None:
 def test_a_title_fades_in_and_stays_a_title(text: str) -> None:
     for light in (1.0, 0.7, 0.4):
         card = lettered(Image.new("RGB", WIDE), text, (320, 180), 34)
-        assert look_of(Image.blend(Image.new("RGB", WIDE), card, light)) is Look.CREDITS, light
+        assert (
+            classify_frame(Image.blend(Image.new("RGB", WIDE), card, light)) is FrameKind.CREDITS
+        ), light
 
 
 def test_a_scene_fades_to_black() -> None:
     """It is offered for as long as something can be seen."""
     _name, scene = worth_finding(FIRST + SCENES.index(drawn_scene))
     black = Image.new("RGB", scene.size)
-    looks = [look_of(Image.blend(black, scene, light)) for light in (1.0, 0.5, 0.25, 0.03, 0.0)]
-    assert looks == [Look.PICTURE] * 3 + [Look.BLANK] * 2
+    looks = [
+        classify_frame(Image.blend(black, scene, light)) for light in (1.0, 0.5, 0.25, 0.03, 0.0)
+    ]
+    assert looks == [FrameKind.PICTURE] * 3 + [FrameKind.BLANK] * 2
 
 
 @pytest.mark.parametrize("size", [(1, 1), (640, 1), (1, 400), (3, 3), (17, 9), (4000, 12)])
 def test_pictures_of_every_shape_are_judged(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    assert look_of(Image.fromarray(noise, "RGB")) is Look.PICTURE
-    assert look_of(Image.new("RGB", size, (9, 9, 9))) in (Look.BLANK, Look.PICTURE)
+    assert classify_frame(Image.fromarray(noise, "RGB")) is FrameKind.PICTURE
+    assert classify_frame(Image.new("RGB", size, (9, 9, 9))) in (FrameKind.BLANK, FrameKind.PICTURE)
 
 
 def test_a_blank_frame_between_bars_of_any_thickness() -> None:
@@ -139,7 +145,7 @@ def test_a_blank_frame_between_bars_of_any_thickness() -> None:
         frame = Image.new("RGB", SCOPE, (200, 60, 60))
         frame.paste((0, 0, 0), (0, 0, SCOPE[0], rows))
         frame.paste((0, 0, 0), (0, SCOPE[1] - rows, *SCOPE))
-        assert look_of(jpeg(frame, 50)) is Look.BLANK, rows
+        assert classify_frame(jpeg(frame, 50)) is FrameKind.BLANK, rows
 
 
 # --- connected parts ------------------------------------------------------------------------------
@@ -165,7 +171,7 @@ def slow_parts(mask: np.ndarray) -> list[tuple[int, int, int, int, int]]:
 def test_parts_are_those_of_a_walk_from_pixel_to_pixel(density: float) -> None:
     for seed in range(20):
         mask = np.random.default_rng(seed).random((23, 31)) < density
-        parts, _label = parts_of(runs_of(mask))
+        parts, _label = find_parts(find_runs(mask))
         boxes = zip(parts.area, parts.left, parts.top, parts.right, parts.bottom, strict=True)
         assert sorted(tuple(int(v) for v in box) for box in boxes) == slow_parts(mask)
 
@@ -173,19 +179,19 @@ def test_parts_are_those_of_a_walk_from_pixel_to_pixel(density: float) -> None:
 def test_outlines_are_measured_around_holes_too() -> None:
     mask = np.ones((6, 8), bool)
     mask[2:4, 3:5] = False
-    parts, _label = parts_of(runs_of(mask))
+    parts, _label = find_parts(find_runs(mask))
     assert (len(parts), int(parts.area[0]), int(parts.outline[0])) == (1, 44, 28 + 8)
 
 
 def test_an_empty_mask_has_no_parts() -> None:
-    parts, label = parts_of(runs_of(np.zeros((5, 5), bool)))
+    parts, label = find_parts(find_runs(np.zeros((5, 5), bool)))
     assert len(parts) == len(label) == 0
     assert not is_lettering(np.zeros((5, 5), bool))
 
 
 def test_runs_are_joined_over_gaps_up_to_a_width() -> None:
     mask = np.array([[1, 1, 0, 0, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0, 1]], bool)
-    joined, number = bridged(runs_of(mask), 2)
+    joined, number = bridge_gaps(find_runs(mask), 2)
     assert joined.start.tolist() == [0, 8, 8]
     assert joined.end.tolist() == [5, 9, 9]
     assert number.tolist() == [0, 0, 1, 2]

@@ -10,10 +10,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from gallery.embedding import weights
-from gallery.errors import DiskFull
-from gallery.models import Board, BoardScene, Film
-from gallery.nearest import pictures
+from gallery.boards.models import Board, BoardScene
+from gallery.clip import weights
+from gallery.core.errors import DiskFull
+from gallery.films.models import Film
+from gallery.search import pictures
 from tests.asking import ROOT, Api
 from tests.films import noise
 
@@ -155,7 +156,7 @@ def test_a_picture_for_which_there_is_no_room_is_told(
     def keep(_picture: object) -> str:
         raise DiskFull
 
-    monkeypatch.setattr(pictures, "keep", keep)
+    monkeypatch.setattr(pictures, "store_picture", keep)
     noise(1).save(tmp_path / "a.png")
     with (tmp_path / "a.png").open("rb") as file:
         answer = page.post("/picture/", {"picture": file})

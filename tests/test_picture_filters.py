@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gallery.embedding import encoder, shot_network
-from gallery.errors import FilmError
-from gallery.media import cutting, decoding, ffmpeg, frames, interlacing, probing, shots
+from gallery.clip import encoder, shot_network
+from gallery.core.errors import FilmError
+from gallery.media import cutting, decoding, ffmpeg, frame_stream, interlacing, probing, shots
 from gallery.media.cutting import Cut
 from gallery.media.decoding import read_ppm
-from gallery.types import Picture, Probe, Span
+from gallery.media.types import Picture, Probe, Span
 from tests.films import make_film, presentation_times, run_ffmpeg
 
 PIXELS = 8192 * 4320
@@ -28,7 +28,7 @@ def probe(path: Path) -> Probe:
 
 def thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
     """What is embedded, and the cuts."""
-    with frames.stream(
+    with frame_stream.stream_frames(
         path, probe(path), Span(0, None), width=640, max_pixels=PIXELS, limit=60
     ) as (some, how):
         pictures = [frame.picture for frame in some]
@@ -47,16 +47,16 @@ def shown(path: Path, folder: Path, first: int = 5, last: int = 10) -> dict[str,
     """The picture of frame `first` as everything that is made of a film shows it."""
     cut = Cut(path, probe(path), first, last, PIXELS)
     made = {
-        "played": run_to(folder / "played.mp4", lambda _: cutting.playing(cut)),
-        "exported": run_to(folder / "exported.mp4", lambda f: cutting.exporting(cut, f)),
+        "played": run_to(folder / "played.mp4", lambda _: cutting.playback_arguments(cut)),
+        "exported": run_to(folder / "exported.mp4", lambda f: cutting.export_arguments(cut, f)),
     }
     for kind in ("gif", "webp"):
         made[kind] = run_to(
-            folder / f"moving.{kind}", lambda f, k=kind: cutting.animating(cut, k, f)
+            folder / f"moving.{kind}", lambda f, k=kind: cutting.animation_arguments(cut, k, f)
         )
     pictures = {name: first_picture(file) for name, file in made.items() if file.suffix == ".mp4"}
     pictures |= {name: Image.open(made[name]).convert("RGB") for name in ("gif", "webp")}
-    still = read_ppm(ffmpeg.run(cutting.still(cut), 60).output)
+    still = read_ppm(ffmpeg.run(cutting.still_arguments(cut), 60).output)
     assert still is not None
     pictures["still of a frame"] = still
     pictures["still of a second"] = decoding.still(
@@ -263,7 +263,9 @@ def test_interlacing_that_is_not_marked_is_seen(scan: str, tmp_path: Path) -> No
     found = interlacing.with_field_order(film, probe(film), PIXELS)
     assert found.picture is not None
     assert found.picture.field_order == scan
-    still = read_ppm(ffmpeg.run(cutting.still(Cut(film, found, 30, 31, PIXELS)), 60).output)
+    still = read_ppm(
+        ffmpeg.run(cutting.still_arguments(Cut(film, found, 30, 31, PIXELS)), 60).output
+    )
     assert still is not None
     assert combing(still) < 0.5
 
@@ -313,7 +315,9 @@ def test_the_vectors_of_an_hdr_film_are_those_of_the_original(tmp_path: Path) ->
         str(film),
     )
     span = Span(0, 18)
-    with frames.stream(demo, probe(demo), span, width=640, max_pixels=PIXELS, limit=60) as (
+    with frame_stream.stream_frames(
+        demo, probe(demo), span, width=640, max_pixels=PIXELS, limit=60
+    ) as (
         some,
         _how,
     ):

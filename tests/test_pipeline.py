@@ -16,16 +16,17 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from gallery.embedding import weights
-from gallery.errors import QueryError
-from gallery.finding import search
+from gallery.clip import weights
+from gallery.core.errors import QueryError
+from gallery.films.models import Film, Segment
 from gallery.importing import pipeline
-from gallery.media import storage
-from gallery.media.storage import FilmFiles, RunFiles
-from gallery.models import Film, Segment
-from gallery.nearest import index
-from gallery.speech import subtitling
-from gallery.types import Example, Picture, Query, Span
+from gallery.index import frame_index
+from gallery.media import store
+from gallery.media.store import FilmFiles, RunFiles
+from gallery.media.types import Picture, Span
+from gallery.search import engine
+from gallery.search.types import Example, Query
+from gallery.transcripts import subtitle_import
 from tests.films import make_film, moving_scenes
 from tests.importing import (
     add,
@@ -51,7 +52,7 @@ def test_a_film_waits_while_redis_is_away(
     film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     for segment_id in pipeline.probe_film(film.pk):
         pipeline.import_segment(segment_id)
-    assert subtitling.read_tracks(film.pk)
+    assert subtitle_import.read_tracks(film.pk)
     alive = settings.REDIS_URL
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     assert not pipeline.finish_film(film.pk)
@@ -176,7 +177,7 @@ def test_a_failed_re_import_keeps_what_was_searchable(
     import_here(film)
     assert film.state == Film.State.FAILED
     assert film.searchable_run == 1
-    assert search.search(Query(examples=(Example((film.pk, 2)),))).hits[0].second == 2
+    assert engine.search(Query(examples=(Example((film.pk, 2)),))).hits[0].second == 2
     assert film.files.run(1).thumbnail(2).is_file()
     source.write_bytes(content)
     assert pipeline.restart(film)
@@ -196,7 +197,7 @@ def test_on_a_full_disk_an_import_waits_and_goes_on(
         return os.open("/dev/full", os.O_WRONLY), str(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(storage.tempfile, "mkstemp", on_full_disk)
+        patched.setattr(store.tempfile, "mkstemp", on_full_disk)
         for segment_id in pipeline.probe_film(film.pk):
             assert pipeline.import_segment(segment_id) is None
         film.refresh_from_db()
@@ -252,10 +253,10 @@ def test_the_index_is_rebuilt_without_decoding_or_embedding(
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=5))
     query = Query(examples=(Example((film.pk, 7)),))
-    before = search.search(query).hits
+    before = engine.search(query).hits
     redis_server.flushdb()
     with pytest.raises(QueryError):
-        search.search(query)
+        engine.search(query)
 
     marker = tmp_path / "ffmpeg-was-started"
     program = tmp_path / "bin" / "ffmpeg"
@@ -277,7 +278,7 @@ def test_the_index_is_rebuilt_without_decoding_or_embedding(
     ]
     assert not marker.exists()
     assert_complete(film)
-    assert search.search(query).hits == before
+    assert engine.search(query).hits == before
 
 
 def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
@@ -286,7 +287,7 @@ def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
     kept = ready_film(make_film(tmp_path / "a.mp4", seconds=3), "Kept")
     lost = ready_film(make_film(tmp_path / "b.mp4", seconds=4), "Lost")
     rows, _ = pipeline.ingest.records(999, kept.files.run(1).load(), kept.duration)
-    index.current().put(999, rows, kept.files.run(1).load().vectors.astype(np.float32))
+    frame_index.current().put(999, rows, kept.files.run(1).load().vectors.astype(np.float32))
     for path in lost.files.run(1).folder.glob("segment-*"):
         path.unlink()
     done = manage("rebuild_index")

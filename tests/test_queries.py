@@ -13,13 +13,13 @@ from django.http import QueryDict
 from django.utils.http import urlencode
 
 from demo.concepts import CONCEPTS, KNOWN
-from gallery.errors import QueryError
-from gallery.finding import ranking, search
-from gallery.finding.address import address, parameters
-from gallery.forms import SearchForm
-from gallery.models import Film
-from gallery.nearest import index, ordinary, vectors
-from gallery.types import Example, Hit, Mode, Order, ProbeKind, Query
+from gallery.core.errors import QueryError
+from gallery.films.models import Film
+from gallery.index import frame_index
+from gallery.search import baseline, engine, query_vectors, ranking
+from gallery.search.address import search_url, to_parameters
+from gallery.search.forms import SearchForm
+from gallery.search.types import Example, Hit, Mode, Order, ProbeKind, Query
 from tests.importing import DEMO
 from tests.test_search import synthetic_film
 
@@ -46,7 +46,7 @@ def right_shots(language: str, text: str) -> set[int]:
 
 
 def seen(**what: Any) -> list[Hit]:
-    return search.search(Query(mode=Mode.SEEN, page_size=40, **what)).hits
+    return engine.search(Query(mode=Mode.SEEN, page_size=40, **what)).hits
 
 
 def middle(film: Film, number: int) -> tuple[int, int]:
@@ -122,14 +122,14 @@ FULL = Query(
 
 @pytest.mark.parametrize("query", [FULL, Query(words="狗 & 猫 + 100 %"), Query(words="dog")])
 def test_a_query_comes_back_from_its_address(query: Query) -> None:
-    given = QueryDict(urlencode(parameters(query)))
+    given = QueryDict(urlencode(to_parameters(query)))
     assert SearchForm(given).query() == query
 
 
 def test_a_change_leads_to_the_first_page(db: None) -> None:
-    assert "page=" not in address(FULL, words="a cat")
-    assert "page=4" in address(FULL, page=4)
-    assert address(Query(words="dog")) == "/?q=dog"
+    assert "page=" not in search_url(FULL, words="a cat")
+    assert "page=4" in search_url(FULL, page=4)
+    assert search_url(Query(words="dog")) == "/?q=dog"
 
 
 @pytest.mark.parametrize(
@@ -227,10 +227,12 @@ def test_more_weight_counts_more(demo_film: Film) -> None:
 def test_marked_hits_move_their_like(demo_film: Film) -> None:
     """Rocchio: dogs in the snow, and what looks like them, rise or sink with the mark."""
     marked = middle(demo_film, 3)
-    vector = vectors.of_frame(marked)
+    vector = query_vectors.load_frame_vector(marked)
 
     def likeness(hits: list[Hit]) -> float:
-        return float(np.mean([vectors.of_frame(hit.key) @ vector for hit in hits[:6]]))
+        return float(
+            np.mean([query_vectors.load_frame_vector(hit.key) @ vector for hit in hits[:6]])
+        )
 
     plain = seen(words="a dog")
     more, less = seen(words="a dog", more=(marked,)), seen(words="a dog", less=(marked,))
@@ -242,66 +244,66 @@ def test_marked_hits_move_their_like(demo_film: Film) -> None:
 def test_a_query_of_nothing_but_what_to_avoid_is_refused(demo_film: Film) -> None:
     for query in (Query(words="-night"), Query(avoid="night"), Query(less=((demo_film.pk, 3),))):
         with pytest.raises(QueryError, match="something to search for"):
-            search.search(query)
+            engine.search(query)
 
 
 def test_not_everything_can_be_avoided(demo_film: Film) -> None:
-    listed = ", ".join(f"thing {n}" for n in range(vectors.MOST_AVOIDED))
-    assert search.search(Query(words="a dog", avoid=listed)).hits
+    listed = ", ".join(f"thing {n}" for n in range(query_vectors.MAX_AVOIDED))
+    assert engine.search(Query(words="a dog", avoid=listed)).hits
     with pytest.raises(QueryError, match="at most 20 things"):
-        search.search(Query(words="a dog -snow", avoid=listed))
+        engine.search(Query(words="a dog -snow", avoid=listed))
 
 
 def test_a_query_that_undoes_itself_is_refused(demo_film: Film) -> None:
     frame = middle(demo_film, 3)
     with pytest.raises(QueryError, match="are the same"):
-        search.search(Query(words="dog", words_weight=0.6, avoid="dog", mode=Mode.SEEN))
-    assert search.search(Query(examples=(Example(frame),), less=(frame,))).hits
+        engine.search(Query(words="dog", words_weight=0.6, avoid="dog", mode=Mode.SEEN))
+    assert engine.search(Query(examples=(Example(frame),), less=(frame,))).hits
 
 
 # --- the ranking ----------------------------------------------------------------------------------
 
 
 def test_reciprocal_rank_fusion_adds_what_ranks_give() -> None:
-    scores = ranking.fused([(1, 1), (1, 2), (1, 3)], [(1, 3), (2, 1)])
+    scores = ranking.fuse_rankings([(1, 1), (1, 2), (1, 3)], [(1, 3), (2, 1)])
     assert list(scores) == [(1, 3), (1, 1), (1, 2), (2, 1)]
     assert scores[(1, 3)] == pytest.approx(1 / 63 + 1 / 61)
     assert scores[(2, 1)] == pytest.approx(1 / 62)
 
 
 def test_a_film_has_few_hits_and_tells_of_more(library: list[Film]) -> None:
-    results = search.search(Query(words="a dog"))
+    results = engine.search(Query(words="a dog"))
     films = [hit.film for hit in results.hits]
     assert len(films) == 24
-    assert max(films.count(film) for film in films) == search.FEW
-    pages = [search.search(Query(words="a dog", page=page)) for page in (1, 2, 3)]
+    assert max(films.count(film) for film in films) == engine.FEW
+    pages = [engine.search(Query(words="a dog", page=page)) for page in (1, 2, 3)]
     hits = [hit for page in pages for hit in page.hits]
-    assert len(hits) == len(library) * search.FEW == len({(h.film, h.shot) for h in hits})
+    assert len(hits) == len(library) * engine.FEW == len({(h.film, h.shot) for h in hits})
     assert all(hit.more_in_film for hit in hits)
     # All of one film, when it is asked for.
-    alone = search.search(Query(words="a dog", films=(library[2].pk,)))
+    alone = engine.search(Query(words="a dog", films=(library[2].pk,)))
     assert len(alone.hits) == 10
     assert not any(hit.more_in_film for hit in alone.hits)
-    best = [(h.film, h.shot) for h in alone.hits][: search.FEW]
+    best = [(h.film, h.shot) for h in alone.hits][: engine.FEW]
     assert [(h.film, h.shot) for h in hits if h.film == library[2].pk] == best
 
 
 def test_hits_stay_in_the_order_of_their_scores(library: list[Film]) -> None:
     """Films that gave all they may are left out of the second look: nothing else may move."""
-    everything = search.search(Query(words="a dog", page_size=80, per_film=1000)).hits
+    everything = engine.search(Query(words="a dog", page_size=80, per_film=1000)).hits
     counts: dict[int, int] = {}
     expected = []
     for hit in everything:
         counts[hit.film] = counts.get(hit.film, 0) + 1
-        if counts[hit.film] <= search.FEW:
+        if counts[hit.film] <= engine.FEW:
             expected.append((hit.film, hit.shot))
-    hits = search.search(Query(words="a dog")).hits
+    hits = engine.search(Query(words="a dog")).hits
     assert [(hit.film, hit.shot) for hit in hits] == expected[:24]
 
 
 def test_years_and_films_keep_to_a_part(library: list[Film]) -> None:
     def years(query: Query) -> set[int | None]:
-        return {hit.year for hit in search.search(query).hits}
+        return {hit.year for hit in engine.search(query).hits}
 
     query = Query(words="a dog", page_size=100)
     assert years(replace(query, years=(1993, 1995))) == {1993, 1994, 1995}
@@ -315,18 +317,18 @@ def test_years_and_films_keep_to_a_part(library: list[Film]) -> None:
 
 def test_labels_keep_to_shots_that_carry_all_of_them(library: list[Film]) -> None:
     film = library[3]
-    index.current().set_labels(film.pk, {0: (5,), 1: (5, 6), 7: (6,), 8: (55,)})
+    frame_index.current().set_labels(film.pk, {0: (5,), 1: (5, 6), 7: (6,), 8: (55,)})
     query = Query(words="a dog", page_size=100)
-    assert [hit.key for hit in search.search(replace(query, labels=(5, 6))).hits] == [(film.pk, 1)]
-    assert {h.shot for h in search.search(replace(query, labels=(6,))).hits} == {0, 1}
-    assert search.search(replace(query, labels=(9,))).hits == []
-    index.current().set_labels(film.pk, {})
-    assert search.search(replace(query, labels=(5,))).hits == []
+    assert [hit.key for hit in engine.search(replace(query, labels=(5, 6))).hits] == [(film.pk, 1)]
+    assert {h.shot for h in engine.search(replace(query, labels=(6,))).hits} == {0, 1}
+    assert engine.search(replace(query, labels=(9,))).hits == []
+    frame_index.current().set_labels(film.pk, {})
+    assert engine.search(replace(query, labels=(5,))).hits == []
 
 
 def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
     query = Query(words="a dog", order=Order.TIME, page_size=10)
-    pages = [search.search(replace(query, page=page)).hits for page in (1, 2, 3, 4)]
+    pages = [engine.search(replace(query, page=page)).hits for page in (1, 2, 3, 4)]
     places = [(hit.title, hit.start) for page in pages for hit in page]
     assert places == sorted(places)
     assert len(places) == len(set(places)) == 32
@@ -334,7 +336,7 @@ def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
 
 def test_films_of_one_title_are_not_mixed(library: list[Film]) -> None:
     Film.objects.filter(pk__in=[film.pk for film in library[:3]]).update(title="Alike")
-    hits = search.search(Query(words="a dog", order=Order.TIME, page_size=40)).hits
+    hits = engine.search(Query(words="a dog", order=Order.TIME, page_size=40)).hits
     alike = [hit.film for hit in hits if hit.title == "Alike"]
     assert len(set(alike)) == 3
     assert alike == sorted(alike)
@@ -355,7 +357,7 @@ def test_the_right_shot_comes_first_whether_seen_or_said(language: str, demo_fil
         first = 0
         for query in asked:
             right = {n - 1 for n in query.get("shots", [query.get("shot")])}
-            hits = search.search(Query(words=query["text"], mode=mode)).hits
+            hits = engine.search(Query(words=query["text"], mode=mode)).hits
             first += bool(hits) and hits[0].shot in right
         print(
             f"\n{language}: {len(asked)} {kind} in {mode}: "
@@ -366,18 +368,18 @@ def test_the_right_shot_comes_first_whether_seen_or_said(language: str, demo_fil
 
 
 def test_the_line_comes_with_the_hit(demo_film: Film) -> None:
-    hit = search.search(Query(words="my paws are freezing")).hits[0]
+    hit = engine.search(Query(words="my paws are freezing")).hits[0]
     assert hit.line is not None
     assert hit.line.complete
     assert [text for text, marked in hit.line.parts if marked] == ["My", "paws", "are", "freezing"]
     assert hit.start <= hit.line.start < hit.end
     assert hit.relevance == 1
-    assert search.search(Query(words="my paws are freezing", mode=Mode.SEEN)).hits[0].line is None
+    assert engine.search(Query(words="my paws are freezing", mode=Mode.SEEN)).hits[0].line is None
 
 
 def test_lines_with_what_is_avoided_are_left_out(demo_film: Film) -> None:
     def shots(words: str) -> list[int]:
-        return [hit.shot for hit in search.search(Query(words=words, mode=Mode.SAID)).hits]
+        return [hit.shot for hit in engine.search(Query(words=words, mode=Mode.SAID)).hits]
 
     assert shots("umbrella") == [4]
     assert shots("umbrella -forget") == []
@@ -387,12 +389,12 @@ def test_the_switch_is_about_words_only(demo_film: Film) -> None:
     """A frame beside words that are said: both rankings count, the words' pictures do not."""
     frame = middle(demo_film, 9)
     query = Query(words="my paws are freezing", examples=(Example(frame),), mode=Mode.SAID)
-    hits = search.search(query).hits
+    hits = engine.search(query).hits
     assert {hits[0].shot, hits[1].shot} == {3, 9}
 
 
 def test_half_a_line_is_told_apart(demo_film: Film) -> None:
-    results = search.search(Query(words="my paws are on holiday", mode=Mode.SAID))
+    results = engine.search(Query(words="my paws are on holiday", mode=Mode.SAID))
     assert results.hits[0].shot == 3
     assert results.hits[0].relevance < 1
     assert not results.matches
@@ -430,7 +432,7 @@ def test_it_says_when_nothing_really_matches(language: str, demo_film: Film) -> 
     there = [query["text"] for query in TRUTH["queries"] if query["lang"] == language]
 
     def matching(texts: list[str]) -> float:
-        found = [search.search(Query(words=t, mode=Mode.SEEN, page_size=1)).matches for t in texts]
+        found = [engine.search(Query(words=t, mode=Mode.SEEN, page_size=1)).matches for t in texts]
         return sum(found) / len(found)
 
     right, wrong = matching(there), matching(absent)
@@ -443,26 +445,26 @@ def test_it_says_when_nothing_really_matches(language: str, demo_film: Film) -> 
 
 
 def test_marked_and_shown_frames_always_match(demo_film: Film) -> None:
-    assert search.search(Query(examples=(Example((demo_film.pk, 30)),))).matches
-    assert search.search(Query(words="asdf qwer", more=((demo_film.pk, 30),))).matches
+    assert engine.search(Query(examples=(Example((demo_film.pk, 30)),))).matches
+    assert engine.search(Query(words="asdf qwer", more=((demo_film.pk, 30),))).matches
 
 
 def test_what_is_ordinary_is_learnt_from_the_library(library: list[Film]) -> None:
-    here = ordinary.of_library(len(library))
-    assert here.frames.shape == (480, index.current().width)
+    here = baseline.get_baseline(len(library))
+    assert here.frames.shape == (480, frame_index.current().width)
     assert np.linalg.norm(here.frames, axis=1) == pytest.approx(1, abs=1e-3)
-    vector = vectors.of_words("a dog")
+    vector = query_vectors.embed_words("a dog")
     mean, spread = here.level(vector)
-    assert (mean, spread) == pytest.approx((0, 1 / np.sqrt(index.current().width)), abs=0.05)
+    assert (mean, spread) == pytest.approx((0, 1 / np.sqrt(frame_index.current().width)), abs=0.05)
     # Two shots of random directions are about orthogonal; a film's own frames are alike.
     assert 0 < here.pictures_fit <= 1
 
 
 def test_an_empty_library_is_no_error(redis_server: redis.Redis, db: None) -> None:
-    index.current().ensure()
-    results = search.search(Query(words="a dog", avoid="night"))
+    frame_index.current().ensure()
+    results = engine.search(Query(words="a dog", avoid="night"))
     assert (results.hits, results.more, results.matches) == ([], False, False)
 
 
 def test_shares_of_a_query_are_no_markup(db: None) -> None:
-    assert re.search("q=%3Cscript%3E", address(Query(words="<script>")))
+    assert re.search("q=%3Cscript%3E", search_url(Query(words="<script>")))

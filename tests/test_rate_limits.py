@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from gallery import checks
-from gallery.api.middleware import MAX_UNKNOWN_TOKENS
-from gallery.models import Film
-from gallery.rate_limits import parse_rate
+from gallery.core.rate_limits import parse_rate
+from gallery.films.models import Film
+from gallery.rest.middleware import MAX_UNKNOWN_TOKENS
+from gallery.site import checks
 from tests.asking import Api
 
 

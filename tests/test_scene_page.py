@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from gallery.models import Film, Shot
-from gallery.quoting import spans
-from gallery.types import Mode
+from gallery.films.models import Film, Shot
+from gallery.scenes import spans
+from gallery.search.types import Mode
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ def film(db: None) -> Film:
     return made
 
 
-def own_of(film: Film, second: float) -> spans.Chosen:
+def own_of(film: Film, second: float) -> spans.ChosenSpan:
     shot = film.shots.filter(start__lte=second).last()
-    return spans.opening(film, shot, second)
+    return spans.opening_span(film, shot, second)
 
 
 def test_a_page_opens_with_its_shot(film: Film) -> None:
-    assert own_of(film, 5.0) == spans.Chosen(0, 240)
-    assert own_of(film, 15.0) == spans.Chosen(240, 480)
+    assert own_of(film, 5.0) == spans.ChosenSpan(0, 240)
+    assert own_of(film, 15.0) == spans.ChosenSpan(240, 480)
 
 
 def test_a_long_shot_opens_with_the_part_around_the_frame(film: Film) -> None:
@@ -64,8 +64,8 @@ def test_a_long_shot_opens_with_the_part_around_the_frame(film: Film) -> None:
 
 
 def test_a_frame_without_a_shot_opens_with_two_seconds(film: Film) -> None:
-    assert spans.opening(film, None, 50.0) == spans.Chosen(1199, 1247)
-    assert spans.opening(film, None, 300.0).last <= 7193
+    assert spans.opening_span(film, None, 50.0) == spans.ChosenSpan(1199, 1247)
+    assert spans.opening_span(film, None, 300.0).last <= 7193
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_frame_without_a_shot_opens_with_two_seconds(film: Film) -> None:
 def test_the_address_says_which_span(
     given: tuple[str, str], expected: tuple[int, int], film: Film
 ) -> None:
-    span = spans.chosen(film, own_of(film, 5.0), given)
+    span = spans.choose_span(film, own_of(film, 5.0), given)
     assert (span.first, span.last) == expected
     assert span.error == ""
     assert span.is_own == (expected == (0, 240))
@@ -99,14 +99,14 @@ def test_the_address_says_which_span(
     ],
 )
 def test_what_makes_no_sense_is_told(given: tuple[str, str], sentence: str, film: Film) -> None:
-    span = spans.chosen(film, own_of(film, 5.0), given)
+    span = spans.choose_span(film, own_of(film, 5.0), given)
     assert sentence in span.error
     assert (span.first, span.last) == (0, 240)
 
 
 def test_a_span_that_is_too_long_is_cut_off(film: Film, settings: Any) -> None:
     settings.MAX_CLIP_SECONDS = 10
-    span = spans.chosen(film, own_of(film, 5.0), ("0f", "5000f"))
+    span = spans.choose_span(film, own_of(film, 5.0), ("0f", "5000f"))
     assert "at most 10 seconds" in span.error
     assert (span.first, span.last) == (0, 239)
 
@@ -119,7 +119,7 @@ def test_the_in_of_a_search_is_another() -> None:
 
 
 def test_the_strip_shows_the_film_around_a_span(film: Film) -> None:
-    strip = spans.strip_around(film, spans.Chosen(240, 480))
+    strip = spans.strip_around(film, spans.ChosenSpan(240, 480))
     assert strip.first < 240
     assert strip.last > 480
     assert [piece.shot and piece.shot.number for piece in strip.pieces] == [0, 1, None, 3]
@@ -134,8 +134,8 @@ def test_the_strip_shows_the_film_around_a_span(film: Film) -> None:
 
 
 def test_the_strip_keeps_to_the_film(film: Film) -> None:
-    assert spans.strip_around(film, spans.Chosen(0, 240)).first == 0
-    last = spans.strip_around(film, spans.Chosen(7000, 7193)).last
+    assert spans.strip_around(film, spans.ChosenSpan(0, 240)).first == 0
+    last = spans.strip_around(film, spans.ChosenSpan(7000, 7193)).last
     assert last == film.clock.frame_from(film.duration)
 
 
@@ -239,7 +239,7 @@ def test_only_what_depends_on_the_span_is_sent_to_htmx(page: Client, demo_film: 
 
 
 def test_what_is_said_in_the_span_is_listed(page: Client, demo_film: Film) -> None:
-    from gallery.models import Line, Subtitles
+    from gallery.transcripts.models import Line, Subtitles
 
     rows = Subtitles.objects.create(film=demo_film, language="en", line_count=3)
     for number, (start, text) in enumerate(

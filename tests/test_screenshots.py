@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from gallery.embedding import encoder
-from gallery.finding import search
+from gallery.clip import encoder
+from gallery.films.models import Film
+from gallery.index import frame_index
 from gallery.media import borders, ffmpeg
-from gallery.models import Film
-from gallery.nearest import index, pictures
-from gallery.types import Example, Hit, Picture, Query
+from gallery.media.types import Picture
+from gallery.search import engine, pictures
+from gallery.search.types import Example, Hit, Query
 from tests.importing import DEMO
 
 TRUTH: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))
@@ -99,8 +100,8 @@ def first_hit(picture: Picture) -> Hit:
     """The first hit for an uploaded picture."""
     buffer = BytesIO()
     picture.save(buffer, "PNG")
-    token = pictures.keep(pictures.open_picture(buffer))
-    return search.search(Query(examples=(Example(picture=token),), page_size=1)).hits[0]
+    token = pictures.store_picture(pictures.open_picture(buffer))
+    return engine.search(Query(examples=(Example(picture=token),), page_size=1)).hits[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -121,7 +122,7 @@ def test_bars_and_mirrors_cost_no_likeness(
     plain = np.array([first_hit(still).score for _, still in stills])
     changed = np.array([first_hit(KINDS[kind](still)).score for _, still in stills])
     given = np.array([
-        index.current().nearest(row, 1)[0].score
+        frame_index.current().nearest(row, 1)[0].score
         for row in encoder.current().pictures([KINDS[kind](still) for _, still in stills])
     ])  # fmt: skip
     print(f"\ncosine, {kind}: {changed.mean():.3f}; as given {given.mean():.3f}")
@@ -148,7 +149,7 @@ def test_bars_are_cut_off(stills: list[tuple[int, Picture]], kind: str, colour: 
 
 
 def test_a_picture_without_bars_stays_whole(stills: list[tuple[int, Picture]]) -> None:
-    touched = [number for number, still in stills if borders.trimmed(still) is not still]
+    touched = [number for number, still in stills if borders.trim_borders(still) is not still]
     assert touched == []
 
 
@@ -165,6 +166,6 @@ def test_a_bar_with_a_subtitle_in_it_is_cut_off(stills: list[tuple[int, Picture]
 def test_nothing_but_bar_stays_as_it_is() -> None:
     for colour in ("black", "white", "#345678"):
         plain = Image.new("RGB", (320, 180), colour)
-        assert borders.trimmed(plain) is plain
+        assert borders.trim_borders(plain) is plain
     for size in ((1, 1), (1, 300), (300, 2)):
-        assert borders.trimmed(Image.new("RGB", size)).size == size
+        assert borders.trim_borders(Image.new("RGB", size)).size == size

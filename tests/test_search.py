@@ -12,12 +12,13 @@ import pytest
 import redis
 from PIL import Image
 
-from gallery.embedding import encoder, weights
-from gallery.errors import IndexUnavailable, QueryError
-from gallery.finding import search
-from gallery.models import Film
-from gallery.nearest import index, pictures, vectors
-from gallery.types import Example, FrameRecord, Hit, Query
+from gallery.clip import encoder, weights
+from gallery.core.errors import IndexUnavailable, QueryError
+from gallery.films.models import Film
+from gallery.index import frame_index
+from gallery.index.types import FrameRecord
+from gallery.search import engine, pictures, query_vectors
+from gallery.search.types import Example, Hit, Query
 from tests.films import noise
 from tests.importing import DEMO
 from tests.processes import free_port
@@ -53,7 +54,7 @@ def synthetic_film(title: str, shots: int, frames_per_shot: int, seed: int) -> F
         )
         for second in range(len(rows))
     ]  # fmt: skip
-    index.current().put(film.pk, records, rows.astype(np.float32))
+    frame_index.current().put(film.pk, records, rows.astype(np.float32))
     return film
 
 
@@ -73,7 +74,7 @@ def test_the_right_scene_comes_first(language: str, demo_film: Film) -> None:
     ranks: list[int] = []
     print(f"\n{'rank':>4}  {'best':>4}  query")
     for query in queries:
-        hits = search.search(Query(words=query["text"], films=(demo_film.pk,), page_size=32)).hits
+        hits = engine.search(Query(words=query["text"], films=(demo_film.pk,), page_size=32)).hits
         shots = [true_shot(hit.time) for hit in hits]
         rank = min((shots.index(n) + 1 for n in query["shots"] if n in shots), default=99)
         ranks.append(rank)
@@ -89,7 +90,7 @@ def test_what_stands_at_the_edges_is_found(demo_film: Film) -> None:
     """CLIP's own preparation would cut these things off: they are found all the same."""
     ranks = []
     for query in TRUTH["edge_queries"]:
-        hits = search.search(Query(words=query["text"], films=(demo_film.pk,))).hits
+        hits = engine.search(Query(words=query["text"], films=(demo_film.pk,))).hits
         shots = [true_shot(hit.time) for hit in hits]
         ranks.append(min((shots.index(n) + 1 for n in query["shots"] if n in shots), default=99))
     assert len(ranks) >= 12
@@ -102,7 +103,7 @@ def test_the_tutorial_s_words_are_told_apart(demo_film: Film) -> None:
     (number,) = {n for q in TRUTH["queries"] if q["text"] == "smiling man wave" for n in q["shots"]}
     shot = TRUTH["shots"][number - 1]
     second = round((shot["start"] + shot["end"]) / 2)
-    odds = dict(search.probabilities(demo_film.pk, second, words))
+    odds = dict(engine.probabilities(demo_film.pk, second, words))
     assert sum(odds.values()) == pytest.approx(1.0)
     assert max(odds, key=lambda word: odds[word]) == "smiling man wave"
 
@@ -118,7 +119,7 @@ def test_every_frame_finds_itself_first(demo_film: Film) -> None:
     seconds = demo_film.files.run(demo_film.searchable_run or 0).load().seconds.tolist()
     assert len(seconds) == demo_film.frame_count >= 100
     for second in seconds:
-        hits = search.search(Query(examples=(Example((demo_film.pk, second)),))).hits
+        hits = engine.search(Query(examples=(Example((demo_film.pk, second)),))).hits
         assert (hits[0].film, hits[0].second) == (demo_film.pk, second)
         assert hits[0].score == pytest.approx(1.0, abs=2e-3)
 
@@ -130,14 +131,14 @@ def test_a_frame_s_picture_finds_the_frame(demo_film: Film) -> None:
     seconds = range(1, demo_film.frame_count - 1, 6)
     for second in seconds:
         with run.thumbnail(second).open("rb") as file:
-            token = pictures.keep(pictures.open_picture(file))
-        hits = search.search(Query(examples=(Example(picture=token),))).hits
+            token = pictures.store_picture(pictures.open_picture(file))
+        hits = engine.search(Query(examples=(Example(picture=token),))).hits
         right += hits[0].start <= second < hits[0].end + 0.05
     assert right == len(seconds)
 
 
 def test_similar_scenes_leave_out_the_scene_itself(demo_film: Film) -> None:
-    hits = search.similar(demo_film.pk, 30, 12)
+    hits = engine.similar(demo_film.pk, 30, 12)
     assert len(hits) == 12
     own = next(shot for shot in demo_film.shots.all() if shot.start <= 30 < shot.end)
     assert own.number not in {hit.shot for hit in hits}
@@ -151,7 +152,7 @@ def place(hit: Hit) -> tuple[int, int]:
 
 
 def test_every_shot_is_one_hit_on_one_page(library: list[Film]) -> None:
-    pages = [search.search(Query(words="a dog", page=n, per_film=1000)) for n in range(1, 7)]
+    pages = [engine.search(Query(words="a dog", page=n, per_film=1000)) for n in range(1, 7)]
     assert [len(page.hits) for page in pages] == [24, 24, 24, 24, 24, 0]
     assert [page.more for page in pages] == [True, True, True, True, False, False]
     hits = [hit for page in pages for hit in page.hits]
@@ -161,9 +162,9 @@ def test_every_shot_is_one_hit_on_one_page(library: list[Film]) -> None:
 
 
 def test_the_best_frame_stands_for_its_shot(library: list[Film]) -> None:
-    here, film = index.current(), library[1]
-    vector = vectors.of_words("a cat")
-    hits = search.search(Query(words="a cat", films=(film.pk,), page_size=40)).hits
+    here, film = frame_index.current(), library[1]
+    vector = query_vectors.embed_words("a cat")
+    hits = engine.search(Query(words="a cat", films=(film.pk,), page_size=40)).hits
     for hit in hits:
         frames = [here.vector(film.pk, s) for s in range(hit.shot * 12, hit.shot * 12 + 12)]
         best = max(range(12), key=lambda n: float(frames[n] @ vector))  # type: ignore[operator]
@@ -174,22 +175,22 @@ def test_the_best_frame_stands_for_its_shot(library: list[Film]) -> None:
 def test_long_shots_do_not_make_pages_short(redis_server: redis.Redis, db: None) -> None:
     """A shot of 200 frames fills the first answer of the index: more is asked for."""
     synthetic_film("Slow", 30, 200, 5)
-    page = search.search(Query(words="a dog"))
+    page = engine.search(Query(words="a dog"))
     assert len(page.hits) == 24
     assert page.more
-    assert len(search.search(Query(words="a dog", page=2)).hits) == 6
+    assert len(engine.search(Query(words="a dog", page=2)).hits) == 6
 
 
 def test_one_film_only(library: list[Film]) -> None:
-    results = search.search(Query(words="a dog", films=(library[2].pk,), page_size=100))
+    results = engine.search(Query(words="a dog", films=(library[2].pk,), page_size=100))
     assert {hit.film for hit in results.hits} == {library[2].pk}
     assert len(results.hits) == 40
-    assert search.search(Query(words="a dog", films=(10**9,))).hits == []
+    assert engine.search(Query(words="a dog", films=(10**9,))).hits == []
 
 
 def test_a_hit_tells_all_there_is_to_know(library: list[Film]) -> None:
     film = library[0]
-    hit = search.search(Query(examples=(Example((film.pk, 100)),))).hits[0]
+    hit = engine.search(Query(examples=(Example((film.pk, 100)),))).hits[0]
     assert (hit.title, hit.year, hit.second, hit.time, hit.shot) == ("Film 1", 1999, 100, 100.0, 8)
     assert hit.rate == Fraction(24000, 1001)
     assert hit.thumbnail == f"/thumbs/{film.uid}/1/100.jpg"
@@ -200,7 +201,7 @@ def test_films_that_are_gone_or_not_searchable_are_no_hits(library: list[Film]) 
     gone, unsearchable, kept = library
     Film.objects.filter(pk=gone.pk)._raw_delete("default")
     Film.objects.filter(pk=unsearchable.pk).update(searchable_run=None)
-    results = search.search(Query(words="a dog"))
+    results = engine.search(Query(words="a dog"))
     assert {hit.film for hit in results.hits} == {kept.pk}
     assert len(results.hits) == 24
     assert results.more
@@ -212,13 +213,13 @@ def test_films_that_are_gone_or_not_searchable_are_no_hits(library: list[Film]) 
 def test_nothing_to_search_for_is_refused(library: list[Film]) -> None:
     for query in (Query(), Query(words="  \n ")):
         with pytest.raises(QueryError, match="Nothing to search for"):
-            search.search(query)
+            engine.search(query)
 
 
 def test_a_query_that_is_too_long_is_refused(library: list[Film]) -> None:
     with pytest.raises(QueryError, match="10000 characters"):
-        search.search(Query(words="x" * 10_000))
-    assert search.search(Query(words="dog " * 125)).notices == [
+        engine.search(Query(words="x" * 10_000))
+    assert engine.search(Query(words="dog " * 125)).notices == [
         "The query is too long for the model; the end was ignored."
     ]
 
@@ -227,39 +228,39 @@ def test_a_query_that_is_too_long_is_refused(library: list[Film]) -> None:
     "words", ["'; DROP TABLE", "@film:{*}", "*=>[KNN 5 @x $y]", "\\", "🚀🐈", "ß" * 500, "%s{}$"]
 )
 def test_words_are_never_commands(words: str, library: list[Film]) -> None:
-    assert len(search.search(Query(words=words)).hits) == 24
+    assert len(engine.search(Query(words=words)).hits) == 24
 
 
 def test_a_frame_that_is_not_there_is_told(library: list[Film]) -> None:
     for frame in ((library[0].pk, 99_999), (10**15, 1)):
         with pytest.raises(QueryError, match="not in the index"):
-            search.search(Query(examples=(Example(frame),)))
+            engine.search(Query(examples=(Example(frame),)))
 
 
 def test_a_down_index_is_told(library: list[Film], settings: Any) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     with pytest.raises(IndexUnavailable, match="cannot be reached"):
-        search.search(Query(words="a dog"))
+        engine.search(Query(words="a dog"))
 
 
 def test_the_same_words_are_embedded_once(library: list[Film]) -> None:
-    vectors._of_words.cache_clear()
+    query_vectors._of_words.cache_clear()
     for words in ("a dog", " a dog ", "a dog"):
-        search.search(Query(words=words))
-    assert vectors._of_words.cache_info().misses == 1
+        engine.search(Query(words=words))
+    assert query_vectors._of_words.cache_info().misses == 1
 
 
 def test_probabilities_need_words_but_not_too_many(library: list[Film]) -> None:
     number = library[0].pk
-    odds = search.probabilities(number, 3, ["dog", "cat", "夜晚"])
+    odds = engine.probabilities(number, 3, ["dog", "cat", "夜晚"])
     assert sum(part for _, part in odds) == pytest.approx(1.0)
     assert [part for _, part in odds] == sorted((part for _, part in odds), reverse=True)
     with pytest.raises(QueryError, match="Enter some words"):
-        search.probabilities(number, 3, [])
+        engine.probabilities(number, 3, [])
     with pytest.raises(QueryError, match="Enter at most 100 words"):
-        search.probabilities(number, 3, ["dog"] * 101)
+        engine.probabilities(number, 3, ["dog"] * 101)
     with pytest.raises(QueryError, match="too long"):
-        search.probabilities(number, 3, ["d" * 501])
+        engine.probabilities(number, 3, ["d" * 501])
 
 
 # --- Chinese on a model that reads none -----------------------------------------------------------
@@ -284,14 +285,14 @@ def test_chinese_words_get_a_notice_from_a_model_that_reads_none(
     english_model: None, db: None
 ) -> None:
     synthetic_film("Film", 4, 4, 1)
-    (notice,) = search.search(Query(words="夜晚的狗 dog")).notices
+    (notice,) = engine.search(Query(words="夜晚的狗 dog")).notices
     assert "understands only English" in notice
     assert "chinese-clip" in notice
-    assert search.search(Query(words="a dog at night")).notices == []
+    assert engine.search(Query(words="a dog at night")).notices == []
 
 
 def test_a_bilingual_model_gives_no_notice(library: list[Film]) -> None:
-    assert search.search(Query(words="夜晚的狗")).notices == []
+    assert engine.search(Query(words="夜晚的狗")).notices == []
 
 
 # --- pictures to search with ----------------------------------------------------------------------
@@ -358,20 +359,20 @@ def test_broken_pictures_are_told_in_a_sentence(tmp_path: Path) -> None:
 def test_a_kept_picture_has_one_address_and_is_embedded_once(
     library: list[Film], settings: Any
 ) -> None:
-    token = pictures.keep(noise(4, (2000, 1000)))
-    assert pictures.keep(noise(4, (2000, 1000))) == token
-    assert pictures.keep(noise(5, (2000, 1000))) != token
-    with Image.open(pictures.probe_path(token)) as kept:
+    token = pictures.store_picture(noise(4, (2000, 1000)))
+    assert pictures.store_picture(noise(4, (2000, 1000))) == token
+    assert pictures.store_picture(noise(5, (2000, 1000))) != token
+    with Image.open(pictures.picture_path(token)) as kept:
         assert kept.size == (640, 320)
     first = pictures.vectors(token)
-    pictures.probe_path(token).unlink()
+    pictures.picture_path(token).unlink()
     assert pictures.vectors(token).tolist() == first.tolist()
     assert np.linalg.norm(first, axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 
 def test_a_forgotten_picture_is_told(library: list[Film]) -> None:
     with pytest.raises(QueryError, match="has expired"):
-        search.search(Query(examples=(Example(picture="0" * 32),)))
+        engine.search(Query(examples=(Example(picture="0" * 32),)))
     for malformed in ("../../etc/passwd", "0" * 31, "A" * 32, "0" * 33, ""):
         with pytest.raises(QueryError):
             pictures.vectors(malformed)
@@ -381,5 +382,5 @@ def test_pictures_in_any_shape_are_searched_with(
     library: list[Film], tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:
     for number, size in enumerate([(1, 1), (1, 500), (3000, 10), (7, 7)]):
-        token = pictures.keep(noise(number, size))
-        assert len(search.search(Query(examples=(Example(picture=token),))).hits) == 24
+        token = pictures.store_picture(noise(number, size))
+        assert len(engine.search(Query(examples=(Example(picture=token),))).hits) == 24

@@ -12,13 +12,16 @@ import redis
 from django.test import Client
 from django.urls import reverse
 
-from gallery.finding import glance, search
-from gallery.models import Film
-from gallery.nearest import index, library, server
-from gallery.nearest.index import FrameIndex, Kind
-from gallery.speech import dialogue
-from gallery.speech.line_index import HeardLine, LineIndex
-from gallery.types import FrameRecord, Mode, Neighbour, Query, Spoken
+from gallery.films import catalogue
+from gallery.films.models import Film
+from gallery.index import frame_index, server
+from gallery.index.frame_index import FrameIndex, Kind
+from gallery.index.types import FrameRecord, Neighbour
+from gallery.search import engine, relevance_curve
+from gallery.search.types import Mode, Query
+from gallery.transcripts import dialogue
+from gallery.transcripts.line_index import HeardLine, LineIndex
+from gallery.transcripts.types import SpokenLine
 from tests.importing import sweep
 from tests.test_index import WIDTH, random_vectors, records, tend_until
 
@@ -50,9 +53,9 @@ def test_replies_are_parsed_by_hiredis(redis_server: redis.Redis) -> None:
 def test_a_search_asks_once_and_reads_only_what_it_shows(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
-    search.search(SEEN)  # what is ordinary is measured once
+    engine.search(SEEN)  # what is ordinary is measured once
     with counted(redis_server) as made:
-        hits = search.search(replace(SEEN, page_size=5)).hits
+        hits = engine.search(replace(SEEN, page_size=5)).hits
     assert len(hits) == 5
     assert made["ft.search"] == 1
     assert made["hmget"] == 5
@@ -70,12 +73,12 @@ def test_words_that_nobody_says_cost_no_wide_search(
         return nearest(self, vector, count, *scope)
 
     monkeypatch.setattr(FrameIndex, "nearest", noting)
-    assert search.search(Query(words="a dog in the snow", page_size=5)).matches
-    assert asked == [6 * search.FRAMES_PER_HIT]
+    assert engine.search(Query(words="a dog in the snow", page_size=5)).matches
+    assert asked == [6 * engine.FRAMES_PER_HIT]
     asked.clear()
-    said = search.search(Query(words="kings never ask", page_size=5))
+    said = engine.search(Query(words="kings never ask", page_size=5))
     assert said.hits[0].line is not None
-    assert asked == [search.FUSED * search.FRAMES_PER_HIT]
+    assert asked == [engine.FUSED * engine.FRAMES_PER_HIT]
 
 
 STILL_SECONDS = 4 * 3600
@@ -88,11 +91,11 @@ def still_film(demo_film: Film) -> Iterator[Film]:
         title="Aquarium", sha256="still", state=Film.State.READY, searchable_run=1, shot_count=1
     )
     shot = [FrameRecord(film.pk, n, float(n), 0, 0.0, STILL_SECONDS) for n in range(STILL_SECONDS)]
-    plan = search.build_plan(SEEN, library.catalogue())
+    plan = engine.build_plan(SEEN, catalogue.load_catalogue())
     assert plan.vector is not None
-    index.current().put(film.pk, shot, np.tile(plan.vector, (len(shot), 1)))
+    frame_index.current().put(film.pk, shot, np.tile(plan.vector, (len(shot), 1)))
     yield film
-    index.current().drop(film.pk)
+    frame_index.current().drop(film.pk)
     film.delete()
 
 
@@ -110,19 +113,19 @@ def test_a_still_shot_of_hours_does_not_slow_a_search(
 
     monkeypatch.setattr(FrameIndex, "nearest", noting)
     scope = (still_film.pk,) if films == "still" else ()
-    hits = search.search(replace(SEEN, page_size=24, films=scope)).hits
+    hits = engine.search(replace(SEEN, page_size=24, films=scope)).hits
     assert hits[0].film == still_film.pk
     assert len([hit for hit in hits if hit.film == still_film.pk]) == 1
     assert len(hits) == (1 if films == "still" else 24)
     assert len(read) <= 3
-    assert sum(read) <= 3 * 25 * search.FRAMES_PER_HIT
+    assert sum(read) <= 3 * 25 * engine.FRAMES_PER_HIT
 
 
 @pytest.mark.parametrize("words", ["a dog in the snow", "castle", "moon", "my paws are on holiday"])
 def test_small_pages_hold_what_a_large_one_does(demo_film: Film, words: str) -> None:
-    whole = search.search(Query(words=words, page_size=40))
+    whole = engine.search(Query(words=words, page_size=40))
     assert len(whole.hits) > 12
-    pages = [search.search(Query(words=words, page_size=4, page=n)) for n in (1, 2, 3)]
+    pages = [engine.search(Query(words=words, page_size=4, page=n)) for n in (1, 2, 3)]
     assert [hit for page in pages for hit in page.hits] == whole.hits[:12]
     assert {page.matches for page in pages} == {whole.matches}
 
@@ -140,7 +143,7 @@ def test_a_scene_page_does_not_search_again(
     assert shown.context["hit_after"] == hits[2]
     assert made["ft.search"] == 1  # for what looks like it
     # Another film changes what the search finds.
-    index.current().put(
+    frame_index.current().put(
         demo_film.pk + 1, records(demo_film.pk + 1, 3), random_vectors(3, width=512)
     )
     with counted(redis_server) as made:
@@ -150,7 +153,7 @@ def test_a_scene_page_does_not_search_again(
 
 def test_a_curve_searches_once(demo_film: Film, redis_server: redis.Redis) -> None:
     with counted(redis_server) as made:
-        found = glance.curve(demo_film, SEEN)
+        found = relevance_curve.curve(demo_film, SEEN)
     assert found.results.hits
     assert made["ft.search"] == 1
 
@@ -176,16 +179,16 @@ def test_a_page_reads_each_kind_of_row_once(
 def test_two_rankings_become_one() -> None:
     pictures = [Neighbour(1, 10 * shot, shot, 1 - shot / 10) for shot in range(4)]
 
-    def said(shot: int) -> Spoken:
+    def said(shot: int) -> SpokenLine:
         record = FrameRecord(1, 10 * shot + 1, 0.0, shot, 0.0, 1.0)
-        return Spoken(record, 0.0, 1.0, "en", (("words", True),))
+        return SpokenLine(record, 0.0, 1.0, "en", (("words", True),))
 
-    found = search.fuse(pictures, [said(2), said(7), said(0)])
+    found = engine.fuse(pictures, [said(2), said(7), said(0)])
     # Shot 0 is first and third, shot 2 third and first: the line comes first at equal scores.
     assert [(one.shot, one.second) for one in found] == [(2, 21), (0, 0), (7, 71), (1, 10), (3, 30)]
     assert found[0].score == found[1].score == pytest.approx(1 / 61 + 1 / 63)
     assert [one.seen for one in found] == [0.8, 1.0, None, 0.9, 0.7]
-    alone = search.fuse(pictures, [])
+    alone = engine.fuse(pictures, [])
     assert [(one.shot, one.score) for one in alone] == [(n.shot, n.score) for n in pictures]
 
 
@@ -228,7 +231,7 @@ def test_a_film_that_is_written_in_part_is_known(
     used = int(redis_server.info("memory")["used_memory"])  # type: ignore[index]
     redis_server.config_set("maxmemory", used + 200_000)
     try:
-        with pytest.raises(index.IndexUnavailable):
+        with pytest.raises(frame_index.IndexUnavailable):
             here.put(7, records(7, 20_000), random_vectors(20_000))
     finally:
         redis_server.config_set("maxmemory", 0)
@@ -275,7 +278,7 @@ def test_two_processes_draw_the_same_sample(here: FrameIndex, redis_server: redi
         ef_runtime=100,
     )  # fmt: skip
     assert np.array_equal(sample, other.sample())
-    assert len(sample) == index.SAMPLE
+    assert len(sample) == frame_index.SAMPLE
     assert made["smembers"] == 1
     assert not made["scan"]
     of_film = (sample @ vectors.T).argmax(axis=1) // 1000
@@ -301,8 +304,8 @@ def test_an_index_of_an_earlier_version_answers_until_the_new_one_is_built(
     assert here.status().name == "t:m:2:flat"
     assert (here.nearest(vectors[9], 1)[0].key, here.nearest(vectors[9], 1)[0].shot) == ((1, 9), 2)
     tend_until(here, Kind.FLAT)
-    while here.tend() is not None:
+    while here.reconcile() is not None:
         pass
-    assert here.status().name == f"t:m:{index.SCHEMA}:flat"
-    assert redis_server.execute_command("FT._LIST") == [f"t:m:{index.SCHEMA}:flat".encode()]
+    assert here.status().name == f"t:m:{frame_index.SCHEMA}:flat"
+    assert redis_server.execute_command("FT._LIST") == [f"t:m:{frame_index.SCHEMA}:flat".encode()]
     assert here.nearest(vectors[9], 1)[0].shot == 2

@@ -13,11 +13,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from gallery.embedding import weights
-from gallery.finding import glance, search
-from gallery.models import Film, Label, LabelCount
-from gallery.types import Query
-from gallery.views.transcripts import PART
+from gallery.clip import weights
+from gallery.films.models import Film
+from gallery.labels.models import Label, LabelCount
+from gallery.search import engine, relevance_curve
+from gallery.search.types import Query
+from gallery.transcripts.transcript_page import LINES_PER_PART
 from tests.lines import SHOT, add_lines
 from tests.test_search import synthetic_film
 from tests.test_views import body, cards
@@ -284,11 +285,11 @@ def test_hits_can_stand_in_the_order_of_time(page: Client, demo_film: Film) -> N
 
 def test_what_hardly_matches_follows_what_is_said(page: Client, demo_film: Film) -> None:
     """A line that holds the words is the match; the nearest picture is no full one."""
-    found = search.search(Query(words="kings never ask"))
+    found = engine.search(Query(words="kings never ask"))
     assert found.hits[0].line
     assert (found.hits[0].relevance, found.rest) == (1, 1)
     assert all(hit.relevance < 1 and not hit.matches for hit in found.hits[1:])
-    nothing = search.search(Query(words="qwertz uiop"))
+    nothing = engine.search(Query(words="qwertz uiop"))
     assert (nothing.matches, nothing.rest) == (False, None)
     assert nothing.hits[0].relevance < 1
 
@@ -446,7 +447,7 @@ def test_a_query_that_makes_no_sense_leaves_the_film(
 
 
 def test_a_film_without_its_vectors_says_so(page: Client, demo_film: Film) -> None:
-    glance._footage.cache_clear()
+    relevance_curve._footage.cache_clear()
     folder = demo_film.files.run(demo_film.searchable_run or 0).folder
     segments = sorted(folder.glob("segment-*.npz"))
     aside = [path.rename(path.with_suffix(".aside")) for path in segments]
@@ -472,7 +473,7 @@ def test_a_barcode_is_kept_by_browsers(page: Client, demo_film: Film) -> None:
 
 def test_many_lines_come_part_by_part(page: Client, demo_film: Film) -> None:
     demo_film.subtitles.all().delete()
-    count = 2 * PART + 10
+    count = 2 * LINES_PER_PART + 10
     row = add_lines(demo_film, "en", [f"This is line {n}." for n in range(count)])
     other = add_lines(demo_film, "de", ["Nur eine Zeile."])
 
@@ -481,15 +482,15 @@ def test_many_lines_come_part_by_part(page: Client, demo_film: Film) -> None:
         return [int(n) for n in re.findall(r"This is line (\d+)\.", inside)]
 
     first = page.get(demo_film.get_absolute_url())
-    assert numbers(first) == list(range(PART))
+    assert numbers(first) == list(range(LINES_PER_PART))
     second = page.get(links(first).by_text["Later lines"])
-    assert numbers(second) == list(range(PART, 2 * PART))
+    assert numbers(second) == list(range(LINES_PER_PART, 2 * LINES_PER_PART))
     third = page.get(links(second).by_text["Later lines"])
-    assert numbers(third) == list(range(2 * PART, count))
+    assert numbers(third) == list(range(2 * LINES_PER_PART, count))
     assert "Later lines" not in links(third).by_text
     assert numbers(page.get(links(third).by_text["Earlier lines"])) == numbers(second)
     place = reverse("film_lines", args=[demo_film.pk])
-    at = page.get(place, {"lines": row.pk, "at": (PART + 5) * SHOT})
+    at = page.get(place, {"lines": row.pk, "at": (LINES_PER_PART + 5) * SHOT})
     assert numbers(at) == numbers(second)
     for odd in ({"at": "x"}, {"at": 10**12}, {"part": 0}, {"part": "9" * 40}, {"lines": "x"}):
         assert page.get(place, odd).status_code == 200

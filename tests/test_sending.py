@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client, RequestFactory
 from django.utils.http import http_date
 
-from gallery.models import Film
-from gallery.sending import send_file
+from gallery.core.file_responses import send_file
+from gallery.films.models import Film
 from tests.processes import Web
 
 DATA = bytes(range(100))

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gallery.media import cutting, decoding, ffmpeg, frames, probing
+from gallery.media import cutting, decoding, ffmpeg, frame_stream, probing
 from gallery.media.cutting import Cut
 from gallery.media.decoding import read_ppm
-from gallery.types import Probe, Span
+from gallery.media.types import Probe, Span
 from tests.coded import coded_film, codes
 from tests.films import presentation_times, run_ffmpeg
 from tests.test_cutting import shown_at_ticks
@@ -48,14 +48,14 @@ def changing(folder: Path, kind: str) -> tuple[Path, Probe]:
 
 def export(cut: Cut) -> Path:
     clip = cut.path.with_name("exported.mp4")
-    done = ffmpeg.run(cutting.exporting(cut, clip), 60)
+    done = ffmpeg.run(cutting.export_arguments(cut, clip), 60)
     assert done.status == 0, done.said
     return clip
 
 
 def play(cut: Cut) -> Path:
     clip = cut.path.with_name("played.mp4")
-    done = ffmpeg.run(cutting.playing(cut), 60)
+    done = ffmpeg.run(cutting.playback_arguments(cut), 60)
     assert done.status == 0, done.said
     clip.write_bytes(done.output)
     return clip
@@ -65,7 +65,9 @@ def play(cut: Cut) -> Path:
 def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
     film, found = changing(tmp_path, kind)
     sizes = {30: (768, 576), 160: PARTS[kind][2]}
-    with frames.stream(film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=60) as (
+    with frame_stream.stream_frames(
+        film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=60
+    ) as (
         some,
         _how,
     ):
@@ -80,7 +82,7 @@ def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
             shown = probing.probe(clip, PIXELS, 3600)
             assert (shown.width, shown.height) == size
             assert codes(clip) == shown_at_ticks(cut)
-        still = read_ppm(ffmpeg.run(cutting.still(cut), 60).output)
+        still = read_ppm(ffmpeg.run(cutting.still_arguments(cut), 60).output)
         assert still is not None
         assert still.size == size
         at = cut.start - 0.01
@@ -111,11 +113,11 @@ def test_a_clip_across_the_change_has_exactly_its_frames(kind: str, tmp_path: Pa
         assert set(lit[:before]) == {576}
         assert lit[before:] == pytest.approx(432, abs=2)  # 768 / 16 * 9
     moving = tmp_path / "moving.gif"
-    assert ffmpeg.run(cutting.animating(cut, "gif", moving), 60).status == 0
+    assert ffmpeg.run(cutting.animation_arguments(cut, "gif", moving), 60).status == 0
     assert len(presentation_times(moving)) == 13
 
 
 def test_a_film_that_cannot_change_is_scaled_once(tmp_path: Path) -> None:
     film = coded_film(tmp_path / "a.mkv", seconds=1, sound=())
     cut = Cut(film, probing.probe(film, PIXELS, 3600), 0, 5, PIXELS)
-    assert "-filter_complex" not in cutting.playing(cut)
+    assert "-filter_complex" not in cutting.playback_arguments(cut)

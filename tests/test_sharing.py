@@ -8,15 +8,14 @@ import pytest
 from django.conf import settings as project
 from PIL import Image, ImageDraw
 
-from gallery.embedding import ingest
-from gallery.embedding.encoder import Encoder
-from gallery.embedding.ingest import SpanEmbedder
-from gallery.embedding.sharing import REMEMBERED, SharedPictures, digest
-from gallery.importing import pipeline
-from gallery.media import frames, probing
-from gallery.media.storage import SegmentData
-from gallery.models import Film
-from gallery.types import Frame, Picture, Span
+from gallery.clip.encoder import Encoder
+from gallery.clip.sharing import REMEMBERED, SharedPictures, digest
+from gallery.films.models import Film
+from gallery.importing import ingest, pipeline
+from gallery.importing.ingest import SpanEmbedder
+from gallery.media import frame_stream, probing
+from gallery.media.store import SegmentData
+from gallery.media.types import Frame, Picture, Span
 from tests.films import noise
 from tests.importing import DEMO, add, import_here
 
@@ -102,7 +101,7 @@ class Counting:
 
 def embed(encoder: Counting, path: Path, *, shares: bool = True) -> SegmentData:
     found = probing.probe(path, project.MAX_FILM_PIXELS, 3600)
-    with frames.stream(
+    with frame_stream.stream_frames(
         path, found, Span(0, None), width=640, max_pixels=project.MAX_FILM_PIXELS, limit=60
     ) as (some, _decoding):
         embedder = SpanEmbedder(encoder, lambda *_: None, shares=shares)

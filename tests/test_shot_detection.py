@@ -14,16 +14,18 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from gallery import tasks
-from gallery.finding import glance
+from gallery.films.models import Film
 from gallery.importing import healing, pipeline, shot_detection
 from gallery.importing.library_check import check_library
+from gallery.importing.models import ShotDetection
 from gallery.importing.progress import progress_of
-from gallery.labels import relabelling
+from gallery.index import frame_index
+from gallery.labels import jobs
+from gallery.labels.models import Label, LabelCount
 from gallery.media import shots
-from gallery.models import Film, Label, LabelCount, ShotDetection
-from gallery.nearest import index
-from gallery.speech import dialogue, subtitling
-from gallery.types import Example, Query
+from gallery.search import relevance_curve
+from gallery.search.types import Example, Query
+from gallery.transcripts import dialogue, subtitle_import
 from tests.films import moving_scenes
 from tests.importing import add, assert_complete, import_here, sweep
 from tests.lines import found
@@ -39,10 +41,10 @@ OLD_CUT = 4.0  # the only cut that the older detector found
 def film(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
     """Four shots of three seconds, in three segments, with a line in the third shot."""
     made = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3), "Four shots")
-    subtitling.add(made, "a.en.srt", SAID)
+    subtitle_import.add_subtitles(made, "a.en.srt", SAID)
     Label.objects.create(name="Everything", prompts="a dog", threshold=-100)
-    for film_id in relabelling.prepare():
-        relabelling.label_film(film_id)
+    for film_id in jobs.prepare():
+        jobs.label_film(film_id)
     made.refresh_from_db()
     assert made.shots_version == shots.VERSION
     assert made.shot_count == 4
@@ -72,7 +74,7 @@ def state_of(film: Film) -> dict[str, Any]:
         "cuts": data.cuts.tolist(),
         "rows": list(film.shots.values_list(*columns)),
         "count": film.shot_count,
-        "records": index.current().records(keys),
+        "records": frame_index.current().records(keys),
         "lines": [line.record for line in found("rocket", film=film)],
         "labels": list(LabelCount.objects.filter(film=film).values_list("shots", flat=True)),
     }
@@ -80,7 +82,7 @@ def state_of(film: Film) -> dict[str, Any]:
 
 def vectors_of(film: Film) -> tuple[bytes, list[bytes]]:
     """The stored vectors of a film, and those in the index."""
-    here, data = index.current(), film.files.run(film.searchable_run or 0).load()
+    here, data = frame_index.current(), film.files.run(film.searchable_run or 0).load()
     keys = [here.frame_key(film.pk, int(second)) for second in data.seconds]
     return data.vectors.tobytes(), [here.client.hget(key, "embedding") or b"" for key in keys]
 
@@ -109,7 +111,7 @@ def test_shots_are_found_again_and_all_that_shows_them_follows(film: Film) -> No
     assert (old["cuts"], old["count"], old["labels"]) == ([OLD_CUT], 2, [2])
     assert "1 films are waiting for new shot detection" in doctor()
     query = Query(examples=(Example((film.pk, 7)),))
-    glance.curve(film, query)  # keeps the film's frames at hand
+    relevance_curve.curve(film, query)  # keeps the film's frames at hand
 
     assert sweep() == [("find_shots",)]
     assert detect() == 4  # three parts, and the last step
@@ -117,7 +119,7 @@ def test_shots_are_found_again_and_all_that_shows_them_follows(film: Film) -> No
     assert vectors_of(film) == vectors
     assert film.shots_version == shots.VERSION
     assert not ShotDetection.objects.exists()
-    peaks = [peak.record for peak in glance.curve(film, query).peaks]
+    peaks = [peak.record for peak in relevance_curve.curve(film, query).peaks]
     assert peaks
     assert all(new["records"][record.film, record.second] == record for record in peaks)
     assert sweep() == []
@@ -130,10 +132,10 @@ def test_a_lost_index_is_rebuilt_with_the_new_shots(film: Film) -> None:
     new = state_of(film)
     outdate(film)
     detect()
-    index.current().client.flushdb()
+    frame_index.current().client.flushdb()
     call_command("rebuild_index", stdout=StringIO())
     assert state_of(film) == new
-    index.current().client.flushdb()
+    frame_index.current().client.flushdb()
     while healing.heal(lambda *_step: None):
         pass
     assert state_of(film) == new

@@ -13,10 +13,10 @@ from benchmarks import shot_films
 from benchmarks.film import FILM, truth
 from benchmarks.shot_films import Transition
 from demo.film_shots import RATE
-from gallery.embedding import shot_network
+from gallery.clip import shot_network
 from gallery.media import decoding, probing, shots
 from gallery.media.shots import SmallFrames
-from gallery.types import Span
+from gallery.media.types import Span
 from tests.films import run_ffmpeg
 
 PIXELS = 100_000_000

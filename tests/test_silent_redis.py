@@ -13,7 +13,7 @@ import redis
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.browsing import PASSWORD
 from tests.processes import Web, wait_for
 

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from benchmarks.crowd import Crowd
-from gallery.models import Film
+from gallery.films.models import Film
 from imgsearch import webserver
 from tests.processes import Web, wait_for
 

@@ -7,7 +7,7 @@ import pytest
 
 from gallery.media import cutting, ffmpeg, probing, sound
 from gallery.media.cutting import Cut
-from gallery.types import SoundTrack
+from gallery.media.types import SoundTrack
 from tests.films import H264, run_ffmpeg
 
 PIXELS = 8192 * 4320
@@ -30,7 +30,9 @@ def frequency(path: Path, number: int | None = None, *, streamed: bool = False) 
     """The loudest frequency of a clip of the second second, in Hz; None when it is silent."""
     cut = Cut(path, probing.probe(path, PIXELS, 3600), 24, 48, PIXELS, number)
     clip = path.with_name("clip.mp4")
-    done = ffmpeg.run(cutting.playing(cut) if streamed else cutting.exporting(cut, clip), 60)
+    done = ffmpeg.run(
+        cutting.playback_arguments(cut) if streamed else cutting.export_arguments(cut, clip), 60
+    )
     assert done.status == 0, done.said
     if streamed:
         clip.write_bytes(done.output)
@@ -109,7 +111,7 @@ def test_the_films_own_sound_goes_before_a_commentary_that_is_default_too() -> N
         SoundTrack(1, "qqqq", is_default=True, is_decodable=False),
         SoundTrack(2, "aac", is_default=True),
     )
-    assert sound.choose(tracks) == tracks[2]
-    assert sound.choose(tracks, 0) == tracks[0]
-    assert sound.choose(tracks, 1) == tracks[2]
-    assert sound.choose(()) is None
+    assert sound.choose_track(tracks) == tracks[2]
+    assert sound.choose_track(tracks, 0) == tracks[0]
+    assert sound.choose_track(tracks, 1) == tracks[2]
+    assert sound.choose_track(()) is None

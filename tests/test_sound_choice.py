@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from gallery.models import Film
-from gallery.quoting import clips
+from gallery.films.models import Film
+from gallery.scenes import clips
 from tests.coded import filed
 from tests.test_sound import film_with, frequency_of
 

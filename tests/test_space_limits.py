@@ -19,17 +19,18 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from gallery.errors import BoardError, ClipBusy
+from gallery.boards import exports, service
+from gallery.boards.models import Board, BoardScene, Export
+from gallery.boards.service import Scene, Visitor
+from gallery.core.errors import BoardError, ClipBusy
+from gallery.films.models import Film
 from gallery.importing import housekeeping
-from gallery.media import storage
-from gallery.media.making import clip_cache
-from gallery.models import Board, BoardScene, Export, Film
-from gallery.nearest import pictures
-from gallery.quoting import boards, exports
-from gallery.quoting.boards import Scene, Visitor
-from tests.films import noise
+from gallery.media import store
+from gallery.media.clip_jobs import clip_cache
+from gallery.search import pictures
+from tests.films import make_film, noise
 from tests.processes import ROOT
-from tests.test_exports import _no_leftovers, add_film, asked, board_of, finished, make_film
+from tests.test_exports import _no_leftovers, add_film, asked, board_of, finished
 
 __all__ = ["_no_leftovers"]  # a fixture
 
@@ -74,8 +75,8 @@ def test_a_burst_from_several_processes_never_exceeds_the_limit(tmp_path: Path) 
 def test_a_file_larger_than_the_limit_is_alone(tmp_path: Path) -> None:
     folder = tmp_path / "large"
     for name in "ab":
-        storage.write_within(folder, 1500, folder / name, bytes(1000))
-    storage.write_within(folder, 1500, folder / "c", bytes(4000))
+        store.write_within_limit(folder, 1500, folder / name, bytes(1000))
+    store.write_within_limit(folder, 1500, folder / "c", bytes(4000))
     assert [path.name for path in folder.iterdir()] == ["c"]
 
 
@@ -84,13 +85,13 @@ def test_a_file_larger_than_the_limit_is_alone(tmp_path: Path) -> None:
 
 def test_pictures_that_were_searched_with_have_a_limit(settings: Any) -> None:
     folder = product_settings.MEDIA_ROOT / "probes"
-    first = pictures.keep(noise(100))
-    settings.PICTURE_CACHE_BYTES = int(3.5 * pictures.probe_path(first).stat().st_size)
-    os.utime(pictures.probe_path(first), (1, 1))
+    first = pictures.store_picture(noise(100))
+    settings.PICTURE_CACHE_BYTES = int(3.5 * pictures.picture_path(first).stat().st_size)
+    os.utime(pictures.picture_path(first), (1, 1))
     for seed in range(101, 110):
-        pictures.keep(noise(seed))
+        pictures.store_picture(noise(seed))
         assert size_of(folder) <= settings.PICTURE_CACHE_BYTES
-    assert not pictures.probe_path(first).exists()
+    assert not pictures.picture_path(first).exists()
 
 
 def test_stills_of_both_kinds_share_the_limit_of_clips(
@@ -121,7 +122,7 @@ def no_turn(settings: Any) -> Iterator[None]:
 def test_stills_wait_for_a_turn_like_clips(
     page: Client, demo_film: Film, no_turn: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gallery.quoting.clips.STILL_PATIENCE", 0.1)
+    monkeypatch.setattr("gallery.scenes.clips.STILL_PATIENCE", 0.1)
     small = page.get(f"/stills/{demo_film.uid}/{demo_film.searchable_run}/33.jpg")
     assert (small.status_code, small["Cache-Control"]) == (200, "no-cache")
     busy = page.get(f"/films/{demo_film.pk}/stills/800.jpg")
@@ -167,28 +168,28 @@ def stranger(name: str) -> Visitor:
 def test_a_browser_has_fewer_boards_and_scenes_than_a_user(
     film: Film, django_user_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert boards.MAX_ANONYMOUS_OWN_BOARDS < boards.MAX_BOARDS
-    assert boards.MAX_ANONYMOUS_OWN_SCENES < boards.MAX_SCENES
-    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_BOARDS", 2)
-    monkeypatch.setattr(boards, "MAX_ANONYMOUS_OWN_SCENES", 2)
+    assert service.MAX_ANONYMOUS_OWN_BOARDS < service.MAX_BOARDS
+    assert service.MAX_ANONYMOUS_OWN_SCENES < service.MAX_SCENES
+    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_BOARDS", 2)
+    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_SCENES", 2)
     user = Visitor(user=django_user_model.objects.create_user("ada").pk)
     for visitor in (user, stranger("a")):
         for name in ("1", "2"):
-            boards.make(visitor, name)
-    boards.make(user, "3")
+            service.create_board(visitor, name)
+    service.create_board(user, "3")
     with pytest.raises(BoardError, match="limit of 2 boards"):
-        boards.make(stranger("a"), "3")
+        service.create_board(stranger("a"), "3")
     for number in range(3):
-        boards.collect(user, Scene(film.pk, number, number + 1, 0))
-    large = boards.current(user)
+        service.add_scene(user, Scene(film.pk, number, number + 1, 0))
+    large = service.current_board(user)
     assert large is not None
     for number in range(2):
-        boards.collect(stranger("a"), Scene(film.pk, number, number + 1, 0))
+        service.add_scene(stranger("a"), Scene(film.pk, number, number + 1, 0))
     with pytest.raises(BoardError, match=r"\(2 scenes\)"):
-        boards.collect(stranger("a"), Scene(film.pk, 3, 4, 0))
+        service.add_scene(stranger("a"), Scene(film.pk, 3, 4, 0))
     with pytest.raises(BoardError, match=r"\(2 scenes\)"):
-        boards.copy(stranger("b"), large)
-    assert not boards.boards_of(stranger("b")).exists()
+        service.copy_board(stranger("b"), large)
+    assert not service.boards_of(stranger("b")).exists()
 
 
 def test_all_strangers_together_have_a_limit_that_users_do_not_share(
@@ -196,16 +197,16 @@ def test_all_strangers_together_have_a_limit_that_users_do_not_share(
 ) -> None:
     settings.MAX_ANONYMOUS_BOARDS, settings.MAX_ANONYMOUS_SCENES = 3, 2
     for name in "abc":
-        boards.make(stranger(name), name)
+        service.create_board(stranger(name), name)
     with pytest.raises(BoardError, match="Guests cannot save any more scenes"):
-        boards.make(stranger("d"), "d")
+        service.create_board(stranger("d"), "d")
     for number, name in enumerate("ab"):
-        boards.collect(stranger(name), Scene(film.pk, number, number + 1, 0))
+        service.add_scene(stranger(name), Scene(film.pk, number, number + 1, 0))
     with pytest.raises(BoardError, match="Please log in"):
-        boards.collect(stranger("c"), Scene(film.pk, 3, 4, 0))
+        service.add_scene(stranger("c"), Scene(film.pk, 3, 4, 0))
     user = Visitor(user=django_user_model.objects.create_user("ada").pk)
-    boards.make(user, "mine")
-    boards.collect(user, Scene(film.pk, 3, 4, 0))
+    service.create_board(user, "mine")
+    service.add_scene(user, Scene(film.pk, 3, 4, 0))
 
 
 def test_new_boards_and_sessions_of_an_address_have_a_rate(
@@ -229,9 +230,9 @@ def test_new_boards_and_sessions_of_an_address_have_a_rate(
 
 def test_tidying_removes_old_boards_empty_ones_and_sessions(film: Film) -> None:
     for name, age, scene in (("a", 61, True), ("b", 2, False), ("c", 2, True), ("d", 0, False)):
-        board = boards.make(stranger(name), name)
+        board = service.create_board(stranger(name), name)
         if scene:
-            boards.collect(stranger(name), Scene(film.pk, 0, 1, 0), board)
+            service.add_scene(stranger(name), Scene(film.pk, 0, 1, 0), board)
         Board.objects.filter(pk=board.pk).update(used=timezone.now() - timedelta(days=age))
     Session.objects.create(
         session_key="old", session_data="", expire_date=timezone.now() - timedelta(days=1)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import Client
 
-from gallery.models import Film
+from gallery.films.models import Film
 
 SOURCES = settings.BASE_DIR / "static" / "gallery"
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gallery.errors import DiskFull
-from gallery.media import storage
-from gallery.media.storage import FilmFiles, RunFiles, SegmentData
-from gallery.types import Look
+from gallery.core.errors import DiskFull
+from gallery.media import store
+from gallery.media.store import FilmFiles, RunFiles, SegmentData
+from gallery.media.types import FrameKind
 from tests.films import noise
 
 
 def segment(first: int, count: int, cuts: list[float]) -> SegmentData:
     seconds = np.arange(first, first + count, dtype=np.int32)
     vectors = np.random.default_rng(first).normal(size=(count, 8)).astype(np.float16)
-    looks = np.array([Look.PICTURE, Look.BLANK] * count, storage.LOOK)[:count]
+    looks = np.array([FrameKind.PICTURE, FrameKind.BLANK] * count, store.LOOK)[:count]
     return SegmentData(
         seconds,
         seconds + 0.5,
@@ -65,14 +65,14 @@ def test_nothing_stored_is_an_error(tmp_path: Path) -> None:
 
 def test_a_broken_off_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    storage.write_whole(path, lambda file: file.write(b"old"))
+    store.write_atomically(path, lambda file: file.write(b"old"))
 
     def fail(file: Any) -> None:
         file.write(b"new, but not all of")
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        storage.write_whole(path, fail)
+        store.write_atomically(path, fail)
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
@@ -88,9 +88,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         path.touch()
         return os.open("/dev/full", os.O_WRONLY), str(path)
 
-    monkeypatch.setattr(storage.tempfile, "mkstemp", on_full_disk)
+    monkeypatch.setattr(store.tempfile, "mkstemp", on_full_disk)
     with pytest.raises(DiskFull, match="The disk is full"):
-        storage.write_whole(tmp_path / "a", lambda file: file.write(bytes(size)))
+        store.write_atomically(tmp_path / "a", lambda file: file.write(bytes(size)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -143,7 +143,7 @@ def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         for path in (tmp_path / name, tmp_path / f"{name}-folder"):
             os.utime(path, (time.time() - age, time.time() - age))
-    storage.remove_older(tmp_path, 50)
+    store.remove_older(tmp_path, 50)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "new-folder"]
     assert (tmp_path / "new-folder" / "draft").is_file()
-    storage.remove_older(tmp_path / "missing", 50)
+    store.remove_older(tmp_path / "missing", 50)

@@ -14,10 +14,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from gallery.media import storage, uploads
-from gallery.models import Film, Line, Subtitles
-from gallery.speech import dialogue, subtitling
-from gallery.speech.subtitles import read
+from gallery.films.models import Film
+from gallery.media import store, uploads
+from gallery.transcripts import dialogue, subtitle_import
+from gallery.transcripts.models import Line, Subtitles
+from gallery.transcripts.subtitles import read
 from tests.importing import DEMO, add, import_here
 from tests.lines import texts
 from tests.test_subtitle_formats import with_fonts
@@ -178,7 +179,7 @@ def test_a_full_disk_is_told_and_the_film_is_kept(
     staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The subtitles are written to /dev/full, the kernel's own full disk."""
-    real = storage.tempfile.mkstemp
+    real = store.tempfile.mkstemp
 
     def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
         if "subtitles" in str(dir):
@@ -187,7 +188,7 @@ def test_a_full_disk_is_told_and_the_film_is_kept(
             return os.open("/dev/full", os.O_RDWR), str(path)
         return real(dir=dir, prefix=prefix)
 
-    monkeypatch.setattr(storage.tempfile, "mkstemp", on_full_disk)
+    monkeypatch.setattr(store.tempfile, "mkstemp", on_full_disk)
     said = text(send(staff, make_video(seconds=2).read_bytes(), file("a.en.srt", SRT)))
     assert "The disk is full, so the subtitles a.en.srt were not saved." in said
     film = Film.objects.get()
@@ -371,15 +372,15 @@ def test_an_upload_that_breaks_off_half_way_leaves_nothing(
     def crash(*_arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, "write_whole", crash)
+    monkeypatch.setattr(store, "write_atomically", crash)
     with pytest.raises(KeyboardInterrupt):
-        subtitling.add(film, "a.srt", SRT.encode())
+        subtitle_import.add_subtitles(film, "a.srt", SRT.encode())
     monkeypatch.undo()
     assert not Subtitles.objects.exists()
     assert not Line.objects.exists()
-    row, is_new = subtitling.add(film, "../../a.en.srt", SRT.encode())
+    row, is_new = subtitle_import.add_subtitles(film, "../../a.en.srt", SRT.encode())
     assert is_new
     assert row.original_name == "a.en.srt"
     assert film.files.subtitles(row.pk).parent == film.files.folder / "subtitles"
-    odd, _new = subtitling.add(film, "a.s/../r t", VTT.encode())
+    odd, _new = subtitle_import.add_subtitles(film, "a.s/../r t", VTT.encode())
     assert film.files.subtitles(odd.pk).name == str(odd.pk)

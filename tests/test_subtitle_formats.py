@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from gallery.errors import SubtitlesError
-from gallery.speech import subtitles
-from gallery.speech.subtitle_formats import UnknownFrameRate
-from gallery.speech.subtitles import Cue, read, read_file
+from gallery.core.errors import SubtitlesError
+from gallery.transcripts import subtitles
+from gallery.transcripts.subtitle_formats import Cue, UnknownFrameRate
+from gallery.transcripts.subtitle_text import read_file
+from gallery.transcripts.subtitles import read
 from tests.test_subtitles import EVENT, SRT, srt
 
 
@@ -338,7 +339,7 @@ def test_a_large_file_is_read_in_bounded_memory(settings: Any) -> None:
 
 
 def test_more_fonts_than_anybody_embeds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallery.speech.subtitle_text.MAX_EMBEDDED_BYTES", 50_000)
+    monkeypatch.setattr("gallery.transcripts.subtitle_text.MAX_EMBEDDED_BYTES", 50_000)
     with pytest.raises(SubtitlesError, match="larger than"):
         read_file(io.BytesIO(with_fonts(60_000).encode()))
 

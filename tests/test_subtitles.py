@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from gallery.errors import SubtitlesError
-from gallery.speech import languages, subtitles
-from gallery.speech.subtitles import Cue, read
+from gallery.core.errors import SubtitlesError
+from gallery.transcripts import languages, subtitles
+from gallery.transcripts.subtitle_formats import Cue
+from gallery.transcripts.subtitles import read
 from tests.importing import DEMO
 
 SRT = """1

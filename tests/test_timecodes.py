@@ -6,7 +6,7 @@ import pytest
 from opentimelineio import opentime
 
 from gallery.media.timecodes import Clock, timecode
-from gallery.types import Probe
+from gallery.media.types import Probe
 
 FILM = Fraction(24000, 1001)
 NTSC = Fraction(30000, 1001)

@@ -12,13 +12,13 @@ import pytest
 from django.test import Client
 from PIL import Image
 
-from gallery.errors import FilmError
-from gallery.media import cutting, decoding, ffmpeg, probing, working
+from gallery.core.errors import FilmError
+from gallery.films.models import Film
+from gallery.media import cutting, decoding, ffmpeg, probing, working_copy
 from gallery.media.cutting import Cut
-from gallery.media.storage import FilmFiles
-from gallery.models import Film
-from gallery.quoting import clips
-from gallery.types import Probe, Span
+from gallery.media.store import FilmFiles
+from gallery.media.types import Probe, Span
+from gallery.scenes import clips
 from tests.coded import BEEP, BITS, beeps, coded_film, codes
 from tests.films import make_film, run_ffmpeg
 
@@ -174,7 +174,7 @@ def test_each_second_and_each_clip_has_its_own_pictures(
     make, is_copied = FILMS[kind]
     film = make(tmp_path)
     files = stored(film, tmp_path, settings)
-    prepared = working.prepare(files, PIXELS, 3600)
+    prepared = working_copy.prepare(files, PIXELS, 3600)
     found, path = prepared.found, files.playable()
 
     assert prepared.notice == ""
@@ -194,7 +194,7 @@ def test_each_second_and_each_clip_has_its_own_pictures(
     assert number(still) == shown[7][1]
 
     target = tmp_path / "clip.mp4"
-    done = ffmpeg.run(cutting.exporting(Cut(path, found, 130, 160, PIXELS), target), 60)
+    done = ffmpeg.run(cutting.export_arguments(Cut(path, found, 130, 160, PIXELS), target), 60)
     assert done.status == 0, done.said
     begins = first + (30 if halves else 130)
     clip = codes(target)
@@ -273,7 +273,7 @@ def test_what_comes_after_a_jump_that_cannot_be_followed_is_told(
 ) -> None:
     """Matroska files put one behind the other: no program makes sense of the second."""
     files = stored(joined(tmp_path, "a.mkv", codec=X264), tmp_path, settings)
-    prepared = working.prepare(files, PIXELS, 3600)
+    prepared = working_copy.prepare(files, PIXELS, 3600)
     assert prepared.found.duration == pytest.approx(SECONDS / 2, abs=0.1)
     assert re.search(r"(9\d|100) of its 200 pictures could not be placed", prepared.notice)
     assert numbers(files.playable(), prepared.found)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
@@ -282,7 +282,7 @@ def test_what_comes_after_a_jump_that_cannot_be_followed_is_told(
 def test_flv_files_that_were_joined_are_told(tmp_path: Path, settings: object) -> None:
     options = ("-ar", "44100")
     files = stored(joined(tmp_path, "a.flv", codec=X264, options=options), tmp_path, settings)
-    prepared = working.prepare(files, PIXELS, 3600)
+    prepared = working_copy.prepare(files, PIXELS, 3600)
     assert "several FLV files" in prepared.notice
     assert numbers(files.playable(), prepared.found)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
 
@@ -302,13 +302,13 @@ def test_a_working_copy_leaves_out_only_the_sound_that_cannot_be_read(
     assert written.count(b"\x00\x20\x01\x00") == 1
     film.write_bytes(written.replace(b"\x00\x20\x01\x00", b"\x77\x77\x01\x00"))
     files = stored(film, tmp_path, settings)
-    prepared = working.prepare(files, PIXELS, 3600)
+    prepared = working_copy.prepare(files, PIXELS, 3600)
     assert files.playable() == files.working_copy()
     assert [track.codec for track in prepared.found.sound] == ["mp2"]
     assert prepared.notice == "An audio track of this film cannot be read and was left out."
     target = tmp_path / "clip.mp4"
     cut = Cut(files.playable(), prepared.found, 130, 160, PIXELS)
-    assert ffmpeg.run(cutting.exporting(cut, target), 60).status == 0
+    assert ffmpeg.run(cutting.export_arguments(cut, target), 60).status == 0
     assert beeps(target) == pytest.approx([0.8], abs=0.045)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 
-from gallery.models import Film
-from gallery.quoting.naming import file_name
-from gallery.quoting.tables import MARK, csv_table
-from gallery.quoting.timelines import Cut, edit_lists, otio_timeline, standard_rate
+from gallery.boards.csv_table import MARK, csv_table
+from gallery.boards.timelines import TimelineClip, edit_lists, otio_timeline, standard_rate
+from gallery.core.file_names import file_name
+from gallery.films.models import Film
 
 RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60"]
 
@@ -33,10 +33,10 @@ def film(rate: str = "25", number: int = 1, **values: Any) -> Film:
     )
 
 
-def cut(of: Film, first: int, end: int, number: int = 1, **values: Any) -> Cut:
+def cut(of: Film, first: int, end: int, number: int = 1, **values: Any) -> TimelineClip:
     """A scene of a film from frame `first` up to frame `end`."""
     seconds = [float(frame / of.rate) for frame in (first, end)]
-    return Cut(number, of, *seconds, **values)
+    return TimelineClip(number, of, *seconds, **values)
 
 
 def tracks(text: str, rate: str) -> dict[str, list[tuple[int, int, int]]]:
@@ -154,13 +154,13 @@ def test_a_list_says_where_it_counts_otherwise_than_the_film() -> None:
 def test_a_film_that_does_not_tell_its_rate_is_counted_at_25_and_that_is_said() -> None:
     of = film()
     of.rate_numerator = 0
-    text = only(edit_lists("Board", [Cut(1, of, 1.0, 2.0)]))
+    text = only(edit_lists("Board", [TimelineClip(1, of, 1.0, 2.0)]))
     assert tracks(text, "25")["V"] == [(25, 90_000, 25)]
     assert "* RATE: UNKNOWN, COUNTED HERE AT 25" in text
 
 
 def test_a_scene_has_at_least_a_frame() -> None:
-    assert Cut(1, film("25"), 1.0, 1.001).frames == (25, 26)
+    assert TimelineClip(1, film("25"), 1.0, 1.001).frames == (25, 26)
 
 
 def test_reels_are_eight_characters_and_tell_films_apart() -> None:
@@ -168,7 +168,7 @@ def test_reels_are_eight_characters_and_tell_films_apart() -> None:
         film(number=1, title="Film"), film(number=2, title="Film"), film(number=30, title="你好"),
         film(number=4, title="A very long title"), film(number=12_345, title="Film"),
     ]  # fmt: skip
-    reels = [Cut(1, of, 0.0, 1.0).reel for of in films]
+    reels = [TimelineClip(1, of, 0.0, 1.0).reel for of in films]
     assert reels == ["FILM001", "FILM002", "FILM030", "AVERY004", "FIL12345"]
     text = only(edit_lists("Board", [cut(of, 0, 25, n) for n, of in enumerate(films, 1)]))
     assert re.findall(r"(?m)^\d{3}  (\S+)", text) == reels

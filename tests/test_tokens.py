@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from gallery import tokens
-from gallery.models import ApiToken
+from gallery.accounts import tokens
+from gallery.accounts.models import ApiToken
 
 PAGE = "/account/tokens/"
 ADMIN = "/admin/gallery/apitoken/"
@@ -86,7 +86,7 @@ def test_a_token_needs_a_name(name: str, page: Client) -> None:
 
 
 def test_there_are_not_too_many(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "MOST", 2)
+    monkeypatch.setattr(tokens, "MAX_TOKENS", 2)
     ada = logged_in("ada")
     assert [ada.post(PAGE, {"name": "x"}).status_code for _time in range(3)] == [201, 201, 400]
     assert "You have reached the limit" in text(ada.post(PAGE, {"name": "x"}))
@@ -111,7 +111,7 @@ def test_staff_make_and_revoke_tokens_of_others(page: Client) -> None:
 
 
 def test_staff_are_told_of_too_many(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "MOST", 0)
+    monkeypatch.setattr(tokens, "MAX_TOKENS", 0)
     root = logged_in("root", is_staff=True, is_superuser=True)
     user = get_user_model().objects.get()
     response = root.post(f"{ADMIN}add/", {"user": user.pk, "name": "x"})

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from gallery.errors import FilmError, LostClaim
+from gallery.core.errors import FilmError, LostClaim
+from gallery.films.models import Film
 from gallery.importing import pipeline
-from gallery.models import Film, Subtitles
-from gallery.speech import dialogue, subtitling, tracks
+from gallery.transcripts import dialogue, subtitle_import, tracks
+from gallery.transcripts.models import Subtitles
 from tests.films import H264, make_film, run_ffmpeg
 from tests.importing import add, assert_complete, import_here, ready, sweep, upload
 from tests.lines import found, texts
@@ -59,7 +60,7 @@ def short(content: str) -> str:
 
 
 def lines_of(path: Path, start: float = 0.0) -> list[list[tuple[float, float, str]]]:
-    reading = tracks.read(path, tracks.listed(path), start)
+    reading = tracks.read_track_lines(path, tracks.list_tracks(path), start)
     assert reading.complaints == []
     return [[(cue.start, cue.end, cue.text) for cue in cues] for _track, cues in reading.lines]
 
@@ -94,11 +95,11 @@ def test_tracks_say_their_language_and_their_title(tmp_path: Path) -> None:
         tmp_path / "a.mkv", [SHORT] * 4, ["srt"] * 4, languages=["eng", "chi", "ger", "und"],
         options=["-metadata:s:s:1", "title=简体中文", "-metadata:s:s:2", "title=Forced: (signs)"],
     )  # fmt: skip
-    listed = tracks.listed(path)
+    listed = tracks.list_tracks(path)
     assert [(t.stream, t.language, t.title) for t in listed] == [
         (0, "en", ""), (1, "zh", "简体中文"), (2, "de", "Forced: (signs)"), (3, "und", ""),
     ]  # fmt: skip
-    assert tracks.listed(make_film(tmp_path / "none.mp4", seconds=1, sound=True)) == []
+    assert tracks.list_tracks(make_film(tmp_path / "none.mp4", seconds=1, sound=True)) == []
 
 
 def test_tracks_of_pictures_are_left(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_tracks_of_pictures_are_left(tmp_path: Path) -> None:
     # The same length: the file stays whole, and FFmpeg takes the first track for pictures.
     assert data.count(b"S_TEXT/UTF8") == 2
     (tmp_path / "two.mkv").write_bytes(data.replace(b"S_TEXT/UTF8", b"S_HDMV/PGS\x00", 1))
-    (only,) = tracks.listed(tmp_path / "two.mkv")
+    (only,) = tracks.list_tracks(tmp_path / "two.mkv")
     assert only.stream == 1
     assert lines_of(tmp_path / "two.mkv") == [EXPECTED]
 
@@ -142,17 +143,19 @@ def test_a_damaged_track_costs_only_itself(tmp_path: Path) -> None:
     data = path.read_bytes()
     # FFmpeg has no decoder for the first track any more.
     path.write_bytes(data.replace(b"S_TEXT/UTF8", b"S_TEXT/USF\x00", 1))
-    reading = tracks.read(path, tracks.listed(path), 0.0)
+    reading = tracks.read_track_lines(path, tracks.list_tracks(path), 0.0)
     assert [track.language for track, _cues in reading.lines] == ["fr"]
     garbage = with_tracks(tmp_path / "b.mkv", ["1\n00:00:01,000 --> 00:00:02,000\n \n"], ["srt"])
-    assert tracks.read(garbage, tracks.listed(garbage), 0.0) == tracks.Reading([], [])
+    assert tracks.read_track_lines(garbage, tracks.list_tracks(garbage), 0.0) == tracks.Reading(
+        [], []
+    )
 
 
 def test_reading_takes_no_longer_than_it_may(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"])
-    listed = tracks.listed(path)
+    listed = tracks.list_tracks(path)
     slow = tmp_path / "ffmpeg"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
@@ -161,7 +164,7 @@ def test_reading_takes_no_longer_than_it_may(
     monkeypatch.setattr(tracks, "READ_LIMIT", 0.3)
     kept: list[int] = []
     with pytest.raises(FilmError, match="took longer than"):
-        tracks.read(path, listed, 0.0, lambda: kept.append(1))
+        tracks.read_track_lines(path, listed, 0.0, lambda: kept.append(1))
     assert kept
 
     def lost() -> None:
@@ -169,7 +172,7 @@ def test_reading_takes_no_longer_than_it_may(
 
     monkeypatch.setattr(tracks, "READ_LIMIT", 30)
     with pytest.raises(LostClaim):
-        tracks.read(path, listed, 0.0, lost)
+        tracks.read_track_lines(path, listed, 0.0, lost)
 
 
 # --- the way into the library ---------------------------------------------------------------------
@@ -183,7 +186,7 @@ def test_an_import_reads_the_tracks_and_the_next_one_replaces_them(tmp_path: Pat
     )  # fmt: skip
     film = import_here(add(path))
     assert film.state == Film.State.READY
-    subtitling.add(film, "mine.fr.srt", SHORT.replace("paws", "pattes").encode())
+    subtitle_import.add_subtitles(film, "mine.fr.srt", SHORT.replace("paws", "pattes").encode())
     assert [(s.language, s.source, s.stream, s.original_name) for s in film.subtitles.all()] == [
         ("de", "embedded", 1, "Full"), ("en", "embedded", 0, ""),
         ("fr", "uploaded", None, "mine.fr.srt"),
@@ -209,23 +212,23 @@ def test_an_import_reads_the_tracks_and_the_next_one_replaces_them(tmp_path: Pat
 
 def test_tracks_are_read_once_a_run_and_by_one_worker(tmp_path: Path) -> None:
     film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
-    assert not subtitling.read_tracks(film.pk)  # nobody has looked at the file yet
+    assert not subtitle_import.read_tracks(film.pk)  # nobody has looked at the file yet
     pipeline.probe_film(film.pk)
-    assert subtitling.unread(timezone.now()).get() == film
+    assert subtitle_import.unread(timezone.now()).get() == film
     Film.objects.update(tracks_lease=timezone.now() + timedelta(minutes=1))
-    assert not subtitling.read_tracks(film.pk)
+    assert not subtitle_import.read_tracks(film.pk)
     # The worker died: its lease runs out, and the sweep hands the work out again.
     Film.objects.update(tracks_lease=timezone.now() - timedelta(seconds=1))
     assert ("read_tracks", film.pk) in sweep()
-    assert subtitling.read_tracks(film.pk)
+    assert subtitle_import.read_tracks(film.pk)
     assert film.subtitles.count() == 1
-    assert not subtitling.read_tracks(film.pk)
+    assert not subtitle_import.read_tracks(film.pk)
     # Without the note that it is done, as after a crash: once more, and no line twice.
     Film.objects.update(tracks_run=None)
-    assert subtitling.read_tracks(film.pk)
+    assert subtitle_import.read_tracks(film.pk)
     assert film.subtitles.count() == 1
     assert film.subtitles.get().lines.count() == 2
-    assert not subtitling.read_tracks(film.pk + 1)
+    assert not subtitle_import.read_tracks(film.pk + 1)
 
 
 def test_a_film_that_was_deleted_meanwhile_gets_no_lines(
@@ -233,15 +236,15 @@ def test_a_film_that_was_deleted_meanwhile_gets_no_lines(
 ) -> None:
     film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
     pipeline.probe_film(film.pk)
-    real = tracks.read
+    real = tracks.read_track_lines
 
     def deleted_meanwhile(*arguments: Any) -> tracks.Reading:
         reading = real(*arguments)
         Film.objects.get(pk=film.pk).delete()
         return reading
 
-    monkeypatch.setattr(tracks, "read", deleted_meanwhile)
-    assert not subtitling.read_tracks(film.pk)
+    monkeypatch.setattr(tracks, "read_track_lines", deleted_meanwhile)
+    assert not subtitle_import.read_tracks(film.pk)
     assert not Subtitles.objects.exists()
 
 
@@ -253,20 +256,20 @@ def test_broken_tracks_do_not_fail_the_film(
     def broken(*_arguments: Any) -> None:
         raise FilmError("FFmpeg did not finish.")
 
-    monkeypatch.setattr(tracks, "listed", broken)
+    monkeypatch.setattr(tracks, "list_tracks", broken)
     import_here(film)
     assert (film.state, film.tracks_run) == (Film.State.READY, 1)
     assert film.tracks_error == "FFmpeg did not finish."
     assert not film.subtitles.exists()
-    subtitling.give_up(film.pk, ValueError("a bug"))
+    subtitle_import.give_up(film.pk, ValueError("a bug"))
     film.refresh_from_db()
     assert "ValueError: a bug" in film.tracks_error
     # A film whose file is gone is not asked for its tracks for ever.
     monkeypatch.undo()
     Film.objects.update(tracks_run=None)
     shutil.rmtree(film.files.folder)
-    assert subtitling.read_tracks(film.pk)
-    assert not subtitling.unread(timezone.now()).exists()
+    assert subtitle_import.read_tracks(film.pk)
+    assert not subtitle_import.unread(timezone.now()).exists()
 
 
 def test_a_real_worker_reads_the_tracks(worker: Worker, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image, ImageCms
 
-from gallery.errors import PicturesBusy, QueryError
+from gallery.core.errors import PicturesBusy, QueryError
 from gallery.media import picture_decoder, uploaded_pictures
 from gallery.media.uploaded_pictures import open_picture
 from tests.films import noise

@@ -15,8 +15,9 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from gallery.models import Film
-from gallery.nearest import index, pictures
+from gallery.films.models import Film
+from gallery.index import frame_index
+from gallery.search import pictures
 from tests.films import noise
 from tests.processes import Web, free_port, wait_for
 from tests.test_search import broken_pictures, english_model, synthetic_film
@@ -337,7 +338,7 @@ def test_pages_that_need_no_index_work_without_it(
 
 
 def test_an_emptied_index_is_told(page: Client, demo_film: Film) -> None:
-    index.current().client.flushdb()
+    frame_index.current().client.flushdb()
     response = page.get("/", {"q": "a dog"})
     assert response.status_code == 503
     assert "being rebuilt from the stored films" in body(response)
@@ -449,8 +450,8 @@ def test_a_frame_belongs_to_the_shot_that_its_own_time_lies_in(
     page: Client, demo_film: Film
 ) -> None:
     """The frame of second 7 may be shown a little later, after a cut that comes in between."""
-    index.current().client.hset(
-        index.current().frame_key(demo_film.pk, 7), "time", repr(7.0 + 1 / 24)
+    frame_index.current().client.hset(
+        frame_index.current().frame_key(demo_film.pk, 7), "time", repr(7.0 + 1 / 24)
     )
     demo_film.shots.filter(number=2).update(start=7.0 + 1 / 24)
     body = page.get(f"/films/{demo_film.pk}/frames/7/").content.decode()

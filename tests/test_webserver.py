@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from benchmarks.crowd import Crowd
-from gallery.models import Film
+from gallery.films.models import Film
 from tests.processes import Web, find_children, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

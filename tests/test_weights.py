@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from gallery.embedding import weights
-from gallery.errors import ModelError
+from gallery.clip import weights
+from gallery.core.errors import ModelError
 from tests.hub import serving_hub, silent_hub
 from tests.networks import tiny_clip
 from tests.processes import free_port, manage, python
@@ -88,7 +88,7 @@ def test_siglip_2_reads_chinese(vocabulary: int, reads: bool, tmp_path: Path) ->
 def test_describing_a_model_loads_no_torch() -> None:
     done = python(
         "-c",
-        "import sys, django; django.setup(); from gallery.embedding import weights;"
+        "import sys, django; django.setup(); from gallery.clip import weights;"
         "weights.current(); print('torch' in sys.modules)",
     )
     assert done.stdout.strip() == "False", done.stderr
@@ -159,7 +159,7 @@ def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
         assert f"Model: {HUB_ID}, from {home}" in said
     done = python(
         "-c",
-        "import django; django.setup(); from gallery.embedding import encoder;"
+        "import django; django.setup(); from gallery.clip import encoder;"
         "e = encoder.current(); print(e.model.name, e.model.width, e.text('a dog').shape)",
         HF_HOME=str(home), CLIP_MODEL=HUB_ID,
     )  # fmt: skip

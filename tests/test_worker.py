@@ -14,13 +14,13 @@ from django.core.cache import cache
 from django.test import Client
 
 from gallery import tasks
-from gallery.embedding import encoder, weights
-from gallery.finding import search
+from gallery.clip import encoder, weights
+from gallery.films.models import Film, Segment
 from gallery.importing import pipeline
 from gallery.importing.progress import progress_of
-from gallery.models import Film, Segment
-from gallery.nearest import index
-from gallery.types import Example, Query
+from gallery.index import frame_index
+from gallery.search import engine
+from gallery.search.types import Example, Query
 from imgsearch.celery import NICENESS
 from tests.films import make_film, moving_scenes, run_ffmpeg
 from tests.importing import (
@@ -54,7 +54,7 @@ def test_an_import_makes_every_frame_searchable(worker: Worker, tmp_path: Path) 
     assert film.model == film.run_model == weights.current().fingerprint
     assert film.started < film.finished
     for second in range(20):
-        hits = search.search(Query(examples=(Example((film.pk, second)),))).hits
+        hits = engine.search(Query(examples=(Example((film.pk, second)),))).hits
         assert (hits[0].film, hits[0].second) == (film.pk, second)
     progress = progress_of(film)
     assert (progress.part, progress.done, progress.expected) == (1.0, 20, 20)
@@ -99,7 +99,7 @@ def test_two_films_are_imported_at_once(worker: Worker, tmp_path: Path) -> None:
     for film in films:
         assert_complete(ready(film))
     assert [film.frame_count for film in films] == [15, 20]
-    assert index.current().status().frames == 35
+    assert frame_index.current().status().frames == 35
 
 
 def test_progress_is_told_while_the_import_runs(worker: Worker, tmp_path: Path) -> None:
@@ -121,12 +121,12 @@ def test_a_search_is_answered_while_an_import_runs(
     worker: Worker, tmp_path: Path, clip: object
 ) -> None:
     first = ready(upload(moving_scenes(tmp_path / "a.mp4", 3, seconds=2)))
-    search.search(Query(words="a dog"))
+    engine.search(Query(words="a dog"))
     film = upload(moving_scenes(tmp_path / "b.mp4", 4, seconds=15))
     took: list[float] = []
     while film.is_unfinished:
         begun = time.monotonic()
-        hits = search.search(Query(words=f"a dog number {len(took)}")).hits
+        hits = engine.search(Query(words=f"a dog number {len(took)}")).hits
         took.append(time.monotonic() - begun)
         assert {hit.film for hit in hits} >= {first.pk}
         film.refresh_from_db()
@@ -276,7 +276,7 @@ def test_a_film_stays_searchable_while_it_is_imported_anew(worker: Worker, tmp_p
     searches = 0
     while film.is_unfinished:
         assert film.searchable_run == 1
-        hits = search.search(Query(examples=(Example((film.pk, 30)),))).hits
+        hits = engine.search(Query(examples=(Example((film.pk, 30)),))).hits
         assert (hits[0].film, hits[0].second) == (film.pk, 30)
         assert len(hits) == 4
         searches += 1
@@ -296,12 +296,12 @@ def test_reembed_brings_films_over_to_the_model_in_use(
 ) -> None:
     film = ready(upload(moving_scenes(tmp_path / "a.mp4", 2, seconds=4)))
     # As if another model had made these vectors.
-    old = index.of_model("0123456789ab")
+    old = frame_index.for_model("0123456789ab")
     rows, _ = pipeline.ingest.records(film.pk, film.files.run(1).load(), film.duration)
     old.put(film.pk, rows, film.files.run(1).load().vectors.astype(np.float32))
-    index.current().drop(film.pk)
+    frame_index.current().drop(film.pk)
     Film.objects.update(model="0123456789ab")
-    assert search.search(Query(words="a dog")).hits == []
+    assert engine.search(Query(words="a dog")).hits == []
 
     done = manage("reembed")
     assert done.returncode == 0, done.stderr
@@ -310,7 +310,7 @@ def test_reembed_brings_films_over_to_the_model_in_use(
     ready(film)
     assert_complete(film)
     assert old.films() == []
-    assert len(search.search(Query(words="a dog")).hits) == 2
+    assert len(engine.search(Query(words="a dog")).hits) == 2
     assert "All films already use" in manage("reembed").stdout
 
 

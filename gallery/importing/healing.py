@@ -12,12 +12,13 @@ from typing import Protocol
 
 from django.conf import settings
 
-from gallery.errors import IndexWarmingUp, LostClaim
+from gallery.core.errors import IndexWarmingUp, LostClaim
+from gallery.films import rebuilding
+from gallery.films.catalogue import searchable
+from gallery.films.models import Film, Leftover
 from gallery.importing import pipeline
-from gallery.models import Film, Leftover
-from gallery.nearest import contents, index, rebuilding, server
-from gallery.nearest.library import searchable
-from gallery.speech import dialogue
+from gallery.index import contents, frame_index, server
+from gallery.transcripts import dialogue
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def films_to_index() -> list[int]:
     What is found is noted in the index, so that pages know. Raises IndexUnavailable, and
     IndexWarmingUp while nobody can count.
     """
-    here = index.current()
+    here = frame_index.current()
     if here.status().ready < 1:
         raise IndexWarmingUp
     notes = here.notes()
@@ -48,16 +49,20 @@ def films_to_index() -> list[int]:
     for pk, film in films.items():
         run = film.searchable_run or 0
         note = notes.get(pk)
-        if note is not None and index.is_of_run(note, run) and not index.is_complete(note, run):
+        if (
+            note is not None
+            and frame_index.is_of_run(note, run)
+            and not frame_index.is_complete(note, run)
+        ):
             continue  # The store has no more of it.
         is_there = indexed[pk] == listed[pk] == film.frame_count
         if note is None and is_there:
             # An earlier version put it there, which kept no notes.
-            changed[pk] = index.note_of(run, film.labelled_as)
-        elif not is_there or not index.is_of_run(note or "", run):
+            changed[pk] = frame_index.note_of(run, film.labelled_as)
+        elif not is_there or not frame_index.is_of_run(note or "", run):
             changed[pk] = ""
             wanted.append(pk)
-        elif note != index.note_of(run, film.labelled_as):
+        elif note != frame_index.note_of(run, film.labelled_as):
             # The labels are another matter, and quickly written: see `labels.relabelling`.
             Film.objects.filter(pk=pk, labelled_as=film.labelled_as).update(labelled_as="")
     here.set_notes(changed)
@@ -77,11 +82,11 @@ def heal(queue: Queue, patience: float = PATIENCE) -> bool:
     """
     end = time.monotonic() + patience
     client = server.connect(settings.REDIS_URL)
-    with server.held(client, f"{settings.INDEX_PREFIX}:healing", LOCK_SECONDS) as check:
+    with server.redis_lock(client, f"{settings.INDEX_PREFIX}:healing", LOCK_SECONDS) as check:
         if check is None:
             return False
         # What there is can be searched from now on.
-        index.current().ensure()
+        frame_index.current().ensure()
         dialogue.current().ensure()
         wanted = films_to_index()
         for number, film_id in enumerate(wanted):
@@ -90,7 +95,7 @@ def heal(queue: Queue, patience: float = PATIENCE) -> bool:
             check()
             _reindex(film_id, queue)
             log.info("index: film %s is done, %d to go", film_id, len(wanted) - number - 1)
-        dialogue.tend(max(1.0, end - time.monotonic()))
+        dialogue.reconcile(max(1.0, end - time.monotonic()))
         return time.monotonic() > end and bool(dialogue.stale())
 
 
@@ -105,8 +110,8 @@ def _reindex(film_id: int, queue: Queue) -> None:
         return
     except FileNotFoundError:
         log.warning("film %s: vectors are missing in the media store", film_id)
-        note = index.note_of(film.searchable_run or 0, "", complete=False)
-        index.current().set_notes({film_id: note})
+        note = frame_index.note_of(film.searchable_run or 0, "", complete=False)
+        frame_index.current().set_notes({film_id: note})
         remake(film, queue)
         return
     rebuilding.note_speed(frames, time.monotonic() - began_at)
@@ -161,14 +166,14 @@ def remove_orphan_hashes() -> int:
 
 def _remove_frames(model: str, film_id: int, there: set[tuple[int, str]]) -> int:
     """Remove the frames of a film, embedded by a model, that no list names."""
-    here = index.of_model(model)
+    here = frame_index.for_model(model)
     film = Film.objects.filter(pk=film_id).first()
     if film is None or (model != film.model and not film.is_unfinished):
         here.drop(film_id)
         return _delete({key for _second, key in there})
     if here.count(film_id) == len(there):
         return 0
-    with here.alone(film_id) as check:
+    with here.film_lock(film_id) as check:
         listed = here.seconds(film_id)
         check()
         return _delete({key for second, key in there if second not in listed})
@@ -177,9 +182,9 @@ def _remove_frames(model: str, film_id: int, there: set[tuple[int, str]]) -> int
 def _delete(keys: set[str]) -> int:
     client = server.connect(settings.REDIS_URL)
     ordered, removed = sorted(keys), 0
-    with server.speaking_plainly():
-        for at in range(0, len(ordered), index.PIPELINE):
-            removed += int(client.delete(*ordered[at : at + index.PIPELINE]))
+    with server.translate_redis_errors():
+        for at in range(0, len(ordered), frame_index.PIPELINE):
+            removed += int(client.delete(*ordered[at : at + frame_index.PIPELINE]))
     return removed
 
 

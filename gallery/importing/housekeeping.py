@@ -10,16 +10,16 @@ from django.core.management import call_command
 from django.db.models import Q
 from django.utils import timezone
 
-from gallery.errors import GalleryError
+from gallery.boards import export_files, service
+from gallery.core.errors import GalleryError
+from gallery.films.models import Film, Segment
 from gallery.importing import healing, pipeline, shot_detection
 from gallery.importing.healing import Queue
-from gallery.labels import relabelling
-from gallery.media import storage
-from gallery.media.storage import FilmFiles
-from gallery.models import Film, Segment
-from gallery.nearest import index
-from gallery.quoting import boards, export_files
-from gallery.speech import subtitling
+from gallery.index import frame_index
+from gallery.labels import jobs
+from gallery.media import store
+from gallery.media.store import FilmFiles
+from gallery.transcripts import subtitle_import
 
 log = logging.getLogger(__name__)
 
@@ -95,18 +95,18 @@ def _take_up_films(sweeper: Sweeper) -> None:
 
 def _read_tracks(sweeper: Sweeper) -> None:
     if not sweeper.is_waiting("read_tracks"):
-        for film in subtitling.unread(timezone.now()):
+        for film in subtitle_import.unread(timezone.now()):
             sweeper.queue("read_tracks", film.pk)
 
 
 def _label_films(sweeper: Sweeper) -> None:
     if not sweeper.is_waiting("label_film"):
-        for film_id in relabelling.prepare():
+        for film_id in jobs.prepare():
             sweeper.queue("label_film", film_id)
 
 
-def _tend_index(_sweeper: Sweeper) -> None:
-    done = index.current().tend()
+def _reconcile_index(_sweeper: Sweeper) -> None:
+    done = frame_index.current().reconcile()
     if done:
         log.info("index: %s", done)
 
@@ -130,7 +130,7 @@ SWEEPING: tuple[Duty, ...] = (
     _take_up_films,
     _read_tracks,
     _label_films,
-    _tend_index,
+    _reconcile_index,
     _heal,
     _find_shots_again,
 )
@@ -140,11 +140,11 @@ SWEEPING: tuple[Duty, ...] = (
 
 
 def _remove_old_files(_sweeper: Sweeper) -> None:
-    storage.remove_older(settings.FILE_UPLOAD_TEMP_DIR, DAY)
+    store.remove_older(settings.FILE_UPLOAD_TEMP_DIR, DAY)
     # What a killed server was cutting: none takes that long.
-    storage.remove_older(settings.MEDIA_ROOT / "drafts", HOUR)
-    storage.remove_older(settings.MEDIA_ROOT / "turns" / "clips", DAY)
-    storage.remove_older(settings.MEDIA_ROOT / "probes", PROBE_KEEP)
+    store.remove_older(settings.MEDIA_ROOT / "drafts", HOUR)
+    store.remove_older(settings.MEDIA_ROOT / "turns" / "clips", DAY)
+    store.remove_older(settings.MEDIA_ROOT / "probes", PROBE_KEEP)
 
 
 def _finish_deletions(_sweeper: Sweeper) -> None:
@@ -180,7 +180,7 @@ def _remake_incomplete(sweeper: Sweeper) -> None:
 
 
 def _remove_unused_boards(_sweeper: Sweeper) -> None:
-    boards.remove_unused()
+    service.remove_unused()
 
 
 def _tidy_exports(_sweeper: Sweeper) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Count, F, Q
 
-from gallery.embedding import weights
-from gallery.models import Film, Segment, Subtitles
-from gallery.nearest import contents, index
-from gallery.speech import dialogue
+from gallery.clip import weights
+from gallery.films.models import Film, Segment
+from gallery.index import contents, frame_index
+from gallery.transcripts import dialogue
+from gallery.transcripts.models import Subtitles
 
 DRAFT_AGE = 3600.0  # seconds after which a draft or an upload is taken for a leftover
 
@@ -96,7 +97,7 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
     frame_hashes, line_hashes = contents.count_frame_hashes(), contents.count_line_hashes()
     films = list(Film.objects.searchable(model).exclude(state=Film.State.INDEXING).order_by("pk"))
     ids = [film.pk for film in films]
-    here, lines_here = index.current(), dialogue.current()
+    here, lines_here = frame_index.current(), dialogue.current()
     here.ensure()
     lines_here.ensure()
     listed, indexed = contents.listed_frames(here, ids), contents.indexed_frames(here, ids)

@@ -22,9 +22,10 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.embedding import encoder, ingest, shot_network, weights
-from gallery.embedding.runtimes import inference_threads
-from gallery.errors import (
+from gallery.clip import encoder, shot_network, weights
+from gallery.clip.runtimes import inference_threads
+from gallery.core import disk
+from gallery.core.errors import (
     DiskFull,
     FilmError,
     GalleryError,
@@ -32,24 +33,20 @@ from gallery.errors import (
     LostClaim,
     RetryableError,
 )
-from gallery.labels import labelling
-from gallery.media import disk, frames, probing, shots, storage, working
-from gallery.media.filenames import readable
+from gallery.core.leases import kept_alive, lease_end
+from gallery.films import footage
+from gallery.films.models import MAX_ATTEMPTS, Film, Leftover, Segment, Shot
+from gallery.importing import ingest
+from gallery.importing.models import ShotDetection
+from gallery.index import frame_index
+from gallery.index.types import FrameRecord
+from gallery.labels import scoring
+from gallery.media import frame_stream, probing, shots, store, working_copy
 from gallery.media.shots import Numbers, SmallPictures
-from gallery.media.storage import RunFiles, SegmentData
-from gallery.models import (
-    MAX_ATTEMPTS,
-    Film,
-    Leftover,
-    Segment,
-    Shot,
-    ShotDetection,
-    kept_alive,
-    lease_end,
-)
-from gallery.nearest import index
-from gallery.speech import dialogue
-from gallery.types import FrameRecord, Look, Span
+from gallery.media.source_names import readable_name
+from gallery.media.store import RunFiles, SegmentData
+from gallery.media.types import FrameKind, Span
+from gallery.transcripts import dialogue
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +63,7 @@ END_SLACK_PART = 0.02
 def stored_copy(path: Path) -> tuple[Path, str]:
     """Copy a file to where uploads arrive. Returns the copy and its SHA-256. Raises DiskFull."""
     digest = hashlib.sha256()
-    with disk.telling_full_disk():
+    with disk.raise_disk_full():
         disk.require_space(path.stat().st_size)
         settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=settings.FILE_UPLOAD_TEMP_DIR, prefix="copy-")
@@ -89,7 +86,7 @@ def add_film(
     The same file twice is one film; it takes the place of a file that is gone or damaged. Raises
     DiskFull.
     """
-    name = readable(name)
+    name = readable_name(name)
     known = Film.objects.filter(sha256=sha256).first()
     if known is not None:
         _put_back(known, arrived, name)
@@ -176,8 +173,8 @@ def probe_film(film_id: int) -> list[int]:
         return []
     film = Film.objects.get(pk=film_id)
     try:
-        with disk.telling_full_disk(), _holding(film):
-            prepared = working.prepare(
+        with disk.raise_disk_full(), _holding(film):
+            prepared = working_copy.prepare(
                 film.files,
                 max_pixels=settings.MAX_FILM_PIXELS,
                 max_seconds=settings.MAX_FILM_HOURS * 3600,
@@ -318,7 +315,7 @@ def import_claimed(segment: Segment) -> int | None:
     run = film.files.run(segment.run)
     try:
         with (
-            disk.telling_full_disk(),
+            disk.raise_disk_full(),
             kept_alive(segment.keep, settings.LEASE_SECONDS) as check,
         ):
             data = _embed(segment, run, check)
@@ -368,11 +365,11 @@ def _embed(segment: Segment, run: RunFiles, check: Callable[[], None]) -> Segmen
             raise LostClaim
 
     check()
-    with frames.stream(
+    with frame_stream.stream_frames(
         film.files.playable(),
         film.probe,
         segment.span,
-        width=storage.THUMBNAIL_WIDTH,
+        width=store.THUMBNAIL_WIDTH,
         max_pixels=settings.MAX_FILM_PIXELS,
         limit=settings.CELERY_TASK_SOFT_TIME_LIMIT,
         threads=inference_threads(),
@@ -416,7 +413,7 @@ def _refuse_early_end(film: Film, data: SegmentData, complaints: str) -> None:
     last = float(data.times[-1]) if len(data.times) else 0.0
     slack = max(END_SLACK_SECONDS, film.duration * END_SLACK_PART)
     if last + slack < film.duration and complaints.strip():
-        raise FilmError(probing.incomplete(film.duration, last))
+        raise FilmError(probing.incomplete_error(film.duration, last))
 
 
 def _remove_if_abandoned(film: Film, run: int) -> None:
@@ -450,9 +447,9 @@ def finish_film(film_id: int) -> bool:
         return False
     try:
         with (
-            disk.telling_full_disk(),
+            disk.raise_disk_full(),
             _holding(film) as still_at_it,
-            index.current().alone(film.pk) as still_alone,
+            frame_index.current().film_lock(film.pk) as still_alone,
         ):
 
             def check() -> None:
@@ -500,15 +497,15 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
     if not len(data.seconds):
         raise FilmError(_("No frames could be decoded from this film."))
     duration = max(film.duration, float(data.times[-1]))
-    rows, found = ingest.records(film.pk, data, duration)
+    rows, found = footage.build_records(film.pk, data, duration)
     model = weights.current()
-    labels = labelling.tags(rows, data.vectors)
-    index.current().put(
+    labels = scoring.tags(rows, data.vectors)
+    frame_index.current().put(
         film.pk,
         rows,
         data.vectors.astype(np.float32),
         labels.by_second,
-        made_of=index.note_of(film.run, labels.state),
+        made_of=frame_index.note_of(film.run, labels.state),
         check=check,
     )
     dialogue.put_run(film, film.run, rows)
@@ -533,10 +530,10 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
             raise LostClaim
         _keep_shots(film, rows)
         ShotDetection.objects.filter(film=film).delete()
-        labelling.keep(film, labels)
+        scoring.store_tags(film, labels)
         Segment.objects.filter(film=film).delete()
     if previous and previous != model.fingerprint:
-        index.of_model(previous).drop(film.pk)
+        frame_index.for_model(previous).drop(film.pk)
     run.remove_drafts()
     film.files.remove_other_runs(keep=film.run)
 
@@ -554,9 +551,9 @@ def _keep_shots(film: Film, rows: Sequence[FrameRecord]) -> None:
             start=row.start,
             end=row.end,
             second=row.second,
-            dull=row.look is not Look.PICTURE,
+            dull=row.look is not FrameKind.PICTURE,
         )
-        for row in ingest.middle_frames(rows)
+        for row in footage.middle_frames(rows)
     ]
     wanted = [tuple(getattr(shot, name) for name in columns) for shot in shots_of_film]
     if list(film.shots.values_list(*columns)) != wanted:
@@ -575,7 +572,7 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
     index, and FileNotFoundError is raised. Raises IndexUnavailable, DiskFull, and LostClaim when
     the film was deleted or imported again, or is written by somebody else by now.
     """
-    with index.current().alone(film.pk) as check:
+    with frame_index.current().film_lock(film.pk) as check:
         # It may have been imported again since it was read.
         film.refresh_from_db()
         assert film.searchable_run is not None
@@ -590,18 +587,18 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
             Film.objects.filter(pk=film.pk).update(shots_version="")
         ingest.add_looks(run)
         data = run.load()
-        rows, found = ingest.records(film.pk, data, film.duration)
+        rows, found = footage.build_records(film.pk, data, film.duration)
         is_complete = len(rows) == film.frame_count
-        labels = labelling.tags(rows, data.vectors)
-        index.current().put(
+        labels = scoring.tags(rows, data.vectors)
+        frame_index.current().put(
             film.pk,
             rows,
             data.vectors.astype(np.float32),
             labels.by_second,
-            made_of=index.note_of(film.searchable_run, labels.state, complete=is_complete),
+            made_of=frame_index.note_of(film.searchable_run, labels.state, complete=is_complete),
             check=check,
         )
-        labelling.keep(film, labels)
+        scoring.store_tags(film, labels)
         dialogue.put_run(film, film.searchable_run, rows)
         if is_complete:
             with transaction.atomic():
@@ -624,5 +621,5 @@ def purge(film: Film) -> None:
     Leftover.objects.filter(uid=film.uid).delete()
     fingerprints = {film.model, weights.current().fingerprint} - {""}
     for fingerprint in fingerprints:
-        index.of_model(fingerprint).drop(film.pk)
+        frame_index.for_model(fingerprint).drop(film.pk)
     dialogue.drop(film.pk)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from gallery.films.models import MAX_ATTEMPTS, Film
+from gallery.importing.models import ShotDetection
 from gallery.media import shots
-from gallery.models import MAX_ATTEMPTS, Film, ShotDetection
 
 FIRST_GUESS = 0.02  # of the frames must be done before a guess is worth showing
 

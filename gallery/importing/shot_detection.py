@@ -13,16 +13,18 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
-from gallery.embedding import shot_network
-from gallery.embedding.runtimes import inference_threads
-from gallery.errors import DiskFull, FilmError, IndexUnavailable, LostClaim
+from gallery.clip import shot_network
+from gallery.clip.runtimes import inference_threads
+from gallery.core import disk
+from gallery.core.errors import DiskFull, FilmError, IndexUnavailable, LostClaim
+from gallery.films.catalogue import searchable
+from gallery.films.models import MAX_ATTEMPTS, Film, FilmQuerySet
 from gallery.importing import pipeline
-from gallery.media import decoding, disk, shots
+from gallery.importing.models import ShotDetection
+from gallery.index import server
+from gallery.media import decoding, shots
 from gallery.media.shots import Numbers, SmallPictures
-from gallery.models import MAX_ATTEMPTS, Film, FilmQuerySet, ShotDetection
-from gallery.nearest import server
-from gallery.nearest.library import searchable
-from gallery.types import Span
+from gallery.media.types import Span
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,9 @@ def detect_next() -> bool:
     times in all. Raises IndexUnavailable.
     """
     client = server.connect(settings.REDIS_URL)
-    with server.held(client, f"{settings.INDEX_PREFIX}:shots", settings.LEASE_SECONDS) as check:
+    with server.redis_lock(
+        client, f"{settings.INDEX_PREFIX}:shots", settings.LEASE_SECONDS
+    ) as check:
         film = next_film() if check is not None else None
         if film is None or check is None:
             return False
@@ -127,7 +131,7 @@ def _look_at_next_part(
 def _cuts_in(film: Film, span: Span, check: Callable[[], None]) -> list[float]:
     """The cuts in a part of a film. Raises FilmError when frames are missing in its file."""
     with (
-        disk.telling_full_disk(),
+        disk.raise_disk_full(),
         decoding.decode(
             film.files.playable(),
             film.probe,

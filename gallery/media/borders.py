@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.types import Picture
+from gallery.media.types import Picture
 
 # Levels of 255 by which a bar's pixels may stray from its colour: in a clean picture, so that a
 # night scene stands out from black, and in a compressed one.
@@ -23,8 +23,8 @@ STRAIGHT_PAIR = 0.25  # where the opposite bar is alike: a dark scene between da
 SMEAR = 9  # rows over which scaling and JPEG's blocks smear a bar's end
 DARK = 40  # levels; bars that are brighter must come in pairs
 CHROMA = 17  # rows into which JPEG at a low quality smears colours
-THINNEST = 2  # rows
-LEAST_LEFT = 0.10  # of a side: less is no picture any more
+MIN_THICKNESS = 2  # rows
+MIN_REMAINING = 0.10  # of a side: less is no picture any more
 
 Pixels = NDArray[np.uint8]
 """A picture's pixels, shape (rows, columns, 3)."""
@@ -73,7 +73,7 @@ class _Bar:
 _NONE = _Bar(0, (0, 0, 0), 0.0)
 
 
-def trimmed(picture: Picture) -> Picture:
+def trim_borders(picture: Picture) -> Picture:
     """The picture without bars; the very same object when it has none."""
     box = inner_box(picture)
     if box == Box(0, 0, *picture.size):
@@ -93,7 +93,7 @@ def inner_box(picture: Picture) -> Box:
         above, below = _pair(pixels[:, before : columns - behind])
     box = Box(before, above, columns - behind, rows - below)
     left = min((box.bottom - box.top) / rows, (box.right - box.left) / columns)
-    return box if left >= LEAST_LEFT else Box(0, 0, columns, rows)
+    return box if left >= MIN_REMAINING else Box(0, 0, columns, rows)
 
 
 def _pair(pixels: Pixels) -> tuple[int, int]:
@@ -131,9 +131,9 @@ def _shares(pixels: Pixels, colour: tuple[int, int, int], stray: int) -> NDArray
 
 def _bar(pixels: Pixels, stray: int) -> _Bar:
     """The bar at the top, also one with a line of text in it."""
-    red, green, blue = np.median(pixels[:THINNEST].reshape(-1, 3), axis=0)
+    red, green, blue = np.median(pixels[:MIN_THICKNESS].reshape(-1, 3), axis=0)
     colour = (int(red), int(green), int(blue))
-    if _shares(pixels[:THINNEST], colour, stray).min() < BARE:
+    if _shares(pixels[:MIN_THICKNESS], colour, stray).min() < BARE:
         return _NONE
     shares = _shares(pixels, colour, stray)
     touched = np.flatnonzero(shares < BARE)
@@ -144,7 +144,9 @@ def _bar(pixels: Pixels, stray: int) -> _Bar:
         end = _end_behind_text(shares, end)
     behind = pixels[end : end + SMEAR].astype(np.int16)
     # Beside the row before the end, not beside the colour: a sky darkens by and by.
-    steps = (np.abs(behind - pixels[end - THINNEST].astype(np.int16)).max(axis=2) > stray).mean(1)
+    steps = (
+        np.abs(behind - pixels[end - MIN_THICKNESS].astype(np.int16)).max(axis=2) > stray
+    ).mean(1)
     change = float(steps.max())
     # Rows that belong half to the bar and half to the picture go, too.
     smeared = int((steps >= min(change, STRAIGHT)).argmax()) if change >= STRAIGHT_PAIR else 0

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from gallery.media import picture_filters, sound
 from gallery.media.ffmpeg import MICRO, input_arguments, run
-from gallery.media.timecodes import GRACE, Clock
-from gallery.types import Probe
+from gallery.media.timecodes import TOLERANCE, Clock
+from gallery.media.types import Probe
 
 SEEK_LIMIT = 20.0  # seconds of wall clock for finding a place to decode from
 # So many seconds before a span a key frame is looked for. FFmpeg itself seeks 3/23 s early where
@@ -94,7 +94,7 @@ def _seek(cut: Cut, early: float = 0.0) -> float:
         if packet and base:
             shown = int(packet[2]) * int(base[1]) / int(base[2]) - cut.found.start
             # A container without presentation times gives a huge negative one.
-            if -MICRO < shown <= least + float(GRACE / cut.clock.grid):
+            if -MICRO < shown <= least + float(TOLERANCE / cut.clock.grid):
                 return place
     return 0.0
 
@@ -117,7 +117,7 @@ def _frames(cut: Cut) -> list[str]:
 def _ticks(cut: Cut) -> list[str]:
     """Filters: the pictures shown at the ticks of the span, numbered from 0."""
     grid = cut.clock.grid
-    begin = float(cut.clock.exact_seconds(cut.first) + GRACE / grid)
+    begin = float(cut.clock.exact_seconds(cut.first) + TOLERANCE / grid)
     return [
         # Rounded up, a picture counts for the first tick after it: it is shown at that tick.
         f"fps=fps={grid}:start_time={begin:.6f}:round=up",
@@ -185,7 +185,7 @@ def _video(cut: Cut, width: int) -> list[str]:
 
 def _sound(cut: Cut, rate: str) -> list[str]:
     """The sound, as long as the pictures to the sample; nothing where none can be decoded."""
-    track = sound.choose(cut.found.sound, cut.sound)
+    track = sound.choose_track(cut.found.sound, cut.sound)
     if track is None:
         return ["-an"]
     start, length = cut.start, cut.seconds
@@ -207,7 +207,7 @@ def _sound(cut: Cut, rate: str) -> list[str]:
 _BARE = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
 
 
-def playing(cut: Cut) -> list[str]:
+def playback_arguments(cut: Cut) -> list[str]:
     """Arguments that write a small clip to standard output while it is being made.
 
     Fragmented MP4, H.264 and AAC, for browsers.
@@ -227,7 +227,7 @@ def playing(cut: Cut) -> list[str]:
     ]
 
 
-def joining(fragments: Path, target: Path) -> list[str]:
+def join_arguments(fragments: Path, target: Path) -> list[str]:
     """Arguments that turn a fragmented MP4 of ours into a plain one, encoding nothing."""
     return [
         *("-v", "error", "-y", "-nostdin", "-protocol_whitelist", "file,pipe"),
@@ -236,12 +236,12 @@ def joining(fragments: Path, target: Path) -> list[str]:
     ]
 
 
-def carries_timecode(clock: Clock) -> bool:
+def can_carry_timecode(clock: Clock) -> bool:
     """Whether exact clips of a film carry its timecode: MP4 knows the usual rates only."""
     return bool(clock.rate) and clock.nominal in TIMECODE_RATES
 
 
-def exporting(cut: Cut, target: Path) -> list[str]:
+def export_arguments(cut: Cut, target: Path) -> list[str]:
     """Arguments that write the exact clip, in full size and good quality, as MP4 to `target`.
 
     It carries the film's own timecode. Progress goes to standard output.
@@ -254,12 +254,12 @@ def exporting(cut: Cut, target: Path) -> list[str]:
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "16"),
         *_sound(cut, "256k"),
         *_BARE,
-        *(timecode if carries_timecode(clock) else ()),
+        *(timecode if can_carry_timecode(clock) else ()),
         *("-movflags", "+faststart", "-progress", "pipe:1", "-f", "mp4", f"file:{target}"),
     ]
 
 
-def animating(cut: Cut, kind: str, target: Path) -> list[str]:
+def animation_arguments(cut: Cut, kind: str, target: Path) -> list[str]:
     """Arguments that write a looping picture without sound, `kind` "webp" or "gif", to `target`."""
     rate = min(ANIMATED_RATE[kind], cut.clock.grid)
     thinned = f"fps={rate}:start_time=0:round=up"
@@ -277,7 +277,7 @@ def animating(cut: Cut, kind: str, target: Path) -> list[str]:
     ]
 
 
-def still(cut: Cut) -> list[str]:
+def still_arguments(cut: Cut) -> list[str]:
     """Arguments that write the first picture of the span, full size, as PPM to standard output."""
     return [
         *_input(cut, early=1.0),

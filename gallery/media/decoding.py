@@ -15,12 +15,12 @@ import numpy as np
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from gallery.errors import FilmError
+from gallery.core.errors import FilmError
 from gallery.media import ffmpeg, picture_filters, shots
 from gallery.media.ffmpeg import MICRO
-from gallery.media.probing import PROBE_LIMIT, refusal
+from gallery.media.probing import PROBE_LIMIT, describe_refusal
 from gallery.media.shots import SmallFrames
-from gallery.types import Picture, Probe, Span
+from gallery.media.types import Picture, Probe, Span
 
 PRE_ROLL = 10.0  # seconds decoded ahead of a span, so that an inexact seek still lands before it
 
@@ -269,5 +269,5 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
     )
     picture = read_ppm(read.output)
     if picture is None:
-        raise FilmError(refusal(read.said))
+        raise FilmError(describe_refusal(read.said))
     return picture

@@ -20,7 +20,7 @@ from typing import IO
 
 from django.conf import settings
 
-from gallery.errors import FFmpegStalled
+from gallery.core.errors import FFmpegStalled
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def version() -> str:
     return printed.stdout.partition(" Copyright")[0].strip()
 
 
-def too_old(line: str) -> str:
+def is_too_old(line: str) -> str:
     """What is wrong with the version in a line of `version`, or "".
 
     Builds from a snapshot of FFmpeg's repository have no version number and are not judged.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gallery.media.ffmpeg import input_arguments, run
 from gallery.media.picture_filters import input_options
-from gallery.types import PictureFormat, Probe
+from gallery.media.types import PictureFormat, Probe
 
 LOOK_LIMIT = 60.0  # seconds of wall clock for each place
 PLACES = (0.25, 0.5, 0.75)  # of the film

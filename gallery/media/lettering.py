@@ -10,19 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.media.parts import Numbers, Parts, bridged, parts_of, runs_of
+from gallery.media.connected_parts import Numbers, Parts, bridge_gaps, find_parts, find_runs
 
-MOST_RUNS = 25_000  # more is no text but noise
+MAX_RUNS = 25_000  # more is no text but noise
 SPECK = 5  # pixels; smaller pieces are dust and what compression leaves
 WORD_GAP = 1.1  # of the letters' height: wider gaps part two lines
-LEAST_GAP = 3.0  # pixels
+MIN_GAP = 3.0  # pixels
 
 FILL = (0.12, 0.65)  # of the box around a line
-ABREAST = 0.6  # of a line's ink is in pieces that reach across its middle
-TALLEST = 1.9  # a line by its letters; more is a heap of pieces
+MIN_ALIGNED_INK = 0.6  # of a line's ink is in pieces that reach across its middle
+MAX_HEIGHT = 1.9  # a line by its letters; more is a heap of pieces
 HEIGHT = (5, 0.30)  # letters: pixels at least, and part of the frame at the most
 
-LEAST_LETTERS = 3  # in a line
+MIN_LETTERS = 3  # in a line
 STROKE = (0.035, 0.28)  # their strokes' width by their height
 RAGGED = 38.0  # their outline squared by their area: 12.6 for a disc, 16 for a square
 VARIED = 0.08  # their widths: standard deviation by mean
@@ -36,10 +36,10 @@ SIGNS_FILL = 0.25
 SIGNS_LONG = 1.2
 SIGNS_HEIGHT = 0.15
 
-LEAST_TEXT = 0.75  # of the ink
-MOST_STRANGERS = 0.35  # of the pieces
+MIN_TEXT = 0.75  # of the ink
+MAX_UNMATCHED_PARTS = 0.35  # of the pieces
 MANY_LINES, MANY_LETTERS, LEAST_AMONG_MANY = 8, 40, 0.35  # names above the logos of those who paid
-FEWEST_LETTERS = 5
+MIN_LETTERS_ACROSS = 5
 SUBTITLE = 0.7  # of the frame's height: text that is all below may belong to a scene
 STRAY = 0.01  # of the ink: a moon, a lit window
 ALIKE = 0.3  # of the pairs of pieces: figures in a row
@@ -75,8 +75,8 @@ class _Lines:
         """Which of them are text in a frame of so many rows."""
         in_line = (
             _within(self.fill, FILL)
-            & (self.abreast >= ABREAST)
-            & (self.tallness <= TALLEST)
+            & (self.abreast >= MIN_ALIGNED_INK)
+            & (self.tallness <= MAX_HEIGHT)
             & (self.height >= HEIGHT[0])
             & (self.height <= HEIGHT[1] * rows)
         )
@@ -84,7 +84,7 @@ class _Lines:
 
     def _are_letters(self) -> NDArray[np.bool_]:
         return (
-            (self.number >= LEAST_LETTERS)
+            (self.number >= MIN_LETTERS)
             & _within(self.stroke, STROKE)
             & (self.ragged >= RAGGED)
             & (self.varied >= VARIED)
@@ -113,10 +113,10 @@ def is_lettering(ink: NDArray[np.bool_]) -> bool:
 
 
 def _is_lettering_across(ink: NDArray[np.bool_]) -> bool:
-    runs = runs_of(ink)
-    if not LEAST_LETTERS <= len(runs) <= MOST_RUNS:
+    runs = find_runs(ink)
+    if not MIN_LETTERS <= len(runs) <= MAX_RUNS:
         return False
-    everything, piece_of_run = parts_of(runs)
+    everything, piece_of_run = find_parts(runs)
     rows, columns = ink.shape
     # Not the dust, nor a line drawn around the whole card.
     around = (everything.width > 0.6 * columns) & (everything.height > 0.6 * rows)
@@ -124,9 +124,9 @@ def _is_lettering_across(ink: NDArray[np.bool_]) -> bool:
     if not kept.any():
         return False
     pieces = everything.only(kept)
-    gap = max(LEAST_GAP, WORD_GAP * float(np.percentile(pieces.height, 70)))
-    joined, joined_from = bridged(runs, gap)
-    boxes, line_of_joined = parts_of(joined)
+    gap = max(MIN_GAP, WORD_GAP * float(np.percentile(pieces.height, 70)))
+    joined, joined_from = bridge_gaps(runs, gap)
+    boxes, line_of_joined = find_parts(joined)
     line = np.zeros(len(everything), np.int64)
     line[piece_of_run] = line_of_joined[joined_from]
     lines = _measured(pieces, line[kept], boxes)
@@ -192,9 +192,9 @@ def _is_nearly_all_text(
     part = float(lines.ink[is_text].sum() / pieces.area.sum())
     are_many = int(is_text.sum()) >= MANY_LINES and letters >= MANY_LETTERS
     return (
-        letters >= FEWEST_LETTERS
-        and 1 - letters / len(pieces) <= MOST_STRANGERS
-        and part >= (LEAST_AMONG_MANY if are_many else LEAST_TEXT)
+        letters >= MIN_LETTERS_ACROSS
+        and 1 - letters / len(pieces) <= MAX_UNMATCHED_PARTS
+        and part >= (LEAST_AMONG_MANY if are_many else MIN_TEXT)
         and not _are_alike(pieces.only(is_text[line]))
     )
 
@@ -202,7 +202,7 @@ def _is_nearly_all_text(
 def _are_alike(pieces: Parts) -> bool:
     """Whether pieces are the same few figures again and again."""
     tall = np.flatnonzero(pieces.height >= COMPARED_HEIGHT)
-    if len(tall) < max(LEAST_LETTERS, len(pieces) / 2):
+    if len(tall) < max(MIN_LETTERS, len(pieces) / 2):
         return False
     some = pieces.only(tall[:COMPARED])
     same = np.ones((len(some), len(some)), bool)

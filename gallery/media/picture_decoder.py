@@ -39,7 +39,7 @@ class TooManyPixels(Exception):  # noqa: N818 - the name says what is the matter
     """A picture has more pixels than allowed; the arguments are its width and height."""
 
 
-def opened(file: IO[bytes], max_pixels: int) -> Image.Image:
+def open_untrusted(file: IO[bytes], max_pixels: int) -> Image.Image:
     """A picture that is not decoded yet.
 
     Raises TooManyPixels, UnidentifiedImageError for other kinds of files, and whatever Pillow
@@ -56,7 +56,7 @@ def opened(file: IO[bytes], max_pixels: int) -> Image.Image:
     return picture
 
 
-def decoded(picture: Image.Image, max_side: int) -> Image.Image:
+def decode_picture(picture: Image.Image, max_side: int) -> Image.Image:
     """The first frame of a picture: upright, sRGB on white, no side longer than `max_side` pixels.
 
     Raises whatever Pillow's decoders raise for damaged pictures.
@@ -154,9 +154,9 @@ def main(arguments: Sequence[str]) -> None:
     claimed: int | None
     pixels, claimed = b"", None
     try:
-        picture = opened(sys.stdin.buffer, max_pixels)
+        picture = open_untrusted(sys.stdin.buffer, max_pixels)
         claimed = picture.width * picture.height
-        picture = decoded(picture, max_side)
+        picture = decode_picture(picture, max_side)
         answer, pixels = {"size": picture.size}, picture.tobytes()
     except TooManyPixels as error:
         answer = {"error": "too many pixels", "size": error.args}

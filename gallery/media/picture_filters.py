@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Literal
 
-from gallery.types import PictureFormat, Probe
+from gallery.media.types import PictureFormat, Probe
 
 Target = Literal["rgb", "video"]
 """RGB for pictures; Y'CbCr 4:2:0 of Rec. 709, limited range, for H.264."""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from gallery.errors import FilmError
+from gallery.core.errors import FilmError
 from gallery.media import picture_filters, sound, timeline
 from gallery.media.ffmpeg import Run, input_arguments, run
 from gallery.media.timeline import Timeline
-from gallery.types import Probe
+from gallery.media.types import Probe
 
 PROBE_LIMIT = 120.0  # seconds of wall clock for looking at a file
 
@@ -45,7 +45,7 @@ def _first_codec(said: str, kind: str) -> str:
     return ""
 
 
-def refusal(said: str) -> str:
+def describe_refusal(said: str) -> str:
     """Why FFmpeg could not read a file, as a sentence."""
     if "max pixel count" in said or "Picture size" in said:
         return _("The resolution is higher than this installation allows (MAX_FILM_PIXELS).")
@@ -121,7 +121,7 @@ def examine(path: Path, max_pixels: int) -> Examined:
             )
         )
     sound_tracks = sound.read_tracks(first.said)
-    played = sound.choose(sound_tracks)
+    played = sound.choose_track(sound_tracks)
     found = Probe(
         duration=line.end - start,
         start=start,
@@ -156,7 +156,7 @@ def _decode_first(path: Path, max_pixels: int) -> Run:
     )
     known = _SIZE.search(first.output) and _TIME_BASE.search(first.output)
     if first.status != 0 or not known or b"\n0, " not in first.output:
-        raise FilmError(refusal(first.said))
+        raise FilmError(describe_refusal(first.said))
     return first
 
 
@@ -194,10 +194,10 @@ def _refuse_half_a_film(examined: Examined, said: str) -> None:
     if examined.container in COUNTED_FROM_ZERO and not _BROKEN_OFF.search(line.complaints):
         ends = max(ends, line.last_end)
     if examined.container not in BROADCASTS and ends < promised - END_SLACK:
-        raise FilmError(incomplete(promised, line.end - start))
+        raise FilmError(incomplete_error(promised, line.end - start))
 
 
-def incomplete(promised: float, seen: float) -> str:
+def incomplete_error(promised: float, seen: float) -> str:
     """The sentence about a film that ends before it should. Both times are seconds."""
     return _(
         "The file is incomplete: it should be %(promised)d seconds long, but the video ends "

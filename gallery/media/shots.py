@@ -4,7 +4,7 @@
   picture does not come back, as it does after a flash.
 - A fade: pictures lead to a blank one and from it to others.
 - What may be a dissolve, because its frames are nearly mixtures of one before and one after it, and
-  what may be a cut, is shown to a network: see `gallery.embedding.shot_network`.
+  what may be a cut, is shown to a network: see `gallery.clip.shot_network`.
 """
 
 from bisect import bisect_right
@@ -16,7 +16,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.types import Shot, Span
+from gallery.media.types import Shot, Span
 
 VERSION = "clear+TransNetV2/2"  # changes when the same film would get other shots
 WIDTH, HEIGHT = 48, 27  # pixels: what the network was trained on

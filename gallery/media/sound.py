@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 from gallery.media.ffmpeg import run
-from gallery.types import SoundTrack
+from gallery.media.types import SoundTrack
 
 LIST_LIMIT = 20.0  # seconds of wall clock for listing what FFmpeg can decode
 # Dispositions of tracks that are not the film's own sound.
@@ -52,7 +52,7 @@ def _track(number: int, language: str, codec: str, about: str) -> SoundTrack:
     )
 
 
-def choose(tracks: Sequence[SoundTrack], number: int | None = None) -> SoundTrack | None:
+def choose_track(tracks: Sequence[SoundTrack], number: int | None = None) -> SoundTrack | None:
     """The track to play: the one asked for, or else the default; None when none can be decoded.
 
     Where a film marks several as default, or none, its own sound goes before commentaries.

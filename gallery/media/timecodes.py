@@ -12,10 +12,10 @@ from fractions import Fraction
 
 from opentimelineio import opentime
 
-from gallery.types import Probe
+from gallery.media.types import Probe
 
 # A frame counts as shown from a quarter of its length early: containers round the times of frames.
-GRACE = Fraction(1, 4)
+TOLERANCE = Fraction(1, 4)
 RATE_OF_STILLS = Fraction(25)  # frames a second where a film does not say
 _TYPED = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,5})(\.\d{1,6})?", re.ASCII)
 _WRITTEN = re.compile(r"(\d{1,3}):(\d{1,2}):(\d{1,2})[:;.](\d{1,3})", re.ASCII)
@@ -58,18 +58,18 @@ class Clock:
     def phase(self) -> Fraction:
         """When frame 0 would be shown, in seconds: less than a frame from 0."""
         first = Fraction(self.first_frame).limit_denominator(1_000_000)
-        return first - math.floor(first * self.grid + GRACE) / self.grid
+        return first - math.floor(first * self.grid + TOLERANCE) / self.grid
 
     def frame(self, seconds: float | Fraction) -> int:
         """The number of the frame that is shown at a time of the film."""
-        return max(0, math.floor((Fraction(seconds) - self.phase) * self.grid + GRACE))
+        return max(0, math.floor((Fraction(seconds) - self.phase) * self.grid + TOLERANCE))
 
     def frame_from(self, seconds: float | Fraction) -> int:
         """The number of the first frame that begins at or after a time of the film.
 
         That of a cut is the first of its shot, also where the rate varies.
         """
-        return max(0, math.ceil((Fraction(seconds) - self.phase) * self.grid - GRACE))
+        return max(0, math.ceil((Fraction(seconds) - self.phase) * self.grid - TOLERANCE))
 
     def exact_seconds(self, frame: int) -> Fraction:
         """When a frame is shown."""
@@ -82,7 +82,7 @@ class Clock:
     def timecode(self, seconds: float | Fraction) -> str:
         """The timecode of the frame that is shown at a time of the film."""
         if not self.rate:
-            return _colons(math.floor(seconds + GRACE / RATE_OF_STILLS))
+            return _colons(math.floor(seconds + TOLERANCE / RATE_OF_STILLS))
         return self.timecode_of(self.frame(seconds))
 
     def timecode_of(self, frame: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from django.utils.translation import gettext as _
 
-from gallery.errors import FilmError
+from gallery.core.errors import FilmError
 from gallery.media import ffmpeg
 
 PASS_LIMIT = 7200.0  # seconds of wall clock for reading a whole file

@@ -22,9 +22,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from gallery.errors import PicturesBusy, QueryError
+from gallery.core.errors import PicturesBusy, QueryError
 from gallery.media import picture_decoder
-from gallery.types import Picture
+from gallery.media.types import Picture
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.http import multipartparser
 
-from gallery.errors import DiskFull
-from gallery.media.disk import require_space, telling_full_disk
-from gallery.media.filenames import decode
+from gallery.core.disk import raise_disk_full, require_space
+from gallery.core.errors import DiskFull
+from gallery.media.source_names import decode
 
 _parse_part = multipartparser.parse_boundary_stream  # type: ignore[attr-defined]
 
@@ -86,7 +86,7 @@ class StreamToDisk(FileUploadHandler):
         """Open the file that the next chunks go to."""
         super().new_file(*args, **kwargs)
         try:
-            with telling_full_disk():
+            with raise_disk_full():
                 require_space(self.body_size)
                 self.arriving = ArrivedFile(self.file_name or "", self.content_type or "")
         except DiskFull as error:
@@ -96,7 +96,7 @@ class StreamToDisk(FileUploadHandler):
         """Write and hash a chunk."""
         assert self.arriving is not None
         try:
-            with telling_full_disk():
+            with raise_disk_full():
                 require_space(len(raw_data))
                 self.arriving.append(raw_data)
         except DiskFull as error:

@@ -2,7 +2,7 @@
 
 import django.core.validators
 import django.db.models.deletion
-import gallery.models
+import gallery.films.models
 from django.db import migrations, models
 
 
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name='Film',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.CharField(default=gallery.models.new_uid, editable=False, max_length=32, unique=True)),
+                ('uid', models.CharField(default=gallery.films.models.new_uid, editable=False, max_length=32, unique=True)),
                 ('title', models.CharField(max_length=200, verbose_name='title')),
                 ('year', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1878), django.core.validators.MaxValueValidator(2200)], verbose_name='year')),
                 ('original_name', models.CharField(editable=False, max_length=255, verbose_name='file name')),

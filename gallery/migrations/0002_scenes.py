@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import gallery.models.boards
+import gallery.boards.models
 from django.conf import settings
 from django.db import migrations, models
 
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('visitor', models.CharField(blank=True, db_index=True, editable=False, max_length=32)),
                 ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('token', models.CharField(default=gallery.models.boards.new_token, editable=False, max_length=32, unique=True)),
+                ('token', models.CharField(default=gallery.boards.models.new_token, editable=False, max_length=32, unique=True)),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('used', models.DateTimeField(default=django.utils.timezone.now)),
                 ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='boards', to=settings.AUTH_USER_MODEL)),
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
             name='Export',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(default=gallery.models.boards.new_token, editable=False, max_length=32, unique=True)),
+                ('token', models.CharField(default=gallery.boards.models.new_token, editable=False, max_length=32, unique=True)),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed')], default='waiting', max_length=8)),
                 ('error', models.TextField(blank=True)),
                 ('plan', models.JSONField(default=dict)),

@@ -56,7 +56,7 @@ def start_redis(here: Installation, children: Children) -> None:
 
 def prepare(here: Installation, children: Children) -> None:
     """Database, translations, static files, and the model."""
-    from gallery.embedding.runtimes import has_gpu
+    from gallery.clip.runtimes import has_gpu
 
     with step("FFmpeg") as current:
         check_ffmpeg(current)
@@ -84,8 +84,8 @@ def missing_for_model() -> list[str]:
     """The commands that make the model ready; none when it is here and converted."""
     from django.conf import settings
 
-    from gallery.embedding import conversion, encoder, shot_network, weights
-    from gallery.errors import ModelError
+    from gallery.clip import conversion, encoder, shot_network, weights
+    from gallery.core.errors import ModelError
 
     try:
         if weights.local_folder(settings.CLIP_MODEL) is None:
@@ -161,7 +161,7 @@ def import_demo_film(here: Installation, children: Children) -> None:
     """Import the demo film into an installation that never had a film."""
     from django.db import connection
 
-    from gallery.models import Film
+    from gallery.films.models import Film
 
     marker = here.var_dir / "demo-imported"
     film = here.base_dir / "demo" / "film.mp4"
@@ -194,7 +194,7 @@ def demo_title(here: Installation) -> str:
 
 def model_in_words() -> str:
     """Which model answers the searches."""
-    from gallery.embedding.weights import current
+    from gallery.clip.weights import current
 
     model = current()
     if model.is_demo:

@@ -43,8 +43,8 @@ def prepare_database(current: Step) -> None:
 
 def check_ffmpeg(current: Step) -> None:
     """Refuse to start with an FFmpeg that does not run or is too old."""
-    from gallery.checks import ffmpeg_runs
     from gallery.media import ffmpeg
+    from gallery.site.checks import ffmpeg_runs
 
     for problem in ffmpeg_runs():
         raise Refusal(f"{problem.msg} {problem.hint}")

@@ -165,7 +165,7 @@ def without_password(url: str) -> str:
 
 def check_given(url: str, note: Callable[[str], None]) -> str:
     """Refuse the server at REDIS_URL when it cannot serve searches. Returns its version."""
-    from gallery.errors import NoSearchCommands
+    from gallery.core.errors import NoSearchCommands
 
     try:
         client = connect(url)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from gallery.errors import GalleryError
+from gallery.core.errors import GalleryError
 from gallery.importing.library_check import DRAFT_AGE, check_library
 
 

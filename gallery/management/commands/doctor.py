@@ -8,13 +8,16 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from gallery.embedding import conversion, encoder, shot_network
-from gallery.errors import GalleryError, IndexMissing
+from gallery.clip import conversion, encoder, shot_network
+from gallery.core import disk
+from gallery.core.errors import GalleryError, IndexMissing
+from gallery.films import catalogue
+from gallery.films.models import Film
 from gallery.importing import shot_detection
-from gallery.media import disk, ffmpeg
-from gallery.models import Film, Subtitles
-from gallery.nearest import index, library, server
-from gallery.speech import dialogue
+from gallery.index import frame_index, server
+from gallery.media import ffmpeg
+from gallery.transcripts import dialogue
+from gallery.transcripts.models import Subtitles
 from imgsearch import beat
 from imgsearch.celery import app
 
@@ -55,7 +58,7 @@ class Command(BaseCommand):
 
 def _ffmpeg() -> str:
     found = ffmpeg.version()
-    if problem := ffmpeg.too_old(found):
+    if problem := ffmpeg.is_too_old(found):
         raise GalleryError(problem)
     decodes = ffmpeg.acceleration()
     if not decodes and settings.FFMPEG_HWACCEL not in ("auto", "none"):
@@ -102,10 +105,10 @@ def _redis() -> str:
 
 def _index() -> str:
     try:
-        status = index.current().status()
+        status = frame_index.current().status()
     except IndexMissing:
         return "not created yet; the first import creates it"
-    searchable = library.searchable()
+    searchable = catalogue.searchable()
     expected = sum(searchable.values_list("frame_count", flat=True))
     if status.ready >= 1 and status.frames != expected:
         raise GalleryError(
@@ -199,7 +202,7 @@ def _films() -> str:
         for state in Film.State
         if Film.objects.filter(state=state).exists()
     ]
-    others = library.waiting_for_model().count()
+    others = catalogue.waiting_for_model().count()
     if others:
         raise GalleryError(
             f"{others} films use another model and are not searched: run manage.py reembed"

@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gallery.embedding import weights
-from gallery.errors import ModelError
+from gallery.clip import weights
+from gallery.core.errors import ModelError
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Model: {name}, from {folder}")
             return
         self.stdout.write(f"Model: {name} is not on this disk. Contacting the model hub...")
-        if not weights.hub_answers():
+        if not weights.is_hub_reachable():
             self._fall_back(
                 f"The model hub did not respond within {weights.HUB_PATIENCE:.0f} seconds.",
             )

@@ -11,14 +11,14 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from gallery import tasks
-from gallery.errors import GalleryError
+from gallery.core.disk import raise_disk_full
+from gallery.core.errors import GalleryError
+from gallery.films.models import Film
 from gallery.importing import pipeline
 from gallery.importing.progress import Progress, progress_of
-from gallery.media.disk import telling_full_disk
-from gallery.media.filenames import readable
-from gallery.models import Film
-from gallery.speech import languages, subtitles, subtitling
-from gallery.speech.subtitle_formats import UnknownFrameRate
+from gallery.media.source_names import readable_name
+from gallery.transcripts import languages, subtitle_import, subtitles
+from gallery.transcripts.subtitle_formats import UnknownFrameRate
 
 POLL = 0.5  # seconds between two looks at the progress
 LINE_EVERY = 10.0  # seconds between two lines where there is no terminal
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         failed = 0
         for path in paths:
             try:
-                with telling_full_disk():
+                with raise_disk_full():
                     film = self._add(path, options["title"] or "", options["year"], given)
             except (GalleryError, OSError) as error:
                 self.stderr.write(f"{_plain(path)}: {_plain(error)}")
@@ -88,7 +88,7 @@ class Command(BaseCommand):
         known = Film.objects.filter(sha256=sha256).first()
         was_missing = known is not None and not known.has_source
         film, is_new = pipeline.add_film(
-            copy, sha256, name=path.name, title=readable(title), year=year
+            copy, sha256, name=path.name, title=readable_name(title), year=year
         )
         self._add_subtitles(film, path, given)
         if was_missing:
@@ -106,12 +106,14 @@ class Command(BaseCommand):
     def _add_subtitles(self, film: Film, path: Path, given: Sequence[Path]) -> None:
         """Those that were given, and those that lie beside the film."""
         named = {file.resolve() for file in given}
-        beside = [file for file in subtitling.beside(path) if file.resolve() not in named]
+        beside = [
+            file for file in subtitle_import.find_files_beside(path) if file.resolve() not in named
+        ]
         for file in (*given, *beside):
             try:
                 with file.open("rb") as opened:
                     data = subtitles.read_file(opened)
-                row, is_new = subtitling.add(film, file.name, data)
+                row, is_new = subtitle_import.add_subtitles(film, file.name, data)
             except (GalleryError, OSError) as error:
                 self.stderr.write(f"{_plain(file)}: {_plain(error)}")
                 continue
@@ -148,7 +150,7 @@ class Command(BaseCommand):
 
 def _plain(named: Path | BaseException) -> str:
     """A path, or an error that names one, as it can be printed whatever its encoding."""
-    return readable(str(named))
+    return readable_name(str(named))
 
 
 def _line(progress: Progress) -> str:

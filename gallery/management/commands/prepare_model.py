@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from gallery.embedding import conversion, encoder, shot_network, weights
-from gallery.embedding.runtimes import DEVICES, PRECISIONS
-from gallery.errors import ModelError
+from gallery.clip import conversion, encoder, shot_network, weights
+from gallery.clip.runtimes import DEVICES, PRECISIONS
+from gallery.core.errors import ModelError
 
 
 class Command(BaseCommand):

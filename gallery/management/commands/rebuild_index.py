@@ -5,10 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from gallery.errors import GalleryError, LostClaim
+from gallery.core.errors import GalleryError, LostClaim
+from gallery.films import catalogue
 from gallery.importing import healing, pipeline
-from gallery.nearest import index, library
-from gallery.speech import dialogue
+from gallery.index import frame_index
+from gallery.transcripts import dialogue
 
 
 class Command(BaseCommand):
@@ -18,10 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Every searchable film of the model in use; then what belongs to no film goes."""
-        mine = library.searchable()
+        mine = catalogue.searchable()
         frames, failed = 0, []
         try:
-            here = index.current()
+            here = frame_index.current()
             here.ensure()
             for film in tqdm(mine, unit=" films", disable=not self.stderr.isatty()):
                 try:
@@ -31,8 +32,8 @@ class Command(BaseCommand):
                 except LostClaim:
                     continue  # deleted meanwhile
             healing.remove_orphan_hashes()
-            here.tend()
-            dialogue.tend()
+            here.reconcile()
+            dialogue.reconcile()
             lines = dialogue.current().lines()
         except GalleryError as error:
             raise CommandError(str(error)) from error

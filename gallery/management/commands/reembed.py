@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from gallery import tasks
-from gallery.embedding import weights
+from gallery.clip import weights
+from gallery.films.models import Film
 from gallery.importing import pipeline
-from gallery.models import Film
 
 
 class Command(BaseCommand):

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from gallery.errors import GalleryError
-from gallery.finding import search
-from gallery.nearest import pictures
-from gallery.templatetags.scenes import timecode
-from gallery.types import Example, Hit, Mode, Query
+from gallery.core.errors import GalleryError
+from gallery.films.template_tags import timecode
+from gallery.search import engine, pictures
+from gallery.search.types import Example, Hit, Mode, Query
 
 
 class Command(BaseCommand):
@@ -44,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError("--count must be at least 1.")
         try:
             token = self._picture(options["image"]) if options["image"] else ""
-            results = search.search(
+            results = engine.search(
                 Query(
                     words=options["words"],
                     avoid=options["avoid"],
@@ -76,7 +75,7 @@ class Command(BaseCommand):
         if path.stat().st_size == 0:
             raise CommandError(f"{path} is empty (0 bytes).")
         with path.open("rb") as file:
-            return pictures.keep(pictures.open_picture(file))
+            return pictures.store_picture(pictures.open_picture(file))
 
 
 def _row(hit: Hit) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from redis.exceptions import RedisError
 
-from gallery import login_limits
+from gallery.accounts import login_limits
 
 
 class Command(BaseCommand):

@@ -1,0 +1,136 @@
+"""The API put together: its operations, its errors, its description."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext_noop
+from ninja import NinjaAPI
+from ninja.errors import HttpError, Throttled, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from ninja.renderers import JSONRenderer
+
+from gallery.boards import api as boards
+from gallery.core import api_errors
+from gallery.core.api_errors import ApiError
+from gallery.core.errors import GalleryError
+from gallery.films import api as films
+from gallery.labels import api as service
+from gallery.rest.docs import Page
+from gallery.rest.guard import RequestLimit, read_session
+from gallery.scenes import api as frames
+from gallery.search import api as finding
+
+DESCRIPTION = """\
+Find, watch, compare and export scenes from a program: everything the site does, as JSON.
+
+The API and the pages share one search, so a search takes the parameters of the search page.
+"""
+
+
+class Readable(JSONRenderer):
+    """Chinese is sent as it is written."""
+
+    json_dumps_params = {"ensure_ascii": False}
+
+
+class SceneApi(NinjaAPI):
+    """An API whose description says which operations need no token."""
+
+    def get_openapi_schema(self, **how: Any) -> OpenAPISchema:
+        """Mark the token as optional where reading needs none."""
+        schema = super().get_openapi_schema(**how)
+        open_to_readers = {
+            operation.operation_id
+            for bound in self._get_bound_routers()
+            for view in bound.path_operations.values()
+            for operation in view.operations
+            if read_session in (operation.auth_callbacks or ())
+        }
+        for methods in schema["paths"].values():
+            for operation in methods.values():
+                if operation["operationId"] in open_to_readers:
+                    operation["security"] = [{}, *operation["security"]]
+                for parameter in operation["parameters"]:
+                    # A list is what JSON Schema has; OpenAPI means something else by it.
+                    parameter.pop("examples", None)
+        return schema
+
+
+api = SceneApi(
+    title="Scene Search",
+    version="1.0.0",
+    description=DESCRIPTION,
+    urls_namespace="api",
+    docs=Page(),
+    renderer=Readable(),
+    throttle=RequestLimit(),
+    openapi_extra={
+        "tags": [
+            {
+                "name": gettext_noop("Search"),
+                "description": gettext_noop("Find scenes by words, pictures and frames."),
+            },
+            {
+                "name": gettext_noop("Films"),
+                "description": gettext_noop("Films, their shots and their dialogue."),
+            },
+            {
+                "name": gettext_noop("Frames and scenes"),
+                "description": gettext_noop("One frame, or any scene."),
+            },
+            {
+                "name": gettext_noop("Labels"),
+                "description": gettext_noop("Labels made by staff, used as filters."),
+            },
+            {
+                "name": gettext_noop("Boards"),
+                "description": gettext_noop("Saved scenes. Needs a token."),
+            },
+            {"name": gettext_noop("Service"), "description": gettext_noop("About the API itself.")},
+        ]
+    },
+)
+for router in (finding.router, films.router, frames.router, service.router, boards.router):
+    api.add_router("", router)
+
+
+def unknown(_request: HttpRequest) -> HttpResponse:
+    """Any other address below /api/."""
+    return api_errors.error_response(404)
+
+
+@api.exception_handler(GalleryError)
+def _gallery_error(_request: HttpRequest, error: GalleryError) -> HttpResponse:
+    return api_errors.response_to_error(error)
+
+
+@api.exception_handler(ApiError)
+def _api_error(_request: HttpRequest, error: ApiError) -> HttpResponse:
+    return api_errors.error_response(error.status, str(error))
+
+
+@api.exception_handler(Http404)
+def _not_found(_request: HttpRequest, _error: Http404) -> HttpResponse:
+    return api_errors.error_response(404)
+
+
+@api.exception_handler(HttpError)
+def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    response = api_errors.error_response(error.status_code)
+    if isinstance(error, Throttled) and error.wait:
+        response["Retry-After"] = str(error.wait)
+    return response
+
+
+@api.exception_handler(ValidationError)
+def _not_understood(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """A parameter or a field of the wrong kind: which, and why."""
+    details = [
+        {
+            "field": ".".join(str(part) for part in one["loc"][2:]) or str(one["loc"][-1]),
+            "message": one["msg"],
+        }
+        for one in error.errors
+    ]
+    sentence = "; ".join(f"{one['field']}: {one['message']}" for one in details)
+    return api_errors.error_response(400, sentence, details)

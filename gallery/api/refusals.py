@@ -1,8 +1,0 @@
-"""Which errors an operation can end with, for the description of the API."""
-
-from gallery.api.schemas import Error
-
-
-def refusals(*statuses: int) -> dict[int, type[Error]]:
-    """The errors with these statuses, and those that any operation can end with."""
-    return dict.fromkeys(sorted({*statuses, 401, 429, 503}), Error)

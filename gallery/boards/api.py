@@ -1,0 +1,281 @@
+"""Boards: scenes that a user saves. Anyone who knows a board's token can view it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from ninja import Body, Query, Router, Status
+
+from gallery import tasks
+from gallery.boards import exports, service
+from gallery.boards.models import Board, BoardScene, Export
+from gallery.boards.service import Scene, Visitor, scene_url
+from gallery.core import access, rate_limits
+from gallery.core.api_errors import ApiError
+from gallery.rest import schemas
+from gallery.rest.guard import TOKEN_OPTIONAL, TOKEN_REQUIRED
+from gallery.rest.paging import Page, Paging, paginate
+from gallery.rest.responses import error_responses
+from gallery.rest.serializers import Serialized, Serializer
+
+router = Router(tags=["Boards"])
+
+
+def _who(request: HttpRequest) -> Visitor:
+    """The token's user; nobody's boards without a token."""
+    token = request.__dict__.get("api_token")
+    return Visitor(user=token.user_id) if token else Visitor()
+
+
+def _with_sizes(found: QuerySet[Board]) -> QuerySet[Board]:
+    standing = Q(scenes__removed=None)
+    length = Sum(F("scenes__end") - F("scenes__start"), filter=standing, output_field=FloatField())
+    return found.annotate(size=Count("scenes", filter=standing), length=length)
+
+
+def _mine(request: HttpRequest, token: str) -> Board:
+    """A board that may be changed. Raises Http404, and ApiError for somebody else's."""
+    board = get_object_or_404(Board, token=token)
+    if not service.owns(_who(request), board):
+        raise ApiError(403, _("This board belongs to someone else."))
+    return board
+
+
+def _name(shower: Serializer, board: Any) -> Serialized:
+    return {
+        "token": board.token,
+        "name": board.name,
+        "count": board.size,
+        "duration": board.length or 0.0,
+        "created": board.created,
+        "used": board.used,
+        "page": shower.here("board", board.token),
+        "url": shower.resource("board", board.token),
+    }
+
+
+def _whole(request: HttpRequest, token: str) -> Serialized:
+    """A board as it is now. Raises Http404."""
+    board = get_object_or_404(_with_sizes(Board.objects.all()), token=token)
+    shower = Serializer(request)
+    scenes = board.scenes.select_related("film")
+    return {
+        **_name(shower, board),
+        "mine": service.owns(_who(request), board),
+        "scenes": [_scene(shower, row, number) for number, row in enumerate(scenes, start=1)],
+        "exports": {
+            kind: shower.here(f"board_{kind}", board.token) for kind in ("csv", "edl", "otio")
+        },
+    }
+
+
+def _scene(shower: Serializer, row: BoardScene, number: int) -> Serialized:
+    return {
+        "id": row.pk,
+        "number": number,
+        "film": shower.film_name(row.film),
+        "scene": shower.scene(row.film, row.start, row.end),
+        "frame": shower.frame_name(row.film, row.second),
+        "note": row.note,
+        "page": shower.absolute(scene_url(row)),
+    }
+
+
+# --- boards -------------------------------------------------------------------------------------
+
+
+@router.get(
+    "/boards",
+    auth=TOKEN_REQUIRED,
+    response={200: Page[schemas.BoardName], **error_responses(400)},
+    operation_id="list_boards",
+    url_name="boards",
+    summary=gettext_noop("List your boards"),
+)
+def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
+    """The token user's boards, most recently used first."""
+    shower = Serializer(request)
+    found = _with_sizes(service.boards_of(_who(request)))
+    return paginate(request, found, paging, lambda board: _name(shower, board))
+
+
+@router.post(
+    "/boards",
+    auth=TOKEN_REQUIRED,
+    response={201: schemas.Board, **error_responses(400)},
+    operation_id="make_board",
+    summary=gettext_noop("Create a board"),
+)
+def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
+    """Create an empty board."""
+    return Status(201, _whole(request, service.create_board(_who(request), given.name).token))
+
+
+@router.get(
+    "/boards/{unguessable:token}",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Board, **error_responses(404)},
+    operation_id="get_board",
+    url_name="board",
+    summary=gettext_noop("Get a board"),
+)
+def one_board(request: HttpRequest, token: str) -> Any:
+    """A board and its scenes, for anyone who knows its token."""
+    return _whole(request, token)
+
+
+@router.patch(
+    "/boards/{unguessable:token}",
+    auth=TOKEN_REQUIRED,
+    response={200: schemas.Board, **error_responses(400, 403, 404)},
+    operation_id="rename_board",
+    summary=gettext_noop("Rename a board"),
+)
+def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn]) -> Any:
+    """Change the name of a board."""
+    board = _mine(request, token)
+    board.name = given.name
+    board.save(update_fields=["name"])
+    service.touch(board)
+    return _whole(request, token)
+
+
+@router.delete(
+    "/boards/{unguessable:token}",
+    auth=TOKEN_REQUIRED,
+    response={204: None, **error_responses(403, 404)},
+    operation_id="delete_board",
+    summary=gettext_noop("Delete a board"),
+)
+def delete_board(request: HttpRequest, token: str) -> Any:
+    """Delete a board with its scenes and notes. This cannot be undone."""
+    _mine(request, token).delete()
+    return Status(204, None)
+
+
+# --- scenes -------------------------------------------------------------------------------------
+
+
+@router.post(
+    "/boards/{unguessable:token}/scenes",
+    auth=TOKEN_REQUIRED,
+    response={201: schemas.BoardScene, **error_responses(400, 403, 404)},
+    operation_id="collect_scene",
+    url_name="board_scenes",
+    summary=gettext_noop("Add a scene to a board"),
+)
+def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]) -> Any:
+    """Add a scene to the end of a board. A scene that is already there stays in place."""
+    board = _mine(request, token)
+    second = int((given.start + given.end) / 2) if given.second is None else given.second
+    wanted = Scene(given.film, given.start, given.end, second)
+    row = service.add_scene(_who(request), wanted, board)
+    if given.note:
+        service.set_note(board, row.pk, given.note)
+    return Status(201, _one_scene(request, board, row.pk))
+
+
+@router.patch(
+    "/boards/{unguessable:token}/scenes/{number:scene_id}",
+    auth=TOKEN_REQUIRED,
+    response={200: schemas.BoardScene, **error_responses(400, 403, 404)},
+    operation_id="change_scene",
+    url_name="board_scene",
+    summary=gettext_noop("Move a scene or edit its note"),
+)
+def change_scene(
+    request: HttpRequest, token: str, scene_id: int, given: Body[schemas.SceneChange]
+) -> Any:
+    """Move a scene on its board, or change its note."""
+    board = _mine(request, token)
+    get_object_or_404(board.scenes, pk=scene_id)
+    if given.note is not None:
+        service.set_note(board, scene_id, given.note)
+    if given.number is not None:
+        service.move_to(board, scene_id, given.number)
+    service.touch(board)
+    return _one_scene(request, board, scene_id)
+
+
+@router.delete(
+    "/boards/{unguessable:token}/scenes/{number:scene_id}",
+    auth=TOKEN_REQUIRED,
+    response={204: None, **error_responses(403, 404)},
+    operation_id="remove_scene",
+    summary=gettext_noop("Remove a scene"),
+)
+def remove_scene(request: HttpRequest, token: str, scene_id: int) -> Any:
+    """Remove a scene from its board."""
+    board = _mine(request, token)
+    get_object_or_404(board.scenes, pk=scene_id)
+    service.remove_scene(board, scene_id)
+    service.touch(board)
+    return Status(204, None)
+
+
+def _one_scene(request: HttpRequest, board: Board, scene_id: int) -> Serialized:
+    shower = Serializer(request)
+    for number, row in enumerate(board.scenes.select_related("film"), start=1):
+        if row.pk == scene_id:
+            return _scene(shower, row, number)
+    raise Http404
+
+
+# --- the zip of clips ---------------------------------------------------------------------------
+
+
+@router.post(
+    "/boards/{unguessable:token}/exports",
+    auth=TOKEN_REQUIRED,
+    response={202: schemas.Export, **error_responses(400, 403, 404)},
+    operation_id="export_clips",
+    url_name="board_exports",
+    summary=gettext_noop("Start a ZIP export"),
+)
+def export_clips(request: HttpRequest, token: str) -> Any:
+    """Start a ZIP of a board's clips, or return the one that exists or is being made.
+
+    Poll its `url` until the state is done or failed.
+    """
+    board = get_object_or_404(Board, token=token)
+    if not access.may_download(request.user):
+        raise ApiError(403, _("You are not allowed to download clips."))
+    shower = Serializer(request)
+    rate_limits.check_rate(request, "board", settings.BOARD_RATE)
+    export = exports.request_export(
+        board, exports.cuts_of(board, lambda row: shower.absolute(scene_url(row)))
+    )
+    if export.state == Export.State.WAITING:
+        tasks.queue_export(export)
+    return Status(202, _export(shower, export))
+
+
+@router.get(
+    "/boards/{unguessable:token}/exports/{unguessable:export}",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Export, **error_responses(404)},
+    operation_id="get_export",
+    url_name="board_export",
+    summary=gettext_noop("ZIP status"),
+)
+def one_export(request: HttpRequest, token: str, export: str) -> Any:
+    """Progress of a ZIP export, and its download address once it is done."""
+    row = get_object_or_404(Export, token=export, board__token=token)
+    return _export(Serializer(request), row)
+
+
+def _export(shower: Serializer, export: Export) -> Serialized:
+    done = export.state == Export.State.DONE
+    names = (export.board.token, export.token)
+    return {
+        "state": export.state,
+        "done": export.done_count,
+        "total": export.total_count,
+        "error": export.error,
+        "url": shower.resource("board_export", *names),
+        "download": shower.here("download_export", *names) if done else None,
+    }

@@ -1,0 +1,47 @@
+"""What is typed in, or sent, to collect scenes and to change boards; checked."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from gallery.boards.models import Board, BoardScene
+from gallery.boards.service import Scene
+
+MAX_SECONDS = 10**6  # no film is as long
+
+
+class SceneForm(forms.Form):
+    """A scene, as `_collect.html` sends it."""
+
+    film = forms.IntegerField(min_value=1, max_value=10**9)
+    start = forms.FloatField(min_value=0, max_value=MAX_SECONDS)
+    end = forms.FloatField(min_value=0, max_value=MAX_SECONDS)
+    second = forms.IntegerField(min_value=0, max_value=MAX_SECONDS)
+
+    def scene(self) -> Scene:
+        """The scene of a form that is valid."""
+        return Scene(**{name: self.cleaned_data[name] for name in self.fields})
+
+
+class NameForm(forms.ModelForm):
+    """A board's name."""
+
+    class Meta:
+        model = Board
+        fields = ["name"]
+        labels = {"name": _("Board name")}
+
+
+class NoteForm(forms.ModelForm):
+    """A scene's note."""
+
+    class Meta:
+        model = BoardScene
+        fields = ["note"]
+
+
+class PlaceForm(forms.Form):
+    """Where a scene goes: by so many places, to a number from 1, or in front of another scene."""
+
+    by = forms.IntegerField(required=False, min_value=-1, max_value=1)
+    number = forms.IntegerField(required=False, min_value=1, max_value=MAX_SECONDS)
+    before = forms.IntegerField(required=False, min_value=0)

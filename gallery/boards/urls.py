@@ -1,0 +1,30 @@
+"""Boards, their scenes, and their exports."""
+
+from django.urls import include, path
+
+from gallery.boards import collect_views, export_views, views
+
+board_patterns = [
+    path("", views.board, name="board"),
+    path("rename/", views.rename, name="rename_board"),
+    path("delete/", views.delete, name="delete_board"),
+    path("copy/", views.copy, name="copy_board"),
+    path("scenes/<number:scene_id>/remove/", collect_views.remove, name="remove_scene"),
+    path("scenes/<number:scene_id>/restore/", collect_views.restore, name="restore_scene"),
+    path("scenes/<number:scene_id>/note/", views.note, name="note_scene"),
+    path("scenes/<number:scene_id>/place/", views.place, name="place_scene"),
+    path("csv/", export_views.table, name="board_csv"),
+    path("edl/", export_views.lists, name="board_edl"),
+    path("otio/", export_views.timeline, name="board_otio"),
+    path("clips/", export_views.ask, name="ask_export"),
+    path("clips/<unguessable:export>/", export_views.progress, name="export"),
+    path("clips/<unguessable:export>/stop/", export_views.stop, name="stop_export"),
+    path("clips/<unguessable:export>.zip", export_views.download, name="download_export"),
+]
+
+urlpatterns = [
+    path("boards/", views.board_list, name="boards"),
+    path("boards/collect/", collect_views.collect, name="collect"),
+    path("boards/choose/", collect_views.choose, name="choose_board"),
+    path("boards/<unguessable:token>/", include(board_patterns)),
+]

@@ -1,0 +1,284 @@
+"""What runs a model: OpenVINO on a CPU, torch on a GPU and wherever OpenVINO cannot.
+
+Each gives features of pixels and of tokens; scaling them to unit length is the encoder's. OpenVINO
+runs models that `gallery.clip.conversion` has made; a process that uses it imports neither
+torch nor transformers.
+"""
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from gallery.clip.preprocessing import Pixels, Tokens
+from gallery.core.errors import DamagedModel
+
+if TYPE_CHECKING:
+    from gallery.clip.network import Network
+
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+DEVICES = ("auto", "cpu", "cuda")
+CPU_BATCH, GPU_BATCH = 8, 64  # pictures in one forward pass; more is no faster on a CPU
+MAX_STREAMS = 4  # forward passes at the same time: each keeps activations of its own
+IMAGE_TOWER, TEXT_TOWER = "image.xml", "text.xml"
+SAMPLES = {IMAGE_TOWER: "image-sample.npz", TEXT_TOWER: "text-sample.npz"}
+MIN_SAMPLE_COSINE = 0.99  # of a tower with itself: far less when its file was damaged
+
+Features = NDArray[np.float32]
+"""What a tower gives: shape (n, width), float32, of any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how precisely a model is computed.
+
+    `runtime` is openvino or torch, `device` cpu or cuda, `precision` fp32, bf16, fp16 or int8
+    (the image tower in int8, the text tower in the best of the others).
+    """
+
+    runtime: str
+    device: str
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{self.runtime}-{self.device}-{self.precision}"
+
+
+class Runtime(Protocol):
+    """A loaded model. Thread-safe. `streams` calls at the same time keep it busy."""
+
+    batch: int
+    streams: int
+
+    def embed_pixels(self, pixels: Pixels) -> Features:
+        """Features of square pictures."""
+        ...
+
+    def embed_tokens(self, ids: Tokens, mask: Tokens) -> Features:
+        """Features of texts."""
+        ...
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def inference_threads() -> int:
+    """How many threads inference uses in this process: CLIP_THREADS, or its share of the cores."""
+    shared = max(1, available_cores() // max(1, settings.WORKERS))
+    return int(settings.CLIP_THREADS) if settings.CLIP_THREADS > 0 else shared
+
+
+def batch_size(default: int) -> int:
+    """Pictures in one forward pass: CLIP_BATCH, or what suits the device."""
+    return int(settings.CLIP_BATCH) if settings.CLIP_BATCH > 0 else default
+
+
+def has_gpu() -> bool:
+    """Whether there may be a GPU that torch can use, found without importing torch."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
+
+
+# --- OpenVINO -------------------------------------------------------------------------------------
+
+
+def import_openvino() -> Any:
+    """The module openvino, kept from sending usage statistics: nothing leaves this machine.
+
+    OpenVINO and NNCF do without the package openvino_telemetry where it cannot be imported.
+    """
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+class OpenVINORuntime:
+    """A converted model in `folder`. Each tower is compiled when it is first used."""
+
+    def __init__(self, folder: Path, precision: str, uses_mask: bool) -> None:
+        self._folder = folder
+        self._precision = precision
+        self._uses_mask = uses_mask
+        self._threads = inference_threads()
+        self._towers: dict[str, _CompiledTower] = {}
+        self._locks = {IMAGE_TOWER: threading.Lock(), TEXT_TOWER: threading.Lock()}
+        self._release_lock = threading.Lock()
+        self._release: threading.Timer | None = None
+        self.batch = batch_size(CPU_BATCH)
+        self.streams = min(self._threads, MAX_STREAMS)
+
+    def embed_pixels(self, pixels: Pixels) -> Features:
+        """Features of square pictures."""
+        features = self._tower(IMAGE_TOWER).infer([pixels])
+        if settings.CLIP_IDLE_SECONDS:
+            self._release_later(settings.CLIP_IDLE_SECONDS)
+        return features
+
+    def embed_tokens(self, ids: Tokens, mask: Tokens) -> Features:
+        """Features of texts."""
+        return self._tower(TEXT_TOWER).infer([ids, mask] if self._uses_mask else [ids])
+
+    def _release_later(self, seconds: float) -> None:
+        """Give the memory of the image tower back when it has not been used for `seconds`."""
+        with self._release_lock:
+            if self._release is not None:
+                self._release.cancel()
+            self._release = threading.Timer(seconds, self._towers.pop, (IMAGE_TOWER, None))
+            self._release.daemon = True
+            self._release.start()
+
+    def _tower(self, name: str) -> "_CompiledTower":
+        with self._locks[name]:
+            tower = self._towers.get(name)
+            if tower is None:
+                properties = {
+                    "INFERENCE_PRECISION_HINT": openvino_precision(self._precision),
+                    "INFERENCE_NUM_THREADS": self._threads,
+                    "NUM_STREAMS": self.streams,
+                }
+                tower = self._towers[name] = self._compiled(name, properties)
+            return tower
+
+    def _compiled(self, name: str, properties: dict[str, Any]) -> "_CompiledTower":
+        """Compile a tower and try it. Raises DamagedModel when it is not the one that was kept."""
+        try:
+            tower = _CompiledTower(self._folder / name, properties)
+            sample = self._folder / SAMPLES[name]
+            if sample.is_file():  # it is written last, from the tower itself
+                _compare_with_sample(tower, sample)
+        except Exception as error:  # OpenVINO raises RuntimeError for whatever is wrong
+            raise DamagedModel from error
+        return tower
+
+    def save_samples(self, inputs: Mapping[str, Sequence[NDArray[Any]]]) -> None:
+        """Keep what each tower makes of `inputs`, to recognize damaged files."""
+        for name, given in inputs.items():
+            features = self._tower(name).infer(given)
+            np.savez(self._folder / SAMPLES[name], features, *given)
+
+
+def _compare_with_sample(tower: "_CompiledTower", sample: Path) -> None:
+    with np.load(sample) as kept:
+        expected, *given = (kept[name] for name in kept.files)
+    found = tower.infer(given)
+    cosine = float(
+        (found * expected).sum() / (np.linalg.norm(found) * np.linalg.norm(expected) + 1e-12)
+    )
+    if not cosine > MIN_SAMPLE_COSINE:
+        raise ValueError(f"cosine {cosine:.3f} with what it gave when it was converted")
+
+
+class _CompiledTower:
+    """One tower and its infer requests, each used by one thread at a time."""
+
+    def __init__(self, path: Path, properties: dict[str, Any]) -> None:
+        self._compiled = import_openvino().Core().compile_model(path, "CPU", properties)
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    @contextmanager
+    def _request(self) -> Iterator[Any]:
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            yield request
+        finally:
+            self._idle.put(request)
+
+    def infer(self, inputs: Sequence[NDArray[Any]]) -> Features:
+        with self._request() as request:
+            request.infer(list(inputs), share_inputs=True)
+            # The request's own memory is written over by the next call.
+            return np.array(request.get_output_tensor().data, np.float32)
+
+
+def computes_bf16() -> bool:
+    """Whether this CPU computes bfloat16 natively (AVX512_BF16 or AMX)."""
+    return "BF16" in _cpu_property("OPTIMIZATION_CAPABILITIES")
+
+
+def cpu_features() -> str:
+    """What a compiled model depends on of this CPU, as text."""
+    capabilities = sorted(_cpu_property("OPTIMIZATION_CAPABILITIES"))
+    return f"{_cpu_property('FULL_DEVICE_NAME')} {' '.join(capabilities)}"
+
+
+@cache
+def _cpu_property(name: str) -> Any:
+    return import_openvino().Core().get_property("CPU", name)
+
+
+def openvino_precision(precision: str) -> str:
+    """OpenVINO's name of the precision that is computed in where nothing is quantized."""
+    if precision == "int8":
+        return "bf16" if computes_bf16() else "f32"
+    return {"fp32": "f32"}.get(precision, precision)
+
+
+# --- torch ----------------------------------------------------------------------------------------
+
+
+class TorchRuntime:
+    """A model computed by torch, in `precision`, on `device`."""
+
+    def __init__(self, network: "Network", device: str = "cpu", precision: str = "fp32") -> None:
+        import torch
+
+        self._torch = torch
+        self._device = torch.device(device)
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        self._uses_mask = network.spec.uses_mask
+        self._image = network.image.to(self._device)
+        self._text = network.text.to(self._device)
+        # The mean and the deviation of the pixels stay in float32.
+        network.image.network.to(dtype)
+        is_cpu = self._device.type == "cpu"
+        if is_cpu:
+            torch.set_num_threads(inference_threads())
+        self.batch = batch_size(CPU_BATCH if is_cpu else GPU_BATCH)
+        self.streams = 1
+
+    def embed_pixels(self, pixels: Pixels) -> Features:
+        """Features of square pictures."""
+        with self._torch.inference_mode():
+            return self._to_numpy(self._image(self._to_device(pixels)))
+
+    def embed_tokens(self, ids: Tokens, mask: Tokens) -> Features:
+        """Features of texts."""
+        with self._torch.inference_mode():
+            inputs = [self._to_device(one) for one in ([ids, mask] if self._uses_mask else [ids])]
+            return self._to_numpy(self._text(*inputs))
+
+    def _to_device(self, array: NDArray[Any]) -> Any:
+        tensor = self._torch.from_numpy(array)
+        if self._device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self._device, non_blocking=True)
+
+    @staticmethod
+    def _to_numpy(features: Any) -> Features:
+        return np.asarray(features.float().cpu().numpy(), np.float32)
+
+
+def cuda_precision() -> str | None:
+    """The precision that the GPU computes fastest in; None when torch finds no GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"

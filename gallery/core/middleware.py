@@ -1,0 +1,168 @@
+"""What every request and answer passes through."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from gallery.core import access, api_errors
+from gallery.core.disk import is_disk_full
+from gallery.core.errors import DiskFull, GalleryError, PicturesBusy, TooManyRequests, status_of
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+# Everything comes from this site; pages carry no inline script. The admin's own pages carry styles.
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+COMPRESSED_TYPES = ("text/", "application/json", "image/svg+xml")
+FORM_OVERHEAD = 100_000  # bytes of a form around its file
+MAX_ADDRESS_BYTES = 16_384  # twice 500 characters of nine bytes, frames, films and labels
+
+
+class CompressText(GZipMiddleware):
+    """Compress pages and answers of the API with gzip.
+
+    Django pads each answer at random, so that its length does not reveal a secret (BREACH). What
+    is streamed stays as it is: clips and pictures are compressed already, ranges count the bytes
+    of the file, and progress must arrive at once.
+    """
+
+    def process_response(self, request: HttpRequest, response: Any) -> HttpResponseBase:
+        """Compress a whole answer of text, if the client accepts it."""
+        content_type = response.get("Content-Type", "")
+        if response.streaming or not content_type.startswith(COMPRESSED_TYPES):
+            return response
+        compressed: HttpResponseBase = super().process_response(request, response)
+        return compressed
+
+
+class ContentSecurityPolicy:
+    """Tell browsers that nothing may be loaded from elsewhere."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add the header to every answer."""
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+
+class RefuseLongAddresses:
+    """A sentence for addresses that are too long; other programs may not take them either."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Refuse before the address is looked at."""
+        if len(request.META.get("QUERY_STRING", "")) <= MAX_ADDRESS_BYTES:
+            return self.get_response(request)
+        message = _("This address is too long. Use fewer words or pictures.")
+        if request.path_info.startswith("/api/"):
+            return api_errors.error_response(HTTPStatus.REQUEST_URI_TOO_LONG, message)
+        context = {"message": message, "nowhere": True}
+        request.META["QUERY_STRING"] = ""  # the page repeats its address in links
+        return render(request, "gallery/error.html", context, status=414)
+
+
+class RefuseLargeBodies:
+    """Only staff may send films; from others no more than a picture is read, let alone stored."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Refuse before the body is looked at."""
+        try:
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            return HttpResponse(status=400)
+        most = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
+        if length > most and not (request.user.is_authenticated and request.user.is_staff):
+            message = _("The picture is too large. The limit is %(most)d MB.") % {
+                "most": settings.MAX_PICTURE_BYTES // 1_000_000
+            }
+            if request.path_info.startswith("/api/"):
+                return api_errors.error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+            return render(request, "gallery/error.html", {"message": message}, status=413)
+        return self.get_response(request)
+
+
+class TellErrors:
+    """Renders errors of `gallery.core.errors` that no view has handled."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Only what is raised matters."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
+        """Read what is uploaded, and refuse it here when there was no space for it."""
+        if request.content_type == "multipart/form-data":
+            _form_is_read = request.POST
+        error = request.__dict__.get("upload_error")
+        return self.process_exception(request, error) if error else None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """A page with the sentence; anything else is for the log."""
+        if is_disk_full(error):
+            error = DiskFull()
+        if not isinstance(error, GalleryError):
+            return None
+        log.warning("%s: %s", request.path_info, error)
+        status = status_of(error)
+        context = {"message": str(error), "too_many": status == HTTPStatus.TOO_MANY_REQUESTS}
+        response = render(request, "gallery/error.html", context, status=status)
+        if isinstance(error, TooManyRequests | PicturesBusy):
+            response["Retry-After"] = str(error.wait)
+        return response
+
+
+class NeedLogin:
+    """Where SEARCH_NEEDS_LOGIN says so, nothing is shown to strangers but the way in.
+
+    Tokens have been looked up before: see `gallery.rest.middleware`.
+    """
+
+    OPEN = {"login", "logout", "set_language", "health"}
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pictures and pages for those who are logged in are not kept by caches for others."""
+        response = self.get_response(request)
+        if settings.SEARCH_NEEDS_LOGIN and "public" in response.get("Cache-Control", ""):
+            response["Cache-Control"] = response["Cache-Control"].replace("public", "private")
+        return response
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
+        """Lead strangers to the login. The admin guards itself."""
+        match = request.resolver_match
+        if match is None or match.url_name in self.OPEN or match.namespace == "admin":
+            return None
+        if access.may_search(request.user):
+            return None
+        if request.path_info.startswith("/api/"):
+            return api_errors.error_response(HTTPStatus.UNAUTHORIZED)
+        if request.htmx:  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(reverse("login"))
+        return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")

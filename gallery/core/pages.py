@@ -1,0 +1,45 @@
+"""What several pages share."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.views.decorators.cache import cache_control
+from django.views.decorators.vary import vary_on_headers
+
+from gallery.core import rate_limits
+
+View = Callable[..., HttpResponseBase]
+
+# The same address gives a page or a part of it: browsers must not take one for the other.
+vary_on_htmx = vary_on_headers("HX-Request", "HX-Target")
+FOREVER = {"public": True, "max_age": 31_536_000, "immutable": True}
+cache_forever = cache_control(**FOREVER)
+
+
+def rate_limited(name: str, setting: str) -> Callable[[View], View]:
+    """Have a view count its requests, and refuse them beyond the rate that a setting gives."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            rate_limits.check_rate(request, name, getattr(settings, setting))
+            return view(request, *args, **kwargs)
+
+        return limited
+
+    return decorate
+
+
+limit_searches = rate_limited("search", "SEARCH_RATE")
+
+
+def jpeg_response(path: Path) -> HttpResponseBase:
+    """Answer with a picture; 404 when there is none."""
+    try:
+        return FileResponse(path.open("rb"), content_type="image/jpeg")
+    except FileNotFoundError as error:
+        raise Http404 from error

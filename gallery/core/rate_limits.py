@@ -1,0 +1,96 @@
+"""How often something may be done: counters in the cache, which all processes share.
+
+While the cache cannot be reached nothing is limited: it is the Redis that holds the index, so
+there is little to protect then, and nobody should be locked out by a fault of the site.
+"""
+
+import ipaddress
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from ninja.throttling import SimpleRateThrottle
+from redis.exceptions import RedisError
+
+from gallery.core.errors import TooManyRequests
+
+log = logging.getLogger(__name__)
+IPV6_PREFIX = 64  # bits: what a provider gives to one customer
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a rate is used up: `count` of `limit`, counted again from 0 in `reset` s."""
+
+    count: int
+    limit: int
+    reset: int
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether this was one too many."""
+        return self.count > self.limit
+
+
+def parse_rate(rate: str) -> tuple[int, int]:
+    """How many requests in how many seconds: 600/m, 10/s, 100/5m. Raises ValueError."""
+    limit, seconds = SimpleRateThrottle(rate).parse_rate(rate)
+    if not limit or not seconds or limit < 1:
+        raise ValueError(rate)
+    return limit, seconds
+
+
+def client_address(request: HttpRequest) -> str:
+    """Whose request it is, as PROXIES says: an IPv4 address, or the /64 network of an IPv6 one."""
+    address = request.META.get("REMOTE_ADDR") or ""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
+    if settings.NINJA_NUM_PROXIES and forwarded:
+        addresses = [one.strip() for one in forwarded.split(",")]
+        address = addresses[-min(settings.NINJA_NUM_PROXIES, len(addresses))]
+    with suppress(ValueError):
+        parsed = ipaddress.ip_address(address)
+        if isinstance(parsed, ipaddress.IPv6Address):
+            if parsed.ipv4_mapped:
+                return str(parsed.ipv4_mapped)
+            return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
+    return address
+
+
+def client_of(request: HttpRequest) -> str:
+    """Who is counted: a user, or else an address."""
+    if request.user.is_authenticated:
+        return f"user-{request.user.pk}"
+    return f"address-{client_address(request)}"
+
+
+def count_use(name: str, client: str, rate: str) -> Usage:
+    """Count one use of `name` by a client, in fixed windows of the rate's period."""
+    limit, seconds = parse_rate(rate)
+    window, elapsed = divmod(time.time(), seconds)
+    reset = int(seconds - elapsed) + 1
+    return Usage(_increase(f"{name}-{client}-{int(window)}", reset), limit, reset)
+
+
+def check_rate(request: HttpRequest, name: str, rate: str) -> None:
+    """Count a request of a page; an empty rate limits nothing. Raises TooManyRequests."""
+    if not rate:
+        return
+    usage = count_use(name, client_of(request), rate)
+    if usage.is_exceeded:
+        raise TooManyRequests(usage.reset)
+
+
+def _increase(key: str, seconds: int) -> int:
+    """How many times this was called for a key, this call included; 0 without the cache."""
+    try:
+        # `add` is atomic: the first caller sets 1, and all others increase it.
+        return 1 if cache.add(key, 1, seconds) else int(cache.incr(key))
+    except RedisError as error:
+        log.warning("nothing is limited, because the cache cannot be used: %s", error)
+    except ValueError:  # it expired between the two
+        return 1
+    return 0

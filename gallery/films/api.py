@@ -1,0 +1,150 @@
+"""Films, their shots, their dialogue, and where in them something is."""
+
+from typing import Annotated, Any
+
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_noop
+from ninja import Field, Query, Router
+
+from gallery.films.catalogue import searchable
+from gallery.films.models import Film
+from gallery.films.shortcuts import film_or_404
+from gallery.rest import schemas
+from gallery.rest.guard import TOKEN_OPTIONAL
+from gallery.rest.paging import Page, Paging, paginate
+from gallery.rest.responses import error_responses
+from gallery.rest.serializers import Serializer, select_listed_films
+from gallery.search import relevance_curve
+from gallery.search.api_parameters import SearchParameters, Year, parse_query
+from gallery.transcripts.models import Line
+
+router = Router(tags=["Films"])
+
+
+class FilmFilters(Paging):
+    """Filters for the list of films."""
+
+    title: Annotated[str, Field(max_length=200), schemas.STORABLE] = Field(
+        "", description="Only titles that contain this text."
+    )
+    from_: Year = Field(None, alias="from", description="Only films from this year or later.")
+    to: Year = Field(None, description="Only films from this year or earlier.")
+
+
+@router.get(
+    "/films",
+    auth=TOKEN_OPTIONAL,
+    response={200: Page[schemas.Film], **error_responses(400)},
+    operation_id="list_films",
+    url_name="films",
+    summary=gettext_noop("List films"),
+)
+def list_films(request: HttpRequest, asked: Query[FilmFilters]) -> Any:
+    """The searchable films, newest first."""
+    films = searchable()
+    if asked.title:
+        films = films.filter(title__icontains=asked.title)
+    if asked.from_ is not None:
+        films = films.filter(year__gte=asked.from_)
+    if asked.to is not None:
+        films = films.filter(year__lte=asked.to)
+    return paginate(request, select_listed_films(films), asked, Serializer(request).film)
+
+
+@router.get(
+    "/films/{number:film_id}",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Film, **error_responses(404)},
+    operation_id="get_film",
+    url_name="film",
+    summary=gettext_noop("Get a film"),
+)
+def one_film(request: HttpRequest, film_id: int) -> Any:
+    """Details of a film."""
+    film = get_object_or_404(select_listed_films(Film.objects.filter(pk=film_or_404(film_id).pk)))
+    return Serializer(request).film(film)
+
+
+@router.get(
+    "/films/{number:film_id}/shots",
+    auth=TOKEN_OPTIONAL,
+    response={200: Page[schemas.Shot], **error_responses(400, 404)},
+    operation_id="list_shots",
+    url_name="shots",
+    summary=gettext_noop("List the shots of a film"),
+)
+def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any:
+    """The shots of a film in order. Shots without a frame are left out."""
+    film = film_or_404(film_id)
+    shower = Serializer(request)
+    return paginate(request, film.shots.all(), paging, lambda shot: shower.shot(film, shot))
+
+
+class LineFilters(Paging):
+    """Filters for the dialogue."""
+
+    language: Annotated[str, Field(max_length=20), schemas.STORABLE] = Field(
+        "", description="Only this language, as a BCP 47 tag."
+    )
+    start: float = Field(0, ge=0, description="Only lines after this time, in seconds.")
+    end: float | None = Field(None, ge=0, description="Only lines before this time, in seconds.")
+
+
+@router.get(
+    "/films/{number:film_id}/lines",
+    auth=TOKEN_OPTIONAL,
+    response={200: Page[schemas.Line], **error_responses(400, 404)},
+    operation_id="list_lines",
+    url_name="lines",
+    summary=gettext_noop("List the dialogue of a film"),
+)
+def list_lines(request: HttpRequest, film_id: int, asked: Query[LineFilters]) -> Any:
+    """The lines of dialogue in order, in every subtitle language."""
+    film = film_or_404(film_id)
+    lines = Line.objects.filter(subtitles__film=film, end__gt=asked.start)
+    if asked.language:
+        lines = lines.filter(subtitles__language__iexact=asked.language)
+    if asked.end is not None:
+        lines = lines.filter(start__lt=asked.end)
+    lines = lines.select_related("subtitles").order_by("start", "subtitles_id", "number")
+    shower = Serializer(request)
+    return paginate(request, lines, asked, lambda line: shower.line(film, line))
+
+
+@router.get(
+    "/films/{number:film_id}/relevance",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Curve, **error_responses(400, 404)},
+    operation_id="film_relevance",
+    url_name="relevance",
+    summary=gettext_noop("Relevance over a film"),
+)
+def relevance(
+    request: HttpRequest,
+    film_id: int,
+    asked: Query[SearchParameters],  # noqa: ARG001 - described and checked; the page's own form reads it
+) -> Any:
+    """How relevant a query is at each moment of a film, as its page shows it.
+
+    Takes the parameters of a search; `film`, `from` and `to` are ignored.
+    """
+    film = film_or_404(film_id)
+    try:
+        found = relevance_curve.curve(film, parse_query(request))
+    except FileNotFoundError as error:
+        raise Http404 from error
+    shower = Serializer(request)
+    return {
+        "times": found.times.tolist(),
+        "seconds": found.seconds.tolist(),
+        "relevance": found.relevance.tolist(),
+        "peaks": [
+            {
+                "frame": shower.frame_name(film, peak.record.second, peak.record.time),
+                "relevance": peak.relevance,
+            }
+            for peak in found.peaks
+        ],
+        "matches": found.results.matches,
+    }

@@ -1,0 +1,79 @@
+"""The films that there are to search: those whose frames the model in use has embedded."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
+
+from gallery.clip import weights
+from gallery.films.models import Film, FilmQuerySet
+from gallery.index import frame_index
+
+
+class ListedFilm(NamedTuple):
+    """What a hit, or a list of films to choose from, shows of a film."""
+
+    pk: int
+    title: str
+    year: int | None
+    uid: str
+    searchable_run: int
+    run: int
+    shot_count: int
+    frame_count: int
+    rate_numerator: int
+    rate_denominator: int
+    model: str
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.year})" if self.year else self.title
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second."""
+        return Fraction(self.rate_numerator, self.rate_denominator)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All films that some model has embedded, by their ids, in order of title."""
+
+    films: dict[int, ListedFilm]
+
+    @cached_property
+    def searchable(self) -> list[ListedFilm]:
+        """Films that can be searched with the model in use."""
+        model = weights.current().fingerprint
+        return [film for film in self.films.values() if film.model == model]
+
+    @property
+    def waiting(self) -> int:
+        """How many films another model embedded: they wait for `manage.py reembed`."""
+        return len(self.films) - len(self.searchable)
+
+
+def load_catalogue() -> Catalogue:
+    """The films of now, read in one query."""
+    rows = Film.objects.filter(searchable_run__isnull=False).order_by("title", "pk")
+    return Catalogue({row[0]: ListedFilm(*row) for row in rows.values_list(*ListedFilm._fields)})
+
+
+def has_frame(film: Film, second: int) -> bool:
+    """Whether a searchable film has a frame for a second; its picture may be missing for now.
+
+    Raises IndexUnavailable.
+    """
+    if film.files.run(film.searchable_run or 0).thumbnail(second).is_file():
+        return True
+    return frame_index.current().time(film.pk, second) is not None
+
+
+def searchable() -> FilmQuerySet:
+    """Films that can be searched with the model in use."""
+    return Film.objects.searchable(weights.current().fingerprint)
+
+
+def waiting_for_model() -> FilmQuerySet:
+    """Films that another model embedded: they wait for `manage.py reembed`."""
+    return Film.objects.embedded_otherwise(weights.current().fingerprint)

@@ -1,0 +1,40 @@
+"""What stands in place of a picture that is missing in the media store."""
+
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
+
+from gallery import tasks
+from gallery.films.models import Film
+
+RETRY_SECONDS = 60
+DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360" viewBox="0 0 640 360">
+<rect width="640" height="360" fill="#666"/>
+<text x="320" y="186" fill="#fff" font-family="sans-serif" font-size="26"
+ text-anchor="middle">{}</text>
+</svg>"""
+
+
+def missing_picture(film: Film) -> HttpResponse:
+    """A drawing that says so, not to be kept; the film's pictures are made again meanwhile."""
+    if film.has_source:
+        words = _("This picture is being restored.")
+        _have_it_made(film)
+    else:
+        words = _("This picture and the film file are missing.")
+    answer = HttpResponse(format_html(DRAWING, words), content_type="image/svg+xml", status=503)
+    answer["Cache-Control"] = "no-store"
+    answer["Retry-After"] = str(RETRY_SECONDS)
+    return answer
+
+
+def _have_it_made(film: Film) -> None:
+    """Queue it, once a minute at the most: a page asks for many pictures."""
+    try:
+        is_first = cache.add(f"remake-{film.pk}", True, RETRY_SECONDS)
+    except RedisError:
+        return
+    if is_first:
+        tasks.queue_remake(film)

@@ -1,0 +1,12 @@
+"""Films, and one film at a glance."""
+
+from django.urls import path
+
+from gallery.films import views
+
+urlpatterns = [
+    path("films/", views.film_list, name="films"),
+    path("films/<number:film_id>/", views.film, name="film"),
+    path("films/<number:film_id>/lines/", views.film_lines, name="film_lines"),
+    path("barcodes/<uid:uid>/<number:run>.jpg", views.barcode, name="barcode"),
+]

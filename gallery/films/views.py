@@ -1,0 +1,155 @@
+"""The films, and one film at a glance."""
+
+from dataclasses import replace
+from http import HTTPStatus
+
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_safe
+
+from gallery.core.errors import GalleryError, status_of
+from gallery.core.pages import cache_forever, jpeg_response, limit_searches
+from gallery.films import barcode as barcodes
+from gallery.films import catalogue
+from gallery.films.curve_page import Glance
+from gallery.films.models import Film, FilmQuerySet
+from gallery.films.shortcuts import film_or_404
+from gallery.search import pasted, relevance_curve
+from gallery.search.address import search_url
+from gallery.search.forms import SearchForm
+from gallery.search.relevance_curve import Curve
+from gallery.search.search_page import Choice, SearchPage, in_film
+from gallery.search.types import Query
+from gallery.transcripts.transcript_page import transcript
+
+FILMS_PER_PAGE = 48
+SHOTS_PER_PAGE = 60
+SORTED = {
+    "newest": ("-created", "-pk"),
+    "title": ("title", "pk"),
+    "year": ("year", "title", "pk"),
+    "length": ("-duration", "pk"),
+}
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+@require_safe
+def film_list(request: HttpRequest) -> HttpResponse:
+    """All films, or those with some words in their titles, in one of several orders."""
+    # PostgreSQL takes no NUL.
+    wanted = request.GET.get("title", "").replace("\0", "").strip()[:200]
+    order = request.GET.get("sort", "")
+    order = order if order in SORTED else "newest"
+    found = _titled(catalogue.searchable(), wanted).order_by(*SORTED[order])
+    page = Paginator(found.with_posters(), FILMS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "wanted": wanted, "order": order, "orders": _orders(wanted, order)}
+    return render(request, "gallery/films.html", context)
+
+
+def _titled(films: FilmQuerySet, wanted: str) -> FilmQuerySet:
+    """Films with each of these words in their title, or of that year."""
+    for word in wanted.split():
+        match = Q(title__icontains=word)
+        if word.isdecimal() and len(word) == len("1999"):
+            match |= Q(year=int(word))
+        films = films.filter(match)
+    return films
+
+
+def _orders(wanted: str, current: str) -> list[Choice]:
+    texts = {
+        "newest": _("Newest"),
+        "title": _("Title"),
+        "year": _("Year"),
+        "length": _("Length"),
+    }
+    home = reverse("films")
+    found = []
+    for order, text in texts.items():
+        given = {"title": wanted, "sort": order if order != "newest" else ""}
+        asked = urlencode({name: value for name, value in given.items() if value})
+        found.append(Choice(order, text, f"{home}?{asked}" if asked else home, order == current))
+    return found
+
+
+# --- one film -------------------------------------------------------------------------------------
+
+
+@require_safe
+@limit_searches
+def film(request: HttpRequest, film_id: int) -> HttpResponse:
+    """A film: where it is relevant to the query in the address, its shots, and its lines."""
+    shown = film_or_404(film_id)
+    place = in_film(shown.pk)
+    query, curve, error = Query(), None, None
+    try:
+        query = _within(SearchForm(request.GET).query())
+        meant = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
+        if meant != query or any("" in values for _name, values in request.GET.lists()):
+            return redirect(place(meant))
+        if query.kind or query.avoided or query.less:
+            curve = _curve(shown, query)
+    except GalleryError as failure:
+        error = failure
+    context = {
+        "film": shown,
+        "query": query,
+        "asked": SearchPage(query, place),
+        "place": place,
+        "all_hits": search_url(query, films=(shown.pk,)),
+        "everywhere": search_url(query),
+        "glance": Glance(shown, query, curve),
+        "curve": curve,
+        "error": error,
+        "page": Paginator(shown.shots.all(), SHOTS_PER_PAGE).get_page(request.GET.get("page")),
+        "transcript": transcript(shown, query, request.GET, curve.lines if curve else ()),
+    }
+    status = status_of(error) if error else HTTPStatus.OK
+    return render(request, "gallery/film.html", context, status=status)
+
+
+@require_safe
+@limit_searches
+def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
+    """What is said in a film, part by part."""
+    shown = film_or_404(film_id)
+    try:
+        query = _within(SearchForm(request.GET).query())
+    except GalleryError:
+        query = Query()
+    found = transcript(shown, query, request.GET)
+    if found is None:
+        raise Http404
+    return render(
+        request, "gallery/lines.html", {"film": shown, "query": query, "transcript": found}
+    )
+
+
+@require_GET
+@cache_forever
+def barcode(_request: HttpRequest, uid: str, run: int) -> HttpResponseBase:
+    """A film as one picture, made when it is first asked for."""
+    shown = get_object_or_404(Film, uid=uid, searchable_run=run)
+    try:
+        return jpeg_response(barcodes.of_film(shown))
+    except FileNotFoundError as error:
+        raise Http404 from error
+
+
+def _within(query: Query) -> Query:
+    """A query on a film's own page: there is nothing to choose films by."""
+    return replace(query, films=(), years=(None, None), labels=(), page=1)
+
+
+def _curve(shown: Film, query: Query) -> Curve:
+    try:
+        return relevance_curve.curve(shown, query)
+    except FileNotFoundError as error:
+        raise GalleryError(_("This film's search data is missing. Re-import the film.")) from error

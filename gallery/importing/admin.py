@@ -1,0 +1,261 @@
+"""The film library in Django's admin: upload, progress, retry, the frames of a film."""
+
+from contextlib import suppress
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+
+from gallery import tasks
+from gallery.accounts.forms import AdminLoginForm
+from gallery.core.errors import GalleryError
+from gallery.films import catalogue, rebuilding
+from gallery.films.models import Film
+from gallery.films.shortcuts import thumbnail_url
+from gallery.films.template_tags import clock, poster
+from gallery.importing import pipeline
+from gallery.importing.forms import UploadForm
+from gallery.transcripts import admin as subtitle_admin
+from gallery.transcripts.admin import SubtitlesInline
+
+FRAMES_PER_PAGE = 120
+# Sentences of Django's admin whose Chinese has stray spaces; the catalogue has better ones.
+DJANGO_SENTENCES = (
+    gettext_noop("Select %s to change"),
+    gettext_noop("Add %s"),
+    gettext_noop("Change %s"),
+    gettext_noop("View %s"),
+    gettext_noop("Delete selected %(verbose_name_plural)s"),
+    gettext_noop("Add another %(verbose_name)s"),
+)
+
+admin.site.site_header = gettext_lazy("Scene Search admin")
+admin.site.site_title = gettext_lazy("Scene Search")
+admin.site.login_form = AdminLoginForm
+admin.site.index_title = gettext_lazy("What would you like to do?")
+
+
+@admin.register(Film)
+class FilmAdmin(admin.ModelAdmin):
+    """Films, with the live progress of their import."""
+
+    form = UploadForm
+    list_display = (
+        "picture",
+        "title_and_year",
+        "import_progress",
+        "length",
+        "frame_count",
+        "created",
+    )
+    list_display_links = ("picture", "title_and_year")
+    list_filter = ("state", "year")
+    search_fields = ("title", "original_name")
+    actions = ("retry", "import_again")
+    list_per_page = 50
+    change_form_template = "admin/gallery/film/change_form.html"
+
+    class Media:
+        css = {"all": ("gallery/admin.css",)}
+        js = (
+            "django_htmx/htmx-2.min.js",
+            forms.Script("gallery/film-list.js", type="module"),
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Also: the progress of one film, and its frames."""
+        return [
+            path(
+                "<int:film_id>/progress/",
+                self.admin_site.admin_view(self.progress_view),
+                name="gallery_film_progress",
+            ),
+            path(
+                "<int:film_id>/frames/",
+                self.admin_site.admin_view(self.frames_view),
+                name="gallery_film_frames",
+            ),
+            *super().get_urls(),
+        ]
+
+    # --- columns ------------------------------------------------------------------------------
+
+    @admin.display(description=gettext_lazy("thumbnail"))
+    def picture(self, film: Film) -> SafeString | str:
+        """A small picture of the film."""
+        if film.searchable_run is None:
+            return ""
+        return format_html(
+            '<img class="film-poster" src="{}" width="640" height="360" alt="{}">',
+            poster(film),
+            film.title,
+        )
+
+    @admin.display(description=gettext_lazy("film"), ordering="title")
+    def title_and_year(self, film: Film) -> str:
+        """Its name."""
+        return str(film)
+
+    @admin.display(description=gettext_lazy("import"), ordering="state")
+    def import_progress(self, film: Film) -> SafeString:
+        """A bar that asks for itself anew while the import runs."""
+        return SafeString(render_to_string("admin/gallery/film/_progress.html", {"film": film}))
+
+    @admin.display(description=gettext_lazy("length"), ordering="duration")
+    def length(self, film: Film) -> str:
+        """How long the film is."""
+        return clock(film.duration) if film.duration else ""
+
+    # --- views --------------------------------------------------------------------------------
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Also: how far the index is while it is being rebuilt."""
+        with suppress(GalleryError):
+            found = rebuilding.state(catalogue.load_catalogue())
+            if found is not None:
+                messages.warning(request, str(found))
+        return super().changelist_view(request, extra_context)
+
+    def progress_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
+        """The bar of one film."""
+        film = Film.objects.filter(pk=film_id).first()
+        if film is None:
+            return HttpResponse()
+        return render(request, "admin/gallery/film/_progress.html", {"film": film})
+
+    def frames_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
+        """All frames of a film, to look at."""
+        film = get_object_or_404(Film, pk=film_id)
+        if not self.has_view_permission(request, film):
+            raise Http404
+        seconds: list[int] = []
+        if film.searchable_run is not None:
+            try:
+                seconds = film.files.run(film.searchable_run).load().seconds.tolist()
+            except FileNotFoundError:
+                gone = _("This film's search data is missing. Re-import the film.")
+                messages.error(request, gone)
+        page = Paginator(seconds, FRAMES_PER_PAGE).get_page(request.GET.get("page"))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Frames of %(film)s") % {"film": film},
+            "film": film,
+            "page": page,
+            "frames": [(second, thumbnail_url(film, second)) for second in page],
+        }
+        return render(request, "admin/gallery/film/frames.html", context)
+
+    # --- adding and changing --------------------------------------------------------------------
+
+    def get_form(
+        self, request: HttpRequest, obj: Film | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """A file is asked for once."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if change:
+            return type("ChangeForm", (form,), {"file": None, "clean_file": None})
+        return form
+
+    def get_fields(self, request: HttpRequest, obj: Film | None = None) -> Any:
+        """The film's file only when adding; subtitles can come later, too."""
+        if obj is None:
+            return ["file", "title", "year", "subtitles"]
+        more = ["subtitles"] if self.has_change_permission(request, obj) else []
+        return ["title", "year", *more]
+
+    def get_inlines(self, request: HttpRequest, obj: Film | None) -> list[Any]:  # noqa: ARG002
+        """The subtitles that a film has."""
+        return [SubtitlesInline] if obj else []
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Film,
+        form: Any,
+        change: bool,
+    ) -> None:
+        """Store a new film and queue its import; change no more than title, year, subtitles."""
+        if change:
+            obj.save(update_fields=["title", "year"])
+            subtitle_admin.keep(request, obj, form.cleaned_data["subtitles"])
+            return
+        file = form.cleaned_data["file"]
+        film, is_new = pipeline.add_film(
+            file.path,
+            file.sha256,
+            name=file.name,
+            title=form.cleaned_data["title"],
+            year=form.cleaned_data["year"],
+        )
+        if not is_new:
+            messages.success(request, _("The missing film file has been restored."))
+        # The admin goes on with this object: make it the stored one.
+        obj.__dict__.update(film.__dict__)
+        subtitle_admin.keep(request, film, form.cleaned_data["subtitles"])
+        tasks.queue_import(film)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Another language of subtitles is another way to search them."""
+        super().save_related(request, form, formsets, change)
+        subtitle_admin.publish_later(form.instance)
+
+    def response_add(
+        self, request: HttpRequest, obj: Film, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Go on to the list of films, or where the admin chose to."""
+        return self._go_on(request, super().response_add(request, obj, post_url_continue))
+
+    def _go_on(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Tell the upload script where to go on: following a redirect would use up the messages."""
+        by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
+        if by_script and response.has_header("Location"):
+            return JsonResponse({"next": response.headers["Location"]})
+        return response
+
+    # --- actions ----------------------------------------------------------------------------------
+
+    @admin.action(description=gettext_lazy("Retry failed imports"))
+    def retry(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
+        """Import failed films again."""
+        self._restart(request, queryset.filter(state=Film.State.FAILED))
+
+    @admin.action(description=gettext_lazy("Re-import"))
+    def import_again(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
+        """Import films anew; the ready ones stay searchable meanwhile."""
+        self._restart(request, queryset)
+
+    def _restart(self, request: HttpRequest, films: QuerySet[Film]) -> None:
+        count = 0
+        for film in films:
+            if pipeline.restart(film):
+                tasks.queue_import(film)
+                count += 1
+        self.message_user(
+            request,
+            ngettext("%(n)d film queued.", "%(n)d films queued.", count) % {"n": count}
+            if count
+            else _("No films queued: they are already importing, or there is nothing to retry."),
+            messages.SUCCESS if count else messages.WARNING,
+        )
+
+    def view_on_site(self, obj: Film) -> str | None:
+        """The film's page, once there is one."""
+        return reverse("film", args=[obj.pk]) if obj.searchable_run is not None else None

@@ -1,0 +1,66 @@
+"""The labels, and the current user."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_noop
+from ninja import Field, Query, Router, Schema
+
+from gallery.clip import weights
+from gallery.core import access
+from gallery.labels import scoring
+from gallery.rest import schemas
+from gallery.rest.guard import TOKEN_OPTIONAL
+from gallery.rest.responses import error_responses
+from gallery.search.api_parameters import Ids, Year
+
+router = Router()
+
+
+class Counted(Schema):
+    """Films in which to count the labels."""
+
+    film: Ids = Field([], description="Count only in these films; all by default.")
+    from_: Year = Field(
+        None, alias="from", description="Count only in films from this year or later."
+    )
+    to: Year = Field(None, description="Count only in films from this year or earlier.")
+
+
+@router.get(
+    "/labels",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Labels, **error_responses(400)},
+    operation_id="list_labels",
+    url_name="labels",
+    summary=gettext_noop("List labels"),
+    tags=["Labels"],
+)
+def list_labels(request: HttpRequest, asked: Query[Counted]) -> Any:  # noqa: ARG001
+    """All labels, with the number of shots that have each. Search with `label=ID`."""
+    return {
+        "results": [
+            {"id": one.label, "name": one.name, "shots": one.shots, "films": one.films}
+            for one in scoring.counts(asked.film, (asked.from_, asked.to))
+        ]
+    }
+
+
+@router.get(
+    "/me",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Me, **error_responses()},
+    operation_id="me",
+    url_name="me",
+    summary=gettext_noop("Current user"),
+    tags=["Service"],
+)
+def me(request: HttpRequest) -> Any:
+    """The token's user and their permissions. Useful to test a token."""
+    user = request.user
+    return {
+        "user": user.get_username() if user.is_authenticated else None,
+        "may_play_films": access.may_play_films(user),
+        "may_download": access.may_download(user),
+        "model": weights.current().name,
+    }

@@ -1,0 +1,61 @@
+"""Labels: zero-shot names that staff give to scenes, computed from stored vectors."""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from gallery.films.models import Film
+
+
+class Label(models.Model):
+    """A name, the prompts that describe it, and the score from which a shot carries it.
+
+    `scale` says how scores are measured, see `gallery.labels.scoring.Scale`; empty until there
+    was a film to measure it with. `model` is the fingerprint of the model with which the threshold
+    was chosen.
+
+    `applied` is when it was last computed for all films with the values it has now; until then
+    (None) a worker is on its way, and the index shows what was computed before.
+    """
+
+    name = models.CharField(_("name"), max_length=60, unique=True)
+    prompts = models.TextField(
+        _("prompts"), help_text=_("One per line. A scene needs to match only one.")
+    )
+    threshold = models.FloatField(_("threshold"), default=0.0)
+    scale = models.JSONField(default=dict, editable=False)
+    model = models.CharField(max_length=12, blank=True, editable=False)
+    applied = models.DateTimeField(null=True, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("label")
+        verbose_name_plural = _("labels")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Another meaning has yet to be computed; another name has not."""
+        meaning = {"prompts": self.prompts, "threshold": self.threshold, "scale": self.scale}
+        if self.pk and not Label.objects.filter(pk=self.pk, **meaning).exists():
+            self.applied = None
+        super().save(*args, **kwargs)
+
+
+class LabelCount(models.Model):
+    """How many shots of a film carry a label: what the filters show."""
+
+    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="counts")
+    film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="label_counts")
+    shots = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["label", "film"], name="one_label_count_each")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label_id}: {self.film_id} {self.shots}"

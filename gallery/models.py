@@ -1,0 +1,42 @@
+"""Durable rows. Importing them loads neither torch nor transformers."""
+
+from gallery.accounts.models import ApiToken
+from gallery.boards.models import Board, BoardScene, Export
+from gallery.core.leases import kept_alive, lease_end
+from gallery.films.models import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_ATTEMPTS,
+    Film,
+    FilmQuerySet,
+    Leftover,
+    Segment,
+    Shot,
+    new_uid,
+)
+from gallery.importing.models import ShotDetection
+from gallery.labels.models import Label, LabelCount
+from gallery.transcripts.models import Line, Subtitles
+
+__all__ = [
+    "FIRST_YEAR",
+    "LAST_YEAR",
+    "MAX_ATTEMPTS",
+    "ApiToken",
+    "Board",
+    "BoardScene",
+    "Export",
+    "Film",
+    "FilmQuerySet",
+    "Label",
+    "LabelCount",
+    "Leftover",
+    "Line",
+    "Segment",
+    "Shot",
+    "ShotDetection",
+    "Subtitles",
+    "kept_alive",
+    "lease_end",
+    "new_uid",
+]

@@ -1,1 +1,0 @@
-"""Scenes to take along: spans, clips, boards, and their exports."""

@@ -1,0 +1,186 @@
+"""Films, frames, shots and scenes as the API shows them, with addresses that work elsewhere."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+from gallery.core import access
+from gallery.films.models import Film, FilmQuerySet, Shot
+from gallery.films.shortcuts import thumbnail_url
+from gallery.scenes import clips, sound_tracks
+from gallery.search.types import Hit
+from gallery.transcripts.models import Line
+from gallery.transcripts.types import SpokenLine
+
+Serialized = dict[str, Any]
+
+
+def api_address(name: str, *arguments: object) -> str:
+    """The path of something in the API."""
+    return reverse(f"api:{name}", args=arguments)
+
+
+@dataclass(frozen=True)
+class Serializer:
+    """Shows things to whoever made a request."""
+
+    request: HttpRequest
+
+    @cached_property
+    def _may_save(self) -> bool:
+        return access.may_download(self.request.user)
+
+    @cached_property
+    def _may_play(self) -> bool:
+        return access.may_play_films(self.request.user)
+
+    def absolute(self, path: str) -> str:
+        """A path of this site as an address that works anywhere."""
+        return self.request.build_absolute_uri(path)
+
+    def here(self, name: str, *arguments: object) -> str:
+        """The address of a page, a picture or a file."""
+        return self.absolute(reverse(name, args=arguments))
+
+    def resource(self, name: str, *arguments: object) -> str:
+        """The address of something in the API."""
+        return self.absolute(api_address(name, *arguments))
+
+    # --- films ----------------------------------------------------------------------------------
+
+    def film_name(self, film: Film) -> Serialized:
+        """Which film."""
+        return {
+            "id": film.pk,
+            "title": film.title,
+            "year": film.year,
+            "url": self.resource("film", film.pk),
+        }
+
+    def film(self, film: Film) -> Serialized:
+        """A film, one of `films_to_show`."""
+        poster = getattr(film, "poster_second", None) or 0
+        return {
+            **self.film_name(film),
+            "page": self.here("film", film.pk),
+            "poster": self.absolute(thumbnail_url(film, poster)),
+            "duration": film.duration,
+            "width": film.width,
+            "height": film.height,
+            "rate": str(film.rate),
+            "shots": film.shot_count,
+            "frames": film.frame_count,
+            "languages": sorted({one.language for one in film.subtitles.all()}),
+            "sounds": [
+                {
+                    "number": track.number,
+                    "language": track.language,
+                    "title": track.title,
+                    "default": track.is_chosen,
+                }
+                for track in sound_tracks.choices(film, None)
+            ],
+            "file": self.here("whole_film", film.pk) if self._may_play else None,
+        }
+
+    # --- frames, shots and scenes -------------------------------------------------------------
+
+    def frame_name(self, film: Film, second: int, time: float | None = None) -> Serialized:
+        """Which frame: that of `second`, shown at `time` (seconds; None: as the rate has it)."""
+        if time is None:
+            time = film.clock.seconds(film.clock.frame_from(second))
+        return {
+            "second": second,
+            "time": time,
+            "timecode": film.clock.timecode(time),
+            "page": self.here("frame", film.pk, second),
+            "url": self.resource("frame", film.pk, second),
+            "thumbnail": self.absolute(thumbnail_url(film, second)),
+            "still": self.here("frame_still", film.pk, film.clock.frame(time), "jpg"),
+        }
+
+    def scene(self, film: Film, start: float, end: float) -> Serialized:
+        """A span of a film, in seconds; what can be had of it is no longer than is allowed."""
+        clock = film.clock
+        first = clock.frame_from(start)
+        last = max(first + 1, min(clock.frame_from(end), clock.frame_from(film.duration)))
+        most = first + int(settings.MAX_CLIP_SECONDS * clock.grid)
+        animated = min(last, first + int(clips.ANIMATED_SECONDS * clock.grid))
+
+        def saved(name: str, *arguments: object) -> str | None:
+            return self.here(name, film.pk, first, *arguments) if self._may_save else None
+
+        return {
+            "start": clock.seconds(first),
+            "end": clock.seconds(last),
+            "first_frame": first,
+            "end_frame": last,
+            "timecode_in": clock.timecode_of(first),
+            "timecode_out": clock.timecode_of(last),
+            "clip": self.here("clip", film.pk, first, min(last, most)),
+            "exact_clip": saved("exact_clip", min(last, most)),
+            "webp": saved("animation", animated, "webp"),
+            "gif": saved("animation", animated, "gif"),
+        }
+
+    def shot(self, film: Film, shot: Shot) -> Serialized:
+        """A shot, and the frame in its middle."""
+        return {
+            "number": shot.number + 1,
+            "scene": self.scene(film, shot.start, shot.end),
+            "frame": self.frame_name(film, shot.second),
+        }
+
+    def citation(self, film: Film, second: int, time: float) -> str:
+        """How a frame is quoted."""
+        address = self.here("frame", film.pk, second)
+        return f"{film}, {film.clock.timecode(time)}, {address}"
+
+    # --- hits and lines -------------------------------------------------------------------------
+
+    def hits(self, found: Collection[Hit]) -> list[Serialized]:
+        """Hits, with their films looked up in one query."""
+        films = Film.objects.in_bulk({hit.film for hit in found})
+        return [self._hit(hit, films[hit.film]) for hit in found if hit.film in films]
+
+    def _hit(self, hit: Hit, film: Film) -> Serialized:
+        return {
+            "film": self.film_name(film),
+            "shot": {"number": hit.shot + 1},
+            "frame": self.frame_name(film, hit.second, hit.time),
+            "scene": self.scene(film, hit.start, hit.end),
+            "relevance": hit.relevance,
+            "matches": hit.matches,
+            "score": hit.score,
+            "line": self._found_line(film, hit.line) if hit.line else None,
+            "more_in_film": hit.more_in_film,
+        }
+
+    def _found_line(self, film: Film, line: SpokenLine) -> Serialized:
+        return {
+            **self._line(film, line.start, line.end, line.language, line.text),
+            "parts": [{"text": text, "asked": asked} for text, asked in line.parts],
+        }
+
+    def line(self, film: Film, line: Line) -> Serialized:
+        """A line of dialogue."""
+        return self._line(film, line.start, line.end, line.subtitles.language, line.text)
+
+    def _line(self, film: Film, start: float, end: float, language: str, text: str) -> Serialized:
+        return {
+            "start": start,
+            "end": end,
+            "timecode": film.clock.timecode(start),
+            "language": language,
+            "text": text,
+        }
+
+
+def select_listed_films(films: FilmQuerySet) -> FilmQuerySet:
+    """Films with what `Shower.film` asks of them."""
+    return films.with_posters().prefetch_related("subtitles")

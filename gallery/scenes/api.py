@@ -1,0 +1,132 @@
+"""One frame: its shot, similar shots, word scores; and any scene of a film."""
+
+from typing import Annotated, Any
+
+from django.http import Http404, HttpRequest
+from django.utils.translation import gettext_noop
+from ninja import Field, Query, Router, Schema
+
+from gallery.films import catalogue
+from gallery.films.models import Film, Shot
+from gallery.films.shortcuts import film_or_404
+from gallery.index import frame_index
+from gallery.rest import schemas
+from gallery.rest.guard import TOKEN_OPTIONAL
+from gallery.rest.paging import MAX_PAGE_SIZE
+from gallery.rest.responses import error_responses
+from gallery.rest.serializers import Serializer
+from gallery.scenes import clips
+from gallery.search import engine
+
+router = Router(tags=["Frames and scenes"])
+SIMILAR = 12
+
+
+def _frame_of(film_id: int, second: int) -> Film:
+    """The film, if it has a frame for this second. Raises Http404."""
+    film = film_or_404(film_id)
+    if second > 999_999_999 or not catalogue.has_frame(film, second):
+        raise Http404
+    return film
+
+
+@router.get(
+    "/films/{number:film_id}/frames/{number:second}",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Frame, **error_responses(404)},
+    operation_id="get_frame",
+    url_name="frame",
+    summary=gettext_noop("Get a frame"),
+)
+def one_frame(request: HttpRequest, film_id: int, second: int) -> Any:
+    """The frame indexed for a second of a film: the first one shown in that second."""
+    film = _frame_of(film_id, second)
+    here = frame_index.current()
+    time = here.time(film.pk, second)
+    time = float(second) if time is None else time
+    shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
+    shower = Serializer(request)
+    return {
+        **shower.frame_name(film, second, time),
+        "film": shower.film_name(film),
+        "shot": {"number": shot.number + 1} if shot else None,
+        "scene": shower.scene(film, shot.start, shot.end) if shot else None,
+        "labels": sorted(here.labels([(film.pk, second)])[0]),
+        "citation": shower.citation(film, second, time),
+    }
+
+
+class Count(Schema):
+    """How many results."""
+
+    count: int = Field(SIMILAR, ge=1, le=MAX_PAGE_SIZE, description="Number of shots to return.")
+
+
+@router.get(
+    "/films/{number:film_id}/frames/{number:second}/similar",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Similar, **error_responses(400, 404)},
+    operation_id="similar_shots",
+    url_name="similar",
+    summary=gettext_noop("Find similar shots"),
+)
+def similar(request: HttpRequest, film_id: int, second: int, asked: Query[Count]) -> Any:
+    """Other shots that look like this frame, most similar first."""
+    _frame_of(film_id, second)
+    return {"results": Serializer(request).hits(engine.similar(film_id, second, asked.count))}
+
+
+class Words(Schema):
+    """The words to score."""
+
+    word: list[str] = Field(
+        min_length=1,
+        max_length=engine.MAX_WORDS,
+        description="A word or a description; repeat for several.",
+        examples=[["dog", "cat"]],
+    )
+
+
+@router.get(
+    "/films/{number:film_id}/frames/{number:second}/probabilities",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Probabilities, **error_responses(400, 404)},
+    operation_id="word_probabilities",
+    url_name="probabilities",
+    summary=gettext_noop("Score words for a frame"),
+)
+def probabilities(
+    request: HttpRequest,  # noqa: ARG001
+    film_id: int,
+    second: int,
+    asked: Query[Words],
+) -> Any:
+    """How well each word fits a frame, compared with the others."""
+    _frame_of(film_id, second)
+    found = engine.probabilities(film_id, second, list(dict.fromkeys(asked.word)))
+    return {"results": [{"word": word, "probability": part} for word, part in found]}
+
+
+class Span(Schema):
+    """Start and end of the scene."""
+
+    start: schemas.SecondsIn
+    end: Annotated[schemas.SecondsIn, Field(gt=0, examples=[13.9])]
+
+
+@router.get(
+    "/films/{number:film_id}/scene",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Scene, **error_responses(400, 404)},
+    operation_id="get_scene",
+    url_name="scene",
+    summary=gettext_noop("Get a scene"),
+)
+def scene(request: HttpRequest, film_id: int, span: Query[Span]) -> Any:
+    """The scene from the frame nearest to `start` up to `end`, and the addresses of its clips.
+
+    Clips are made on first request and cannot extend past the end of the film.
+    """
+    film = film_or_404(film_id)
+    clips.cut(film, film.clock.frame_from(span.start), film.clock.frame_from(span.end))
+    return Serializer(request).scene(film, span.start, span.end)

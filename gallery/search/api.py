@@ -1,0 +1,105 @@
+"""Searching: by the same parameters as the address of a page, and with a picture of one's own."""
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_noop
+from ninja import Field, File, Query, Router, Schema, Status
+from ninja.files import UploadedFile
+
+from gallery.core.api_errors import ApiError
+from gallery.films import catalogue, rebuilding
+from gallery.rest import schemas
+from gallery.rest.guard import TOKEN_OPTIONAL
+from gallery.rest.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, neighbour_urls
+from gallery.rest.responses import error_responses
+from gallery.rest.serializers import Serializer
+from gallery.search import engine, pictures, types
+from gallery.search.address import search_url
+from gallery.search.api_parameters import Maybe, SearchParameters, parse_query
+from gallery.search.forms import MAX_PAGES, PictureForm
+from gallery.search.types import Example
+
+router = Router(tags=["Search"])
+
+
+class Pages(Schema):
+    """Which results."""
+
+    page: Annotated[Annotated[int, Field(ge=1, le=MAX_PAGES)] | None, Maybe] = Field(
+        None, description="Page number, from 1."
+    )
+    page_size: int = Field(
+        DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="Results per page."
+    )
+
+
+def _rebuilding() -> list[str]:
+    """A sentence while films are put into the index again."""
+    found = rebuilding.state(catalogue.load_catalogue())
+    return [str(found)] if found else []
+
+
+@router.get(
+    "/search",
+    auth=TOKEN_OPTIONAL,
+    response={200: schemas.Hits, **error_responses(400)},
+    operation_id="search",
+    url_name="search",
+    summary=gettext_noop("Find scenes"),
+)
+def find(
+    request: HttpRequest,
+    asked: Query[SearchParameters],  # noqa: ARG001 - described and checked; the page's own form reads it
+    pages: Query[Pages],
+) -> Any:
+    """Shots that match words, frames and pictures, best first.
+
+    Takes the parameters of the search page and returns the same results in the same order. At
+    least one of `q`, `frame`, `picture` and `more` is required.
+    """
+    query = replace(parse_query(request), page_size=pages.page_size)
+    found = engine.search(query)
+    shower = Serializer(request)
+    more = found.more and query.page < MAX_PAGES
+    return {
+        "results": shower.hits(found.hits),
+        **neighbour_urls(request, query.page, query.page_size, more),
+        "matches": found.matches,
+        "notices": [*_rebuilding(), *found.notices],
+        "search_page": shower.absolute(search_url(query, page=query.page)),
+    }
+
+
+@router.post(
+    "/pictures",
+    auth=TOKEN_OPTIONAL,
+    response={201: schemas.KeptPicture, **error_responses(400, 413, 503, 507)},
+    operation_id="keep_picture",
+    url_name="pictures",
+    summary=gettext_noop("Upload a picture to search with"),
+)
+def store_picture(
+    request: HttpRequest,
+    picture: File[UploadedFile],  # noqa: ARG001 - described; the page's own form reads it
+) -> Any:
+    """Upload a picture, such as a screenshot, and search with `picture=TOKEN`.
+
+    JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF or BMP. The same picture always gets the same token and
+    is kept for 30 days.
+    """
+    form = PictureForm(request.POST, request.FILES)
+    if not form.is_valid():
+        raise ApiError(400, " ".join(str(m) for some in form.errors.values() for m in some))
+    token = pictures.store_picture(form.cleaned_data["picture"])
+    shower = Serializer(request)
+    query = types.Query(examples=(Example(picture=token),))
+    return Status(
+        201,
+        {
+            "picture": token,
+            "url": shower.here("probe_picture", token),
+            "search": f"{shower.resource('search')}?{search_url(query).partition('?')[2]}",
+        },
+    )

@@ -1,0 +1,111 @@
+"""Cards of hits: what they show, and addresses that change the query of a page a little."""
+
+from collections.abc import Callable
+from typing import TypedDict
+
+from django import template
+from django.template.context import RequestContext
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from gallery.films.template_tags import clock, percent, timecode
+from gallery.search import refining
+from gallery.search.address import search_url, to_parameters, urlencode
+from gallery.search.types import Hit, Order, Query, Results
+from gallery.transcripts.types import SpokenLine
+
+register = template.Library()
+
+
+class Card(TypedDict):
+    """What the card of a hit shows: texts, and addresses for what to do next.
+
+    A dictionary, because templates look names up in it several times as fast as in an object.
+    `key` names the frame within the page. `frame` shows it; `more` and `less` mark it as right or
+    wrong, or remove the mark; `similar` searches for its like alone; `in_film` looks for the same
+    in its film only, "" unless that finds more. `is_faint`: among hits in the order of time, it
+    hardly matches.
+    """
+
+    film: int
+    title: str
+    year: int | None
+    second: int
+    start: float
+    end: float
+    thumbnail: str
+    line: SpokenLine | None
+    is_faint: bool
+    key: str
+    time: str
+    timecode: str
+    description: str
+    shot: str
+    relevance: str
+    relevance_help: str
+    relevance_width: str
+    frame: str
+    similar: str
+    more: str
+    less: str
+    is_more: bool
+    in_film: str
+
+
+@register.simple_tag(takes_context=True)
+def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False) -> list[Card]:
+    """The cards of hits, given the page's `query`; `place` makes addresses of queries.
+
+    `are_results`: the last hit of each film offers more from that film.
+    """
+    query: Query = context.get("query") or Query()
+    place: Callable[[Query], str] = context.get("place") or search_url
+    asked, can_mark = urlencode(to_parameters(query)), query.kind is not None
+    results: Results | None = context.get("results")
+    can_fade = query.order is Order.TIME and results is not None and results.matches
+    last_of_film = {hit.film: hit for hit in hits} if are_results else {}
+
+    def card(hit: Hit) -> Card:
+        time, frame = clock(hit.time), reverse("frame", args=hit.key)
+        part = {"part": percent_whole(hit.relevance)}
+        is_last = last_of_film.get(hit.film) is hit
+        return Card(
+            film=hit.film,
+            title=hit.title,
+            year=hit.year,
+            second=hit.second,
+            start=hit.start,
+            end=hit.end,
+            thumbnail=hit.thumbnail,
+            line=hit.line,
+            is_faint=can_fade and not hit.matches,
+            key=f"{hit.film}-{hit.second}",
+            time=time,
+            timecode=timecode(hit.time, hit.rate),
+            description=_("Frame of %(film)s at %(time)s") % {"film": hit.title, "time": time},
+            shot=_("Shot from %(start)s to %(end)s")
+            % {"start": clock(hit.start), "end": clock(hit.end)},
+            relevance=_("Relevance %(part)s") % part,
+            relevance_help=_("%(part)s of this search's best match") % part,
+            relevance_width=percent(hit.relevance),
+            frame=f"{frame}?{asked}" if asked else frame,
+            similar=search_url(refining.similar_to(query, hit.key)),
+            more=place(refining.more_like(query, hit.key)) if can_mark else "",
+            less=place(refining.less_like(query, hit.key)) if can_mark else "",
+            is_more=hit.key in query.more,
+            in_film=search_url(query, films=(hit.film,)) if is_last and hit.more_in_film else "",
+        )
+
+    return [card(hit) for hit in hits]
+
+
+@register.filter
+def weight(number: float) -> str:
+    """A weight as people write it: ½, 1, 2."""
+    return {0.5: "½", 0.25: "¼"}.get(number, f"{number:g}")
+
+
+@register.filter
+def percent_whole(part: float) -> str:
+    """A part of one as people say it: 83 %."""
+    return f"{round(part * 100)}\u00a0%"

@@ -1,0 +1,11 @@
+"""The search, and the pictures that are searched with."""
+
+from django.urls import path
+
+from gallery.search import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("picture/", views.upload_picture, name="upload_picture"),
+    path("pictures/<token:token>.jpg", views.probe_picture, name="probe_picture"),
+]

@@ -1,0 +1,129 @@
+"""System checks: what is missing on this machine, and what to do about it."""
+
+import os
+import subprocess
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from gallery.clip import conversion, weights
+from gallery.clip.runtimes import DEVICES, PRECISIONS
+from gallery.core import access
+from gallery.core.errors import ModelError
+from gallery.core.rate_limits import parse_rate
+from gallery.media import ffmpeg
+
+
+@register()
+def ffmpeg_runs(**_kwargs: Any) -> list[CheckMessage]:
+    """FFmpeg starts, and is new enough."""
+    hint = (
+        "Unset FFMPEG: the FFmpeg of the package imageio-ffmpeg is then used."
+        if settings.FFMPEG
+        else "Install the package imageio-ffmpeg from requirements.txt, or set FFMPEG."
+    )
+    try:
+        problem = ffmpeg.is_too_old(ffmpeg.version())
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        problem = f"FFmpeg does not run: {error}"
+    return [Error(problem, hint=hint, id="gallery.E001")] if problem else []
+
+
+@register()
+def media_store_is_writable(**_kwargs: Any) -> list[CheckMessage]:
+    """Films can be stored."""
+    try:
+        settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return [Error(f"{settings.MEDIA_ROOT}: {error}", hint="Set MEDIA_DIR.", id="gallery.E002")]
+    if not os.access(settings.MEDIA_ROOT, os.W_OK):
+        return [
+            Error(
+                f"{settings.MEDIA_ROOT} is not writable.", hint="Set MEDIA_DIR.", id="gallery.E002"
+            )
+        ]
+    return []
+
+
+@register()
+def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
+    """Values that would only be noticed in the middle of an import."""
+    found: list[CheckMessage] = []
+    if settings.CLIP_EDGES not in ("squash", "pad", "tiles"):
+        given = settings.CLIP_EDGES
+        found.append(
+            Error(f"CLIP_EDGES is {given!r}.", hint="squash, pad, tiles", id="gallery.E003")
+        )
+    for name, known in (("CLIP_PRECISION", PRECISIONS), ("CLIP_DEVICE", DEVICES)):
+        if getattr(settings, name) not in known:
+            given = getattr(settings, name)
+            found.append(Error(f"{name} is {given!r}.", hint=", ".join(known), id="gallery.E003"))
+    found.extend(
+        Error(f"{name} must not be negative.", id="gallery.E004")
+        for name in ("CLIP_THREADS", "CLIP_BATCH", "CLIP_IDLE_SECONDS")
+        if getattr(settings, name) < 0
+    )
+    found.extend(
+        Error(f"{name} must be at least 1.", id="gallery.E004")
+        for name in (
+            *("SEGMENT_SECONDS", "LEASE_SECONDS", "WORKERS", "INDEX_FLAT_MAX"),
+            *("CLIPS_AT_ONCE", "MAX_CLIP_SECONDS"),
+        )
+        if getattr(settings, name) < 1
+    )
+    return found
+
+
+@register()
+def int8_is_installed(**_kwargs: Any) -> list[CheckMessage]:
+    """CLIP_PRECISION=int8 needs NNCF."""
+    if settings.CLIP_PRECISION != "int8" or conversion.has_quantizer():
+        return []
+    return [
+        Warning(
+            "CLIP_PRECISION is int8, but NNCF is not installed; the next best precision is used.",
+            hint="make int8",
+            id="gallery.W002",
+        )
+    ]
+
+
+@register()
+def audiences_are_known(**_kwargs: Any) -> list[CheckMessage]:
+    """Who may do what is said in words that are understood; others let nobody through."""
+    return [
+        Error(
+            f"{name} is {getattr(settings, name)!r}.",
+            hint=", ".join(access.AUDIENCES),
+            id="gallery.E005",
+        )
+        for name in ("WHOLE_FILMS_FOR", "DOWNLOADS_FOR")
+        if getattr(settings, name) not in access.AUDIENCES
+    ]
+
+
+@register()
+def limits_are_rates(**_kwargs: Any) -> list[CheckMessage]:
+    """Rates are written as they are understood."""
+    found: list[CheckMessage] = []
+    for name in ("API_RATE", "API_RATE_WITHOUT_TOKEN", "SEARCH_RATE", "CLIP_RATE", "BOARD_RATE"):
+        rate = getattr(settings, name)
+        try:
+            if rate:
+                parse_rate(rate)
+        except ValueError:
+            found.append(
+                Error(f"{name} is {rate!r}.", hint="600/m, 10/s, or empty", id="gallery.E006")
+            )
+    return found
+
+
+@register()
+def model_is_here(**_kwargs: Any) -> list[CheckMessage]:
+    """CLIP_MODEL names a model that can be read."""
+    try:
+        weights.current()
+    except (ModelError, OSError, ValueError) as error:
+        return [Warning(f"The model: {error}", hint="Set CLIP_MODEL.", id="gallery.W001")]
+    return []

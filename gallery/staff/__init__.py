@@ -1,1 +1,0 @@
-"""Rooms of the admin, for labels, subtitles and tokens; `gallery.admin` has the films'."""

@@ -1,0 +1,107 @@
+"""Subtitle files that somebody sends, read while the form is checked; the choice of language."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from gallery.core.errors import SubtitlesError
+from gallery.transcripts import languages, subtitles
+from gallery.transcripts.models import Subtitles
+from gallery.transcripts.subtitle_formats import UnknownFrameRate
+
+MAX_FILES = 50  # sent at once
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleUpload:
+    """A subtitle file that can be read."""
+
+    name: str
+    data: bytes
+
+
+class _Several(forms.FileInput):
+    # Without `accept`: phones then hide files of types that they do not know, and .srt is one.
+    allow_multiple_selected = True
+
+
+class SubtitleFiles(forms.FileField):
+    """Any number of subtitle files; each is told by its name when it cannot be read."""
+
+    widget = _Several
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", gettext_lazy("Subtitles"))
+        kwargs.setdefault(
+            "help_text",
+            gettext_lazy(
+                "SubRip (.srt), WebVTT (.vtt), SubStation Alpha (.ass, .ssa), TTML (.ttml, "
+                ".dfxp), SAMI (.smi), LRC (.lrc), MicroDVD (.sub) or MPL2 (.mpl). You can "
+                "choose several files. The language is taken from the file name (film.en.srt) "
+                "or detected from the text. Embedded text tracks are imported automatically."
+            ),
+        )
+        super().__init__(required=False, allow_empty_file=True, **kwargs)
+
+    def clean(self, data: Any, initial: Any = None) -> Any:  # noqa: ARG002 - there never is one
+        """The files, as a list of SentFile."""
+        given = data if isinstance(data, list | tuple) else [data] if data else []
+        if len(given) > MAX_FILES:
+            raise ValidationError(_("Choose at most %(most)d files at once.") % {"most": MAX_FILES})
+        sent, errors = [], []
+        for file in given:
+            try:
+                sent.append(_read(file))
+            except SubtitlesError as error:
+                errors.append(f"{file.name}: {error}")
+        if errors:
+            raise ValidationError(errors)
+        return sent
+
+
+def _read(file: UploadedFile) -> SubtitleUpload:
+    data = subtitles.read_file(file)
+    # The film may not have been probed yet: its frame rate is only needed when they are added.
+    with suppress(UnknownFrameRate):
+        subtitles.read(data)
+    return SubtitleUpload(file.name or "", data)
+
+
+class SubtitlesForm(forms.ModelForm):
+    """The language of subtitles that are here."""
+
+    language = forms.ChoiceField(label=gettext_lazy("language"))
+
+    class Meta:
+        model = Subtitles
+        fields = ("language",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = languages.choices()
+        now = self.instance.language
+        if now and now not in dict(choices):
+            choices = [(now, languages.name(now)), *choices]
+        self.fields["language"].choices = choices  # type: ignore[attr-defined]
+        # Headings of columns do not reach a screen reader that stands in the field.
+        self.fields["language"].widget.attrs["aria-label"] = _("Language of %(name)s") % {
+            "name": self.instance
+        }
+
+
+class SubtitlesFormSet(forms.BaseInlineFormSet):
+    """The subtitles of a film."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """Say to a screen reader what would be deleted."""
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete %(name)s") % {
+                "name": form.instance
+            }

@@ -1,0 +1,26 @@
+"""What is said in a film, as a file."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.http import content_disposition_header
+from django.views.decorators.http import require_safe
+
+from gallery.core.file_names import file_name
+from gallery.transcripts.models import Subtitles
+from gallery.transcripts.subtitle_formats import Cue
+from gallery.transcripts.subtitles import webvtt
+
+
+@require_safe
+def subtitles(request: HttpRequest, film_id: int, number: int) -> HttpResponse:
+    """The subtitles of a film as WebVTT, for a player's <track>; `?save=1` to keep them."""
+    row = get_object_or_404(Subtitles.objects.select_related("film"), pk=number, film=film_id)
+    lines = row.lines.order_by("start", "number").values_list("start", "end", "text")
+    response = HttpResponse(
+        webvtt(Cue(*line) for line in lines), content_type="text/vtt; charset=utf-8"
+    )
+    # Who may see it can change, and so can the lines.
+    response["Cache-Control"] = "private, no-cache"
+    name = f"{file_name(row.film.title)}.{row.language}.vtt"
+    response["Content-Disposition"] = content_disposition_header("save" in request.GET, name) or ""
+    return response

@@ -1,1 +1,0 @@
-"""The pages. Each works without JavaScript; htmx asks for parts of them."""
