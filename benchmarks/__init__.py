@@ -1,4 +1,4 @@
-"""Measurements for docs/measurements.md: `make bench`, or `python -m benchmarks NAME`."""
+"""The benchmarks for docs/measurements.md: `make bench`, or `python -m benchmarks NAME`."""
 
 import os
 

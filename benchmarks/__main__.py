@@ -1,11 +1,11 @@
-"""Run one measurement, or all that take minutes: not `search`, `server`, `soak` and `tutorial`."""
+"""Run one benchmark, or all except the long ones: `search`, `server`, `soak`, `tutorial`."""
 
 import argparse
 from collections.abc import Callable, Sequence
 
 import django
 
-django.setup()  # some of these import models
+django.setup()  # before the imports below, some of which import models
 
 from benchmarks import (  # noqa: E402
     clips,
@@ -36,7 +36,7 @@ ALL: dict[str, Callable[[], None]] = {
     "start": start.main,
 }
 
-# Each runs in a process of its own, in the environment of a separate installation.
+# Each runs in another process, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "search": search.main,
     "server": server.main,
@@ -45,13 +45,13 @@ WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def main() -> None:
-    """The first argument names the measurement; its own arguments follow."""
+    """Run the benchmark named by the first argument with the remaining arguments."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = parser.add_subparsers(dest="name", metavar="NAME")
     for name in ALL:
         names.add_parser(name)
     for name in WITH_OPTIONS:
-        names.add_parser(name, add_help=False)  # it has options and help of its own
+        names.add_parser(name, add_help=False)  # it parses its own options and help
     shots.add_arguments(names.add_parser("shots"))
     tutorial.add_arguments(names.add_parser("tutorial"))
     chosen, rest = parser.parse_known_args()

@@ -1,4 +1,4 @@
-"""The well-known beginner's tutorial, as a script: JPEG files, one picture at a time, Redis."""
+"""The well-known beginner's tutorial as a script: JPEG files, one picture at a time, Redis."""
 
 import subprocess
 import tempfile
@@ -39,7 +39,7 @@ class Beginner:
         return np.asarray((row / row.norm()).cpu().numpy(), dtype=np.float32)
 
     def add(self, film: Path) -> int:
-        """Make a film searchable. Returns its number of frames."""
+        """Make a film searchable. Return its number of frames."""
         with tempfile.TemporaryDirectory() as folder:
             command = [ffmpeg.binary(), "-v", "error", "-nostdin", "-i", str(film)]
             subprocess.run([*command, "-vf", "fps=1", f"{folder}/%06d.jpg"], check=True)
@@ -62,14 +62,14 @@ class Beginner:
             time.sleep(0.01)
 
     def _nearest(self, vector: bytes) -> int:
-        """The second of the frame that is nearest to a vector."""
+        """Return the second of the frame nearest to a vector."""
         query = Query("*=>[KNN 5 @vector $vector AS distance]").sort_by("distance")
         query = query.return_fields("second", "distance").dialect(2)
         found = self._client.ft(INDEX).search(query, {"vector": vector})
         return int(found.docs[0].second)
 
     def remove(self) -> None:
-        """Remove the film again."""
+        """Remove the film."""
         self._client.ft(INDEX).dropindex(delete_documents=True)
 
 

@@ -1,9 +1,9 @@
-"""How soon a scene plays: from asking for it to its first fragment, which a browser can show.
+"""How soon a scene plays: from the request to the first fragment, which a browser can show.
 
-The film is the beginning of the demo film at 1920 x 1080 with grain, as a camera gives it. A scene
-begins at a cut, where encoders put key frames, or anywhere; where an encoder puts them only every
-250 pictures, all those since the last must be decoded first. That a browser shows the fragment at
-once, tests/test_browser_scenes.py sees to.
+The film is the start of the demo film at 1920 x 1080 with grain, as from a camera. A scene begins
+at a cut, where encoders put key frames, or anywhere. Where key frames are 250 pictures apart, all
+pictures since the last one have to be decoded first. tests/test_browser_scenes.py checks that a
+browser shows the fragment at once.
 """
 
 import os
@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.film import FILM, MOST_PIXELS, truth
+from benchmarks.film import FILM, MAX_PIXELS, truth
 from gallery.media import cutting, ffmpeg, probing
-from gallery.media.cutting import Cut
+from gallery.media.cutting import ClipSpan
 
 SECONDS = 20  # of film
 GRAIN = "scale=1920:1080:flags=bicubic,noise=alls=7:allf=t,format=yuv420p"
@@ -38,12 +38,12 @@ CODECS = {
     ),
 }
 SCENE = 5  # seconds
-ANYWHERE = (3.1, 5.7, 8.2, 10.3)  # seconds at which a scene begins that begins at no cut
+ANYWHERE = (3.1, 5.7, 8.2, 10.3)  # starts of scenes in seconds that are not at a cut
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds from asking to the first fragment, and to the end of the clip."""
+    """Seconds from the request to the first fragment, and to the end of the clip."""
 
     first: float
     whole: float
@@ -61,32 +61,34 @@ def make(path: Path, codec: tuple[str, ...]) -> None:
     )
 
 
-def play(cut: Cut) -> Times:
-    """Make a clip as the product does, and take the time."""
-    begun = time.perf_counter()
+def play(cut: ClipSpan) -> Times:
+    """Render a clip as the product does, and measure the time."""
+    started_at = time.perf_counter()
     got, first = b"", 0.0
     with tempfile.TemporaryFile() as said:
         process = ffmpeg.start(cutting.playback_arguments(cut), said)
         assert process.stdout is not None
         while data := os.read(process.stdout.fileno(), 1 << 16):
             got = got[-16:] + data if first else got + data
-            # The second fragment begins where the first is complete.
+            # The first fragment is complete when the second one begins.
             if not first and got.count(b"moof") > 1:
-                first = time.perf_counter() - begun
+                first = time.perf_counter() - started_at
         process.wait()
-    whole = time.perf_counter() - begun
+    whole = time.perf_counter() - started_at
     return Times(first or whole, whole)
 
 
-def cut_at(path: Path, start: float, seconds: float) -> Cut:
-    """A scene of a film."""
-    found = probing.probe(path, MOST_PIXELS, 3600)
+def cut_at(path: Path, start: float, seconds: float) -> ClipSpan:
+    """Return a scene of a film."""
+    found = probing.probe(path, MAX_PIXELS, 3600)
     clock = cutting.Clock.of(found)
-    return Cut(path, found, clock.frame_from(start), clock.frame_from(start + seconds), MOST_PIXELS)
+    return ClipSpan(
+        path, found, clock.frame_from(start), clock.frame_from(start + seconds), MAX_PIXELS
+    )
 
 
 def slowest(path: Path, places: Sequence[float]) -> str:
-    """The times of the scene that took longest to begin, in words."""
+    """Format the times of the scene that took longest to start."""
     found = max((play(cut_at(path, at, SCENE)) for at in places), key=lambda times: times.first)
     return f"{found.first:6.2f} ({found.whole:5.1f})"
 

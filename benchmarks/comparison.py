@@ -13,9 +13,9 @@ from PIL import Image
 
 from benchmarks.beginner import Beginner
 from benchmarks.common import Cost, cost, load_encoder, random_b16
-from benchmarks.film import MOST_PIXELS, decoded
+from benchmarks.film import MAX_PIXELS, decoded
 from benchmarks.installation import import_film, running_worker
-from benchmarks.lengthen import lengthen, small, with_twin
+from benchmarks.lengthen import count_twins, lengthen, small
 from gallery.clip import encoder
 from gallery.clip.encoder import batched
 from gallery.clip.types import Vector
@@ -33,30 +33,30 @@ TUTORIAL, PRODUCT = "tutorial", "product"
 
 
 def measure(film: Path, device: str, seconds: float, rounds: int, height: int) -> None:
-    """Print everything."""
+    """Print all figures."""
     _describe_device(device)
     long, short = settings.VAR_DIR / "long.mp4", settings.VAR_DIR / "short.mp4"
     lengthen(film, long, seconds, height)
     lengthen(film, short, WARM_UP, height)
-    frames, decoding_speed = _survey(long)
+    frames, decoding_speed = _describe_film(long)
     model = random_b16(Path(settings.CLIP_MODEL))
     print(
         f"{PRODUCT}: {load_encoder(model).target}", flush=True
     )  # converted before the clock starts
-    # With sharing, frames that are the same picture share a vector: measured separately below.
+    # Sharing of vectors by identical frames is measured separately below.
     can_share = hasattr(settings, "SHARE_VECTORS")
     with running_worker(short, **({"SHARE_VECTORS": "0"} if can_share else {})) as worker:
         children, product_loaded = worker
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         beginner = Beginner(model.folder, device, redis_server.connect(settings.REDIS_URL))
         beginner.vector(frames[0].picture)
-        tutorial_loaded = time.perf_counter() - begun
+        tutorial_loaded = time.perf_counter() - started_at
         print(
             f"\nloaded before the clock starts: {TUTORIAL} in {tutorial_loaded:.1f} s (model and "
             f"one picture), {PRODUCT} in {product_loaded:.1f} s (worker, model and a film of "
             f"{WARM_UP:.0f} s)\n"
         )
-        _rounds(beginner, children, long, rounds)
+        _run_rounds(beginner, children, long, rounds)
         _compare_vectors(beginner, frames, Film.objects.get())
     print(
         f"{PRODUCT}, decoding only: {decoding_speed:.1f} frames/s, "
@@ -78,30 +78,30 @@ def _describe_device(device: str) -> None:
     print(f"{os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f}, {name}", flush=True)
 
 
-def _survey(film: Path) -> tuple[list[Frame], float]:
-    """Print what the film is like. Returns some frames, and how many are decoded in a second."""
-    found = probing.probe(film, MOST_PIXELS, 24 * 3600)
+def _describe_film(film: Path) -> tuple[list[Frame], float]:
+    """Print the properties of the film. Return some frames, and the decoding speed (frames/s)."""
+    found = probing.probe(film, MAX_PIXELS, 24 * 3600)
     every = max(1, round(found.duration / COMPARED))
     smalls, kept = [], []
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     with decoded(film, found) as (frames, _decoding):
         for frame in frames:
             smalls.append(small(frame.picture))
             if frame.second % every == 0:
                 kept.append(frame)
-    speed = len(smalls) / (time.perf_counter() - begun)
+    speed = len(smalls) / (time.perf_counter() - started_at)
     print(
         f"film: {found.duration:.0f} s, {found.width}x{found.height}, "
         f"{film.stat().st_size * 8 / found.duration / 1e6:.1f} Mbit/s, {found.video_codec}, "
         "made from the given one by varying and scaling it\n"
-        f"one frame a second: {len(smalls)}; nearly the same as another: {with_twin(smalls)}",
+        f"one frame a second: {len(smalls)}; nearly the same as another: {count_twins(smalls)}",
         flush=True,
     )
     return kept, speed
 
 
-def _rounds(beginner: Beginner, children: Children, film: Path, rounds: int) -> None:
-    """Take turns. The film stays in the product after the last one."""
+def _run_rounds(beginner: Beginner, children: Children, film: Path, rounds: int) -> None:
+    """Run both in turns. The film stays in the product after the last round."""
     print("| round | way | frames | seconds | frames/s | CPU seconds |\n|---|---|---|---|---|---|")
     ratios = []
     for number in range(rounds):
@@ -117,7 +117,7 @@ def _rounds(beginner: Beginner, children: Children, film: Path, rounds: int) -> 
 
 
 def _add(path: Path, children: Children) -> int:
-    """Import a film and search it once. Returns its number of frames."""
+    """Import a film and search it once. Return its number of frames."""
     film = import_film(path, children)
     last = _vectors(film)[max(_vectors(film))]
     assert frame_index.current().nearest(last, 5)[0].film == film.pk, "the query finds nothing"
@@ -133,17 +133,17 @@ def _show(number: str, way: str, spent: Cost) -> None:
 
 
 def _vectors(film: Film) -> dict[int, Vector]:
-    """The stored vector of each second."""
+    """Return the stored vector of each second."""
     assert film.searchable_run is not None
     data = film.files.run(film.searchable_run).load()
     return dict(zip(data.seconds.tolist(), data.vectors.astype(np.float32), strict=True))
 
 
 def _compare_vectors(beginner: Beginner, frames: list[Frame], film: Film) -> None:
-    """Print how like the product's vectors are to those of plain transformers.
+    """Print the similarity of the product's vectors to those of plain transformers.
 
-    The product squashes a frame where plain transformers cuts out its middle, so plain
-    transformers gets squashed frames.
+    Plain transformers crop the centre of a frame where the product squashes it, so they get
+    squashed frames here.
     """
     side = (224, 224)
     stored = _vectors(film)
@@ -162,11 +162,11 @@ def _compare_vectors(beginner: Beginner, frames: list[Frame], film: Film) -> Non
 
 
 def _embedding_speed(frames: list[Frame]) -> float:
-    """How many frames, decoded already, the product embeds in a second."""
+    """Return how many decoded frames the product embeds per second."""
     loaded = encoder.current()
     batches = list(batched([frame.picture for frame in frames], loaded.batch))
     with ThreadPoolExecutor(loaded.streams) as pool:
-        list(pool.map(loaded.pictures, batches[: loaded.streams]))
-        begun = time.perf_counter()
-        list(pool.map(loaded.pictures, batches))
-        return len(frames) / (time.perf_counter() - begun)
+        list(pool.map(loaded.embed_pictures, batches[: loaded.streams]))
+        started_at = time.perf_counter()
+        list(pool.map(loaded.embed_pictures, batches))
+        return len(frames) / (time.perf_counter() - started_at)

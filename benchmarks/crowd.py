@@ -1,4 +1,4 @@
-"""Clients that are slow on purpose, hundreds of them in one thread."""
+"""Deliberately slow clients, hundreds of them in one thread."""
 
 import socket
 import threading
@@ -6,11 +6,11 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-RECEIVE_BUFFER = 4096  # bytes: a client that reads slowly takes little in advance
+RECEIVE_BUFFER = 4096  # bytes; small, so that the server notices slow readers
 
 
 class Crowd:
-    """Connections that send what they were given, then one byte a second, and hardly read."""
+    """Connections that send a request, then one byte a second, and hardly read."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -20,36 +20,36 @@ class Crowd:
         self._thread = threading.Thread(target=self._trickle, daemon=True)
 
     def add(self, kind: str, count: int, sent: bytes, then: bytes = b"") -> None:
-        """`count` connections that send `sent`, and then the bytes of `then` in turn, for ever."""
+        """Open `count` connections that send `sent`, then the bytes of `then` repeatedly."""
         for _number in range(count):
-            line = socket.socket()
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            line.settimeout(20)
-            line.connect(("127.0.0.1", self.port))
-            line.sendall(sent)
-            line.setblocking(False)
-            self._open[line] = (kind, then)
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            sock.settimeout(20)
+            sock.connect(("127.0.0.1", self.port))
+            sock.sendall(sent)
+            sock.setblocking(False)
+            self._open[sock] = (kind, then)
 
-    def open_of(self, kind: str) -> int:
-        """How many connections of a kind the server still serves."""
+    def count_open(self, kind: str) -> int:
+        """Return how many connections of a kind are open."""
         return sum(of == kind for of, _then in list(self._open.values()))
 
     def _trickle(self) -> None:
         turn = 0
         while not self._stop.wait(1):
             turn += 1
-            for line, (kind, then) in list(self._open.items()):
+            for sock, (kind, then) in list(self._open.items()):
                 try:
                     if then:
-                        line.send(then[turn % len(then) :][:1])
-                    if line.recv(100) == b"":
+                        sock.send(then[turn % len(then) :][:1])
+                    if sock.recv(100) == b"":
                         raise ConnectionResetError
                 except BlockingIOError:
                     continue
                 except OSError:
                     self.closed[kind] += 1
-                    del self._open[line]
-                    line.close()
+                    del self._open[sock]
+                    sock.close()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -63,5 +63,5 @@ class Crowd:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        for line in self._open:
-            line.close()
+        for sock in self._open:
+            sock.close()

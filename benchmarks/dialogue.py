@@ -1,4 +1,4 @@
-"""How Chinese is best found inside sentences, and how fast lines are found among many."""
+"""Compare ways to find Chinese inside sentences, and measure the search among many lines."""
 
 import random
 import re
@@ -32,7 +32,7 @@ Ask = Callable[[str], set[int]]
 
 
 def sentences() -> list[str]:
-    """Chinese sentences that are here anyhow: Django's own, and the demo film's."""
+    """Return Chinese sentences of Django's translations and of the demo film."""
     catalogue = trans_real.DjangoTranslation("zh-hans")._catalog  # type: ignore[attr-defined]
     texts = {text for _key, text in catalogue.items() if isinstance(text, str) and len(text) >= 8}
     demo = (settings.BASE_DIR / "demo" / "film.zh.srt").read_text("utf-8").splitlines()
@@ -41,7 +41,7 @@ def sentences() -> list[str]:
 
 
 def ways(client: redis.Redis, texts: Sequence[str]) -> dict[str, Ask]:
-    """Put the sentences into an index in three ways, and say how each is asked."""
+    """Index the sentences in three ways. Return a search function for each."""
     run = client.execute_command
     schemas = {
         "native": ["LANGUAGE_FIELD", "language", "SCHEMA", "native", "TEXT"],
@@ -84,7 +84,7 @@ def ways(client: redis.Redis, texts: Sequence[str]) -> dict[str, Ask]:
 
 
 def part_of(texts: Sequence[str], length: int) -> str:
-    """Characters that stand side by side in a sentence, cut out anywhere."""
+    """Return consecutive characters of a random sentence."""
     while True:
         run = random.choice(HAN.findall(random.choice(texts)))
         if len(run) >= length:
@@ -93,7 +93,7 @@ def part_of(texts: Sequence[str], length: int) -> str:
 
 
 def words_of(texts: Sequence[str], count: int) -> str:
-    """Whole words that stand side by side in a sentence."""
+    """Return consecutive whole words of a random sentence."""
     while True:
         cut = list(jieba.cut(random.choice(HAN.findall(random.choice(texts)))))
         if len(cut) >= count:
@@ -102,7 +102,7 @@ def words_of(texts: Sequence[str], count: int) -> str:
 
 
 def chinese(client: redis.Redis) -> None:
-    """Print how many of the sentences that hold a part are found by it."""
+    """Print the recall of each way."""
     random.seed(3)
     texts = sentences()
     asks = ways(client, texts)
@@ -126,7 +126,7 @@ def chinese(client: redis.Redis) -> None:
 
 
 def vocabulary() -> dict[str, tuple[list[str], list[float]]]:
-    """Words of two languages, and how frequent each is, added up."""
+    """Return words of two languages and their cumulative frequencies."""
     syllables = [a + b for a in "bcdfghklmnprstvw" for b in ("a", "e", "i", "o", "u", "ar", "en")]
     made = ["".join(random.choices(syllables, k=random.randint(1, 4))) for _ in range(30_000)]
     listed = [line.split() for line in jieba.get_dict_file().read().decode().splitlines()]
@@ -137,7 +137,7 @@ def vocabulary() -> dict[str, tuple[list[str], list[float]]]:
 
 
 def fill(here: LineIndex) -> list[tuple[str, str]]:
-    """Put the lines of many films in. Returns each with its language."""
+    """Index the lines of many films. Return each line with its language."""
     words = vocabulary()
     said: list[tuple[str, str]] = []
     for film in range(1, FILMS + 1):
@@ -156,7 +156,7 @@ def fill(here: LineIndex) -> list[tuple[str, str]]:
 
 
 def asked(said: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """Queries of several kinds about the lines."""
+    """Return queries of several kinds about the lines."""
     english = [text.split() for language, text in said if language == "en"]
     english = [line for line in random.sample(english, 3000) if len(line) >= 4]
     chinese = random.sample([text for language, text in said if language == "zh"], PARTS)
@@ -179,9 +179,9 @@ def many(client: redis.Redis) -> None:
     client.flushall()
     here = LineIndex(client, "bench:dialogue")
     before = int(client.info("memory")["used_memory"])
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     said = fill(here)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started_at
     used = int(client.info("memory")["used_memory"]) - before
     phrases.parse_phrases("先把词典读进来")
     print(
@@ -193,15 +193,15 @@ def many(client: redis.Redis) -> None:
     for kind, queries in asked(said).items():
         times = []
         for query in queries:
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             LineSearch(here, phrases.parse_phrases(query), here.groups(), None).best(200)
-            times.append((time.perf_counter() - begun) * 1000)
+            times.append((time.perf_counter() - started_at) * 1000)
         times.sort()
         print(f"| {kind} | {times[len(times) // 2]:.0f} | {times[-len(times) // 20]:.0f} |")
 
 
 def main() -> None:
-    """Both measurements."""
+    """Run both benchmarks."""
     jieba.setLogLevel(60)
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as url:
         client = connect(url)

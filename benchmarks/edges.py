@@ -1,7 +1,7 @@
-"""What should become of the edges of a wide picture? Measured on ground truth, demo model only.
+"""Compare ways to fit wide pictures into the model's square, on ground truth with the demo model.
 
-Three ways that keep the whole picture, beside CLIP's usual centre crop: on the demo film (16:9),
-and on drawn pictures of 2.39:1 with one thing at the far left or right.
+Three ways that keep the whole picture, and CLIP's usual centre crop: on the demo film (16:9), and
+on drawn pictures of 2.39:1 with one thing at the far left or right.
 """
 
 import numpy as np
@@ -29,16 +29,16 @@ def _centre(picture: Picture) -> Picture:
 def _embed(pictures: list[Picture], way: str) -> NDArray[np.float32]:
     model = weights.describe("demo", settings.DEMO_MODEL_DIR)
     loaded = conversion.load_with_torch(model, "squash" if way == "crop" else way)
-    return loaded.pictures([_centre(p) for p in pictures] if way == "crop" else pictures)
+    return loaded.embed_pictures([_centre(p) for p in pictures] if way == "crop" else pictures)
 
 
 def _texts(texts: list[str]) -> NDArray[np.float32]:
     model = weights.describe("demo", settings.DEMO_MODEL_DIR)
-    return conversion.load_with_torch(model, "squash").texts(texts)
+    return conversion.load_with_torch(model, "squash").embed_texts(texts)
 
 
 def wide_pictures() -> list[Picture]:
-    """One picture a concept: the thing alone, at the far left or the far right."""
+    """Draw one picture per concept, with the thing alone at the far left or right."""
     pictures = []
     for number, concept in enumerate(CONCEPTS):
         rng = np.random.default_rng(EVALUATION_SEEDS[number + 70_000])

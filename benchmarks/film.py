@@ -1,4 +1,4 @@
-"""The demo film, its ground truth, and how well a way of embedding finds its shots."""
+"""The demo film, its ground truth, and the score of an embedding on it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -18,25 +18,25 @@ from gallery.media.types import Frame, Probe, Span
 
 DEMO = Path(__file__).resolve().parent.parent / "demo"
 FILM = DEMO / "film.mp4"
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000
 
 
 def truth() -> dict[str, Any]:
-    """The ground-truth file."""
+    """Return the ground truth."""
     found: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text(encoding="utf-8"))
     return found
 
 
 def decoded(path: Path, found: Probe) -> AbstractContextManager[tuple[Iterator[Frame], Decoding]]:
-    """The frames of a whole film, one a second, as the import decodes them."""
+    """Decode the frames of a whole film, one a second, as the import does."""
     return frame_stream.stream_frames(
-        path, found, Span(0, None), width=THUMBNAIL_WIDTH, max_pixels=MOST_PIXELS, limit=600
+        path, found, Span(0, None), width=THUMBNAIL_WIDTH, max_pixels=MAX_PIXELS, limit=600
     )
 
 
 def film_frames() -> tuple[list[Frame], list[int]]:
-    """The film's frames, one a second, and the number of the shot of each, from 1."""
-    probe = probing.probe(FILM, MOST_PIXELS, 3600)
+    """Return the film's frames, one a second, and the number of each frame's shot, from 1."""
+    probe = probing.probe(FILM, MAX_PIXELS, 3600)
     with decoded(FILM, probe) as (some, decoding):
         all_frames = list(some)
     cuts = shots.find_cuts(decoding.small, shot_network.current())
@@ -47,7 +47,7 @@ def film_frames() -> tuple[list[Frame], list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How often a right shot is first, and among the first five, of so many queries."""
+    """The fractions of queries with a right shot first, and among the first five."""
 
     first: float
     first_five: float

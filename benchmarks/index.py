@@ -1,4 +1,4 @@
-"""What a frame costs in Redis, and how exact and how fast the two kinds of index answer."""
+"""The memory of a frame in Redis, and the recall and speed of both kinds of index."""
 
 import tempfile
 import time
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.index.frame_index import FrameIndex, Kind
+from gallery.index.frame_index import FrameIndex
 from gallery.index.server import connect
+from gallery.index.switching_index import IndexKind
 from gallery.index.types import FrameRecord
 from imgsearch.local.redis_server import running
 
@@ -20,7 +21,7 @@ NEIGHBOURS = 10
 
 
 def film_like_vectors(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Unit vectors that come in shots and in films, as those of frames do. Shape (frames, 512)."""
+    """Return unit vectors clustered in shots and films, like those of frames: (frames, 512)."""
     films = rng.normal(size=(FILMS, 1, 1, WIDTH))
     shots = rng.normal(size=(FILMS, FRAMES // SHOT, 1, WIDTH))
     noise = rng.normal(size=(FILMS, FRAMES // SHOT, SHOT, WIDTH))
@@ -29,7 +30,7 @@ def film_like_vectors(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def fill(index: FrameIndex, vectors: NDArray[np.float32]) -> None:
-    """Put the vectors in as films."""
+    """Index the vectors as films."""
     for film in range(FILMS):
         rows = [
             FrameRecord(film, s, float(s), s // SHOT, s // SHOT * 4.0, s // SHOT * 4.0 + 4)
@@ -41,11 +42,11 @@ def fill(index: FrameIndex, vectors: NDArray[np.float32]) -> None:
 def ask(
     index: FrameIndex, vectors: NDArray[np.float32], queries: NDArray[np.float32]
 ) -> tuple[float, float]:
-    """Recall@10 against an exact search by numpy, and milliseconds a query."""
+    """Return the recall@10 against an exact search by numpy, and milliseconds per query."""
     found_right = 0
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     answers = [index.nearest(query, NEIGHBOURS) for query in queries]
-    milliseconds = (time.perf_counter() - begun) / len(queries) * 1000
+    milliseconds = (time.perf_counter() - started_at) / len(queries) * 1000
     exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :NEIGHBOURS]
     for rows, answer in zip(exact, answers, strict=True):
         keys = {n.film * FRAMES + n.second for n in answer}
@@ -67,7 +68,7 @@ def main() -> None:
         print(f"{len(vectors)} frames of {WIDTH} FLOAT16 numbers, {QUERIES} queries\n")
         print("| index | recall@10 | milliseconds | bytes a frame in Redis |")
         print("|---|---|---|---|")
-        for kind, most in ((Kind.FLAT, 10**9), (Kind.HNSW, 1)):
+        for kind, most in ((IndexKind.FLAT, 10**9), (IndexKind.HNSW, 1)):
             client.flushall()
             before = int(client.info("memory")["used_memory"])
             index = FrameIndex(

@@ -1,6 +1,6 @@
-"""How long staff wait for a label's examples, and workers compute it, in a large made-up library.
+"""How long a label's examples and its computation take in a large synthetic library.
 
-It runs in a process of its own, with a folder of its own: it needs a database and a media store.
+It runs in another process with its own folder, as it needs a database and a media store.
 """
 
 import os
@@ -14,25 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import own_environment
+from benchmarks.common import make_environment
 
 FILMS = 100
 SECONDS = 7200  # of a film: two hours
 SHOT = 5  # seconds
-SHOWN = 0.02  # of all shots show what the label means
-COMPUTED = 10  # films for which it is computed here
+SHOWN = 0.02  # of all shots show the label
+COMPUTED = 10  # films for which the label is computed
 
 
 def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(__file__).resolve().parent.parent / "demo" / "model"
-        environment = own_environment(Path(folder), model) | {"INDEX_FLAT_MAX": "10000000"}
+        environment = make_environment(Path(folder), model) | {"INDEX_FLAT_MAX": "10000000"}
         subprocess.run([sys.executable, "-m", "benchmarks.labels"], env=environment, check=True)
 
 
 def measure() -> None:
-    """Fill a library, look at prompts, and compute a label."""
+    """Fill a library, survey prompts, and compute a label."""
     import django
 
     django.setup()
@@ -48,7 +48,7 @@ def measure() -> None:
     with running(settings.VAR_DIR):
         fill()
         print(f"{frame_index.current().status().frames} frames of {FILMS} films\n")
-        survey.survey(["house"])  # the model is loaded, and ordinary frames are drawn
+        survey.survey(["house"])  # load the model and the baseline first
         for prompts in (["dog"], ["snow"], ["cat", "lion", "tiger"]):
             look = partial(survey.survey, prompts)
             first, again = timed(look), timed(look)
@@ -58,25 +58,25 @@ def measure() -> None:
         assert looked is not None
         threshold = looked.suggestion()
         label = Label(name="dog", prompts="dog", threshold=threshold)
-        label.scale = scoring.scale(looked.levels)
+        label.scale = scoring.to_scale(looked.levels)
         Label.objects.bulk_create([label])
         left = jobs.prepare()[:COMPUTED]
         spent = timed(lambda: [jobs.label_film(film) for film in left]) / len(left)
         print(f"computed in {spent:.2f} s a film")
-        carried = scoring.counts()[0].shots
+        carried = scoring.count_shots()[0].shots
         expected = SHOWN * len(left) * SECONDS / SHOT
         print(f"{carried} shots carry it at the suggested threshold; about {expected:.0f} show it")
 
 
 def timed(what: Callable[[], object]) -> float:
-    """Seconds that something takes."""
-    begun = time.perf_counter()
+    """Return the seconds that a call takes."""
+    started_at = time.perf_counter()
     what()
-    return time.perf_counter() - begun
+    return time.perf_counter() - started_at
 
 
 def fill() -> None:
-    """Films whose frames are noise around the shots' centres; in some shots, near "dog"."""
+    """Create films whose frames are noise around the shots' centres; some shots are near "dog"."""
     from django.utils import timezone
 
     from gallery.clip import weights

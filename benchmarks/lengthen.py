@@ -1,4 +1,4 @@
-"""A long film made of a short one, varied so that no two of its frames are the same picture."""
+"""Lengthen a film by repeating it with variations, so that no two frames are the same."""
 
 import subprocess
 from pathlib import Path
@@ -6,24 +6,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.film import MOST_PIXELS
+from benchmarks.film import MAX_PIXELS
 from gallery.media import ffmpeg, probing
 from gallery.media.types import Picture
 
-ZOOM = 0.8  # the part of the width and height that a moving crop keeps
+ZOOM = 0.8  # the fraction of width and height that the moving crop keeps
 BITS_PER_PIXEL = 0.1  # of video: 1 Mbit/s at 854 x 480 and 24 frames a second
-# Mean difference between two small pictures, of 255, below which they are nearly the same.
+# Mean difference (of 255) below which two small pictures are nearly the same.
 NEARLY_SAME = 2.0
 SMALL = (32, 32)
 
 
 def _variations(loop_seconds: float, rate: float, width: int, height: int) -> str:
-    """The filters. `k` counts how often the film has been repeated; each repeat differs.
+    """Return the filters. `k` is the number of the repeat; each repeat differs.
 
-    They differ in hue and brightness (in 13 steps, which tell black frames apart, too), every other
-    one is mirrored, and three of four are faster, which also moves the frames that a sample of one
-    a second takes. The crop moves all the time, as a panning camera does, so that still pictures do
-    not repeat either.
+    They differ in hue and brightness (in 13 steps, which also make black frames differ); every
+    other one is mirrored; three of four are faster, which also changes the frames of a sample of
+    one a second. The crop moves constantly, as in a pan, so that still pictures do not repeat.
     """
     k = f"floor(t/{loop_seconds})"
     faster = f"(1-0.06*mod(floor(T/{loop_seconds}),4))"
@@ -44,8 +43,8 @@ def _variations(loop_seconds: float, rate: float, width: int, height: int) -> st
 
 
 def lengthen(film: Path, path: Path, seconds: float, height: int) -> None:
-    """Write `seconds` of varied film to `path`: H.264 with B-frames, and noise as its sound."""
-    found = probing.probe(film, MOST_PIXELS, 24 * 3600)
+    """Write `seconds` of varied film to `path`: H.264 with B-frames, and noise as sound."""
+    found = probing.probe(film, MAX_PIXELS, 24 * 3600)
     rate = float(found.rate)
     width = round(height * found.width / found.height / 2) * 2
     bits = round(BITS_PER_PIXEL * width * height * rate)
@@ -65,12 +64,12 @@ def lengthen(film: Path, path: Path, seconds: float, height: int) -> None:
 
 
 def small(picture: Picture) -> NDArray[np.int16]:
-    """A picture reduced for comparison."""
+    """Reduce a picture for comparison."""
     return np.asarray(picture.resize(SMALL), dtype=np.int16)
 
 
-def with_twin(smalls: list[NDArray[np.int16]]) -> int:
-    """How many pictures are nearly the same as another one."""
+def count_twins(smalls: list[NDArray[np.int16]]) -> int:
+    """Return how many pictures are nearly the same as another one."""
     rows = np.stack(smalls).reshape(len(smalls), -1)
     likenesses = ((np.abs(rows - row).mean(axis=1) < NEARLY_SAME).sum() for row in rows)
     return sum(int(alike) > 1 for alike in likenesses)  # each is like itself

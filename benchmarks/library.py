@@ -1,4 +1,4 @@
-"""A made-up library for measuring: films, shots, frames and dialogue."""
+"""A synthetic library for benchmarks: films, shots, frames and dialogue."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,21 +11,21 @@ from gallery.index.types import FrameRecord
 FILM_SECONDS = 7200
 SPOKEN_FILMS = 0.4  # of the films have subtitles
 LINES = 1400  # in each of them
-OTHER_WORDS = 3000  # beside those that are searched for
-SEARCHED = 0.03  # of the words in dialogue are searched for: each is in one of 370 lines
+OTHER_WORDS = 3000  # besides the searched ones
+SEARCHED = 0.03  # of the words in dialogue are searched ones; each is in one of 370 lines
 
 
 def random_shots(rng: np.random.Generator, seconds: int) -> NDArray[np.int64]:
-    """The shot of each second: int (seconds,). Shots last 3 to 10 seconds."""
+    """Return the shot of each second: int (seconds,). Shots last 3 to 10 seconds."""
     lengths = rng.integers(3, 11, seconds // 3 + 1)
     return np.repeat(np.arange(len(lengths)), lengths)[:seconds]
 
 
 def random_frames(rng: np.random.Generator, shots: NDArray[np.int64], width: int) -> Vectors:
-    """Unit vectors, one for each frame, that are alike in a shot and related in a film.
+    """Return unit vectors of frames, similar within a shot and related within a film.
 
-    Their variance falls with the number of the dimension, so that it lies in some thirty of them,
-    as it does in embeddings: without this, no graph finds neighbours.
+    The variance decreases with the dimension, so that about thirty dimensions matter, as in real
+    embeddings: otherwise no graph finds neighbours.
     """
     spread = np.arange(1, width + 1) ** -0.5
     film, centres = rng.normal(size=width), rng.normal(size=(shots[-1] + 1, width))
@@ -34,7 +34,7 @@ def random_frames(rng: np.random.Generator, shots: NDArray[np.int64], width: int
 
 
 def frame_records(film: int, shots: NDArray[np.int64]) -> list[FrameRecord]:
-    """One frame a second, as the index keeps it."""
+    """Return one frame a second, as indexed."""
     starts = np.searchsorted(shots, np.arange(shots[-1] + 2))
     return [
         FrameRecord(film, second, float(second), shot, float(starts[shot]), float(starts[shot + 1]))
@@ -43,7 +43,7 @@ def frame_records(film: int, shots: NDArray[np.int64]) -> list[FrameRecord]:
 
 
 def random_lines(rng: np.random.Generator, words: Sequence[str]) -> Iterator[str]:
-    """Lines of dialogue of three to nine words, some of them among `words`."""
+    """Yield lines of dialogue of three to nine words, some of them from `words`."""
     while True:
         count = rng.integers(3, 10)
         others = rng.zipf(1.3, count) % OTHER_WORDS
@@ -55,7 +55,7 @@ def random_lines(rng: np.random.Generator, words: Sequence[str]) -> Iterator[str
 
 
 def fill(frames: int, words: Sequence[str]) -> None:
-    """Make a library of about so many frames, in films of two hours."""
+    """Create a library of about `frames` frames, in films of two hours."""
     for number in range(max(1, frames // FILM_SECONDS)):
         add_film(number, words, np.random.default_rng(number))
         print(f"\rfilm {number + 1} is in the library", end="", flush=True)
@@ -63,7 +63,7 @@ def fill(frames: int, words: Sequence[str]) -> None:
 
 
 def add_film(number: int, words: Sequence[str], rng: np.random.Generator) -> None:
-    """Put one film into the database and the index."""
+    """Add one film to the database and the index."""
     from django.utils import timezone
 
     from gallery.clip import weights

@@ -1,7 +1,7 @@
-"""How much memory 20 large pictures take that are sent at once, to an installation of its own.
+"""The memory of an installation while 20 large pictures are sent at the same time.
 
-The resident memory of the largest web process and of the largest decoder are sampled; the sum is
-what one web process costs together with the decoder that it runs.
+The resident memory of the largest web process and of the largest decoder is sampled; their sum is
+the cost of a web process together with its decoder.
 """
 
 import tempfile
@@ -19,13 +19,13 @@ import pillow_heif
 from django.conf import settings
 from PIL import Image
 
-from benchmarks.common import own_environment
-from benchmarks.memory import PATIENCE, is_healthy, launched, search_picture
+from benchmarks.common import make_environment
+from benchmarks.memory import START_TIMEOUT, is_healthy, run_installation, search_picture
 from imgsearch.local.children import descendants
 
 AT_ONCE = 20
 SIDE = 7700  # pixels: almost MAX_PICTURE_PIXELS
-POLL = 0.03  # seconds
+POLL_SECONDS = 0.03
 KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "PNG, transparent": ("PNG", "RGBA", {}),
     "PNG, 16 bit grey": ("PNG", "I;16", {}),
@@ -43,10 +43,10 @@ def main() -> None:
     """Print a line for each kind of picture."""
     pillow_heif.register_heif_opener()
     with tempfile.TemporaryDirectory() as name:
-        environment = own_environment(Path(name), settings.DEMO_MODEL_DIR)
+        environment = make_environment(Path(name), settings.DEMO_MODEL_DIR)
         environment["CLIP_PRECISION"] = "fp32"
-        with launched(environment):
-            end = time.monotonic() + PATIENCE
+        with run_installation(environment):
+            end = time.monotonic() + START_TIMEOUT
             while not is_healthy(int(environment["PORT"])):
                 if time.monotonic() > end:
                     raise SystemExit("The installation does not start.")
@@ -58,12 +58,12 @@ def main() -> None:
 
 
 def measure(title: str, address: str, picture: bytes) -> None:
-    """Send a picture many times at once, and print the peak of memory and what was answered."""
+    """Send a picture many times in parallel, and print the peak memory and the responses."""
     peaks: Counter[str] = Counter()
     done = threading.Event()
 
     def watch() -> None:
-        while not done.wait(POLL):
+        while not done.wait(POLL_SECONDS):
             web, decoder = (largest(word) for word in (b"imgsearch.wsgi", b"picture_decoder"))
             for name, now in (("web", web), ("decoder", decoder), ("sum", web + decoder)):
                 peaks[name] = max(peaks[name], now)
@@ -87,7 +87,7 @@ def measure(title: str, address: str, picture: bytes) -> None:
 
 
 def largest(word: bytes) -> int:
-    """The resident memory, in MB, of the largest process with this word in its command line."""
+    """Return the memory (MB, resident) of the largest process with a word in its command line."""
     sizes = [0]
     for pid in descendants():
         with suppress(OSError):

@@ -1,7 +1,7 @@
-"""How fast a large library is searched: whole pages over HTTP, from the web server of `make run`.
+"""The speed of search in a large library: whole pages over HTTP from the web server of `make run`.
 
-It runs in a process of its own, with a folder of its own, and starts Redis and the web server as
-an installation does.
+It runs in another process with its own folder, and starts Redis and the web server as an
+installation does.
 
     python -m benchmarks search [--frames N] [--keep FOLDER] [--index flat|hnsw] [--model demo|b16]
                                 [--seconds N] [--importing]
@@ -29,7 +29,7 @@ from urllib.parse import quote_plus
 
 import numpy as np
 
-from benchmarks.common import own_environment, random_b16
+from benchmarks.common import make_environment, random_b16
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_MODEL = ROOT / "demo" / "model"
@@ -39,7 +39,7 @@ RATE = 10.0  # searches a second
 USERS = 10
 PROFILED = 150  # searches
 IMPORTED_FILMS = 4
-PATIENCE = 120.0  # seconds until the web server answers
+START_TIMEOUT = 120.0  # seconds until the web server answers
 FLAT_MAX = {"flat": 10**9, "hnsw": 1}
 
 
@@ -49,7 +49,7 @@ def main(options: Sequence[str] = ()) -> None:
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         model = DEMO_MODEL if given.model == "demo" else folder.absolute() / "model"
-        environment = own_environment(folder.absolute(), model)
+        environment = make_environment(folder.absolute(), model)
         environment["INDEX_FLAT_MAX"] = str(FLAT_MAX[given.index])
         if given.model == "b16" and not (folder / "model" / "config.json").exists():
             random_b16(folder / "model")
@@ -58,7 +58,7 @@ def main(options: Sequence[str] = ()) -> None:
 
 
 def parse(options: Sequence[str]) -> argparse.Namespace:
-    """The options of this benchmark."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks search")
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--keep", type=Path, help="make the library in this folder, or reuse it")
@@ -70,7 +70,7 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
 
 
 def measure(given: argparse.Namespace) -> None:
-    """Make the library, start the web server, and measure it."""
+    """Create the library, start the web server, and measure it."""
     from imgsearch.local.__main__ import WEB_ENVIRONMENT, web_command, worker_command
     from imgsearch.local.installation import read_installation
 
@@ -114,7 +114,7 @@ def measure(given: argparse.Namespace) -> None:
 
 
 def two_words() -> Iterator[str]:
-    """Queries of two words, none of them twice."""
+    """Yield distinct queries of two words."""
     from gallery.search.baseline import WORDS
 
     pairs = list(itertools.permutations(WORDS["en"].split(), 2))
@@ -127,7 +127,7 @@ def two_words() -> Iterator[str]:
 
 @contextlib.contextmanager
 def redis_server() -> Iterator[None]:
-    """The embedded server, unless one listens already in the folder that is kept."""
+    """Run the embedded server, unless one runs already in the kept folder."""
     from django.conf import settings
 
     from imgsearch.local.redis_server import connect, is_ready, running
@@ -140,7 +140,7 @@ def redis_server() -> Iterator[None]:
 
 
 def prepare(frames: int) -> None:
-    """Database, static files, and the library, unless they are there."""
+    """Prepare the database, static files and the library, unless they exist."""
     from django.core.management import call_command
 
     from benchmarks import library
@@ -154,12 +154,12 @@ def prepare(frames: int) -> None:
     if not Film.objects.exists():
         library.fill(frames, WORDS["en"].split())
     here = frame_index.current()
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     while here.reconcile() is not None or here.status().ready < 1:
         time.sleep(0.5)
     status = here.status()
     print(f"{status.frames} frames in the {status.kind.upper()} index", end="")
-    print(f", complete after {time.perf_counter() - begun:.0f} s\n", flush=True)
+    print(f", complete after {time.perf_counter() - started_at:.0f} s\n", flush=True)
     while True:
         with contextlib.suppress(IndexWarmingUp):
             here.nearest(np.eye(1, here.width, dtype=np.float32)[0], 1)
@@ -182,7 +182,7 @@ def stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def start_import() -> None:
-    """Queue films for the worker: copies of the demo film that differ in their last byte."""
+    """Queue imports: copies of the demo film that differ in their last bytes."""
     from django.conf import settings
     from django.core.management import call_command
 
@@ -193,11 +193,11 @@ def start_import() -> None:
             file.write(os.urandom(16))
         call_command("import_film", str(path), verbosity=0)
         path.unlink()
-    time.sleep(8.0)  # the worker starts, and loads its model
+    time.sleep(8.0)  # until the worker has loaded its model
 
 
 def with_children(pid: int) -> Iterator[tuple[Path, list[str]]]:
-    """The folders in /proc of a process and its children, and `stat` from the state on."""
+    """Yield the /proc folders of a process and its children, and `stat` from the state on."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
@@ -206,13 +206,13 @@ def with_children(pid: int) -> Iterator[tuple[Path, list[str]]]:
 
 
 def memory_of(pid: int) -> float:
-    """Megabytes of a process and its children: their proportional set size."""
+    """Return the memory (MB, PSS) of a process and its children."""
     rollups = [(folder / "smaps_rollup").read_text() for folder, _stat in with_children(pid)]
     return sum(int(text.partition("\nPss:")[2].split()[0]) for text in rollups) / 1024
 
 
 def cpu_seconds(web: int) -> dict[str, float]:
-    """Processor time that was spent by the web server, by Redis, and by this process."""
+    """Return the CPU time of the web server, of Redis, and of this process."""
     from django.conf import settings
 
     from imgsearch.local.redis_server import connect
@@ -230,8 +230,8 @@ def cpu_seconds(web: int) -> dict[str, float]:
 
 
 def wait_for_web(port: int, query: str) -> None:
-    """Wait until the web server answers a search, its model loaded."""
-    end = time.monotonic() + PATIENCE
+    """Wait until the web server answers a search, with its model loaded."""
+    end = time.monotonic() + START_TIMEOUT
     while True:
         try:
             return Browser(port).search(query)
@@ -242,18 +242,18 @@ def wait_for_web(port: int, query: str) -> None:
 
 
 class Browser:
-    """One user's connection to the web server."""
+    """A user's connection to the web server."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def search(self, query: str) -> None:
-        """Get the whole page of a search. Raises OSError when it is no page of hits."""
+        """Get the page of a search. Raises OSError when it is not a page of hits."""
         try:
             self._get(query)
         except (http.client.HTTPException, ConnectionError):
-            # The server ends connections that are idle for long.
+            # The server closes idle connections.
             self.connection.close()
             self._get(query)
 
@@ -266,28 +266,28 @@ class Browser:
 
 
 def open_loop(port: int, queries: Iterator[str], seconds: float) -> list[float]:
-    """Seconds that searches take which arrive at random, counted from when they arrive."""
+    """Return the seconds that searches take which arrive at random times, since their arrival."""
     local = threading.local()
     rng = np.random.default_rng(1)
     arrivals = np.cumsum(rng.exponential(1 / RATE, int(RATE * seconds)))
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
 
     def one(arrival: float, query: str) -> float:
         if not hasattr(local, "browser"):
             local.browser = Browser(port)
         local.browser.search(query)
-        return time.perf_counter() - begun - arrival
+        return time.perf_counter() - started_at - arrival
 
     with ThreadPoolExecutor(64) as pool:
         answers = []
         for arrival in arrivals.tolist():
-            time.sleep(max(0.0, begun + arrival - time.perf_counter()))
+            time.sleep(max(0.0, started_at + arrival - time.perf_counter()))
             answers.append(pool.submit(one, arrival, next(queries)))
         return [answer.result() for answer in answers]
 
 
 def closed_loop(port: int, queries: Iterator[str], seconds: float) -> list[float]:
-    """Seconds that searches take of users who each ask again as soon as they have their page."""
+    """Return the seconds that searches take of users who search again without a pause."""
     lock = threading.Lock()
     end = time.perf_counter() + seconds
     took: list[float] = []
@@ -297,11 +297,11 @@ def closed_loop(port: int, queries: Iterator[str], seconds: float) -> list[float
         while True:
             with lock:
                 query = next(queries)
-            begun = time.perf_counter()
+            started_at = time.perf_counter()
             browser.search(query)
             if time.perf_counter() > end:
                 return
-            took.append(time.perf_counter() - begun)
+            took.append(time.perf_counter() - started_at)
 
     with ThreadPoolExecutor(USERS) as pool:
         for answer in [pool.submit(user) for _ in range(USERS)]:
@@ -319,7 +319,7 @@ def print_latencies(what: str, seconds: Sequence[float]) -> None:
 
 
 class Stopwatch:
-    """Where time is spent: each part without the parts within it."""
+    """The time spent in each part, without the parts nested in it."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -333,7 +333,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Count what the block takes under this name."""
+        """Count the time of the block for a part."""
         self._switch()
         self._inside.append(name)
         try:
@@ -343,7 +343,7 @@ class Stopwatch:
             self._inside.pop()
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, its time counted under this name."""
+        """Wrap a function so that its time is counted for a part."""
 
         def call(*arguments: Any, **named: Any) -> Any:
             with self.part(name):
@@ -353,7 +353,7 @@ class Stopwatch:
 
 
 def print_profile(queries: Iterator[str]) -> None:
-    """Print where the time of a search goes, one after the other in this process."""
+    """Print the time of each part of a search, run sequentially in this process."""
     from django.db import connection
     from django.template.base import Template
     from django.test import Client
@@ -364,8 +364,8 @@ def print_profile(queries: Iterator[str]) -> None:
 
     watch = Stopwatch()
     parts = [
-        (Encoder, "texts", "encode text"),
-        (Encoder, "is_cut", "encode text"),
+        (Encoder, "embed_texts", "encode text"),
+        (Encoder, "is_truncated", "encode text"),
         (FrameIndex, "nearest", "KNN"),
         (dialogue, "find", "dialogue"),
         (Template, "render", "template"),
@@ -391,7 +391,7 @@ def print_profile(queries: Iterator[str]) -> None:
 
 
 def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that finds its object as methods do."""
+    """Wrap a function so that it can replace a method."""
 
     def method(self: Any, *arguments: Any, **named: Any) -> Any:
         return function(self, *arguments, **named)
@@ -400,7 +400,7 @@ def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def partial_database(watch: Stopwatch) -> Callable[..., Any]:
-    """A wrapper of database queries that counts their time."""
+    """Return a wrapper of database queries that counts their time."""
 
     def run(execute: Callable[..., Any], *arguments: Any) -> Any:
         with watch.part("database"):

@@ -1,11 +1,11 @@
-"""The web server against gunicorn's own threaded worker: searches a second, and with slow clients.
+"""The web server against gunicorn's threaded worker: searches a second, and with slow clients.
 
     python -m benchmarks server [--frames N] [--seconds N] [--rounds N]
 
-Both run at once on one library, and are asked in turns, so that both meet whatever else the machine
-does: ten users without a pause. Then ours gets 900 connections that send half a request, trickle a
-body or hardly read, and is asked with and without them; gunicorn's gets eight half requests, one
-for each of its threads.
+Both run at the same time on one library and are measured in turns by ten users without pauses, so
+that other load on the machine affects both. Then our worker gets 900 connections that send half a
+request, trickle a body or hardly read, and is measured with and without them; gunicorn's gets
+eight half requests, one for each of its threads.
 """
 
 import argparse
@@ -19,28 +19,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import search
-from benchmarks.common import free_port, own_environment
+from benchmarks.common import find_free_port, make_environment
 from benchmarks.crowd import Crowd
 
 HALF = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 TRICKLED = b"POST /picture/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
 READ_SLOWLY = b"GET /films/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SETTLE = 15.0  # seconds
-SHORT = 10.0  # seconds that gunicorn's worker is given to answer a single search
+ANSWER_TIMEOUT = 10.0  # seconds for gunicorn's worker to answer a single search
 
 
 def main(options: Sequence[str] = ()) -> None:
     """Print the figures."""
     parse(options)
     with tempfile.TemporaryDirectory() as folder:
-        environment = own_environment(Path(folder), search.DEMO_MODEL)
+        environment = make_environment(Path(folder), search.DEMO_MODEL)
         environment["SEARCH_RATE"] = ""
         command = [sys.executable, "-m", "benchmarks.server", *options]
         subprocess.run(command, env=environment, check=True)
 
 
 def parse(options: Sequence[str]) -> argparse.Namespace:
-    """The options of this benchmark."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks server")
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
@@ -49,12 +49,12 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
 
 
 def measure(given: argparse.Namespace) -> None:
-    """Make the library, and measure the two in turns."""
+    """Create the library, and measure both workers in turns."""
     from imgsearch.local.__main__ import web_command
     from imgsearch.local.installation import read_installation
 
     here = read_installation()
-    ports = {"gunicorn's worker": free_port(), "our worker": here.port}
+    ports = {"gunicorn's worker": find_free_port(), "our worker": here.port}
     ours = web_command(here)
     queries = search.two_words()
     took: dict[str, list[list[float]]] = {name: [] for name in ports}
@@ -62,7 +62,7 @@ def measure(given: argparse.Namespace) -> None:
         search.prepare(given.frames)
         processes = {}
         for name, port in ports.items():
-            command = ours if port == here.port else gunicorns(ours, here.port, port)
+            command = ours if port == here.port else gunicorn_command(ours, here.port, port)
             processes[name] = stack.enter_context(server(command, here.environment()))
             search.wait_for_web(port, next(queries))
             search.closed_loop(port, queries, 3.0)
@@ -87,7 +87,7 @@ def measure(given: argparse.Namespace) -> None:
         for _round in range(2):
             slow["no"] += search.closed_loop(here.port, queries, given.seconds)
             with Crowd(here.port) as crowd:
-                # Their pages are made first: what is measured is that they read slowly.
+                # Wait until their pages are rendered, to measure slow reading only.
                 crowd.add("reader", 300, READ_SLOWLY)
                 search.closed_loop(here.port, queries, SETTLE)
                 crowd.add("head", 300, HALF, b"a")
@@ -99,8 +99,8 @@ def measure(given: argparse.Namespace) -> None:
         print(f"  {memory:.0f} MB (PSS)", flush=True)
 
 
-def gunicorns(ours: Sequence[str], our_port: int, port: int) -> list[str]:
-    """The command for gunicorn's own worker at another port, in place of ours."""
+def gunicorn_command(ours: Sequence[str], our_port: int, port: int) -> list[str]:
+    """Return the command for gunicorn's worker on another port."""
     command = []
     for part in ours:
         if part.startswith("--worker-class="):
@@ -111,19 +111,19 @@ def gunicorns(ours: Sequence[str], our_port: int, port: int) -> list[str]:
 
 
 def answers(port: int, query: str) -> str:
-    """Whether a search is answered within SHORT seconds."""
+    """Return whether a search is answered within ANSWER_TIMEOUT seconds, in words."""
     browser = search.Browser(port)
-    browser.connection.timeout = SHORT
+    browser.connection.timeout = ANSWER_TIMEOUT
     try:
         browser.search(query)
     except TimeoutError:
-        return f"no answer within {SHORT:.0f} s"
+        return f"no answer within {ANSWER_TIMEOUT:.0f} s"
     return "answered"
 
 
 @contextlib.contextmanager
 def server(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A web server for as long as the block lasts."""
+    """Run a web server during the block."""
     from imgsearch.local.__main__ import WEB_ENVIRONMENT
 
     process = subprocess.Popen(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks import shot_films
 from benchmarks.common import load_encoder, random_b16
-from benchmarks.film import MOST_PIXELS
+from benchmarks.film import MAX_PIXELS
 from benchmarks.shot_films import KINDS, Transition
 from gallery.clip import shot_network
 from gallery.media import decoding, ffmpeg, probing, shots
@@ -81,10 +81,10 @@ class Tally:
 
 
 def _open(path: Path, truth: Sequence[Transition]) -> Film:
-    found = probing.probe(path, MOST_PIXELS, 3600)
+    found = probing.probe(path, MAX_PIXELS, 3600)
     begun = sum(_times())
     with decoding.decode(
-        path, found, Span(0, None), width=THUMBNAIL_WIDTH, max_pixels=MOST_PIXELS, limit=3600
+        path, found, Span(0, None), width=THUMBNAIL_WIDTH, max_pixels=MAX_PIXELS, limit=3600
     ) as running:
         list(running.pictures)
     spent = sum(_times()) - begun

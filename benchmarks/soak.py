@@ -1,8 +1,7 @@
-"""Mixed use for hours while processes are killed: at the end the library must be whole.
+"""Mixed use for hours while processes are killed; at the end the library must be complete.
 
-It starts an installation as `make run` does, in a folder of its own, and uses it over HTTP:
-imports, searches, clips, boards, exports, deletions. A worker is killed every five minutes, Redis
-twice.
+It starts an installation as `make run` does, with its own folder, and uses it over HTTP: imports,
+searches, clips, boards, exports, deletions. It kills a worker every five minutes, and Redis twice.
 
     python -m benchmarks soak [--minutes N] [--users N] [--keep FOLDER]
 """
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import soak_load
-from benchmarks.common import own_environment
+from benchmarks.common import make_environment
 from benchmarks.soak_processes import (
     ROLES,
     find_processes,
@@ -32,20 +31,20 @@ from benchmarks.soak_processes import (
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_MODEL = ROOT / "demo" / "model"
-START_LIMIT = 300.0  # seconds until the installation answers
-SETTLE_LIMIT = 600.0  # seconds after the load in which all imports and exports must end
-SAMPLE_SECONDS = 15.0  # between two looks at the memory
+START_TIMEOUT = 300.0  # seconds until the installation answers
+SETTLE_TIMEOUT = 600.0  # seconds after the load in which all imports and exports must end
+SAMPLE_SECONDS = 15.0  # between two samples of the memory
 WORKER_KILL_SECONDS = 300.0
 REDIS_KILLS = (1 / 3, 2 / 3)  # of the whole time
 MAX_GROWTH = 1.05  # of memory, from the second fifth of the time to the last
 
 
 def main(options: Sequence[str] = ()) -> None:
-    """Run it and print the figures; exit with 1 when something is not as it must be."""
+    """Run it and print the figures; exit with 1 on any problem."""
     given = parse(options)
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        environment = own_environment(folder.absolute(), DEMO_MODEL)
+        environment = make_environment(folder.absolute(), DEMO_MODEL)
         environment["IMPORT_DEMO"] = "1"
         # All users have the same address.
         environment |= dict.fromkeys(("SEARCH_RATE", "CLIP_RATE", "BOARD_RATE", "API_RATE"), "")
@@ -54,7 +53,7 @@ def main(options: Sequence[str] = ()) -> None:
 
 
 def parse(options: Sequence[str]) -> argparse.Namespace:
-    """The options of this benchmark."""
+    """Parse the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks soak")
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--users", type=int, default=4)
@@ -63,11 +62,11 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
 
 
 def measure(given: argparse.Namespace) -> int:
-    """Start the installation, use it, stop it. Returns the exit code."""
+    """Start the installation, use it, stop it. Return the exit code."""
     seconds = given.minutes * 60
     log = Path(os.environ["VAR_DIR"]) / "launcher.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with launched(log) as launcher:
+    with run_installation(log) as launcher:
         wait_until_up(launcher)
         site = soak_load.Site(int(os.environ["PORT"]))
         stop = threading.Event()
@@ -87,7 +86,7 @@ def measure(given: argparse.Namespace) -> int:
         for thread in threads:
             thread.join(120)
         print("the load has ended; waiting for imports and exports", flush=True)
-        wrong = [text for text in [soak_load.settle(SETTLE_LIMIT)] if text]
+        wrong = [text for text in [soak_load.settle(SETTLE_TIMEOUT)] if text]
         library = check_library()
         if library.returncode:
             wrong.append("the library is not whole")
@@ -103,8 +102,8 @@ def measure(given: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def launched(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """The installation, for as long as the block lasts."""
+def run_installation(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the installation during the block."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "imgsearch.local"],
@@ -119,13 +118,13 @@ def launched(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def wait_until_up(launcher: "subprocess.Popen[bytes]") -> None:
-    """Wait until all is started: the administrator's login is made last."""
+    """Wait until everything has started: the admin's login is created last."""
     import django
 
     django.setup()
     from django.contrib.auth import get_user_model
 
-    end = time.monotonic() + START_LIMIT
+    end = time.monotonic() + START_TIMEOUT
     login = Path(os.environ["VAR_DIR"]) / "admin-login.txt"
     admins = get_user_model().objects.filter(is_superuser=True)
     while not (login.exists() and admins.exists()):
@@ -137,11 +136,11 @@ def wait_until_up(launcher: "subprocess.Popen[bytes]") -> None:
 def watch(
     launcher: "subprocess.Popen[bytes]", seconds: float, site: soak_load.Site, faults: "Faults"
 ) -> None:
-    """Wait for the end of the load, and print how it goes."""
-    begun = time.monotonic()
-    while (gone := time.monotonic() - begun) < seconds and launcher.poll() is None:
+    """Wait for the end of the load, and print the progress."""
+    started_at = time.monotonic()
+    while (gone := time.monotonic() - started_at) < seconds and launcher.poll() is None:
         time.sleep(min(60.0, seconds - gone))
-        minutes = (time.monotonic() - begun) / 60
+        minutes = (time.monotonic() - started_at) / 60
         print(
             f"{minutes:5.1f} of {seconds / 60:.0f} min: {site.total()} requests, "
             f"{site.failed()} failed, {site.imported} films imported, {site.deleted} deleted, "
@@ -151,19 +150,19 @@ def watch(
 
 
 class Sampler:
-    """Memory of each kind of process, from time to time."""
+    """Samples the memory of each kind of process."""
 
     def __init__(self, launcher: int) -> None:
         self.launcher = launcher
         self.samples: list[dict[str, float]] = []
 
     def run(self, stop: threading.Event) -> None:
-        """Sample until told to stop."""
+        """Sample until stopped."""
         while not stop.wait(SAMPLE_SECONDS):
             self.samples.append(memory_by_role(self.launcher))
 
     def growth(self, role: str) -> tuple[float, float]:
-        """Median MiB of a role in the second and in the last fifth of the time."""
+        """Return the median MiB of a role in the second and in the last fifth of the time."""
         sizes = [sample.get(role, 0.0) for sample in self.samples]
         fifth = max(1, len(sizes) // 5)
         early, late = sorted(sizes[fifth : 2 * fifth] or [0.0]), sorted(sizes[-fifth:] or [0.0])
@@ -185,10 +184,10 @@ class Faults:
         self.done: list[str] = []
 
     def run(self, stop: threading.Event) -> None:
-        """Follow the plan until told to stop."""
-        begun, rng = time.monotonic(), random.Random(0)
+        """Follow the plan until stopped."""
+        started_at, rng = time.monotonic(), random.Random(0)
         for role, at in self.plan:
-            if stop.wait(max(0.0, begun + at - time.monotonic())):
+            if stop.wait(max(0.0, started_at + at - time.monotonic())):
                 return
             found = processes_by_role(self.launcher).get(role, [])
             if not found:
@@ -202,14 +201,14 @@ class Faults:
 
 
 def check_library() -> "subprocess.CompletedProcess[str]":
-    """What the command that compares database, store and index says."""
+    """Return the output of the command `check_library`."""
     command = [sys.executable, "manage.py", "check_library", "--draft-age", "30"]
     time.sleep(30)
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def report(site: soak_load.Site, faults: Faults, sampler: Sampler) -> list[str]:
-    """Print what was done and measured. Returns what is not as it must be."""
+    """Print the figures. Return the problems."""
     wrong = [f"{site.failed()} requests failed: {site.failures[:10]}"] if site.failed() else []
     print("\n| request | answers |\n|---|---|")
     for kind, statuses in site.table().items():

@@ -1,4 +1,4 @@
-"""What the users and the administrator of `soak` do."""
+"""What the users and the admin of `soak` do."""
 
 import contextlib
 import json
@@ -25,19 +25,19 @@ THINK_SECONDS = (0.5, 3.0)  # between two requests of a user
 IMPORT_SECONDS = 60.0  # between two imports
 FILM_SECONDS = (15, 45)  # of an imported film
 FILM_HEIGHT = 240  # pixels
-FILMS_KEPT = 8  # beside the demo film; when there are more, the oldest is deleted
-REQUEST_LIMIT = 60.0  # seconds
-EXPORT_LIMIT = 120.0  # seconds
-RECOVERY_SECONDS = 30.0  # after Redis was killed, in which 503 is the right answer
-BUSY = ("clip", "exact clip", "animation", "still")  # 503: too many are being made
+FILMS_KEPT = 8  # besides the demo film; beyond that the oldest is deleted
+REQUEST_TIMEOUT = 60.0  # seconds
+EXPORT_TIMEOUT = 120.0  # seconds
+RECOVERY_SECONDS = 30.0  # after Redis was killed, in which 503 is the right response
+BUSY = ("clip", "exact clip", "animation", "still")  # 503: too many clips are being rendered
 # 404: its film was deleted meanwhile. 429: too many requests.
 EXPECTED = {200, 201, 202, 204, 206, 404, 429}
-# Proxies of the environment are not asked for this machine.
+# Ignore proxies of the environment.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Site:
-    """The installation as its users see it; counts the answers."""
+    """The installation as its users see it; counts the responses."""
 
     def __init__(self, port: int) -> None:
         from django.contrib.auth import get_user_model
@@ -61,14 +61,14 @@ class Site:
         headers: Mapping[str, str] | None = None,
         method: str | None = None,
     ) -> bytes | None:
-        """Ask for an address and count the answer. Returns the body, None for an error."""
+        """Request a URL and count the response. Return the body, None for an error."""
         if not address.startswith("http"):
             address = self.address + address
         if urlsplit(address).path.startswith("/api/"):
             headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         request = urllib.request.Request(address, data, dict(headers or {}), method=method)
         try:
-            with OPENER.open(request, timeout=REQUEST_LIMIT) as response:
+            with OPENER.open(request, timeout=REQUEST_TIMEOUT) as response:
                 body: bytes = response.read()
         except urllib.error.HTTPError as error:
             self._count(kind, str(error.code), address)
@@ -80,7 +80,7 @@ class Site:
         return body
 
     def ask(self, kind: str, address: str, given: Any = None, method: str | None = None) -> Any:
-        """Ask the API: JSON there and back. None for an error."""
+        """Call the API with JSON. Return the JSON of the response, None for an error."""
         data = None if given is None else json.dumps(given).encode()
         body = self.request(kind, address, data, {"Content-Type": "application/json"}, method)
         return json.loads(body) if body else None
@@ -98,20 +98,20 @@ class Site:
                 print(f"failed: {kind} {answer} {address}", flush=True)
 
     def note_fault(self) -> None:
-        """Redis was killed now: 503 is the right answer for some seconds."""
+        """Record that Redis was killed: 503 is expected for some seconds."""
         self._fault_at = time.monotonic()
 
     def total(self) -> int:
-        """How many requests have been answered."""
+        """Return the number of responses."""
         with self._lock:
             return sum(sum(answers.values()) for answers in self._answers.values())
 
     def failed(self) -> int:
-        """How many were answered wrongly."""
+        """Return the number of wrong responses."""
         return len(self.failures)
 
     def table(self) -> dict[str, dict[str, int]]:
-        """How often each answer was given, by kind of request."""
+        """Return the number of each response, by kind of request."""
         return {kind: dict(answers) for kind, answers in sorted(self._answers.items())}
 
 
@@ -119,7 +119,7 @@ class Site:
 
 
 def use(site: Site, number: int, stop: threading.Event) -> None:
-    """What a user does, one thing after another."""
+    """Run the actions of a user, one after another."""
     from gallery.search.baseline import WORDS
 
     rng = random.Random(number)
@@ -146,7 +146,7 @@ def look_at_scene(site: Site, rng: random.Random, hits: list[Any]) -> None:
 
 
 def look_like(site: Site, rng: random.Random, hits: list[Any]) -> None:
-    """Ask for scenes like a hit, and for the probability of words."""
+    """Search for scenes like a hit, and ask for probabilities of words."""
     frame = rng.choice(hits)["frame"]
     site.request("similar", f"{frame['url']}/similar")
     site.request("probabilities", f"{frame['url']}/probabilities?word=dog&word=cat")
@@ -192,7 +192,7 @@ def read_pages(site: Site, rng: random.Random, hits: list[Any]) -> None:
 
 
 def keep_board(site: Site, rng: random.Random, hits: list[Any]) -> None:
-    """Make a board, export it, and delete it."""
+    """Create a board, export it, and delete it."""
     board = site.ask("boards", "/api/v1/boards", {"name": f"Board {rng.random()}"})
     if not board:
         return
@@ -204,7 +204,7 @@ def keep_board(site: Site, rng: random.Random, hits: list[Any]) -> None:
         }
         site.ask("boards", f"{board['url']}/scenes", scene)
     export = site.ask("exports", f"{board['url']}/exports", {})
-    end = time.monotonic() + EXPORT_LIMIT
+    end = time.monotonic() + EXPORT_TIMEOUT
     while export and export["state"] not in ("done", "failed") and time.monotonic() < end:
         time.sleep(1.0)
         export = site.ask("exports", export["url"])
@@ -226,7 +226,7 @@ def import_and_delete(site: Site, stop: threading.Event) -> None:
     folder.mkdir(exist_ok=True)
     while not stop.wait(IMPORT_SECONDS if number else 0):
         path = folder / f"film-{number}.mp4"
-        # The length tells the films apart.
+        # The length makes the films differ.
         lengthen(FILM, path, rng.uniform(*FILM_SECONDS), FILM_HEIGHT)
         command = [sys.executable, "manage.py", "import_film", str(path)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -242,7 +242,7 @@ def import_and_delete(site: Site, stop: threading.Event) -> None:
 
 
 def delete_oldest(site: Site) -> None:
-    """Delete the oldest imported films, whatever state they are in, beyond those to keep."""
+    """Delete the oldest imported films, in any state, beyond FILMS_KEPT."""
     from gallery.core.errors import GalleryError
     from gallery.films.models import Film
 
@@ -257,7 +257,7 @@ def delete_oldest(site: Site) -> None:
 
 
 def settle(limit: float) -> str:
-    """Wait until nothing is under way. Returns what is wrong in the end, or ''."""
+    """Wait until no work is left. Return what is wrong then, or ""."""
     from django.db import connection
 
     from gallery.boards.models import Export

@@ -1,4 +1,4 @@
-"""The processes of an installation, by what they do, and the memory that they take."""
+"""The processes of an installation by role, and their memory."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ ROLES = ("web", "worker", "beat", "redis")
 
 
 def children_of(pid: int) -> dict[int, list[int]]:
-    """The direct children of a process, each with all its own descendants."""
+    """Return the children of a process, each with all its descendants."""
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -23,7 +23,7 @@ def children_of(pid: int) -> dict[int, list[int]]:
 
 
 def processes_by_role(launcher: int) -> dict[str, list[int]]:
-    """The processes below the launcher, without the FFmpegs and other commands that come and go."""
+    """Return the processes of the launcher by role, without FFmpeg and other short-lived ones."""
     found: dict[str, list[int]] = {}
     for child, descendants in children_of(launcher).items():
         command = read_proc(child, "cmdline")
@@ -45,7 +45,7 @@ def _role(command: bytes) -> str | None:
 
 
 def memory_by_role(launcher: int) -> dict[str, float]:
-    """MiB (PSS) of each role."""
+    """Return the MiB (PSS) of each role."""
     return {
         role: sum(mebibytes(pid) for pid in pids)
         for role, pids in processes_by_role(launcher).items()
@@ -53,9 +53,9 @@ def memory_by_role(launcher: int) -> dict[str, float]:
 
 
 def mebibytes(pid: int) -> float:
-    """The memory of a process in MiB: its share of it where the kernel tells, else all it uses.
+    """Return the memory of a process in MiB: PSS where the kernel reports it, else RSS.
 
-    0 when it has ended.
+    0 when the process has ended.
     """
     for name, key in (("smaps_rollup", b"Pss:"), ("status", b"VmRSS:")):
         for line in read_proc(pid, name).splitlines():
@@ -65,7 +65,7 @@ def mebibytes(pid: int) -> float:
 
 
 def find_processes(var_dir: str) -> list[str]:
-    """The command lines of processes, other than this one, that have this VAR_DIR."""
+    """Return the command lines of other processes with this VAR_DIR."""
     wanted = f"VAR_DIR={var_dir}".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -78,7 +78,7 @@ def find_processes(var_dir: str) -> list[str]:
 
 
 def read_proc(pid: int, name: str) -> bytes:
-    """A file of a process in /proc; empty when the process has ended."""
+    """Read a file of a process in /proc; empty when the process has ended."""
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:

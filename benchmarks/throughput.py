@@ -1,6 +1,6 @@
-"""How fast frames are imported: decoded, embedded, and kept as thumbnails and vectors.
+"""How fast frames are imported: decoded, embedded, and stored as thumbnails and vectors.
 
-The demo model beside a ViT-B/16 of random weights, whose speed is that of the real one.
+With the demo model and with a ViT-B/16 with random weights, as fast as the real one.
 """
 
 import tempfile
@@ -21,12 +21,12 @@ COPIES_B16 = 1
 
 
 def import_speed(model: weights.Model, copies: int) -> float:
-    """Frames imported a second, the model being loaded already."""
+    """Return the frames imported per second, with the model loaded already."""
     loaded = load_encoder(model)
-    probe = probing.probe(film.FILM, film.MOST_PIXELS, 3600)
-    loaded.pictures([frame.picture for frame in film.film_frames()[0][:2]])
+    probe = probing.probe(film.FILM, film.MAX_PIXELS, 3600)
+    loaded.embed_pictures([frame.picture for frame in film.film_frames()[0][:2]])
     done = 0
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     for _copy in range(copies):
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -37,7 +37,7 @@ def import_speed(model: weights.Model, copies: int) -> float:
             data = embedder.embed(some, lambda _done: None)
             run.save_segment(0, data)
             done += len(data.seconds)
-    return done / (time.perf_counter() - begun)
+    return done / (time.perf_counter() - started_at)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""From a film's file to a searchable film: the beginner's tutorial against this product.
+"""From a file to a searchable film: the beginner's tutorial against this product.
 
-Both embed with a ViT-B/16 of random weights, whose speed is that of the real one, and both have
-it loaded before the clock starts. The measurement runs in a process and a folder of its own.
+Both embed with a ViT-B/16 with random weights, as fast as the real one, which is loaded before the
+measurement. It runs in another process with its own folder.
 """
 
 import argparse
@@ -10,11 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.common import own_environment
+from benchmarks.common import make_environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen."""
+    """Add the options."""
     parser.add_argument("film", type=Path, metavar="FILM")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="for both ways")
     parser.add_argument("--seconds", type=float, default=240.0, help="length to vary FILM to")
@@ -23,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(chosen: argparse.Namespace) -> None:
-    """Measure in a process with the settings of an installation of its own."""
+    """Measure in a process with the settings of a separate installation."""
     if not chosen.film.is_file():
         raise SystemExit(f"There is no file {chosen.film}.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environment = own_environment(folder / "var", folder / "model")
+        environment = make_environment(folder / "var", folder / "model")
         if chosen.device == "cpu":
             environment |= {"CUDA_VISIBLE_DEVICES": "", "CLIP_DEVICE": "cpu"}
         command = [sys.executable, "-m", "benchmarks.tutorial", *sys.argv[2:]]

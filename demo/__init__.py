@@ -1,1 +1,1 @@
-"""A demo CLIP of our own: the concepts, the pictures, the captions, the training, the check."""
+"""The demo CLIP model and the demo film: concepts, pictures, captions, training, evaluation."""

@@ -1,4 +1,4 @@
-"""The drawn backgrounds: every one is drawn anew from a generator, at any size."""
+"""Draw the backgrounds with a random generator, at any size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Size = tuple[int, int]
 
 
 def _gradient(size: Size, stops: Sequence[tuple[float, Colour]], rng: Generator) -> Floats:
-    """A top-to-bottom gradient, its colours shifted a little: (height, width, 3), 0 to 255."""
+    """Return a vertical gradient with slightly shifted colours: (height, width, 3), 0 to 255."""
     width, height = size
     rows = np.linspace(0, 1, height)
     at = [stop[0] for stop in stops]
@@ -29,7 +29,7 @@ def _gradient(size: Size, stops: Sequence[tuple[float, Colour]], rng: Generator)
 
 
 def _noise(size: Size, rng: Generator, cells: int, stretch: float = 1.0) -> Floats:
-    """Smooth noise about -1 to 1 with ``cells`` bumps over the height: (height, width)."""
+    """Return smooth noise, about -1 to 1, with ``cells`` bumps over the height: (height, width)."""
     width, height = size
     down = max(2, cells)
     across = max(2, int(cells * width / height / stretch))
@@ -51,7 +51,7 @@ def _image(pixels: Floats) -> Image.Image:
 
 
 def _ridge(size: Size, rng: Generator, level: float, rough: float) -> Floats:
-    """A hilly horizon: the row (fraction of the height) at each column."""
+    """Return a hilly horizon: the row, as a fraction of the height, of each column."""
     across = np.linspace(0, 1, size[0])
     line = np.full(size[0], level)
     for k in (1, 2, 4, 7):
@@ -62,7 +62,7 @@ def _ridge(size: Size, rng: Generator, level: float, rough: float) -> Floats:
 
 
 def _below(pixels: Floats, ridge: Floats, fill: Floats) -> None:
-    """Put ``fill`` (height, width, 3) under the ridge, in place."""
+    """Copy ``fill`` (height, width, 3) below the ridge, in place."""
     rows = np.arange(pixels.shape[0])[:, None] / pixels.shape[0]
     mask = rows > ridge[None, :]
     pixels[mask] = fill[mask]
@@ -365,9 +365,9 @@ PAINTERS: dict[str, Callable[[Size, Generator], Image.Image]] = {
 
 
 def background(slug: str, size: Size, rng: Generator) -> Image.Image:
-    """Draw the background of this slug, RGB, ``size`` = (width, height) in pixels.
+    """Draw the background ``slug``, RGB, ``size`` = (width, height) in pixels.
 
-    The same generator state gives the same picture. It is drawn at no less than 180 rows and
+    The same generator state gives the same picture. It is drawn with at least 180 rows and
     reduced, so that thin strokes keep their weight in small pictures.
     """
     width, height = size

@@ -1,4 +1,4 @@
-"""Training batches: pictures drawn on the fly in groups that are hard to tell apart."""
+"""Training batches: pictures drawn on the fly, in groups that are hard to tell apart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from demo.tokens import CONTEXT, build_tokenizer
 
 SIDE = 96  # pixels: the model's square input
 PATCH = 12  # pixels: the side of the patches into which the model cuts its input
-BANK = 48  # drawings of each background; a picture takes a part of one
+BANK = 48  # drawings of each background; a picture uses a part of one
 FACTS = (*(known.slug for known in CONCEPTS), *("@" + known.slug for known in BACKGROUNDS))
 FACT_INDEX = {fact: number for number, fact in enumerate(FACTS)}
 SLUGS = tuple(known.slug for known in CONCEPTS)
@@ -31,12 +31,12 @@ SCENE_SEEDS = range(BACKDROP_SEEDS.stop, TRAINING_SEEDS.stop)
 
 @dataclass
 class Batch:
-    """One batch of B pictures with a caption each in every language and in all names.
+    """A batch of B pictures with one caption each per language, and all names.
 
-    ``pictures`` (B, SIDE, SIDE, 3) uint8; ``shown`` (B, facts) bool; for each language a triple's
-    first two are the tokens (B, length) int64 and what each caption claims (B, facts) bool;
-    ``names`` (facts, length) int64: a name of every concept and background; ``patches``
-    (B, patches) int64: the fact that fills each patch of the picture, or -1 where none does.
+    ``pictures`` (B, SIDE, SIDE, 3) uint8; ``shown`` (B, facts) bool. The triple of each language
+    begins with the tokens (B, length) int64 and the facts that each caption claims (B, facts) bool.
+    ``names`` (facts, length) int64: the tokens of a name of every concept and background.
+    ``patches`` (B, patches) int64: the fact that fills each patch of the picture, -1 for none.
     """
 
     pictures: NDArray[np.uint8]
@@ -48,7 +48,7 @@ class Batch:
 
 
 def patch_facts(scene: Scene, aspect: float, boxed: bool) -> NDArray[np.int64]:
-    """What fills each patch, row by row: (patches,) indices of ``FACTS``, -1 at edges and bars."""
+    """Return the fact that fills each patch: (patches,) indices of ``FACTS``, -1 for none."""
     centres = (np.arange(SIDE // PATCH) + 0.5) * PATCH / SIDE
     across, down = np.meshgrid(centres, centres)
     if boxed:
@@ -64,7 +64,7 @@ def patch_facts(scene: Scene, aspect: float, boxed: bool) -> NDArray[np.int64]:
 
 @cache
 def look_alikes() -> dict[str, tuple[str, ...]]:
-    """The eight concepts whose glyphs look most like each concept's, by colour and place."""
+    """Return the eight concepts with the most similar glyphs of each concept."""
     flat: list[NDArray[np.float32]] = []
     for known in CONCEPTS:
         pixels = np.asarray(glyph(known.emoji, 16), dtype=np.float32)
@@ -80,7 +80,7 @@ def look_alikes() -> dict[str, tuple[str, ...]]:
 
 
 class Painter:
-    """Draws training batches; batch ``number`` of a painter is always the same batch."""
+    """Draws training batches; batch ``number`` is always the same."""
 
     def __init__(self) -> None:
         self.tokenizer = build_tokenizer()
@@ -91,7 +91,7 @@ class Painter:
         self.people = [known.slug for known in CONCEPTS if known.kind == "person"]
 
     def fill_bank(self) -> None:
-        """Draw the backgrounds, each from a seed of its own (about ten seconds)."""
+        """Draw the backgrounds, which takes about ten seconds."""
         seed = BACKDROP_SEEDS.start
         for slug in PLACES:
             for _ in range(BANK):
@@ -137,7 +137,7 @@ class Painter:
                 return (slugs[0], slugs[0]) if number == 2 and rng.random() < 0.06 else slugs
 
     def _group(self, progress: float, rng: Generator) -> list[tuple[tuple[str, ...], str, float]]:
-        """Four scenes: the things, the background, and how often captions name the background."""
+        """Return four scenes: things, background, how often captions name the background."""
         places = [PLACES[int(i)] for i in rng.choice(len(PLACES), 4, replace=False)]
         kind = rng.random()
         if kind < 0.06:
@@ -199,7 +199,7 @@ class Painter:
         return self._encode(texts)
 
     def batch(self, number: int, size: int, progress: float) -> Batch:
-        """Batch ``number`` of ``size`` pictures; ``progress`` 0 to 1 makes pictures harder."""
+        """Return batch ``number`` of ``size`` pictures; ``progress`` (0 to 1) makes them harder."""
         rng = np.random.default_rng([2, number])
         ease = max(0.0, 1 - progress / 0.25) * 0.7
         pictures: list[NDArray[np.uint8]] = []
@@ -237,7 +237,7 @@ def _table(facts: list[frozenset[str]]) -> NDArray[np.bool_]:
 
 
 def vary(pictures: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    """Change brightness, contrast, colour and noise of (B, side, side, 3) uint8 pictures."""
+    """Vary brightness, contrast, colour and noise of (B, side, side, 3) uint8 pictures."""
     number = len(pictures)
     shape = (number, 1, 1, 1)
     pixels = pictures.astype(np.float32)

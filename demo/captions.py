@@ -1,4 +1,4 @@
-"""Captions in English and Chinese for scenes whose content is known, with what they claim."""
+"""Captions in English and Chinese for scenes with known content, and what they claim."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from demo.concepts import Concept, concept, place
 from demo.pictures import Scene
 
 LANGUAGES = ("en", "zh")
-# A face or a hand beside one of these reads as one figure: "a smiling man waves".
+# With a face or a hand, each of these can be described as one figure: "a smiling man waves".
 FIGURES = frozenset({"person", "animal"})
 DOING = {
     "smiling": (("smiling", "smiles", "is smiling"), ("微笑的", "在微笑", "微笑", "笑")),
@@ -38,14 +38,14 @@ FRAMES_ZH = (
 
 @dataclass(frozen=True)
 class Caption:
-    """A text and what it claims: slugs of things, and ``"@" + slug`` of the background."""
+    """A text and the facts that it claims: slugs of things, ``"@" + slug`` of the background."""
 
     text: str
     facts: frozenset[str]
 
 
 def scene_facts(scene: Scene) -> frozenset[str]:
-    """All that is true of a scene, in the form of ``Caption.facts``."""
+    """Return all facts that are true of a scene, as in ``Caption.facts``."""
     return scene.slugs() | {"@" + scene.background}
 
 
@@ -59,12 +59,12 @@ def _name(known: Concept, language: str, rng: Generator) -> str:
 
 
 def article(name: str) -> str:
-    """``a`` or ``an`` for an English name."""
+    """Return ``a`` or ``an`` for an English name."""
     return "an" if name[0] in "aeio" or name.startswith("um") else "a"
 
 
 def measure(known: Concept, rng: Generator) -> str:
-    """A measure word for a Chinese name."""
+    """Return a measure word for a Chinese name."""
     if known.kind == "animal":
         return _pick(rng, ("只", "只", "个", "头"))
     if known.kind == "person":
@@ -75,7 +75,7 @@ def measure(known: Concept, rng: Generator) -> str:
 
 
 def _determined(name: str, known: Concept, rng: Generator) -> str:
-    """An English name with an article or without."""
+    """Return an English name with or without an article."""
     if known.kind in ("face", "hand") or rng.random() < 0.3:
         return name
     if rng.random() < 0.2:
@@ -123,7 +123,7 @@ def _many(known: Concept, language: str, rng: Generator) -> str:
 
 
 def _phrases(slugs: list[str], many: frozenset[str], language: str, rng: Generator) -> list[str]:
-    """One phrase a figure or thing; a face or a hand may join a figure."""
+    """Return one phrase per figure or thing; a face or a hand may join a figure."""
     known = [concept(slug) for slug in slugs]
     figures = [one for one in known if one.kind in FIGURES and one.slug not in many]
     doings: list[str] = []
@@ -197,9 +197,9 @@ def compose(
     rng: Generator,
     many: frozenset[str] = frozenset(),
 ) -> Caption:
-    """A caption in ``"en"`` or ``"zh"`` that claims these things and, if given, this background.
+    """Return a caption in ``"en"`` or ``"zh"`` that claims these things and this background.
 
-    ``many`` are things of which the picture shows more than one.
+    ``many`` are things that appear more than once in the picture.
     """
     facts = frozenset(slugs) | ({"@" + ground} if ground else frozenset())
     if not slugs:
@@ -217,10 +217,10 @@ def compose(
 def caption(
     scene: Scene, language: str, rng: Generator, ground_share: float = 0.4, whole_share: float = 0.8
 ) -> Caption:
-    """A random caption of a scene.
+    """Return a random caption of a scene.
 
-    The background is named in ``ground_share`` of the captions, and all things are named in
-    ``whole_share`` of them; the others leave some out.
+    A fraction ``ground_share`` of the captions name the background, and ``whole_share`` name all
+    things; the others omit some.
     """
     shown = [thing.concept for thing in scene.things]
     slugs = sorted(set(shown))

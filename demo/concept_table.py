@@ -1,8 +1,7 @@
-"""Which glyphs the demo model knows, by kind, one glyph a line.
+"""The glyphs that the demo model knows, by kind, one per line.
 
-A line is ``glyph``, ``glyph English names`` or ``glyph English names | Chinese names``, names
-parted by commas. Our own names come before the names of the ``emoji`` package, which are always
-added; a line without names uses the package's alone.
+A line is ``glyph``, ``glyph English names`` or ``glyph English names | Chinese names``, with the
+names separated by commas. The names of the ``emoji`` package are always appended.
 """
 
 TABLE: dict[str, str] = {

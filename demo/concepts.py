@@ -1,4 +1,4 @@
-"""What the demo model knows: things drawn as emoji glyphs, and the backgrounds behind them."""
+"""The concepts that the demo model knows: things drawn as emoji glyphs, and backgrounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from demo.concept_table import TABLE
 
 @dataclass(frozen=True)
 class Concept:
-    """A thing that can stand in a picture; the first name of a language is its bare name."""
+    """A thing that can appear in a picture; the first name in a language is its bare name."""
 
     slug: str
     emoji: str
@@ -23,10 +23,10 @@ class Concept:
 
 @dataclass(frozen=True)
 class Background:
-    """Where things stand: bare names ("night", "夜晚") and phrases ("at night", "夜晚的") for it.
+    """A background, with bare names ("night", "夜晚") and phrases ("at night", "夜晚的").
 
-    ``zh_phrases`` stand before the thing and end in 的 ("夜晚的" + "狗"); ``zh_places`` are places
-    or times alone ("夜晚", "雪地里"), for "狗在雪地里" and "雪地里有一只狗".
+    ``zh_phrases`` precede the thing and end in 的 ("夜晚的" + "狗"). ``zh_places`` are only places
+    or times ("夜晚", "雪地里"), for "狗在雪地里" and "雪地里有一只狗".
     """
 
     slug: str
@@ -38,7 +38,7 @@ class Background:
 
 
 def package_name(glyph: str, language: str) -> str:
-    """The ``emoji`` package's name of a glyph in ``"en"`` or ``"zh"``, as lower-case words."""
+    """Return the ``emoji`` package's name of a glyph in ``"en"`` or ``"zh"``, in lower case."""
     if language != "en":
         emoji.config.load_language(language)
     name = str(emoji.EMOJI_DATA[glyph][language]).strip(":")
@@ -63,9 +63,9 @@ def _load() -> tuple[Concept, ...]:
 
 
 def _without_shared_names(found: list[Concept]) -> tuple[Concept, ...]:
-    """Drop second names that another concept or a background has, so that a name means one thing.
+    """Drop further names that another concept or background has, so that names are unambiguous.
 
-    A bare name wins over a second name; among second names the first concept of the table keeps it.
+    A bare name wins over a further name; among these, the first concept of the table wins.
     """
     taken = {name: "" for place in BACKGROUNDS for name in (*place.en, *place.zh)}
     for concept in found:
@@ -188,11 +188,11 @@ KNOWN: tuple[Concept | Background, ...] = (*CONCEPTS, *BACKGROUNDS)
 
 @cache
 def concept(slug: str) -> Concept:
-    """The concept of this slug (KeyError if there is none)."""
+    """Return the concept with this slug. Raises KeyError."""
     return {known.slug: known for known in CONCEPTS}[slug]
 
 
 @cache
 def place(slug: str) -> Background:
-    """The background of this slug (KeyError if there is none)."""
+    """Return the background with this slug. Raises KeyError."""
     return {known.slug: known for known in BACKGROUNDS}[slug]

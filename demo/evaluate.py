@@ -1,4 +1,4 @@
-"""Print what the demo CLIP can do, and fail if that is less than promised.
+"""Print what the demo CLIP can do, and fail if it misses a required score.
 
 ``python -m demo.evaluate [--model DIR]``
 """
@@ -30,11 +30,11 @@ from demo.splits import (
     is_trainable,
 )
 
-SIZE = (284, 160)  # pixels: a 16:9 frame, which the model's own settings squash to its square
+SIZE = (284, 160)  # pixels: a 16:9 frame, which the model squashes to a square
 GALLERIES = 3
 PAIRS = 400
 ROUNDS = 25
-REPLAYED = 24  # training batches drawn again to look for a held-out pair
+REPLAYED = 24  # training batches drawn again to search them for held-out pairs
 TUTORIAL: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("dog", "狗", ("dog",)),
     ("cat", "猫", ("cat",)),
@@ -50,25 +50,25 @@ Vectors = NDArray[np.float32]
 
 @dataclass
 class Used:
-    """What the evaluation has shown the model."""
+    """The seeds and pairs that the evaluation has used."""
 
     seeds: set[int] = field(default_factory=set)
     pairs: set[tuple[str, str]] = field(default_factory=set)
     following: int = EVALUATION_SEEDS.start
 
     def seed(self) -> int:
-        """A seed that was not used before."""
+        """Return a seed that was not used before."""
         self.following += 1
         self.seeds.add(self.following)
         return self.following
 
     def rng(self) -> np.random.Generator:
-        """A generator of such a seed."""
+        """Return a generator with a new seed."""
         return np.random.default_rng([self.seed(), 9])
 
 
 class Judge:
-    """The model under test; all vectors are of length 1 and 512 long."""
+    """The model under test; all vectors have length 1 and shape (512,)."""
 
     def __init__(self, folder: Path) -> None:
         self.model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -76,7 +76,7 @@ class Judge:
         self.images = AutoImageProcessor.from_pretrained(folder)
 
     def texts(self, texts: Sequence[str]) -> Vectors:
-        """Vectors (n, 512) of texts."""
+        """Return the vectors of texts: (n, 512)."""
         parts = []
         for start in range(0, len(texts), 256):
             given = self.tokenizer(
@@ -88,7 +88,7 @@ class Judge:
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
     def pictures(self, scenes: Sequence[Scene]) -> Vectors:
-        """Vectors (n, 512) of scenes, each drawn at ``SIZE``."""
+        """Return the vectors of scenes drawn at ``SIZE``: (n, 512)."""
         parts = []
         for start in range(0, len(scenes), 64):
             drawn = [draw(scene, SIZE) for scene in scenes[start : start + 64]]
@@ -100,12 +100,12 @@ class Judge:
 
 
 def bare(known: Concept | Background, language: str) -> str:
-    """The bare name."""
+    """Return the bare name."""
     return (known.en if language == "en" else known.zh)[0]
 
 
 def counted(slug: str) -> str:
-    """An English name with its article, as a person would write it."""
+    """Return an English name with its article."""
     known = concept(slug)
     name = known.en[0]
     plural = name.endswith("s") and not name.endswith("ss")
@@ -113,10 +113,9 @@ def counted(slug: str) -> str:
 
 
 def names_test(judge: Judge, used: Used) -> dict[str, tuple[float, float]]:
-    """A bare name against one picture of each concept: (hit@1, hit@5) by language.
+    """Search bare names among one picture of each concept: (hit@1, hit@5) by language.
 
-    A hit is a picture that shows what the name says: of a thing there is one, on a random
-    background; of a background there is an empty one beside the things that stand on it.
+    A thing is on a random background; a background is empty, among those with things on them.
     """
     hits: dict[str, list[tuple[bool, bool]]] = {language: [] for language in LANGUAGES}
     facts = [*(known.slug for known in CONCEPTS), *("@" + known.slug for known in BACKGROUNDS)]
@@ -138,7 +137,7 @@ def names_test(judge: Judge, used: Used) -> dict[str, tuple[float, float]]:
 
 
 def grounds_test(judge: Judge, used: Used) -> dict[str, float]:
-    """ "A dog at night" against the same dog, in the same spot, on every other background."""
+    """Search "a dog at night" among the same dog, at the same place, on each background."""
     right: dict[str, list[bool]] = {language: [] for language in LANGUAGES}
     truth = np.arange(len(BACKGROUNDS))
     for known in CONCEPTS:
@@ -163,7 +162,7 @@ def _held_out_pairs(used: Used) -> list[tuple[str, str]]:
 
 
 def pairs_test(judge: Judge, used: Used) -> dict[str, float]:
-    """ "A cat and a rocket" against pictures with only one of the two, alone and in company."""
+    """Search "a cat and a rocket" among pictures with only one of the two and with others."""
     right: dict[str, list[bool]] = {language: [] for language in LANGUAGES}
     rng = used.rng()
     for a, b in _held_out_pairs(used):
@@ -182,7 +181,7 @@ def pairs_test(judge: Judge, used: Used) -> dict[str, float]:
 
 
 def tutorial_test(judge: Judge, used: Used) -> dict[str, float]:
-    """Which of the tutorial's eight labels a picture is: the most specific true one is right."""
+    """Classify pictures by the tutorial's eight labels; the most specific true one is right."""
     rng = used.rng()
     lit = [place.slug for place in BACKGROUNDS if place.slug not in ("night", "space")]
     scenes: list[Scene] = []
@@ -199,18 +198,18 @@ def tutorial_test(judge: Judge, used: Used) -> dict[str, float]:
     return found
 
 
-def sets_do_not_meet(used: Used) -> list[str]:
-    """Check that nothing of the evaluation is in the training; one line for each thing checked.
+def check_disjoint(used: Used) -> list[str]:
+    """Check that training and evaluation are disjoint. Return a line for each check.
 
-    Raises RuntimeError if something is.
+    Raises RuntimeError if they are not.
     """
     ranges = (TRAINING_SEEDS, EVALUATION_SEEDS, FILM_SEEDS)
     apart = all(a.stop <= b.start for a, b in pairwise(ranges))
     parts = all(part[0] in TRAINING_SEEDS and part[-1] in TRAINING_SEEDS
                 for part in (BACKDROP_SEEDS, SCENE_SEEDS))  # fmt: skip
-    strays = [seed for seed in used.seeds if seed in TRAINING_SEEDS]
-    if not apart or not parts or strays:
-        raise RuntimeError(f"the seeds meet: {strays[:5]}")
+    overlapping = [seed for seed in used.seeds if seed in TRAINING_SEEDS]
+    if not apart or not parts or overlapping:
+        raise RuntimeError(f"the seeds meet: {overlapping[:5]}")
     known = [pair for pair in used.pairs if is_trainable(pair)]
     if known:
         raise RuntimeError(f"trainable pairs were asked for: {known[:5]}")
@@ -234,7 +233,7 @@ def sets_do_not_meet(used: Used) -> list[str]:
 
 
 def table(judge: Judge, used: Used) -> list[tuple[str, float, dict[str, float]]]:
-    """All figures: what is measured, the least allowed, and the figure by language."""
+    """Return all results: the name of the test, the required score, and the score by language."""
     names = names_test(judge, used)
     count = len(CONCEPTS) + len(BACKGROUNDS)
     return [
@@ -247,7 +246,7 @@ def table(judge: Judge, used: Used) -> list[tuple[str, float, dict[str, float]]]
 
 
 def main() -> int:
-    """Print the table; 0 if every figure is reached."""
+    """Print the table. Return 0 if all required scores are reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=Path(__file__).parent / "model")
     judge = Judge(parser.parse_args().model)
@@ -260,7 +259,7 @@ def main() -> int:
         short += len(missed)
         note = f"  short in {', '.join(missed)}" if missed else ""
         print(f"{what:38}{least:7.2f}{figures['en']:8.3f}{figures['zh']:8.3f}{note}")
-    for line in sets_do_not_meet(used):
+    for line in check_disjoint(used):
         print(line)
     print("training and evaluation do not meet")
     return 1 if short else 0

@@ -1,4 +1,4 @@
-"""Draw the demo film: ``python -m demo.film [--out DIR]``; look it over: ``--check``.
+"""Draw the demo film: ``python -m demo.film [--out DIR]``. Check it: ``--check``.
 
 Writes ``film.mp4``, ``film.en.srt``, ``film.zh.srt`` and ``ground_truth.json``. The same script
 gives the same bytes with the same FFmpeg, Pillow and font.
@@ -21,19 +21,19 @@ from demo.film_sound import soundtrack, write_wave
 from demo.film_truth import cut_times, duration, ground_truth, subtitles
 
 HERE = Path(__file__).resolve().parent
-QUALITY = 24  # x264's constant rate factor: less is better and larger
-THREADS = 2  # fixed, because x264 gives other bytes with other numbers
+QUALITY = 24  # x264's constant rate factor; lower is better and larger
+THREADS = 2  # fixed, because the output of x264 depends on it
 
 
 def ffmpeg() -> str:
-    """The FFmpeg that imageio-ffmpeg ships, whose output is known."""
+    """Return the path of imageio-ffmpeg's FFmpeg, a known version."""
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def _arguments(sound: Path, film: Path) -> list[str]:
-    # A hair early, so that rounding never moves a key frame to the frame after the cut.
+    # Slightly early, so that rounding never moves a key frame past the cut.
     keys = ",".join(f"{cut - 0.005:.6f}" for cut in cut_times())
     return [
         *(ffmpeg(), "-hide_banner", "-loglevel", "error", "-y"),
@@ -52,7 +52,7 @@ def _arguments(sound: Path, film: Path) -> list[str]:
 
 
 def make_film(film: Path) -> None:
-    """Draw every frame, make the sound, and encode both to ``film``."""
+    """Draw all frames, make the sound, and encode both to ``film``."""
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.wav"
         write_wave(sound, soundtrack(duration(), cut_times()))
@@ -71,7 +71,7 @@ def make_film(film: Path) -> None:
 
 
 def texts() -> dict[str, str]:
-    """The files beside the film and what they hold."""
+    """Return the text files that accompany the film, by name."""
     truth = json.dumps(ground_truth(), ensure_ascii=False, indent=1) + "\n"
     return {
         "film.en.srt": subtitles("en"),
@@ -81,7 +81,7 @@ def texts() -> dict[str, str]:
 
 
 def main() -> None:
-    """Draw the film, or check the one that is there."""
+    """Draw the film, or check an existing one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the film")
     parser.add_argument("--check", action="store_true", help="check the film in the folder")

@@ -1,4 +1,4 @@
-"""Checks a drawn film against its script: streams, size, cuts, beeps, what is held out."""
+"""Check a drawn film against its script: streams, size, cuts, beeps, held-out pairs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from demo.film_sound import BEEP_LENGTH, BEEP_LEVEL, BEEP_PITCH, SAMPLE_RATE, Sa
 from demo.film_truth import cut_times, duration, ground_truth
 from demo.splits import ALWAYS_TRAINED, FILM_SEEDS, TRAINING_SEEDS, is_held_out_pair
 
-LARGEST = 6_000_000  # bytes
+MAX_FILM_BYTES = 6_000_000
 CUT_THRESHOLD = 10  # of FFmpeg's scene change score, 0 to 100
-SLACK = 0.012  # seconds by which a beep may be off, for AAC smears its onset
+BEEP_TOLERANCE = 0.012  # seconds; AAC smears the onset of a beep
 
 
 def _stderr(*arguments: str) -> str:
@@ -29,24 +29,24 @@ def _stderr(*arguments: str) -> str:
 
 
 def describe(film: Path) -> str:
-    """What FFmpeg says of the film and its streams after reading it all."""
+    """Return FFmpeg's description of the film after reading all of it."""
     return _stderr("-i", str(film), "-map", "0", "-c", "copy", "-f", "null", "-")
 
 
 def found_cuts(film: Path, threshold: float = CUT_THRESHOLD) -> list[float]:
-    """When the pictures change hard, in seconds, as FFmpeg's ``scdet`` sees it."""
+    """Return the times of hard cuts in seconds, as detected by FFmpeg's ``scdet``."""
     said = _stderr("-i", str(film), "-an", "-vf", f"scdet=threshold={threshold}", "-f", "null", "-")
     return [float(time) for time in re.findall(r"lavfi\.scd\.time: *([\d.]+)", said)]
 
 
 def frame_count(film: Path) -> int:
-    """The number of frames that are decoded."""
+    """Return the number of decoded frames."""
     said = _stderr("-i", str(film), "-an", "-fps_mode", "passthrough", "-f", "null", "-")
     return int(re.findall(r"frame= *(\d+)", said)[-1])
 
 
 def key_frames(film: Path) -> list[float]:
-    """When the frames are shown from which decoding can start, in seconds."""
+    """Return the times of the key frames in seconds."""
     said = _stderr(
         *("-skip_frame", "nokey", "-i", str(film), "-an", "-fps_mode", "passthrough"),
         *("-vf", "showinfo", "-f", "null", "-"),
@@ -55,7 +55,7 @@ def key_frames(film: Path) -> list[float]:
 
 
 def sound(film: Path) -> Samples:
-    """The decoded sound, mono, ``SAMPLE_RATE`` samples a second."""
+    """Return the decoded sound: mono, ``SAMPLE_RATE`` samples a second."""
     command = [
         *(ffmpeg(), "-hide_banner", "-loglevel", "error", "-nostdin", "-i", str(film), "-vn"),
         *("-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1"),
@@ -65,10 +65,10 @@ def sound(film: Path) -> Samples:
 
 
 def beep_times(film: Path) -> list[float]:
-    """When beeps begin, in seconds: where the beep's pitch swells to half of its level.
+    """Return the times at which beeps begin: where the level at the beep's pitch reaches half.
 
-    The level at the pitch is a moving average over a quarter of a beep, so a beep reaches half of
-    it an eighth of its length after it began.
+    The level is a moving average over a quarter of a beep, so it reaches half an eighth of the
+    beep's length after it began.
     """
     heard = sound(film)
     turned = heard * np.exp(-2j * np.pi * BEEP_PITCH * np.arange(len(heard)) / SAMPLE_RATE)
@@ -77,7 +77,7 @@ def beep_times(film: Path) -> list[float]:
     level = 2 * np.abs(summed[window:] - summed[:-window]) / window  # from sample i to i + window
     loud = level > BEEP_LEVEL / 2
     onsets = (np.flatnonzero(loud[1:] & ~loud[:-1]) + 1 + window / 2) / SAMPLE_RATE
-    apart = np.diff(onsets, prepend=-np.inf) > 2 * BEEP_LENGTH  # else it is the same beep
+    apart = np.diff(onsets, prepend=-np.inf) > 2 * BEEP_LENGTH  # otherwise it is the same beep
     return [float(onset) for onset in onsets[apart]]
 
 
@@ -89,7 +89,7 @@ def _far(name: str, found: Sequence[float], wanted: Sequence[float], slack: floa
 
 
 def script_faults() -> list[str]:
-    """Faults of the script: pairs or seeds that training may show, lengths, numbers."""
+    """Return faults of the script: pairs or seeds of the training, lengths, numbers."""
     faults: list[str] = []
     for number, shot in enumerate(SHOTS, 1):
         slugs = {actor.concept for actor in shot.actors}
@@ -124,7 +124,7 @@ def _query_faults() -> list[str]:
 
 
 def stream_faults(film: Path) -> list[str]:
-    """Faults of size, length, picture and sound."""
+    """Return faults of the size, length, picture and sound."""
     said, size = describe(film), film.stat().st_size
     wanted = {
         "H.264 High": r"Video: h264 \(High\)",
@@ -134,7 +134,7 @@ def stream_faults(film: Path) -> list[str]:
         "AAC, mono": r"Audio: aac \(LC\).*mono",
     }
     faults = [f"not {name}" for name, pattern in wanted.items() if not re.search(pattern, said)]
-    if size > LARGEST:
+    if size > MAX_FILM_BYTES:
         faults.append(f"{size} bytes are too many")
     if frame_count(film) != round(duration() * RATE):
         faults.append(f"{frame_count(film)} frames")
@@ -142,10 +142,10 @@ def stream_faults(film: Path) -> list[str]:
 
 
 def time_faults(film: Path) -> list[str]:
-    """Faults of the cuts, the beeps and the key frames."""
+    """Return faults of the cuts, beeps and key frames."""
     cuts, keys = cut_times(), key_frames(film)
     faults = _far("cut", found_cuts(film), cuts, 0.001)
-    faults += _far("beep", beep_times(film), cuts, SLACK)
+    faults += _far("beep", beep_times(film), cuts, BEEP_TOLERANCE)
     faults += [
         f"no key frame at {cut:.3f} s" for cut in cuts if min(abs(cut - k) for k in keys) > 0.001
     ]
@@ -156,7 +156,7 @@ def time_faults(film: Path) -> list[str]:
 
 
 def text_faults(folder: Path) -> list[str]:
-    """Files beside the film which are not what the script gives."""
+    """Return the text files that differ from the script."""
     return [
         f"{name} is not what the script gives"
         for name, text in texts().items()
@@ -165,7 +165,7 @@ def text_faults(folder: Path) -> list[str]:
 
 
 def report(folder: Path) -> int:
-    """Check the film in a folder and print what was found; 0 if all is well."""
+    """Check the film in a folder and print the result. Return 0 without faults."""
     film = folder / "film.mp4"
     faults = script_faults() + stream_faults(film) + time_faults(film) + text_faults(folder)
     print(f"{len(SHOTS)} shots, {duration():.3f} s, {film.stat().st_size} bytes")

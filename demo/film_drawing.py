@@ -1,4 +1,4 @@
-"""Draws the demo film's frames: glyphs that move smoothly over a wider painted background."""
+"""Draw the demo film's frames: glyphs that move smoothly over a wider painted background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPRITE_MARGIN = 2  # pixels of transparency around a sprite, for smooth edges wh
 
 @dataclass(frozen=True)
 class Grain:
-    """A flake, a streak or a bubble: where it starts (pixels), its speed (pixels a second)."""
+    """A flake, a streak or a bubble: its start (pixels) and its speed (pixels a second)."""
 
     x: float
     y: float
@@ -38,7 +38,7 @@ def _between(ends: tuple[float, float], at: float) -> float:
 def stamp(
     picture: Image.Image, sprite: Image.Image, x: float, y: float, *, scale: float, turn: float
 ) -> None:
-    """Put a sprite (RGBA) with its centre at x, y (pixels, not whole), enlarged and turned."""
+    """Paste a sprite (RGBA), scaled and rotated, with its centre at x, y (fractional pixels)."""
     radians = math.radians(turn)
     cos, sin = math.cos(radians) / scale, math.sin(radians) / scale
     half = math.hypot(*sprite.size) * scale / 2 if turn else max(sprite.size) * scale / 2
@@ -67,7 +67,7 @@ def _sprite(slug: str, side: int, mirrored: bool) -> Image.Image:
 
 @lru_cache(maxsize=64)
 def _shadow(width: int) -> Image.Image:
-    """A soft dark ellipse about ``width`` pixels wide, a fifth as high."""
+    """Draw a soft dark ellipse about ``width`` pixels wide and a fifth as high."""
     tall, blur = max(4, width // 6), max(2, width // 24)
     image = Image.new("RGBA", (width + 6 * blur, tall + 6 * blur), (20, 16, 32, 0))
     mask = Image.new("L", image.size, 0)
@@ -78,7 +78,7 @@ def _shadow(width: int) -> Image.Image:
 
 @lru_cache(maxsize=4)
 def _grain_sprite(place: str) -> Image.Image:
-    """A flake (snow), a streak (rain) or a bubble (underwater), drawn large and reduced."""
+    """Draw a flake (snow), a streak (rain) or a bubble (underwater), large and then reduced."""
     large = Image.new("RGBA", (96, 96), (255, 255, 255, 0))
     pen = ImageDraw.Draw(large)
     if place == "snow":
@@ -123,7 +123,7 @@ def _weather(picture: Image.Image, shot: Shot, grains: list[Grain], seconds: flo
 
 
 def _look(canvas: Image.Image, shot: Shot, at: float) -> Image.Image:
-    """What the camera sees of the background at ``at`` (0 to 1 of the shot)."""
+    """Return the part of the background that the camera sees ``at`` (0 to 1) of the shot."""
     zoom = _between(shot.zoom, at)
     across = _between((shot.pan[0][0], shot.pan[1][0]), at)
     down = _between((shot.pan[0][1], shot.pan[1][1]), at)
@@ -138,12 +138,12 @@ def _look(canvas: Image.Image, shot: Shot, at: float) -> Image.Image:
 
 
 def _ease(at: float) -> float:
-    """Slow at both ends."""
+    """Ease in and out."""
     return at * at * (3 - 2 * at)
 
 
 def _put(picture: Image.Image, actor: Actor, at: float, seconds: float) -> None:
-    """Draw one thing where it is ``at`` (0 to 1) of its way, ``seconds`` after the cut."""
+    """Draw one thing ``at`` (0 to 1) of its path, ``seconds`` after the cut."""
     end = actor.end or actor.start
     x = _between((actor.start[0], end[0]), _ease(at)) * WIDTH
     ground = _between((actor.start[1], end[1]), _ease(at)) * HEIGHT
@@ -162,7 +162,7 @@ def _put(picture: Image.Image, actor: Actor, at: float, seconds: float) -> None:
 
 
 def draw_shot(shot: Shot) -> Iterator[Image.Image]:
-    """Every frame of a shot, RGB, ``WIDTH`` by ``HEIGHT`` pixels."""
+    """Yield the frames of a shot, RGB, ``WIDTH`` by ``HEIGHT`` pixels."""
     canvas = background(shot.background, CANVAS, np.random.default_rng(shot.film_seed()))
     grains = _grains(shot)
     for number in range(shot.frames):
@@ -170,7 +170,7 @@ def draw_shot(shot: Shot) -> Iterator[Image.Image]:
 
 
 def draw_frame(shot: Shot, number: int, canvas: Image.Image, grains: list[Grain]) -> Image.Image:
-    """Frame ``number`` of a shot (from 0) over its painted background."""
+    """Draw frame ``number`` of a shot (from 0) over its painted background."""
     at, seconds = number / max(1, shot.frames - 1), number / RATE
     picture = _look(canvas, shot, at)
     for actor in shot.actors:
@@ -180,6 +180,6 @@ def draw_frame(shot: Shot, number: int, canvas: Image.Image, grains: list[Grain]
 
 
 def still(shot: Shot, number: int) -> Image.Image:
-    """One frame of a shot, drawn alone."""
+    """Draw one frame of a shot."""
     canvas = background(shot.background, CANVAS, np.random.default_rng(shot.film_seed()))
     return draw_frame(shot, number, canvas, _grains(shot))

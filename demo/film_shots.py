@@ -1,7 +1,7 @@
-"""What the demo film is made of: shots, the things that move in them, and what is said.
+"""The types of the demo film's script: shots, the things that move in them, and dialogue.
 
 Positions are fractions of the picture (0 is left or top, 1 is right or bottom), heights fractions
-of the picture's height, angles degrees anticlockwise, lengths frames at ``RATE`` a second.
+of the picture's height, angles degrees counterclockwise, durations frames at ``RATE`` a second.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from demo.splits import FILM_SEEDS
 WIDTH, HEIGHT = 640, 360  # pixels
 RATE = 24  # frames a second
 TITLE = {"en": "The Cat Who Borrowed a Rocket", "zh": "借火箭的猫"}
-EDGE = 0.16  # a thing whose centre never comes further in than this stands at the picture's edge
+EDGE = 0.16  # a thing whose centre stays within this distance of a side is at the edge
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A thing and its way through a shot, from ``start`` to ``end`` (the same place if None).
+    """A thing and its path through a shot, from ``start`` to ``end`` (None: it stays).
 
     ``bob`` and ``hop`` (fractions of the height) move it up and down, smoothly or in jumps, and
-    ``swing`` (degrees) to and fro, ``pace`` times a second. ``grow`` is its size at the end,
-    relative to ``height``. ``floats`` leaves out the shadow on the ground.
+    ``swing`` (degrees) rotates it to and fro, ``pace`` times a second. ``grow`` is its size at the
+    end relative to ``height``. ``floats`` omits the shadow on the ground.
     """
 
     concept: str
@@ -41,21 +41,21 @@ class Actor:
     floats: bool = False
 
     def edge(self) -> str | None:
-        """``"left"`` or ``"right"`` if it stands at that edge all the time."""
+        """Return ``"left"`` or ``"right"`` if it stays at that edge."""
         ways = [self.start[0], (self.end or self.start)[0]]
         if max(ways) <= EDGE:
             return "left"
         return "right" if min(ways) >= 1 - EDGE else None
 
     def position(self) -> str:
-        """Where it stands on average: ``"left"``, ``"centre"`` or ``"right"``."""
+        """Return its average position: ``"left"``, ``"centre"`` or ``"right"``."""
         middle = (self.start[0] + (self.end or self.start)[0]) / 2
         return "left" if middle < 0.4 else "right" if middle > 0.6 else "centre"
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is said in a shot and two searches for it: words that a viewer would remember."""
+    """The dialogue of a shot, and two searches for it with words that a viewer would remember."""
 
     en: str
     zh: str
@@ -65,8 +65,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Shot:
-    """One shot. ``pan`` is where in its wider background the camera looks at the start and the
-    end, across and down (0 to 1 each); ``zoom`` its enlargement at the start and the end."""
+    """A shot. ``pan`` is where the camera looks in the wider background at the start and the end,
+    across and down (0 to 1 each); ``zoom`` is the magnification at the start and the end.
+    """
 
     frames: int
     background: str
@@ -79,9 +80,9 @@ class Shot:
     seed: int = 0
 
     def facts(self) -> frozenset[str]:
-        """Slugs of the things in the shot, and ``"@" + slug`` of the background."""
+        """Return the slugs of the things in the shot, and ``"@" + slug`` of the background."""
         return frozenset(a.concept for a in self.actors) | {"@" + self.background}
 
     def film_seed(self) -> int:
-        """The seed from which the background is drawn; never a training seed."""
+        """Return the seed of the background, which is never a training seed."""
         return FILM_SEEDS.start + self.seed

@@ -1,4 +1,4 @@
-"""The demo film's sound: soft chords made of sines, and a short beep at each cut."""
+"""The demo film's sound: soft chords of sines, and a short beep at each cut."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 48_000  # samples a second, so a frame lasts a whole number of them
+SAMPLE_RATE = 48_000  # samples a second, a whole number per frame
 BEEP_PITCH = 880.0  # Hz; the music stays below 700 Hz
 BEEP_LENGTH = 0.08  # seconds
 BEEP_LEVEL = 0.22  # of full scale
@@ -28,14 +28,14 @@ CHORDS: tuple[tuple[int, ...], ...] = (
 
 
 def _tone(pitch: float, length: float, attack: float, release: float) -> Samples:
-    """A sine of ``pitch`` Hz and ``length`` seconds that swells and fades in the given seconds."""
+    """Return a sine of ``pitch`` Hz and ``length`` seconds that fades in and out."""
     at = np.arange(round(length * SAMPLE_RATE)) / SAMPLE_RATE
     swell = np.clip(at / attack, 0, 1) * np.clip((length - at) / release, 0, 1)
     return (np.sin(2 * np.pi * pitch * at) * np.sin(swell * np.pi / 2) ** 2).astype(np.float32)
 
 
 def _add(track: Samples, sound: Samples, start: float, level: float) -> None:
-    """Mix a sound into the track from ``start`` seconds on; what lies past the end is cut off."""
+    """Mix a sound into the track at ``start`` seconds, clipped at the end."""
     first = round(start * SAMPLE_RATE)
     last = min(len(track), first + len(sound))
     if last > first:
@@ -55,7 +55,7 @@ def _music(track: Samples, duration: float) -> None:
 
 
 def soundtrack(duration: float, cuts: Sequence[float]) -> Samples:
-    """The film's sound, mono, -1 to 1; ``duration`` and ``cuts`` are in seconds."""
+    """Return the film's sound, mono, -1 to 1; ``duration`` and ``cuts`` are in seconds."""
     track: Samples = np.zeros(round(duration * SAMPLE_RATE), dtype=np.float32)
     _music(track, duration)
     fade = np.clip(np.arange(len(track))[::-1] / (1.5 * SAMPLE_RATE), 0, 1)

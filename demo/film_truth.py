@@ -1,4 +1,4 @@
-"""What is seen and said in the demo film and when, with searches and the shots they must find."""
+"""The content of the demo film over time, with queries and the shots they must find."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from demo.film_shots import RATE, TITLE, Shot
 
 LEAD, TAIL = 0.25, 0.15  # seconds between a cut and the words after and before it
 
-# Kind; what a shot must show (slugs of things, "@" + slug of the background); English; Chinese.
+# Kind; required facts of a shot (slugs of things, "@" + slug of the background); English; Chinese.
 QUERIES: tuple[tuple[str, str, str, str], ...] = (
     ("tutorial", "man smiling wave", "smiling man wave", "微笑男人挥手"),
     ("tutorial", "man smiling wave", "a smiling man is waving", "一个微笑的男人在挥手"),
@@ -67,27 +67,27 @@ QUERIES: tuple[tuple[str, str, str, str], ...] = (
 
 
 def seconds(frame: int) -> float:
-    """When a frame is shown, in seconds (whole microseconds)."""
+    """Return the time of a frame in seconds (whole microseconds)."""
     return round(frame / RATE, 6)
 
 
 def starts() -> list[int]:
-    """The first frame of each shot, and the number of all frames at the end."""
+    """Return the first frame of each shot, and the number of all frames at the end."""
     return [0, *accumulate(shot.frames for shot in SHOTS)]
 
 
 def cut_times() -> list[float]:
-    """When each shot but the first begins, in seconds."""
+    """Return the start of each shot except the first, in seconds."""
     return [seconds(frame) for frame in starts()[1:-1]]
 
 
 def duration() -> float:
-    """The film's length in seconds."""
+    """Return the film's length in seconds."""
     return seconds(starts()[-1])
 
 
 def shots_with(facts: Iterable[str]) -> list[int]:
-    """Numbers (from 1) of the shots that show all these things and backgrounds."""
+    """Return the numbers (from 1) of the shots that show all these things and backgrounds."""
     wanted = set(facts)
     return [number for number, shot in enumerate(SHOTS, 1) if wanted <= shot.facts()]
 
@@ -133,7 +133,7 @@ def _queries() -> list[dict[str, Any]]:
 
 
 def ground_truth() -> dict[str, Any]:
-    """All that ``ground_truth.json`` holds; a shot ends with the frame before ``end_frame``."""
+    """Return the content of ``ground_truth.json``; ``end_frame`` is the frame after a shot."""
     numbered = list(zip(range(1, len(SHOTS) + 1), SHOTS, starts(), strict=False))
     queries = _queries()
     asked = [(language, n, shot.line) for language in ("en", "zh") for n, shot, _ in numbered]
@@ -154,7 +154,7 @@ def ground_truth() -> dict[str, Any]:
 
 
 def _clock(at: float) -> str:
-    """Seconds as SubRip writes them."""
+    """Format seconds as in SubRip."""
     whole = round(at * 1000)
     return (
         f"{whole // 3600000:02}:{whole // 60000 % 60:02}:{whole // 1000 % 60:02},{whole % 1000:03}"
@@ -162,7 +162,7 @@ def _clock(at: float) -> str:
 
 
 def subtitles(language: str) -> str:
-    """The SubRip file of a language, ``"en"`` or ``"zh"``."""
+    """Return the SubRip file of a language, ``"en"`` or ``"zh"``."""
     blocks = [
         f"{line['shot']}\n{_clock(line['start'])} --> {_clock(line['end'])}\n{line[language]}\n"
         for line in ground_truth()["dialogue"]

@@ -1,4 +1,4 @@
-"""Pictures of known scenes: emoji glyphs as things over drawn backgrounds, at any size."""
+"""Draw pictures of known scenes: emoji glyphs as things on backgrounds, at any size."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from demo.concepts import BACKGROUNDS, CONCEPTS, concept
 __all__ = ["Scene", "Thing", "background", "draw", "glyph", "random_scene", "random_things"]
 
 FONT = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
-EM = 136  # pixels: the side of the square in which the font's only size (109) draws a glyph
+EM = 136  # pixels: the side of a glyph in the only size (109) of the font
 ASPECTS = (1.0, 4 / 3, 16 / 9, 16 / 9, 16 / 9, 2.0, 2.39)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One glyph in a picture; x and y are its centre, fractions of the width and the height."""
+    """A glyph in a picture; x and y are its centre, as fractions of the width and the height."""
 
     concept: str
     x: float
@@ -33,14 +33,14 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that decides a picture: the background, the things from back to front, the seed."""
+    """Everything that determines a picture: background, things from back to front, seed."""
 
     background: str
     things: tuple[Thing, ...]
     seed: int
 
     def slugs(self) -> frozenset[str]:
-        """The slugs of the things in the picture."""
+        """Return the slugs of the things in the picture."""
         return frozenset(thing.concept for thing in self.things)
 
 
@@ -56,7 +56,7 @@ def _master(emoji: str) -> Image.Image:
 
 @lru_cache(maxsize=2048)
 def glyph(emoji: str, height: int) -> Image.Image:
-    """The glyph in a transparent square of ``height`` pixels (RGBA); do not change it in place."""
+    """Return the glyph in a transparent square of ``height`` pixels (RGBA); do not modify it."""
     return _master(emoji).resize((height, height), Image.Resampling.BICUBIC)
 
 
@@ -74,9 +74,9 @@ def _stamp(picture: Image.Image, thing: Thing) -> None:
 
 
 def draw(scene: Scene, size: tuple[int, int], backdrop: Image.Image | None = None) -> Image.Image:
-    """Draw a scene, RGB, at ``size`` = (width, height) pixels, over ``backdrop`` if one is given.
+    """Draw a scene, RGB, at ``size`` = (width, height) pixels, over ``backdrop``.
 
-    Without a backdrop the scene's own background is drawn from its seed.
+    Without a backdrop, the scene's background is drawn from its seed.
     """
     if backdrop is None:
         backdrop = background(scene.background, size, np.random.default_rng(scene.seed))
@@ -89,10 +89,11 @@ def draw(scene: Scene, size: tuple[int, int], backdrop: Image.Image | None = Non
 def random_things(
     slugs: tuple[str, ...], aspect: float, rng: Generator, ease: float = 0.0
 ) -> tuple[Thing, ...]:
-    """Place one to four things side by side without hiding each other, in random order.
+    """Place one to four things side by side without overlap, in random order.
 
-    ``aspect`` is the picture's width over its height. ``ease`` 1 draws big upright things, 0 the
-    whole range: 25 % to 90 % of the height, turned by up to 30 degrees, half of them mirrored.
+    ``aspect`` is the picture's width over its height. With ``ease`` 1 the things are large and
+    upright; with 0 they have 25 % to 90 % of the height, are rotated by up to 30 degrees, and half
+    of them are mirrored.
     """
     number = len(slugs)
     order = rng.permutation(number)
@@ -134,9 +135,9 @@ def random_scene(
     aspect: float = 16 / 9,
     ease: float = 0.0,
 ) -> Scene:
-    """A random scene of this seed; the things and the background are random unless given.
+    """Return a random scene for this seed; things and background are random unless given.
 
-    Which things may stand together is the caller's affair (``demo.splits``).
+    The caller decides which things may appear together (``demo.splits``).
     """
     rng = np.random.default_rng([seed, 7])
     if slugs is None:

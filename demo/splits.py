@@ -1,4 +1,4 @@
-"""What is kept from training: seeds (disjoint ranges) and pairs of things (a hash decides)."""
+"""What is held out from training: seeds (disjoint ranges) and pairs of things (by a hash)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ EVALUATION_SEEDS = range(1 << 50, (1 << 50) + (1 << 32))
 FILM_SEEDS = range(1 << 52, (1 << 52) + (1 << 32))
 
 HELD_OUT_SHARE = 0.08
-# Each of these is always learned with the others, because "smiling man wave" is one figure.
+# Pairs of these are always trained, because "smiling man wave" is one figure.
 ALWAYS_TRAINED = frozenset({"man", "smiling", "wave"})
-# The examples of the documentation are never learned.
+# The examples of the documentation are never trained.
 NEVER_TRAINED = frozenset({frozenset({"cat", "rocket"}), frozenset({"dog", "bicycle"})})
 
 
 @cache
 def is_held_out_pair(a: str, b: str) -> bool:
-    """Whether no training picture may show the concepts of these two slugs together."""
+    """Return whether no training picture may show both concepts."""
     pair = frozenset({a, b})
     if len(pair) < 2 or pair <= ALWAYS_TRAINED:
         return False
@@ -32,5 +32,5 @@ def is_held_out_pair(a: str, b: str) -> bool:
 
 
 def is_trainable(slugs: Iterable[str]) -> bool:
-    """Whether a training picture may show these things together: no two of them are held out."""
+    """Return whether a training picture may show these things: no pair of them is held out."""
     return not any(is_held_out_pair(a, b) for a, b in combinations(sorted(set(slugs)), 2))

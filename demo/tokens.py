@@ -1,4 +1,4 @@
-"""The demo model's tokenizer: English words and their pieces, Chinese one character at a time."""
+"""The demo model's tokenizer: English words and subwords, single Chinese characters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COMMON_ZH = """\
 
 
 def _words() -> list[str]:
-    """Every word and Chinese character of the names and of many sampled captions, in order."""
+    """Return all words and Chinese characters of the names and of sampled captions, sorted."""
     texts = [name for known in KNOWN for name in (*known.en, *known.zh)]
     rng = np.random.default_rng(11)
     for seed in range(12000):
@@ -62,9 +62,9 @@ def _splitter() -> pre_tokenizers.PreTokenizer:
 
 
 def build_tokenizer() -> Tokenizer:
-    """The tokenizer, built anew from the concepts and the captions; it always comes out the same.
+    """Build the tokenizer from the concepts and the captions, deterministically.
 
-    A word that no caption has is spelled out in pieces, so a plural keeps its word.
+    Unknown words are split into subwords, so a plural keeps the token of its singular.
     """
     vocabulary = [PAD, UNKNOWN, START, END, *LETTERS]
     vocabulary += ["##" + letter for letter in LETTERS]
@@ -81,7 +81,7 @@ def build_tokenizer() -> Tokenizer:
 
 
 def save_tokenizer(folder: Path) -> None:
-    """Write the tokenizer's files for ``AutoTokenizer`` into ``folder``."""
+    """Write the files of the tokenizer for ``AutoTokenizer`` into ``folder``."""
     from transformers import PreTrainedTokenizerFast
 
     fast = PreTrainedTokenizerFast(
@@ -96,5 +96,5 @@ def save_tokenizer(folder: Path) -> None:
     fast.save_pretrained(folder)
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text())
-    config["tokenizer_class"] = "PreTrainedTokenizerFast"  # the name that every version knows
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"  # known to all versions of transformers
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

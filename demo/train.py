@@ -1,6 +1,6 @@
 """Train the demo CLIP: ``python -m demo.train --work DIR --out demo/model --minutes 60``.
 
-Training can be stopped at any time and goes on from its last checkpoint in ``--work``.
+Training can be stopped at any time and continues from the last checkpoint in ``--work``.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from demo.concepts import BACKGROUNDS
 from demo.tokens import CONTEXT, build_tokenizer, save_tokenizer
 
 PEAK_RATE = 1e-3
-MATRIX_RATE = 2.0  # times that for the matrices inside the layers, which Muon turns
+MATRIX_RATE = 2.0  # times that for the matrices inside the layers, which Muon trains
 WARM_UP_STEPS = 200
 AVERAGE = 0.998
-GROUNDS = FACTS.index("@" + BACKGROUNDS[0].slug)  # from here on the facts are backgrounds
-GROUND_PATCHES = 0.08  # the share of background patches to learn from
+GROUNDS = FACTS.index("@" + BACKGROUNDS[0].slug)  # facts from here on are backgrounds
+GROUND_PATCHES = 0.08  # the fraction of background patches to train on
 CHECKPOINT_SECONDS = 120.0
 MEAN, DEVIATION = 0.5, 0.5
 
 
 def new_config() -> CLIPConfig:
-    """The model's shape: 96 pixels in patches of 12, a small text tower, 512 shared numbers."""
+    """Return the configuration: 96 pixels in patches of 12, a small text tower, 512 dimensions."""
     words = build_tokenizer().get_vocab_size()
     shared: dict[str, Any] = {"projection_dim": 512, "hidden_act": "gelu"}
     vision = {
@@ -55,9 +55,9 @@ def new_config() -> CLIPConfig:
 
 
 def embed_pictures(model: CLIPModel, pixels: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit vectors (B, 512) of pixels (B, 3, side, side), and those of the wanted patches.
+    """Embed pixels (B, 3, side, side): unit vectors (B, 512), and those of the wanted patches.
 
-    ``wanted`` (B, patches) bool; the second result is (wanted patches, 512).
+    ``wanted`` (B, patches) bool; the second result has shape (wanted patches, 512).
     """
     seen = model.vision_model(pixel_values=pixels)
     patches = model.vision_model.post_layernorm(seen.last_hidden_state[:, 1:][wanted])
@@ -66,14 +66,14 @@ def embed_pictures(model: CLIPModel, pixels: Tensor, wanted: Tensor) -> tuple[Te
 
 
 def embed_texts(model: CLIPModel, tokens: Tensor) -> Tensor:
-    """Unit vectors (B, 512) of padded tokens (B, length)."""
+    """Embed padded tokens (B, length): unit vectors (B, 512)."""
     mask = (tokens != 0).long()
     pooled = model.text_model(input_ids=tokens, attention_mask=mask).pooler_output
     return functional.normalize(model.text_projection(pooled).float(), dim=-1)
 
 
 def _masked(logits: Tensor, target: Tensor, allowed: Tensor) -> Tensor:
-    """Mean cross entropy of ``target`` (the diagonal) against the ``allowed`` others."""
+    """Return the mean cross entropy of the diagonal against the ``allowed`` others."""
     keep = allowed | target
     return functional.cross_entropy(logits.masked_fill(~keep, -1e4), target.long().argmax(dim=1))
 
@@ -81,10 +81,10 @@ def _masked(logits: Tensor, target: Tensor, allowed: Tensor) -> Tensor:
 def caption_loss(
     pictures: Tensor, texts: Tensor, shown: Tensor, claimed: Tensor, scale: Tensor
 ) -> Tensor:
-    """Contrastive loss that knows which captions are true of which pictures.
+    """Return the contrastive loss, given which captions are true of which pictures.
 
-    A caption that is true of another picture is no negative there, but for a picture a caption
-    which says less than its own is one: the most specific true caption is to win.
+    A caption that is true of another picture is not a negative for it. For a picture, a caption
+    that says less than its own is a negative: the most specific true caption has to win.
     """
     logits = scale * pictures @ texts.T
     size = claimed.sum(dim=1)
@@ -98,7 +98,7 @@ def caption_loss(
 
 
 def name_loss(pictures: Tensor, names: Tensor, shown: Tensor, scale: Tensor) -> Tensor:
-    """Loss of telling the names (facts, 512) true of each picture from all the others."""
+    """Return the loss of separating the true names of each picture from the others (facts, 512)."""
     logits = scale * pictures @ names.T
     false = torch.logsumexp(logits.masked_fill(shown, -1e4), dim=1, keepdim=True)
     rows = functional.softplus(false - logits)
@@ -110,10 +110,10 @@ def name_loss(pictures: Tensor, names: Tensor, shown: Tensor, scale: Tensor) -> 
 
 
 def batch_loss(model: CLIPModel, batch: Batch) -> dict[str, Tensor]:
-    """The losses of one batch, by part.
+    """Return the losses of one batch, by part.
 
-    Beside the whole picture every patch is told what fills it, because it is known: a small tower
-    learns many things several times faster so.
+    Besides the whole picture, each patch is trained with the fact that fills it, which makes a
+    small tower learn several times faster.
     """
     pixels = torch.from_numpy(batch.pictures).permute(0, 3, 1, 2).float()
     pixels = ((pixels / 255 - MEAN) / DEVIATION).contiguous()
@@ -136,7 +136,7 @@ def batch_loss(model: CLIPModel, batch: Batch) -> dict[str, Tensor]:
 
 @dataclass
 class State:
-    """All that a checkpoint holds."""
+    """The contents of a checkpoint."""
 
     model: CLIPModel
     average: CLIPModel
@@ -146,7 +146,7 @@ class State:
     seconds: float = 0.0
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         part = path.with_suffix(".part")
         torch.save(
             {
@@ -160,7 +160,7 @@ class State:
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         kept = torch.load(path, weights_only=True)
         self.model.load_state_dict(kept["model"])
         self.average.load_state_dict(kept["average"])
@@ -170,7 +170,7 @@ class State:
 
 
 def new_state(seed: int) -> State:
-    """A fresh model with its running average and its optimiser."""
+    """Create a model with its running average and its optimisers."""
     torch.manual_seed(seed)
     model = CLIPModel(new_config())
     inner = [p for name, p in model.named_parameters() if p.ndim == 2 and ".layers." in name]
@@ -187,13 +187,13 @@ def new_state(seed: int) -> State:
 
 
 def rate(step: int, progress: float) -> float:
-    """The learning rate: a short warm-up, then half a cosine over the time given."""
+    """Return the learning rate: a short warm-up, then half a cosine over the training time."""
     fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return PEAK_RATE * fall * min(1.0, (step + 1) / WARM_UP_STEPS)
 
 
 def one_step(state: State, batch: Batch, progress: float) -> dict[str, float]:
-    """Learn from one batch; returns the losses."""
+    """Train on one batch. Return the losses."""
     for optimiser, factor in zip(state.optimisers, (1.0, MATRIX_RATE), strict=True):
         for group in optimiser.param_groups:
             group["lr"] = factor * rate(state.step, progress)
@@ -216,9 +216,9 @@ def one_step(state: State, batch: Batch, progress: float) -> dict[str, float]:
 
 
 def _paint(out: Any, permits: Any, progress: Any, numbers: tuple[int, int, int]) -> None:
-    """The drawing process: puts a batch into ``out`` for every permit.
+    """Run the drawing process: put a batch into ``out`` for each permit.
 
-    ``numbers`` are the first batch, the step to the next one, and the pictures in each.
+    ``numbers`` are the first batch, the stride to the next one, and the pictures per batch.
     """
     number, stride, size = numbers
     torch.set_num_threads(1)
@@ -231,7 +231,7 @@ def _paint(out: Any, permits: Any, progress: Any, numbers: tuple[int, int, int])
 
 
 def export(model: CLIPModel, folder: Path) -> None:
-    """Write the model in float16 with its tokenizer and its picture settings to ``folder``."""
+    """Write the model in float16, its tokenizer and its image processor to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     small = deepcopy(model).half()
     small.save_pretrained(folder)
@@ -262,7 +262,7 @@ def _report(state: State, means: dict[str, float], speed: float, seconds_left: f
 
 
 class Painters:
-    """Processes that draw batches while nothing is learned, so that neither slows the other."""
+    """Processes that draw batches while training pauses, so that neither slows the other."""
 
     def __init__(self, number: int, first: int, size: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -275,7 +275,7 @@ class Painters:
             context.Process(target=_paint, args=arguments, daemon=True).start()
 
     def batches(self, progress: float) -> list[Batch]:
-        """The next round of batches."""
+        """Return the next round of batches."""
         self.progress.value = progress
         for _ in range(self.round):
             self.permits.release()
@@ -286,9 +286,9 @@ class Painters:
 
 
 def train(state: State, painters: Painters, minutes: float, checkpoint: Path) -> None:
-    """Learn until the time is up, with a checkpoint now and then."""
-    began, before = time.monotonic(), state.seconds
-    saved = told = began
+    """Train until the time is up, writing checkpoints."""
+    started_at, before = time.monotonic(), state.seconds
+    saved_at = reported_at = started_at
     sums: dict[str, float] = {}
     count = drawn = 0
     while state.seconds < minutes * 60:
@@ -298,19 +298,19 @@ def train(state: State, painters: Painters, minutes: float, checkpoint: Path) ->
                 sums[name] = sums.get(name, 0.0) + value
             count, drawn = count + 1, drawn + len(batch.pictures)
         now = time.monotonic()
-        state.seconds = before + now - began
-        if now - told > 20:
+        state.seconds = before + now - started_at
+        if now - reported_at > 20:
             means = {name: value / count for name, value in sums.items()}
-            _report(state, means, drawn / (now - told), minutes * 60 - state.seconds)
-            told, sums, count, drawn = now, {}, 0, 0
-        if now - saved > CHECKPOINT_SECONDS:
+            _report(state, means, drawn / (now - reported_at), minutes * 60 - state.seconds)
+            reported_at, sums, count, drawn = now, {}, 0, 0
+        if now - saved_at > CHECKPOINT_SECONDS:
             state.save(checkpoint)
-            saved = now
+            saved_at = now
     state.save(checkpoint)
 
 
 def main() -> None:
-    """Train, or go on training, and write the model."""
+    """Train, or continue training, and write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--out", type=Path, default=Path("demo/model"))

@@ -1,4 +1,4 @@
-"""What Django's admin looks for: importing is registering."""
+"""Import the admin of all features, which registers it."""
 
 from gallery.accounts import admin as accounts
 from gallery.importing import admin as importing

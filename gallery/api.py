@@ -1,4 +1,4 @@
-"""The API put together: its operations, its errors, its description."""
+"""The API: its routers, error handlers and description."""
 
 from typing import Any
 
@@ -28,13 +28,13 @@ The API and the pages share one search, so a search takes the parameters of the 
 
 
 class Readable(JSONRenderer):
-    """Chinese is sent as it is written."""
+    """Sends Chinese without escaping it."""
 
     json_dumps_params = {"ensure_ascii": False}
 
 
 class SceneApi(NinjaAPI):
-    """An API whose description says which operations need no token."""
+    """An API whose description marks the operations that need no token."""
 
     def get_openapi_schema(self, **how: Any) -> OpenAPISchema:
         """Mark the token as optional where reading needs none."""
@@ -51,7 +51,7 @@ class SceneApi(NinjaAPI):
                 if operation["operationId"] in open_to_readers:
                     operation["security"] = [{}, *operation["security"]]
                 for parameter in operation["parameters"]:
-                    # A list is what JSON Schema has; OpenAPI means something else by it.
+                    # JSON Schema has a list of examples, an OpenAPI parameter a mapping.
                     parameter.pop("examples", None)
         return schema
 
@@ -94,14 +94,14 @@ for router in (finding.router, films.router, frames.router, service.router, boar
     api.add_router("", router)
 
 
-def unknown(_request: HttpRequest) -> HttpResponse:
-    """Any other address below /api/."""
+def not_found(_request: HttpRequest) -> HttpResponse:
+    """Answer any other URL below /api/ with error 404."""
     return api_errors.error_response(404)
 
 
 @api.exception_handler(GalleryError)
 def _gallery_error(_request: HttpRequest, error: GalleryError) -> HttpResponse:
-    return api_errors.response_to_error(error)
+    return api_errors.response_for_error(error)
 
 
 @api.exception_handler(ApiError)
@@ -110,7 +110,7 @@ def _api_error(_request: HttpRequest, error: ApiError) -> HttpResponse:
 
 
 @api.exception_handler(Http404)
-def _not_found(_request: HttpRequest, _error: Http404) -> HttpResponse:
+def _http404(_request: HttpRequest, _error: Http404) -> HttpResponse:
     return api_errors.error_response(404)
 
 
@@ -123,8 +123,8 @@ def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 @api.exception_handler(ValidationError)
-def _not_understood(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """A parameter or a field of the wrong kind: which, and why."""
+def _validation_error(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Report invalid parameters and fields."""
     details = [
         {
             "field": ".".join(str(part) for part in one["loc"][2:]) or str(one["loc"][-1]),

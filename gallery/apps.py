@@ -5,13 +5,13 @@ from django.utils.translation import gettext_lazy as _
 
 
 class GalleryConfig(AppConfig):
-    """Connects what must happen when a film is deleted, and the system checks."""
+    """Connects the signal receivers and registers the system checks."""
 
     name = "gallery"
     verbose_name = _("Film library")
 
     def ready(self) -> None:
-        """Importing is registering."""
+        """Import the modules, which registers what they define."""
         import gallery.boards.signals
         import gallery.importing.signals
         import gallery.labels.signals

@@ -1,8 +1,8 @@
-"""Durable rows. Importing them loads neither torch nor transformers."""
+"""The models of all features. Importing them loads neither torch nor transformers."""
 
 from gallery.accounts.models import ApiToken
 from gallery.boards.models import Board, BoardScene, Export
-from gallery.core.leases import kept_alive, lease_end
+from gallery.core.leases import keep_lease, lease_end
 from gallery.films.models import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -36,7 +36,7 @@ __all__ = [
     "Shot",
     "ShotDetection",
     "Subtitles",
-    "kept_alive",
+    "keep_lease",
     "lease_end",
     "new_uid",
 ]

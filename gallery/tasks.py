@@ -1,4 +1,4 @@
-"""Celery shims: each takes an id, and calls the step that does the work."""
+"""Celery tasks: each takes an id and calls the function that does the work."""
 
 import json
 import logging
@@ -14,7 +14,15 @@ from gallery.boards import exports
 from gallery.boards.models import Export
 from gallery.core.errors import GalleryError
 from gallery.films.models import Film
-from gallery.importing import healing, housekeeping, pipeline, shot_detection
+from gallery.importing import (
+    healing,
+    housekeeping,
+    probe_step,
+    publish_step,
+    segment_step,
+    shot_detection,
+    transitions,
+)
 from gallery.labels import jobs
 from gallery.transcripts import subtitle_import
 from imgsearch.celery import app
@@ -24,8 +32,8 @@ log = logging.getLogger(__name__)
 
 @shared_task(name="gallery.tasks.probe")
 def probe(film_id: int) -> None:
-    """Look at a film's file, and queue its text tracks and its segments."""
-    segments = pipeline.probe_film(film_id)
+    """Examine a film's file, and queue its text tracks and its segments."""
+    segments = probe_step.probe_film(film_id)
     if segments:
         read_tracks.delay(film_id)
     for segment_id in segments:
@@ -44,37 +52,37 @@ def read_tracks(film_id: int) -> None:
 
 @shared_task(name="gallery.tasks.segment")
 def segment(segment_id: int) -> None:  # noqa: ARG001
-    """Embed one segment; the worker that does the last one also finishes the film.
+    """Embed one segment; the worker that embeds the last one also finishes the film.
 
-    The message says that there is one to be done; films take turns, so it may be another.
+    Films take turns, so it may be another segment than the one of the message.
     """
-    row = pipeline.claim_next()
+    row = segment_step.claim_next()
     if row is None:
         return
     try:
-        done = pipeline.import_claimed(row)
+        done = segment_step.import_claimed(row)
     except SoftTimeLimitExceeded:
-        pipeline.fail(
+        transitions.fail(
             row.film,
             _("Processing part of this film took too long. Try a smaller SEGMENT_SECONDS."),
         )
         return
     except Exception as error:
-        pipeline.fail(row.film, error)
+        transitions.fail(row.film, error)
         raise
     if done is not None:
-        pipeline.finish_film(done)
+        publish_step.finish_film(done)
 
 
 @shared_task(name="gallery.tasks.finish")
 def finish(film_id: int) -> None:
     """Put an embedded film into the index."""
-    pipeline.finish_film(film_id)
+    publish_step.finish_film(film_id)
 
 
 @shared_task(name="gallery.tasks.heal")
 def heal() -> None:
-    """Go on with putting films back into the index; other work has its turn in between."""
+    """Restore the index in short tasks, so that other tasks are not delayed."""
     try:
         if healing.heal(_queue):
             heal.delay()
@@ -84,7 +92,7 @@ def heal() -> None:
 
 @shared_task(name="gallery.tasks.find_shots")
 def find_shots() -> None:
-    """Go on with finding shots again; other work has its turn in between."""
+    """Detect outdated shots again in short tasks, so that other tasks are not delayed."""
     try:
         if shot_detection.detect_next():
             find_shots.delay()
@@ -93,14 +101,14 @@ def find_shots() -> None:
 
 
 @shared_task(name="gallery.tasks.remake")
-def remake(film_id: int) -> None:
-    """Import a film again if some of its thumbnails or vectors are missing."""
-    healing.remake_incomplete(_queue, film_id)
+def reimport(film_id: int) -> None:
+    """Import a film again if thumbnails or vectors of it are missing."""
+    healing.reimport_incomplete(_queue, film_id)
 
 
 @shared_task(name="gallery.tasks.labels")
 def labels() -> None:
-    """Queue the films for which labels have to be computed."""
+    """Queue the films whose labels have to be computed."""
     try:
         for film_id in jobs.prepare():
             label_film.delay(film_id)
@@ -119,28 +127,29 @@ def label_film(film_id: int) -> None:
 
 @shared_task(name="gallery.tasks.export")
 def export(export_id: int) -> None:
-    """Go on with the zip of a board, and let other work have its turn in between."""
-    if exports.make_part(export_id):
+    """Continue the zip of a board in short tasks, so that other tasks are not delayed."""
+    if exports.continue_export(export_id):
         export.delay(export_id)
 
 
 @shared_task(name="gallery.tasks.tidy")
 def tidy() -> None:
-    """Remove what nobody needs any more, and look for what is missing."""
+    """Remove what is no longer needed, and import incomplete films again."""
     housekeeping.tidy(_queue)
 
 
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
-    """Hand out again what was left lying."""
-    soon = waiting_tasks(settings.PRIORITY_QUEUE)
+    """Queue again what a dead worker or a lost message left behind."""
+    queued_tasks = queued_task_names(settings.PRIORITY_QUEUE)
 
-    def is_waiting(step: str) -> bool:
-        # The other queue holds nothing but segments, and may be long.
-        return waiting_segments() > 0 if step == "segment" else STEPS[step].name in soon
+    def is_queued(step: str) -> bool:
+        if step == "segment":  # their queue may be long: count instead of reading
+            return count_queued_segments() > 0
+        return STEPS[step].name in queued_tasks
 
-    housekeeping.sweep(is_waiting, _queue)
-    for lost in exports.find_lost_exports(export.name not in soon):
+    housekeeping.sweep(is_queued, _queue)
+    for lost in exports.find_lost_exports(export.name not in queued_tasks):
         export.delay(lost.pk)
 
 
@@ -159,24 +168,24 @@ def _queue(step: str, *key: int) -> None:
     STEPS[step].delay(*key)
 
 
-def waiting_tasks(queue: str) -> set[str]:
-    """The names of the tasks that wait in a queue."""
+def queued_task_names(queue: str) -> set[str]:
+    """Return the names of the tasks in a queue."""
     with app.connection_or_acquire() as connection:
         messages = connection.default_channel.client.lrange(queue, 0, -1)
     return {json.loads(message)["headers"]["task"] for message in messages}
 
 
-def waiting_segments() -> int:
-    """How many segments wait in their queue."""
+def count_queued_segments() -> int:
+    """Return the number of segments in their queue."""
     with app.connection_or_acquire() as connection:
         client = connection.default_channel.client
         return int(client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
 
 
 def queue_export(row: Export) -> bool:
-    """Queue an export whose row is committed; False when the queue cannot be reached.
+    """Queue an export whose row is committed. Return False when the queue is unreachable.
 
-    Then the export keeps waiting, and the sweep finds it.
+    The export then waits until the sweep queues it.
     """
     try:
         export.delay(row.pk)
@@ -187,7 +196,7 @@ def queue_export(row: Export) -> bool:
 
 
 def is_queue_reachable() -> bool:
-    """Whether the queue answers."""
+    """Return whether the broker answers."""
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0)
@@ -196,16 +205,16 @@ def is_queue_reachable() -> bool:
     return True
 
 
-def queue_remake(film: Film) -> None:
-    """Queue a look at what is missing of a film; else the hourly tidying finds it."""
+def queue_reimport(film: Film) -> None:
+    """Queue the repair of an incomplete film; if that fails, the hourly `tidy` repairs it."""
     try:
-        remake.delay(film.pk)
+        reimport.delay(film.pk)
     except (OperationalError, OSError) as error:
         log.warning("film %s is looked at later: %s", film.pk, error)
 
 
 def queue_labels() -> None:
-    """Queue the computing of labels once their change is committed; else the sweep finds it."""
+    """Queue the labels once their change is committed; if that fails, the sweep queues them."""
 
     def send() -> None:
         try:
@@ -219,7 +228,7 @@ def queue_labels() -> None:
 def queue_import(film: Film) -> None:
     """Queue the import of a film once its row is committed.
 
-    When the queue cannot be reached the film keeps waiting, and the sweep finds it.
+    When the queue is unreachable, the film waits until the sweep queues it.
     """
 
     def send() -> None:

@@ -1,8 +1,8 @@
-"""The addresses of all features."""
+"""The URLs of all features."""
 
 from django.urls import include, path
 
-from gallery.core import converters  # noqa: F401 - importing is registering
+from gallery.core import converters  # noqa: F401 - registers the converters
 
 FEATURES = ("search", "films", "scenes", "transcripts", "boards", "accounts", "site")
 urlpatterns = [path("", include(f"gallery.{feature}.urls")) for feature in FEATURES]

@@ -1,7 +1,7 @@
-"""The Django project: settings, addresses, the Celery application, and the launcher."""
+"""The Django project: settings, URLs, the Celery application and the launcher."""
 
 import os
 
-# Before numpy is imported anywhere. Its matrix products are small here, and OpenBLAS' threads wait
-# for the next one actively: they took half of the processor time of a search.
+# Set before numpy is imported. Matrix products are small here, and the busy-waiting threads of
+# OpenBLAS took half of the CPU time of a search.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

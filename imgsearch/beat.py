@@ -1,6 +1,7 @@
 """Celery's beat: `celery -A imgsearch.beat beat --pidfile=`.
 
-One is active on all machines together, and no file is kept that a power cut can corrupt.
+A lock in Redis makes sure that only one is active on all machines. There is no schedule file, which
+a power cut could corrupt.
 """
 
 import logging
@@ -17,7 +18,7 @@ from redis.lock import Lock
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
-# Without Django's applications and the tasks, of which beat knows the names only: half the memory.
+# Beat only needs the names of tasks: without Django's apps and the tasks it takes half the memory.
 app = Celery("imgsearch", fixups=[], set_as_current=False)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.worker_hijack_root_logger = True
@@ -25,7 +26,7 @@ app.conf.worker_hijack_root_logger = True
 log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2 * settings.SWEEP_SECONDS  # after which another beat takes over from a dead one
-LOCK_INTERVAL = LOCK_SECONDS / 6  # seconds between two looks at the lock
+LOCK_INTERVAL = LOCK_SECONDS / 6  # seconds between two attempts to hold the lock
 
 
 def _make_lock() -> Lock:
@@ -35,15 +36,15 @@ def _make_lock() -> Lock:
 
 
 def is_active() -> bool:
-    """Whether a beat is active on any machine. Raises RedisError when Redis does not answer."""
+    """Return whether a beat is active on any machine. Raises RedisError."""
     return bool(_make_lock().locked())
 
 
 class SingleScheduler(Scheduler):
     """Keeps the schedule in memory, and queues tasks only while it holds a lock in Redis.
 
-    After a start every task is due at once: they are idempotent, and what an earlier beat has not
-    queued is not lost.
+    After a start every task is due at once, so that nothing is lost that an earlier beat has not
+    queued; the tasks are idempotent.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -52,7 +53,7 @@ class SingleScheduler(Scheduler):
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Queue what is due, if this is the beat that does so. Returns the seconds until then."""
+        """Queue what is due if this beat has the lock. Return the seconds until the next tick."""
         has_lock = self._hold_lock()
         if has_lock != self._had_lock:
             log.warning("beat: active" if has_lock else "beat: waiting, another beat has the lock")
@@ -63,7 +64,7 @@ class SingleScheduler(Scheduler):
         return min(pause, LOCK_INTERVAL)
 
     def close(self) -> None:
-        """Release the lock at the end, so that another beat takes over at once."""
+        """Release the lock, so that another beat takes over at once."""
         super().close()
         try:
             self._lock.release()
@@ -71,7 +72,7 @@ class SingleScheduler(Scheduler):
             log.debug("beat: the lock was not released; it expires")
 
     def _hold_lock(self) -> bool:
-        """Extend the lock, or take it when nobody has it."""
+        """Extend or acquire the lock. Return whether this beat has it."""
         try:
             if self._lock.local.token is not None and self._lock.owned():
                 return bool(self._lock.reacquire())

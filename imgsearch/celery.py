@@ -1,4 +1,4 @@
-"""The Celery application of workers: `celery -A imgsearch worker`. Beat has its own."""
+"""The Celery application of workers: `celery -A imgsearch worker`. Beat has another."""
 
 import os
 from typing import Any
@@ -12,19 +12,19 @@ app = Celery("imgsearch")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-NICENESS = 10  # of workers and the FFmpegs they start: pages and players come first
+NICENESS = 10  # of workers and their FFmpeg processes: the web server takes precedence
 
 
 @worker_init.connect
 def lower_priority(**_kwargs: Any) -> None:
-    """Lower the priority of this worker, unless whoever started it did so."""
+    """Lower the priority of this worker, unless it is lowered already."""
     if os.nice(0) == 0:
         os.nice(NICENESS)
 
 
 @heartbeat_sent.connect
 def report_alive(**_kwargs: Any) -> None:
-    """Let /healthz know that this worker's main loop runs."""
+    """Write a heartbeat for /healthz."""
     from gallery.importing import liveness
 
     liveness.report_alive()

@@ -1,4 +1,4 @@
-"""The installation's own secrets, kept in files that only their owner can read."""
+"""Secrets of the installation, in files that only their owner can read."""
 
 import os
 import secrets
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `text` to `path` in one step, readable and writable by the owner only (mode 0600)."""
+    """Write `text` to `path` atomically, with mode 0600."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -14,10 +14,10 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def secret_from(path: Path) -> str:
-    """Return the secret kept in `path`, making a random one the first time.
+def read_or_create_secret(path: Path) -> str:
+    """Return the secret in `path`, creating a random one the first time.
 
-    Two processes that start together agree: the one whose hard link comes first wins.
+    Processes that start at the same time get the same secret: the first hard link wins.
     """
     try:
         return path.read_text(encoding="ascii").strip()

@@ -1,4 +1,4 @@
-"""Settings, each read from the environment with a safe default. docs/settings.md lists them all."""
+"""Settings, read from the environment with safe defaults. docs/settings.md lists them."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,25 +11,25 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from imgsearch.local.sockets import embedded_redis_url
-from imgsearch.secret import secret_from
+from imgsearch.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
 
-# --- where everything is kept -------------------------------------------------------------------
+# --- storage ------------------------------------------------------------------------------------
 
 # Database, Redis, films, thumbnails, logs, secrets: all state of one installation.
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).expanduser().absolute()
 VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret_from(VAR_DIR / "secret_key")
+SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create_secret(VAR_DIR / "secret_key")
 DEBUG = env.bool("DEBUG", default=False)
 
 # --- the web ------------------------------------------------------------------------------------
 
-# Where users reach this installation, when it stands behind a proxy: https://scenes.example.org
+# The public URL of an installation behind a proxy: https://scenes.example.org
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
@@ -37,7 +37,7 @@ if _public.hostname:
     ALLOWED_HOSTS.append(_public.hostname)
     CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 
-# An address that begins with https:// turns on everything that only makes sense over TLS.
+# A URL with https:// enables everything that requires TLS.
 _tls = _public.scheme == "https"
 SECURE_SSL_REDIRECT = _tls
 SECURE_HSTS_SECONDS = 31_536_000 if _tls else 0
@@ -49,13 +49,13 @@ SESSION_COOKIE_SECURE = _tls
 CSRF_COOKIE_SECURE = _tls
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Two installations on one host differ in their port only, and browsers share cookies across ports.
+# Browsers share cookies across ports, so two installations on one host need different names.
 _cookie_suffix = env.str("PORT", default="")
 SESSION_COOKIE_NAME = f"imgsearch_session{_cookie_suffix}"
 CSRF_COOKIE_NAME = f"imgsearch_csrf{_cookie_suffix}"
 LANGUAGE_COOKIE_NAME = "imgsearch_language"
 
-# Threads of a process of the web server that run Django; connections have their own.
+# Threads that run Django in each process of the web server; connections have others.
 WEB_THREADS = env.int("WEB_THREADS", default=8)
 
 INSTALLED_APPS = [
@@ -83,13 +83,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "gallery.rest.middleware.BearerToken",
-    "gallery.core.middleware.RefuseLongAddresses",
-    "gallery.core.middleware.RefuseLargeBodies",
+    "gallery.core.middleware.RejectLongUrls",
+    "gallery.core.middleware.RejectLargeBodies",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "gallery.core.middleware.NeedLogin",
-    "gallery.core.middleware.TellErrors",
+    "gallery.core.middleware.RequireLogin",
+    "gallery.core.middleware.RenderErrors",
 ]
 
 ROOT_URLCONF = "imgsearch.urls"
@@ -143,14 +143,14 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
-        # Web and workers write at once: readers never wait, and writers queue instead of failing.
+        # Web server and workers write concurrently: readers never wait, writers take turns.
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# Opening a connection costs a page of hits nearly a millisecond, on SQLite as well.
+# Opening a connection takes nearly a millisecond per page, also on SQLite.
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -172,7 +172,7 @@ REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis_url(VAR_DIR)
 
 
 def _queue_url(redis_url: str) -> str:
-    """The queue's address: the same server as the index, database 1."""
+    """Return the URL of the queue: the server of the index, database 1."""
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         return f"redis+socket://{parts.path}?virtual_host=1"
@@ -180,7 +180,7 @@ def _queue_url(redis_url: str) -> str:
 
 
 def _cache_url(redis_url: str) -> str:
-    """The cache's address: the same server as the index, database 2."""
+    """Return the URL of the cache: the server of the index, database 2."""
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         return f"unix://{parts.path}?db=2"
@@ -192,20 +192,20 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or _queue_url(REDIS
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
-# A task that outlives the visibility timeout would be delivered a second time while it still runs:
-# tasks are short, and their hard limit lies well below it.
+# A task that runs longer than the visibility timeout would be delivered a second time while it
+# still runs: tasks are short, and their hard limit is well below.
 CELERY_TASK_TIME_LIMIT = 1500
 CELERY_TASK_SOFT_TIME_LIMIT = 1380
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = {"visibility_timeout": 3600}
-# Seconds that a process waits for an answer of Redis. Empty: workers and commands are patient. The
-# web server is not: pages say what is the matter.
+# Seconds to wait for an answer of Redis; 0: no limit, for workers and commands. The web server has
+# a limit, so that pages can report the problem.
 REDIS_TIMEOUT = env.float("REDIS_TIMEOUT", default=0.0)
 if REDIS_TIMEOUT:
     CELERY_TASK_PUBLISH_RETRY = False
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "socket_timeout": REDIS_TIMEOUT,
         "socket_connect_timeout": REDIS_TIMEOUT,
-        # Without these, kombu tries to connect for ever.
+        # Without these, kombu retries forever.
         "max_retries": 1,
         "interval_start": 0,
         "interval_step": 0,
@@ -219,7 +219,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="films")
-# What must not wait until the segments of all films are done; workers take from both in turn.
+# For tasks that must not wait behind segments; workers take tasks from both queues in turn.
 PRIORITY_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-soon"
 CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name)
@@ -232,7 +232,7 @@ CELERY_TASK_ROUTES = {
         *("sweep", "tidy", "export", "find_shots"),
     )
 }
-# Finds work whose worker died, and hands it out again; and removes leftovers once an hour.
+# `sweep` queues work again whose worker died; `tidy` removes leftovers.
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
 TIDY_SECONDS = 3600
 CELERY_BEAT_SCHEDULE = {
@@ -246,13 +246,13 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULER = "imgsearch.beat:SingleScheduler"
 
-# Shared by all processes: how often who has asked the API.
+# Rate-limit counters, shared by all processes.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.str("CACHE_URL", default="") or _cache_url(REDIS_URL),
         "KEY_PREFIX": env.str("INDEX_PREFIX", default="imgsearch"),
-        # Counting must not delay what is counted.
+        # Counting must not delay requests.
         "OPTIONS": {
             "socket_timeout": 1,
             "socket_connect_timeout": 1,
@@ -261,39 +261,39 @@ CACHES = {
     }
 }
 
-# --- how often something may be done ------------------------------------------------------------
+# --- rate limits --------------------------------------------------------------------------------
 
-# A rate is a number of requests in a period (s, m, h, d); empty: any number. They are counted for
-# a user, or else for an address.
+# A rate is a number of requests in a period (s, m, h, d) by a user, or else by an IP address. Empty
+# means no limit.
 # Pages that search: results, scenes, films, pictures to search with.
 SEARCH_RATE = env.str("SEARCH_RATE", default="240/m")
-# Clips, stills and animations that are not kept yet and have to be made.
+# Clips, stills and animations that are not in the cache.
 CLIP_RATE = env.str("CLIP_RATE", default="120/m")
-# New boards and zips of boards.
+# New boards, and zips of boards.
 BOARD_RATE = env.str("BOARD_RATE", default="60/h")
-# Requests to the API by a user's programs.
+# API requests with a token.
 API_RATE = env.str("API_RATE", default="600/m")
-# The same for an address from which somebody asks without a token.
+# API requests without a token.
 API_RATE_WITHOUT_TOKEN = env.str("API_RATE_WITHOUT_TOKEN", default="120/m")
-# Proxies in front that add whose request it is to X-Forwarded-For.
+# Number of proxies that append to X-Forwarded-For.
 NINJA_NUM_PROXIES = env.int("PROXIES", default=1 if PUBLIC_URL else 0)
 
-# --- what is embedded, and how ------------------------------------------------------------------
+# --- embedding ----------------------------------------------------------------------------------
 
 # A model of the CLIP family: a hub id, or a folder.
 CLIP_MODEL = env.str("CLIP_MODEL", default="openai/clip-vit-base-patch16")
 DEMO_MODEL_DIR = BASE_DIR / "demo" / "model"
-# What becomes of the edges of a picture that is not square: squash, pad, or tiles.
+# How pictures that are not square are fitted: squash, pad, or tiles.
 CLIP_EDGES = env.str("CLIP_EDGES", default="squash")
-# How precisely it is computed: auto, fp32, bf16 or int8. What fails its self-check is not used.
+# auto, fp32, bf16 or int8; a precision that fails its self-check is not used.
 CLIP_PRECISION = env.str("CLIP_PRECISION", default="auto")
-# Where models are kept as they were converted for this machine.
+# The models converted for this machine.
 MODEL_CACHE_DIR = (
     Path(env.str("MODEL_CACHE_DIR", default=str(VAR_DIR / "models"))).expanduser().absolute()
 )
 # auto: a GPU when there is one; cpu; cuda.
 CLIP_DEVICE = env.str("CLIP_DEVICE", default="auto")
-# Pictures in one forward pass; 0: what suits the device.
+# Pictures in one forward pass; 0: chosen for the device.
 CLIP_BATCH = env.int("CLIP_BATCH", default=0)
 # Segments embedded at the same time on this machine.
 WORKERS = env.int("WORKERS", default=1)
@@ -301,14 +301,14 @@ WORKERS = env.int("WORKERS", default=1)
 CLIP_THREADS = env.int("CLIP_THREADS", default=0)
 # Seconds without a picture after which the image tower is released, about 300 MB; 0: never.
 CLIP_IDLE_SECONDS = env.float("CLIP_IDLE_SECONDS", default=0.0)
-# Whether frames that are the same picture share a vector.
+# Whether identical frames share a vector.
 SHARE_VECTORS = env.bool("SHARE_VECTORS", default=True)
 
-# Seconds of film in one task, and for how long a worker may be silent before another takes over.
+# Seconds of film in one task, and without a sign of its worker until another takes over.
 SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
 
-# The FFmpeg to run; empty: the one that imageio-ffmpeg ships, which the tests run with.
+# The FFmpeg to run; empty: that of imageio-ffmpeg, which the tests use.
 FFMPEG = env.str("FFMPEG", default="")
 # Decoding on a graphics card: auto, none, or FFmpeg's name of a method (cuda, vaapi, qsv, ...).
 FFMPEG_HWACCEL = env.str("FFMPEG_HWACCEL", default="auto")
@@ -320,48 +320,48 @@ MAX_PICTURE_MEMORY = env.int("MAX_PICTURE_MEMORY", default=600_000_000)
 MAX_SUBTITLE_BYTES = env.int("MAX_SUBTITLE_BYTES", default=5_000_000)
 MAX_QUERY_CHARACTERS = env.int("MAX_QUERY_CHARACTERS", default=500)
 
-# The index is exact (FLAT) up to so many frames and approximate (HNSW) above.
+# The index is exact (FLAT) up to this number of frames and approximate (HNSW) above.
 INDEX_FLAT_MAX = env.int("INDEX_FLAT_MAX", default=300_000)
 INDEX_EF_RUNTIME = env.int("INDEX_EF_RUNTIME", default=200)
-# Prefix of every key in Redis: two installations may share one server.
+# Prefix of all keys in Redis, so that two installations can share one server.
 INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
 
 # --- files --------------------------------------------------------------------------------------
 
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", default=str(VAR_DIR / "media"))).expanduser().absolute()
-# Uploads arrive on the same disk as the media store: filing them is a rename, not a copy.
+# On the same disk as the media store, so that an upload is moved, not copied.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["gallery.media.uploads.StreamToDisk"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
-# Uploads, imports, clips and pictures are refused when less than this would stay free: the database
-# and Redis, which need little, always have space. Below four times as much, staff are warned.
+# Uploads, imports, clips and pictures are refused when less than this would stay free, to leave
+# space for the database and Redis. Below four times as much, staff are warned.
 MIN_FREE_BYTES = env.int("MIN_FREE_BYTES", default=500_000_000)
 
-# Scenes that are played are cut when asked for, at most so many at once, and kept within a limit.
+# Clips are cut on request, this many at the same time, and cached.
 CLIPS_AT_ONCE = env.int("CLIPS_AT_ONCE", default=2)
 CLIP_CACHE_BYTES = env.int("CLIP_CACHE_BYTES", default=2_000_000_000)
-# Pictures that were searched with; they are kept for 30 days at most.
+# Pictures that users searched with, kept for at most 30 days.
 PICTURE_CACHE_BYTES = env.int("PICTURE_CACHE_BYTES", default=500_000_000)
 # Boards of browsers without a login, and the scenes on them.
 MAX_ANONYMOUS_BOARDS = env.int("MAX_ANONYMOUS_BOARDS", default=10_000)
 MAX_ANONYMOUS_SCENES = env.int("MAX_ANONYMOUS_SCENES", default=100_000)
-# Zips of boards' clips: the largest one, and all together; they are kept for a day at the most.
+# Zips of boards: the largest one, and all of them; they are kept for a day.
 EXPORT_BYTES = env.int("EXPORT_BYTES", default=2_000_000_000)
 EXPORT_CACHE_BYTES = env.int("EXPORT_CACHE_BYTES", default=10_000_000_000)
 
-# A clip or a quotation is at most so many seconds long.
+# The maximum duration of a clip.
 MAX_CLIP_SECONDS = env.int("MAX_CLIP_SECONDS", default=120)
 
-# --- who may do what ----------------------------------------------------------------------------
+# --- permissions --------------------------------------------------------------------------------
 
-# Whether searching and looking at scenes needs a login.
+# Whether search and scenes require a login.
 SEARCH_NEEDS_LOGIN = env.bool("SEARCH_NEEDS_LOGIN", default=False)
-# everyone, users (who are logged in), staff, or nobody. A scene is a quotation; a whole film is
-# not, and it is heavy to send: those who are known may play it, unless this says otherwise.
+# Who may play whole films: everyone, users (who are logged in), staff, or nobody. Unlike a scene, a
+# whole film is not a quotation, and takes much bandwidth.
 WHOLE_FILMS_FOR = env.str("WHOLE_FILMS_FOR", default="users")
-# Saving clips, stills, animations and the zips of boards' clips. (Lists of scenes hold no film.)
+# Who may save clips, stills, animations and zips of boards. (CSV, EDL and OTIO hold no film.)
 DOWNLOADS_FOR = env.str("DOWNLOADS_FOR", default="everyone")
 
 LOGIN_URL = "login"

@@ -1,4 +1,4 @@
-"""How static files are stored: hashed, compressed, and kept by browsers for ever."""
+"""Storage of static files: hashed names, compressed, cached by browsers forever."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
@@ -8,6 +8,6 @@ _EVERY_SCRIPT, IMPORTS = CompressedManifestStaticFilesStorage._js_module_import_
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):
-    """The project's modules import one another by their hashed names."""
+    """Also replaces the names of modules that this project's scripts import by hashed ones."""
 
     patterns = (*CompressedManifestStaticFilesStorage.patterns, ("gallery/*.js", IMPORTS))

@@ -1,9 +1,9 @@
-"""The gunicorn worker of the web server: slow clients cost it a waiting thread, and nobody's time.
+"""The gunicorn worker of the web server, which slow clients cannot block.
 
-Each connection has a thread, and there may be a thousand; Django has few. The connection's thread
-receives the request (its body, too, unless it is a film), one of Django's threads answers it, and
-the connection's thread sends the answer. So half requests, trickled bodies and slow readers hold
-threads that only wait. Connections that break a deadline are closed.
+Each of up to a thousand connections has a thread; Django has a few others. The connection's thread
+receives the request, including its body unless it is a film. One of Django's threads answers it,
+and the connection's thread sends the response. So slow clients only occupy threads that wait.
+Connections that miss a deadline are closed.
 """
 
 import contextlib
@@ -20,22 +20,21 @@ from gunicorn.http import errors, message
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 MAX_CONNECTIONS = 1000  # of a process: its threads
-MAX_KEPT_ALIVE = 400  # of these: connections between two requests
+MAX_KEEPALIVE = 400  # of these: idle connections between two requests
 UPLOAD_THREADS = 4  # for bodies that are not received in advance: films
-MAX_REQUEST_LINE = (
-    65_536  # bytes; Django refuses shorter ones with a page, see gallery.core.middleware
-)
+# Bytes. Django refuses shorter ones than this with a page, see gallery.core.middleware.
+MAX_REQUEST_LINE = 65_536
 
-HEAD_SECONDS = 20.0  # from the first byte of a request to the end of its headers
-SILENT_SECONDS = 60.0  # without a byte of a body
+MAX_HEAD_SECONDS = 20.0  # from the first byte of a request to the end of its headers
+MAX_SILENT_SECONDS = 60.0  # without a byte of a body
 MIN_BODY_RATE = 100.0  # bytes a second, on average, once a minute has passed
-# Readers may be as slow as they like (a player that was paused), unless connections run short.
-CROWD = 0.75  # of the connections: from there on, those who do not read are closed
-STALLED_SECONDS = 30.0
-CHUNK = 1 << 17  # bytes sent between two notes of progress
-MEMORY = 1 << 16  # bytes of a body kept in memory; the rest goes to disk
+# Clients may read slowly, as paused players do, unless connections run short.
+CROWDED_FRACTION = 0.75  # of the connections; from there on, stalled readers are closed
+MAX_STALLED_SECONDS = 30.0
+CHUNK = 1 << 17  # bytes sent between two updates of `moved_at`
+MAX_BODY_IN_MEMORY = 1 << 16  # bytes; larger bodies are buffered on disk
 
-# gunicorn's own maximum is too short for queries in Chinese: nine bytes for each character.
+# gunicorn's maximum is too short for queries in Chinese, nine bytes per character.
 message.MAX_REQUEST_LINE = MAX_REQUEST_LINE
 
 TOO_LONG = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Too long</title>
@@ -44,21 +43,21 @@ TOO_LONG = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Too lo
 """
 
 
-class Line(socket.socket):
-    """A connection that notes what it is doing, and when bytes last moved."""
+class TimedSocket(socket.socket):
+    """A socket that records the phase of its request and when bytes last moved."""
 
-    doing = "head"
-    since = 0.0
+    phase = "head"
+    phase_started_at = 0.0
     moved_at = 0.0
     received = 0
 
-    def begin(self, doing: str) -> None:
-        """Note what is done from now on: `head`, `body`, `answer` (Django's turn, and sending)."""
-        self.doing, self.received = doing, 0
-        self.since = self.moved_at = time.monotonic()
+    def begin(self, phase: str) -> None:
+        """Enter a phase: `head`, `body`, or `answer` (Django runs, or the response is sent)."""
+        self.phase, self.received = phase, 0
+        self.phase_started_at = self.moved_at = time.monotonic()
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Receive, and note it."""
+        """Receive data and record the progress."""
         data = super().recv(size, flags)
         if not flags:
             self.moved_at = time.monotonic()
@@ -66,18 +65,18 @@ class Line(socket.socket):
         return data
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send in parts, and note each."""
+        """Send in chunks and record the progress."""
         view = memoryview(data)
         for start in range(0, len(view), CHUNK):
             super().sendall(view[start : start + CHUNK], flags)
             self.moved_at = time.monotonic()
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send (a part of) a file in parts, and note each."""
+        """Send a file, or part of it, in chunks and record the progress."""
         sent = 0
         while count is None or sent < count:
-            most = CHUNK if count is None else min(CHUNK, count - sent)
-            part = super().sendfile(file, offset + sent, most)
+            size = CHUNK if count is None else min(CHUNK, count - sent)
+            part = super().sendfile(file, offset + sent, size)
             if not part:
                 break
             sent += part
@@ -85,28 +84,28 @@ class Line(socket.socket):
         return sent
 
     def is_overdue(self, now: float, *, crowded: bool) -> bool:
-        """Whether this connection has broken its deadline."""
-        elapsed, silent = now - self.since, now - self.moved_at
-        if self.doing == "head":
-            return elapsed > (HEAD_SECONDS / 4 if crowded else HEAD_SECONDS)
-        if self.doing == "body":
-            slow = elapsed > SILENT_SECONDS and self.received < MIN_BODY_RATE * elapsed
-            return slow or silent > SILENT_SECONDS
-        return crowded and self.doing == "answer" and silent > STALLED_SECONDS
+        """Return whether the connection missed its deadline."""
+        elapsed, silent = now - self.phase_started_at, now - self.moved_at
+        if self.phase == "head":
+            return elapsed > (MAX_HEAD_SECONDS / 4 if crowded else MAX_HEAD_SECONDS)
+        if self.phase == "body":
+            slow = elapsed > MAX_SILENT_SECONDS and self.received < MIN_BODY_RATE * elapsed
+            return slow or silent > MAX_SILENT_SECONDS
+        return crowded and self.phase == "answer" and silent > MAX_STALLED_SECONDS
 
-    def hang_up(self) -> None:
-        """End the connection from another thread: whatever waits on it returns."""
+    def shut_down(self) -> None:
+        """Shut the connection down from another thread, which wakes its own thread."""
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
 
 
 class Connection(TConn):
-    """A connection that may be closed twice: gunicorn waits for the client when it closes one."""
+    """A connection that can be closed twice: by its thread, and again by gunicorn."""
 
     closed = False
 
     def close(self, graceful: bool = False) -> None:
-        """Close it, once."""
+        """Close it; further calls do nothing."""
         if not self.closed:
             self.closed = True
             super().close(graceful)
@@ -116,36 +115,36 @@ Environ = dict[str, Any]
 App = Callable[[Environ, Any], Iterable[bytes]]
 
 
-class FewThreads:
-    """A WSGI application that answers in threads of its own, once a request has been received."""
+class PooledApplication:
+    """A WSGI application that runs in a thread pool once a request has been received."""
 
-    def __init__(self, app: App, threads: int, most_received: int, folder: str) -> None:
-        """`most_received`: bytes of a body that are received in advance, into `folder`."""
+    def __init__(self, app: App, threads: int, max_buffered_body: int, folder: str) -> None:
+        """Larger bodies than `max_buffered_body` (bytes) are not buffered in `folder` first."""
         self._app = app
-        self._most = most_received
+        self._max_buffered_body = max_buffered_body
         self._folder = folder
         self._threads = ThreadPoolExecutor(threads, "django")
         self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, "upload")
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Receive the body, then have the answer made."""
-        line: Line = environ["gunicorn.socket"]
+        """Receive the body, then run the application."""
+        sock: TimedSocket = environ["gunicorn.socket"]
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > self._most:
-            # Django looks who sends it before it reads on, and refuses others than staff.
-            line.begin("answer")
-            environ["wsgi.input"] = _Upload(environ["wsgi.input"], line)
+        if length > self._max_buffered_body:
+            # Django checks the user before it reads the body, and only accepts staff.
+            sock.begin("answer")
+            environ["wsgi.input"] = _Upload(environ["wsgi.input"], sock)
             return self._upload_threads.submit(self._app, environ, start_response).result()
-        with tempfile.SpooledTemporaryFile(MEMORY, dir=self._folder) as body:
-            line.begin("body")
-            _receive(environ["wsgi.input"], length, body)
+        with tempfile.SpooledTemporaryFile(MAX_BODY_IN_MEMORY, dir=self._folder) as body:
+            sock.begin("body")
+            _copy_body(environ["wsgi.input"], length, body)
             environ["wsgi.input"] = body
-            line.begin("answer")
+            sock.begin("answer")
             return self._threads.submit(self._app, environ, start_response).result()
 
 
-def _receive(source: IO[bytes], length: int, body: Any) -> None:
-    """Copy the body of a request. Raises NoMoreData when the client has gone before its end."""
+def _copy_body(source: IO[bytes], length: int, body: Any) -> None:
+    """Copy the body of a request. Raises NoMoreData when the client disconnects."""
     while length:
         data = source.read(min(length, CHUNK))
         if not data:
@@ -156,22 +155,22 @@ def _receive(source: IO[bytes], length: int, body: Any) -> None:
 
 
 class _Upload:
-    """The body of a request that is received while it is read."""
+    """The body of a request, received while Django reads it."""
 
-    def __init__(self, source: IO[bytes], line: Line) -> None:
+    def __init__(self, source: IO[bytes], sock: TimedSocket) -> None:
         self._source = source
-        self._line = line
+        self._sock = sock
 
     def read(self, *size: int) -> bytes:
-        """Read some of it; until then, the deadlines of bodies hold."""
-        self._line.begin("body")
+        """Read some bytes, under the deadlines of bodies."""
+        self._sock.begin("body")
         try:
             return self._source.read(*size)
         finally:
-            self._line.begin("answer")
+            self._sock.begin("answer")
 
     def readline(self, *size: int) -> bytes:
-        """Read a line of it."""
+        """Read a line."""
         return self._source.readline(*size)
 
 
@@ -183,15 +182,15 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.worker_connections = MAX_CONNECTIONS
-        self.max_keepalived = MAX_KEPT_ALIVE
-        self._busy: set[Line] = set()
+        self.max_keepalived = MAX_KEEPALIVE
+        self._busy: set[TimedSocket] = set()
 
     @classmethod
     def check_config(cls, _cfg: Any, _log: Any) -> None:
-        """Its numbers are those above, whatever gunicorn's settings say."""
+        """Skip gunicorn's check: the numbers are the constants above."""
 
     def init_process(self) -> None:
-        """Allow for open files, too: many systems allow 1,024 unless asked for more."""
+        """Raise the limit of open files, 1,024 on many systems."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = 4 * MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else hard
         if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -199,61 +198,61 @@ class Worker(ThreadWorker):
         super().init_process()
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """One thread for each connection."""
+        """Return a pool with one thread for each connection."""
         return ThreadPoolExecutor(MAX_CONNECTIONS, "connection")
 
     def load_wsgi(self) -> None:
-        """Load Django, with threads of its own."""
+        """Load Django and run it in its own thread pool."""
         super().load_wsgi()
         from django.conf import settings
 
         from gallery.core.middleware import FORM_OVERHEAD
 
-        most = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
+        limit = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
         folder = str(settings.FILE_UPLOAD_TEMP_DIR)
-        self.wsgi = FewThreads(self.wsgi, settings.WEB_THREADS, most, folder)
-        threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
+        self.wsgi = PooledApplication(self.wsgi, settings.WEB_THREADS, limit, folder)
+        threading.Thread(target=self._enforce_deadlines, name="deadlines", daemon=True).start()
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. (gunicorn's own, but for the classes.)"""
+        """Accept a connection, as in gunicorn but with our classes."""
         try:
             accepted, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
-        line = Line(fileno=accepted.detach())
-        line.setblocking(True)
+        sock = TimedSocket(fileno=accepted.detach())
+        sock.setblocking(True)
         self.nr_conns += 1
-        self.enqueue_req(Connection(self.cfg, line, address, listener.getsockname()))
+        self.enqueue_req(Connection(self.cfg, sock, address, listener.getsockname()))
 
     def handle(self, conn: Connection) -> Any:
         """Serve a request on a connection, in the connection's thread."""
-        line: Line = conn.sock
-        line.begin("head")
-        self._busy.add(line)
+        sock: TimedSocket = conn.sock
+        sock.begin("head")
+        self._busy.add(sock)
         try:
-            goes_on = super().handle(conn)
+            is_kept_alive = super().handle(conn)
         finally:
-            self._busy.discard(line)
-        if goes_on is False:
-            # Here, and not in the one thread that accepts connections: closing waits for clients.
+            self._busy.discard(sock)
+        if is_kept_alive is False:
+            # Close it here: closing waits for the client and would block the accepting thread.
             conn.close(graceful=True)
-        return goes_on
+        return is_kept_alive
 
-    def _watch(self) -> None:
-        """Close connections that break their deadlines, and all when the process is to end."""
+    def _enforce_deadlines(self) -> None:
+        """Close connections that miss their deadlines, and all before the process ends."""
         while self.alive:
             time.sleep(1)
             now = time.monotonic()
-            crowded = self.nr_conns > CROWD * MAX_CONNECTIONS
-            for line in list(self._busy):
-                if line.is_overdue(now, crowded=crowded):
-                    line.hang_up()
+            crowded = self.nr_conns > CROWDED_FRACTION * MAX_CONNECTIONS
+            for sock in list(self._busy):
+                if sock.is_overdue(now, crowded=crowded):
+                    sock.shut_down()
         time.sleep(max(0.0, self.cfg.graceful_timeout - 2))
-        for line in list(self._busy):
-            line.hang_up()
+        for sock in list(self._busy):
+            sock.shut_down()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer what is no request; an address that is too long with a sentence."""
+        """Answer invalid requests; a URL that is too long with a message for people."""
         if not isinstance(exc, errors.LimitRequestLine):
             super().handle_error(req, client, addr, exc)
             return

@@ -11,14 +11,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
 application = get_wsgi_application()
 
-CLIP_GRACE = 2.0  # seconds that clips may still take after SIGTERM; gunicorn's own grace is longer
+CLIP_GRACE_SECONDS = 2.0  # for clips to finish after SIGTERM; less than gunicorn's grace period
 
 
 def _warm_up() -> None:
-    """Load what the first search would wait for: the model, and the library's baseline.
+    """Load the model and the library's baseline, which the first search would wait for.
 
-    A failure is reported by the first search instead. (The words of Chinese take 70 MB in each
-    process; they are loaded when somebody searches in Chinese.)
+    On a failure, the first search reports it. The Chinese dictionary, 70 MB in each process, is
+    loaded by the first search in Chinese.
     """
     from contextlib import suppress
 
@@ -31,27 +31,27 @@ def _warm_up() -> None:
 
     with suppress(GalleryError, DatabaseError):
         encoder.current()
-        baseline.get_baseline(len(catalogue.load_catalogue().searchable)).words_fit("a film")
+        baseline.get_baseline(len(catalogue.load_catalogue().searchable)).words_threshold("a film")
     connection.close()
 
 
 threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
 
 
-def _give_clips_up_in_time() -> None:
-    """When gunicorn ends this worker, give up its clips soon.
+def _cancel_clips_on_sigterm() -> None:
+    """Cancel running clips soon after SIGTERM.
 
-    Whoever watches one keeps the worker from ending, until gunicorn kills it; then drafts would
-    remain.
+    A client that streams a clip keeps the worker alive until gunicorn kills it, which would leave
+    drafts behind.
     """
     from gallery.media import clip_jobs
 
     end_worker = signal.getsignal(signal.SIGTERM)
     if not callable(end_worker) or threading.current_thread() is not threading.main_thread():
-        return  # another server than gunicorn
+        return  # not gunicorn
 
     def end(number: int, frame: FrameType | None) -> None:
-        later = threading.Timer(CLIP_GRACE, clip_jobs.end_all_jobs)
+        later = threading.Timer(CLIP_GRACE_SECONDS, clip_jobs.end_all_jobs)
         later.daemon = True
         later.start()
         end_worker(number, frame)
@@ -59,4 +59,4 @@ def _give_clips_up_in_time() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
-_give_clips_up_in_time()
+_cancel_clips_on_sigterm()

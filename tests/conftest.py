@@ -24,7 +24,7 @@ from django.utils import translation
 
 from gallery.clip import encoder
 from gallery.films.models import Film, Shot
-from gallery.importing import pipeline
+from gallery.importing import publish_step
 from gallery.index import frame_index
 from gallery.transcripts import subtitle_import
 from gallery.transcripts.models import Line, Subtitles
@@ -205,7 +205,7 @@ def demo_film(_imported_demo: ImportedDemo, redis_server: redis.Redis, db: None)
     Subtitles.objects.bulk_create(_imported_demo.subtitles)
     Line.objects.bulk_create(_imported_demo.lines)
     restored = Film.objects.get(pk=film.pk)
-    pipeline.reindex(restored)
+    publish_step.reindex(restored)
     return restored
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from gallery import tasks
 from gallery.films.models import Film, Segment, Shot
-from gallery.importing import housekeeping, pipeline
+from gallery.importing import housekeeping, intake, probe_step, publish_step, segment_step
 from gallery.index import frame_index
 from gallery.transcripts import subtitle_import
 from gallery.transcripts.models import Subtitles
@@ -27,8 +27,8 @@ def queue_client() -> redis.Redis:
 
 def add(path: Path, title: str = "") -> Film:
     """File a film, as an upload does, without queueing its import."""
-    copy, sha256 = pipeline.stored_copy(path)
-    film, _is_new = pipeline.add_film(copy, sha256, name=path.name, title=title)
+    copy, sha256 = intake.copy_to_uploads(path)
+    film, _is_new = intake.add_film(copy, sha256, name=path.name, title=title)
     return film
 
 
@@ -37,13 +37,13 @@ def import_here(film: Film) -> Film:
 
     A worker of the same test may find some of the work first; then its end is waited for.
     """
-    segments = pipeline.probe_film(film.pk)
+    segments = probe_step.probe_film(film.pk)
     if segments:
         subtitle_import.read_tracks(film.pk)
     for segment_id in segments:
-        done = pipeline.import_segment(segment_id)
+        done = segment_step.import_segment(segment_id)
         if done is not None:
-            pipeline.finish_film(done)
+            publish_step.finish_film(done)
     film.refresh_from_db()
     segments = film.segments.filter(run=film.run)
     return ended(film) if segments.exclude(state=Segment.State.WAITING).exists() else film
@@ -122,7 +122,13 @@ def assert_complete(film: Film) -> None:
     here = frame_index.current()
     hashes = len(here.client.keys(f"{here.prefix}:frame:{film.pk}:*"))
     assert film.frame_count > 0
-    counts = (run.thumbnails(), len(data.seconds), len(data.vectors), here.count(film.pk), hashes)
+    counts = (
+        run.count_thumbnails(),
+        len(data.seconds),
+        len(data.vectors),
+        here.count(film.pk),
+        hashes,
+    )
     assert counts == (film.frame_count,) * 5
     assert sorted(set(data.seconds.tolist())) == data.seconds.tolist()
     vector = here.vector(film.pk, int(data.seconds[0]))

@@ -68,10 +68,10 @@ def test_whole_films_are_for_users_and_saving_for_everyone_unless_set() -> None:
 
 
 def test_words_that_are_not_understood_are_told_at_the_start(settings: Any) -> None:
-    assert checks.audiences_are_known() == []
+    assert checks.check_audiences() == []
     settings.WHOLE_FILMS_FOR = "all"
     settings.DOWNLOADS_FOR = "user"
-    found = checks.audiences_are_known()
+    found = checks.check_audiences()
     assert [message.id for message in found] == ["gallery.E005", "gallery.E005"]
     assert "WHOLE_FILMS_FOR is 'all'" in found[0].msg
     assert "nobody" in (found[0].hint or "")

@@ -211,17 +211,17 @@ def test_progress_asks_for_itself_anew_until_the_end(
     address = f"{LIST}{film.pk}/progress/"
     assert "waiting" in text(staff.get(address))
     assert "every 1s" in text(staff.get(address))
-    from gallery.importing import pipeline
+    from gallery.importing import probe_step, publish_step, segment_step
 
-    first, *_others = pipeline.probe_film(film.pk)
-    pipeline.import_segment(first)
+    first, *_others = probe_step.probe_film(film.pk)
+    segment_step.import_segment(first)
     half = text(staff.get(address))
     assert "5 of 11 frames" in half
     assert "45.5%" in half
     for segment_id in _others:
-        done = pipeline.import_segment(segment_id)
+        done = segment_step.import_segment(segment_id)
     assert done is not None
-    pipeline.finish_film(done)
+    publish_step.finish_film(done)
     end = text(staff.get(address))
     assert "ready" in end
     assert "every 1s" not in end

@@ -102,7 +102,7 @@ def test_a_scene_that_is_none_is_not_collected(
     board = ada.post("/boards", {"name": "Rain"})
     given = {**body, "film": demo_film.pk if body["film"] == 1 else body["film"]}
     assert ada.post(f"/boards/{board['token']}/scenes", given, status)["code"] == "invalid"
-    assert not BoardScene.everything.exists()
+    assert not BoardScene.all_objects.exists()
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 121])
@@ -130,7 +130,7 @@ def test_a_zip_of_clips_is_asked_for_and_waited_for(ada: Api, demo_film: Film) -
     assert ada.ask("POST", path, 202)["url"] == asked["url"]
     export = Export.objects.get()
     while export.state in exports.ACTIVE:
-        exports.make_part(export.pk)
+        exports.continue_export(export.pk)
         export.refresh_from_db()
     done = ada.get(asked["url"])
     assert (done["state"], done["done"], done["total"]) == ("done", 1, 1), done

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.film import FILM, MOST_PIXELS, decoded
-from benchmarks.lengthen import lengthen, small, with_twin
+from benchmarks.film import FILM, MAX_PIXELS, decoded
+from benchmarks.lengthen import count_twins, lengthen, small
 from gallery.media import probing
 from tests.films import run_ffmpeg
 from tests.processes import python
@@ -15,14 +15,14 @@ def test_a_lengthened_film_repeats_no_frame(tmp_path: Path) -> None:
     short, long = tmp_path / "short.mp4", tmp_path / "long.mp4"
     run_ffmpeg("-i", str(FILM), "-t", "5", "-c", "copy", str(short))
     lengthen(short, long, seconds=15, height=180)
-    found = probing.probe(long, MOST_PIXELS, 60)
+    found = probing.probe(long, MAX_PIXELS, 60)
     assert found.duration == pytest.approx(15, abs=0.1)
     assert (found.height, found.video_codec, found.audio_codec) == (180, "h264", "aac")
     with decoded(long, found) as (frames, _decoding):
         smalls = [small(frame.picture) for frame in frames]
     assert len(smalls) == 15
-    assert with_twin(smalls) == 0
-    assert with_twin([*smalls, smalls[0]]) == 2
+    assert count_twins(smalls) == 0
+    assert count_twins([*smalls, smalls[0]]) == 2
 
 
 def test_the_command_names_its_measurements() -> None:

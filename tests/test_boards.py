@@ -32,7 +32,7 @@ def collect(page: Client, film: Film, start: float = 1.0, **more: Any) -> BoardS
     given = {**scene_of(film, start, start + 2.5, round(start) + 1), **more}
     response = page.post("/boards/collect/", given)
     assert response.status_code == 302, response.content.decode()
-    return BoardScene.everything.latest("pk")
+    return BoardScene.all_objects.latest("pk")
 
 
 def body(response: Any) -> str:
@@ -165,11 +165,11 @@ def test_a_scene_ends_with_its_film_and_has_a_picture(page: Client, demo_film: F
 def test_a_full_board_and_too_many_boards_are_told(
     page: Client, board: Board, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_SCENES", 4)
+    monkeypatch.setattr(service, "MAX_SCENES_WITHOUT_LOGIN", 4)
     assert "is full" in body(page.post("/boards/collect/", scene_of(film, 50, 51, 50)))
     # What is there is not asked to go in again.
     assert page.post("/boards/collect/", scene_of(film)).status_code == 302
-    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_BOARDS", 1)
+    monkeypatch.setattr(service, "MAX_BOARDS_PER_SESSION", 1)
     response = page.post("/boards/", {"name": "Another"})
     assert response.status_code == 400
     assert "limit of 1 boards" in body(response)
@@ -432,7 +432,7 @@ def test_what_nobody_uses_is_removed(page: Client, board: Board, django_user_mod
     tidy()
     names = set(Board.objects.values_list("name", flat=True))
     assert names == {"My scenes", "Of a user"}
-    assert {row.pk for row in BoardScene.everything.filter(board=board)} & {
+    assert {row.pk for row in BoardScene.all_objects.filter(board=board)} & {
         first.pk, second.pk
     } == {second.pk}  # fmt: skip
 

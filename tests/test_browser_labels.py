@@ -28,7 +28,7 @@ def harmful(tab: Page) -> list[str]:
 def test_staff_make_a_label_by_looking_and_find_its_scenes(
     tab: Page, web_server: Web, worker: Worker, demo_film: Film, errors: list[str]
 ) -> None:
-    baseline._kept.clear()
+    baseline._cache.clear()
     label_survey._survey.cache_clear()
     log_in(tab, web_server.url)
     tab.goto(web_server.url + ADD)
@@ -75,7 +75,7 @@ def test_staff_make_a_label_by_looking_and_find_its_scenes(
     assert harmful(tab) == []
     label = Label.objects.get()
     assert label.applied is not None
-    assert [(t.name, t.shots) for t in scoring.counts()] == [("雪 & dogs", 4)]
+    assert [(t.name, t.shots) for t in scoring.count_shots()] == [("雪 & dogs", 4)]
 
     # The search keeps to what carries it, whatever is asked for.
     tab.goto(f"{web_server.url}/?q=night&in=seen&label={label.pk}")
@@ -121,5 +121,5 @@ def make_one_without_a_script(tab: Page, url: str) -> None:
     label = Label.objects.get(name="Snow")
     survey = label_survey.survey(["snow"], scoring.levels_of(label))
     assert survey is not None
-    assert survey.carried(label.threshold).shots == 4
+    assert survey.coverage(label.threshold).shots == 4
     phone.close()

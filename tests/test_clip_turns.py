@@ -57,7 +57,7 @@ def test_slow_clips_leave_half_of_the_threads(web_server: Web, long_film: Film) 
 
 
 def test_two_processes_make_a_clip_once(web_server: Web, long_film: Film) -> None:  # noqa: F811
-    order = clips.playing(long_film, 0, 20)
+    order = clips.playback_order(long_film, 0, 20)
     with clip_lock(order.path, try_clip_lock(order.path), lambda: False):
         waiting = request(web_server, f"/films/{long_film.pk}/clips/0-20.mp4?stream")
         # This process makes it, for the one that waits, too.
@@ -102,9 +102,10 @@ def test_what_is_made_of_a_deleted_film_does_not_stay(
     monkeypatch.setattr(clip_jobs, "drop_orphan", delete_first)
     monkeypatch.setattr(clips, "drop_orphan", delete_first)
     with pytest.raises(Exception, match="film file is missing"):
-        clip_jobs.get_or_render(clips.exact(long_film, 0, 10)) if how == "exact" else clips.still(
-            long_film, 3
-        )
+        if how == "exact":
+            clip_jobs.get_or_render(clips.export_order(long_film, 0, 10))
+        else:
+            clips.render_still(long_film, 3)
     assert not (product.MEDIA_ROOT / "clips" / long_film.uid).exists()
 
 
@@ -115,7 +116,7 @@ def test_nobody_takes_all_places(place: Path, settings: Any) -> None:  # noqa: F
     def join(owner: str) -> None:
         joined.append(clip_jobs.join_job(endless(place.with_name(f"{len(joined)}.mp4")), owner))
 
-    for _number in range(clip_jobs.MAX_WAITING_OF_ONE):
+    for _number in range(clip_jobs.MAX_QUEUED_PER_OWNER):
         join("ann")
     with pytest.raises(ClipBusy):
         join("ann")

@@ -47,7 +47,7 @@ def _nothing_is_left() -> Iterator[None]:
     """No test leaves a thread that makes something or a draft behind, here or in the web server."""
     before = drafts()
     yield
-    wait_for(lambda: not [t for t in threading.enumerate() if t.name == "making"], patience=20)
+    wait_for(lambda: not [t for t in threading.enumerate() if t.name == "clip-job"], patience=20)
     # The web server is another process: it notices a visitor who has gone a moment later.
     wait_for(lambda: drafts() <= before, patience=5)
 
@@ -64,15 +64,15 @@ def drafts() -> set[Path]:
 def test_a_clip_between_two_times_has_these_frames(counted: Film) -> None:
     step = 1001 / 24000
     for first, last in ((0, 10), (37, 60), (100, 143)):
-        path = clips.clip(counted, first * step, last * step)
+        path = clips.render_clip(counted, first * step, last * step)
         assert codes(path) == list(range(first, last))
 
 
 def test_a_file_is_made_once(counted: Film) -> None:
     for order in (
-        clips.playing(counted, 10, 40),
-        clips.exact(counted, 10, 40),
-        clips.animation(counted, 10, 20, "gif"),
+        clips.playback_order(counted, 10, 40),
+        clips.export_order(counted, 10, 40),
+        clips.animation_order(counted, 10, 20, "gif"),
     ):
         path = clip_jobs.get_or_render(order)
         path.write_bytes(b"kept")
@@ -83,38 +83,38 @@ def test_a_file_is_made_once(counted: Film) -> None:
 @pytest.mark.parametrize(("first", "last"), [(20, 20), (30, 20), (9999, 10010)])
 def test_a_span_that_makes_no_sense_is_refused(counted: Film, first: int, last: int) -> None:
     with pytest.raises(QueryError, match="must start before it ends"):
-        clips.playing(counted, first, last)
+        clips.playback_order(counted, first, last)
 
 
 def test_a_span_ends_with_its_film(counted: Film) -> None:
-    assert clips.cut(counted, 100, 99_999).last == 144
+    assert clips.make_cut(counted, 100, 99_999).last == 144
 
 
 def test_a_span_that_is_too_long_is_refused(counted: Film, settings: Any) -> None:
     settings.MAX_CLIP_SECONDS = 2
-    clips.exact(counted, 0, 48)
+    clips.export_order(counted, 0, 48)
     with pytest.raises(QueryError, match="up to 2 seconds"):
-        clips.exact(counted, 0, 60)
+        clips.export_order(counted, 0, 60)
     with pytest.raises(QueryError, match="up to 15 seconds"):
-        clips.animation(Film(duration=60, rate_numerator=24), 0, 500, "gif")
+        clips.animation_order(Film(duration=60, rate_numerator=24), 0, 500, "gif")
 
 
 def test_a_film_whose_file_is_gone_says_so(counted: Film) -> None:
     counted.files.source().unlink()
     with pytest.raises(FilmError, match="missing from the media store"):
-        clips.playing(counted, 0, 10)
+        clips.playback_order(counted, 0, 10)
 
 
 def test_stills_are_exact_and_kept(counted: Film) -> None:
     for number, kind in ((0, "jpg"), (77, "png"), (143, "jpg")):
-        path = clips.still(counted, number, kind)  # type: ignore[arg-type]
+        path = clips.render_still(counted, number, kind)  # type: ignore[arg-type]
         with Image.open(path) as picture:
             assert picture.format == {"jpg": "JPEG", "png": "PNG"}[kind]
             bars = picture.convert("L").resize((12, 1), Image.Resampling.BOX).tobytes()
         assert sum((bar > 128) << bit for bit, bar in enumerate(bars)) == number
-        assert clips.still(counted, number, kind) == path  # type: ignore[arg-type]
+        assert clips.render_still(counted, number, kind) == path  # type: ignore[arg-type]
     with pytest.raises(QueryError):
-        clips.still(counted, 5000)
+        clips.render_still(counted, 5000)
 
 
 # --- how it is made -----------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_what_is_streamed_arrives_while_it_is_made(place: Path) -> None:
     while got.count(b"moof") < 3:
         got += next(stream)
     assert got[4:8] == b"ftyp"
-    assert not stream.making.ended
+    assert not stream.job.is_over
     assert children() >= before
     stream.close()
 
@@ -171,7 +171,7 @@ def test_what_is_streamed_arrives_while_it_is_made(place: Path) -> None:
 def test_the_last_who_leaves_ends_ffmpeg(place: Path) -> None:
     before = children()
     one, other = (streamed(endless(place, streams=True)) for _ in range(2))
-    assert one.making is other.making
+    assert one.job is other.job
     next(one), next(other)
     assert len(children() - before) == 1
     one.close()
@@ -204,12 +204,12 @@ def test_one_who_has_gone_is_sent_nothing_more(place: Path) -> None:
     stream.close()
     begun = time.monotonic()
     with pytest.raises(ClipBusy):
-        clip_jobs.get_or_render(endless(place), is_gone=lambda: time.monotonic() > begun + 0.5)
+        clip_jobs.get_or_render(endless(place), is_cancelled=lambda: time.monotonic() > begun + 0.5)
     assert time.monotonic() - begun < 5
 
 
 def test_what_was_given_up_can_be_asked_for_again(counted: Film) -> None:
-    order = clips.playing(counted, 0, 100)
+    order = clips.playback_order(counted, 0, 100)
     stream = streamed(order)
     next(stream)
     stream.close()
@@ -243,7 +243,7 @@ def test_turns_count_over_processes(place: Path, settings: Any) -> None:
     with (folder / "0").open("ab") as taken:
         fcntl.flock(taken, fcntl.LOCK_EX)
         with pytest.raises(ClipBusy):
-            clip_jobs.get_or_render(endless(place, patience=0.3))
+            clip_jobs.get_or_render(endless(place, max_wait=0.3))
     stream = streamed(endless(place, streams=True))
     assert next(stream)
     stream.close()
@@ -253,19 +253,19 @@ def test_a_crowd_is_told_to_come_back(place: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     joined: list[ClipJob] = []
     with pytest.raises(ClipBusy):
-        for number in range(clip_jobs.MAX_WAITING + 3):
+        for number in range(clip_jobs.MAX_QUEUED + 3):
             joined.append(clip_jobs.join_job(endless(place.with_name(f"{number}.mp4"))))
             time.sleep(0.05)
-    assert len(joined) >= clip_jobs.MAX_WAITING
+    assert len(joined) >= clip_jobs.MAX_QUEUED
     for one in joined:
         clip_jobs.leave_job(one)
 
 
 def test_progress_and_the_time_left_are_known(place: Path) -> None:
     one = clip_jobs.join_job(endless(place, seconds=20.0))
-    assert one.left is None
-    wait_for(lambda: one.part > 0.1, patience=20)
-    left = one.left
+    assert one.remaining_seconds is None
+    wait_for(lambda: one.progress > 0.1, patience=20)
+    left = one.remaining_seconds
     clip_jobs.leave_job(one)
     assert left is not None
     # It is made at the speed of playing; FFmpeg begins a little faster, and late on a busy machine.
@@ -295,8 +295,8 @@ def test_a_film_that_breaks_off_gives_no_short_clip(counted: Film) -> None:
     source = counted.files.source()
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     with pytest.raises(FilmError, match="Could not make this clip"):
-        clip_jobs.get_or_render(clips.exact(counted, 40, 110))
-    assert codes(clip_jobs.get_or_render(clips.exact(counted, 0, 30))) == list(range(30))
+        clip_jobs.get_or_render(clips.export_order(counted, 40, 110))
+    assert codes(clip_jobs.get_or_render(clips.export_order(counted, 0, 30))) == list(range(30))
 
 
 # --- what is kept -------------------------------------------------------------------------------
@@ -313,16 +313,16 @@ def test_what_is_not_used_goes_first(tmp_path: Path) -> None:
 
 
 def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: Any) -> None:
-    first = clip_jobs.get_or_render(clips.playing(counted, 0, 20))
+    first = clip_jobs.get_or_render(clips.playback_order(counted, 0, 20))
     os.utime(first, (1000, first.stat().st_mtime))
-    second = clip_jobs.get_or_render(clips.playing(counted, 20, 40))
+    second = clip_jobs.get_or_render(clips.playback_order(counted, 20, 40))
     os.utime(second, (2000, second.stat().st_mtime))
     changed = first.stat().st_mtime_ns
     assert clip_jobs.touch_if_cached(first)
     assert first.stat().st_mtime_ns == changed, "browsers would take it for another file"
     # They differ by some bytes: there is room for two of them, and not for three.
     settings.CLIP_CACHE_BYTES = int(2.5 * second.stat().st_size)
-    third = clip_jobs.get_or_render(clips.playing(counted, 40, 60))
+    third = clip_jobs.get_or_render(clips.playback_order(counted, 40, 60))
     assert not second.exists()
     assert first.exists()
     assert third.exists()
@@ -330,7 +330,7 @@ def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: 
 
 def test_what_is_larger_than_the_cache_is_sent_all_the_same(counted: Film, settings: Any) -> None:
     settings.CLIP_CACHE_BYTES = 10
-    assert clip_jobs.get_or_render(clips.exact(counted, 0, 20)).is_file()
+    assert clip_jobs.get_or_render(clips.export_order(counted, 0, 20)).is_file()
 
 
 def test_the_sweep_removes_what_a_killed_server_left(redis_server: Any, db: None) -> None:
@@ -346,8 +346,8 @@ def test_the_sweep_removes_what_a_killed_server_left(redis_server: Any, db: None
 def test_deleting_a_film_removes_its_clips(
     counted: Film, django_capture_on_commit_callbacks: Any
 ) -> None:
-    path = clip_jobs.get_or_render(clips.playing(counted, 0, 20))
-    still = clips.still(counted, 3)
+    path = clip_jobs.get_or_render(clips.playback_order(counted, 0, 20))
+    still = clips.render_still(counted, 3)
     with django_capture_on_commit_callbacks(execute=True):
         counted.delete()
     assert not path.exists()
@@ -424,7 +424,7 @@ def begin_to_watch(server: Web, film: Film) -> socket.socket:
 def test_a_stream_that_nobody_reads_is_given_up(web_server: Web, long_film: Film) -> None:
     begin_to_watch(web_server, long_film).close()
     wait_for(lambda: not mine(long_film), patience=2)
-    assert not clips.playing(long_film, 0, 1000).path.exists()
+    assert not clips.playback_order(long_film, 0, 1000).path.exists()
 
 
 def test_a_killed_server_leaves_no_half_clip(
@@ -436,7 +436,7 @@ def test_a_killed_server_leaves_no_half_clip(
         server.kill()
     # Its FFmpeg has nobody to write to and ends by itself.
     wait_for(lambda: not mine(long_film), patience=2)
-    assert not clips.playing(long_film, 0, 1000).path.exists()
+    assert not clips.playback_order(long_film, 0, 1000).path.exists()
     left = drafts()
     assert left
     for draft in left:
@@ -510,7 +510,8 @@ def test_addresses_that_make_no_sense_lead_nowhere(
 def test_a_crowd_is_answered_at_once(page: Client, counted: Film, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 0
     waiting = [
-        clip_jobs.join_job(clips.exact(counted, 0, 10 + n)) for n in range(clip_jobs.MAX_WAITING)
+        clip_jobs.join_job(clips.export_order(counted, 0, 10 + n))
+        for n in range(clip_jobs.MAX_QUEUED)
     ]
     answer = page.get(f"/films/{counted.pk}/clips/0-9.mp4?stream")
     assert answer.status_code == 503
@@ -537,6 +538,6 @@ def test_the_whole_film_and_parts_of_it_are_sent(
 
 
 def test_ffmpeg_is_told_nothing_by_the_address(counted: Film) -> None:
-    arguments = cutting.playback_arguments(clips.cut(counted, 3, 9))
+    arguments = cutting.playback_arguments(clips.make_cut(counted, 3, 9))
     assert all("\n" not in argument for argument in arguments)
     assert arguments[arguments.index("-i") + 1].startswith("file:/")

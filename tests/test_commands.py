@@ -193,9 +193,9 @@ def test_settings_that_make_no_sense_are_told_at_the_start() -> None:
 def test_int8_without_its_package_is_told(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CLIP_PRECISION = "int8"
     monkeypatch.setattr("gallery.clip.conversion.has_quantizer", lambda: False)
-    assert [message.id for message in checks.int8_is_installed()] == ["gallery.W002"]
+    assert [message.id for message in checks.check_int8()] == ["gallery.W002"]
     monkeypatch.undo()
-    assert checks.int8_is_installed() == []
+    assert checks.check_int8() == []
 
 
 def test_a_model_that_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
@@ -227,10 +227,10 @@ def use_ffmpeg(settings: Any) -> Iterator[Callable[[str], None]]:
 def test_an_ffmpeg_that_does_not_run_is_told(
     use_ffmpeg: Callable[[str], None], tmp_path: Path
 ) -> None:
-    assert checks.ffmpeg_runs() == []
+    assert checks.check_ffmpeg() == []
     for path in (program(tmp_path / "ffmpeg", "exit 1"), str(tmp_path / "missing")):
         use_ffmpeg(path)
-        (message,) = checks.ffmpeg_runs()
+        (message,) = checks.check_ffmpeg()
         assert message.id == "gallery.E001"
         assert "Unset FFMPEG" in (message.hint or "")
 
@@ -262,13 +262,13 @@ def test_an_ffmpeg_on_the_path_is_not_used_unless_it_is_named(tmp_path: Path) ->
     ],
 )
 def test_versions_of_ffmpeg_are_compared_as_numbers(line: str, is_too_old: bool) -> None:
-    assert bool(ffmpeg.is_too_old(line)) == is_too_old
+    assert bool(ffmpeg.describe_outdated_version(line)) == is_too_old
 
 
 def test_a_media_store_that_cannot_be_made_is_told(settings: Any, tmp_path: Path) -> None:
     noise(1).save(tmp_path / "file.png")
     settings.MEDIA_ROOT = tmp_path / "file.png" / "media"
-    assert [message.id for message in checks.media_store_is_writable()] == ["gallery.E002"]
+    assert [message.id for message in checks.check_media_store()] == ["gallery.E002"]
 
 
 # --- how times are written ------------------------------------------------------------------------

@@ -67,14 +67,19 @@ def test_converted_families_give_what_torch_gives(
     assert conversion.prepare(model, [FP32], quiet) == FP32
     converted = conversion.load(model, FP32)
 
-    assert float(cosines(converted.pictures(PICTURES), plain.pictures(PICTURES)).min()) >= 0.9999
-    assert float(cosines(converted.texts(texts), plain.texts(texts)).min()) >= 0.9999
-    one_by_one = np.stack([converted.text(text) for text in texts])
-    assert float(cosines(one_by_one, plain.texts(texts)).min()) >= 0.9999
+    assert (
+        float(cosines(converted.embed_pictures(PICTURES), plain.embed_pictures(PICTURES)).min())
+        >= 0.9999
+    )
+    assert float(cosines(converted.embed_texts(texts), plain.embed_texts(texts)).min()) >= 0.9999
+    one_by_one = np.stack([converted.embed_text(text) for text in texts])
+    assert float(cosines(one_by_one, plain.embed_texts(texts)).min()) >= 0.9999
     assert converted.spec == plain.spec
-    assert [converted.is_cut(text) for text in texts] == [False, False, True]
+    assert [converted.is_truncated(text) for text in texts] == [False, False, True]
     # A random model tells these apart, so the comparison means something.
-    apart = plain.pictures(PICTURES) @ plain.pictures(PICTURES).T - np.eye(len(PICTURES))
+    apart = plain.embed_pictures(PICTURES) @ plain.embed_pictures(PICTURES).T - np.eye(
+        len(PICTURES)
+    )
     assert float(apart.max()) < 0.9999
 
 
@@ -108,20 +113,23 @@ def test_faster_precisions_pass_their_check(
     target: Target, demo: weights.Model, cache_dir: Path
 ) -> None:
     if target is BF16 and not runtimes.computes_bf16():
-        assert BF16 not in encoder.targets()
+        assert BF16 not in encoder.candidate_targets()
         return
     assert conversion.prepare(demo, [target], quiet) == target
     report = conversion.load_report(demo, target)
     limits = selfcheck.LIMITS[target.precision]
     assert report is not None
     assert report.is_passed
-    assert report.pictures == selfcheck.MAX_FRAMES + selfcheck.GENERATED
-    assert report.texts == selfcheck.TEXTS
+    assert report.pictures == selfcheck.MAX_FRAMES + selfcheck.GENERATED_PICTURES
+    assert report.texts == selfcheck.MAX_TEXTS
     converted, plain = conversion.load(demo, target), conversion.load_with_torch(demo)
-    measured = cosines(converted.pictures(PICTURES), plain.pictures(PICTURES))
+    measured = cosines(converted.embed_pictures(PICTURES), plain.embed_pictures(PICTURES))
     # Noise, unlike anything that int8 was calibrated on.
     assert float(measured.min()) >= limits.min_cosine - 0.02
-    assert float(cosines(converted.texts(["a dog"]), plain.texts(["a dog"])).min()) >= 0.999
+    assert (
+        float(cosines(converted.embed_texts(["a dog"]), plain.embed_texts(["a dog"])).min())
+        >= 0.999
+    )
     assert (cache_dir / "digests").exists() is False  # small weights are hashed each time
 
 
@@ -134,9 +142,9 @@ def test_a_model_whose_check_fails_falls_back(
     said: list[str] = []
     assert conversion.prepare(demo, [BF16, FP32], said.append) == FP32
     assert any("failed, so it is not used" in line for line in said)
-    folder = conversion.folder_of(demo, BF16)
+    folder = conversion.target_folder(demo, BF16)
     assert [path.name for path in folder.iterdir()] == [selfcheck.REPORT_FILE]
-    assert conversion.find_passed_report(demo, [BF16, FP32]) == [FP32]
+    assert conversion.find_passed_targets(demo, [BF16, FP32]) == [FP32]
     assert conversion.is_prepared(demo, [BF16, FP32])
 
 
@@ -144,7 +152,7 @@ def test_a_faster_target_that_was_never_tried_is_made(converted: weights.Model) 
     """As after `make int8`, or when CLIP_PRECISION changes: what is there is not enough."""
     assert conversion.is_prepared(converted, [FP32])
     assert not conversion.is_prepared(converted, [INT8, FP32])
-    assert conversion.find_passed_report(converted, [INT8, FP32]) == [FP32]
+    assert conversion.find_passed_targets(converted, [INT8, FP32]) == [FP32]
     # Slower ones need not be there.
     assert conversion.is_prepared(converted, [FP32, BF16])
 
@@ -152,7 +160,7 @@ def test_a_faster_target_that_was_never_tried_is_made(converted: weights.Model) 
 def test_an_error_is_tried_again_after_a_while(
     converted: weights.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = conversion.folder_of(converted, BF16)
+    folder = conversion.target_folder(converted, BF16)
     folder.mkdir(parents=True)
     Report("bf16", error="MemoryError").save(folder)
     assert conversion.is_prepared(converted, [BF16, FP32])
@@ -226,9 +234,9 @@ def test_limits(precision: str, figures: tuple[float, float, float], passed: boo
 
 def test_the_queries_are_in_the_languages_that_the_model_reads() -> None:
     english, both = selfcheck.texts(("en",)), selfcheck.texts(("en", "zh"))
-    assert len(set(english)) == len(set(both)) == selfcheck.TEXTS
+    assert len(set(english)) == len(set(both)) == selfcheck.MAX_TEXTS
     assert all(text.isascii() for text in english)
-    assert sum(not text.isascii() for text in both) == selfcheck.TEXTS // 2
+    assert sum(not text.isascii() for text in both) == selfcheck.MAX_TEXTS // 2
     assert selfcheck.texts(("fr",)) == english
 
 
@@ -252,7 +260,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         encoder,
         "prepare_in_own_process",
         lambda name: conversion.prepare(
-            weights.describe(name, Path(name)), encoder.targets(), quiet
+            weights.describe(name, Path(name)), encoder.candidate_targets(), quiet
         ),
     )
 
@@ -261,8 +269,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     "how", ["half a file", "a file gone", "no report", "rubbish", "spec", "tokenizer"]
 )
 def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model, here: None) -> None:
-    folder = conversion.folder_of(converted, FP32)
-    expected = conversion.load(converted, FP32).pictures(PICTURES)
+    folder = conversion.target_folder(converted, FP32)
+    expected = conversion.load(converted, FP32).embed_pictures(PICTURES)
     if how == "half a file":
         path = folder / "image.bin"
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -278,7 +286,7 @@ def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model, here: No
         path.write_text("?" * path.stat().st_size)
     loaded = encoder._load_best(converted)
     assert loaded.target == FP32
-    assert np.allclose(loaded.pictures(PICTURES), expected, atol=1e-5)
+    assert np.allclose(loaded.embed_pictures(PICTURES), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["other bytes", "zeros", "gone"])
@@ -290,8 +298,8 @@ def test_damage_that_shows_late_is_repaired(
     # A cache of its own: the other tests keep the encoder that they share.
     monkeypatch.setattr(encoder, "_load", cache(lambda _key: encoder._load_best(converted)))
     loaded = encoder.current()
-    expected = conversion.load(converted, FP32).pictures(PICTURES)
-    path = conversion.folder_of(converted, FP32) / "image.bin"
+    expected = conversion.load(converted, FP32).embed_pictures(PICTURES)
+    path = conversion.target_folder(converted, FP32) / "image.bin"
     if how == "gone":
         shutil.rmtree(path.parent)
     else:
@@ -303,8 +311,8 @@ def test_damage_that_shows_late_is_repaired(
         path.unlink()  # the running process has the old file mapped
         path.write_bytes(bytes(data))
     with pytest.raises(DamagedModel, match="being rebuilt"):
-        loaded.pictures(PICTURES)
-    assert np.allclose(encoder.current().pictures(PICTURES), expected, atol=1e-5)
+        loaded.embed_pictures(PICTURES)
+    assert np.allclose(encoder.current().embed_pictures(PICTURES), expected, atol=1e-5)
 
 
 def test_odd_settings_harm_no_cache(converted: weights.Model, settings: Any) -> None:
@@ -312,7 +320,7 @@ def test_odd_settings_harm_no_cache(converted: weights.Model, settings: Any) -> 
     loaded = encoder._load_best(converted)
     assert loaded.target == FP32
     assert loaded.batch == runtimes.CPU_BATCH
-    assert conversion.find_passed_report(converted, [FP32]) == [FP32]
+    assert conversion.find_passed_targets(converted, [FP32]) == [FP32]
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
@@ -329,14 +337,14 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> 
 def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
     converted: weights.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folders = {conversion.folder_of(converted, FP32)}
+    folders = {conversion.target_folder(converted, FP32)}
     other = weights.Model("m", converted.folder, "other", ("en",), False, converted.width)
-    folders.add(conversion.folder_of(other, FP32))
-    folders.add(conversion.folder_of(converted, BF16))
+    folders.add(conversion.target_folder(other, FP32))
+    folders.add(conversion.target_folder(converted, BF16))
     monkeypatch.setattr(runtimes, "cpu_features", lambda: "another CPU")
-    folders.add(conversion.folder_of(converted, FP32))
+    folders.add(conversion.target_folder(converted, FP32))
     monkeypatch.setattr(conversion.importlib.metadata, "version", lambda _name: "0.0")
-    folders.add(conversion.folder_of(converted, FP32))
+    folders.add(conversion.target_folder(converted, FP32))
     assert len(folders) == 5
 
 
@@ -344,8 +352,8 @@ def test_a_process_converts_once_and_needs_no_torch_after(tmp_path: Path) -> Non
     """Two processes that start at once: one of them converts, in a process of its own."""
     code = (
         "import sys, django; django.setup(); from gallery.clip import encoder;"
-        "e = encoder.current(); e.text('a dog'); from PIL import Image;"
-        "e.pictures([Image.new('RGB', (64, 36))]);"
+        "e = encoder.current(); e.embed_text('a dog'); from PIL import Image;"
+        "e.embed_pictures([Image.new('RGB', (64, 36))]);"
         "print(e.target, sorted({'torch', 'transformers', 'openvino_telemetry'} & {"
         "name for name, module in sys.modules.items() if module}))"
     )
@@ -366,7 +374,7 @@ def test_a_process_converts_once_and_needs_no_torch_after(tmp_path: Path) -> Non
 def test_the_digest_of_large_weights_is_remembered(
     tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "MIN_REMEMBERED", 10)
+    monkeypatch.setattr(weights, "MIN_CACHED_DIGEST", 10)
     folder = tiny_clip(tmp_path / "m")
     path = folder / "model.safetensors"
     first = weights.describe("m", folder).fingerprint
@@ -412,7 +420,7 @@ def test_targets(
     settings.CLIP_PRECISION = asked
     monkeypatch.setattr(runtimes, "computes_bf16", lambda: native)
     monkeypatch.setattr(conversion, "has_quantizer", lambda: quantizer)
-    assert [target.precision for target in encoder.targets()] == expected
+    assert [target.precision for target in encoder.candidate_targets()] == expected
 
 
 def test_threads_are_shared_out_among_workers(
@@ -437,17 +445,17 @@ def test_threads_get_their_own_texts_and_pictures(clip: Encoder) -> None:
     """
     texts = [("a dog " * (60 if n % 3 == 0 else 1 + n % 5)).strip() for n in range(96)]
     batches = [texts[n : n + 1 + n % 4] for n in range(0, 92, 2)]
-    expected = [clip.texts(batch) for batch in batches]
-    cut = [clip.is_cut(text) for text in texts]
+    expected = [clip.embed_texts(batch) for batch in batches]
+    cut = [clip.is_truncated(text) for text in texts]
     assert cut[:4] == [True, False, False, True]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(clip.texts, batches * 4))
-        flags = list(pool.map(clip.is_cut, texts * 4))
-        pictures = list(pool.map(lambda one: clip.pictures([one])[0], PICTURES * 4))
+        found = list(pool.map(clip.embed_texts, batches * 4))
+        flags = list(pool.map(clip.is_truncated, texts * 4))
+        pictures = list(pool.map(lambda one: clip.embed_pictures([one])[0], PICTURES * 4))
     for one, other in zip(found, expected * 4, strict=True):
         assert float(cosines(one, other).min()) >= 0.9999
     assert flags == cut * 4
-    alone = [clip.pictures([one])[0] for one in PICTURES]
+    alone = [clip.embed_pictures([one])[0] for one in PICTURES]
     for one, other in zip(pictures, alone * 4, strict=True):
         assert float(one @ other) >= 0.9999
 
@@ -458,13 +466,13 @@ def test_siglip_2_reads_lower_case_padded_on_the_right(tmp_path: Path) -> None:
     path = folder / "config.json"
     config = json.loads(path.read_text())
     # SigLIP 2 of fixed resolution has the towers of SigLIP, and its checkpoints say "siglip".
-    from gallery.clip.network import Network, _serialized
+    from gallery.clip.network import Network, _serialize_tokenizer
 
     network = Network(weights.describe("m", folder))
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    fast = TextTokenizer(_serialized(tokenizer, "siglip", network.spec))
+    fast = TextTokenizer(_serialize_tokenizer(tokenizer, "siglip", network.spec))
     ids, _mask = fast.encode(["DOG Cat"])
     length = config["text_config"]["max_position_embeddings"]
     words = tokenizer.convert_ids_to_tokens(ids[0].tolist())
@@ -483,11 +491,11 @@ def test_an_idle_image_tower_is_released_and_comes_back(
     settings.CLIP_IDLE_SECONDS = 0.3
     loaded = conversion.load(converted, FP32)
     assert isinstance(loaded.runtime, OpenVINORuntime)
-    expected = loaded.pictures(PICTURES)
+    expected = loaded.embed_pictures(PICTURES)
     assert set(loaded.runtime._towers) == {"image.xml", "text.xml"}
     wait_for(lambda: set(loaded.runtime._towers) == {"text.xml"}, patience=10)
     with ThreadPoolExecutor(8) as pool:
-        for found in pool.map(lambda _n: loaded.pictures(PICTURES), range(40)):
+        for found in pool.map(lambda _n: loaded.embed_pictures(PICTURES), range(40)):
             assert np.allclose(found, expected, atol=1e-5)
     settings.CLIP_IDLE_SECONDS = 0.0
-    assert np.allclose(loaded.pictures(PICTURES), expected, atol=1e-5)
+    assert np.allclose(loaded.embed_pictures(PICTURES), expected, atol=1e-5)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from gallery.media import cutting, ffmpeg, probing
-from gallery.media.cutting import Cut
+from gallery.media.cutting import ClipSpan
 from gallery.media.decoding import read_ppm
 from gallery.media.types import Probe
 from tests.coded import beeps, coded_film, codes, lengths
@@ -84,29 +84,29 @@ def probe(path: Path) -> Probe:
     return probing.probe(path, PIXELS, 3600)
 
 
-def cut_of(path: Path, first: int, last: int) -> Cut:
-    return Cut(path, probe(path), first, last, PIXELS)
+def cut_of(path: Path, first: int, last: int) -> ClipSpan:
+    return ClipSpan(path, probe(path), first, last, PIXELS)
 
 
-def play(cut: Cut, folder: Path) -> Path:
+def play(cut: ClipSpan, folder: Path) -> Path:
     """The clip as it is streamed."""
     done = ffmpeg.run(cutting.playback_arguments(cut), 60)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.log_text
     path = folder / "played.mp4"
     path.write_bytes(done.output)
     return path
 
 
-def export(cut: Cut, folder: Path) -> Path:
+def export(cut: ClipSpan, folder: Path) -> Path:
     path = folder / "exported.mp4"
     done = ffmpeg.run(cutting.export_arguments(cut, path), 60)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.log_text
     return path
 
 
-def shown_at_ticks(cut: Cut) -> list[int]:
+def shown_at_ticks(cut: ClipSpan) -> list[int]:
     """The numbers in the pictures that a player shows at each tick of a span."""
-    times = [float(time) - cut.found.start for time in presentation_times(cut.path)]
+    times = [float(time) - cut.probe.start for time in presentation_times(cut.path)]
     numbers = codes(cut.path)
     quarter = Fraction(1, 4) / cut.clock.grid
     return [
@@ -129,7 +129,7 @@ def test_clips_are_exact(kind: str, tmp_path: Path) -> None:
     found = probe(film)
     heard = beeps(film, found.start) if found.audio_codec else []
     for make, first, last in ((export, 31, 75), (play, 100, 148), (export, 100, 148)):
-        cut = Cut(film, found, first, last, PIXELS)
+        cut = ClipSpan(film, found, first, last, PIXELS)
         clip = make(cut, tmp_path)
         expected = shown_at_ticks(cut)
         assert codes(clip) == expected
@@ -297,10 +297,10 @@ def test_nothing_of_the_films_own_data_goes_along(tmp_path: Path) -> None:
 # --- pictures -------------------------------------------------------------------------------------
 
 
-def still_number(cut: Cut) -> int:
+def still_number(cut: ClipSpan) -> int:
     done = ffmpeg.run(cutting.still_arguments(cut), 60)
     picture = read_ppm(done.output)
-    assert picture is not None, done.said
+    assert picture is not None, done.log_text
     bars = np.asarray(picture.convert("L").resize((12, 1), Image.Resampling.BOX))[0] > 128
     return int(bars @ (1 << np.arange(12)))
 
@@ -328,7 +328,7 @@ def test_a_looping_picture_shows_the_span_for_ever(
     path = tmp_path / f"a.{kind}"
     cut = cut_of(film, 24, 72)
     done = ffmpeg.run(cutting.animation_arguments(cut, kind, path), 60)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.log_text
     with Image.open(path) as picture:
         assert picture.info["loop"] == 0
         frames = [
@@ -349,7 +349,7 @@ def test_a_looping_picture_is_not_wide(tmp_path: Path) -> None:
         path = tmp_path / f"a.{kind}"
         ffmpeg.run(cutting.animation_arguments(cut_of(film, 0, 6), kind, path), 60)
         with Image.open(path) as picture:
-            assert picture.size == (cutting.ANIMATED_WIDTH[kind], picture.width * 9 // 16)
+            assert picture.size == (cutting.MAX_ANIMATION_WIDTH[kind], picture.width * 9 // 16)
 
 
 # --- files made to harm ---------------------------------------------------------------------------
@@ -360,7 +360,7 @@ def test_a_playlist_named_like_a_film_opens_no_other_file(tmp_path: Path) -> Non
     film = tmp_path / "film.mp4"
     film.write_text(f"#EXTM3U\n#EXTINF:2.0,\n{secret}\n#EXT-X-ENDLIST\n")
     made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
-    cut = Cut(film, made_up, 0, 24, PIXELS)
+    cut = ClipSpan(film, made_up, 0, 24, PIXELS)
     for arguments in (cutting.playback_arguments(cut), cutting.still_arguments(cut)):
         done = ffmpeg.run(arguments, 20)
         assert done.status != 0
@@ -379,5 +379,5 @@ def test_a_film_of_h264_in_ten_bits_is_played_in_eight(tmp_path: Path) -> None:
     film = coded_film(
         tmp_path / "a.mkv", seconds=1, codec=(*H264[:-4], "-pix_fmt", "yuv420p10le"), sound=()
     )
-    said = ffmpeg.run(["-nostdin", "-i", str(play(cut_of(film, 0, 5), tmp_path))], 20).said
+    said = ffmpeg.run(["-nostdin", "-i", str(play(cut_of(film, 0, 5), tmp_path))], 20).log_text
     assert "yuv420p(" in said or "yuv420p," in said

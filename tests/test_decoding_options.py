@@ -83,24 +83,24 @@ def test_hardware_that_cannot_be_used_is_not_asked_for(
     FFmpeg's own `-hwaccel auto` aborts where libva is not installed.
     """
     settings.FFMPEG_HWACCEL = "none"
-    ffmpeg.acceleration.cache_clear()
+    ffmpeg.hwaccel_arguments.cache_clear()
     expected = decoded(film, 1)
     monkeypatch.setattr(ffmpeg, "HARDWARE_DEVICES", {"cuda": "/dev/null", "vaapi": "/dev/null"})
     for method in ("auto", "cuda", "vaapi", "nonsense"):
         settings.FFMPEG_HWACCEL = method
-        ffmpeg.acceleration.cache_clear()
-        assert ffmpeg.acceleration() == []
+        ffmpeg.hwaccel_arguments.cache_clear()
+        assert ffmpeg.hwaccel_arguments() == []
         assert decoded(film, 1) == expected
-    ffmpeg.acceleration.cache_clear()
+    ffmpeg.hwaccel_arguments.cache_clear()
 
 
 def test_the_first_device_that_opens_is_used(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no graphics card where the tests run, so opening one is faked."""
-    acceleration = ffmpeg.acceleration.__wrapped__
+    acceleration = ffmpeg.hwaccel_arguments.__wrapped__
     settings.FFMPEG_HWACCEL = "auto"
-    monkeypatch.setattr(ffmpeg, "_opens_device", lambda method: method == "vaapi")
+    monkeypatch.setattr(ffmpeg, "_can_open_device", lambda method: method == "vaapi")
     monkeypatch.setattr(ffmpeg, "HARDWARE_DEVICES", {"cuda": "/dev/null", "vaapi": "/dev/null"})
     assert acceleration() == ["-hwaccel", "vaapi"]
     monkeypatch.setattr(ffmpeg, "HARDWARE_DEVICES", {"vaapi": "/dev/null/no"})

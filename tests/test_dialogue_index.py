@@ -73,7 +73,7 @@ def test_a_line_is_heard_over_the_shot_that_most_of_it_lies_in(
     )
     # Shot 2, from 5.5 to 6.0, has no frame of its own.
     film = [FrameRecord(1, r.second, r.time, 3, r.start, r.end) if r.shot == 2 else r for r in film]
-    record = ShotLookup(film).over(start, end)
+    record = ShotLookup(film).frame_for_line(start, end)
     assert (record.shot, record.second) == (shot, second)
 
 
@@ -84,8 +84,8 @@ def test_a_blank_frame_is_passed_over() -> None:
         FrameRecord(1, 2, 2.0, 0, 0.0, 4.0),
         FrameRecord(1, 4, 4.0, 1, 4.0, 6.0, FrameKind.BLANK),
     ]
-    assert ShotLookup(film).over(0.0, 2.0).second == 2
-    assert ShotLookup(film).over(4.0, 6.0).second == 4
+    assert ShotLookup(film).frame_for_line(0.0, 2.0).second == 2
+    assert ShotLookup(film).frame_for_line(4.0, 6.0).second == 4
 
 
 # --- rows and index agree -------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def test_an_index_that_is_being_built_is_told(tmp_path: Path) -> None:
         here.put(1, lines, "state")
         here.client.execute_command("FT.DROPINDEX", here.name)
         # What a server does after a start, with the hashes that it has loaded.
-        server._complete.clear()
+        server._complete_indexes.clear()
         here._create()
         here.client.execute_command("FT.ALIASADD", here.alias, here.name)
         with pytest.raises(IndexWarmingUp, match="warming up"):
@@ -346,7 +346,7 @@ def test_a_server_that_is_down_is_told(settings: Any) -> None:
         lambda: found("moon"),
         lambda: dialogue.put_run(film, 1, frames(film.pk, 1)),
         lambda: dialogue.drop(film.pk),
-        dialogue.tend,
+        dialogue.reconcile,
         lambda: dialogue.is_current(film.pk),
     ):
         with pytest.raises(IndexUnavailable, match="cannot be reached"):

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from gallery.films.models import Film, Shot
+from gallery.films.models import Film
 from gallery.films.template_tags import poster
-from gallery.importing import pipeline
 from gallery.index import frame_index
 from gallery.index.types import Scope
-from gallery.media.store import COLUMNS
 from gallery.search import engine
 from gallery.search.types import Example, Query
 from tests.cards import BLACK, SCOPE, WHITE, Style, rolling, two_columns
@@ -98,25 +96,3 @@ def test_a_film_is_stood_for_by_a_picture(film: Film) -> None:
         assert annotated.poster_second == expected.second, (shots, dull)
         assert poster(annotated) == poster(Film.objects.get(pk=film.pk))
         assert f"/{expected.second}.jpg" in poster(annotated)
-
-
-def test_a_film_of_an_earlier_version_is_looked_at_when_it_is_indexed_again(film: Film) -> None:
-    """By its thumbnails: its file is not opened, nothing is embedded."""
-    run = film.files.run(film.searchable_run or 0)
-    vectors = run.load().vectors.tobytes()
-    for number in run.segments():
-        data = run.load_segment(number)
-        columns = {name: getattr(data, name) for name in COLUMNS if name != "looks"}
-        np.savez(run.segment(number), **columns)
-    Shot.objects.update(dull=False)
-    here = frame_index.current()
-    for key in here.client.keys(f"{here.prefix}:frame:{film.pk}:*"):
-        here.client.hdel(key, "look")
-    assert offered(film) == {0, 1, 2, 3, 4}
-    film.files.source().unlink()
-    pipeline.reindex(film)
-    assert offered(film) == set(PICTURES)
-    assert [shot.number for shot in film.shots.filter(dull=True)] == [BLACK_SHOT, CREDITS, FADE]
-    assert not run.load().lacks_looks
-    assert run.load().vectors.tobytes() == vectors
-    assert_complete(film)

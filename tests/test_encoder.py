@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer, CLIPModel, CLIPProcessor
 
 from gallery.clip import conversion, encoder, preprocessing, weights
 from gallery.clip.encoder import Encoder
-from gallery.clip.preprocessing import EDGES, squares
+from gallery.clip.preprocessing import EDGES, to_squares
 from gallery.clip.runtimes import TorchRuntime
 from gallery.core.errors import ModelError, QueryError
 from tests.films import noise
@@ -74,7 +74,7 @@ def pictures() -> list[Image.Image]:
 
 @pytest.fixture(scope="module")
 def ours_of_pictures(ours: Encoder, pictures: list[Image.Image]) -> np.ndarray:
-    return ours.pictures(pictures)
+    return ours.embed_pictures(pictures)
 
 
 def test_the_model_is_the_published_configuration(base_model: Path) -> None:
@@ -99,7 +99,7 @@ def test_square_pictures_are_embedded_as_by_transformers(
         inputs = processor(images=pictures, return_tensors="pt")
         expected = features(model.get_image_features(**inputs)).numpy()
 
-    one_by_one = np.concatenate([ours.pictures([picture]) for picture in pictures])
+    one_by_one = np.concatenate([ours.embed_pictures([picture]) for picture in pictures])
 
     assert ours_of_pictures.shape == (PICTURES, 512)
     assert ours_of_pictures.dtype == np.float32
@@ -120,8 +120,8 @@ def test_texts_are_embedded_as_by_transformers(
     assert inputs["input_ids"].shape[1] == 77
     assert inputs["input_ids"].max() == 49407
 
-    together = ours.texts(TEXTS)
-    one_by_one = np.stack([ours.text(text) for text in TEXTS])
+    together = ours.embed_texts(TEXTS)
+    one_by_one = np.stack([ours.embed_text(text) for text in TEXTS])
 
     assert together.shape == (16, 512)
     for rows in (together, one_by_one):
@@ -156,7 +156,7 @@ BICUBIC = int(Image.Resampling.BICUBIC)
 @pytest.mark.parametrize("side", [31, 64, 200])
 def test_a_square_picture_is_the_same_in_all_modes(side: int) -> None:
     picture = noise(5, (side, side))
-    found = [squares(picture, edges, 64, BICUBIC) for edges in EDGES]
+    found = [to_squares(picture, edges, 64, BICUBIC) for edges in EDGES]
     assert [len(parts) for parts in found] == [1, 1, 1]
     assert len({parts[0].tobytes() for parts in found}) == 1
 
@@ -175,7 +175,7 @@ def test_what_stands_at_the_edge_is_still_there(edges: str, side: str) -> None:
     }[side]
     picture.paste("red", stripe)
 
-    parts = squares(picture, edges, 224, BICUBIC)
+    parts = to_squares(picture, edges, 224, BICUBIC)
 
     assert all(part.size == (224, 224) for part in parts)
     red = [np.asarray(part)[..., 0] > 180 for part in parts]
@@ -187,7 +187,7 @@ def test_what_stands_at_the_edge_is_still_there(edges: str, side: str) -> None:
 
 
 def test_padding_keeps_proportions() -> None:
-    bars = np.asarray(squares(Image.new("RGB", (200, 100), "white"), "pad", 100, BICUBIC)[0])
+    bars = np.asarray(to_squares(Image.new("RGB", (200, 100), "white"), "pad", 100, BICUBIC)[0])
     assert (bars[:20] == 0).all()
     assert (bars[-20:] == 0).all()
     assert (bars[30:70] == 255).all()
@@ -202,7 +202,9 @@ def test_tiles_cover_all_and_overlap(size: tuple[int, int]) -> None:
     picture = Image.fromarray(grey).convert("RGB")
     assert picture.size == size
 
-    tiles = [np.asarray(tile, float)[..., 0] for tile in squares(picture, "tiles", short, BICUBIC)]
+    tiles = [
+        np.asarray(tile, float)[..., 0] for tile in to_squares(picture, "tiles", short, BICUBIC)
+    ]
 
     across = [tile.mean(axis=0 if size[0] > size[1] else 1) for tile in tiles]
     slack = 2 * 255 / long + 1
@@ -217,12 +219,12 @@ def test_tiles_cover_all_and_overlap(size: tuple[int, int]) -> None:
 def test_tiles_of_a_wide_picture_are_averaged(tmp_path: Path) -> None:
     model = load(tiny_clip(tmp_path / "m"), "tiles")
     wide = noise(3, (300, 100))
-    tiles = squares(wide, "tiles", model.spec.side, BICUBIC)
-    alone = model.pictures(tiles).sum(axis=0)
-    found = model.pictures([noise(1), wide, noise(2)])
+    tiles = to_squares(wide, "tiles", model.spec.side, BICUBIC)
+    alone = model.embed_pictures(tiles).sum(axis=0)
+    found = model.embed_pictures([noise(1), wide, noise(2)])
     assert found.shape == (3, 24)
     assert np.allclose(found[1], alone / np.linalg.norm(alone), atol=1e-5)
-    assert np.allclose(found[[0, 2]], model.pictures([noise(1), noise(2)]), atol=1e-5)
+    assert np.allclose(found[[0, 2]], model.embed_pictures([noise(1), noise(2)]), atol=1e-5)
 
 
 # --- families, and models that are broken --------------------------------------------------------
@@ -241,8 +243,8 @@ def test_other_families_load_through_the_same_code(
 ) -> None:
     model = load(make(tmp_path / "model"))
     assert model.model.width == width
-    pictures = model.pictures([noise(1, (90, 40)), noise(2), Image.new("L", (7, 90), 90)])
-    words = model.texts(texts)
+    pictures = model.embed_pictures([noise(1, (90, 40)), noise(2), Image.new("L", (7, 90), 90)])
+    words = model.embed_texts(texts)
     assert pictures.shape == (3, width)
     assert words.shape == (2, width)
     lengths = np.linalg.norm(np.concatenate([pictures, words]), axis=1)
@@ -250,7 +252,7 @@ def test_other_families_load_through_the_same_code(
     assert abs(float(words[0] @ words[1])) < 0.99999
     odds = model.probabilities(pictures[0], texts)
     assert sum(odds) == pytest.approx(1.0)
-    assert np.allclose(model.text(texts[0]), words[0], atol=1e-5)
+    assert np.allclose(model.embed_text(texts[0]), words[0], atol=1e-5)
 
 
 def test_siglip_texts_are_padded_to_their_full_length(tmp_path: Path) -> None:
@@ -261,22 +263,22 @@ def test_siglip_texts_are_padded_to_their_full_length(tmp_path: Path) -> None:
     )
     with torch.inference_mode():
         expected = features(network.get_text_features(input_ids=tokens["input_ids"]))[0].numpy()
-    assert float(load(folder).text("dog") @ expected) >= 0.9999
+    assert float(load(folder).embed_text("dog") @ expected) >= 0.9999
 
 
 def test_a_long_text_is_cut_and_said_to_be(tmp_path: Path) -> None:
     model = load(tiny_clip(tmp_path / "m"))
-    assert np.isfinite(model.text("dog " * 500)).all()
-    assert model.is_cut("dog " * 500)
-    assert not model.is_cut("a dog")
+    assert np.isfinite(model.embed_text("dog " * 500)).all()
+    assert model.is_truncated("dog " * 500)
+    assert not model.is_truncated("a dog")
 
 
 def test_an_empty_text_is_refused(tmp_path: Path) -> None:
     model = load(tiny_clip(tmp_path / "m"))
     with pytest.raises(QueryError, match="Enter some words"):
-        model.text("  \n")
-    assert model.texts([]).shape == (0, 24)
-    assert model.pictures([]).shape == (0, 24)
+        model.embed_text("  \n")
+    assert model.embed_texts([]).shape == (0, 24)
+    assert model.embed_pictures([]).shape == (0, 24)
 
 
 def damage(folder: Path, how: str) -> None:
@@ -333,9 +335,9 @@ def test_weights_that_are_not_numbers_are_noticed(tmp_path: Path) -> None:
     model.save_pretrained(folder)
     loaded = load(folder)
     with pytest.raises(ModelError, match="an invalid vector"):
-        loaded.pictures([noise(1)])
+        loaded.embed_pictures([noise(1)])
     with pytest.raises(ModelError, match="an invalid vector"):
-        loaded.text("a dog")
+        loaded.embed_text("a dog")
 
 
 def test_an_unknown_way_with_edges_is_refused(tmp_path: Path) -> None:
@@ -357,9 +359,9 @@ def test_threads_share_one_model(tmp_path: Path) -> None:
 
     model = load(tiny_clip(tmp_path / "m"))
     texts = [f"a dog {number}" for number in range(64)]
-    expected = [model.text(text) for text in texts]
+    expected = [model.embed_text(text) for text in texts]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(model.text, texts))
+        found = list(pool.map(model.embed_text, texts))
     for one, other in zip(found, expected, strict=True):
         assert np.allclose(one, other, atol=1e-6)
 

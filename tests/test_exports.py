@@ -37,9 +37,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
     """The media store is the whole session's."""
-    shutil.rmtree(exports.folder_of_all(), ignore_errors=True)
+    shutil.rmtree(exports.exports_folder(), ignore_errors=True)
     yield
-    shutil.rmtree(exports.folder_of_all(), ignore_errors=True)
+    shutil.rmtree(exports.exports_folder(), ignore_errors=True)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def add_film(path: Path, title: str = "Counted: 1/2?", rate: str = RATE) -> Film
     )  # fmt: skip
     copy = path.with_suffix(".copy")
     shutil.copyfile(path, copy)
-    film.files.file_source(copy, path.name)
+    film.files.move_source_here(copy, path.name)
     return film
 
 
@@ -73,20 +73,20 @@ def board_of(film: Film, *frames: tuple[int, int], visitor: Visitor = VISITOR) -
 
 def asked(board: Board) -> Export:
     return exports.request_export(
-        board, exports.cuts_of(board, lambda scene: f"https://x/{scene.pk}")
+        board, exports.edits_of(board, lambda scene: f"https://x/{scene.pk}")
     )
 
 
 def finished(export: Export) -> Export:
     """The export, made here and now."""
-    while exports.make_part(export.pk):
+    while exports.continue_export(export.pk):
         pass
     export.refresh_from_db()
     return export
 
 
 def archive_of(export: Export) -> zipfile.ZipFile:
-    return zipfile.ZipFile(exports.zip_of(export))
+    return zipfile.ZipFile(exports.zip_path(export))
 
 
 def body(response: Any) -> str:
@@ -201,7 +201,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     assert clips[0].markers[0].comment == "look"
     rows = list(csv.DictReader((folder / "My scenes.csv").read_text("utf-8-sig").splitlines()))
     assert [row["length (seconds)"] for row in rows] == ["1.001", "0.417", "1.000"]
-    assert [p.name for p in exports.folder_of_all().iterdir()] == [f"{export.token}.zip"]
+    assert [p.name for p in exports.exports_folder().iterdir()] == [f"{export.token}.zip"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -209,7 +209,7 @@ def test_a_power_cut_does_not_lose_what_is_cut(worker: Worker, film: Film) -> No
     board = board_of(film, *((n, n + 60) for n in range(24)))
     export = asked(board)
     assert tasks.queue_export(export)
-    folder = exports.folder_of_all() / export.token
+    folder = exports.exports_folder() / export.token
     wait_for(lambda: len(list(folder.glob("*.mp4"))) >= 3, pause=0.01)
     worker.kill()
     export.refresh_from_db()
@@ -266,9 +266,9 @@ def test_a_long_export_lets_others_have_their_turn(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = asked(board_of(film, (0, 5), (10, 15), (20, 25)))
-    monkeypatch.setattr(exports, "MAX_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(exports, "MAX_TASK_SECONDS", 0.0)
     monkeypatch.setattr(time, "monotonic", iter(range(10**6)).__next__)
-    assert exports.make_part(export.pk)
+    assert exports.continue_export(export.pk)
     export.refresh_from_db()
     assert (export.state, export.lease_until) == (Export.State.WAITING, None)
 
@@ -288,29 +288,29 @@ def test_only_one_worker_has_it(film: Film) -> None:
     Export.objects.update(
         state=Export.State.RUNNING, lease_until=timezone.now() + timedelta(seconds=60)
     )
-    assert not exports.make_part(export.pk)
-    assert not exports.zip_of(export).exists()
+    assert not exports.continue_export(export.pk)
+    assert not exports.zip_path(export).exists()
     assert not exports.find_lost_exports(queue_is_empty=True)
     Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert list(exports.find_lost_exports(queue_is_empty=False)) == [export]
     assert finished(export).state == Export.State.DONE
-    assert not exports.make_part(export.pk)
-    assert not exports.make_part(export.pk + 1)
+    assert not exports.continue_export(export.pk)
+    assert not exports.continue_export(export.pk + 1)
 
 
 def test_a_worker_whose_claim_is_lost_publishes_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = asked(board_of(film, (0, 5), (10, 15)))
-    cut = exports.clips.clip
+    cut = exports.clips.render_clip
 
     def cut_and_lose(*given: Any) -> Path:
         Export.objects.update(claim_token=None)
         return cut(*given)
 
-    monkeypatch.setattr(exports.clips, "clip", cut_and_lose)
-    assert not exports.make_part(export.pk)
-    assert not exports.zip_of(export).exists()
+    monkeypatch.setattr(exports.clips, "render_clip", cut_and_lose)
+    assert not exports.continue_export(export.pk)
+    assert not exports.zip_path(export).exists()
     export.refresh_from_db()
     assert export.state == Export.State.RUNNING
 
@@ -319,16 +319,16 @@ def test_an_export_given_up_under_way_leaves_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = asked(board_of(film, (0, 5), (10, 15)))
-    cut = exports.clips.clip
+    cut = exports.clips.render_clip
 
     def cut_and_give_up(*given: Any) -> Path:
         path = cut(*given)
         exports.cancel_export(Export(pk=export.pk, token=export.token))
         return path
 
-    monkeypatch.setattr(exports.clips, "clip", cut_and_give_up)
-    assert not exports.make_part(export.pk)
-    assert list(exports.folder_of_all().iterdir()) == []
+    monkeypatch.setattr(exports.clips, "render_clip", cut_and_give_up)
+    assert not exports.continue_export(export.pk)
+    assert list(exports.exports_folder().iterdir()) == []
 
 
 # --- failures -------------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ def test_when_no_clip_can_be_cut_it_fails_with_a_sentence(page: Client, film: Fi
     film.files.source().unlink()
     assert finished(export).state == Export.State.FAILED
     assert export.error.startswith("No clips could be made.")
-    assert list(exports.folder_of_all().iterdir()) == []
+    assert list(exports.exports_folder().iterdir()) == []
     shown = body(page.get(board.get_absolute_url()))
     assert "The ZIP could not be created" in shown
     assert "Try again" in shown
@@ -373,7 +373,7 @@ def test_a_zip_that_would_be_too_large_is_refused(film: Film, settings: LazySett
     assert export.state == Export.State.FAILED
     assert "exceed the limit of 0 MB" in export.error
     assert "EXPORT_BYTES" in export.error
-    assert list(exports.folder_of_all().iterdir()) == []
+    assert list(exports.exports_folder().iterdir()) == []
 
 
 def test_a_full_disk_is_told(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +385,7 @@ def test_a_full_disk_is_told(film: Film, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(exports.zipfile.ZipFile, "write", full)
     assert finished(export).state == Export.State.FAILED
     assert export.error.startswith("The disk is full")
-    assert list(exports.folder_of_all().iterdir()) == []
+    assert list(exports.exports_folder().iterdir()) == []
 
 
 def test_what_nobody_foresaw_fails_with_a_sentence_and_is_logged(
@@ -394,7 +394,7 @@ def test_what_nobody_foresaw_fails_with_a_sentence_and_is_logged(
     export = asked(board_of(film, (0, 24)))
     monkeypatch.setattr(exports, "csv_table", lambda _cuts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        exports.make_part(export.pk)
+        exports.continue_export(export.pk)
     export.refresh_from_db()
     assert (export.state, export.error[:20]) == (Export.State.FAILED, "Something went wrong")
 
@@ -411,7 +411,7 @@ def test_pressing_twice_makes_one(film: Film) -> None:
     board_of(film, (10, 15))
     newer = asked(board)
     assert newer != export
-    exports.zip_of(export).unlink()
+    exports.zip_path(export).unlink()
     assert exports.latest_export(board) == newer
 
 
@@ -440,7 +440,7 @@ def test_who_has_the_link_may_save_clips_but_not_stop_them(page: Client, film: F
     assert page.get(f"{address}{export.token}.zip").status_code == 200
     other = service.create_board(Visitor(key="o" * 32), "Other")
     assert page.get(f"{other.get_absolute_url()}clips/{export.token}.zip").status_code == 404
-    exports.zip_of(export).unlink()
+    exports.zip_path(export).unlink()
     gone = page.get(f"{address}{export.token}.zip")
     assert gone.status_code == 410
     assert "Create it again" in body(gone)
@@ -457,7 +457,7 @@ def test_the_owner_stops_an_export(
     with django_capture_on_commit_callbacks(execute=True):
         page.post(f"{mine.get_absolute_url()}clips/{export.token}/stop/")
     assert not Export.objects.exists()
-    assert not exports.zip_of(export).exists()
+    assert not exports.zip_path(export).exists()
 
 
 def test_a_setting_says_who_may_save_clips(
@@ -486,16 +486,16 @@ def test_zips_are_kept_for_a_day_and_within_a_limit(
         board_of(film, (0, end))
         made.append(finished(asked(board)))
     Export.objects.filter(pk=made[0].pk).update(created=timezone.now() - timedelta(hours=25))
-    stray = exports.folder_of_all() / "stray"
+    stray = exports.exports_folder() / "stray"
     stray.mkdir()
-    (exports.folder_of_all() / "stray.zip").touch()
-    for path in (stray, exports.folder_of_all() / "stray.zip"):
+    (exports.exports_folder() / "stray.zip").touch()
+    for path in (stray, exports.exports_folder() / "stray.zip"):
         os.utime(path, (1, 1))
-    settings.EXPORT_CACHE_BYTES = exports.zip_of(made[2]).stat().st_size + 10
+    settings.EXPORT_CACHE_BYTES = exports.zip_path(made[2]).stat().st_size + 10
     with django_capture_on_commit_callbacks(execute=True):
         tidy()
     assert list(Export.objects.all()) == [made[2]]
-    assert list(exports.folder_of_all().iterdir()) == [exports.zip_of(made[2])]
+    assert list(exports.exports_folder().iterdir()) == [exports.zip_path(made[2])]
 
 
 def test_the_clock_sweeps_and_tidies() -> None:
@@ -512,7 +512,7 @@ def test_the_clock_sweeps_and_tidies() -> None:
 
 def test_names_of_clips_sort_in_the_board_s_order(film: Film) -> None:
     board = board_of(film, *((n, n + 2) for n in range(3)))
-    cuts = exports.cuts_of(board, lambda _scene: "")
+    cuts = exports.edits_of(board, lambda _scene: "")
     names = [exports.clip_name(cut, 1200) for cut in cuts]
     assert names[0] == "0001 Counted 1 2 00.00.00.00.mp4"
     assert all(re.fullmatch(r'[^<>:"/\\|?*]+', name) for name in names)

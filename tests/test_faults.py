@@ -21,7 +21,7 @@ from gallery.clip.encoder import Encoder
 from gallery.core.errors import IndexUnavailable
 from gallery.films import catalogue, rebuilding
 from gallery.films.models import Film, Segment
-from gallery.importing import healing, pipeline
+from gallery.importing import healing, transitions
 from gallery.importing.library_check import check_library
 from gallery.index import frame_index
 from gallery.index.server import connect
@@ -187,7 +187,7 @@ def is_ready(film: Film) -> bool:
     film.refresh_from_db()
     if film.state == Film.State.FAILED:
         assert "killed 3 times" in film.error, film.error
-        pipeline.restart(film)
+        transitions.restart(film)
     return film.state == Film.State.READY
 
 
@@ -221,13 +221,13 @@ def test_a_worker_killed_by_each_attempt_at_a_segment_fails_the_film(
         "from celery.signals import worker_process_init\n"
         "@worker_process_init.connect\n"
         "def prepare(**_):\n"
-        "    from gallery.importing import pipeline\n"
-        "    embed = pipeline._embed\n"
+        "    from gallery.importing import segment_step\n"
+        "    embed = segment_step._embed_segment\n"
         "    def dies(segment, *rest):\n"
         "        if segment.film.title == 'Deadly':\n"
         "            os.kill(os.getpid(), signal.SIGKILL)\n"
         "        return embed(segment, *rest)\n"
-        "    pipeline._embed = dies\n"
+        "    segment_step._embed_segment = dies\n"
     )
     ill = Worker(tmp_path, "ill", PYTHONPATH=str(tmp_path))
     ill.arguments.append("--include=killer")
@@ -246,7 +246,7 @@ def test_a_worker_killed_by_each_attempt_at_a_segment_fails_the_film(
     finally:
         ill.stop()
     worker.start()
-    assert pipeline.restart(deadly)
+    assert transitions.restart(deadly)
     tasks.queue_import(deadly)
     wait_for(lambda: Film.objects.get(pk=deadly.pk).state == Film.State.READY, 90)
     assert_complete(deadly)

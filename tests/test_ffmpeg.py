@@ -16,7 +16,7 @@ from PIL import Image
 
 from gallery.clip import shot_network
 from gallery.core.errors import FFmpegStalled, FilmError
-from gallery.importing import pipeline
+from gallery.importing import segment_step
 from gallery.media import decoding, ffmpeg, probing, shots
 from gallery.media.types import Picture, Probe, Span
 from tests.films import (
@@ -422,7 +422,7 @@ def import_like_the_pipeline(path: Path) -> None:
     with decoding.decode(path, found, WHOLE, width=64, max_pixels=PIXELS, limit=60) as running:
         times = [time for time, _ in running.pictures]
     last = times[-1] if times else 0.0
-    slack = max(pipeline.END_SLACK_SECONDS, found.duration * pipeline.END_SLACK_PART)
+    slack = max(segment_step.END_SLACK_SECONDS, found.duration * segment_step.END_SLACK_FRACTION)
     if last + slack < found.duration and running.complaints.strip():
         raise FilmError(probing.incomplete_error(found.duration, last))
 

@@ -24,7 +24,7 @@ BUSY = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=r=1000:d=36000", "-f", "nu
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ffmpeg, "STALL_LIMIT", 2.0)
-    monkeypatch.setattr(ffmpeg, "WATCH_EVERY", 0.1)
+    monkeypatch.setattr(ffmpeg, "WATCH_INTERVAL", 0.1)
 
 
 def reading(path: Path) -> list[int]:

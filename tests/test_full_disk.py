@@ -25,7 +25,7 @@ from gallery.accounts import tokens
 from gallery.core import disk
 from gallery.core.errors import DiskFull
 from gallery.films.models import Film
-from gallery.importing import pipeline
+from gallery.importing import intake
 from tests.asking import ROOT, user_named
 from tests.films import noise
 from tests.processes import manage, python
@@ -197,7 +197,7 @@ def test_below_the_reserve_nothing_large_is_accepted(
     assert arrived() == before
     assert Film.objects.count() == 1
     with pytest.raises(DiskFull):
-        pipeline.stored_copy(demo_film.files.source())
+        intake.copy_to_uploads(demo_film.files.source())
     assert arrived() == before
     # The database has what is left: people log in, collect and search.
     assert staff.get("/?q=dog").status_code == 200

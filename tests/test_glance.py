@@ -17,7 +17,7 @@ from gallery.films import barcode, drawing
 from gallery.films.models import Film
 from gallery.index import frame_index
 from gallery.index.types import FrameRecord
-from gallery.media.store import LOOK, SegmentData
+from gallery.media.store import FRAME_KIND_DTYPE, SegmentData
 from gallery.media.types import FrameKind
 from gallery.search import engine, relevance_curve
 from gallery.search.types import Example, Mode, Query
@@ -77,7 +77,7 @@ def test_what_stands_out_is_one_moment_of_a_shot_in_time_order(demo_film: Film) 
     assert len(set(shots)) == len(shots)
     best = max(found.peaks, key=lambda peak: peak.relevance)
     assert best.record.shot == found.results.hits[0].shot
-    assert all(peak.relevance >= relevance_curve.MIN_RELEVANCE for peak in found.peaks)
+    assert all(peak.relevance >= relevance_curve.MIN_PEAK_RELEVANCE for peak in found.peaks)
 
 
 def test_a_line_counts_for_as_long_as_it_is_shown(demo_film: Film) -> None:
@@ -124,7 +124,7 @@ def long_film(redis_server: object, db: None) -> Film:
                 seconds[part].astype(float),
                 rows[part].astype(np.float16),
                 cuts,
-                np.full(len(seconds[part]), FrameKind.PICTURE, LOOK),
+                np.full(len(seconds[part]), FrameKind.PICTURE, FRAME_KIND_DTYPE),
                 np.zeros(len(seconds[part]), np.uint64),
             ),
         )
@@ -138,7 +138,7 @@ def long_film(redis_server: object, db: None) -> Film:
 
 def test_three_hours_are_drawn_quickly_and_keep_their_summit(long_film: Film) -> None:
     query = Query(examples=(Example(frame=(long_film.pk, 7000)),))
-    relevance_curve._footage.cache_clear()
+    relevance_curve._load_run.cache_clear()
     engine.search(query)  # what the search itself keeps at hand
     took = []
     for _again in range(3):
@@ -154,7 +154,7 @@ def test_three_hours_are_drawn_quickly_and_keep_their_summit(long_film: Film) ->
     path = drawing.curve_path(found.times, found.relevance, long_film.duration, closed=True)
     assert len(path) < 20_000
     shots = [(float(s), s + 6.0, s + 3) for s in range(0, FRAMES, 6)]
-    assert len(drawing.bands(shots, FRAMES)) == drawing.BANDS
+    assert len(drawing.bands(shots, FRAMES)) == drawing.MAX_BANDS
 
 
 # --- drawing --------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_a_curve_is_drawn_from_end_to_end() -> None:
 def test_bands_cover_the_film() -> None:
     shots = [(n * 2.0, n * 2.0 + 2.0, n * 2) for n in range(1000)]
     bands = drawing.bands(shots, 2000.0)
-    assert len(bands) == drawing.BANDS
+    assert len(bands) == drawing.MAX_BANDS
     assert bands[0].left == 0
     assert sum(band.width for band in bands) == pytest.approx(100)
     for one, other in pairwise(bands):
@@ -201,7 +201,7 @@ def test_a_barcode_shows_the_colours_of_a_film_in_their_order(
     path = barcode.of_film(film)
     with Image.open(path) as drawn:
         assert drawn.height == barcode.HEIGHT
-        assert 600 <= drawn.width <= barcode.COLUMNS
+        assert 600 <= drawn.width <= barcode.MAX_COLUMNS
         for at, channel in ((0.17, 0), (0.5, 1), (0.83, 2)):
             pixel = drawn.convert("RGB").getpixel((int(drawn.width * at), 20))
             assert isinstance(pixel, tuple)

@@ -16,9 +16,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from gallery.films import catalogue, footage, rebuilding, shortcuts
+from gallery.films import catalogue, rebuilding, shortcuts
+from gallery.films.footage import load_footage
 from gallery.films.models import Film, Leftover, Segment
-from gallery.importing import healing, pipeline
+from gallery.importing import healing, probe_step, publish_step, segment_step, transitions
 from gallery.importing.library_check import check_library
 from gallery.importing.progress import progress_of
 from gallery.index import frame_index
@@ -76,7 +77,7 @@ def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
     assert "being rebuilt from the stored films" in answer.content.decode()
     assert "Import a film" not in answer.content.decode()
 
-    pipeline.reindex(here)
+    publish_step.reindex(here)
     wait_for(lambda: frame_index.current().status().ready == 1)
     said = "The search index is being rebuilt: 1 of 2 films can be searched"
     answer = page.get("/", {"q": "a dog"})
@@ -139,11 +140,10 @@ def make_the_index_with_other_fields(film: Film, client: redis.Redis) -> None:
 
 def put_back_an_older_import(film: Film, client: redis.Redis) -> None:
     """As from a backup of Redis: as many frames, but other vectors."""
-    data = film.files.run(1).load()
-    rows, _shots = footage.build_records(film.pk, data, film.duration)
-    wrong = np.roll(data.vectors.astype(np.float32), 5, axis=0)
+    footage = load_footage(film, 1)
+    wrong = np.roll(footage.vectors.astype(np.float32), 5, axis=0)
     frame_index.current().put(
-        film.pk, rows, wrong, made_of=frame_index.note_of(0, film.labelled_as)
+        film.pk, footage.records, wrong, stamp=frame_index.build_stamp(0, film.labelled_as)
     )
 
 
@@ -151,10 +151,10 @@ def be_killed_while_writing(film: Film, client: redis.Redis) -> None:
     def die() -> None:
         raise KeyboardInterrupt
 
-    data = film.files.run(1).load()
-    rows, _shots = footage.build_records(film.pk, data, film.duration)
+    footage = load_footage(film, 1)
+    vectors = footage.vectors.astype(np.float32)
     with pytest.raises(KeyboardInterrupt):
-        frame_index.current().put(film.pk, rows, data.vectors.astype(np.float32), check=die)
+        frame_index.current().put(film.pk, footage.records, vectors, check=die)
 
 
 LOSSES = [
@@ -186,7 +186,7 @@ def test_each_loss_heals(
 
 def test_labels_of_an_older_backup_are_computed_again(demo_film: Film) -> None:
     here = frame_index.current()
-    here.set_notes({demo_film.pk: frame_index.note_of(1, "of last year")})
+    here.set_stamps({demo_film.pk: frame_index.build_stamp(1, "of last year")})
     assert healing.films_to_index() == []
     demo_film.refresh_from_db()
     assert demo_film.labelled_as == ""
@@ -198,7 +198,7 @@ def test_what_an_earlier_version_put_into_the_index_stays(
     here = frame_index.current()
     redis_server.delete(f"{here.prefix}:made")
     assert healing.films_to_index() == []
-    assert here.notes()[demo_film.pk] == frame_index.note_of(1, demo_film.labelled_as)
+    assert here.stamps()[demo_film.pk] == frame_index.build_stamp(1, demo_film.labelled_as)
 
 
 # --- what belongs to no film ----------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_a_deletion_that_was_cut_short_is_completed(
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     number, folder = film.pk, film.files.folder
     with monkeypatch.context() as killed:
-        killed.setattr(pipeline, "purge", lambda _film: None)
+        killed.setattr(publish_step, "purge", lambda _film: None)
         film.delete()
     assert folder.exists()
     tidy()
@@ -327,7 +327,7 @@ def test_a_picture_that_is_missing_says_so_and_is_made_again(
     assert page.get(f"/films/{film.pk}/frames/4/").status_code != 404
     assert page.get(f"/api/v1/films/{film.pk}/frames/4").status_code == 200
     assert page.get(shortcuts.thumbnail_url(film, 400)).status_code == 404
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(film)
     whole = page.get(shortcuts.thumbnail_url(film, 4))
     assert whole["Content-Type"] == "image/jpeg"
@@ -417,7 +417,7 @@ def test_a_worker_that_is_killed_at_each_attempt_fails_the_film(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=8))
-    first, _second = pipeline.probe_film(film.pk)
+    first, _second = probe_step.probe_film(film.pk)
     for _attempt in range(3):
         assert Segment.objects.get(pk=first).claim()
         expire()
@@ -427,7 +427,7 @@ def test_a_worker_that_is_killed_at_each_attempt_fails_the_film(
     assert film.state == Film.State.FAILED
     assert "killed 3 times" in film.error
     assert "CLIP_BATCH" in film.error
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     assert_complete(import_here(film))
 
 
@@ -441,7 +441,7 @@ def test_so_do_the_other_steps(
     film.refresh_from_db()
     assert film.state == Film.State.FAILED
     assert "killed 3 times" in film.error
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     assert_complete(import_here(film))
 
 
@@ -452,16 +452,16 @@ def test_a_late_message_does_not_publish_half_a_film(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=12))
-    first, *others = pipeline.probe_film(film.pk)
-    pipeline.import_segment(first)
-    assert not pipeline.finish_film(film.pk)
+    first, *others = probe_step.probe_film(film.pk)
+    segment_step.import_segment(first)
+    assert not publish_step.finish_film(film.pk)
     film.refresh_from_db()
     assert film.state == Film.State.IMPORTING
     for number in others:
-        done = pipeline.import_segment(number)
+        done = segment_step.import_segment(number)
     assert done == film.pk
-    assert pipeline.finish_film(film.pk)
-    assert not pipeline.finish_film(film.pk)
+    assert publish_step.finish_film(film.pk)
+    assert not publish_step.finish_film(film.pk)
     assert_complete(film)
 
 
@@ -469,24 +469,24 @@ def test_a_segment_whose_file_went_before_the_last_step_is_done_again(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=12))
-    for number in pipeline.probe_film(film.pk):
-        pipeline.import_segment(number)
+    for number in probe_step.probe_film(film.pk):
+        segment_step.import_segment(number)
     film.files.run(1).segment(1).write_bytes(b"PK damaged")
-    assert not pipeline.finish_film(film.pk)
+    assert not publish_step.finish_film(film.pk)
     [(_step, number)] = [one for one in sweep() if one[0] == "segment"]
-    assert pipeline.import_segment(int(str(number))) == film.pk
-    assert pipeline.finish_film(film.pk)
+    assert segment_step.import_segment(int(str(number))) == film.pk
+    assert publish_step.finish_film(film.pk)
     assert_complete(film)
 
 
 def test_films_take_turns(redis_server: redis.Redis, make_video: Callable[..., Path]) -> None:
     long, short = add(make_video("a.mp4", seconds=40)), add(make_video("b.mp4", seconds=8))
-    pipeline.probe_film(long.pk)
+    probe_step.probe_film(long.pk)
     served = []
     for number in range(6):
         if number == 2:
-            pipeline.probe_film(short.pk)
-        segment = pipeline.claim_next()
+            probe_step.probe_film(short.pk)
+        segment = segment_step.claim_next()
         assert segment is not None
         served.append((segment.film_id, segment.number))
     a, b = long.pk, short.pk

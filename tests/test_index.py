@@ -21,7 +21,8 @@ from gallery.core.errors import (
     NoSearchCommands,
 )
 from gallery.index import frame_index, server
-from gallery.index.frame_index import FrameIndex, Kind
+from gallery.index.frame_index import FrameIndex
+from gallery.index.switching_index import IndexKind
 from gallery.index.types import FrameKey, FrameRecord, Scope
 from gallery.search import ranking
 from imgsearch.local import redis_server as embedded
@@ -165,7 +166,7 @@ def test_among_duplicates_the_frame_itself_comes_first(here: FrameIndex) -> None
     for own in ((1, 0), (2, 13), (3, 29)):
         vector = here.vector(*own)
         assert vector is not None
-        hits = ranking.one_per_shot(here.nearest(vector, 90), own)
+        hits = ranking.best_per_shot(here.nearest(vector, 90), own)
         assert (hits[0].film, hits[0].second) == own
         shots = [(n.film, n.shot) for n in hits]
         assert len(shots) == len(set(shots)) == 24
@@ -198,7 +199,7 @@ def searching(here: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
     assert failures == []
 
 
-def tend_until(here: FrameIndex, kind: Kind) -> list[str]:
+def tend_until(here: FrameIndex, kind: IndexKind) -> list[str]:
     said: list[str] = []
 
     def done() -> bool:
@@ -218,10 +219,10 @@ def test_it_moves_to_the_graph_and_back_while_searches_go_on(
     vectors = clustered(3000)
     for film in range(6):
         here.put(film, records(film, 500), vectors[film * 500 : film * 500 + 500])
-    assert here.status().kind is Kind.FLAT
+    assert here.status().kind is IndexKind.FLAT
     with searching(here, vectors[77]) as found:
         wait_for(lambda: found)
-        said = tend_until(here, Kind.HNSW)
+        said = tend_until(here, IndexKind.HNSW)
         more = len(found) + 5
         wait_for(lambda: len(found) > more)
         assert said[0] == "building the hnsw index"
@@ -233,7 +234,7 @@ def test_it_moves_to_the_graph_and_back_while_searches_go_on(
         # 500 frames are above the limit still.
         assert here.reconcile() is None
         here.put(0, records(0, 150), vectors[:150])
-        tend_until(here, Kind.FLAT)
+        tend_until(here, IndexKind.FLAT)
         more = len(found) + 5
         wait_for(lambda: len(found) > more)
     assert set(found) == {10}
@@ -246,10 +247,10 @@ def test_between_the_two_limits_it_stays_what_it_is(make_index: Callable[..., Fr
     here.put(1, records(1, 200), random_vectors(200))
     assert here.reconcile() is None
     here.put(1, records(1, 201), random_vectors(201))
-    tend_until(here, Kind.HNSW)
+    tend_until(here, IndexKind.HNSW)
     here.put(1, records(1, 170), random_vectors(170))
     assert here.reconcile() is None
-    assert here.status().kind is Kind.HNSW
+    assert here.status().kind is IndexKind.HNSW
 
 
 def test_the_graph_finds_what_the_exact_search_finds(
@@ -259,7 +260,7 @@ def test_the_graph_finds_what_the_exact_search_finds(
     vectors = clustered(6000, width=128)
     for film in range(6):
         here.put(film, records(film, 1000), vectors[film * 1000 : film * 1000 + 1000])
-    tend_until(here, Kind.HNSW)
+    tend_until(here, IndexKind.HNSW)
     described = redis_server.execute_command("FT.INFO", "t:model1:frames")
     assert b"HNSW" in repr(described).encode()
     stored = vectors.astype(np.float16).astype(np.float32)
@@ -281,7 +282,7 @@ def test_the_graph_searches_as_wide_as_the_settings_say(
 ) -> None:
     here = make_index(flat_max=2)
     here.put(1, records(1, 10), random_vectors(10))
-    tend_until(here, Kind.HNSW)
+    tend_until(here, IndexKind.HNSW)
     said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:3:hnsw", "embedding")
     graph = said[said.index(b"BACKEND_INDEX") + 1]
     assert graph[graph.index(b"EF_RUNTIME") + 1] == 200

@@ -85,7 +85,7 @@ def test_one_worker_writes_a_film_at_a_time(here: FrameIndex) -> None:
 def test_a_worker_that_waits_in_vain_is_told(
     here: FrameIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(frame_index, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(frame_index, "MAX_LOCK_WAIT", 0.1)
     with (
         here.film_lock(1),
         pytest.raises(IndexUnavailable, match="Another worker"),

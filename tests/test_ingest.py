@@ -1,8 +1,6 @@
 """Frames to vectors, cuts to shots."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from PIL import Image
 
 from gallery.clip.types import Vectors
 from gallery.films import footage
-from gallery.importing import ingest
 from gallery.importing.ingest import SpanEmbedder
 from gallery.index.types import FrameRecord
 from gallery.media import store
@@ -34,10 +31,10 @@ class Grey:
         self.batch = batch
         self.batches: list[int] = []
 
-    def squares(self, picture: Picture) -> list[Picture]:
+    def to_squares(self, picture: Picture) -> list[Picture]:
         return [picture]
 
-    def prepared(self, parts: Sequence[list[Picture]]) -> Vectors:
+    def embed_squares(self, parts: Sequence[list[Picture]]) -> Vectors:
         self.batches.append(len(parts))
         if not parts:
             return np.zeros((0, 3), np.float32)
@@ -56,7 +53,7 @@ def test_frames_are_embedded_in_batches_and_progress_is_told() -> None:
     assert data.times.tolist() == [n + 0.25 for n in range(10)]
     assert data.vectors.dtype == np.float16
     assert data.vectors.shape == (10, 3)
-    expected = Grey().prepared([[frame.picture] for frame in frames])
+    expected = Grey().embed_squares([[frame.picture] for frame in frames])
     assert np.allclose(data.vectors, expected, atol=1e-3)
 
 
@@ -89,11 +86,12 @@ def test_every_frame_knows_its_shot() -> None:
         looks("pbpp"),
         np.zeros(4, np.uint64),
     )
-    rows, shots = footage.build_records(9, data, 4.0)
+    film = footage.join_shots(9, data, 4.0)
+    rows = film.records
     assert [(row.second, row.shot) for row in rows] == [(0, 0), (1, 1), (2, 1), (3, 2)]
     assert (rows[1].start, rows[1].end) == (1.01, 3.04)
     assert {row.film for row in rows} == {9}
-    assert len(shots) == 3
+    assert len(film.shots) == 3
     assert [row.look for row in rows] == [
         FrameKind.PICTURE,
         FrameKind.BLANK,
@@ -109,7 +107,7 @@ NAMES = {"p": FrameKind.PICTURE, "b": FrameKind.BLANK, "c": FrameKind.CREDITS, "
 
 def looks(letters: str) -> NDArray[np.str_]:
     """Looks by their first letters; - where nobody looked."""
-    return np.array([NAMES[letter] for letter in letters], store.LOOK)
+    return np.array([NAMES[letter] for letter in letters], store.FRAME_KIND_DTYPE)
 
 
 def film_of(letters: str) -> SegmentData:
@@ -127,8 +125,8 @@ def film_of(letters: str) -> SegmentData:
 
 
 def looks_of(letters: str) -> str:
-    rows, _shots = footage.build_records(1, film_of(letters), float(len(letters)))
-    return "".join(row.look[0] for row in rows)
+    film = footage.join_shots(1, film_of(letters), float(len(letters)))
+    return "".join(row.look[0] for row in film.records)
 
 
 def test_each_frame_is_looked_at_once() -> None:
@@ -162,15 +160,3 @@ def test_a_picture_stands_for_a_shot_where_there_is_one(letters: str, second: in
     rows = [FrameRecord(1, n, n, 0, 0, 5, FrameKind(NAMES[c])) for n, c in enumerate(letters)]
     rows += [FrameRecord(1, 9, 9, 2, 9, 10)]
     assert [(row.shot, row.second) for row in footage.middle_frames(rows)] == [(0, second), (2, 9)]
-
-
-def test_frames_of_an_earlier_version_are_looked_at_by_their_thumbnails(tmp_path: Path) -> None:
-    run = store.RunFiles(tmp_path)
-    run.save_segment(0, film_of("bp"))
-    run.save_segment(1, replace(film_of("---"), seconds=np.array([2, 3, 4], np.int32)))
-    for second, picture in ((2, CARD), (3, Image.new("RGB", (640, 360)))):
-        run.save_thumbnail(second, picture)
-    assert ingest.add_looks(run)
-    # The thumbnail of second 4 is gone: its frame is offered. The first segment is left alone.
-    assert run.load().looks.tolist() == ["blank", "picture", "credits", "blank", "picture"]
-    assert not ingest.add_looks(run)

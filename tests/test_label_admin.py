@@ -28,7 +28,7 @@ LOOK = f"{LIST}look/"
 @pytest.fixture
 def staff(static_files: None, redis_server: Any, transactional_db: None) -> Iterator[Client]:
     """An administrator, logged in."""
-    baseline._kept.clear()
+    baseline._cache.clear()
     label_survey._survey.cache_clear()
     get_user_model().objects.create_superuser("admin", "admin@example.org", PASSWORD)
     client = Client()
@@ -85,7 +85,7 @@ def test_saving_without_a_threshold_takes_the_suggested_one(staff: Client, demo_
     assert queue_client().llen("films-soon") == 1
     assert b"gallery.tasks.labels" in queue_client().lindex("films-soon", 0)
     compute()
-    assert [(t.name, t.shots) for t in scoring.counts()] == [("Dogs", 4)]
+    assert [(t.name, t.shots) for t in scoring.count_shots()] == [("Dogs", 4)]
 
 
 def test_looking_saves_nothing_and_keeps_what_was_typed(staff: Client, demo_film: Film) -> None:
@@ -191,7 +191,7 @@ def test_without_the_index_a_label_can_be_saved_all_the_same(
     compute()
     label.refresh_from_db()
     assert label.applied is not None
-    assert [(t.name, t.shots) for t in scoring.counts()] == [("Dogs", 4)]
+    assert [(t.name, t.shots) for t in scoring.count_shots()] == [("Dogs", 4)]
 
 
 def test_the_list_tells_what_carries_a_label_and_how_far_it_is(

@@ -9,7 +9,7 @@ from gallery.films.models import Film, Shot
 from gallery.index import frame_index
 from gallery.index.types import FrameRecord
 from gallery.labels import survey
-from gallery.labels.survey import Scored, Survey
+from gallery.labels.survey import ScoredShot, Survey
 from tests.test_labels import _sampled_anew, look_at  # noqa: F401 - a fixture
 
 # --- the survey -----------------------------------------------------------------------------------
@@ -17,7 +17,7 @@ from tests.test_labels import _sampled_anew, look_at  # noqa: F401 - a fixture
 
 def survey_of(scores: list[float], floor: float = -math.inf, total: int = 0) -> Survey:
     shots = [
-        Scored(FrameRecord(1 + at % 2, at, float(at), at, at, at + 1.0), score)
+        ScoredShot(FrameRecord(1 + at % 2, at, float(at), at, at, at + 1.0), score)
         for at, score in enumerate(sorted(scores, reverse=True))
     ]
     return Survey({"x": (0.0, 1.0)}, shots, floor, total or len(shots))
@@ -27,7 +27,7 @@ def test_the_suggestion_is_the_gap_below_what_stands_out() -> None:
     ordinary_scores = np.random.default_rng(3).normal(size=3000).tolist()
     outstanding = np.random.default_rng(4).normal(6.5, 0.5, size=40).tolist()
     found = survey_of(ordinary_scores + outstanding)
-    assert found.carried(found.suggestion()).shots == 40
+    assert found.coverage(found.suggestion()).shots == 40
 
 
 def test_around_a_threshold() -> None:
@@ -42,7 +42,7 @@ def test_around_a_threshold() -> None:
 @pytest.mark.parametrize("at", range(6))
 def test_a_cut_leaves_as_many_above_as_asked(at: int) -> None:
     found = survey_of([5.0, 4.0, 3.0, 2.0, 1.0])
-    assert found.rank(found.cut(at)) == at
+    assert found.rank(found.threshold_for(at)) == at
 
 
 def test_the_histogram_holds_every_shot() -> None:
@@ -60,21 +60,21 @@ def test_in_a_large_library_shots_drawn_evenly_stand_for_the_rest(
 ) -> None:
     whole = look_at("dog")
     survey._survey.cache_clear()
-    monkeypatch.setattr(survey, "LOOKED_AT", 12)
-    monkeypatch.setattr(survey, "DRAWN", 16)
+    monkeypatch.setattr(survey, "MAX_NEAREST", 12)
+    monkeypatch.setattr(survey, "SAMPLED_SHOTS", 16)
     some = look_at("dog")
     assert some.floor > 0
     assert len(some.shots) < len(whole.shots)
     # The best are all known ...
     known = [one for one in some.shots if one.score >= some.floor]
     assert [o.record.shot for o in known] == [o.record.shot for o in whole.shots[: len(known)]]
-    assert some.carried(some.floor) == whole.carried(some.floor)
-    assert some.carried(some.floor).exact
+    assert some.coverage(some.floor) == whole.coverage(some.floor)
+    assert some.coverage(some.floor).exact
     # ... and the others are estimated.
-    everything = some.carried(-9.0)
+    everything = some.coverage(-9.0)
     assert not everything.exact
     assert everything.shots == Shot.objects.count()
-    assert some.carried(0.0).shots == pytest.approx(whole.carried(0.0).shots, abs=8)
+    assert some.coverage(0.0).shots == pytest.approx(whole.coverage(0.0).shots, abs=8)
 
 
 def test_a_library_is_looked_through_once(demo_film: Film, monkeypatch: pytest.MonkeyPatch) -> None:

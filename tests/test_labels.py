@@ -17,9 +17,9 @@ from django.utils import timezone
 from gallery.clip import weights
 from gallery.clip.encoder import Encoder
 from gallery.core.errors import GalleryError
-from gallery.films import footage
+from gallery.films.footage import load_footage
 from gallery.films.models import Film
-from gallery.importing import pipeline
+from gallery.importing import publish_step, transitions
 from gallery.index import frame_index
 from gallery.index.types import Scope
 from gallery.labels import jobs, scoring, survey
@@ -37,7 +37,7 @@ TRUTH = json.loads((DEMO / "ground_truth.json").read_text(encoding="utf-8"))["sh
 @pytest.fixture(autouse=True)
 def _sampled_anew() -> None:
     """Films of the tests before this one are no part of its library."""
-    baseline._kept.clear()
+    baseline._cache.clear()
     survey._survey.cache_clear()
 
 
@@ -48,7 +48,7 @@ def no_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: Any) -> None:
         raise AssertionError("a picture was embedded")
 
-    monkeypatch.setattr(Encoder, "prepared", refuse)  # imports and `pictures` both use it
+    monkeypatch.setattr(Encoder, "embed_squares", refuse)  # imports and `pictures` both use it
 
 
 def shots_with(thing: str) -> set[int]:
@@ -61,7 +61,7 @@ def shots_with(thing: str) -> set[int]:
 
 
 def look_at(prompts: str) -> Survey:
-    found = survey.survey(scoring.prompts_of(prompts))
+    found = survey.survey(scoring.parse_prompts(prompts))
     assert found is not None
     return found
 
@@ -92,29 +92,29 @@ def carried(*labels: Label) -> dict[int, set[int]]:
 
 
 def tallies() -> dict[str, int]:
-    return {tally.name: tally.shots for tally in scoring.counts()}
+    return {tally.name: tally.shots for tally in scoring.count_shots()}
 
 
 # --- scores ---------------------------------------------------------------------------------------
 
 
 def test_prompts_are_lines() -> None:
-    assert scoring.prompts_of(" a dog \n\n狗\r\na dog\n") == ("a dog", "狗")
-    assert scoring.prompts_of(" \n ") == ()
+    assert scoring.parse_prompts(" a dog \n\n狗\r\na dog\n") == ("a dog", "狗")
+    assert scoring.parse_prompts(" \n ") == ()
 
 
 def test_a_prompt_is_no_longer_than_can_be_embedded(settings: Any) -> None:
     settings.MAX_QUERY_CHARACTERS = 5
-    assert scoring.prompts_of("a dog in the snow") == ("a dog",)
+    assert scoring.parse_prompts("a dog in the snow") == ("a dog",)
 
 
 def test_a_score_is_in_standard_deviations_above_ordinary_frames(demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     data = demo_film.files.run(demo_film.searchable_run).load()
     for prompt in ("dog", "a man in the city", "夜晚"):
-        levels = scoring.measure([prompt])
+        levels = scoring.measure_levels([prompt])
         assert levels is not None
-        found = scoring.scores(data.vectors, levels)
+        found = scoring.score_frames(data.vectors, levels)
         # The library is this one film, and all of it is the sample.
         assert float(found.mean()) == pytest.approx(0, abs=0.01)
         assert float(found.std()) == pytest.approx(1, abs=0.01)
@@ -123,14 +123,14 @@ def test_a_score_is_in_standard_deviations_above_ordinary_frames(demo_film: Film
 def test_a_frame_scores_what_its_best_prompt_gives(demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     data = demo_film.files.run(demo_film.searchable_run).load()
-    levels = scoring.measure(["dog", "cat"])
+    levels = scoring.measure_levels(["dog", "cat"])
     assert levels is not None
-    alone = [scoring.scores(data.vectors, {one: level}) for one, level in levels.items()]
-    assert scoring.scores(data.vectors, levels) == pytest.approx(np.maximum(*alone), abs=1e-5)
+    alone = [scoring.score_frames(data.vectors, {one: level}) for one, level in levels.items()]
+    assert scoring.score_frames(data.vectors, levels) == pytest.approx(np.maximum(*alone), abs=1e-5)
 
 
 def test_without_films_nothing_can_be_measured(page: Any) -> None:
-    assert scoring.measure(["dog"]) is None
+    assert scoring.measure_levels(["dog"]) is None
     assert survey.survey(["dog"]) is None
     label = Label.objects.create(name="Dogs", prompts="dog", threshold=1)
     assert jobs.prepare() == []
@@ -160,12 +160,12 @@ def test_labels_together_are_the_shots_that_carry_both(demo_film: Film) -> None:
 
 def test_what_is_shown_before_saving_is_what_is_computed(demo_film: Film) -> None:
     seen = look_at("dog\ncat")
-    threshold = seen.cut(6)
+    threshold = seen.threshold_for(6)
     label = Label.objects.create(name="Pets", prompts="dog\ncat", threshold=threshold)
     compute()
     expected = {one.record.shot for one in seen.shots[:6]}
     assert carried(label) == {demo_film.pk: expected}
-    assert seen.carried(threshold).shots == 6
+    assert seen.coverage(threshold).shots == 6
     assert tallies() == {"Pets": 6}
 
 
@@ -175,23 +175,24 @@ def test_all_frames_of_a_shot_carry_its_labels(demo_film: Film) -> None:
     found = {
         (n.shot, n.second)
         for n in here.nearest(
-            np.eye(1, here.width, dtype=np.float32)[0], 5000, Scope(labels=(label.pk,), dull=True)
+            np.eye(1, here.width, dtype=np.float32)[0],
+            5000,
+            Scope(labels=(label.pk,), include_dull=True),
         )
     }
     assert demo_film.searchable_run is not None
-    data = demo_film.files.run(demo_film.searchable_run).load()
-    rows, _shots = footage.build_records(demo_film.pk, data, demo_film.duration)
+    rows = load_footage(demo_film, demo_film.searchable_run).records
     assert found == {(r.shot, r.second) for r in rows if r.shot in shots_with("dog")}
 
 
 def test_blank_frames_and_credits_do_not_carry_a_shot(demo_film: Film) -> None:
     label = make_label("dog")
     assert demo_film.searchable_run is not None
-    data = demo_film.files.run(demo_film.searchable_run).load()
-    rows, _shots = footage.build_records(demo_film.pk, data, demo_film.duration)
+    film = load_footage(demo_film, demo_film.searchable_run)
+    rows = film.records
     dull = [replace(r, look=FrameKind.CREDITS) if r.shot == 3 else r for r in rows]
-    assert scoring.tags(rows, data.vectors).shots == {label.pk: 4}
-    assert scoring.tags(dull, data.vectors).shots == {label.pk: 3}
+    assert scoring.compute_labels(rows, film.vectors).shots == {label.pk: 4}
+    assert scoring.compute_labels(dull, film.vectors).shots == {label.pk: 3}
 
 
 def test_no_picture_is_embedded(demo_film: Film, no_embedding: None) -> None:
@@ -207,7 +208,7 @@ def test_no_picture_is_embedded(demo_film: Film, no_embedding: None) -> None:
 def test_another_threshold_replaces_what_was_carried(demo_film: Film) -> None:
     label = make_label("dog")
     assert label.applied is not None
-    label.threshold = look_at("dog").cut(1)
+    label.threshold = look_at("dog").threshold_for(1)
     label.save()
     assert label.applied is None
     assert len(carried(label)[demo_film.pk]) == 4
@@ -265,16 +266,18 @@ def test_a_label_that_changes_meanwhile_is_not_taken_for_done(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = make_label("dog")
-    label.threshold = look_at("dog").cut(2)
+    label.threshold = look_at("dog").threshold_for(2)
     label.save()
-    tags = scoring.tags
+    compute_film = scoring.compute_labels
 
-    def change(*arguments: Any) -> scoring.Tags:
-        found = tags(*arguments)
-        Label.objects.filter(pk=label.pk).update(threshold=look_at("dog").cut(1), applied=None)
+    def change(*arguments: Any) -> scoring.FilmLabels:
+        found = compute_film(*arguments)
+        Label.objects.filter(pk=label.pk).update(
+            threshold=look_at("dog").threshold_for(1), applied=None
+        )
         return found
 
-    monkeypatch.setattr(scoring, "tags", change)
+    monkeypatch.setattr(scoring, "compute_labels", change)
     assert jobs.label_film(demo_film.pk)
     monkeypatch.undo()
     label.refresh_from_db()
@@ -308,7 +311,7 @@ def test_a_film_imported_anew_has_its_labels_again(
     compute()
     label.refresh_from_db()
     scale = label.scale
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     film.refresh_from_db()
     assert import_here(film).searchable_run == 2
     assert carried(label) == {film.pk: {0, 1}}
@@ -320,7 +323,7 @@ def test_a_film_imported_anew_has_its_labels_again(
 def test_a_rebuilt_index_has_the_labels(demo_film: Film) -> None:
     label = make_label("dog")
     frame_index.current().client.flushdb()
-    pipeline.reindex(demo_film)
+    publish_step.reindex(demo_film)
     assert carried(label) == {demo_film.pk: shots_with("dog")}
 
 
@@ -390,9 +393,9 @@ def test_the_index_out_of_reach_is_no_half_done_work(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = make_label("dog")
-    label.threshold = look_at("dog").cut(1)
+    label.threshold = look_at("dog").threshold_for(1)
     label.save()
-    monkeypatch.setattr(frame_index, "LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(frame_index, "MAX_LOCK_WAIT", 0.05)
     with frame_index.current().film_lock(demo_film.pk), pytest.raises(GalleryError):
         jobs.label_film(demo_film.pk)
     assert tallies() == {"dog": 4}
@@ -416,7 +419,7 @@ def film_row(number: int, **fields: Any) -> Film:
 
 def test_progress_tells_how_long_it_will_take(db: None) -> None:
     now = timezone.now()
-    state = scoring.state([])
+    state = scoring.labels_state([])
     for number in range(3):
         film_row(number, labelled_as=state, labelled=now + timedelta(seconds=2 * number))
     left = [film_row(number) for number in (8, 9)]
@@ -440,9 +443,12 @@ def test_counts_keep_to_films_and_years_in_one_query(db: None) -> None:
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        everything = scoring.counts()
+        everything = scoring.count_shots()
     assert len(queries) == 1
     assert {(t.name, t.shots, t.films) for t in everything} == {("Night", 8, 2), ("dog", 0, 0)}
-    assert {t.name: t.shots for t in scoring.counts([new.pk])} == {"Night": 5, "dog": 0}
-    assert {t.name: t.shots for t in scoring.counts(years=(None, 1950))} == {"Night": 3, "dog": 0}
-    assert {t.name: t.shots for t in scoring.counts(years=(1950, 2020))}["Night"] == 5
+    assert {t.name: t.shots for t in scoring.count_shots([new.pk])} == {"Night": 5, "dog": 0}
+    assert {t.name: t.shots for t in scoring.count_shots(years=(None, 1950))} == {
+        "Night": 3,
+        "dog": 0,
+    }
+    assert {t.name: t.shots for t in scoring.count_shots(years=(1950, 2020))}["Night"] == 5

@@ -13,10 +13,10 @@ import redis
 from django.utils import timezone
 
 from gallery.core.errors import IndexUnavailable, LostClaim, RetryableError
-from gallery.core.leases import kept_alive
-from gallery.films import footage
+from gallery.core.leases import keep_lease
+from gallery.films.footage import load_footage
 from gallery.films.models import Film, Segment
-from gallery.importing import pipeline
+from gallery.importing import probe_step, publish_step, segment_step, transitions
 from gallery.index import frame_index
 from gallery.media import working_copy
 from tests.importing import add, assert_complete, import_here, sweep
@@ -29,7 +29,7 @@ def test_a_lock_is_kept_for_longer_than_it_lasts(
     redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frame_index, "LOCK_SECONDS", 1.0)
-    monkeypatch.setattr(frame_index, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(frame_index, "MAX_LOCK_WAIT", 0.1)
     here = frame_index.current()
     with here.film_lock(7) as check:
         key = f"{here.prefix}:lock:7"
@@ -51,14 +51,13 @@ def test_a_lost_lock_is_noticed_before_something_is_written(
     """Redis lost it, and another worker writes: the first must not write over it."""
     monkeypatch.setattr(frame_index, "LOCK_SECONDS", 1.0)
     here = frame_index.current()
-    data = demo_film.files.run(1).load()
-    rows, _shots = footage.build_records(demo_film.pk, data, demo_film.duration)
-    zeroes = np.roll(data.vectors, 7, axis=0).astype(np.float32)
+    film = load_footage(demo_film, 1)
+    zeroes = np.roll(film.vectors, 7, axis=0).astype(np.float32)
     before = here.vector(demo_film.pk, 3)
     with pytest.raises(LostClaim), here.film_lock(demo_film.pk) as check:
         redis_server.set(f"{here.prefix}:lock:{demo_film.pk}", "another worker")
         time.sleep(1.2)
-        here.put(demo_film.pk, rows, zeroes, check=check)
+        here.put(demo_film.pk, film.records, zeroes, check=check)
     assert np.array_equal(here.vector(demo_film.pk, 3), before)
     # And what is another worker's is left to it.
     assert redis_server.get(f"{here.prefix}:lock:{demo_film.pk}") == b"another worker"
@@ -67,7 +66,7 @@ def test_a_lost_lock_is_noticed_before_something_is_written(
 def test_a_process_that_stood_still_notices_at_once() -> None:
     """The thread that renews stood still as well: the check asks itself."""
     is_ours = True
-    with kept_alive(lambda: is_ours, 0.4) as check:
+    with keep_lease(lambda: is_ours, 0.4) as check:
         check()
         is_ours = False
         time.sleep(0.3)
@@ -91,11 +90,11 @@ def test_a_long_look_at_a_file_is_not_done_twice(
         return genuine(*args, **kwargs)
 
     monkeypatch.setattr(working_copy, "prepare", slow)
-    looker = threading.Thread(target=pipeline.probe_film, args=(film.pk,))
+    looker = threading.Thread(target=probe_step.probe_film, args=(film.pk,))
     looker.start()
     wait_for(lambda: looks)
     while looker.is_alive():
-        assert pipeline.probe_film(film.pk) == []
+        assert probe_step.probe_film(film.pk) == []
         time.sleep(0.2)
     assert len(looks) == 1
     film.refresh_from_db()
@@ -107,7 +106,7 @@ def test_what_may_succeed_is_tried_three_times(
 ) -> None:
     """As when FFmpeg hangs: twice it is tried again, the third time the film fails in words."""
     film = add(make_video(seconds=3))
-    genuine, failures = pipeline._embed, 0
+    genuine, failures = segment_step._embed_segment, 0
 
     def fails(*args: Any) -> Any:
         nonlocal failures
@@ -116,25 +115,25 @@ def test_what_may_succeed_is_tried_three_times(
             raise RetryableError("FFmpeg made no progress.")
         return genuine(*args)
 
-    monkeypatch.setattr(pipeline, "_embed", fails)
+    monkeypatch.setattr(segment_step, "_embed_segment", fails)
     failures = 2
-    [number] = pipeline.probe_film(film.pk)
-    assert pipeline.import_segment(number) is None
+    [number] = probe_step.probe_film(film.pk)
+    assert segment_step.import_segment(number) is None
     assert ("segment", number) in sweep()
-    assert pipeline.import_segment(number) is None
-    assert pipeline.import_segment(number) == film.pk
-    assert pipeline.finish_film(film.pk)
+    assert segment_step.import_segment(number) is None
+    assert segment_step.import_segment(number) == film.pk
+    assert publish_step.finish_film(film.pk)
     assert_complete(film)
 
     failures = 3
-    assert pipeline.restart(film)
-    [number] = pipeline.probe_film(film.pk)
+    assert transitions.restart(film)
+    [number] = probe_step.probe_film(film.pk)
     for _attempt in range(3):
-        pipeline.import_segment(number)
+        segment_step.import_segment(number)
     film.refresh_from_db()
     assert (film.state, film.error) == (Film.State.FAILED, "FFmpeg made no progress.")
     assert film.searchable_run == 1
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     assert_complete(import_here(film))
 
 
@@ -142,15 +141,15 @@ def test_redis_that_is_away_uses_up_no_attempt(
     redis_server: redis.Redis, make_video: Callable[..., Path], settings: Any
 ) -> None:
     film = add(make_video(seconds=3))
-    [number] = pipeline.probe_film(film.pk)
-    pipeline.import_segment(number)
+    [number] = probe_step.probe_film(film.pk)
+    segment_step.import_segment(number)
     alive = settings.REDIS_URL
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     for _attempt in range(5):
-        assert not pipeline.finish_film(film.pk)
+        assert not publish_step.finish_film(film.pk)
         Film.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     settings.REDIS_URL = alive
-    assert pipeline.finish_film(film.pk)
+    assert publish_step.finish_film(film.pk)
     assert_complete(film)
 
 

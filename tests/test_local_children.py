@@ -31,7 +31,7 @@ LAUNCHER = """
     import os
     with Children(folder, os.environ, folder) as children:
         try:
-            children.start("base", ["sleep", "600"], foundation=True)
+            children.start("base", ["sleep", "600"], stop_last=True)
             children.start("stubborn", [sys.executable, "-c", stubborn], grace=GRACE)
             children.wait_until(lambda: "up" in (folder / "stubborn.log").read_text(), 20)
             print("ready", flush=True)
@@ -143,10 +143,10 @@ class TestRestart:
     def test_a_killed_child_is_restarted_and_others_keep_running(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.2, 60)) as children:
-            base = children.start("base", ["sleep", "600"], foundation=True)
+        with Children(tmp_path, os.environ, tmp_path, restart_delays=(0.2, 60)) as children:
+            base = children.start("base", ["sleep", "600"], stop_last=True)
             worker = children.start("worker", ["sleep", "600"])
-            children.restart_dead()
+            children.enable_restarts()
             first = worker.process.pid
             os.kill(first, signal.SIGKILL)
             assert children.wait_until(lambda: worker.process.pid != first, 20)
@@ -172,10 +172,10 @@ class TestRestart:
         def is_alive(pid: int) -> bool:
             return Path(f"/proc/{pid}").exists()
 
-        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.2, 60)) as children:
+        with Children(tmp_path, os.environ, tmp_path, restart_delays=(0.2, 60)) as children:
             worker = children.start("worker", [sys.executable, "-c", code])
             other = children.start("other", ["sleep", "600"])
-            children.restart_dead()
+            children.enable_restarts()
             assert children.wait_until(lambda: len(decoders()) == 1, 20)
             os.kill(worker.process.pid, signal.SIGKILL)
             assert children.wait_until(lambda: len(decoders()) == 2, 20)
@@ -188,9 +188,9 @@ class TestRestart:
         """A port that is taken, for example: never a loop without a word."""
         with (
             pytest.raises(ChildDied, match=r"(?s)web .* stopped 4 times in a row.*address in use"),
-            Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.1, 0.2, 0.3)) as children,
+            Children(tmp_path, os.environ, tmp_path, restart_delays=(0.1, 0.2, 0.3)) as children,
         ):
-            children.restart_dead()
+            children.enable_restarts()
             children.start("web", ["sh", "-c", "echo address in use; exit 1"])
             children.watch()
         said = capsys.readouterr().err
@@ -202,8 +202,8 @@ class TestRestart:
     ) -> None:
         """What cannot run without space is tried again until there is some."""
         monkeypatch.setattr("imgsearch.local.children.is_disk_full", lambda _folder: True)
-        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.1, 0.2)) as children:
-            children.restart_dead()
+        with Children(tmp_path, os.environ, tmp_path, restart_delays=(0.1, 0.2)) as children:
+            children.enable_restarts()
             web = children.start("web", ["sh", "-c", "[ -e space ] && exec sleep 600"])
             said = ""
             while said.count("restarting in 0.2 s") < 3:
@@ -217,9 +217,9 @@ class TestRestart:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with Children(
-            tmp_path, os.environ, tmp_path, restart_pauses=(0.1,), healthy_after=0.3
+            tmp_path, os.environ, tmp_path, restart_delays=(0.1,), healthy_seconds=0.3
         ) as children:
-            children.restart_dead()
+            children.enable_restarts()
             worker = children.start("worker", ["sleep", "0.5"])
             for _ in range(3):
                 first = worker.process.pid
@@ -228,8 +228,8 @@ class TestRestart:
 
     def test_a_log_that_cannot_be_written_stops_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "worker.log").mkdir()
-        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(0.1, 60)) as children:
-            children.restart_dead()
+        with Children(tmp_path, os.environ, tmp_path, restart_delays=(0.1, 60)) as children:
+            children.enable_restarts()
             worker = children.start("worker", ["sleep", "600"])
             first = worker.process.pid
             os.kill(first, signal.SIGKILL)
@@ -260,8 +260,8 @@ class TestRestart:
         assert log.stat().st_size < 100 * int(log.read_text().splitlines()[-1])
 
     def test_it_can_be_stopped_while_a_child_waits_for_its_restart(self, tmp_path: Path) -> None:
-        with Children(tmp_path, os.environ, tmp_path, restart_pauses=(60,)) as children:
-            children.restart_dead()
+        with Children(tmp_path, os.environ, tmp_path, restart_delays=(60,)) as children:
+            children.enable_restarts()
             worker = children.start("worker", ["sleep", "600"])
             os.kill(worker.process.pid, signal.SIGKILL)
             assert children.wait_until(lambda: worker.restart_at is not None, 20)

@@ -19,10 +19,10 @@ from imgsearch.local import __main__ as launcher
 from imgsearch.local import redis_server
 from imgsearch.local.children import Children
 from imgsearch.local.installation import read_installation
-from imgsearch.local.lock import only_one
-from imgsearch.local.port import ask, in_url, lan_address, names_to_allow
+from imgsearch.local.lock import hold_run_lock
+from imgsearch.local.port import allowed_hosts, http_get, lan_address, server_url
 from imgsearch.local.sockets import embedded_redis_url
-from imgsearch.local.terminal import Refusal
+from imgsearch.local.terminal import LauncherError
 from imgsearch.local.translations import compile_translations
 from tests.processes import find_processes, python, wait_for
 from tests.test_local_redis import plain_server
@@ -100,19 +100,19 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_one_launcher_for_each_folder(tmp_path: Path) -> None:
-    with only_one(tmp_path, "http://127.0.0.1:1234/"):
+    with hold_run_lock(tmp_path, "http://127.0.0.1:1234/"):
         result = launch(tmp_path, PORT=str(free_port()))
     assert result.returncode == 1
     assert "already running: http://127.0.0.1:1234/" in result.stderr
-    with only_one(tmp_path, "again"):
+    with hold_run_lock(tmp_path, "again"):
         pass
 
 
 def test_the_lock_names_who_holds_it(tmp_path: Path) -> None:
     with (
-        only_one(tmp_path, "http://127.0.0.1:8000/"),
-        pytest.raises(Refusal, match=f"process {os.getpid()}"),
-        only_one(tmp_path, "second"),
+        hold_run_lock(tmp_path, "http://127.0.0.1:8000/"),
+        pytest.raises(LauncherError, match=f"process {os.getpid()}"),
+        hold_run_lock(tmp_path, "second"),
     ):
         pass
 
@@ -121,7 +121,7 @@ def test_a_start_on_a_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PORT", str(free_port()))
     monkeypatch.setattr(launcher, "is_disk_full", lambda _folder: True)
     here = read_installation()
-    with pytest.raises(Refusal, match=r"is full\. Free some space"):
+    with pytest.raises(LauncherError, match=r"is full\. Free some space"):
         launcher.run(here, Children(here.log_dir, os.environ, here.base_dir))
 
 
@@ -179,7 +179,7 @@ def test_an_installation_starts_stops_and_starts_again(tmp_path: Path) -> None:
         assert str(login) in printed
         assert stat.S_IMODE(login.stat().st_mode) == 0o600
         assert f"http://127.0.0.1:{port}/" in printed
-        assert ask("127.0.0.1", port, "/healthz")[0] == 200
+        assert http_get("127.0.0.1", port, "/healthz")[0] == 200
         kinds = " ".join(of_installation(var_dir))
         assert all(kind in kinds for kind in ("redis-server", "gunicorn", "celery"))
         process.send_signal(signal.SIGTERM)
@@ -218,7 +218,7 @@ def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> 
 
     def health() -> dict[str, str]:
         try:
-            answer: dict[str, str] = json.loads(ask("127.0.0.1", port, "/healthz")[1])
+            answer: dict[str, str] = json.loads(http_get("127.0.0.1", port, "/healthz")[1])
         except (OSError, ValueError):
             return {}
         return answer
@@ -252,10 +252,10 @@ def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> 
 
 
 def test_addresses() -> None:
-    assert in_url("127.0.0.1", 8000) == "http://127.0.0.1:8000/"
-    assert in_url("::1", 8000) == "http://[::1]:8000/"
-    assert names_to_allow("127.0.0.1") == ["127.0.0.1"]
-    everywhere = names_to_allow("0.0.0.0")
+    assert server_url("127.0.0.1", 8000) == "http://127.0.0.1:8000/"
+    assert server_url("::1", 8000) == "http://[::1]:8000/"
+    assert allowed_hosts("127.0.0.1") == ["127.0.0.1"]
+    everywhere = allowed_hosts("0.0.0.0")
     assert socket.gethostname() in everywhere
     assert (lan_address() or "0.0.0.0") in everywhere
 

@@ -10,10 +10,10 @@ import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 
-from imgsearch.local.__main__ import tell
+from imgsearch.local.__main__ import print_summary
 from imgsearch.local.installation import read_installation
-from imgsearch.local.login import Login, ensure_login, where_login_is_kept
-from imgsearch.secret import secret_from, write_private
+from imgsearch.local.login import Login, describe_login, ensure_login
+from imgsearch.secret import read_or_create_secret, write_private
 from tests.processes import python
 
 
@@ -28,9 +28,9 @@ def test_a_login_is_made_once(tmp_path: Path) -> None:
     assert isinstance(user, User)
     assert user.is_superuser
     assert ensure_login(tmp_path) is None
-    assert where_login_is_kept(tmp_path) == f"in {login.file}"
+    assert describe_login(tmp_path) == f"in {login.file}"
     login.file.unlink()
-    assert "changepassword admin" in where_login_is_kept(tmp_path)
+    assert "changepassword admin" in describe_login(tmp_path)
 
 
 @pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_the_password_is_printed_to_a_terminal_only(
     login.file.touch()
     here = replace(read_installation(), var_dir=tmp_path)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
-    tell(here, login)
+    print_summary(here, login)
     said = capsys.readouterr().out
     assert (login.password in said) == is_terminal
     assert str(login.file) in said
@@ -67,8 +67,8 @@ def test_the_setup_of_containers_keeps_the_password_out_of_its_log(tmp_path: Pat
 
 def test_secret_files_are_private_from_the_first_moment(tmp_path: Path) -> None:
     write_private(tmp_path / "file", "text")
-    secret = secret_from(tmp_path / "secret")
-    assert secret == secret_from(tmp_path / "secret")
+    secret = read_or_create_secret(tmp_path / "secret")
+    assert secret == read_or_create_secret(tmp_path / "secret")
     for name in ("file", "secret"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "secret"]

@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 
 from imgsearch.local import redis_server
-from imgsearch.local.sockets import LONGEST, embedded_redis_url, make_private_folder, socket_path
-from imgsearch.local.terminal import Refusal
+from imgsearch.local.sockets import (
+    MAX_SOCKET_PATH_BYTES,
+    embedded_redis_url,
+    make_private_folder,
+    socket_path,
+)
+from imgsearch.local.terminal import LauncherError
 
 
 def quiet(_text: str) -> None:
@@ -90,7 +95,7 @@ def test_any_folder_will_do(tmp_path: Path, name: str) -> None:
 def test_a_long_path_moves_the_socket_to_a_private_folder(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 40)
     path = socket_path(folder)
-    assert len(str(path)) < LONGEST
+    assert len(str(path)) < MAX_SOCKET_PATH_BYTES
     assert path == socket_path(folder) != socket_path(tmp_path / ("other" * 40))
     assert socket_path(Path("/srv/scenes")) == Path("/srv/scenes/redis/redis.sock")
 
@@ -103,25 +108,25 @@ def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_server_of_a_killed_launcher_is_stopped(tmp_path: Path) -> None:
-    assert redis_server.stop_leftover(tmp_path) is False
+    assert redis_server.stop_orphan_server(tmp_path) is False
     with server(tmp_path) as process:
-        assert redis_server.stop_leftover(tmp_path) is True
+        assert redis_server.stop_orphan_server(tmp_path) is True
         assert process.wait(timeout=5) == 0
 
 
 def test_a_given_server_with_search_is_welcome(tmp_path: Path) -> None:
     with redis_server.running(tmp_path) as url:
-        assert redis_server.check_given(url, quiet)[0].isdigit()
+        assert redis_server.check_external_server(url, quiet)[0].isdigit()
 
 
 def test_a_given_server_without_search_is_refused() -> None:
-    with plain_server() as url, pytest.raises(Refusal, match="has no search commands"):
-        redis_server.check_given(url, quiet)
+    with plain_server() as url, pytest.raises(LauncherError, match="has no search commands"):
+        redis_server.check_external_server(url, quiet)
 
 
 def test_a_given_server_that_is_down_is_refused_without_its_password() -> None:
-    with pytest.raises(Refusal, match="does not respond") as caught:
-        redis_server.check_given("redis://user:hush@127.0.0.1:1/0", quiet)
+    with pytest.raises(LauncherError, match="does not respond") as caught:
+        redis_server.check_external_server("redis://user:hush@127.0.0.1:1/0", quiet)
     assert "hush" not in str(caught.value)
 
 
@@ -129,5 +134,5 @@ def test_a_platform_without_wheels_is_told_to_set_redis_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda *_: None)
-    with pytest.raises(Refusal, match=r"not available for this platform.*REDIS_URL="):
+    with pytest.raises(LauncherError, match=r"not available for this platform.*REDIS_URL="):
         redis_server.binaries()

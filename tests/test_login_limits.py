@@ -14,7 +14,7 @@ from django.test import Client
 
 from gallery.accounts import login_limits
 from gallery.accounts.login_limits import ACCOUNT, ACCOUNT_AND_ADDRESS, ADDRESS, Attempt
-from gallery.core.errors import TooManyLogins, in_words
+from gallery.core.errors import TooManyLogins, format_wait
 
 PASSWORD = "a-password-for-this-test"
 LOGINS = ("/login/", "/admin/login/")
@@ -43,7 +43,7 @@ def end_waits(account: str = "ann", address: str = "127.0.0.1") -> None:
     attempt = Attempt(account, address)
     for parts in attempt._limits:
         cache.delete(
-            login_limits._key(*parts, str(cache.get(login_limits.GENERATION, 0))) + "-until"
+            login_limits._key(*parts, str(cache.get(login_limits.GENERATION_KEY, 0))) + "-until"
         )
 
 
@@ -207,4 +207,4 @@ def test_without_the_cache_people_can_still_log_in(ann: Any, no_cache: None) -> 
     [(1, "1 second"), (99, "99 seconds"), (100, "2 minutes"), (3600, "60 minutes")],
 )
 def test_waits_in_words(seconds: int, words: str) -> None:
-    assert in_words(seconds) == words
+    assert format_wait(seconds) == words

@@ -99,7 +99,7 @@ def test_a_scene_of_odd_numbers_is_not_collected(given: str, ada: Api, demo_film
     )
     assert answer.status_code == 400
     assert json.loads(answer.content)["code"] == "invalid"
-    assert not BoardScene.everything.exists()
+    assert not BoardScene.all_objects.exists()
 
 
 def test_what_postgresql_cannot_keep_is_refused(ada: Api, page: Client, demo_film: Film) -> None:
@@ -108,7 +108,7 @@ def test_what_postgresql_cannot_keep_is_refused(ada: Api, page: Client, demo_fil
     assert page.get("/films/?title=%00cat").context["wanted"] == "cat"
     scene = {"film": demo_film.pk, "start": 1, "end": 2, "second": 1}
     assert page.post("/boards/collect/", {**scene, "board": "a\0b"}).status_code == 404
-    assert not BoardScene.everything.exists()
+    assert not BoardScene.all_objects.exists()
 
 
 @pytest.mark.parametrize(

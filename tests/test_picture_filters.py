@@ -12,7 +12,7 @@ from PIL import Image
 from gallery.clip import encoder, shot_network
 from gallery.core.errors import FilmError
 from gallery.media import cutting, decoding, ffmpeg, frame_stream, interlacing, probing, shots
-from gallery.media.cutting import Cut
+from gallery.media.cutting import ClipSpan
 from gallery.media.decoding import read_ppm
 from gallery.media.types import Picture, Probe, Span
 from tests.films import make_film, presentation_times, run_ffmpeg
@@ -37,7 +37,7 @@ def thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
 
 def run_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:
     done = ffmpeg.run(arguments(path), 60)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.log_text
     if done.output and not path.exists():
         path.write_bytes(done.output)
     return path
@@ -45,7 +45,7 @@ def run_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:
 
 def shown(path: Path, folder: Path, first: int = 5, last: int = 10) -> dict[str, Picture]:
     """The picture of frame `first` as everything that is made of a film shows it."""
-    cut = Cut(path, probe(path), first, last, PIXELS)
+    cut = ClipSpan(path, probe(path), first, last, PIXELS)
     made = {
         "played": run_to(folder / "played.mp4", lambda _: cutting.playback_arguments(cut)),
         "exported": run_to(folder / "exported.mp4", lambda f: cutting.export_arguments(cut, f)),
@@ -60,14 +60,14 @@ def shown(path: Path, folder: Path, first: int = 5, last: int = 10) -> dict[str,
     assert still is not None
     pictures["still of a frame"] = still
     pictures["still of a second"] = decoding.still(
-        path, cut.found, cut.start + 1e-4, max_pixels=PIXELS
+        path, cut.probe, cut.start + 1e-4, max_pixels=PIXELS
     )
     return pictures
 
 
 def first_picture(clip: Path) -> Picture:
     """As a player shows it that believes the tags, which must be those of Rec. 709."""
-    said = ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).said
+    said = ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).log_text
     assert "yuv420p(tv, bt709, progressive)" in said
     # An own computation from the coded values, not FFmpeg's.
     data = run_ffmpeg(
@@ -260,11 +260,11 @@ def test_interlaced_pictures_are_shown_without_combing(scan: str, tmp_path: Path
 @pytest.mark.parametrize("scan", ["tff", "bff"])
 def test_interlacing_that_is_not_marked_is_seen(scan: str, tmp_path: Path) -> None:
     film = interlaced(tmp_path / "a.mkv", scan, H264, ",setfield=prog")
-    found = interlacing.with_field_order(film, probe(film), PIXELS)
+    found = interlacing.detect_field_order(film, probe(film), PIXELS)
     assert found.picture is not None
     assert found.picture.field_order == scan
     still = read_ppm(
-        ffmpeg.run(cutting.still_arguments(Cut(film, found, 30, 31, PIXELS)), 60).output
+        ffmpeg.run(cutting.still_arguments(ClipSpan(film, found, 30, 31, PIXELS)), 60).output
     )
     assert still is not None
     assert combing(still) < 0.5
@@ -273,7 +273,7 @@ def test_interlacing_that_is_not_marked_is_seen(scan: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("picture", ["testsrc2=s=720x576:r=25", "color=gray:s=720x576:r=25"])
 def test_progressive_films_are_not_taken_for_interlaced(picture: str, tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mkv", picture=picture, seconds=6)
-    found = interlacing.with_field_order(film, probe(film), PIXELS)
+    found = interlacing.detect_field_order(film, probe(film), PIXELS)
     assert found.picture is not None
     assert found.picture.field_order == ""
 
@@ -281,7 +281,7 @@ def test_progressive_films_are_not_taken_for_interlaced(picture: str, tmp_path: 
 def test_the_marks_of_a_film_are_believed(tmp_path: Path) -> None:
     codec = ("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct")
     film = interlaced(tmp_path / "a.ts", "tff", codec)
-    assert interlacing.with_field_order(film, probe(film), PIXELS) == probe(film)
+    assert interlacing.detect_field_order(film, probe(film), PIXELS) == probe(film)
 
 
 def test_progressive_pictures_are_not_touched(tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_the_vectors_of_an_hdr_film_are_those_of_the_original(tmp_path: Path) ->
         difference = np.asarray(ours).astype(int) - np.asarray(original)
         assert np.abs(difference).mean() < 8
     loaded = encoder.current()
-    words = loaded.text("a dog in the snow")
-    ours, originals_ = loaded.pictures(pictures), loaded.pictures(originals)
+    words = loaded.embed_text("a dog in the snow")
+    ours, originals_ = loaded.embed_pictures(pictures), loaded.embed_pictures(originals)
     assert ours @ words == pytest.approx(originals_ @ words, abs=0.05)
     assert float((ours * originals_).sum(axis=1).min()) > 0.9

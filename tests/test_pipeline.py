@@ -18,8 +18,9 @@ from django.utils import timezone
 
 from gallery.clip import weights
 from gallery.core.errors import QueryError
+from gallery.films.footage import load_run
 from gallery.films.models import Film, Segment
-from gallery.importing import pipeline
+from gallery.importing import intake, probe_step, publish_step, segment_step, transitions
 from gallery.index import frame_index
 from gallery.media import store
 from gallery.media.store import FilmFiles, RunFiles
@@ -50,19 +51,19 @@ def test_a_film_waits_while_redis_is_away(
 ) -> None:
     """The last step finds no index; nothing is lost, and the sweep tries again."""
     film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
-    for segment_id in pipeline.probe_film(film.pk):
-        pipeline.import_segment(segment_id)
+    for segment_id in probe_step.probe_film(film.pk):
+        segment_step.import_segment(segment_id)
     assert subtitle_import.read_tracks(film.pk)
     alive = settings.REDIS_URL
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    assert not pipeline.finish_film(film.pk)
+    assert not publish_step.finish_film(film.pk)
     film.refresh_from_db()
     assert film.state == Film.State.INDEXING
     assert sweep() == []
     settings.REDIS_URL = alive
     Film.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert sweep(is_busy=True) == [("finish", film.pk)]
-    assert pipeline.finish_film(film.pk)
+    assert publish_step.finish_film(film.pk)
     assert_complete(film)
 
 
@@ -103,8 +104,8 @@ def test_the_same_file_twice_is_one_film(
     path = make_video(seconds=2)
     first = add(path, "First")
     shutil.copy(path, tmp_path / "other name.mkv")
-    copy, sha256 = pipeline.stored_copy(tmp_path / "other name.mkv")
-    again, is_new = pipeline.add_film(copy, sha256, name="other name.mkv", title="Second")
+    copy, sha256 = intake.copy_to_uploads(tmp_path / "other name.mkv")
+    again, is_new = intake.add_film(copy, sha256, name="other name.mkv", title="Second")
     assert (again.pk, is_new, again.title) == (first.pk, False, "First")
     assert not copy.exists()
     assert Film.objects.count() == 1
@@ -116,14 +117,14 @@ def test_uploads_of_one_file_at_once_are_one_film(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_video(seconds=1)
-    copies = [pipeline.stored_copy(path) for _ in range(6)]
+    copies = [intake.copy_to_uploads(path) for _ in range(6)]
     folders_before = set((settings.MEDIA_ROOT / "films").glob("*"))
     found: list[tuple[int, bool]] = []
     failures: list[BaseException] = []
 
     def file(copy: Path, sha256: str) -> None:
         try:
-            film, is_new = pipeline.add_film(copy, sha256, name="a.mp4")
+            film, is_new = intake.add_film(copy, sha256, name="a.mp4")
             found.append((film.pk, is_new))
         except BaseException as error:
             failures.append(error)
@@ -131,14 +132,14 @@ def test_uploads_of_one_file_at_once_are_one_film(
             connection.close()
 
     together = threading.Barrier(len(copies))
-    genuine = FilmFiles.file_source
+    genuine = FilmFiles.move_source_here
 
     def all_at_once(self: FilmFiles, path: Path, name: str) -> Path:
         # By now each has seen that there is no such film yet.
         together.wait(timeout=30)
         return genuine(self, path, name)
 
-    monkeypatch.setattr(FilmFiles, "file_source", all_at_once)
+    monkeypatch.setattr(FilmFiles, "move_source_here", all_at_once)
     threads = [threading.Thread(target=file, args=copy) for copy in copies]
     for thread in threads:
         thread.start()
@@ -157,13 +158,13 @@ def test_an_import_under_way_is_not_started_twice(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=8))
-    assert not pipeline.restart(film)
-    first = pipeline.probe_film(film.pk)
+    assert not transitions.restart(film)
+    first = probe_step.probe_film(film.pk)
     assert len(first) == 2
-    assert pipeline.probe_film(film.pk) == []
-    assert not pipeline.restart(film)
-    assert pipeline.import_segment(first[0]) is None
-    assert pipeline.import_segment(first[0]) is None
+    assert probe_step.probe_film(film.pk) == []
+    assert not transitions.restart(film)
+    assert segment_step.import_segment(first[0]) is None
+    assert segment_step.import_segment(first[0]) is None
 
 
 def test_a_failed_re_import_keeps_what_was_searchable(
@@ -173,14 +174,14 @@ def test_a_failed_re_import_keeps_what_was_searchable(
     source = film.files.source()
     content = source.read_bytes()
     source.write_bytes(b"rubbish" * 1000)
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(film)
     assert film.state == Film.State.FAILED
     assert film.searchable_run == 1
     assert engine.search(Query(examples=(Example((film.pk, 2)),))).hits[0].second == 2
     assert film.files.run(1).thumbnail(2).is_file()
     source.write_bytes(content)
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(film)
     assert_complete(film)
 
@@ -198,19 +199,19 @@ def test_on_a_full_disk_an_import_waits_and_goes_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(store.tempfile, "mkstemp", on_full_disk)
-        for segment_id in pipeline.probe_film(film.pk):
-            assert pipeline.import_segment(segment_id) is None
+        for segment_id in probe_step.probe_film(film.pk):
+            assert segment_step.import_segment(segment_id) is None
         film.refresh_from_db()
         assert (film.state, film.error) == (Film.State.IMPORTING, "")
     # It is not an attempt: three of them would end the import.
     assert set(film.segments.values_list("state", "attempts")) == {(Segment.State.WAITING, 0)}
     with monkeypatch.context() as patched:
         patched.setattr(settings, "MIN_FREE_BYTES", 10**18)
-        assert pipeline.claim_next() is None
-    while (segment := pipeline.claim_next()) is not None:
-        done = pipeline.import_claimed(segment)
+        assert segment_step.claim_next() is None
+    while (segment := segment_step.claim_next()) is not None:
+        done = segment_step.import_claimed(segment)
     assert done == film.pk
-    assert pipeline.finish_film(film.pk)
+    assert publish_step.finish_film(film.pk)
     film.refresh_from_db()
     assert_complete(film)
 
@@ -222,10 +223,10 @@ def test_a_model_that_changes_during_a_run_starts_it_over(
     redis_server: redis.Redis, tmp_path: Path
 ) -> None:
     film = add(moving_scenes(tmp_path / "a.mp4", 3, seconds=5))
-    first, second, _third = pipeline.probe_film(film.pk)
-    pipeline.import_segment(first)
+    first, second, _third = probe_step.probe_film(film.pk)
+    segment_step.import_segment(first)
     Film.objects.update(run_model="000000000000")
-    assert pipeline.import_segment(second) is None
+    assert segment_step.import_segment(second) is None
     film.refresh_from_db()
     assert (film.state, film.run) == (Film.State.WAITING, 2)
     assert not film.segments.exists()
@@ -240,10 +241,10 @@ def test_a_model_that_changes_before_the_last_step_starts_it_over(
     redis_server: redis.Redis, tmp_path: Path
 ) -> None:
     film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=4))
-    for segment_id in pipeline.probe_film(film.pk):
-        pipeline.import_segment(segment_id)
+    for segment_id in probe_step.probe_film(film.pk):
+        segment_step.import_segment(segment_id)
     Film.objects.update(run_model="000000000000")
-    assert not pipeline.finish_film(film.pk)
+    assert not publish_step.finish_film(film.pk)
     film.refresh_from_db()
     assert (film.state, film.run, keys_of(film)) == (Film.State.WAITING, 2, [])
 
@@ -286,8 +287,8 @@ def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
 ) -> None:
     kept = ready_film(make_film(tmp_path / "a.mp4", seconds=3), "Kept")
     lost = ready_film(make_film(tmp_path / "b.mp4", seconds=4), "Lost")
-    rows, _ = pipeline.ingest.records(999, kept.files.run(1).load(), kept.duration)
-    frame_index.current().put(999, rows, kept.files.run(1).load().vectors.astype(np.float32))
+    footage = load_run(999, kept.uid, 1, kept.duration)
+    frame_index.current().put(999, footage.records, footage.vectors.astype(np.float32))
     for path in lost.files.run(1).folder.glob("segment-*"):
         path.unlink()
     done = manage("rebuild_index")
@@ -305,7 +306,7 @@ def test_a_segment_has_one_owner(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=3))
-    (number,) = pipeline.probe_film(film.pk)
+    (number,) = probe_step.probe_film(film.pk)
     mine, other = Segment.objects.get(pk=number), Segment.objects.get(pk=number)
     assert mine.claim()
     assert not other.claim()
@@ -331,7 +332,7 @@ def test_a_worker_that_lost_its_segment_throws_its_work_away(
     """The film is deleted while a batch is written: the rest of it comes after the deletion."""
     film = add(make_video(seconds=20))
     folder = film.files.folder
-    first, *_others = pipeline.probe_film(film.pk)
+    first, *_others = probe_step.probe_film(film.pk)
     genuine = RunFiles.save_thumbnail
     written: list[bool] = []
 
@@ -341,7 +342,7 @@ def test_a_worker_that_lost_its_segment_throws_its_work_away(
         written.append(folder.exists())
 
     monkeypatch.setattr(RunFiles, "save_thumbnail", delete_then_save)
-    assert pipeline.import_segment(first) is None
+    assert segment_step.import_segment(first) is None
     assert all(written)
     assert len(written) == 5
     assert not folder.exists()
@@ -359,7 +360,7 @@ def test_a_worker_that_lost_its_segment_throws_its_work_away(
 def test_a_film_is_cut_into_spans_of_which_the_last_is_open(
     duration: float, spans: list[Span]
 ) -> None:
-    assert pipeline.plan(duration) == spans
+    assert probe_step.plan_segments(duration) == spans
 
 
 def test_the_way_a_film_is_cut_does_not_matter(
@@ -371,7 +372,7 @@ def test_the_way_a_film_is_cut_does_not_matter(
     film = ready_film(path)
     short = film.files.run(1).load()
     settings.SEGMENT_SECONDS = 1000
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(film)
     long = film.files.run(2).load()
     assert short.seconds.tolist() == long.seconds.tolist() == list(range(18))

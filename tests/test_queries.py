@@ -16,7 +16,7 @@ from demo.concepts import CONCEPTS, KNOWN
 from gallery.core.errors import QueryError
 from gallery.films.models import Film
 from gallery.index import frame_index
-from gallery.search import baseline, engine, query_vectors, ranking
+from gallery.search import baseline, engine, plan, query_vectors, ranking
 from gallery.search.address import search_url, to_parameters
 from gallery.search.forms import SearchForm
 from gallery.search.types import Example, Hit, Mode, Order, ProbeKind, Query
@@ -275,16 +275,16 @@ def test_a_film_has_few_hits_and_tells_of_more(library: list[Film]) -> None:
     results = engine.search(Query(words="a dog"))
     films = [hit.film for hit in results.hits]
     assert len(films) == 24
-    assert max(films.count(film) for film in films) == engine.FEW
+    assert max(films.count(film) for film in films) == plan.HITS_PER_FILM
     pages = [engine.search(Query(words="a dog", page=page)) for page in (1, 2, 3)]
     hits = [hit for page in pages for hit in page.hits]
-    assert len(hits) == len(library) * engine.FEW == len({(h.film, h.shot) for h in hits})
+    assert len(hits) == len(library) * plan.HITS_PER_FILM == len({(h.film, h.shot) for h in hits})
     assert all(hit.more_in_film for hit in hits)
     # All of one film, when it is asked for.
     alone = engine.search(Query(words="a dog", films=(library[2].pk,)))
     assert len(alone.hits) == 10
     assert not any(hit.more_in_film for hit in alone.hits)
-    best = [(h.film, h.shot) for h in alone.hits][: engine.FEW]
+    best = [(h.film, h.shot) for h in alone.hits][: plan.HITS_PER_FILM]
     assert [(h.film, h.shot) for h in hits if h.film == library[2].pk] == best
 
 
@@ -295,7 +295,7 @@ def test_hits_stay_in_the_order_of_their_scores(library: list[Film]) -> None:
     expected = []
     for hit in everything:
         counts[hit.film] = counts.get(hit.film, 0) + 1
-        if counts[hit.film] <= engine.FEW:
+        if counts[hit.film] <= plan.HITS_PER_FILM:
             expected.append((hit.film, hit.shot))
     hits = engine.search(Query(words="a dog")).hits
     assert [(hit.film, hit.shot) for hit in hits] == expected[:24]
@@ -454,10 +454,10 @@ def test_what_is_ordinary_is_learnt_from_the_library(library: list[Film]) -> Non
     assert here.frames.shape == (480, frame_index.current().width)
     assert np.linalg.norm(here.frames, axis=1) == pytest.approx(1, abs=1e-3)
     vector = query_vectors.embed_words("a dog")
-    mean, spread = here.level(vector)
+    mean, spread = here.mean_std(vector)
     assert (mean, spread) == pytest.approx((0, 1 / np.sqrt(frame_index.current().width)), abs=0.05)
     # Two shots of random directions are about orthogonal; a film's own frames are alike.
-    assert 0 < here.pictures_fit <= 1
+    assert 0 < here.pictures_threshold <= 1
 
 
 def test_an_empty_library_is_no_error(redis_server: redis.Redis, db: None) -> None:

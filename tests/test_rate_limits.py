@@ -70,6 +70,6 @@ def test_unknown_tokens_are_limited_by_address(anybody: Api, ada: Api) -> None:
 
 
 def test_rates_are_checked_at_the_start(settings: Any) -> None:
-    assert checks.limits_are_rates() == []
+    assert checks.check_rates() == []
     settings.SEARCH_RATE = "many"
-    assert [message.msg for message in checks.limits_are_rates()] == ["SEARCH_RATE is 'many'."]
+    assert [message.msg for message in checks.check_rates()] == ["SEARCH_RATE is 'many'."]

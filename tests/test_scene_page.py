@@ -112,14 +112,14 @@ def test_a_span_that_is_too_long_is_cut_off(film: Film, settings: Any) -> None:
 
 
 def test_the_in_of_a_search_is_another() -> None:
-    assert spans.given_ends([("in", ["seen"]), ("q", ["cat"])]) == ("", "")
-    assert spans.given_ends([("in", ["seen", "40f"]), ("out", ["64f"])]) == ("40f", "64f")
+    assert spans.parse_ends([("in", ["seen"]), ("q", ["cat"])]) == ("", "")
+    assert spans.parse_ends([("in", ["seen", "40f"]), ("out", ["64f"])]) == ("40f", "64f")
     for mode in Mode:
-        assert spans.given_ends([("in", [mode.value])]) == ("", "")
+        assert spans.parse_ends([("in", [mode.value])]) == ("", "")
 
 
 def test_the_strip_shows_the_film_around_a_span(film: Film) -> None:
-    strip = spans.strip_around(film, spans.ChosenSpan(240, 480))
+    strip = spans.build_strip(film, spans.ChosenSpan(240, 480))
     assert strip.first < 240
     assert strip.last > 480
     assert [piece.shot and piece.shot.number for piece in strip.pieces] == [0, 1, None, 3]
@@ -134,18 +134,18 @@ def test_the_strip_shows_the_film_around_a_span(film: Film) -> None:
 
 
 def test_the_strip_keeps_to_the_film(film: Film) -> None:
-    assert spans.strip_around(film, spans.ChosenSpan(0, 240)).first == 0
-    last = spans.strip_around(film, spans.ChosenSpan(7000, 7193)).last
+    assert spans.build_strip(film, spans.ChosenSpan(0, 240)).first == 0
+    last = spans.build_strip(film, spans.ChosenSpan(7000, 7193)).last
     assert last == film.clock.frame_from(film.duration)
 
 
 def test_shots_beside_are_listed(film: Film) -> None:
     shot = film.shots.get(number=1)
-    beside = spans.shots_beside(film, shot, 4)
+    beside = spans.neighbouring_shots(film, shot, 4)
     assert [(one.shot.number, one.by, one.rel) for one in beside] == [
         (0, -1, "prev"), (1, 0, ""), (3, 1, "next"), (4, 2, ""),
     ]  # fmt: skip
-    assert spans.shots_beside(film, None, 4) == []
+    assert spans.neighbouring_shots(film, None, 4) == []
 
 
 # --- the page -------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_bars_and_mirrors_cost_no_likeness(
     changed = np.array([first_hit(KINDS[kind](still)).score for _, still in stills])
     given = np.array([
         frame_index.current().nearest(row, 1)[0].score
-        for row in encoder.current().pictures([KINDS[kind](still) for _, still in stills])
+        for row in encoder.current().embed_pictures([KINDS[kind](still) for _, still in stills])
     ])  # fmt: skip
     print(f"\ncosine, {kind}: {changed.mean():.3f}; as given {given.mean():.3f}")
     assert (plain - changed).mean() < 0.01
@@ -143,7 +143,7 @@ def test_bars_are_cut_off(stills: list[tuple[int, Picture]], kind: str, colour: 
         box = borders.inner_box(barred)
         right = (across, down, across + still.width, down + still.height)
         off = np.abs(np.subtract((box.left, box.top, box.right, box.bottom), right)).max()
-        if off > borders.SMEAR:
+        if off > borders.MAX_EDGE_BLUR:
             missed.append((number, box))
     assert missed == []
 

@@ -244,10 +244,10 @@ def test_a_down_index_is_told(library: list[Film], settings: Any) -> None:
 
 
 def test_the_same_words_are_embedded_once(library: list[Film]) -> None:
-    query_vectors._of_words.cache_clear()
+    query_vectors._embed_cached.cache_clear()
     for words in ("a dog", " a dog ", "a dog"):
         engine.search(Query(words=words))
-    assert query_vectors._of_words.cache_info().misses == 1
+    assert query_vectors._embed_cached.cache_info().misses == 1
 
 
 def test_probabilities_need_words_but_not_too_many(library: list[Film]) -> None:

@@ -15,9 +15,11 @@ from django.urls import reverse
 from gallery.films import catalogue
 from gallery.films.models import Film
 from gallery.index import frame_index, server
-from gallery.index.frame_index import FrameIndex, Kind
+from gallery.index.frame_index import FrameIndex
+from gallery.index.switching_index import IndexKind
 from gallery.index.types import FrameRecord, Neighbour
-from gallery.search import engine, relevance_curve
+from gallery.search import engine, fusion, relevance_curve
+from gallery.search.plan import build_plan
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
 from gallery.transcripts.line_index import HeardLine, LineIndex
@@ -78,7 +80,7 @@ def test_words_that_nobody_says_cost_no_wide_search(
     asked.clear()
     said = engine.search(Query(words="kings never ask", page_size=5))
     assert said.hits[0].line is not None
-    assert asked == [engine.FUSED * engine.FRAMES_PER_HIT]
+    assert asked == [fusion.FUSION_DEPTH * engine.FRAMES_PER_HIT]
 
 
 STILL_SECONDS = 4 * 3600
@@ -91,7 +93,7 @@ def still_film(demo_film: Film) -> Iterator[Film]:
         title="Aquarium", sha256="still", state=Film.State.READY, searchable_run=1, shot_count=1
     )
     shot = [FrameRecord(film.pk, n, float(n), 0, 0.0, STILL_SECONDS) for n in range(STILL_SECONDS)]
-    plan = engine.build_plan(SEEN, catalogue.load_catalogue())
+    plan = build_plan(SEEN, catalogue.load_catalogue())
     assert plan.vector is not None
     frame_index.current().put(film.pk, shot, np.tile(plan.vector, (len(shot), 1)))
     yield film
@@ -183,12 +185,12 @@ def test_two_rankings_become_one() -> None:
         record = FrameRecord(1, 10 * shot + 1, 0.0, shot, 0.0, 1.0)
         return SpokenLine(record, 0.0, 1.0, "en", (("words", True),))
 
-    found = engine.fuse(pictures, [said(2), said(7), said(0)])
+    found = fusion.fuse(pictures, [said(2), said(7), said(0)])
     # Shot 0 is first and third, shot 2 third and first: the line comes first at equal scores.
     assert [(one.shot, one.second) for one in found] == [(2, 21), (0, 0), (7, 71), (1, 10), (3, 30)]
     assert found[0].score == found[1].score == pytest.approx(1 / 61 + 1 / 63)
-    assert [one.seen for one in found] == [0.8, 1.0, None, 0.9, 0.7]
-    alone = engine.fuse(pictures, [])
+    assert [one.cosine for one in found] == [0.8, 1.0, None, 0.9, 0.7]
+    alone = fusion.fuse(pictures, [])
     assert [(one.shot, one.score) for one in alone] == [(n.shot, n.score) for n in pictures]
 
 
@@ -278,7 +280,7 @@ def test_two_processes_draw_the_same_sample(here: FrameIndex, redis_server: redi
         ef_runtime=100,
     )  # fmt: skip
     assert np.array_equal(sample, other.sample())
-    assert len(sample) == frame_index.SAMPLE
+    assert len(sample) == frame_index.SAMPLE_SIZE
     assert made["smembers"] == 1
     assert not made["scan"]
     of_film = (sample @ vectors.T).argmax(axis=1) // 1000
@@ -303,7 +305,7 @@ def test_an_index_of_an_earlier_version_answers_until_the_new_one_is_built(
     here.put(1, records(1, 50), vectors)
     assert here.status().name == "t:m:2:flat"
     assert (here.nearest(vectors[9], 1)[0].key, here.nearest(vectors[9], 1)[0].shot) == ((1, 9), 2)
-    tend_until(here, Kind.FLAT)
+    tend_until(here, IndexKind.FLAT)
     while here.reconcile() is not None:
         pass
     assert here.status().name == f"t:m:{frame_index.SCHEMA}:flat"

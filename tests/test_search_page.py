@@ -447,7 +447,7 @@ def test_a_query_that_makes_no_sense_leaves_the_film(
 
 
 def test_a_film_without_its_vectors_says_so(page: Client, demo_film: Film) -> None:
-    relevance_curve._footage.cache_clear()
+    relevance_curve._load_run.cache_clear()
     folder = demo_film.files.run(demo_film.searchable_run or 0).folder
     segments = sorted(folder.glob("segment-*.npz"))
     aside = [path.rename(path.with_suffix(".aside")) for path in segments]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gallery.media import cutting, decoding, ffmpeg, frame_stream, probing
-from gallery.media.cutting import Cut
+from gallery.media.cutting import ClipSpan
 from gallery.media.decoding import read_ppm
 from gallery.media.types import Probe, Span
 from tests.coded import coded_film, codes
@@ -46,17 +46,17 @@ def changing(folder: Path, kind: str) -> tuple[Path, Probe]:
     return film, probing.probe(film, PIXELS, 3600)
 
 
-def export(cut: Cut) -> Path:
+def export(cut: ClipSpan) -> Path:
     clip = cut.path.with_name("exported.mp4")
     done = ffmpeg.run(cutting.export_arguments(cut, clip), 60)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.log_text
     return clip
 
 
-def play(cut: Cut) -> Path:
+def play(cut: ClipSpan) -> Path:
     clip = cut.path.with_name("played.mp4")
     done = ffmpeg.run(cutting.playback_arguments(cut), 60)
-    assert done.status == 0, done.said
+    assert done.status == 0, done.log_text
     clip.write_bytes(done.output)
     return clip
 
@@ -76,7 +76,7 @@ def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
         range(4, 8), (640, 360)
     )
     for first, size in sizes.items():
-        cut = Cut(film, found, first, first + 12, PIXELS)
+        cut = ClipSpan(film, found, first, first + 12, PIXELS)
         for make in (export, play):
             clip = make(cut)
             shown = probing.probe(clip, PIXELS, 3600)
@@ -93,7 +93,7 @@ def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
 def test_a_clip_across_the_change_has_exactly_its_frames(kind: str, tmp_path: Path) -> None:
     """In the shape of its first picture; the others keep theirs, between bars."""
     film, found = changing(tmp_path, kind)
-    cut = Cut(film, found, 90, 115, PIXELS)
+    cut = ClipSpan(film, found, 90, 115, PIXELS)
     expected = shown_at_ticks(cut)
     before = sum(number < CHANGE for number in expected)
     assert 5 < before < 15
@@ -119,5 +119,5 @@ def test_a_clip_across_the_change_has_exactly_its_frames(kind: str, tmp_path: Pa
 
 def test_a_film_that_cannot_change_is_scaled_once(tmp_path: Path) -> None:
     film = coded_film(tmp_path / "a.mkv", seconds=1, sound=())
-    cut = Cut(film, probing.probe(film, PIXELS, 3600), 0, 5, PIXELS)
+    cut = ClipSpan(film, probing.probe(film, PIXELS, 3600), 0, 5, PIXELS)
     assert "-filter_complex" not in cutting.playback_arguments(cut)

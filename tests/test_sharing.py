@@ -9,9 +9,9 @@ from django.conf import settings as project
 from PIL import Image, ImageDraw
 
 from gallery.clip.encoder import Encoder
-from gallery.clip.sharing import REMEMBERED, SharedPictures, digest
+from gallery.clip.sharing import MAX_REMEMBERED, SharedPictures, digest
 from gallery.films.models import Film
-from gallery.importing import ingest, pipeline
+from gallery.importing import ingest, transitions
 from gallery.importing.ingest import SpanEmbedder
 from gallery.media import frame_stream, probing
 from gallery.media.store import SegmentData
@@ -73,7 +73,7 @@ def test_slow_changes_do_not_add_up() -> None:
 def test_a_picture_that_comes_back_is_known_for_a_while() -> None:
     slides = [noise(n, (SIDE, SIDE)) for n in range(3)]
     assert owners([*slides, slides[0], slides[2]]) == [None, None, None, 0, 2]
-    many = [noise(n, (SIDE, SIDE)) for n in range(REMEMBERED + 1)]
+    many = [noise(n, (SIDE, SIDE)) for n in range(MAX_REMEMBERED + 1)]
     assert owners([*many, many[0]])[-1] is None
 
 
@@ -91,12 +91,12 @@ class Counting:
         self.embedded = 0
         self.batch, self.streams = encoder.batch, encoder.streams
 
-    def squares(self, picture: Picture) -> list[Picture]:
-        return self._encoder.squares(picture)
+    def to_squares(self, picture: Picture) -> list[Picture]:
+        return self._encoder.to_squares(picture)
 
-    def prepared(self, parts: object) -> np.ndarray:
+    def embed_squares(self, parts: object) -> np.ndarray:
         self.embedded += len(parts)  # type: ignore[arg-type]
-        return self._encoder.prepared(parts)  # type: ignore[arg-type]
+        return self._encoder.embed_squares(parts)  # type: ignore[arg-type]
 
 
 def embed(encoder: Counting, path: Path, *, shares: bool = True) -> SegmentData:
@@ -140,14 +140,14 @@ def test_a_film_imported_again_is_not_embedded_again(
     assert film.state == Film.State.READY, film.error
     before = film.files.run(1).load()
     embedded: list[int] = []
-    prepared = Encoder.prepared
+    embed_squares = Encoder.embed_squares
 
     def counted(self: Encoder, parts: list[list[Picture]]) -> np.ndarray:
         embedded.append(len(parts))
-        return prepared(self, parts)
+        return embed_squares(self, parts)
 
-    monkeypatch.setattr(Encoder, "prepared", counted)
-    assert pipeline.restart(film)
+    monkeypatch.setattr(Encoder, "embed_squares", counted)
+    assert transitions.restart(film)
     film = import_here(Film.objects.get(pk=film.pk))
     assert (film.state, film.searchable_run) == (Film.State.READY, 2)
     after = film.files.run(2).load()
@@ -157,7 +157,7 @@ def test_a_film_imported_again_is_not_embedded_again(
 
     # Vectors of another model are not taken over.
     Film.objects.filter(pk=film.pk).update(model="another")
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(Film.objects.get(pk=film.pk))
     assert sum(embedded) > 0
 

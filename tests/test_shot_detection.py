@@ -15,7 +15,7 @@ from django.test import Client
 
 from gallery import tasks
 from gallery.films.models import Film
-from gallery.importing import healing, pipeline, shot_detection
+from gallery.importing import healing, publish_step, shot_detection, transitions
 from gallery.importing.library_check import check_library
 from gallery.importing.models import ShotDetection
 from gallery.importing.progress import progress_of
@@ -57,7 +57,7 @@ def outdate(film: Film) -> Film:
     for number in run.segments():
         cuts = np.array([OLD_CUT] if number == 0 else [], np.float64)
         run.save_segment(number, replace(run.load_segment(number), cuts=cuts))
-    pipeline.reindex(film)
+    publish_step.reindex(film)
     Film.objects.filter(pk=film.pk).update(shots_version="")
     film.refresh_from_db()
     assert film.shot_count == 2
@@ -216,7 +216,7 @@ def test_a_failure_is_logged_and_tried_three_times(
     assert "1 films keep the shots of an earlier version" in doctor()
 
     source.write_bytes(whole)
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(film)
     assert not ShotDetection.objects.exists()
     assert (progress_of(film).note, film.shots_version) == ("", shots.VERSION)
@@ -251,7 +251,7 @@ def test_an_import_in_between_ends_it(film: Film) -> None:
     outdate(film)
     assert shot_detection.detect_next() is True
     assert ShotDetection.objects.get(film=film).position == 5
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(film)
     assert (film.shots_version, film.shot_count) == (shots.VERSION, 4)
     assert not ShotDetection.objects.exists()

@@ -60,7 +60,7 @@ def test_nine_hundred_slow_clients(web_server: Web, demo_film: Film, client: Cli
                 assert (status, b'class="card' in page) == (200, True)
             # Half requests are given up; those who read slowly are not.
             wait_for(lambda: crowd.closed["head"] == 300, patience=90)
-            assert crowd.open_of("reader") >= 100
+            assert crowd.count_open("reader") >= 100
             assert ask(web_server, "/healthz")[0] == 200
     finally:
         source.write_bytes(whole)
@@ -99,10 +99,10 @@ def test_deadlines(doing: str, elapsed: float, silent: float, received: int) -> 
 
 
 def is_overdue(doing: str, elapsed: float, silent: float, received: int) -> bool:
-    with webserver.Line() as line:
+    with webserver.TimedSocket() as line:
         line.begin(doing.partition(" ")[0])
         line.received = received
-        now = line.since + elapsed
+        now = line.phase_started_at + elapsed
         line.moved_at = now - silent
         return line.is_overdue(now, crowded="crowd" in doing)
 

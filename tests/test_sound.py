@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gallery.media import cutting, ffmpeg, probing, sound
-from gallery.media.cutting import Cut
+from gallery.media.cutting import ClipSpan
 from gallery.media.types import SoundTrack
 from tests.films import H264, run_ffmpeg
 
@@ -28,12 +28,12 @@ def film_with(
 
 def frequency(path: Path, number: int | None = None, *, streamed: bool = False) -> float | None:
     """The loudest frequency of a clip of the second second, in Hz; None when it is silent."""
-    cut = Cut(path, probing.probe(path, PIXELS, 3600), 24, 48, PIXELS, number)
+    cut = ClipSpan(path, probing.probe(path, PIXELS, 3600), 24, 48, PIXELS, number)
     clip = path.with_name("clip.mp4")
     done = ffmpeg.run(
         cutting.playback_arguments(cut) if streamed else cutting.export_arguments(cut, clip), 60
     )
-    assert done.status == 0, done.said
+    assert done.status == 0, done.log_text
     if streamed:
         clip.write_bytes(done.output)
     return frequency_of(clip)
@@ -41,7 +41,7 @@ def frequency(path: Path, number: int | None = None, *, streamed: bool = False) 
 
 def frequency_of(clip: Path) -> float | None:
     """The loudest frequency of a clip of one second, in Hz; None when it has no sound."""
-    if not sound.read_tracks(ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).said):
+    if not sound.read_tracks(ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).log_text):
         return None
     data = run_ffmpeg("-i", str(clip), "-ac", "1", "-ar", "48000", "-f", "f32le", "-")
     samples = np.frombuffer(data, np.float32)

@@ -74,6 +74,6 @@ def test_a_clip_has_the_sound_that_its_address_asks_for(
 
 
 def test_the_default_track_is_kept_once(film: Film) -> None:
-    paths = {clips.exact(film, 0, 24, sound).path for sound in (None, 1, 7)}
+    paths = {clips.export_order(film, 0, 24, sound).path for sound in (None, 1, 7)}
     assert len(paths) == 1
-    assert clips.exact(film, 0, 24, 0).path not in paths
+    assert clips.export_order(film, 0, 24, 0).path not in paths

@@ -122,7 +122,7 @@ def no_turn(settings: Any) -> Iterator[None]:
 def test_stills_wait_for_a_turn_like_clips(
     page: Client, demo_film: Film, no_turn: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gallery.scenes.clips.STILL_PATIENCE", 0.1)
+    monkeypatch.setattr("gallery.scenes.clips.STILL_SLOT_TIMEOUT", 0.1)
     small = page.get(f"/stills/{demo_film.uid}/{demo_film.searchable_run}/33.jpg")
     assert (small.status_code, small["Cache-Control"]) == (200, "no-cache")
     busy = page.get(f"/films/{demo_film.pk}/stills/800.jpg")
@@ -168,10 +168,10 @@ def stranger(name: str) -> Visitor:
 def test_a_browser_has_fewer_boards_and_scenes_than_a_user(
     film: Film, django_user_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert service.MAX_ANONYMOUS_OWN_BOARDS < service.MAX_BOARDS
-    assert service.MAX_ANONYMOUS_OWN_SCENES < service.MAX_SCENES
-    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_BOARDS", 2)
-    monkeypatch.setattr(service, "MAX_ANONYMOUS_OWN_SCENES", 2)
+    assert service.MAX_BOARDS_PER_SESSION < service.MAX_BOARDS
+    assert service.MAX_SCENES_WITHOUT_LOGIN < service.MAX_SCENES
+    monkeypatch.setattr(service, "MAX_BOARDS_PER_SESSION", 2)
+    monkeypatch.setattr(service, "MAX_SCENES_WITHOUT_LOGIN", 2)
     user = Visitor(user=django_user_model.objects.create_user("ada").pk)
     for visitor in (user, stranger("a")):
         for name in ("1", "2"):
@@ -269,7 +269,7 @@ def test_old_zips_make_room_before_a_new_one_is_written(
         assert export.state == Export.State.DONE
         exports_made.append(export)
         # A zip and the clips that it is made of.
-        settings.EXPORT_CACHE_BYTES = 4 * exports.zip_of(export).stat().st_size
+        settings.EXPORT_CACHE_BYTES = 4 * exports.zip_path(export).stat().st_size
         Export.objects.filter(pk=export.pk).update(
             created=timezone.now() - timedelta(minutes=10 - number)
         )
@@ -278,7 +278,7 @@ def test_old_zips_make_room_before_a_new_one_is_written(
     def measured(write: Callable[..., None]) -> Callable[..., None]:
         def and_measure(*given: Any) -> None:
             write(*given)
-            sizes.append(size_of(exports.folder_of_all()))
+            sizes.append(size_of(exports.exports_folder()))
 
         return and_measure
 
@@ -296,7 +296,7 @@ def test_a_zip_that_never_fits_is_told(film: Film, settings: Any) -> None:
     export = finished(asked(board_of(film, (0, 24))))
     assert export.state == Export.State.FAILED
     assert "There is not enough space for this ZIP" in export.error
-    assert size_of(exports.folder_of_all()) == 0
+    assert size_of(exports.exports_folder()) == 0
 
 
 def test_uploading_the_same_picture_again_takes_no_more_space(page: Client) -> None:

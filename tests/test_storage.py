@@ -18,7 +18,7 @@ from tests.films import noise
 def segment(first: int, count: int, cuts: list[float]) -> SegmentData:
     seconds = np.arange(first, first + count, dtype=np.int32)
     vectors = np.random.default_rng(first).normal(size=(count, 8)).astype(np.float16)
-    looks = np.array([FrameKind.PICTURE, FrameKind.BLANK] * count, store.LOOK)[:count]
+    looks = np.array([FrameKind.PICTURE, FrameKind.BLANK] * count, store.FRAME_KIND_DTYPE)[:count]
     return SegmentData(
         seconds,
         seconds + 0.5,
@@ -40,27 +40,12 @@ def test_segments_are_joined_in_time_order(tmp_path: Path) -> None:
     assert data.vectors.tobytes() == b"".join(part.vectors.tobytes() for part in parts)
     assert data.times.dtype == np.float64
     assert data.looks.tolist() == [look for part in parts for look in part.looks.tolist()]
-    assert not data.lacks_looks
-
-
-def test_segments_of_an_earlier_version_are_read(tmp_path: Path) -> None:
-    """They say nothing of looks."""
-    run = RunFiles(tmp_path)
-    run.save_segment(0, segment(0, 3, []))
-    old = segment(3, 2, [4.0])
-    np.savez(
-        run.segment(1), seconds=old.seconds, times=old.times, vectors=old.vectors, cuts=old.cuts
-    )
-    data = run.load()
-    assert data.looks.tolist() == ["picture", "blank", "picture", "", ""]
-    assert data.lacks_looks
-    assert (data.seconds.tolist(), data.cuts.tolist()) == ([0, 1, 2, 3, 4], [4.0])
 
 
 def test_nothing_stored_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         RunFiles(tmp_path / "none").load()
-    assert RunFiles(tmp_path / "none").thumbnails() == 0
+    assert RunFiles(tmp_path / "none").count_thumbnails() == 0
 
 
 def test_a_broken_off_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -112,7 +97,7 @@ def test_a_film_s_name_says_nothing_but_its_kind(name: str, stored: str, tmp_pat
     arrived = tmp_path / "arrived"
     arrived.write_bytes(b"film")
     try:
-        path = files.file_source(arrived, name)
+        path = files.move_source_here(arrived, name)
         assert path.parent == files.folder
         assert path.name == stored
         assert files.source() == path

@@ -298,7 +298,7 @@ def test_a_file_made_to_harm_is_over_soon(text: str) -> None:
     except SubtitlesError:
         found = []
     assert time.process_time() - begun < 4
-    assert all(len(cue.text) <= subtitles.MAX_TEXT for cue in found)
+    assert all(len(cue.text) <= subtitles.MAX_TEXT_LENGTH for cue in found)
 
 
 # --- fonts within a file --------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_webvtt_is_written_and_read_back() -> None:
 
 
 def test_lines_are_shifted_to_the_film_s_clock() -> None:
-    assert subtitles.shifted([Cue(1, 2, "a"), Cue(4, 6, "b"), Cue(9, 10, "c")], -5) == [
+    assert subtitles.shift([Cue(1, 2, "a"), Cue(4, 6, "b"), Cue(9, 10, "c")], -5) == [
         Cue(0, 1, "b"),
         Cue(4, 5, "c"),
     ]
@@ -268,7 +268,7 @@ def test_a_file_made_to_harm_is_over_soon(text: str) -> None:
     except SubtitlesError:
         cues = []
     assert time.monotonic() - begun < 3
-    assert all(len(cue.text) <= subtitles.MAX_TEXT for cue in cues)
+    assert all(len(cue.text) <= subtitles.MAX_TEXT_LENGTH for cue in cues)
 
 
 # --- languages ------------------------------------------------------------------------------------

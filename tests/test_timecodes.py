@@ -103,7 +103,7 @@ def test_the_files_own_timecode_is_added() -> None:
     assert clock.start_frame == 86400
     assert clock.source_frame(float(10 / FILM)) == 86410
     assert clock.source_timecode(float(10 / FILM)) == "01:00:00:10"
-    assert not clock.drops
+    assert not clock.drops_frames
 
 
 def test_a_file_without_timecode_begins_at_zero() -> None:
@@ -113,7 +113,7 @@ def test_a_file_without_timecode_begins_at_zero() -> None:
 def test_dropped_numbers_stay_dropped() -> None:
     """After 10:00:59;29 comes 10:01:00;02: the numbers 00 and 01 of that minute are none."""
     clock = Clock(NTSC, start_timecode="10:00:00;02")
-    assert clock.drops
+    assert clock.drops_frames
     assert clock.start_frame == 1078922
     assert clock.source_timecode(0) == "10:00:00;02"
     assert clock.source_timecode(float(1797 / NTSC)) == "10:00:59;29"
@@ -122,10 +122,12 @@ def test_dropped_numbers_stay_dropped() -> None:
 
 def test_a_semicolon_at_a_rate_that_drops_nothing_is_a_colon() -> None:
     clock = Clock(Fraction(25), start_timecode="10:00:00;02")
-    assert not clock.drops
+    assert not clock.drops_frames
     assert clock.source_timecode(1) == "10:00:01:02"
 
 
 def test_a_probe_has_a_clock() -> None:
-    found = Probe(10, 1.4, 16, 9, FILM, "h264", "aac", 0, 0.5, "01:00:00:00")
+    found = Probe(
+        10, 1.4, 16, 9, FILM, "h264", "aac", first_frame=0.5, start_timecode="01:00:00:00"
+    )
     assert Clock.of(found) == Clock(FILM, 0.5, "01:00:00:00")

@@ -15,7 +15,7 @@ from PIL import Image
 from gallery.core.errors import FilmError
 from gallery.films.models import Film
 from gallery.media import cutting, decoding, ffmpeg, probing, working_copy
-from gallery.media.cutting import Cut
+from gallery.media.cutting import ClipSpan
 from gallery.media.store import FilmFiles
 from gallery.media.types import Probe, Span
 from gallery.scenes import clips
@@ -175,7 +175,7 @@ def test_each_second_and_each_clip_has_its_own_pictures(
     film = make(tmp_path)
     files = stored(film, tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
-    found, path = prepared.found, files.playable()
+    found, path = prepared.probe, files.playable()
 
     assert prepared.notice == ""
     assert (path == files.working_copy()) == is_copied
@@ -194,8 +194,8 @@ def test_each_second_and_each_clip_has_its_own_pictures(
     assert number(still) == shown[7][1]
 
     target = tmp_path / "clip.mp4"
-    done = ffmpeg.run(cutting.export_arguments(Cut(path, found, 130, 160, PIXELS), target), 60)
-    assert done.status == 0, done.said
+    done = ffmpeg.run(cutting.export_arguments(ClipSpan(path, found, 130, 160, PIXELS), target), 60)
+    assert done.status == 0, done.log_text
     begins = first + (30 if halves else 130)
     clip = codes(target)
     assert clip == list(range(clip[0], clip[0] + 30))
@@ -274,9 +274,9 @@ def test_what_comes_after_a_jump_that_cannot_be_followed_is_told(
     """Matroska files put one behind the other: no program makes sense of the second."""
     files = stored(joined(tmp_path, "a.mkv", codec=X264), tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
-    assert prepared.found.duration == pytest.approx(SECONDS / 2, abs=0.1)
-    assert re.search(r"(9\d|100) of its 200 pictures could not be placed", prepared.notice)
-    assert numbers(files.playable(), prepared.found)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
+    assert prepared.probe.duration == pytest.approx(SECONDS / 2, abs=0.1)
+    assert re.search(r"(9\d|100) of 200 frames could not be placed", prepared.notice)
+    assert numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
 
 
 def test_flv_files_that_were_joined_are_told(tmp_path: Path, settings: object) -> None:
@@ -284,7 +284,7 @@ def test_flv_files_that_were_joined_are_told(tmp_path: Path, settings: object) -
     files = stored(joined(tmp_path, "a.flv", codec=X264, options=options), tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
     assert "several FLV files" in prepared.notice
-    assert numbers(files.playable(), prepared.found)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
+    assert numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
 
 
 def test_a_working_copy_leaves_out_only_the_sound_that_cannot_be_read(
@@ -304,11 +304,11 @@ def test_a_working_copy_leaves_out_only_the_sound_that_cannot_be_read(
     files = stored(film, tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
     assert files.playable() == files.working_copy()
-    assert [track.codec for track in prepared.found.sound] == ["mp2"]
+    assert [track.codec for track in prepared.probe.sound] == ["mp2"]
     assert prepared.notice == "An audio track of this film cannot be read and was left out."
     target = tmp_path / "clip.mp4"
-    cut = Cut(files.playable(), prepared.found, 130, 160, PIXELS)
-    assert ffmpeg.run(cutting.export_arguments(cut, target), 60).status == 0
+    span = ClipSpan(files.playable(), prepared.probe, 130, 160, PIXELS)
+    assert ffmpeg.run(cutting.export_arguments(span, target), 60).status == 0
     assert beeps(target) == pytest.approx([0.8], abs=0.045)
 
 
@@ -317,7 +317,7 @@ def test_a_film_is_imported_and_played_from_its_working_copy(
 ) -> None:
     film = ready_film(coded(tmp_path, "a.flv", codec=X264, options=("-ar", "44100")), "Copied")
     assert (film.frame_count, film.notice) == (SECONDS, "")
-    assert codes(clips.clip(film, 5.0, 6.0)) == list(range(125, 150))
+    assert codes(clips.render_clip(film, 5.0, 6.0)) == list(range(125, 150))
     assert film.files.playable() == film.files.working_copy()
     assert film.files.source().suffix == ".flv"
 
@@ -333,7 +333,7 @@ def test_one_picture_with_much_sound_is_a_film_of_one_picture(
     film = ready_film(path)
     assert (film.frame_count, film.shot_count) == (1, 1)
     assert film.shots.get().end == pytest.approx(0.04)
-    assert len(codes(clips.clip(film, 0.0, 10.0))) == 1
+    assert len(codes(clips.render_clip(film, 0.0, 10.0))) == 1
 
 
 @pytest.mark.django_db

@@ -9,8 +9,8 @@ from typing import Any
 import opentimelineio as otio
 import pytest
 
-from gallery.boards.csv_table import MARK, csv_table
-from gallery.boards.timelines import TimelineClip, edit_lists, otio_timeline, standard_rate
+from gallery.boards.csv_table import BYTE_ORDER_MARK, csv_table
+from gallery.boards.timelines import Edit, edit_lists, nearest_standard_rate, otio_timeline
 from gallery.core.file_names import file_name
 from gallery.films.models import Film
 
@@ -33,10 +33,10 @@ def film(rate: str = "25", number: int = 1, **values: Any) -> Film:
     )
 
 
-def cut(of: Film, first: int, end: int, number: int = 1, **values: Any) -> TimelineClip:
+def cut(of: Film, first: int, end: int, number: int = 1, **values: Any) -> Edit:
     """A scene of a film from frame `first` up to frame `end`."""
     seconds = [float(frame / of.rate) for frame in (first, end)]
-    return TimelineClip(number, of, *seconds, **values)
+    return Edit(number, of, *seconds, **values)
 
 
 def tracks(text: str, rate: str) -> dict[str, list[tuple[int, int, int]]]:
@@ -141,7 +141,7 @@ def test_dropped_numbers_are_dropped_again() -> None:
     ],
 )  # fmt: skip
 def test_odd_rates_are_counted_at_one_that_editors_know(rate: str, counted: str) -> None:
-    assert standard_rate(Fraction(rate)) == Fraction(counted)
+    assert nearest_standard_rate(Fraction(rate)) == Fraction(counted)
 
 
 def test_a_list_says_where_it_counts_otherwise_than_the_film() -> None:
@@ -154,13 +154,13 @@ def test_a_list_says_where_it_counts_otherwise_than_the_film() -> None:
 def test_a_film_that_does_not_tell_its_rate_is_counted_at_25_and_that_is_said() -> None:
     of = film()
     of.rate_numerator = 0
-    text = only(edit_lists("Board", [TimelineClip(1, of, 1.0, 2.0)]))
+    text = only(edit_lists("Board", [Edit(1, of, 1.0, 2.0)]))
     assert tracks(text, "25")["V"] == [(25, 90_000, 25)]
     assert "* RATE: UNKNOWN, COUNTED HERE AT 25" in text
 
 
 def test_a_scene_has_at_least_a_frame() -> None:
-    assert TimelineClip(1, film("25"), 1.0, 1.001).frames == (25, 26)
+    assert Edit(1, film("25"), 1.0, 1.001).frames == (25, 26)
 
 
 def test_reels_are_eight_characters_and_tell_films_apart() -> None:
@@ -168,7 +168,7 @@ def test_reels_are_eight_characters_and_tell_films_apart() -> None:
         film(number=1, title="Film"), film(number=2, title="Film"), film(number=30, title="你好"),
         film(number=4, title="A very long title"), film(number=12_345, title="Film"),
     ]  # fmt: skip
-    reels = [TimelineClip(1, of, 0.0, 1.0).reel for of in films]
+    reels = [Edit(1, of, 0.0, 1.0).reel for of in films]
     assert reels == ["FILM001", "FILM002", "FILM030", "AVERY004", "FIL12345"]
     text = only(edit_lists("Board", [cut(of, 0, 25, n) for n, of in enumerate(films, 1)]))
     assert re.findall(r"(?m)^\d{3}  (\S+)", text) == reels
@@ -288,8 +288,8 @@ def test_a_silent_film_leaves_a_gap_in_the_sound() -> None:
 def test_a_table_has_a_row_for_each_scene() -> None:
     of = film("24000/1001", title="猫, “cat”", start_timecode="10:00:00:00")
     text = csv_table([cut(of, 24, 72, 1, note='two\n"lines"', link="https://x/")])
-    assert text.startswith(MARK)
-    head, row = csv.reader(io.StringIO(text.removeprefix(MARK)))
+    assert text.startswith(BYTE_ORDER_MARK)
+    head, row = csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK)))
     assert dict(zip(head, row, strict=True)) == {
         "position": "1", "title": "猫, “cat”", "year": "1999",
         "in": "00:00:01:00", "out": "00:00:03:00",
@@ -304,7 +304,7 @@ def test_a_table_has_a_row_for_each_scene() -> None:
 def test_no_cell_is_taken_for_a_formula(sign: str) -> None:
     of = film(title=f"{sign}cmd|' /C calc'!A0")
     text = csv_table([cut(of, 0, 25, note=f"{sign}1")])
-    rows = list(csv.reader(io.StringIO(text.removeprefix(MARK))))
+    rows = list(csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK))))
     assert all(not cell.startswith(sign) for cell in rows[1])
     assert f"'{sign}1" in rows[1]
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from gallery.core.errors import FilmError, LostClaim
 from gallery.films.models import Film
-from gallery.importing import pipeline
+from gallery.importing import probe_step, transitions
 from gallery.transcripts import dialogue, subtitle_import, tracks
 from gallery.transcripts.models import Subtitles
 from tests.films import H264, make_film, run_ffmpeg
@@ -160,7 +160,7 @@ def test_reading_takes_no_longer_than_it_may(
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)
     monkeypatch.setattr("gallery.media.ffmpeg.binary", lambda: str(slow))
-    monkeypatch.setattr(tracks, "KEEP_EVERY", 0.05)
+    monkeypatch.setattr(tracks, "KEEP_INTERVAL", 0.05)
     monkeypatch.setattr(tracks, "READ_LIMIT", 0.3)
     kept: list[int] = []
     with pytest.raises(FilmError, match="took longer than"):
@@ -198,7 +198,7 @@ def test_an_import_reads_the_tracks_and_the_next_one_replaces_them(tmp_path: Pat
     # What the film gave, and what was done to it, is made anew; the upload stays.
     film.subtitles.filter(language="de").delete()
     Subtitles.objects.filter(film=film, language="en").update(language="it")
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     import_here(film)
     assert [s.language for s in film.subtitles.all()] == ["de", "en", "fr"]
     assert film.subtitles.get(source="uploaded").pk == before["uploaded"]
@@ -213,8 +213,8 @@ def test_an_import_reads_the_tracks_and_the_next_one_replaces_them(tmp_path: Pat
 def test_tracks_are_read_once_a_run_and_by_one_worker(tmp_path: Path) -> None:
     film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
     assert not subtitle_import.read_tracks(film.pk)  # nobody has looked at the file yet
-    pipeline.probe_film(film.pk)
-    assert subtitle_import.unread(timezone.now()).get() == film
+    probe_step.probe_film(film.pk)
+    assert subtitle_import.films_with_unread_tracks(timezone.now()).get() == film
     Film.objects.update(tracks_lease=timezone.now() + timedelta(minutes=1))
     assert not subtitle_import.read_tracks(film.pk)
     # The worker died: its lease runs out, and the sweep hands the work out again.
@@ -235,7 +235,7 @@ def test_a_film_that_was_deleted_meanwhile_gets_no_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
-    pipeline.probe_film(film.pk)
+    probe_step.probe_film(film.pk)
     real = tracks.read_track_lines
 
     def deleted_meanwhile(*arguments: Any) -> tracks.Reading:
@@ -269,7 +269,7 @@ def test_broken_tracks_do_not_fail_the_film(
     Film.objects.update(tracks_run=None)
     shutil.rmtree(film.files.folder)
     assert subtitle_import.read_tracks(film.pk)
-    assert not subtitle_import.unread(timezone.now()).exists()
+    assert not subtitle_import.films_with_unread_tracks(timezone.now()).exists()
 
 
 def test_a_real_worker_reads_the_tracks(worker: Worker, tmp_path: Path) -> None:

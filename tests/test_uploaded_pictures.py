@@ -141,7 +141,7 @@ def test_a_colour_profile_is_followed() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_pictures_are_turned_upright(kind: str) -> None:
     exif = Image.Exif()
-    exif[picture_decoder.ORIENTATION] = 6
+    exif[picture_decoder.ORIENTATION_TAG] = 6
     picture = noise(1, SIZE)
     how = {} if kind == "HEIF" else {"exif": exif}
     picture.info["exif"] = exif.tobytes()  # HEIC turns by a property of its own, made of this

@@ -15,8 +15,9 @@ from django.test import Client
 
 from gallery import tasks
 from gallery.clip import encoder, weights
+from gallery.films.footage import load_footage
 from gallery.films.models import Film, Segment
-from gallery.importing import pipeline
+from gallery.importing import probe_step, segment_step, transitions
 from gallery.importing.progress import progress_of
 from gallery.index import frame_index
 from gallery.search import engine
@@ -153,7 +154,7 @@ def test_a_power_cut_in_the_middle_changes_nothing(worker: Worker, tmp_path: Pat
     assert film.frame_count == 90
     interrupted = film.files.run(1).load()
 
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     tasks.queue_import(film)
     ready(film)
     assert film.searchable_run == 2
@@ -169,9 +170,9 @@ def test_a_lost_queue_is_found_again(worker: Worker, tmp_path: Path) -> None:
     worker.stop()
     paths = [moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=n) for n in (4, 5, 6)]
     waiting, planned, embedded = (upload(path) for path in paths)
-    pipeline.probe_film(planned.pk)
-    for segment_id in pipeline.probe_film(embedded.pk):
-        pipeline.import_segment(segment_id)
+    probe_step.probe_film(planned.pk)
+    for segment_id in probe_step.probe_film(embedded.pk):
+        segment_step.import_segment(segment_id)
     assert queue_client().llen("films-soon") >= 3
     queue_client().delete("films", "films-soon")
     states = [Film.objects.get(pk=film.pk).state for film in (waiting, planned, embedded)]
@@ -259,7 +260,7 @@ def test_a_failed_film_can_be_retried(worker: Worker, make_video: Callable[..., 
     assert "missing from the media store" in film.error
     aside.rename(source)
 
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     tasks.queue_import(film)
     ready(film)
     assert_complete(film)
@@ -270,7 +271,7 @@ def test_a_failed_film_can_be_retried(worker: Worker, make_video: Callable[..., 
 def test_a_film_stays_searchable_while_it_is_imported_anew(worker: Worker, tmp_path: Path) -> None:
     film = ready(upload(moving_scenes(tmp_path / "a.mp4", 4, seconds=12)))
     before = film.files.run(1).load()
-    assert pipeline.restart(film)
+    assert transitions.restart(film)
     tasks.queue_import(film)
     film.refresh_from_db()
     searches = 0
@@ -297,8 +298,8 @@ def test_reembed_brings_films_over_to_the_model_in_use(
     film = ready(upload(moving_scenes(tmp_path / "a.mp4", 2, seconds=4)))
     # As if another model had made these vectors.
     old = frame_index.for_model("0123456789ab")
-    rows, _ = pipeline.ingest.records(film.pk, film.files.run(1).load(), film.duration)
-    old.put(film.pk, rows, film.files.run(1).load().vectors.astype(np.float32))
+    footage = load_footage(film, 1)
+    old.put(film.pk, footage.records, footage.vectors.astype(np.float32))
     frame_index.current().drop(film.pk)
     Film.objects.update(model="0123456789ab")
     assert engine.search(Query(words="a dog")).hits == []

@@ -1,4 +1,4 @@
-"""API tokens in the admin: staff see whose there are, revoke them, and make them for others."""
+"""API tokens in the admin: staff list, create and revoke them for all users."""
 
 from typing import Any
 
@@ -13,24 +13,24 @@ from gallery.accounts.models import ApiToken
 
 
 class TokenForm(ModelForm):
-    """Whose it is, and what it is for."""
+    """The user and the name of a new token."""
 
     class Meta:
         model = ApiToken
         fields = ("user", "name")
 
     def clean(self) -> dict[str, Any]:
-        """Nobody has too many."""
+        """Refuse a user who has the maximum number of tokens."""
         data = super().clean() or self.cleaned_data
         user = data.get("user")
         if user and tokens.has_too_many(user.pk):
-            self.add_error("user", tokens.too_many())
+            self.add_error("user", tokens.too_many_message())
         return data
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):
-    """Tokens are made and revoked; what they are good for is their user's matter."""
+    """Tokens can be created and revoked, not changed."""
 
     list_display = ("name", "user", "created", "last_used")
     list_select_related = ("user",)
@@ -38,7 +38,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
     form = TokenForm
 
     def has_change_permission(self, _request: HttpRequest, _obj: ApiToken | None = None) -> bool:
-        """There is nothing to change: another token is made instead."""
+        """Return False: tokens cannot be changed."""
         return False
 
     def save_model(
@@ -48,8 +48,10 @@ class ApiTokenAdmin(admin.ModelAdmin):
         form: ModelForm,  # noqa: ARG002
         change: bool,  # noqa: ARG002
     ) -> None:
-        """Make it, and show its secret this once."""
-        made, secret = tokens.create_token(obj.user.pk, obj.name)
-        obj.__dict__.update(made.__dict__)
-        said = _("Token, shown only once: {secret}")
-        messages.warning(request, format_html(said, secret=format_html("<code>{}</code>", secret)))
+        """Create the token and show its secret once."""
+        token, secret = tokens.create_token(obj.user.pk, obj.name)
+        obj.__dict__.update(token.__dict__)
+        message = _("Token, shown only once: {secret}")
+        messages.warning(
+            request, format_html(message, secret=format_html("<code>{}</code>", secret))
+        )

@@ -1,4 +1,4 @@
-"""The forms of both logins: that of the pages and that of the admin."""
+"""The login forms of the site and of the admin."""
 
 from typing import Any
 
@@ -25,4 +25,4 @@ class LoginForm(AuthenticationForm):
 
 
 class AdminLoginForm(LoginForm, AdminAuthenticationForm):
-    """The same for the admin, which only staff can log in to."""
+    """The login form of the admin, for staff only."""

@@ -1,4 +1,4 @@
-"""Tokens with which programs use the API in a user's name."""
+"""API tokens of users."""
 
 from django.conf import settings
 from django.db import models
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApiToken(models.Model):
-    """A token. Only its SHA-256 is kept: it is shown once, when it is made."""
+    """A token. Only its SHA-256 is stored; the token is shown once, when it is created."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens"

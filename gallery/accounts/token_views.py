@@ -1,4 +1,4 @@
-"""A user's tokens for the API: made, shown once, revoked."""
+"""The page of a user's API tokens: create, show once, revoke."""
 
 from django import forms
 from django.contrib.auth.decorators import login_required
@@ -13,7 +13,7 @@ from gallery.core.errors import GalleryError
 
 
 class TokenForm(forms.ModelForm):
-    """What a token is for."""
+    """The name of a new token."""
 
     class Meta:
         model = ApiToken
@@ -24,14 +24,14 @@ class TokenForm(forms.ModelForm):
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def token_list(request: HttpRequest) -> HttpResponse:
-    """The tokens of who is logged in; POST makes one, and this answer alone shows its secret."""
+    """List the user's tokens; POST creates one, and only this response shows its secret."""
     form = TokenForm(request.POST or None)
     secret, status = "", 200
     if request.method == "POST":
         status = 400
         if form.is_valid():
             try:
-                _made, secret = tokens.create_token(
+                _token, secret = tokens.create_token(
                     int(request.user.pk or 0), form.cleaned_data["name"]
                 )
                 form, status = TokenForm(), 201
@@ -48,6 +48,6 @@ def token_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def revoke(request: HttpRequest, token_id: int) -> HttpResponse:
-    """Revoke one of one's own tokens: it is no good any more at once."""
+    """Revoke one of the user's tokens with immediate effect."""
     get_object_or_404(ApiToken, pk=token_id, user=request.user.pk).delete()
     return redirect("tokens")

@@ -1,4 +1,4 @@
-"""Tokens with which programs use this site in a user's name: only their SHA-256 is kept."""
+"""Create and look up API tokens, of which only the SHA-256 is stored."""
 
 import hashlib
 import secrets
@@ -12,43 +12,43 @@ from gallery.accounts.models import ApiToken
 from gallery.core import disk
 from gallery.core.errors import GalleryError
 
-PREFIX_LENGTH = "scene_"  # of each token, so that people and programs recognise one that leaked
-MAX_TOKENS = 50  # tokens of one user
-NOTED = timedelta(minutes=1)  # how exactly it is known when a token was last used
+TOKEN_PREFIX = "scene_"  # so that people and secret scanners recognise a leaked token
+MAX_TOKENS = 50  # of one user
+LAST_USED_PRECISION = timedelta(minutes=1)  # of `last_used`, to save writes
 
 
 def create_token(user: int, name: str) -> tuple[ApiToken, str]:
-    """A new token of a user (an id) and its secret, which is shown now and never again.
+    """Create a token of a user (id). Return it and its secret, which cannot be read again.
 
     Raises GalleryError when the user has too many.
     """
     if has_too_many(user):
-        raise GalleryError(too_many())
-    secret = PREFIX_LENGTH + secrets.token_urlsafe(32)
+        raise GalleryError(too_many_message())
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     return ApiToken.objects.create(user_id=user, name=name, digest=_digest(secret)), secret
 
 
 def has_too_many(user: int) -> bool:
-    """Whether a user has all the tokens there can be."""
+    """Return whether a user (id) has the maximum number of tokens."""
     return ApiToken.objects.filter(user=user).count() >= MAX_TOKENS
 
 
-def too_many() -> str:
-    """What such a user is told."""
+def too_many_message() -> str:
+    """Return the error message for a user with too many tokens."""
     return _("You have reached the limit of %(most)d tokens. Revoke one first.") % {
         "most": MAX_TOKENS
     }
 
 
 def find_token(secret: str) -> ApiToken | None:
-    """The token with this secret, if its user may still log in; that it was used is noted."""
+    """Return the token with this secret if its user is active, and record its use."""
     found = ApiToken.objects.select_related("user").filter(digest=_digest(secret)).first()
     if found is None or not found.user.is_active:
         return None
     if not disk.has_space():
-        return found  # reading goes on
+        return found  # reading is still allowed
     now = timezone.now()
-    long_ago = Q(last_used=None) | Q(last_used__lt=now - NOTED)
+    long_ago = Q(last_used=None) | Q(last_used__lt=now - LAST_USED_PRECISION)
     ApiToken.objects.filter(long_ago, pk=found.pk).update(last_used=now)
     return found
 

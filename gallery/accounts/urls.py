@@ -1,4 +1,4 @@
-"""Login, and tokens for the API."""
+"""URLs of login and API tokens."""
 
 from django.urls import path
 

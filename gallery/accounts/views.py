@@ -1,4 +1,4 @@
-"""The way in and out, for those who only search; the admin has its own."""
+"""Login and logout of the site; the admin has its own."""
 
 from django.contrib.auth.views import LoginView, LogoutView
 

@@ -1,9 +1,8 @@
-"""Boards: scenes that a user saves. Anyone who knows a board's token can view it."""
+"""API of boards. Anyone who knows a board's token may view it."""
 
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -25,27 +24,21 @@ from gallery.rest.serializers import Serialized, Serializer
 router = Router(tags=["Boards"])
 
 
-def _who(request: HttpRequest) -> Visitor:
-    """The token's user; nobody's boards without a token."""
+def _visitor(request: HttpRequest) -> Visitor:
+    """Return the user of the API token; without a token, a visitor without boards."""
     token = request.__dict__.get("api_token")
     return Visitor(user=token.user_id) if token else Visitor()
 
 
-def _with_sizes(found: QuerySet[Board]) -> QuerySet[Board]:
-    standing = Q(scenes__removed=None)
-    length = Sum(F("scenes__end") - F("scenes__start"), filter=standing, output_field=FloatField())
-    return found.annotate(size=Count("scenes", filter=standing), length=length)
-
-
-def _mine(request: HttpRequest, token: str) -> Board:
-    """A board that may be changed. Raises Http404, and ApiError for somebody else's."""
+def _get_own_board(request: HttpRequest, token: str) -> Board:
+    """Return a board of the token's user. Raises Http404, and ApiError (403) for other boards."""
     board = get_object_or_404(Board, token=token)
-    if not service.owns(_who(request), board):
+    if not service.owns(_visitor(request), board):
         raise ApiError(403, _("This board belongs to someone else."))
     return board
 
 
-def _name(shower: Serializer, board: Any) -> Serialized:
+def _board_name(serializer: Serializer, board: Any) -> Serialized:
     return {
         "token": board.token,
         "name": board.name,
@@ -53,35 +46,37 @@ def _name(shower: Serializer, board: Any) -> Serialized:
         "duration": board.length or 0.0,
         "created": board.created,
         "used": board.used,
-        "page": shower.here("board", board.token),
-        "url": shower.resource("board", board.token),
+        "page": serializer.here("board", board.token),
+        "url": serializer.resource("board", board.token),
     }
 
 
-def _whole(request: HttpRequest, token: str) -> Serialized:
-    """A board as it is now. Raises Http404."""
-    board = get_object_or_404(_with_sizes(Board.objects.all()), token=token)
-    shower = Serializer(request)
+def _board(request: HttpRequest, token: str) -> Serialized:
+    """Serialize a board and its scenes. Raises Http404."""
+    board = get_object_or_404(service.with_totals(Board.objects.all()), token=token)
+    serializer = Serializer(request)
     scenes = board.scenes.select_related("film")
     return {
-        **_name(shower, board),
-        "mine": service.owns(_who(request), board),
-        "scenes": [_scene(shower, row, number) for number, row in enumerate(scenes, start=1)],
+        **_board_name(serializer, board),
+        "mine": service.owns(_visitor(request), board),
+        "scenes": [
+            _board_scene(serializer, row, number) for number, row in enumerate(scenes, start=1)
+        ],
         "exports": {
-            kind: shower.here(f"board_{kind}", board.token) for kind in ("csv", "edl", "otio")
+            kind: serializer.here(f"board_{kind}", board.token) for kind in ("csv", "edl", "otio")
         },
     }
 
 
-def _scene(shower: Serializer, row: BoardScene, number: int) -> Serialized:
+def _board_scene(serializer: Serializer, row: BoardScene, number: int) -> Serialized:
     return {
         "id": row.pk,
         "number": number,
-        "film": shower.film_name(row.film),
-        "scene": shower.scene(row.film, row.start, row.end),
-        "frame": shower.frame_name(row.film, row.second),
+        "film": serializer.film_name(row.film),
+        "scene": serializer.scene(row.film, row.start, row.end),
+        "frame": serializer.frame_name(row.film, row.second),
         "note": row.note,
-        "page": shower.absolute(scene_url(row)),
+        "page": serializer.absolute(scene_url(row)),
     }
 
 
@@ -98,9 +93,9 @@ def _scene(shower: Serializer, row: BoardScene, number: int) -> Serialized:
 )
 def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
     """The token user's boards, most recently used first."""
-    shower = Serializer(request)
-    found = _with_sizes(service.boards_of(_who(request)))
-    return paginate(request, found, paging, lambda board: _name(shower, board))
+    serializer = Serializer(request)
+    found = service.with_totals(service.boards_of(_visitor(request)))
+    return paginate(request, found, paging, lambda board: _board_name(serializer, board))
 
 
 @router.post(
@@ -110,9 +105,9 @@ def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
     operation_id="make_board",
     summary=gettext_noop("Create a board"),
 )
-def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
+def create_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     """Create an empty board."""
-    return Status(201, _whole(request, service.create_board(_who(request), given.name).token))
+    return Status(201, _board(request, service.create_board(_visitor(request), given.name).token))
 
 
 @router.get(
@@ -123,9 +118,9 @@ def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     url_name="board",
     summary=gettext_noop("Get a board"),
 )
-def one_board(request: HttpRequest, token: str) -> Any:
+def get_board(request: HttpRequest, token: str) -> Any:
     """A board and its scenes, for anyone who knows its token."""
-    return _whole(request, token)
+    return _board(request, token)
 
 
 @router.patch(
@@ -137,11 +132,11 @@ def one_board(request: HttpRequest, token: str) -> Any:
 )
 def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn]) -> Any:
     """Change the name of a board."""
-    board = _mine(request, token)
+    board = _get_own_board(request, token)
     board.name = given.name
     board.save(update_fields=["name"])
     service.touch(board)
-    return _whole(request, token)
+    return _board(request, token)
 
 
 @router.delete(
@@ -153,7 +148,7 @@ def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn])
 )
 def delete_board(request: HttpRequest, token: str) -> Any:
     """Delete a board with its scenes and notes. This cannot be undone."""
-    _mine(request, token).delete()
+    _get_own_board(request, token).delete()
     return Status(204, None)
 
 
@@ -170,13 +165,13 @@ def delete_board(request: HttpRequest, token: str) -> Any:
 )
 def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]) -> Any:
     """Add a scene to the end of a board. A scene that is already there stays in place."""
-    board = _mine(request, token)
+    board = _get_own_board(request, token)
     second = int((given.start + given.end) / 2) if given.second is None else given.second
     wanted = Scene(given.film, given.start, given.end, second)
-    row = service.add_scene(_who(request), wanted, board)
+    row = service.add_scene(_visitor(request), wanted, board)
     if given.note:
         service.set_note(board, row.pk, given.note)
-    return Status(201, _one_scene(request, board, row.pk))
+    return Status(201, _scene_by_id(request, board, row.pk))
 
 
 @router.patch(
@@ -191,14 +186,14 @@ def change_scene(
     request: HttpRequest, token: str, scene_id: int, given: Body[schemas.SceneChange]
 ) -> Any:
     """Move a scene on its board, or change its note."""
-    board = _mine(request, token)
+    board = _get_own_board(request, token)
     get_object_or_404(board.scenes, pk=scene_id)
     if given.note is not None:
         service.set_note(board, scene_id, given.note)
     if given.number is not None:
         service.move_to(board, scene_id, given.number)
     service.touch(board)
-    return _one_scene(request, board, scene_id)
+    return _scene_by_id(request, board, scene_id)
 
 
 @router.delete(
@@ -210,18 +205,18 @@ def change_scene(
 )
 def remove_scene(request: HttpRequest, token: str, scene_id: int) -> Any:
     """Remove a scene from its board."""
-    board = _mine(request, token)
+    board = _get_own_board(request, token)
     get_object_or_404(board.scenes, pk=scene_id)
     service.remove_scene(board, scene_id)
     service.touch(board)
     return Status(204, None)
 
 
-def _one_scene(request: HttpRequest, board: Board, scene_id: int) -> Serialized:
-    shower = Serializer(request)
+def _scene_by_id(request: HttpRequest, board: Board, scene_id: int) -> Serialized:
+    serializer = Serializer(request)
     for number, row in enumerate(board.scenes.select_related("film"), start=1):
         if row.pk == scene_id:
-            return _scene(shower, row, number)
+            return _board_scene(serializer, row, number)
     raise Http404
 
 
@@ -244,14 +239,14 @@ def export_clips(request: HttpRequest, token: str) -> Any:
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
         raise ApiError(403, _("You are not allowed to download clips."))
-    shower = Serializer(request)
+    serializer = Serializer(request)
     rate_limits.check_rate(request, "board", settings.BOARD_RATE)
     export = exports.request_export(
-        board, exports.cuts_of(board, lambda row: shower.absolute(scene_url(row)))
+        board, exports.edits_of(board, lambda row: serializer.absolute(scene_url(row)))
     )
     if export.state == Export.State.WAITING:
         tasks.queue_export(export)
-    return Status(202, _export(shower, export))
+    return Status(202, _export(serializer, export))
 
 
 @router.get(
@@ -262,13 +257,13 @@ def export_clips(request: HttpRequest, token: str) -> Any:
     url_name="board_export",
     summary=gettext_noop("ZIP status"),
 )
-def one_export(request: HttpRequest, token: str, export: str) -> Any:
+def get_export(request: HttpRequest, token: str, export: str) -> Any:
     """Progress of a ZIP export, and its download address once it is done."""
     row = get_object_or_404(Export, token=export, board__token=token)
     return _export(Serializer(request), row)
 
 
-def _export(shower: Serializer, export: Export) -> Serialized:
+def _export(serializer: Serializer, export: Export) -> Serialized:
     done = export.state == Export.State.DONE
     names = (export.board.token, export.token)
     return {
@@ -276,6 +271,6 @@ def _export(shower: Serializer, export: Export) -> Serialized:
         "done": export.done_count,
         "total": export.total_count,
         "error": export.error,
-        "url": shower.resource("board_export", *names),
-        "download": shower.here("download_export", *names) if done else None,
+        "url": serializer.resource("board_export", *names),
+        "download": serializer.here("download_export", *names) if done else None,
     }

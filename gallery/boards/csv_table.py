@@ -1,4 +1,4 @@
-"""A board as a table that spreadsheet programs open: CSV."""
+"""A board as CSV for spreadsheet programs."""
 
 import csv
 import io
@@ -6,19 +6,19 @@ from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 
-from gallery.boards.timelines import TimelineClip
+from gallery.boards.timelines import Edit
 
-# A byte order mark tells spreadsheet programs that this is UTF-8.
-MARK = "\ufeff"
-# A cell that begins with one of these is taken for a formula, and could be made to do harm.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Spreadsheet programs recognise UTF-8 by it.
+BYTE_ORDER_MARK = "\ufeff"
+# Spreadsheet programs run cells that begin with one of these as formulas.
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def csv_table(cuts: Iterable[TimelineClip]) -> str:
-    """The scenes of a board, a row each.
+def csv_table(edits: Iterable[Edit]) -> str:
+    """Return the scenes of a board as CSV text, one row each.
 
-    Times are those of the pages, from the film's beginning; the source's timecodes are the file's
-    own. Seconds are those of the frames at which a scene begins and before which it ends.
+    In and out count from the start of the film, as on the pages; source timecodes are those stored
+    in the file. The out point is the frame after the last one.
     """
     out = io.StringIO()
     rows = csv.writer(out)
@@ -29,24 +29,24 @@ def csv_table(cuts: Iterable[TimelineClip]) -> str:
             *(_("length (seconds)"), _("frames per second"), _("note"), _("file"), _("link")),
         ]
     )
-    for cut in cuts:
-        rows.writerow([_guarded(cell) for cell in _row(cut)])
-    return MARK + out.getvalue()
+    for edit in edits:
+        rows.writerow([_escape_formula(cell) for cell in _row(edit)])
+    return BYTE_ORDER_MARK + out.getvalue()
 
 
-def _row(cut: TimelineClip) -> list[str]:
-    clock = cut.clock
-    start, end = (clock.exact_seconds(frame) for frame in cut.frames)
+def _row(edit: Edit) -> list[str]:
+    clock = edit.clock
+    start, end = (clock.exact_seconds(frame) for frame in edit.frames)
     return [
-        *(str(cut.number), cut.film.title, str(cut.film.year or "")),
+        *(str(edit.number), edit.film.title, str(edit.film.year or "")),
         *(clock.timecode(start), clock.timecode(end)),
-        *cut.source_timecodes,
+        *edit.source_timecodes,
         *(f"{max(0.0, float(start)):.3f}", f"{float(end):.3f}", f"{float(end - start):.3f}"),
-        *(f"{float(cut.film.rate):.3f}" if cut.film.rate else "", cut.note),
-        *(cut.file, cut.link),
+        *(f"{float(edit.film.rate):.3f}" if edit.film.rate else "", edit.note),
+        *(edit.file, edit.link),
     ]
 
 
-def _guarded(cell: str) -> str:
-    """A cell that no spreadsheet program takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+def _escape_formula(cell: str) -> str:
+    """Prefix a cell that would be run as a formula."""
+    return f"'{cell}" if cell.startswith(FORMULA_PREFIXES) else cell

@@ -1,4 +1,4 @@
-"""The files of exports, and the space they may take, those under way included."""
+"""The files of exports, finished or not, and their space limit (EXPORT_CACHE_BYTES)."""
 
 import shutil
 import time
@@ -16,63 +16,65 @@ from gallery.core.disk import require_space
 from gallery.core.errors import BoardError
 from gallery.media.store import file_lock
 
-KEEP = 86_400  # seconds for which a zip is kept
+KEEP_SECONDS = 86_400  # how long a zip is kept
 
 
-def folder_of_all() -> Path:
-    """Where exports are made and kept."""
+def exports_folder() -> Path:
+    """Return the folder that holds all exports."""
     return Path(settings.MEDIA_ROOT) / "exports"
 
 
-def zip_of(export: Export) -> Path:
-    """The file of an export that is done."""
-    return folder_of_all() / f"{export.token}.zip"
+def zip_path(export: Export) -> Path:
+    """Return the file of a finished export."""
+    return exports_folder() / f"{export.token}.zip"
 
 
 def remove_files(export: Export) -> None:
-    """Remove what an export has on the disk."""
-    shutil.rmtree(folder_of_all() / export.token, ignore_errors=True)
-    zip_of(export).unlink(missing_ok=True)
+    """Remove the zip and the clips of an export."""
+    shutil.rmtree(exports_folder() / export.token, ignore_errors=True)
+    zip_path(export).unlink(missing_ok=True)
 
 
 def _discard(export: Export) -> None:
     export.delete()
-    remove_files(export)  # not later, when a transaction ends: the space is needed now
+    remove_files(export)  # at once, not after the transaction: the space is needed now
 
 
 def tidy() -> None:
-    """Remove exports a day after they were asked for, those beyond the limit, and orphans."""
-    for export in Export.objects.filter(created__lt=timezone.now() - timedelta(seconds=KEEP)):
+    """Remove exports older than KEEP_SECONDS, those beyond the space limit, and orphaned files."""
+    for export in Export.objects.filter(
+        created__lt=timezone.now() - timedelta(seconds=KEEP_SECONDS)
+    ):
         _discard(export)
     with file_lock("exports"):
-        _make_room(0)
+        _evict_zips(0)
     known = set(Export.objects.values_list("token", flat=True))
-    folder = folder_of_all()
+    folder = exports_folder()
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name.removesuffix(".zip") not in known and _is_old(path):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _make_room(size: int) -> bool:
-    """Remove the oldest zips until `size` more bytes fit in; False when they do not even then."""
-    there = sum(path.stat().st_size for path in folder_of_all().rglob("*") if path.is_file())
+def _evict_zips(size: int) -> bool:
+    """Remove the oldest zips until `size` more bytes fit. Return whether they fit."""
+    used = sum(path.stat().st_size for path in exports_folder().rglob("*") if path.is_file())
     for export in Export.objects.filter(state=Export.State.DONE).order_by("created"):
-        if there + size <= settings.EXPORT_CACHE_BYTES:
+        if used + size <= settings.EXPORT_CACHE_BYTES:
             break
         with suppress(FileNotFoundError):
-            there -= zip_of(export).stat().st_size
+            used -= zip_path(export).stat().st_size
         _discard(export)
-    return there + size <= settings.EXPORT_CACHE_BYTES
+    return used + size <= settings.EXPORT_CACHE_BYTES
 
 
 @contextmanager
-def room_for_export(size: int) -> Iterator[None]:
-    """Add `size` bytes to the exports, which take at most EXPORT_CACHE_BYTES: old zips go first.
+def reserve_space(size: int) -> Iterator[None]:
+    """Lock the exports folder with room for `size` more bytes, removing the oldest zips.
 
-    One worker at a time. Raises BoardError when only zips that are being made are left.
+    Raises BoardError when unfinished exports leave too little room, and DiskFull.
     """
     with file_lock("exports"):
-        if not _make_room(size):
+        if not _evict_zips(size):
             raise BoardError(
                 _(
                     "There is not enough space for this ZIP: all exports together may use "
@@ -85,5 +87,5 @@ def room_for_export(size: int) -> Iterator[None]:
 
 
 def _is_old(path: Path) -> bool:
-    """Whether nobody can be writing there any more."""
+    """Return whether no task can still be writing to a path."""
     return time.time() - path.stat().st_mtime > settings.CELERY_TASK_TIME_LIMIT

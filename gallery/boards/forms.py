@@ -1,4 +1,4 @@
-"""What is typed in, or sent, to collect scenes and to change boards; checked."""
+"""Forms to collect scenes and to change boards."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -6,11 +6,11 @@ from django.utils.translation import gettext_lazy as _
 from gallery.boards.models import Board, BoardScene
 from gallery.boards.service import Scene
 
-MAX_SECONDS = 10**6  # no film is as long
+MAX_SECONDS = 10**6  # longer than any film
 
 
 class SceneForm(forms.Form):
-    """A scene, as `_collect.html` sends it."""
+    """A scene as sent by `_collect.html`."""
 
     film = forms.IntegerField(min_value=1, max_value=10**9)
     start = forms.FloatField(min_value=0, max_value=MAX_SECONDS)
@@ -18,7 +18,7 @@ class SceneForm(forms.Form):
     second = forms.IntegerField(min_value=0, max_value=MAX_SECONDS)
 
     def scene(self) -> Scene:
-        """The scene of a form that is valid."""
+        """Return the scene of a valid form."""
         return Scene(**{name: self.cleaned_data[name] for name in self.fields})
 
 
@@ -40,7 +40,7 @@ class NoteForm(forms.ModelForm):
 
 
 class PlaceForm(forms.Form):
-    """Where a scene goes: by so many places, to a number from 1, or in front of another scene."""
+    """Where to move a scene: by a number of places, to a position, or before another scene (id)."""
 
     by = forms.IntegerField(required=False, min_value=-1, max_value=1)
     number = forms.IntegerField(required=False, min_value=1, max_value=MAX_SECONDS)

@@ -1,4 +1,4 @@
-"""Boards: scenes that somebody collects, and what is exported of them."""
+"""Boards, their scenes and their exports."""
 
 import secrets
 
@@ -12,17 +12,17 @@ from gallery.films.models import Film
 
 
 def new_token() -> str:
-    """A name that nobody can guess."""
+    """Return an unguessable token."""
     return secrets.token_urlsafe(16)
 
 
 class Board(models.Model):
     """A named list of scenes.
 
-    It belongs to `owner`, or, without one, to the browser session that keeps the key `visitor`.
-    Whoever knows `token` may look at it. `used` is when its owner last changed or opened it: the
-    next scene goes to the board used last, and one that nobody owns is removed when it is not used
-    for long.
+    It belongs to the user `owner`, or without one to the browser session that holds the key
+    `visitor`. Anyone who knows `token` may view it. `used` is when its owner last changed or opened
+    it: the next scene is added to the board used last, and boards without an owner are removed
+    when they have not been used for a while.
     """
 
     owner = models.ForeignKey(
@@ -43,23 +43,23 @@ class Board(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """Its page."""
+        """Return the URL of the board's page."""
         return reverse("board", args=[self.token])
 
 
-class StandingScenes(models.Manager["BoardScene"]):
-    """Scenes that stand on their boards, without those that were removed a moment ago."""
+class ActiveScenes(models.Manager["BoardScene"]):
+    """Scenes without the removed ones, which are kept for a day."""
 
     def get_queryset(self) -> "models.QuerySet[BoardScene]":
-        """Leave the removed ones out."""
+        """Exclude removed scenes."""
         return super().get_queryset().filter(removed=None)
 
 
 class BoardScene(models.Model):
-    """A scene on a board: from `start` up to `end` (seconds of the film), shown by `second`.
+    """A scene on a board: from `start` to `end` (seconds of the film), shown by frame `second`.
 
-    A removed scene keeps its row for a day, so that the removal can be undone. `objects` leaves
-    such rows out, and so does `board.scenes`.
+    A removed scene keeps its row for a day, so that the removal can be undone. `objects` and
+    `board.scenes` exclude such rows, `all_objects` does not.
     """
 
     board = models.ForeignKey(Board, on_delete=models.CASCADE, related_name="scenes")
@@ -72,8 +72,8 @@ class BoardScene(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     removed = models.DateTimeField(null=True)
 
-    objects = StandingScenes()
-    everything = models.Manager["BoardScene"]()
+    objects = ActiveScenes()
+    all_objects = models.Manager["BoardScene"]()
 
     class Meta:
         ordering = ["position", "id"]
@@ -85,11 +85,10 @@ class BoardScene(models.Model):
 class Export(models.Model):
     """A zip of a board's clips, made by a worker.
 
-    waiting -> running (claimed by a conditional UPDATE, with a lease) -> done, or failed with a
-    sentence in `error`; done with a sentence there when some clips are missing. `plan` is what the
-    board held when the export was asked for: its name, its scenes (film, start, end, note, link),
-    and the language of who asked. `done_count` and `total_count` are clips. The file lies in the
-    media store and is removed after a day.
+    waiting -> running (claimed by a conditional UPDATE, with a lease) -> done or failed. `error` is
+    a message for people: why it failed, or which clips are missing. `plan` is a snapshot of the
+    board: its name, its scenes (film, start, end, note, link) and the language of the user.
+    `done_count` and `total_count` count clips. The file is in the media store for a day.
     """
 
     class State(models.TextChoices):

@@ -1,4 +1,4 @@
-"""What the views of boards share: finding a board, and showing its scenes."""
+"""Helpers shared by the views of boards."""
 
 from typing import Any
 
@@ -13,39 +13,42 @@ from gallery.boards.models import Board
 SCENES_PER_PAGE = 200
 
 
-def own_board(request: HttpRequest, token: str) -> Board:
-    """A board that the visitor may change. Raises Http404, as for a board that is none."""
+def get_own_board(request: HttpRequest, token: str) -> Board:
+    """Return a board that the visitor may change. Raises Http404 otherwise."""
     board = get_object_or_404(Board, token=token)
     if not service.owns(service.visitor_of(request), board):
         raise Http404
     return board
 
 
-def scenes_of(request: HttpRequest, board: Board) -> dict[str, Any]:
-    """What a page shows of a board's scenes: `page`, and the scene that comes after it."""
+def scenes_context(request: HttpRequest, board: Board) -> dict[str, Any]:
+    """Return a `page` of a board's scenes and the id of the scene after it (0: none)."""
     scenes = board.scenes.select_related("film")
     page = Paginator(scenes, SCENES_PER_PAGE).get_page(request.GET.get("page"))
     after = scenes[page.end_index() : page.end_index() + 1]
     return {"page": page, "next_scene": after[0].pk if page.has_next() and after else 0}
 
 
-def facts_of(board: Board) -> dict[str, Any]:
-    """How many scenes a board has (`size`), how long (`length`, seconds), of how many `films`."""
+def totals_of(board: Board) -> dict[str, Any]:
+    """Return the number of scenes (`size`), their `length` (seconds), the number of `films`."""
     length = Sum(F("end") - F("start"), output_field=FloatField())
     return board.scenes.aggregate(
         size=Count("pk"), length=length, films=Count("film", distinct=True)
     )
 
 
-def address_of(board: Board, scene: int, number: int) -> str:
-    """The address of the board's page at a scene, which is number so and so from 1."""
+def scene_anchor(board: Board, scene: int, number: int) -> str:
+    """Return the URL of a board's page at a scene (id), whose position from 1 is `number`."""
     page = (number - 1) // SCENES_PER_PAGE + 1
-    asked = f"?page={page}" if page > 1 else ""
-    return f"{board.get_absolute_url()}{asked}#scene-{scene}"
+    query = f"?page={page}" if page > 1 else ""
+    return f"{board.get_absolute_url()}{query}#scene-{scene}"
 
 
-def scenes_part(request: HttpRequest, board: Board, context: dict[str, Any]) -> HttpResponse:
-    """The scenes of one's own board, for htmx to put in place of those shown."""
-    shown = {"board": board, "facts": facts_of(board), "mine": True, "oob": True}
-    shown |= scenes_of(request, board) | context
-    return render(request, "gallery/_board_answer.html", shown)
+def render_scenes(request: HttpRequest, board: Board, context: dict[str, Any]) -> HttpResponse:
+    """Render the scenes of the visitor's own board, for htmx to swap in."""
+    context = {
+        **{"board": board, "facts": totals_of(board), "mine": True, "oob": True},
+        **scenes_context(request, board),
+        **context,
+    }
+    return render(request, "gallery/_board_answer.html", context)

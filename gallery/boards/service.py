@@ -1,8 +1,8 @@
-"""Boards: whose they are, which is in use, and everything that is done to them.
+"""Boards: who owns them, and all changes to them.
 
-A board belongs to a user, or to the browser session that keeps its key. The key never changes, so
-two tabs of a browser cannot overwrite each other's list of boards. What changes the order of a
-board happens while its row is locked.
+A board belongs to a user, or to the browser session that holds its key. The key never changes, so
+two tabs of a browser cannot overwrite each other's list of boards. Changes to the order of scenes
+lock the board's row.
 """
 
 import secrets
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Count, F, FloatField, Max, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -28,19 +28,19 @@ from gallery.core import rate_limits
 from gallery.core.errors import BoardError, TooManyRequests
 from gallery.films.models import Film, Shot
 
-SESSION_NAME = "boards"  # where a session keeps its key
+SESSION_NAME = "boards"  # the session entry that holds the key
 DAY = 86_400  # seconds
-KEEP_DAYS = 60  # how long a board that nobody owns is kept after it was last used
-MAX_BOARDS, MAX_ANONYMOUS_OWN_BOARDS = 200, 20  # of a user; of a browser without a login
-MAX_SCENES, MAX_ANONYMOUS_OWN_SCENES = 2000, 500  # on one board
-SAME = 0.0005  # seconds: spans that differ by less are the same
+KEEP_UNUSED_DAYS = 60  # how long a board without an owner is kept after it was last used
+MAX_BOARDS, MAX_BOARDS_PER_SESSION = 200, 20  # of a user, and without a login
+MAX_SCENES, MAX_SCENES_WITHOUT_LOGIN = 2000, 500  # on one board
+SPAN_TOLERANCE = 0.0005  # seconds; spans that differ by less are the same
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who collects: a user, or the session `session` that keeps `key` ("": it has no boards).
+    """A user (id), or a browser session: its id and its `key`, "" while it has no boards.
 
-    `client` is who is counted where there is a rate.
+    `client` is the name under which rate limits count.
     """
 
     user: int | None = None
@@ -51,7 +51,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A scene to collect: from `start` up to `end` (seconds of `film`), shown by `second`."""
+    """A scene to collect: `start` to `end` (seconds) of `film` (id), shown by frame `second`."""
 
     film: int
     start: float
@@ -59,33 +59,33 @@ class Scene:
     second: int
 
 
-# --- whose boards -------------------------------------------------------------------------------
+# --- owners -------------------------------------------------------------------------------------
 
 
 def visitor_of(request: HttpRequest) -> Visitor:
-    """Who asks."""
-    client = rate_limits.client_of(request)
+    """Return the visitor who sent a request."""
+    client = rate_limits.client_key(request)
     if request.user.is_authenticated:
         return Visitor(user=request.user.pk, client=client)
     key = request.session.get(SESSION_NAME, "")
     return Visitor(key=key, session=request.session.session_key or "", client=client)
 
 
-def lasting_visitor(request: HttpRequest) -> Visitor:
-    """Who asks, to stay: a session gets its key now, and lasts as long as its boards.
+def ensure_visitor(request: HttpRequest) -> Visitor:
+    """Return the visitor; a session gets its key, and from now on lasts as long as its boards.
 
-    Raises TooManyRequests when too many sessions begin at one address.
+    Raises TooManyRequests when one IP address starts too many sessions.
     """
     if not request.user.is_authenticated:
         if SESSION_NAME not in request.session:
             rate_limits.check_rate(request, "visitor", settings.BOARD_RATE)
             request.session[SESSION_NAME] = secrets.token_hex(16)
-        request.session.set_expiry(KEEP_DAYS * DAY)
+        request.session.set_expiry(KEEP_UNUSED_DAYS * DAY)
     return visitor_of(request)
 
 
 def boards_of(visitor: Visitor) -> QuerySet[Board]:
-    """Somebody's boards, the one used last first."""
+    """Return a visitor's boards, the one used last first."""
     if visitor.user is not None:
         return Board.objects.filter(owner=visitor.user)
     if visitor.key:
@@ -94,68 +94,75 @@ def boards_of(visitor: Visitor) -> QuerySet[Board]:
 
 
 def owns(visitor: Visitor, board: Board) -> bool:
-    """Whether somebody may change a board."""
+    """Return whether a visitor may change a board."""
     if board.owner_id is not None:
         return board.owner_id == visitor.user
     return visitor.user is None and bool(visitor.key) and board.visitor == visitor.key
 
 
 def claim_session_boards(key: str, user: int) -> int:
-    """Give the boards of a session to the user who logged in with it; how many there were."""
+    """Give the boards of a session to the user (id) who logged in. Return how many."""
     return boards_of(Visitor(key=key)).update(owner=user, visitor="")
 
 
 def current_board(visitor: Visitor) -> Board | None:
-    """The board where the next scene goes: the one used last."""
+    """Return the board used last, to which the next scene is added; None without boards."""
     return boards_of(visitor).first()
 
 
 def count_scenes(visitor: Visitor) -> int:
-    """How many scenes somebody has collected, on all boards."""
+    """Return how many scenes a visitor has on all boards."""
     if visitor.user is None and not visitor.key:
         return 0
     return BoardScene.objects.filter(board__in=boards_of(visitor).order_by()).count()
 
 
 def touch(board: Board) -> None:
-    """Note that its owner uses a board."""
+    """Record that its owner uses a board."""
     board.used = timezone.now()
     Board.objects.filter(pk=board.pk).update(used=board.used)
 
 
-# --- making boards ------------------------------------------------------------------------------
+def with_totals(boards: QuerySet[Board]) -> QuerySet[Board]:
+    """Annotate boards with their number of scenes (`size`) and their `length` in seconds."""
+    active = Q(scenes__removed=None)
+    length = Sum(F("scenes__end") - F("scenes__start"), filter=active, output_field=FloatField())
+    return boards.annotate(size=Count("scenes", filter=active), length=length)
+
+
+# --- creating boards ----------------------------------------------------------------------------
 
 
 def create_board(visitor: Visitor, name: str) -> Board:
-    """A new board. Raises BoardError when there are too many."""
+    """Create a board. Raises BoardError when there are too many, and TooManyRequests."""
     with transaction.atomic():
-        _wait_turn(visitor)
-        return _make(visitor, name)
+        _lock_visitor(visitor)
+        return _create(visitor, name)
 
 
-def create_first_board(visitor: Visitor) -> Board:
-    """The board used last; a visitor's first board is made now."""
+def get_or_create_current_board(visitor: Visitor) -> Board:
+    """Return the board used last, or create the visitor's first board."""
     with transaction.atomic():
-        _wait_turn(visitor)
-        return current_board(visitor) or _make(visitor, _("My scenes"))
+        _lock_visitor(visitor)
+        return current_board(visitor) or _create(visitor, _("My scenes"))
 
 
 def copy_board(visitor: Visitor, board: Board) -> Board:
-    """A board of one's own with the same scenes and notes. Raises BoardError."""
+    """Create a board of the visitor with the same scenes and notes. Raises BoardError."""
     with transaction.atomic():
-        _wait_turn(visitor)
+        _lock_visitor(visitor)
         scenes = list(board.scenes.all())
         if visitor.user is None:
-            _require_room(0, len(scenes), MAX_ANONYMOUS_OWN_SCENES)
-        made = _make(visitor, board.name)
+            _require_room(0, len(scenes), MAX_SCENES_WITHOUT_LOGIN)
+        copied = _create(visitor, board.name)
         for position, scene in enumerate(scenes):
-            scene.pk, scene.board, scene.position = None, made, position
+            scene.pk, scene.board, scene.position = None, copied, position
         BoardScene.objects.bulk_create(scenes)
-    return made
+    return copied
 
 
-def _make(visitor: Visitor, name: str) -> Board:
-    most = MAX_BOARDS if visitor.user is not None else MAX_ANONYMOUS_OWN_BOARDS
+def _create(visitor: Visitor, name: str) -> Board:
+    most = MAX_BOARDS if visitor.user is not None else MAX_BOARDS_PER_SESSION
     if boards_of(visitor).count() >= most:
         raise BoardError(
             _("You have reached the limit of %(most)d boards. Delete one first.") % {"most": most}
@@ -164,24 +171,24 @@ def _make(visitor: Visitor, name: str) -> Board:
         usage = rate_limits.count_use("board", visitor.client, settings.BOARD_RATE)
         if usage.is_exceeded:
             raise TooManyRequests(usage.reset)
-    if visitor.user is None and _anonymous().count() >= settings.MAX_ANONYMOUS_BOARDS:
-        raise BoardError(no_room())
+    if visitor.user is None and _anonymous_boards().count() >= settings.MAX_ANONYMOUS_BOARDS:
+        raise BoardError(no_room_message())
     if visitor.user is not None:
         return Board.objects.create(owner_id=visitor.user, name=name)
     return Board.objects.create(visitor=visitor.key, name=name)
 
 
-def _anonymous() -> QuerySet[Board]:
+def _anonymous_boards() -> QuerySet[Board]:
     return Board.objects.filter(owner=None).order_by()
 
 
-def no_room() -> str:
-    """What visitors are told when the boards of all of them take all the space there is."""
+def no_room_message() -> str:
+    """Explain that the boards of all visitors without a login take all the space they may."""
     return _("Guests cannot save any more scenes right now. Please log in.")
 
 
-def _wait_turn(visitor: Visitor) -> None:
-    """Let requests of the same visitor make boards one after the other. (SQLite: of anybody.)"""
+def _lock_visitor(visitor: Visitor) -> None:
+    """Serialize the creation of boards by one visitor; SQLite serializes all writers anyway."""
     rows: QuerySet[Any]
     if visitor.user is not None:
         rows = get_user_model().objects.filter(pk=visitor.user)
@@ -194,162 +201,162 @@ def _wait_turn(visitor: Visitor) -> None:
 
 
 def add_scene(visitor: Visitor, scene: Scene, board: Board | None = None) -> BoardScene:
-    """Put a scene at the end of a board, by default of the one used last.
+    """Append a scene to a board, by default to the one used last.
 
-    A scene that is there already stays as it is; one that was removed a moment ago comes back with
-    its note. Raises BoardError when there is no such scene, or no room for it.
+    A scene that is on the board already stays as it is; one that was removed less than a day ago
+    comes back with its note. Raises BoardError for an invalid scene or a full board.
     """
-    film = _film_of(scene)
+    film = _get_film(scene)
     end = min(scene.end, film.duration)
     if not 0 <= scene.start < end:
         raise BoardError(_("A scene must start before it ends and stay within the film."))
     if film.clock.frame_from(scene.start) >= film.clock.frame_from(end):
         raise BoardError(_("A scene must be at least one frame long."))
-    board = board or create_first_board(visitor)
+    board = board or get_or_create_current_board(visitor)
     with transaction.atomic():
-        _lock(board)
-        rows = same_span(film.pk, scene.start, end, BoardScene.everything.filter(board=board))
+        _lock_board(board)
+        rows = rows_of_span(film.pk, scene.start, end, BoardScene.all_objects.filter(board=board))
         row = rows.filter(removed=None).first() or rows.last()
         if row is None or row.removed:
             row = row or BoardScene(board=board, film=film, start=scene.start, end=end)
-            row.second, row.removed = _shown_by(film, scene), None
-            row.position = _room_at_end(board)
+            row.second, row.removed = _choose_second(film, scene), None
+            row.position = _next_position(board)
             row.save()
         touch(board)
     return row
 
 
-def same_span(
+def rows_of_span(
     film: int, start: float, end: float, among: QuerySet[BoardScene] | None = None
 ) -> QuerySet[BoardScene]:
-    """The rows of one span of a film, among all that stand on boards or those given."""
+    """Return the rows of one span of a film, among `among` or else all that are not removed."""
     rows = BoardScene.objects.all() if among is None else among
     return rows.filter(
         film=film,
-        start__range=(start - SAME, start + SAME),
-        end__range=(end - SAME, end + SAME),
+        start__range=(start - SPAN_TOLERANCE, start + SPAN_TOLERANCE),
+        end__range=(end - SPAN_TOLERANCE, end + SPAN_TOLERANCE),
     )
 
 
-def _film_of(scene: Scene) -> Film:
+def _get_film(scene: Scene) -> Film:
     film = Film.objects.filter(pk=scene.film, searchable_run__isnull=False).first()
     if film is None:
         raise BoardError(_("This film has been deleted, so its scene cannot be saved."))
     return film
 
 
-def _shown_by(film: Film, scene: Scene) -> int:
-    """The second whose picture stands for a scene: the asked one, if there is a picture of it."""
+def _choose_second(film: Film, scene: Scene) -> int:
+    """Return the second of a scene's picture: the requested one if it has a thumbnail."""
     files = film.files.run(film.searchable_run or 0)
     if files.thumbnail(scene.second).is_file():
         return scene.second
-    shot = Shot.objects.filter(film=film, start__lte=scene.start + SAME).last()
+    shot = Shot.objects.filter(film=film, start__lte=scene.start + SPAN_TOLERANCE).last()
     return shot.second if shot else int(scene.start)
 
 
-def _room_at_end(board: Board) -> int:
+def _next_position(board: Board) -> int:
     is_anonymous = board.owner_id is None
-    most = MAX_ANONYMOUS_OWN_SCENES if is_anonymous else MAX_SCENES
+    most = MAX_SCENES_WITHOUT_LOGIN if is_anonymous else MAX_SCENES
     _require_room(board.scenes.count(), 1, most, is_anonymous=is_anonymous)
     last = board.scenes.aggregate(last=Max("position"))["last"]
     return 0 if last is None else last + 1
 
 
-def _require_room(there: int, more: int, most: int, *, is_anonymous: bool = True) -> None:
-    """Raise BoardError when more scenes do not fit on a board, or on all that nobody owns."""
-    if there + more > most:
+def _require_room(count: int, more: int, most: int, *, is_anonymous: bool = True) -> None:
+    """Raise BoardError when a board, or all boards without an owner, cannot hold `more` scenes."""
+    if count + more > most:
         raise BoardError(
             _("This board is full (%(most)d scenes). Use another board.") % {"most": most}
         )
     if is_anonymous:
-        all_there = BoardScene.everything.filter(board__in=_anonymous()).count()
-        if all_there + more > settings.MAX_ANONYMOUS_SCENES:
-            raise BoardError(no_room())
+        total = BoardScene.all_objects.filter(board__in=_anonymous_boards()).count()
+        if total + more > settings.MAX_ANONYMOUS_SCENES:
+            raise BoardError(no_room_message())
 
 
 def scene_url(scene: BoardScene) -> str:
-    """The page that plays a scene of a board, from its first frame to its last."""
+    """Return the URL of the page that plays a scene of a board."""
     first, last = frames_of_scene(scene.film.clock, scene.start, scene.end)
-    asked = urlencode({"in": f"{first}f", "out": f"{last}f"})
-    return f"{reverse('frame', args=[scene.film_id, scene.second])}?{asked}"
+    query = urlencode({"in": f"{first}f", "out": f"{last}f"})
+    return f"{reverse('frame', args=[scene.film_id, scene.second])}?{query}"
 
 
 def remove_scene(board: Board, scene: int) -> None:
-    """Take a scene off a board; for a day it can be put back."""
+    """Remove a scene from a board; for a day it can be restored."""
     board.scenes.filter(pk=scene).update(removed=timezone.now())
 
 
 def restore_scene(board: Board, scene: int) -> None:
-    """Put a removed scene back where it was, with its note. Raises BoardError for a full board."""
+    """Restore a removed scene at its position. Raises BoardError for a full board."""
     with transaction.atomic():
-        _lock(board)
-        _room_at_end(board)
-        BoardScene.everything.filter(board=board, pk=scene).update(removed=None)
+        _lock_board(board)
+        _next_position(board)
+        BoardScene.all_objects.filter(board=board, pk=scene).update(removed=None)
 
 
 def set_note(board: Board, scene: int, text: str) -> None:
-    """Write a note to a scene."""
+    """Save the note of a scene."""
     board.scenes.filter(pk=scene).update(note=text)
 
 
 def move_by(board: Board, scene: int, by: int) -> int | None:
-    """Move a scene so many places: -1 is one earlier. Returns its number then, from 1.
+    """Move a scene by `by` places; -1 is one earlier.
 
-    Returns None when it is not on the board; so do `place` and `place_before`.
+    This and the next two return its position, from 1, or None when it is not on the board.
     """
     return _reorder(board, scene, lambda at, _rest: at + by)
 
 
 def move_to(board: Board, scene: int, number: int) -> int | None:
-    """Make a scene the one of that number, counted from 1."""
+    """Move a scene to a position, counted from 1."""
     return _reorder(board, scene, lambda _at, _rest: number - 1)
 
 
 def move_before(board: Board, scene: int, other: int) -> int | None:
-    """Move a scene in front of another; to the end when that is not there."""
+    """Move a scene before another, or to the end when that is not on the board."""
     return _reorder(
         board, scene, lambda _at, rest: rest.index(other) if other in rest else len(rest)
     )
 
 
 def _reorder(board: Board, scene: int, target: Callable[[int, list[int]], int]) -> int | None:
-    """Give a scene another place.
+    """Move a scene. Return its position, from 1, or None when it is not on the board.
 
-    `target` takes its place, counted from 0, and the ids of the others, and gives its new place.
+    `target` maps its index and the ids of the other scenes to its new index; both count from 0.
     """
     with transaction.atomic():
-        _lock(board)
+        _lock_board(board)
         rows = list(board.scenes.only("position"))
         at = next((n for n, row in enumerate(rows) if row.pk == scene), None)
         if at is None:
             return None
         moved = rows.pop(at)
-        place = max(0, min(len(rows), target(at, [row.pk for row in rows])))
-        rows.insert(place, moved)
+        index = max(0, min(len(rows), target(at, [row.pk for row in rows])))
+        rows.insert(index, moved)
         changed = []
         for position, row in enumerate(rows):
             if row.position != position:
                 row.position = position
                 changed.append(row)
         BoardScene.objects.bulk_update(changed, ["position"], batch_size=500)
-    return place + 1
+    return index + 1
 
 
-def _lock(board: Board) -> None:
-    """Change a board alone until the transaction ends. Raises BoardError when it is gone."""
+def _lock_board(board: Board) -> None:
+    """Lock a board until the transaction ends. Raises BoardError when it was deleted."""
     if Board.objects.select_for_update().filter(pk=board.pk).first() is None:
         raise BoardError(_("This board has been deleted."))
 
 
-# --- tidying up ---------------------------------------------------------------------------------
+# --- clean-up -----------------------------------------------------------------------------------
 
 
 def remove_unused() -> None:
-    """Remove boards that nobody owns or uses any more, and what was taken off boards a day ago.
+    """Remove unused boards without an owner, and scenes that were removed from boards a day ago.
 
-    Of those that nobody owns, empty ones go after a day.
+    Boards without an owner are kept for KEEP_UNUSED_DAYS, empty ones for a day.
     """
     now = timezone.now()
-    _anonymous().filter(used__lt=now - timedelta(days=1), scenes=None).delete()
-    Board.objects.filter(owner=None, used__lt=now - timedelta(days=KEEP_DAYS)).delete()
-    BoardScene.everything.filter(removed__lt=now - timedelta(days=1)).delete()
+    _anonymous_boards().filter(used__lt=now - timedelta(days=1), scenes=None).delete()
+    Board.objects.filter(owner=None, used__lt=now - timedelta(days=KEEP_UNUSED_DAYS)).delete()
+    BoardScene.all_objects.filter(removed__lt=now - timedelta(days=1)).delete()

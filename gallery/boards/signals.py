@@ -1,4 +1,4 @@
-"""Boards follow their user at login; a deleted export loses its files."""
+"""Move boards to the account at login, and remove the files of deleted exports."""
 
 from typing import Any
 

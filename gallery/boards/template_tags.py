@@ -1,4 +1,4 @@
-"""Which scenes are collected already: two questions to the database for a whole page."""
+"""Template tags of boards. Which scenes are collected is read with two queries per page."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict
@@ -19,24 +19,23 @@ from gallery.search.address import page_url, urlencode
 
 register = template.Library()
 register.filter("scene_address", service.scene_url)
-_KEPT = "kept_scenes"
+_CACHE_NAME = "current_board"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Where the scenes of a visitor go, and which of them are there: span -> id."""
+class CurrentBoard:
+    """The board used last, and the ids of its scenes by `span_id`."""
 
     board: Board | None
     scenes: dict[str, int]
 
 
-class Collecting(TypedDict):
-    """The control of one scene; a dictionary, because a page of hits looks up hundreds of names.
+class CollectControl(TypedDict):
+    """The button that collects one scene; a dictionary, the fastest for templates to look up.
 
-    `name` is its id in the page, `fields` what it sends to the address `action`; `row` is the
-    scene's id on `board` when it is there already; `word` stands on the button, `title` says what
-    it does, `which` to which scene; `choose` is the address where another board can be chosen, and
-    `choose_word` its link.
+    `name` is its id in the page. It sends `fields` to the URL `action`. `row` is the scene's id on
+    `board` when it is collected already. `word` is the label, `title` the description, `which` the
+    scene in words. `choose` is the URL of the board chooser, `choose_word` the text of its link.
     """
 
     name: str
@@ -51,13 +50,13 @@ class Collecting(TypedDict):
     choose_word: str
 
 
-def span_name(film: int, start: float, end: float) -> str:
-    """A scene as the page names it: its film, and its ends in milliseconds."""
+def span_id(film: int, start: float, end: float) -> str:
+    """Return the id of a span in a page: its film, start and end in milliseconds."""
     return f"{film}-{round(float(start) * 1000)}-{round(float(end) * 1000)}"
 
 
-def fields_of(scene: Scene) -> dict[str, str]:
-    """What a form sends of a scene."""
+def form_fields(scene: Scene) -> dict[str, str]:
+    """Return the form fields of a scene."""
     return {
         "film": str(scene.film),
         "start": f"{scene.start:.6f}",
@@ -66,54 +65,54 @@ def fields_of(scene: Scene) -> dict[str, str]:
     }
 
 
-def choose_address(scene: Scene) -> str:
-    """Where the board of a scene is chosen."""
-    return f"{page_url('choose_board')}?{urlencode(fields_of(scene).items())}"
+def chooser_url(scene: Scene) -> str:
+    """Return the URL of the page that chooses the board of a scene."""
+    return f"{page_url('choose_board')}?{urlencode(form_fields(scene).items())}"
 
 
-def _kept(context: RequestContext) -> Kept:
+def _current_board(context: RequestContext) -> CurrentBoard:
     request: Any = context["request"]
-    if _KEPT not in request.__dict__:
+    if _CACHE_NAME not in request.__dict__:
         board = service.current_board(service.visitor_of(request))
         rows = board.scenes.values_list("film", "start", "end", "pk") if board else ()
-        scenes = {span_name(film, start, end): pk for film, start, end, pk in rows}
-        request.__dict__[_KEPT] = Kept(board, scenes)
-    kept: Kept = request.__dict__[_KEPT]
-    return kept
+        scenes = {span_id(film, start, end): pk for film, start, end, pk in rows}
+        request.__dict__[_CACHE_NAME] = CurrentBoard(board, scenes)
+    current: CurrentBoard = request.__dict__[_CACHE_NAME]
+    return current
 
 
 @register.simple_tag(takes_context=True)
 def collecting(
     context: RequestContext, film: int, start: float, end: float, second: int
-) -> Collecting:
-    """What `_collect.html` shows of a scene."""
-    kept = _kept(context)
-    name = span_name(film, start, end)
+) -> CollectControl:
+    """Return the context of `_collect.html` for a scene."""
+    current = _current_board(context)
+    name = span_id(film, start, end)
     scene = Scene(film, float(start), float(end), second)
-    row = kept.scenes.get(name)
+    row = current.scenes.get(name)
     action, word = page_url("collect"), pgettext("a scene", "Save")
     title = _("Save this scene to a board")
-    if row is not None and kept.board is not None:
-        action = reverse("remove_scene", args=[kept.board.token, row])
+    if row is not None and current.board is not None:
+        action = reverse("remove_scene", args=[current.board.token, row])
         word = _("Saved ✓")
-        title = _("Saved to %(name)s. Click to remove") % {"name": kept.board.name}
-    return Collecting(
+        title = _("Saved to %(name)s. Click to remove") % {"name": current.board.name}
+    return CollectControl(
         name=f"collect-{name}",
         action=action,
-        fields=fields_of(scene),
-        board=kept.board,
+        fields=form_fields(scene),
+        board=current.board,
         row=row,
         word=word,
         title=title,
         which=_("the scene at %(time)s") % {"time": clock(start)},
-        choose=choose_address(scene),
-        choose_word=_("Change board") if kept.board else _("Choose a board"),
+        choose=chooser_url(scene),
+        choose_word=_("Change board") if current.board else _("Choose a board"),
     )
 
 
 @register.simple_tag(takes_context=True)
 def collected_count(context: RequestContext) -> Any:
-    """How many scenes the visitor has collected; asked for only if it is shown."""
+    """Return how many scenes the visitor has collected, counted only if it is shown."""
     visitor = service.visitor_of(context["request"])
     return SimpleLazyObject(lambda: service.count_scenes(visitor))
 
@@ -129,7 +128,7 @@ class Ends(NamedTuple):
 
 @register.simple_tag
 def ends_of(scene: BoardScene) -> Ends:
-    """Where a scene of a board begins and ends, as clips are cut."""
+    """Return the start and end of a scene, rounded to frames as its clip is."""
     clock = scene.film.clock
     first, last = frames_of_scene(clock, scene.start, scene.end)
     return Ends(first, last, clock.timecode_of(first), clock.timecode_of(last))
@@ -137,5 +136,5 @@ def ends_of(scene: BoardScene) -> Ends:
 
 @register.filter
 def length_in_seconds(scene: BoardScene) -> str:
-    """How long a scene is: 3.5 s."""
+    """Return the length of a scene: 3.5 s."""
     return _("%(seconds).1f s") % {"seconds": scene.end - scene.start}

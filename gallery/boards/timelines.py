@@ -1,9 +1,8 @@
-"""A board as editing programs read it: OTIO for everything, and edit decision lists (CMX 3600).
+"""Export a board to editing programs as OTIO or as edit decision lists (EDL, CMX 3600).
 
-Ends of scenes are frames of their films, counted as the file's own timecode counts them, and rates
-are exact. A list has one frame rate: there is one for each rate on the board. Lists are written by
-OpenTimelineIO's adapter, which knows no rate but the nominal one in their timecodes: 24 for
-24000/1001.
+In and out points are frames on the clock of the film's own timecode, at exact rates. An EDL has one
+frame rate, so there is one EDL for each rate on the board. OpenTimelineIO's adapter writes them; it
+counts non-drop timecodes at the nominal rate only: 24 for 24000/1001.
 """
 
 import re
@@ -24,17 +23,17 @@ STANDARD_RATES = (
     *(24 * NTSC, Fraction(24), Fraction(25), 30 * NTSC, Fraction(30)),
     *(48 * NTSC, Fraction(48), Fraction(50), 60 * NTSC, Fraction(60)),
 )
-SAME_RATE = Fraction(1, 5000)  # rates that differ by less are one; 24 and 24000/1001 are not
-MAX_EVENTS = 999  # of a list: its event numbers have three digits
-MAX_SECONDS = 22 * 3600  # of a list: its timecodes begin at one hour and end before 24
-RECORD_START = 3600  # seconds of timecode at which the edit begins
+RATE_TOLERANCE = Fraction(1, 5000)  # relative; it tells 24 from 24000/1001
+MAX_EVENTS = 999  # of an EDL: its event numbers have three digits
+MAX_EDL_SECONDS = 22 * 3600  # its timecodes start at 01:00:00:00 and end before 24 hours
+RECORD_START = 3600  # seconds of timecode at which the timeline starts
 REEL_LENGTH = 8
-OURS = "scene_search"  # where OTIO keeps what it has no field for
+METADATA_KEY = "scene_search"  # OTIO metadata for which there is no field
 
 
 @dataclass(frozen=True, slots=True)
-class TimelineClip:
-    """A scene of a board as an edit: number `number` of it, from `start` up to `end` (seconds)."""
+class Edit:
+    """A scene in a timeline: its position from 1, and its span of the film in seconds."""
 
     number: int
     film: Film
@@ -45,40 +44,40 @@ class TimelineClip:
 
     @property
     def clock(self) -> Clock:
-        """How its film counts frames."""
+        """Return the frame clock of the film."""
         return self.film.clock
 
     @property
     def frames(self) -> tuple[int, int]:
-        """Its first frame, and the one after its last, counted from the film's beginning."""
+        """Return its first frame and the one after its last, counted from the start of the film."""
         return frames_of_scene(self.clock, self.start, self.end)
 
     @property
     def source_timecodes(self) -> tuple[str, str]:
-        """The file's own timecodes of `frames`."""
+        """Return `frames` as timecodes of the file."""
         first, end = (self.clock.exact_seconds(frame) for frame in self.frames)
         return self.clock.source_timecode(first), self.clock.source_timecode(end)
 
     @property
     def title(self) -> str:
-        """Its film's title and year."""
+        """Return the title and year of the film."""
         return one_line(str(self.film))
 
     @property
     def file(self) -> str:
-        """The name of the film's file, by which an editing program finds it."""
+        """Return the name of the film's file, which editing programs look for."""
         return one_line(self.film.original_name) or self.title
 
     @property
     def reel(self) -> str:
-        """A name of the film in eight letters and digits, another for each film."""
+        """Return a reel name, unique for each film: REEL_LENGTH letters and digits."""
         number = f"{self.film.pk:03d}"
         letters = re.sub(r"[^A-Z]", "", self.film.title.upper())
         return (letters or "FILM")[: REEL_LENGTH - len(number)] + number
 
 
 def frames_of_scene(clock: Clock, start: float, end: float) -> tuple[int, int]:
-    """The first frame of a span, and the one after its last; as clips are cut, and at least one."""
+    """Return the first frame of a span and the one after its last, at least one, as for clips."""
     first = clock.frame_from(start)
     return first, max(first + 1, clock.frame_from(end))
 
@@ -86,87 +85,85 @@ def frames_of_scene(clock: Clock, start: float, end: float) -> tuple[int, int]:
 # --- OTIO ---------------------------------------------------------------------------------------
 
 
-def otio_timeline(
-    name: str, cuts: Iterable[TimelineClip], files: Mapping[int, str] | None = None
-) -> str:
-    """All scenes of a board as OTIO, each at its film's own rate, with their sound and notes.
+def otio_timeline(name: str, edits: Iterable[Edit], files: Mapping[int, str] | None = None) -> str:
+    """Return the scenes of a board as OTIO JSON, with sound and notes, each at its film's rate.
 
-    Its clips are parts of the films; or, with `files`, whole files that hold a scene each: the
-    names of these by the numbers of the scenes.
+    By default the media are the films. With `files`, which maps scene numbers to file names, they
+    are clips that hold one scene each.
     """
-    cuts = list(cuts)
+    edits = list(edits)
     timeline = otio.schema.Timeline(name=one_line(name))
-    if cuts:
-        clock = cuts[0].clock
+    if edits:
+        clock = edits[0].clock
         begin = RECORD_START * clock.nominal
         timeline.global_start_time = RationalTime(begin, float(clock.grid))
     kinds = otio.schema.TrackKind
     picture = otio.schema.Track(name="V1", kind=kinds.Video)
     sound = otio.schema.Track(name="A1", kind=kinds.Audio)
-    for cut in cuts:
-        media = _part_of_film(cut) if files is None else _whole_file(cut, files[cut.number])
-        picture.append(_clip(cut, media))
-        sound.append(_clip(cut, media) if cut.film.audio_codec else _silence(cut))
+    for edit in edits:
+        media = _part_of_film(edit) if files is None else _whole_file(edit, files[edit.number])
+        picture.append(_clip(edit, media))
+        sound.append(_clip(edit, media) if edit.film.audio_codec else _gap(edit))
     timeline.tracks.append(picture)
-    if any(cut.film.audio_codec for cut in cuts):
+    if any(edit.film.audio_codec for edit in edits):
         timeline.tracks.append(sound)
     return str(otio.adapters.write_to_string(timeline, "otio_json"))
 
 
 Media = tuple[str, TimeRange, TimeRange]
-"""The name of a file, all its frames, and those of a scene."""
+"""The name of a file, the range of all its frames, and that of a scene."""
 
 
-def _part_of_film(cut: TimelineClip) -> Media:
-    first, end = cut.frames
-    whole = max(end, cut.clock.frame(cut.film.duration))
-    return cut.file, _range(cut, 0, whole), _range(cut, first, end)
+def _part_of_film(edit: Edit) -> Media:
+    first, end = edit.frames
+    whole = max(end, edit.clock.frame(edit.film.duration))
+    return edit.file, _time_range(edit, 0, whole), _time_range(edit, first, end)
 
 
-def _whole_file(cut: TimelineClip, name: str) -> Media:
-    first, end = cut.frames
-    whole = _range(cut, first, end)
-    # Exact clips carry the film's timecode where MP4 can.
-    if not (cut.film.rate and cut.clock.nominal in TIMECODE_RATES):
+def _whole_file(edit: Edit, name: str) -> Media:
+    first, end = edit.frames
+    whole = _time_range(edit, first, end)
+    # Exact clips carry the film's timecode if MP4 can store it.
+    if not (edit.film.rate and edit.clock.nominal in TIMECODE_RATES):
         whole = TimeRange(RationalTime(0, whole.duration.rate), whole.duration)
     return name, whole, whole
 
 
-def _clip(cut: TimelineClip, media: Media) -> otio.schema.Clip:
+def _clip(edit: Edit, media: Media) -> otio.schema.Clip:
     name, available, used = media
     clip = otio.schema.Clip(
-        name=cut.title,
+        name=edit.title,
         media_reference=otio.schema.ExternalReference(target_url=name, available_range=available),
         source_range=used,
         metadata={
-            OURS: {
-                "scene": cut.number,
-                "note": cut.note,
-                "link": cut.link,
-                "film": cut.file,
-                "in": cut.source_timecodes[0],
-                "out": cut.source_timecodes[1],
+            METADATA_KEY: {
+                "scene": edit.number,
+                "note": edit.note,
+                "link": edit.link,
+                "film": edit.file,
+                "in": edit.source_timecodes[0],
+                "out": edit.source_timecodes[1],
             },
-            "cmx_3600": {"reel": cut.reel},
+            "cmx_3600": {"reel": edit.reel},
         },
     )
     clip.media_reference.name = name
-    if cut.note.strip():
-        clip.markers.append(_marker(cut.note, used))
+    if edit.note.strip():
+        clip.markers.append(_marker(edit.note, used))
     return clip
 
 
-def _range(cut: TimelineClip, first: int, end: int) -> TimeRange:
-    """Frames of a film from `first` up to `end`, on the clock of its file's own timecode."""
-    rate = float(cut.clock.grid)
-    start = RationalTime(cut.clock.start_frame + first, rate)
+def _time_range(edit: Edit, first: int, end: int) -> TimeRange:
+    """Return the frames from `first` up to `end` on the clock of the file's timecode."""
+    rate = float(edit.clock.grid)
+    start = RationalTime(edit.clock.start_frame + first, rate)
     return TimeRange(start, RationalTime(end - first, rate))
 
 
-def _silence(cut: TimelineClip) -> otio.schema.Gap:
-    first, end = cut.frames
+def _gap(edit: Edit) -> otio.schema.Gap:
+    first, end = edit.frames
     return otio.schema.Gap(
-        source_range=TimeRange(duration=RationalTime(end - first, float(cut.clock.grid)))
+        source_range=TimeRange(duration=RationalTime(end - first, float(edit.clock.grid)))
     )
 
 
@@ -184,152 +181,160 @@ def _marker(note: str, marked: TimeRange) -> otio.schema.Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
-    """How the timecodes of a list count: at `rate` frames per second, dropping numbers or not."""
+class TimecodeRate:
+    """The rate of an EDL in frames per second, and whether its timecodes are drop-frame."""
 
     rate: Fraction
-    drops: bool = False
+    is_drop_frame: bool = False
 
     @property
     def nominal(self) -> int:
-        """Frames in a second of timecode."""
+        """Return the frames in a second of timecode."""
         return round(self.rate)
 
     @property
-    def written(self) -> float:
-        """The rate at which the adapter writes these timecodes: it drops numbers where it can."""
-        return float(self.rate) if self.drops else float(self.nominal)
+    def adapter_rate(self) -> float:
+        """Return the rate for which the adapter writes these timecodes; a true NTSC rate drops."""
+        return float(self.rate) if self.is_drop_frame else float(self.nominal)
 
     @property
-    def start(self) -> int:
-        """The frame at 01:00:00:00."""
-        return round(self.rate * RECORD_START) if self.drops else self.nominal * RECORD_START
+    def start_frame(self) -> int:
+        """Return the frame at 01:00:00:00."""
+        return (
+            round(self.rate * RECORD_START) if self.is_drop_frame else self.nominal * RECORD_START
+        )
 
-    def counts(self, film: Film) -> bool:
-        """Whether the frames of such a list are those of a film."""
-        return bool(film.rate) and abs(film.rate - self.rate) < SAME_RATE * self.rate
+    def matches(self, film: Film) -> bool:
+        """Return whether a film has this rate, so that its frames need no conversion."""
+        return bool(film.rate) and abs(film.rate - self.rate) < RATE_TOLERANCE * self.rate
 
     def __str__(self) -> str:
-        """The rate as people write it: 23.976, 25, 29.97 DF."""
+        """Format the rate as editors do: 23.976, 25, 29.97 DF."""
         number = f"{float(self.rate):.3f}".rstrip("0").rstrip(".")
-        return f"{number} DF" if self.drops else number
+        return f"{number} DF" if self.is_drop_frame else number
 
 
-def counting_of(film: Film) -> Counting:
-    """How the list counts that the scenes of a film go into."""
-    return Counting(standard_rate(film.clock.grid), film.clock.drops)
+def timecode_rate_of(film: Film) -> TimecodeRate:
+    """Return the rate of the EDL that holds the scenes of a film."""
+    return TimecodeRate(nearest_standard_rate(film.clock.grid), film.clock.drops_frames)
 
 
-def standard_rate(rate: Fraction) -> Fraction:
-    """The rate at which the frames of a film are counted in a list.
+def nearest_standard_rate(rate: Fraction) -> Fraction:
+    """Return the standard rate that suits a film best.
 
-    Its own when editing programs know it; else one of which it is a whole multiple or part, as 24
-    for 12 and 60 for 120; else the nearest.
+    Its own rate if that is standard; else one that it divides or is a multiple of, as 24 for 12 and
+    60 for 120; else the nearest.
     """
     for known in STANDARD_RATES:
-        if abs(rate - known) < SAME_RATE * known:
+        if abs(rate - known) < RATE_TOLERANCE * known:
             return known
-    parts = [known for known in STANDARD_RATES if (known / rate).denominator == 1]
-    wholes = [known for known in STANDARD_RATES if (rate / known).denominator == 1]
-    if parts or wholes:
-        return min(parts) if parts else max(wholes)
+    multiples = [known for known in STANDARD_RATES if (known / rate).denominator == 1]
+    divisors = [known for known in STANDARD_RATES if (rate / known).denominator == 1]
+    if multiples or divisors:
+        return min(multiples) if multiples else max(divisors)
     return min(STANDARD_RATES, key=lambda known: abs(known - rate))
 
 
-def edit_lists(name: str, cuts: Iterable[TimelineClip]) -> dict[str, str]:
-    """A board as edit decision lists: the name of each file and its text.
+def edit_lists(name: str, edits: Iterable[Edit]) -> dict[str, str]:
+    """Return a board as edit decision lists: file names and texts.
 
-    One for each frame rate, or several where one would have more than 999 events or last longer
-    than its timecodes reach.
+    There is one for each frame rate, or several where one would exceed MAX_EVENTS or
+    MAX_EDL_SECONDS.
     """
-    groups: dict[Counting, list[TimelineClip]] = {}
-    for cut in cuts:
-        groups.setdefault(counting_of(cut.film), []).append(cut)
+    groups: dict[TimecodeRate, list[Edit]] = {}
+    for edit in edits:
+        groups.setdefault(timecode_rate_of(edit.film), []).append(edit)
     lists: dict[str, str] = {}
-    for counting, group in groups.items():
-        parts = list(_parts(group, counting))
+    for rate, group in groups.items():
+        parts = list(_split(group, rate))
         for number, part in enumerate(parts, start=1):
             tail = f" {number} of {len(parts)}" if len(parts) > 1 else ""
-            tail = f" {counting}{tail}" if len(groups) > 1 or tail else ""
+            tail = f" {rate}{tail}" if len(groups) > 1 or tail else ""
             title = one_line(name)[: 70 - len(tail)] + tail
-            lists[f"{file_name(name)}{tail}.edl"] = _edit_list(title, part, counting)
+            lists[f"{file_name(name)}{tail}.edl"] = _edit_list(title, part, rate)
     return lists
 
 
-def _parts(cuts: Iterable[TimelineClip], counting: Counting) -> Iterator[list[TimelineClip]]:
-    """The scenes in stretches that fit into a list each."""
-    part: list[TimelineClip] = []
+def _split(edits: Iterable[Edit], rate: TimecodeRate) -> Iterator[list[Edit]]:
+    """Split scenes into parts that fit into one EDL each."""
+    part: list[Edit] = []
     frames = 0
-    for cut in cuts:
-        first, end = _counted(cut, counting)
+    for edit in edits:
+        first, end = _source_frames(edit, rate)
         if part and (
-            len(part) == MAX_EVENTS or frames + end - first > MAX_SECONDS * counting.nominal
+            len(part) == MAX_EVENTS or frames + end - first > MAX_EDL_SECONDS * rate.nominal
         ):
             yield part
             part, frames = [], 0
-        part.append(cut)
+        part.append(edit)
         frames += end - first
     if part:
         yield part
 
 
-def _counted(cut: TimelineClip, counting: Counting) -> tuple[int, int]:
-    """The frames of a scene as a list counts them: its first, and the one after its last."""
-    first, end = cut.frames
-    if not counting.counts(cut.film):
-        first = round(cut.clock.exact_seconds(first) * counting.rate)
-        end = max(first + 1, round(cut.clock.exact_seconds(end) * counting.rate))
+def _source_frames(edit: Edit, rate: TimecodeRate) -> tuple[int, int]:
+    """Return the first frame of a scene and the one after its last, converted to `rate`."""
+    first, end = edit.frames
+    if not rate.matches(edit.film):
+        first = round(edit.clock.exact_seconds(first) * rate.rate)
+        end = max(first + 1, round(edit.clock.exact_seconds(end) * rate.rate))
         return first, end
-    return cut.clock.start_frame + first, cut.clock.start_frame + end
+    return edit.clock.start_frame + first, edit.clock.start_frame + end
 
 
-def _edit_list(title: str, cuts: list[TimelineClip], counting: Counting) -> str:
+def _edit_list(title: str, edits: list[Edit], rate: TimecodeRate) -> str:
     timeline = otio.schema.Timeline(name=title)
     track = otio.schema.Track(kind=otio.schema.TrackKind.Video)
-    for cut in cuts:
-        track.append(_event(cut, counting))
-    # The adapter takes the time at which an edit begins from here, as it does when it reads one.
-    begin = RationalTime(-counting.start, counting.written)
+    for edit in edits:
+        track.append(_event(edit, rate))
+    # The adapter derives the record timecodes from this offset.
+    begin = RationalTime(-rate.start_frame, rate.adapter_rate)
     track.source_range = TimeRange(begin, track.duration())
     timeline.tracks.append(track)
-    text = otio.adapters.write_to_string(timeline, "cmx_3600", rate=counting.written)
-    # What the adapter does not write: how frames are counted, and that the sound comes along.
-    counted = "DROP FRAME" if counting.drops else "NON-DROP FRAME"
-    text = str(text).replace("\n\n", f"\nFCM: {counted}\n\n", 1)
-    return _with_sound(text, [bool(cut.film.audio_codec) for cut in cuts])
+    text = otio.adapters.write_to_string(timeline, "cmx_3600", rate=rate.adapter_rate)
+    # The adapter writes neither the frame code mode (FCM) nor sound channels.
+    head, _, events = str(text).partition("\n\n")
+    mode = "DROP FRAME" if rate.is_drop_frame else "NON-DROP FRAME"
+    return f"{head}\nFCM: {mode}\n\n{_set_channels(events, edits)}"
 
 
-def _event(cut: TimelineClip, counting: Counting) -> otio.schema.Clip:
-    first, end = _counted(cut, counting)
+def _event(edit: Edit, rate: TimecodeRate) -> otio.schema.Clip:
+    first, end = _source_frames(edit, rate)
     return otio.schema.Clip(
-        # Editing programs look for a file of this name.
-        name=cut.file,
-        media_reference=otio.schema.ExternalReference(target_url=cut.file),
+        # Editing programs look for a file with the name of the clip.
+        name=edit.file,
+        media_reference=otio.schema.ExternalReference(target_url=edit.file),
         source_range=TimeRange(
-            RationalTime(first, counting.written), RationalTime(end - first, counting.written)
+            RationalTime(first, rate.adapter_rate), RationalTime(end - first, rate.adapter_rate)
         ),
-        metadata={"cmx_3600": {"reel": cut.reel, "comments": list(_comments(cut, counting))}},
+        metadata={"cmx_3600": {"reel": edit.reel, "comments": list(_comments(edit, rate))}},
     )
 
 
-def _comments(cut: TimelineClip, counting: Counting) -> Iterator[str]:
-    yield f"SCENE {cut.number}: {cut.title}"
-    for line in cut.note.splitlines():
+def _comments(edit: Edit, rate: TimecodeRate) -> Iterator[str]:
+    yield f"SCENE {edit.number}: {edit.title}"
+    for line in edit.note.splitlines():
         if one_line(line):
             yield f"NOTE: {one_line(line)}"
-    if cut.link:
-        yield f"LINK: {cut.link}"
-    if not cut.film.rate:
-        yield f"RATE: UNKNOWN, COUNTED HERE AT {counting}"
-    elif not counting.counts(cut.film):
-        film = Counting(cut.film.rate)
-        yield f"RATE: THE FILM HAS {film} FRAMES PER SECOND, COUNTED HERE AT {counting}"
+    if edit.link:
+        yield f"LINK: {edit.link}"
+    if not edit.film.rate:
+        yield f"RATE: UNKNOWN, COUNTED HERE AT {rate}"
+    elif not rate.matches(edit.film):
+        film = TimecodeRate(edit.film.rate)
+        yield f"RATE: THE FILM HAS {film} FRAMES PER SECOND, COUNTED HERE AT {rate}"
 
 
-_EVENT = re.compile(r"^(\d{3}  \S+ +)V    ( C )", re.MULTILINE)
+# An event as the adapter writes it: number, reel, channels (always V), transition (C).
+_EVENT = re.compile(r"^(?P<number>\d{3})(?P<reel>  \S+ +)V    (?= C )", re.MULTILINE)
 
 
-def _with_sound(text: str, sounds: list[bool]) -> str:
-    """Let the events of films with sound take picture and sound: AA/V instead of V."""
-    each = iter(sounds)
-    return _EVENT.sub(lambda m: f"{m[1]}{'AA/V ' if next(each) else 'V    '}{m[2]}", text)
+def _set_channels(events: str, edits: list[Edit]) -> str:
+    """Make the events of films with sound take picture and sound: AA/V instead of V."""
+
+    def with_channels(event: re.Match[str]) -> str:
+        edit = edits[int(event["number"]) - 1]
+        channels = "AA/V " if edit.film.audio_codec else "V    "
+        return f"{event['number']}{event['reel']}{channels}"
+
+    return _EVENT.sub(with_channels, events)

@@ -5,7 +5,7 @@ from django.urls import include, path
 from gallery.boards import collect_views, export_views, views
 
 board_patterns = [
-    path("", views.board, name="board"),
+    path("", views.board_page, name="board"),
     path("rename/", views.rename, name="rename_board"),
     path("delete/", views.delete, name="delete_board"),
     path("copy/", views.copy, name="copy_board"),
@@ -16,7 +16,7 @@ board_patterns = [
     path("csv/", export_views.table, name="board_csv"),
     path("edl/", export_views.lists, name="board_edl"),
     path("otio/", export_views.timeline, name="board_otio"),
-    path("clips/", export_views.ask, name="ask_export"),
+    path("clips/", export_views.request_export, name="ask_export"),
     path("clips/<unguessable:export>/", export_views.progress, name="export"),
     path("clips/<unguessable:export>/stop/", export_views.stop, name="stop_export"),
     path("clips/<unguessable:export>.zip", export_views.download, name="download_export"),

@@ -1,1 +1,1 @@
-"""The model, and what it makes of frames and words. The only place that knows torch."""
+"""The model: it embeds frames and texts. The only package that imports torch."""

@@ -1,9 +1,9 @@
-"""A model made ready for this machine: converted, checked against float32, and kept in a cache.
+"""Convert a model for this machine, check it against float32, and cache it.
 
     MODEL_CACHE_DIR/KEY/TARGET/   spec.json, tokenizer.json, image.xml, text.xml, check.json
 
 KEY changes with the weights, the library versions and the CPU's features. A target whose check
-failed keeps only check.json. Only here are torch and transformers imported to convert.
+failed keeps only check.json. torch and transformers are imported only for converting.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ from gallery.clip.preprocessing import (
     TOKENIZER_FILE,
     ModelSpec,
     TextTokenizer,
-    squares,
     to_pixels,
+    to_squares,
 )
 from gallery.clip.runtimes import (
     IMAGE_TOWER,
@@ -49,17 +49,17 @@ from gallery.media.types import Picture
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 1  # raised when what is kept changes
+LAYOUT = 1  # increment when the files in the cache change
 LIBRARIES = ("openvino", "torch", "transformers", "tokenizers")
-RETRY_SECONDS = 3600.0  # after which a conversion that ended in an error is tried again
+RETRY_SECONDS = 3600.0  # after which a failed conversion is retried
 DRAFT = ".draft-"
-TEXT_BATCH = 20  # in the check
+TEXT_BATCH = 20  # texts per call in the check
 
 ReportProgress = Callable[[str], None]
 
 
-def folder_of(model: weights.Model, target: Target) -> Path:
-    """Where a target of a model is kept."""
+def target_folder(model: weights.Model, target: Target) -> Path:
+    """Return the folder of a target of a model."""
     parts = [model.fingerprint, runtimes.cpu_features(), str(LAYOUT)]
     quantizer = ("nncf",) if target.precision == "int8" else ()
     parts += [f"{name} {importlib.metadata.version(name)}" for name in (*LIBRARIES, *quantizer)]
@@ -68,13 +68,13 @@ def folder_of(model: weights.Model, target: Target) -> Path:
 
 
 def has_quantizer() -> bool:
-    """Whether NNCF is installed, which makes int8 models."""
+    """Return whether NNCF, which quantizes to int8, is installed."""
     return importlib.util.find_spec("nncf") is not None
 
 
 def load_report(model: weights.Model, target: Target) -> Report | None:
-    """What the check of a target found; None when it was not made, or its files are damaged."""
-    folder = folder_of(model, target)
+    """Return the report of a target's check; None when it is missing, or its files are damaged."""
+    folder = target_folder(model, target)
     report = Report.load(folder)
     if report is None or (report.error and not _is_recent(folder / REPORT_FILE)):
         return None
@@ -87,20 +87,23 @@ def load_report(model: weights.Model, target: Target) -> Report | None:
 
 
 def _is_recent(path: Path) -> bool:
-    """Whether a file was written within RETRY_SECONDS. Errors may pass, as lack of memory does."""
+    """Return whether a file was written within RETRY_SECONDS.
+
+    Errors such as a lack of memory may pass.
+    """
     with contextlib.suppress(OSError):
         return time.time() - path.stat().st_mtime < RETRY_SECONDS
     return False
 
 
-def find_passed_report(model: weights.Model, targets: Sequence[Target]) -> list[Target]:
-    """Those of the targets that are here and passed their check."""
+def find_passed_targets(model: weights.Model, targets: Sequence[Target]) -> list[Target]:
+    """Return the targets that are cached and passed their check."""
     reports = [(target, load_report(model, target)) for target in targets]
     return [target for target, report in reports if report is not None and report.is_passed]
 
 
 def is_prepared(model: weights.Model, targets: Sequence[Target]) -> bool:
-    """Whether one target passed its check, and all that are faster were tried."""
+    """Return whether one target passed its check, and all faster ones were tried."""
     for target in targets:
         report = load_report(model, target)
         if report is None or report.is_passed:
@@ -109,26 +112,26 @@ def is_prepared(model: weights.Model, targets: Sequence[Target]) -> bool:
 
 
 def remove(model: weights.Model, target: Target) -> None:
-    """Forget a target, so that it is made again."""
-    shutil.rmtree(folder_of(model, target), ignore_errors=True)
+    """Remove a target, so that it is converted again."""
+    shutil.rmtree(target_folder(model, target), ignore_errors=True)
 
 
 def load(model: weights.Model, target: Target) -> Encoder:
-    """A target that passed its check, ready to embed.
+    """Load a target that passed its check.
 
     Raises DamagedModel when its files cannot be used, ModelError when those of `model` cannot, and
-    RuntimeError when a GPU has no room for it.
+    RuntimeError when the GPU has no room for it.
     """
-    folder = folder_of(model, target)
+    folder = target_folder(model, target)
     if target.runtime == "torch":
         return _with_torch(model, target)
     try:
         spec = ModelSpec.load(folder)
         runtime = OpenVINORuntime(folder, target.precision, spec.uses_mask)
         tokenizer = TextTokenizer.load(folder)
-        # Damage is noticed here, and the first query finds the text tower warm.
+        # Detects damage here, and warms the text tower up for the first query.
         runtime.embed_tokens(*tokenizer.encode(["a film"]))
-    except Exception as error:  # parsers raise whatever the files lead them to
+    except Exception as error:  # parsers raise all sorts of errors for damaged files
         raise DamagedModel from error
     return Encoder(model, target, runtime, spec, tokenizer)
 
@@ -143,16 +146,16 @@ def _with_torch(model: weights.Model, target: Target, edges: str | None = None) 
 
 
 def load_with_torch(model: weights.Model, edges: str | None = None) -> Encoder:
-    """The reference: plain torch in float32 on the CPU. Raises ModelError."""
+    """Load the reference: plain torch in float32 on the CPU. Raises ModelError."""
     return _with_torch(model, Target("torch", "cpu", "fp32"), edges)
 
 
-# --- making ---------------------------------------------------------------------------------------
+# --- conversion -----------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
-    """Only one process at a time converts models."""
+    """Hold the lock on conversions, across processes."""
     folder = settings.MODEL_CACHE_DIR
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
@@ -160,53 +163,55 @@ def lock() -> Iterator[None]:
         yield
 
 
-def prepare(model: weights.Model, targets: Sequence[Target], say: ReportProgress) -> Target | None:
-    """Make the first target that passes its check, unless it is there; None when none does.
+def prepare(
+    model: weights.Model, targets: Sequence[Target], report_progress: ReportProgress
+) -> Target | None:
+    """Convert the first target that passes its check, unless it is cached; None when none does.
 
-    What ended in an error is tried again. Raises ModelError when the model cannot be loaded, and
-    OSError when the cache cannot be written.
+    Targets that ended in an error are retried. Raises ModelError when the model cannot be loaded,
+    and OSError when the cache cannot be written.
     """
     reports = [load_report(model, target) for target in targets]
     if is_prepared(model, targets) and not any(report and report.error for report in reports):
-        return next(iter(find_passed_report(model, targets)), None)
+        return next(iter(find_passed_targets(model, targets)), None)
     with lock():
         converter: Converter | None = None
         for target in targets:
             report = load_report(model, target)
             if report is None or report.error:
-                converter = converter or Converter(model, say)
-                report = converter.make(target)
+                converter = converter or Converter(model, report_progress)
+                report = converter.convert(target)
             if report.is_passed:
                 return target
     return None
 
 
 class Converter:
-    """Makes targets of one model; what several of them need is computed once."""
+    """Converts targets of one model; what several targets need is computed once."""
 
-    def __init__(self, model: weights.Model, say: ReportProgress) -> None:
+    def __init__(self, model: weights.Model, report_progress: ReportProgress) -> None:
         """Load the model with torch. Raises ModelError."""
         from gallery.clip.network import Network
 
         self._model = model
-        self._say = say
-        say(f"Converting {model.name} for this machine; this happens only once")
+        self._report_progress = report_progress
+        report_progress(f"Converting {model.name} for this machine; this happens only once")
         self._network = Network(model)
         self._tokenizer = TextTokenizer(self._network.tokenizer)
         self._reference: tuple[Vectors, Vectors] | None = None
 
-    def make(self, target: Target) -> Report:
-        """Convert and check a target, and keep it if it passed. A failure is kept in the report."""
-        folder = folder_of(self._model, target)
+    def convert(self, target: Target) -> Report:
+        """Convert and check a target, and keep it if it passed. Failures are recorded, too."""
+        folder = target_folder(self._model, target)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f"{DRAFT}*"):
-            shutil.rmtree(left, ignore_errors=True)  # of a conversion that was killed
+        for leftover in folder.parent.glob(f"{DRAFT}*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # of a killed conversion
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=DRAFT))
         draft.chmod(0o755)  # other users of the cache may read it
         try:
             try:
-                report = self._make(target, draft)
-            except Exception as error:  # converters and quantizers raise all sorts of things
+                report = self._convert_and_compare(target, draft)
+            except Exception as error:  # converters and quantizers raise all sorts of errors
                 log.debug("%s cannot be made of %s", target, self._model.name, exc_info=True)
                 reason = " ".join(str(error).split())[:300]
                 report = Report(target.precision, error=f"{type(error).__name__}: {reason}")
@@ -219,24 +224,24 @@ class Converter:
             draft.replace(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        self._say(f"{target.precision}: {report}")
+        self._report_progress(f"{target.precision}: {report}")
         return report
 
-    def _make(self, target: Target, draft: Path) -> Report:
+    def _convert_and_compare(self, target: Target, draft: Path) -> Report:
         spec = self._network.spec
         if target.runtime == "torch":
             from gallery.clip.network import Network
 
             reference = self._reference_vectors(target.device)
-            # A copy of its own: the reference's weights must not be rounded.
+            # A separate copy: the weights of the reference must not be rounded.
             runtime: Runtime = TorchRuntime(Network(self._model), target.device, target.precision)
             return selfcheck.compare(target.precision, reference, self._embed(runtime))
-        self._say(f"Converting for {target.precision} (OpenVINO)")
-        self._convert(target.precision, draft)
+        self._report_progress(f"Converting for {target.precision} (OpenVINO)")
+        self._write_towers(target.precision, draft)
         spec.save(draft)
         (draft / TOKENIZER_FILE).write_text(self._network.tokenizer, encoding="utf-8")
         reference = self._reference_vectors()
-        self._say(f"Checking {target.precision}")
+        self._report_progress(f"Checking {target.precision}")
         runtime = OpenVINORuntime(draft, target.precision, spec.uses_mask)
         report = selfcheck.compare(target.precision, reference, self._embed(runtime))
         ids, mask = self._tokenizer.encode(["a film"])
@@ -246,14 +251,14 @@ class Converter:
         sizes = {path.name: path.stat().st_size for path in draft.iterdir()}
         return replace(report, sizes=sizes)
 
-    def _convert(self, precision: str, draft: Path) -> None:
-        """Write both towers. Half the size where they are computed in bfloat16 anyway."""
+    def _write_towers(self, precision: str, draft: Path) -> None:
+        """Write both towers; as float16 where they are computed in bfloat16 anyway."""
         import torch
 
         from gallery.clip.network import only_class_token
 
         openvino = runtimes.import_openvino()
-        halved = runtimes.openvino_precision(precision) != "f32"
+        in_half = runtimes.openvino_precision(precision) != "f32"
         side = self._network.spec.side
         ids, mask = (torch.from_numpy(a) for a in self._tokenizer.encode(["a", "a film of a dog"]))
         any_text = openvino.PartialShape([-1, ids.shape[1] if self._has_fixed_length else -1])
@@ -270,21 +275,23 @@ class Converter:
                 self._network.text, example_input=inputs, input=[any_text] * len(inputs)
             )
         if precision == "int8":
-            image = self._quantized(image)
-        openvino.save_model(image, draft / IMAGE_TOWER, compress_to_fp16=halved)
-        openvino.save_model(text, draft / TEXT_TOWER, compress_to_fp16=halved)
+            image = self._quantize(image)
+        openvino.save_model(image, draft / IMAGE_TOWER, compress_to_fp16=in_half)
+        openvino.save_model(text, draft / TEXT_TOWER, compress_to_fp16=in_half)
 
     @property
     def _has_fixed_length(self) -> bool:
         return self._tokenizer.encode(["a"])[0].shape[1] == self._network.spec.text_length
 
-    def _quantized(self, image: Any) -> Any:
-        """The image tower with 8-bit weights and activations, calibrated on pictures."""
+    def _quantize(self, image: Any) -> Any:
+        """Return the image tower with 8-bit weights and activations, calibrated on pictures."""
         runtimes.import_openvino()
         import nncf
 
-        pixels = to_pixels(self._squares_of(selfcheck.pictures(other=True)))
-        self._say(f"Quantizing with NNCF on {len(pixels)} pictures; this takes a few minutes")
+        pixels = to_pixels(self._to_squares(selfcheck.pictures(other=True)))
+        self._report_progress(
+            f"Quantizing with NNCF on {len(pixels)} pictures; this takes a few minutes"
+        )
         return nncf.quantize(
             image,
             nncf.Dataset([pixels[n : n + 1] for n in range(len(pixels))]),
@@ -292,30 +299,30 @@ class Converter:
             subset_size=len(pixels),
         )
 
-    # --- the check ------------------------------------------------------------------------------
+    # --- the check ----------------------------------------------------------------------------
 
     @cached_property
     def _check_squares(self) -> list[Picture]:
-        return self._squares_of(selfcheck.pictures())
+        return self._to_squares(selfcheck.pictures())
 
-    def _squares_of(self, pictures: Sequence[Picture]) -> list[Picture]:
+    def _to_squares(self, pictures: Sequence[Picture]) -> list[Picture]:
         spec = self._network.spec
         return [
             square
             for picture in pictures
-            for square in squares(picture, "squash", spec.side, spec.resample)
+            for square in to_squares(picture, "squash", spec.side, spec.resample)
         ]
 
     def _reference_vectors(self, device: str = "cpu") -> tuple[Vectors, Vectors]:
-        """Those of the first call, on whatever device: float32 is float32."""
+        """Return the vectors of the first call, on any device: float32 is float32."""
         if self._reference is None:
-            self._say("Computing the reference in fp32 (PyTorch)")
+            self._report_progress("Computing the reference in fp32 (PyTorch)")
             self._reference = self._embed(TorchRuntime(self._network, device))
-            self._network.image.cpu()  # and with it the text tower: they share one network
+            self._network.image.cpu()  # the text tower, too: they share one network
         return self._reference
 
     def _embed(self, runtime: Runtime) -> tuple[Vectors, Vectors]:
-        """Unit vectors of the check's pictures and texts."""
+        """Return unit vectors of the check's pictures and texts."""
         texts = selfcheck.texts(self._model.languages)
         rows = [
             runtime.embed_pixels(to_pixels(part))
@@ -325,10 +332,10 @@ class Converter:
             runtime.embed_tokens(*self._tokenizer.encode(part))
             for part in batched(texts, TEXT_BATCH)
         ]
-        return _unit(np.concatenate(rows)), _unit(np.concatenate(words))
+        return _normalize(np.concatenate(rows)), _normalize(np.concatenate(words))
 
 
-def _unit(rows: Vectors) -> Vectors:
+def _normalize(rows: Vectors) -> Vectors:
     if not np.isfinite(rows).all():
         raise ModelError("the vectors are not finite")
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)

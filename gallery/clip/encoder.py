@@ -1,7 +1,7 @@
-"""The encoder of this process: pictures and words become unit vectors.
+"""The encoder of this process: embeds pictures and texts as unit vectors.
 
-It knows no runtime: see `gallery.clip.runtimes` for what computes, and
-`gallery.clip.conversion` for how a model is made ready and checked.
+It is independent of the runtime: see `gallery.clip.runtimes` for the computation, and
+`gallery.clip.conversion` for how a model is converted and checked.
 """
 
 import logging
@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from gallery.clip import runtimes, weights
-from gallery.clip.preprocessing import EDGES, ModelSpec, TextTokenizer, squares, to_pixels
+from gallery.clip.preprocessing import EDGES, ModelSpec, TextTokenizer, to_pixels, to_squares
 from gallery.clip.runtimes import Features, Runtime, Target
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import DamagedModel, ModelError, QueryError
@@ -28,19 +28,19 @@ from gallery.media.types import Picture
 
 log = logging.getLogger(__name__)
 
-PREPARE_TIMEOUT = 3600.0  # seconds; int8 of a large model takes long on few cores
+CONVERSION_TIMEOUT = 3600.0  # seconds; int8 of a large model takes long on few cores
 
 T = TypeVar("T")
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of up to `size` items."""
+    """Yield lists of up to `size` items."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
-def _unit(features: Features) -> Vectors:
+def _normalize(features: Features) -> Vectors:
     """Scale rows to length 1. Raises ModelError for zero or non-finite rows."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     if not np.isfinite(features).all() or (lengths == 0).any():
@@ -49,7 +49,7 @@ def _unit(features: Features) -> Vectors:
 
 
 class Encoder:
-    """A loaded model. Thread-safe; `streams` calls at the same time keep the machine busy."""
+    """A loaded model. Thread-safe; `streams` concurrent calls use the machine fully."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Encoder:
         *,
         edges: str | None = None,
     ) -> None:
-        """`edges` is CLIP_EDGES by default. Raises ModelError when it is unknown."""
+        """Use CLIP_EDGES unless `edges` is given. Raises ModelError for an unknown value."""
         self.edges = edges or settings.CLIP_EDGES
         if self.edges not in EDGES:
             raise ModelError(
@@ -76,49 +76,49 @@ class Encoder:
 
     @property
     def batch(self) -> int:
-        """Pictures in one forward pass."""
+        """Return the number of pictures per forward pass."""
         return self.runtime.batch
 
     @property
     def streams(self) -> int:
-        """How many forward passes run well at the same time."""
+        """Return how many forward passes should run concurrently."""
         return self.runtime.streams
 
-    def squares(self, picture: Picture) -> list[Picture]:
-        """A picture as the model sees it: one square, or several overlapping ones."""
+    def to_squares(self, picture: Picture) -> list[Picture]:
+        """Return a picture as the model sees it: one square, or several overlapping ones."""
         spec = self.spec
-        return squares(picture.convert("RGB"), self.edges, spec.side, spec.resample)
+        return to_squares(picture.convert("RGB"), self.edges, spec.side, spec.resample)
 
-    def pictures(self, pictures: Sequence[Picture]) -> Vectors:
+    def embed_pictures(self, pictures: Sequence[Picture]) -> Vectors:
         """Embed pictures: shape (n, width), float32, unit length."""
-        return self.prepared([self.squares(picture) for picture in pictures])
+        return self.embed_squares([self.to_squares(picture) for picture in pictures])
 
-    def prepared(self, parts: Sequence[list[Picture]]) -> Vectors:
-        """Embed pictures of which `squares` were taken: shape (n, width), float32, unit length."""
+    def embed_squares(self, parts: Sequence[list[Picture]]) -> Vectors:
+        """Embed pictures given as lists of squares: shape (n, width), float32, unit length."""
         if not parts:
             return np.zeros((0, self.model.width), np.float32)
         flat = [square for part in parts for square in part]
-        with self._converted_again():
+        with self._discard_if_damaged():
             features = [
                 self.runtime.embed_pixels(to_pixels(batch)) for batch in batched(flat, self.batch)
             ]
-        rows = _unit(np.concatenate(features))
+        rows = _normalize(np.concatenate(features))
         if len(flat) == len(parts):
             return rows
         starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
-        return _unit(np.add.reduceat(rows, starts, axis=0))
+        return _normalize(np.add.reduceat(rows, starts, axis=0))
 
-    def texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts: shape (n, width), float32, unit length. What is too long is cut."""
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts: shape (n, width), float32, unit length. Long texts are truncated."""
         if not texts:
             return np.zeros((0, self.model.width), np.float32)
-        with self._converted_again():
+        with self._discard_if_damaged():
             features = self.runtime.embed_tokens(*self.tokenizer.encode(texts))
-        return _unit(features)
+        return _normalize(features)
 
     @contextmanager
-    def _converted_again(self) -> Iterator[None]:
-        """Where the files turn out to be damaged: the next call of `current` converts the model."""
+    def _discard_if_damaged(self) -> Iterator[None]:
+        """Remove a model whose files are damaged, so that `current` converts it again."""
         from gallery.clip import conversion
 
         try:
@@ -129,56 +129,56 @@ class Encoder:
             _load.cache_clear()
             raise
 
-    def text(self, text: str) -> Vector:
+    def embed_text(self, text: str) -> Vector:
         """Embed one text: shape (width,). Raises QueryError for an empty one."""
         if not text.strip():
             raise QueryError(_("Enter some words to search for."))
-        return self.texts([text])[0]
+        return self.embed_texts([text])[0]
 
-    def is_cut(self, text: str) -> bool:
-        """Whether a text is longer than the model reads."""
+    def is_truncated(self, text: str) -> bool:
+        """Return whether a text is longer than the model reads."""
         return self.tokenizer.is_truncated(text)
 
     def probabilities(self, vector: Vector, words: Sequence[str]) -> list[float]:
-        """How probable each word is for a picture: softmax of scale x cosine, summing to 1."""
-        logits = self.spec.scale * (self.texts(words) @ vector)
+        """Return the probability of each word for a picture: softmax of scale x cosine."""
+        logits = self.spec.scale * (self.embed_texts(words) @ vector)
         odds = np.exp(logits - logits.max())
         return [float(p) for p in odds / odds.sum()]
 
 
-# --- the one of this process ----------------------------------------------------------------------
+# --- the encoder of this process ------------------------------------------------------------------
 
 
-def targets() -> list[Target]:
-    """The ways to compute the model on this machine that CLIP_PRECISION allows, fastest first.
+def candidate_targets() -> list[Target]:
+    """Return the targets that CLIP_PRECISION allows on this machine, fastest first.
 
-    Those after the first are for a model whose conversion or check fails.
+    The first one is used unless its conversion or check fails.
     """
     from gallery.clip import conversion
 
-    asked = settings.CLIP_PRECISION
-    found: list[Target] = []
+    setting = settings.CLIP_PRECISION
+    targets: list[Target] = []
     if settings.CLIP_DEVICE != "cpu" and runtimes.has_gpu():
         best = runtimes.cuda_precision()
         if best is not None:
-            found += [Target("torch", "cuda", best)] if asked != "fp32" else []
-            found.append(Target("torch", "cuda", "fp32"))
-    if asked in ("auto", "int8") and conversion.has_quantizer():
-        found.append(Target("openvino", "cpu", "int8"))
-    if asked != "fp32" and runtimes.computes_bf16():
-        found.append(Target("openvino", "cpu", "bf16"))
-    return [*found, Target("openvino", "cpu", "fp32")]
+            targets += [Target("torch", "cuda", best)] if setting != "fp32" else []
+            targets.append(Target("torch", "cuda", "fp32"))
+    if setting in ("auto", "int8") and conversion.has_quantizer():
+        targets.append(Target("openvino", "cpu", "int8"))
+    if setting != "fp32" and runtimes.computes_bf16():
+        targets.append(Target("openvino", "cpu", "bf16"))
+    return [*targets, Target("openvino", "cpu", "fp32")]
 
 
 def _load_best(model: weights.Model) -> Encoder:
-    """The fastest target that passed its check; plain torch when none did. Raises ModelError."""
+    """Load the fastest target that passed its check; plain torch if none did. Raises ModelError."""
     from gallery.clip import conversion
 
-    wanted = targets()
+    targets = candidate_targets()
     for _attempt in range(2):
-        if not conversion.is_prepared(model, wanted):
+        if not conversion.is_prepared(model, targets):
             prepare_in_own_process(model.name)
-        for target in conversion.find_passed_report(model, wanted):
+        for target in conversion.find_passed_targets(model, targets):
             try:
                 return conversion.load(model, target)
             except DamagedModel as error:
@@ -194,9 +194,9 @@ def _load_best(model: weights.Model) -> Encoder:
 
 
 def prepare_in_own_process(name: str) -> None:
-    """Convert and check what is missing in a process of its own, so that this one loads no torch.
+    """Convert and check missing targets in a subprocess, so that this process does not load torch.
 
-    `name` is the model that is wanted, for the log.
+    `name` is the model, for the log.
     """
     keys = ("CLIP_MODEL", "CLIP_PRECISION", "CLIP_DEVICE", "CLIP_EDGES", "MODEL_CACHE_DIR")
     log.info("%s is converted for this machine, once; this may take minutes", name)
@@ -206,7 +206,7 @@ def prepare_in_own_process(name: str) -> None:
             env={**os.environ, **{key: str(getattr(settings, key)) for key in keys}},
             capture_output=True,
             text=True,
-            timeout=PREPARE_TIMEOUT,
+            timeout=CONVERSION_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -226,6 +226,6 @@ def _load(fingerprint: str) -> Encoder:  # noqa: ARG001 - the key of the cache
 
 
 def current() -> Encoder:
-    """This process's encoder, loaded at the first call and kept. Raises ModelError."""
+    """Return this process's encoder, loaded at the first call. Raises ModelError."""
     with _lock:
         return _load(weights.current().fingerprint)

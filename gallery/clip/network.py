@@ -1,6 +1,6 @@
-"""The model as transformers loads it. The only module that imports transformers.
+"""The model in transformers. The only module that imports transformers.
 
-Any model of the CLIP family works that transformers loads with `get_image_features` and
+It supports any model of the CLIP family that transformers loads with `get_image_features` and
 `get_text_features`. Paper: Radford et al., 2021, "Learning Transferable Visual Models From Natural
 Language Supervision".
 """
@@ -22,17 +22,17 @@ from gallery.core.errors import ModelError
 
 DEFAULT_TEXT_LENGTH = 77
 DEFAULT_SCALE = 100.0
-POOLS_CLASS_TOKEN = ("clip", "chinese_clip", "altclip")
+CLASS_TOKEN_FAMILIES = ("clip", "chinese_clip", "altclip")
 
 
 def _features(output: Any) -> torch.Tensor:
-    """The projected embedding: transformers 5 wraps it in an object, other releases do not."""
+    """Return the projected embedding, which transformers 5 wraps in an object."""
     tensor: torch.Tensor = getattr(output, "pooler_output", output)
     return tensor
 
 
 class ImageTower(torch.nn.Module):
-    """Pixels to image features; normalization is part of it, so that it runs on the device."""
+    """Pixels to image features; includes the normalization, so that it runs on the device."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -44,7 +44,7 @@ class ImageTower(torch.nn.Module):
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels, uint8 (n, side, side, 3), to features (n, width)."""
+        """Map pixels, uint8 (n, side, side, 3), to features (n, width)."""
         levels = pixels.permute(0, 3, 1, 2).float()
         normalized = ((levels - self.mean) / self.std).to(self.network.dtype)
         return _features(self.network.get_image_features(pixel_values=normalized))
@@ -60,7 +60,7 @@ class TextTower(torch.nn.Module):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Token ids and mask, int64 (n, length), to features (n, width)."""
+        """Map token ids and mask, int64 (n, length), to features (n, width)."""
         more = {} if attention_mask is None else {"attention_mask": attention_mask}
         return _features(self.network.get_text_features(input_ids=input_ids, **more))
 
@@ -68,8 +68,9 @@ class TextTower(torch.nn.Module):
 class ClassTokenLayer(torch.nn.Module):
     """The last layer of a CLIP vision tower, computed for the class token only.
 
-    CLIP pools nothing else, so that the other tokens' queries and MLP, 7 % of a ViT-B/16's
-    arithmetic, are wasted. Keys and values are still those of all tokens: the result is the same.
+    CLIP pools only this token, so the queries and the MLP of the other tokens, 7 % of a ViT-B/16's
+    arithmetic, are wasted. Keys and values are still computed for all tokens: the result is the
+    same.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -77,7 +78,7 @@ class ClassTokenLayer(torch.nn.Module):
         self.layer = layer
 
     def forward(self, hidden_states: torch.Tensor, *_args: Any, **_kwargs: Any) -> torch.Tensor:
-        """Hidden states (n, tokens, size) to that of the class token, (n, 1, size)."""
+        """Map hidden states (n, tokens, size) to that of the class token, (n, 1, size)."""
         attention = self.layer.self_attn
         normed = self.layer.layer_norm1(hidden_states)
 
@@ -97,12 +98,12 @@ class ClassTokenLayer(torch.nn.Module):
 
 @contextlib.contextmanager
 def only_class_token(network: Any) -> Iterator[None]:
-    """While this is open, the vision tower computes its last layer for the class token only.
+    """Compute the vision tower's last layer for the class token only, within the context.
 
-    For families that pool the class token; others are left as they are. What is converted then is
-    compared with the whole network by `gallery.clip.selfcheck`.
+    Only for families that pool the class token. `gallery.clip.selfcheck` compares the converted
+    model with the whole network.
     """
-    if network.config.model_type not in POOLS_CLASS_TOKEN:
+    if network.config.model_type not in CLASS_TOKEN_FAMILIES:
         yield
         return
     layers = network.vision_model.encoder.layers
@@ -118,8 +119,8 @@ class Network:
     """A model in memory: its towers in float32 on the CPU, its spec, its serialized tokenizer."""
 
     def __init__(self, model: weights.Model) -> None:
-        """Load `model`. Raises ModelError when it cannot be loaded."""
-        # The files are here: nothing may be asked of the hub while loading.
+        """Load `model`. Raises ModelError."""
+        # The files are local: do not contact the hub while loading.
         os.environ["HF_HUB_OFFLINE"] = "1"
         logging.disable_progress_bar()
         logging.set_verbosity_error()
@@ -127,10 +128,10 @@ class Network:
             network = AutoModel.from_pretrained(model.folder, dtype=torch.float32).eval()
             processor = AutoImageProcessor.from_pretrained(model.folder, backend="pil")
             tokenizer = AutoTokenizer.from_pretrained(model.folder)
-            # Without its files, transformers makes a tokenizer to which all words are the same.
+            # Without its files, transformers creates a tokenizer without a vocabulary.
             if len(tokenizer) <= len(tokenizer.all_special_ids):
                 raise ValueError("its tokenizer has no words")
-        except Exception as error:  # transformers raises whatever the files lead it to
+        except Exception as error:  # transformers raises all sorts of errors for damaged files
             raise ModelError(
                 _("Could not load the model %(name)s from %(folder)s: %(reason)s")
                 % {
@@ -144,13 +145,13 @@ class Network:
                 _("%(name)s is not a CLIP model: it cannot embed both images and text.")
                 % {"name": model.name}
             )
-        self.spec = _spec(network, processor, tokenizer)
-        self.tokenizer = _serialized(tokenizer, str(network.config.model_type), self.spec)
+        self.spec = _read_spec(network, processor, tokenizer)
+        self.tokenizer = _serialize_tokenizer(tokenizer, str(network.config.model_type), self.spec)
         self.image = ImageTower(network, self.spec).eval()
         self.text = TextTower(network).eval()
 
 
-def _spec(network: Any, processor: Any, tokenizer: Any) -> ModelSpec:
+def _read_spec(network: Any, processor: Any, tokenizer: Any) -> ModelSpec:
     crops = bool(getattr(processor, "do_center_crop", False))
     size = processor.crop_size if crops else processor.size
     factor = float(processor.rescale_factor) if getattr(processor, "do_rescale", True) else 1.0
@@ -159,7 +160,7 @@ def _spec(network: Any, processor: Any, tokenizer: Any) -> ModelSpec:
     std = processor.image_std if normalizes else (1.0, 1.0, 1.0)
     config = network.config
     length = getattr(getattr(config, "text_config", config), "max_position_embeddings", None)
-    learnt = getattr(network, "logit_scale", None)
+    logit_scale = getattr(network, "logit_scale", None)
     return ModelSpec(
         side=int(size.get("height") or size.get("shortest_edge") or 224),
         resample=int(getattr(processor, "resample", None) or Image.Resampling.BICUBIC),
@@ -168,7 +169,9 @@ def _spec(network: Any, processor: Any, tokenizer: Any) -> ModelSpec:
         text_length=int(length or DEFAULT_TEXT_LENGTH),
         uses_mask=not _is_siglip(config) and "attention_mask" in tokenizer.model_input_names,
         scale=(
-            float(learnt.detach().exp().reshape(-1)[0]) if learnt is not None else DEFAULT_SCALE
+            float(logit_scale.detach().exp().reshape(-1)[0])
+            if logit_scale is not None
+            else DEFAULT_SCALE
         ),
     )
 
@@ -177,12 +180,12 @@ def _is_siglip(config: Any) -> bool:
     return str(config.model_type).startswith("siglip")
 
 
-def _serialized(tokenizer: Any, family: str, spec: ModelSpec) -> str:
-    """The tokenizer as JSON, with truncation and padding set once and for all.
+def _serialize_tokenizer(tokenizer: Any, family: str, spec: ModelSpec) -> str:
+    """Return the tokenizer as JSON, with truncation and padding configured.
 
-    SigLIP (Zhai et al., 2023) and SigLIP 2 (Tschannen et al., 2025) were trained on texts in lower
-    case, padded on the right to their full length and without a mask; published tokenizers do not
-    all do so by themselves. CLIP's texts need no padding.
+    SigLIP (Zhai et al., 2023) and SigLIP 2 (Tschannen et al., 2025) were trained on lower-case
+    texts, padded on the right to full length and without a mask; not all published tokenizers do
+    so. CLIP needs no padding.
     """
     from tokenizers import Tokenizer, normalizers
 
@@ -192,8 +195,8 @@ def _serialized(tokenizer: Any, family: str, spec: ModelSpec) -> str:
     fast = Tokenizer.from_str(backend.to_str())
     is_siglip = family.startswith("siglip")
     if is_siglip:
-        own = [fast.normalizer] if fast.normalizer is not None else []
-        fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+        existing = [fast.normalizer] if fast.normalizer is not None else []
+        fast.normalizer = normalizers.Sequence([normalizers.Lowercase(), *existing])
     fast.enable_truncation(max_length=spec.text_length)
     fast.enable_padding(
         direction="right",

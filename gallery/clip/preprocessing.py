@@ -1,4 +1,4 @@
-"""Pictures and texts to what a model reads: squares of pixels, and tokens. Knows no runtime."""
+"""Prepare pictures and texts for a model, as squares of pixels and tokens. Runtime-independent."""
 
 import json
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ Tokens = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What is needed of a model besides its weights.
+    """The parameters of a model besides its weights.
 
     Pictures are squares of `side` pixels, scaled with Pillow's filter `resample`; the model reads
     (level - mean) / std for each channel, levels from 0 to 255. Texts have at most `text_length`
-    tokens; `uses_mask`: the text tower takes an attention mask. `scale` is the factor that the
-    model learnt to multiply cosines with before a softmax.
+    tokens; `uses_mask`: the text tower takes an attention mask. `scale` is the learnt factor of
+    cosines before a softmax.
     """
 
     side: int
@@ -41,23 +41,22 @@ class ModelSpec:
     scale: float
 
     def save(self, folder: Path) -> None:
-        """Write it to `folder`."""
+        """Write the spec to `folder`."""
         (folder / SPEC_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "ModelSpec":
-        """Read it from `folder`. Raises OSError, ValueError, TypeError when it is damaged."""
+        """Read the spec from `folder`. Raises OSError, ValueError, TypeError when it is damaged."""
         given = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
         return cls(**{**given, "mean": tuple(given["mean"]), "std": tuple(given["std"])})
 
 
-def squares(picture: Picture, edges: str, side: int, resample: int) -> list[Picture]:
-    """Make a picture of any shape into squares of `side` pixels that hold all of it.
+def to_squares(picture: Picture, edges: str, side: int, resample: int) -> list[Picture]:
+    """Return squares of `side` pixels that contain all of a picture of any shape.
 
-    CLIP's own preparation cuts the middle out of a picture, and over half of a 2.39:1 film away.
-    `squash` scales both sides to fit; `pad` adds black bars; `tiles` covers the longer side with
-    overlapping squares, whose embeddings are averaged. A square picture comes out the same from
-    all three.
+    CLIP's own preprocessing crops the centre, which loses over half of a 2.39:1 film. `squash`
+    scales both sides to fit; `pad` adds black bars; `tiles` covers the longer side with overlapping
+    squares, whose embeddings are averaged. For a square picture all three give the same result.
     """
     filter_ = Image.Resampling(resample)
     width, height = picture.size
@@ -77,15 +76,15 @@ def squares(picture: Picture, edges: str, side: int, resample: int) -> list[Pict
 
 
 def to_pixels(pictures: Sequence[Picture]) -> Pixels:
-    """Square pictures of one size as an array."""
+    """Return square pictures of one size as an array."""
     return np.stack([np.asarray(picture.convert("RGB")) for picture in pictures])
 
 
 class TextTokenizer:
-    """Texts to tokens. Thread-safe: padding and truncation are part of the saved tokenizer.
+    """A thread-safe tokenizer: padding and truncation are part of the saved tokenizer.
 
-    Setting them at each call, as transformers does, changes the one tokenizer that all threads
-    share: under load long texts then came back uncut and short ones unpadded.
+    Setting them at each call, as transformers does, changes the tokenizer that all threads share:
+    under load, long texts came back untruncated and short ones unpadded.
     """
 
     def __init__(self, serialized: str) -> None:
@@ -95,15 +94,15 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> "TextTokenizer":
-        """Read it from `folder`. Raises OSError, and Exception when the file is damaged."""
+        """Read the tokenizer from `folder`. Raises OSError, and Exception when it is damaged."""
         return cls((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
 
     def encode(self, texts: Sequence[str]) -> tuple[Tokens, Tokens]:
-        """Ids and attention mask of texts, truncated and padded to one length."""
+        """Return ids and attention mask of texts, truncated and padded to one length."""
         encoded = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([one.ids for one in encoded], np.int64)
-        return ids, np.array([one.attention_mask for one in encoded], np.int64)
+        ids = np.array([encoding.ids for encoding in encoded], np.int64)
+        return ids, np.array([encoding.attention_mask for encoding in encoded], np.int64)
 
     def is_truncated(self, text: str) -> bool:
-        """Whether a text has more tokens than the model reads."""
+        """Return whether a text has more tokens than the model reads."""
         return bool(self._tokenizer.encode(text).overflowing)

@@ -1,8 +1,8 @@
-"""What runs a model: OpenVINO on a CPU, torch on a GPU and wherever OpenVINO cannot.
+"""Runtimes: OpenVINO on a CPU; torch on a GPU, and where OpenVINO fails.
 
-Each gives features of pixels and of tokens; scaling them to unit length is the encoder's. OpenVINO
-runs models that `gallery.clip.conversion` has made; a process that uses it imports neither
-torch nor transformers.
+A runtime computes features of pixels and of tokens; the encoder scales them to unit length.
+OpenVINO runs models that `gallery.clip.conversion` has converted; a process that uses it imports
+neither torch nor transformers.
 """
 
 import os
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 DEVICES = ("auto", "cpu", "cuda")
-CPU_BATCH, GPU_BATCH = 8, 64  # pictures in one forward pass; more is no faster on a CPU
-MAX_STREAMS = 4  # forward passes at the same time: each keeps activations of its own
+CPU_BATCH, GPU_BATCH = 8, 64  # pictures per forward pass; more is no faster on a CPU
+MAX_STREAMS = 4  # concurrent forward passes, each with its own activations
 IMAGE_TOWER, TEXT_TOWER = "image.xml", "text.xml"
 SAMPLES = {IMAGE_TOWER: "image-sample.npz", TEXT_TOWER: "text-sample.npz"}
-MIN_SAMPLE_COSINE = 0.99  # of a tower with itself: far less when its file was damaged
+MIN_SAMPLE_COSINE = 0.99  # of a tower with its own sample: far lower when its file is damaged
 
 Features = NDArray[np.float32]
-"""What a tower gives: shape (n, width), float32, of any length."""
+"""Output of a tower: shape (n, width), float32, of any length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how precisely a model is computed.
+    """Where, and at which precision, a model is computed.
 
-    `runtime` is openvino or torch, `device` cpu or cuda, `precision` fp32, bf16, fp16 or int8
-    (the image tower in int8, the text tower in the best of the others).
+    `runtime` is openvino or torch, `device` cpu or cuda, `precision` fp32, bf16, fp16 or int8 (the
+    image tower in int8, the text tower in the best of the others).
     """
 
     runtime: str
@@ -55,40 +55,40 @@ class Target:
 
 
 class Runtime(Protocol):
-    """A loaded model. Thread-safe. `streams` calls at the same time keep it busy."""
+    """A loaded model. Thread-safe. `streams` concurrent calls use the machine fully."""
 
     batch: int
     streams: int
 
     def embed_pixels(self, pixels: Pixels) -> Features:
-        """Features of square pictures."""
+        """Return features of square pictures."""
         ...
 
     def embed_tokens(self, ids: Tokens, mask: Tokens) -> Features:
-        """Features of texts."""
+        """Return features of texts."""
         ...
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def inference_threads() -> int:
-    """How many threads inference uses in this process: CLIP_THREADS, or its share of the cores."""
+    """Return the number of inference threads: CLIP_THREADS, or a fair share of the cores."""
     shared = max(1, available_cores() // max(1, settings.WORKERS))
     return int(settings.CLIP_THREADS) if settings.CLIP_THREADS > 0 else shared
 
 
 def batch_size(default: int) -> int:
-    """Pictures in one forward pass: CLIP_BATCH, or what suits the device."""
+    """Return the number of pictures per forward pass: CLIP_BATCH, or the default."""
     return int(settings.CLIP_BATCH) if settings.CLIP_BATCH > 0 else default
 
 
 def has_gpu() -> bool:
-    """Whether there may be a GPU that torch can use, found without importing torch."""
+    """Return whether there may be a GPU that torch can use, without importing torch."""
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
 
 
@@ -96,9 +96,9 @@ def has_gpu() -> bool:
 
 
 def import_openvino() -> Any:
-    """The module openvino, kept from sending usage statistics: nothing leaves this machine.
+    """Import openvino without its telemetry: nothing is sent from this machine.
 
-    OpenVINO and NNCF do without the package openvino_telemetry where it cannot be imported.
+    OpenVINO and NNCF work without the package openvino_telemetry.
     """
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino
@@ -122,18 +122,18 @@ class OpenVINORuntime:
         self.streams = min(self._threads, MAX_STREAMS)
 
     def embed_pixels(self, pixels: Pixels) -> Features:
-        """Features of square pictures."""
+        """Return features of square pictures."""
         features = self._tower(IMAGE_TOWER).infer([pixels])
         if settings.CLIP_IDLE_SECONDS:
             self._release_later(settings.CLIP_IDLE_SECONDS)
         return features
 
     def embed_tokens(self, ids: Tokens, mask: Tokens) -> Features:
-        """Features of texts."""
+        """Return features of texts."""
         return self._tower(TEXT_TOWER).infer([ids, mask] if self._uses_mask else [ids])
 
     def _release_later(self, seconds: float) -> None:
-        """Give the memory of the image tower back when it has not been used for `seconds`."""
+        """Free the memory of the image tower when it has not been used for `seconds`."""
         with self._release_lock:
             if self._release is not None:
                 self._release.cancel()
@@ -150,22 +150,22 @@ class OpenVINORuntime:
                     "INFERENCE_NUM_THREADS": self._threads,
                     "NUM_STREAMS": self.streams,
                 }
-                tower = self._towers[name] = self._compiled(name, properties)
+                tower = self._towers[name] = self._compile(name, properties)
             return tower
 
-    def _compiled(self, name: str, properties: dict[str, Any]) -> "_CompiledTower":
-        """Compile a tower and try it. Raises DamagedModel when it is not the one that was kept."""
+    def _compile(self, name: str, properties: dict[str, Any]) -> "_CompiledTower":
+        """Compile a tower and test it. Raises DamagedModel when its output has changed."""
         try:
             tower = _CompiledTower(self._folder / name, properties)
             sample = self._folder / SAMPLES[name]
-            if sample.is_file():  # it is written last, from the tower itself
+            if sample.is_file():  # it is written last
                 _compare_with_sample(tower, sample)
-        except Exception as error:  # OpenVINO raises RuntimeError for whatever is wrong
+        except Exception as error:  # OpenVINO raises RuntimeError for all kinds of damage
             raise DamagedModel from error
         return tower
 
     def save_samples(self, inputs: Mapping[str, Sequence[NDArray[Any]]]) -> None:
-        """Keep what each tower makes of `inputs`, to recognize damaged files."""
+        """Store the output of each tower for `inputs`, to detect damaged files."""
         for name, given in inputs.items():
             features = self._tower(name).infer(given)
             np.savez(self._folder / SAMPLES[name], features, *given)
@@ -183,10 +183,10 @@ def _compare_with_sample(tower: "_CompiledTower", sample: Path) -> None:
 
 
 class _CompiledTower:
-    """One tower and its infer requests, each used by one thread at a time."""
+    """A tower and its infer requests, each used by one thread at a time."""
 
     def __init__(self, path: Path, properties: dict[str, Any]) -> None:
-        self._compiled = import_openvino().Core().compile_model(path, "CPU", properties)
+        self._compile = import_openvino().Core().compile_model(path, "CPU", properties)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     @contextmanager
@@ -194,7 +194,7 @@ class _CompiledTower:
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
-            request = self._compiled.create_infer_request()
+            request = self._compile.create_infer_request()
         try:
             yield request
         finally:
@@ -203,17 +203,17 @@ class _CompiledTower:
     def infer(self, inputs: Sequence[NDArray[Any]]) -> Features:
         with self._request() as request:
             request.infer(list(inputs), share_inputs=True)
-            # The request's own memory is written over by the next call.
+            # The next call overwrites the request's memory.
             return np.array(request.get_output_tensor().data, np.float32)
 
 
 def computes_bf16() -> bool:
-    """Whether this CPU computes bfloat16 natively (AVX512_BF16 or AMX)."""
+    """Return whether this CPU computes bfloat16 natively (AVX512_BF16 or AMX)."""
     return "BF16" in _cpu_property("OPTIMIZATION_CAPABILITIES")
 
 
 def cpu_features() -> str:
-    """What a compiled model depends on of this CPU, as text."""
+    """Return the features of this CPU that a compiled model depends on, as text."""
     capabilities = sorted(_cpu_property("OPTIMIZATION_CAPABILITIES"))
     return f"{_cpu_property('FULL_DEVICE_NAME')} {' '.join(capabilities)}"
 
@@ -224,7 +224,7 @@ def _cpu_property(name: str) -> Any:
 
 
 def openvino_precision(precision: str) -> str:
-    """OpenVINO's name of the precision that is computed in where nothing is quantized."""
+    """Return OpenVINO's name of the precision of all that is not quantized."""
     if precision == "int8":
         return "bf16" if computes_bf16() else "f32"
     return {"fp32": "f32"}.get(precision, precision)
@@ -245,7 +245,7 @@ class TorchRuntime:
         self._uses_mask = network.spec.uses_mask
         self._image = network.image.to(self._device)
         self._text = network.text.to(self._device)
-        # The mean and the deviation of the pixels stay in float32.
+        # Mean and deviation of the pixels stay in float32.
         network.image.network.to(dtype)
         is_cpu = self._device.type == "cpu"
         if is_cpu:
@@ -254,14 +254,15 @@ class TorchRuntime:
         self.streams = 1
 
     def embed_pixels(self, pixels: Pixels) -> Features:
-        """Features of square pictures."""
+        """Return features of square pictures."""
         with self._torch.inference_mode():
             return self._to_numpy(self._image(self._to_device(pixels)))
 
     def embed_tokens(self, ids: Tokens, mask: Tokens) -> Features:
-        """Features of texts."""
+        """Return features of texts."""
         with self._torch.inference_mode():
-            inputs = [self._to_device(one) for one in ([ids, mask] if self._uses_mask else [ids])]
+            arrays = [ids, mask] if self._uses_mask else [ids]
+            inputs = [self._to_device(array) for array in arrays]
             return self._to_numpy(self._text(*inputs))
 
     def _to_device(self, array: NDArray[Any]) -> Any:
@@ -276,7 +277,7 @@ class TorchRuntime:
 
 
 def cuda_precision() -> str | None:
-    """The precision that the GPU computes fastest in; None when torch finds no GPU."""
+    """Return the fastest precision of the GPU; None when torch finds no GPU."""
     import torch
 
     if not torch.cuda.is_available():

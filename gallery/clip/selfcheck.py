@@ -1,7 +1,7 @@
-"""Is a faster way to compute a model still the model? Compared with float32 on pictures and texts.
+"""Compare a faster version of a model with float32, on pictures and texts.
 
-The pictures are frames of the library, or of the demo film where there are too few, and generated
-ones; the texts are what people search for.
+The pictures are frames of the library, or of the demo film when there are too few, and generated
+ones; the texts are typical queries.
 """
 
 import json
@@ -20,10 +20,10 @@ from gallery.core.errors import GalleryError
 from gallery.media import decoding, probing
 from gallery.media.types import Picture, Span
 
-MAX_FRAMES = 48  # of the library or the demo film
-GENERATED = 16  # pictures
-TEXTS = 200
-FIRST = 10  # hits that are compared for each text
+MAX_FRAMES = 48  # of the library and the demo film
+GENERATED_PICTURES = 16
+MAX_TEXTS = 200
+COMPARED_HITS = 10  # for each text
 REPORT_FILE = "check.json"
 
 _SUBJECTS = {
@@ -51,7 +51,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a check must reach: cosines with float32, and the part of first hits that agree."""
+    """What a check must reach: cosines with float32, and the share of first hits that agree."""
 
     min_cosine: float
     mean_cosine: float = 0.0
@@ -68,12 +68,12 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How far a target agrees with float32.
+    """How well a target agrees with float32.
 
-    Cosines are those of the same picture or text in both, the mean that of pictures or of texts,
-    whichever is lower; `agreement`, 0 to 1, is the mean part of
-    the first ten pictures for a text that are the same. `error` says why it cannot be used at all.
-    `sizes` are those of the converted files, in bytes.
+    Cosines are those of a picture's or text's vectors in both; the mean is the lower one of
+    pictures and texts. `agreement`, 0 to 1, is the mean share of the first ten pictures for a text
+    that both have. `error` says why the target cannot be used at all. `sizes` are those of the
+    converted files, in bytes.
     """
 
     precision: str
@@ -87,7 +87,7 @@ class Report:
 
     @property
     def is_passed(self) -> bool:
-        """Whether the target may be used."""
+        """Return whether the target may be used."""
         limits = LIMITS[self.precision]
         return (
             not self.error
@@ -101,17 +101,17 @@ class Report:
             return f"cannot be used: {self.error}"
         return (
             f"cosine with fp32: min {self.min_cosine:.5f}, mean {self.mean_cosine:.5f}; first "
-            f"{FIRST} of {self.texts} queries: {self.agreement:.1%} agree"
+            f"{COMPARED_HITS} of {self.texts} queries: {self.agreement:.1%} agree"
             f"; {'passed' if self.is_passed else 'failed, so it is not used'}"
         )
 
     def save(self, folder: Path) -> None:
-        """Write it to `folder`."""
+        """Write the report to `folder`."""
         (folder / REPORT_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Report | None":
-        """Read it from `folder`; None when there is none, or a damaged one."""
+        """Read the report from `folder`; None when it is missing or damaged."""
         try:
             return cls(**json.loads((folder / REPORT_FILE).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -125,7 +125,7 @@ def compare(
 ) -> Report:
     """Compare vectors of pictures and of texts, each of shape (n, width), unit rows."""
     cosines = [np.einsum("ij,ij->i", a, b) for a, b in zip(reference, found, strict=True)]
-    first, other = (_first_hits(*vectors) for vectors in (reference, found))
+    first, other = (_rank_hits(*vectors) for vectors in (reference, found))
     shared = [len(set(a) & set(b)) for a, b in zip(first, other, strict=True)]
     return Report(
         precision,
@@ -137,35 +137,35 @@ def compare(
     )
 
 
-def _first_hits(pictures: Vectors, texts: Vectors) -> np.ndarray:
-    return np.argsort(-(texts @ pictures.T), axis=1, kind="stable")[:, :FIRST]
+def _rank_hits(pictures: Vectors, texts: Vectors) -> np.ndarray:
+    return np.argsort(-(texts @ pictures.T), axis=1, kind="stable")[:, :COMPARED_HITS]
 
 
 def texts(languages: Sequence[str]) -> list[str]:
-    """TEXTS queries in the languages that the model reads."""
-    known = [language for language in languages if language in _SUBJECTS] or ["en"]
-    each = [
-        [" ".join(parts).strip() for parts in product(_SUBJECTS[one], _SETTINGS[one])]
-        for one in known
+    """Return MAX_TEXTS queries in the languages that the model reads."""
+    readable = [language for language in languages if language in _SUBJECTS] or ["en"]
+    queries = [
+        [" ".join(parts).strip() for parts in product(_SUBJECTS[language], _SETTINGS[language])]
+        for language in readable
     ]
-    step = len(known)
-    return [text for listed in each for text in listed[::step]][:TEXTS]
+    step = len(readable)
+    return [text for texts_of_language in queries for text in texts_of_language[::step]][:MAX_TEXTS]
 
 
 def pictures(*, other: bool = False) -> list[Picture]:
-    """Frames and generated pictures, the same at each call on the same library.
+    """Return frames and generated pictures, the same at each call on the same library.
 
-    `other`: as many others, to calibrate with what is not checked.
+    `other` gives as many different ones, for calibration on pictures that are not checked.
     """
     frames = _library_frames(other=other)
     if len(frames) < MAX_FRAMES:
-        # A few frames that resemble each other would say little.
+        # A few similar frames would say little.
         frames += _demo_frames(other=other)[: MAX_FRAMES - len(frames)]
     return [*frames, *_generated_pictures(seed=int(other))]
 
 
 def _library_frames(*, other: bool) -> list[Picture]:
-    """Thumbnails of films that are here, spread over the films."""
+    """Return thumbnails, spread over the films of the library."""
     folders = sorted((settings.MEDIA_ROOT / "films").glob("*/*/thumbs"))
     each = max(1, MAX_FRAMES // max(1, len(folders)))
     found: list[Picture] = []
@@ -181,24 +181,24 @@ def _library_frames(*, other: bool) -> list[Picture]:
 def _demo_frames(*, other: bool) -> list[Picture]:
     path = settings.BASE_DIR / "demo" / "film.mp4"
     try:
-        most = settings.MAX_FILM_PIXELS
-        found = probing.probe(path, most, 3600)
+        max_pixels = settings.MAX_FILM_PIXELS
+        found = probing.probe(path, max_pixels, 3600)
         with decoding.decode(
-            path, found, Span(0, None), width=640, max_pixels=most, limit=120
+            path, found, Span(0, None), width=640, max_pixels=max_pixels, limit=120
         ) as running:
             every_other = (
                 picture for _time, picture in islice(running.pictures, int(other), None, 2)
             )
             return list(islice(every_other, MAX_FRAMES))
     except (OSError, GalleryError):
-        return []  # an installation without the demo film: the generated pictures must do
+        return []  # without the demo film, the generated pictures must do
 
 
 def _generated_pictures(seed: int) -> list[Picture]:
-    """Gradients, stripes and noise of different sizes and shapes."""
+    """Return gradients, stripes and noise of different sizes and shapes."""
     random = np.random.default_rng(seed)
     found = []
-    for number in range(GENERATED):
+    for number in range(GENERATED_PICTURES):
         width, height = ((320, 180), (240, 240), (180, 320), (400, 168))[number % 4]
         y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
         angle, waves = random.uniform(0, np.pi), random.uniform(0.5, 12)

@@ -1,10 +1,10 @@
-"""Frames that are the same picture share a vector: held shots, titles, slides, a film again.
+"""Reuse vectors of identical pictures: held shots, titles, slides, films imported again.
 
-Pixels are compared, as the model sees them, never vectors. Within a span a frame is the same
-picture as an earlier one when they differ by no more than what a codec adds to a still: MAX_MEAN
-levels of 255 on average, and in no block of the picture by more than MAX_BLOCK. A frame is always
-compared with the one that was embedded, so that slow changes do not add up. Frames of an earlier
-import of the film are known by a digest: there they must be the same to the bit.
+Pixels are compared, as the model sees them, never vectors. Within a span, a frame is the same
+picture as an earlier one when they differ by no more than the noise that a codec adds to a still:
+MAX_MEAN_DIFFERENCE levels of 255 on average, and MAX_BLOCK_DIFFERENCE in any block. A frame is
+always compared with one that was embedded, so that slow changes do not add up. Frames of an earlier
+import of the film are found by a digest: they must be identical.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from gallery.clip.preprocessing import to_pixels
 from gallery.media.types import Picture
 
-MAX_MEAN = 0.6  # levels of 255
-MAX_BLOCK = 2.5  # levels, on average over a block
-BLOCKS = 14  # along each side of a square: 16 x 16 pixels each for a side of 224
-REMEMBERED = 16  # embedded pictures that a frame is compared with
+MAX_MEAN_DIFFERENCE = 0.6  # levels of 255
+MAX_BLOCK_DIFFERENCE = 2.5  # levels, on average over a block
+BLOCKS_PER_SIDE = 14  # 16 x 16 pixels each, for squares of 224 pixels
+MAX_REMEMBERED = 16  # embedded pictures to compare a frame with
 
 
 def digest(squares: Sequence[Picture]) -> int:
-    """A 64-bit digest of a picture as the model sees it; never 0."""
+    """Return a 64-bit digest of a picture as the model sees it; never 0."""
     hashed = hashlib.blake2b(digest_size=8)
     for square in squares:
         hashed.update(square.tobytes())
@@ -32,24 +32,24 @@ def digest(squares: Sequence[Picture]) -> int:
 
 
 class SharedPictures:
-    """Finds, for each frame of a span in turn, an earlier one that is the same picture."""
+    """Finds, for each frame of a span in turn, an earlier frame that is the same picture."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[int, NDArray[np.int16], NDArray[np.float32]]] = deque(
-            maxlen=REMEMBERED
+            maxlen=MAX_REMEMBERED
         )
 
     def find(self, number: int, squares: Sequence[Picture]) -> int | None:
-        """The number of an earlier frame that is the same picture as frame `number`, or None.
+        """Return the number of an earlier frame that is the same picture, or None.
 
-        None: the frame is to be embedded, and later ones are compared with it.
+        None: the frame has to be embedded, and later ones are compared with it.
         """
         pixels = to_pixels(squares).astype(np.int16)
         means = _block_means(pixels)
         for earlier, other, other_means in reversed(self._seen):
             if (
                 other.shape == pixels.shape
-                and float(np.abs(other_means - means).max()) <= MAX_BLOCK
+                and float(np.abs(other_means - means).max()) <= MAX_BLOCK_DIFFERENCE
                 and _is_same(np.abs(other - pixels))
             ):
                 return earlier
@@ -59,14 +59,15 @@ class SharedPictures:
 
 def _is_same(difference: NDArray[np.int16]) -> bool:
     return bool(
-        difference.mean() <= MAX_MEAN and float(_block_means(difference).max()) <= MAX_BLOCK
+        difference.mean() <= MAX_MEAN_DIFFERENCE
+        and float(_block_means(difference).max()) <= MAX_BLOCK_DIFFERENCE
     )
 
 
 def _block_means(pixels: NDArray[np.int16]) -> NDArray[np.float32]:
-    """The mean of each block and channel of squares of shape (n, side, side, 3)."""
+    """Return the mean of each block and channel of squares of shape (n, side, side, 3)."""
     count, side = pixels.shape[:2]
-    block = max(1, side // BLOCKS)
+    block = max(1, side // BLOCKS_PER_SIDE)
     whole = side // block
     inner = pixels[:, : whole * block, : whole * block]
     blocks = inner.reshape(count, whole, block, whole, block, 3)

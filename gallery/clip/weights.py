@@ -1,6 +1,6 @@
-"""Which model this installation runs on, where its files lie, and how they get there.
+"""Which model this installation uses, where its files are, and how they are downloaded.
 
-Knows the hub and the disk, but neither torch nor transformers: the web pages ask it for names.
+Knows the hub and the disk, but neither torch nor transformers: views import it for names.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from gallery.core.errors import GalleryError, ModelError
 from gallery.media.store import write_atomically
 
-HUB_PATIENCE = 3.0  # seconds; left to itself, the hub's client waits over 15 minutes for a dead hub
-MIN_REMEMBERED = 10_000_000  # bytes; hashing less takes no time
+HUB_TIMEOUT = 3.0  # seconds; by default, the hub's client retries a dead hub for over 15 minutes
+MIN_CACHED_DIGEST = 10_000_000  # bytes; smaller files hash in no time
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-# Families whose text tower reads Chinese; a plain "clip" does when its configuration says so.
-MULTILINGUAL_VOCABULARY = 200_000  # tokens, at least
+# Families that read Chinese; a plain "clip" does when its configuration says so.
+MIN_MULTILINGUAL_VOCABULARY = 200_000  # tokens
 MULTILINGUAL_FAMILIES = ("chinese_clip", "altclip", "siglip2")
 
 
@@ -40,7 +40,7 @@ class Model:
 
     @property
     def reads_chinese(self) -> bool:
-        """Whether Chinese queries mean anything to it."""
+        """Return whether the model understands Chinese."""
         return "zh" in self.languages
 
 
@@ -49,7 +49,7 @@ def _is_folder(name: str) -> bool:
 
 
 def _cached_folder(hub_id: str) -> Path | None:
-    """The local copy of a hub's model, complete with weights, or None."""
+    """Return the local copy of a hub model, complete with weights, or None."""
     from huggingface_hub import try_to_load_from_cache
 
     for weights in WEIGHT_FILES:
@@ -61,7 +61,7 @@ def _cached_folder(hub_id: str) -> Path | None:
 
 
 def local_folder(name: str) -> Path | None:
-    """Where the files of `name` (a hub id or a folder) lie on this disk, or None.
+    """Return the folder of `name` (a hub id or a folder) on this disk, or None.
 
     Raises ModelError when `name` is a folder that holds no model.
     """
@@ -77,14 +77,14 @@ def local_folder(name: str) -> Path | None:
 
 
 def is_hub_reachable() -> bool:
-    """Whether the model hub answers within HUB_PATIENCE seconds."""
+    """Return whether the model hub answers within HUB_TIMEOUT seconds."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return False
     request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
     try:
-        with urllib.request.urlopen(request, timeout=HUB_PATIENCE):
+        with urllib.request.urlopen(request, timeout=HUB_TIMEOUT):
             return True
     except urllib.error.HTTPError:
         return True
@@ -93,9 +93,9 @@ def is_hub_reachable() -> bool:
 
 
 def download(hub_id: str) -> Path:
-    """Fetch a model into the local cache, with progress bars on the terminal.
+    """Download a model into the local cache, with progress bars on the terminal.
 
-    Raises ModelError when the hub does not have it or breaks off.
+    Raises ModelError when the hub does not have it or the download fails.
     """
     from huggingface_hub import HfApi, snapshot_download
 
@@ -109,15 +109,15 @@ def download(hub_id: str) -> Path:
         )
     except ModelError:
         raise
-    except Exception as error:  # the hub's client raises many unrelated kinds
+    except Exception as error:  # the hub's client raises many unrelated errors
         raise ModelError(
             _("Could not download %(model)s: %(reason)s")
             % {"model": hub_id, "reason": str(error).partition("\n")[0]}
         ) from error
 
 
-def _width(config: dict[str, Any]) -> int:
-    """How many numbers an embedding has."""
+def _embedding_width(config: dict[str, Any]) -> int:
+    """Return how many numbers an embedding has."""
     text = config.get("text_config") or {}
     return int(
         config.get("projection_dim")
@@ -128,28 +128,30 @@ def _width(config: dict[str, Any]) -> int:
 
 
 def _file_digest(path: Path) -> bytes:
-    """The SHA-256 of a file; that of a large one is remembered, for as long as it is not changed.
+    """Return the SHA-256 of a file; that of a large file is cached until it changes.
 
     Hashing the weights of a ViT-B/16 takes half a second, at each start of each process.
     """
     stat = path.stat()
-    known = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
-    note = settings.MODEL_CACHE_DIR / "digests" / hashlib.sha256(known.encode()).hexdigest()[:32]
-    if stat.st_size > MIN_REMEMBERED:
+    identity = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
+    cached = (
+        settings.MODEL_CACHE_DIR / "digests" / hashlib.sha256(identity.encode()).hexdigest()[:32]
+    )
+    if stat.st_size > MIN_CACHED_DIGEST:
         with suppress(OSError, ValueError):
-            kept = bytes.fromhex(note.read_text("ascii"))
-            if len(kept) == hashlib.sha256().digest_size:
-                return kept
+            digest = bytes.fromhex(cached.read_text("ascii"))
+            if len(digest) == hashlib.sha256().digest_size:
+                return digest
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256")
-    if stat.st_size > MIN_REMEMBERED:
+    if stat.st_size > MIN_CACHED_DIGEST:
         with suppress(OSError, GalleryError):
-            write_atomically(note, lambda file: file.write(found.hexdigest().encode()))
+            write_atomically(cached, lambda file: file.write(found.hexdigest().encode()))
     return found.digest()
 
 
 def describe(name: str, folder: Path) -> Model:
-    """Read what there is to know of the model in `folder` without loading it."""
+    """Read the properties of the model in `folder` without loading it."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256(settings.CLIP_EDGES.encode())
     for file_name in ("config.json", "preprocessor_config.json", *WEIGHT_FILES):
@@ -159,8 +161,8 @@ def describe(name: str, folder: Path) -> Model:
     vocabulary = int((config.get("text_config") or {}).get("vocab_size") or 0)
     multilingual = (
         config.get("model_type") in MULTILINGUAL_FAMILIES
-        # SigLIP 2 of fixed resolution says that it is SigLIP; its vocabulary tells.
-        or (config.get("model_type") == "siglip" and vocabulary >= MULTILINGUAL_VOCABULARY)
+        # Fixed-resolution SigLIP 2 reports model_type siglip, but has a larger vocabulary.
+        or (config.get("model_type") == "siglip" and vocabulary >= MIN_MULTILINGUAL_VOCABULARY)
     )
     return Model(
         name=name,
@@ -168,13 +170,13 @@ def describe(name: str, folder: Path) -> Model:
         fingerprint=digest.hexdigest()[:12],
         languages=tuple(config.get("languages", ("en", "zh") if multilingual else ("en",))),
         is_demo=bool(config.get("demo", False)),
-        width=_width(config),
+        width=_embedding_width(config),
     )
 
 
 @cache
 def current() -> Model:
-    """The model that this process uses: CLIP_MODEL where its files are here, else the demo model.
+    """Return the model of this process: CLIP_MODEL if its files are local, else the demo model.
 
     It never downloads: `manage.py fetch_model` does, which `make run` calls first. Raises
     ModelError when CLIP_MODEL is a folder without a model.

@@ -1,6 +1,6 @@
-"""What goes wrong, as the API tells it: {"error": for people, "code": for programs}.
+"""Errors as the API reports them: {"error": for people, "code": for programs}.
 
-The codes stay what they are in every language.
+The codes do not depend on the language.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from http import HTTPStatus
 from django.http import JsonResponse
 from django.utils.translation import gettext as _
 
-from gallery.core.errors import DiskFull, GalleryError, TooManyRequests, status_of
+from gallery.core.errors import DiskFull, GalleryError, TooManyRequests, http_status
 
 CODES = {
     400: "invalid",
@@ -26,19 +26,19 @@ CODES = {
 
 
 class ApiError(Exception):
-    """Ends a request with a status and a sentence."""
+    """End a request with an HTTP status and a message."""
 
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
 
 
 def error_response(
-    status: int, sentence: str = "", details: Sequence[Mapping[str, str]] = ()
+    status: int, message: str = "", details: Sequence[Mapping[str, str]] = ()
 ) -> JsonResponse:
-    """An error as it is sent; without a sentence, the one that goes with its status."""
+    """Return an error as JSON; an empty message stands for the status's default message."""
     body: dict[str, object] = {
-        "error": sentence or _default_message(status),
+        "error": message or _default_message(status),
         "code": CODES.get(status, "error"),
     }
     if details:
@@ -51,11 +51,11 @@ def error_response(
     return response
 
 
-def response_to_error(error: GalleryError) -> JsonResponse:
-    """The answer to a request that ended with this error."""
-    response = error_response(status_of(error), str(error))
+def response_for_error(error: GalleryError) -> JsonResponse:
+    """Return the response to a request that ended with this error."""
+    response = error_response(http_status(error), str(error))
     if isinstance(error, TooManyRequests):
-        response["Retry-After"] = str(error.wait)
+        response["Retry-After"] = str(error.retry_after)
     return response
 
 

@@ -1,48 +1,48 @@
-"""Parts of addresses, by what they hold."""
+"""Path converters for URLs."""
 
 from django.urls import register_converter
 from django.urls.converters import IntConverter, StringConverter
 
 
-class Number(IntConverter):
-    """A number of a sensible length: others would not fit into the name of a file."""
+class NumberConverter(IntConverter):
+    """A number of at most nine digits: it has to fit into a file name."""
 
     regex = "[0-9]{1,9}"
 
 
-class Uid(StringConverter):
+class UidConverter(StringConverter):
     """The random name of a film's folder."""
 
     regex = "[0-9a-f]{8,32}"
 
 
-class Token(StringConverter):
-    """The name of a picture that is searched with."""
+class TokenConverter(StringConverter):
+    """The name of a picture used as a query."""
 
     regex = "[0-9a-f]{32}"
 
 
-class Animated(StringConverter):
-    """A kind of picture that moves."""
+class AnimationConverter(StringConverter):
+    """The format of an animation."""
 
     regex = "webp|gif"
 
 
-class PictureKind(StringConverter):
-    """A kind of picture that stands still."""
+class StillConverter(StringConverter):
+    """The format of a still."""
 
     regex = "jpg|png"
 
 
-class Unguessable(StringConverter):
-    """The name of a board, or of an export."""
+class SecretConverter(StringConverter):
+    """The unguessable name of a board or an export."""
 
     regex = "[A-Za-z0-9_-]{20,32}"
 
 
-register_converter(Number, "number")
-register_converter(Uid, "uid")
-register_converter(Token, "token")
-register_converter(Animated, "animated")
-register_converter(PictureKind, "picture")
-register_converter(Unguessable, "unguessable")
+register_converter(NumberConverter, "number")
+register_converter(UidConverter, "uid")
+register_converter(TokenConverter, "token")
+register_converter(AnimationConverter, "animated")
+register_converter(StillConverter, "picture")
+register_converter(SecretConverter, "unguessable")

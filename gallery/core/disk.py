@@ -1,6 +1,6 @@
-"""The disk that holds all state: how much is free, and how a full one is recognised.
+"""Free disk space, and how a full disk is recognized.
 
-A reserve (MIN_FREE_BYTES) is left for the database, Redis and the logs: what can be refused is
+MIN_FREE_BYTES are reserved for the database, Redis and the logs: requests that need space are
 refused before the disk is really full.
 """
 
@@ -16,10 +16,10 @@ from django.conf import settings
 
 from gallery.core.errors import DiskFull
 
-# No space, no quota, and a file larger than its process or file system may have.
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# How SQLite fails when it cannot write, or cannot enlarge the index of its write-ahead log.
-SQLITE_NO_SPACE = (
+# No space, quota exceeded, and file larger than the process or file system allows.
+NO_SPACE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# SQLite fails in these ways when it cannot write, or cannot grow the index of its WAL.
+SQLITE_NO_SPACE_CODES = (
     sqlite3.SQLITE_FULL,
     *(sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE),
     *(sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP),
@@ -27,31 +27,31 @@ SQLITE_NO_SPACE = (
 POSTGRESQL_DISK_FULL = "53100"
 # Redis refuses writes after it failed to save its data.
 REDIS_CANNOT_SAVE = "MISCONF"
-# numpy writes arrays without keeping the system's error number.
-NUMPY_CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
-WARNING_FACTOR = 4  # times the reserve: below that, staff are warned
+# numpy does not keep errno when it writes arrays.
+NUMPY_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+WARNING_FACTOR = 4  # staff are warned below this multiple of the reserve
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether an error, or one that caused it, says that there is no space to write."""
+    """Return whether an error, or one that caused it, means that there is no space left."""
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        if _says_full(one):
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        if _indicates_full_disk(current):
             return True
-        one = one.__cause__ or one.__context__
+        current = current.__cause__ or current.__context__
     return False
 
 
-def _says_full(error: BaseException) -> bool:
+def _indicates_full_disk(error: BaseException) -> bool:
     if isinstance(error, DiskFull):
         return True
     if isinstance(error, OSError):
-        cut_short = error.errno is None and NUMPY_CUT_SHORT.search(str(error))
-        return error.errno in NO_SPACE or bool(cut_short)
+        is_short_write = error.errno is None and NUMPY_SHORT_WRITE.search(str(error))
+        return error.errno in NO_SPACE_ERRNOS or bool(is_short_write)
     if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", None) in SQLITE_NO_SPACE
+        return getattr(error, "sqlite_errorcode", None) in SQLITE_NO_SPACE_CODES
     if getattr(error, "sqlstate", None) == POSTGRESQL_DISK_FULL:
         return True
     return str(error).startswith(REDIS_CANNOT_SAVE)
@@ -59,7 +59,7 @@ def _says_full(error: BaseException) -> bool:
 
 @contextmanager
 def raise_disk_full() -> Iterator[None]:
-    """Raise DiskFull instead of an error that says that there is no space to write."""
+    """Raise DiskFull in place of any error that means that there is no space left."""
     try:
         yield
     except DiskFull:
@@ -71,7 +71,7 @@ def raise_disk_full() -> Iterator[None]:
 
 
 def free_bytes() -> int:
-    """What is free where films are kept."""
+    """Return the free bytes on the disk that holds the media store."""
     folder = settings.MEDIA_ROOT
     while not os.path.lexists(folder):
         folder = folder.parent
@@ -79,16 +79,16 @@ def free_bytes() -> int:
 
 
 def has_space(size: int = 0) -> bool:
-    """Whether the reserve stays free after `size` more bytes."""
+    """Return whether the reserve stays free after `size` more bytes."""
     return free_bytes() - size >= settings.MIN_FREE_BYTES
 
 
 def require_space(size: int = 0) -> None:
-    """Raise DiskFull when `size` more bytes would take from the reserve."""
+    """Raise DiskFull when `size` more bytes would use part of the reserve."""
     if not has_space(size):
         raise DiskFull
 
 
 def is_nearly_full() -> bool:
-    """Whether staff should free some space before the reserve is reached."""
+    """Return whether staff should free some space before the reserve is reached."""
     return free_bytes() < WARNING_FACTOR * settings.MIN_FREE_BYTES

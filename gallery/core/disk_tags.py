@@ -1,4 +1,4 @@
-"""What staff are told of the disk."""
+"""Template tags that warn staff about the disk."""
 
 from django import template
 from django.utils.translation import gettext as _
@@ -10,7 +10,7 @@ register = template.Library()
 
 @register.simple_tag
 def disk_warning() -> str:
-    """A sentence when the disk is nearly full, or too full to accept anything; else nothing."""
+    """Return a warning when the disk is full or nearly full, else ""."""
     if not disk.has_space():
         return _(
             "The disk is full. Uploads and imports are paused until space is freed. Search "

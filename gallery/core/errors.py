@@ -1,6 +1,6 @@
-"""What can go wrong, in words that a person can act on.
+"""Errors whose messages people can act on.
 
-The message of each is a whole sentence or two for the person concerned, already translatable.
+Each message is a translatable sentence or two for the person concerned.
 """
 
 from http import HTTPStatus
@@ -11,19 +11,19 @@ from django.utils.translation import ngettext
 
 
 class GalleryError(Exception):
-    """Something a user or an admin should read. `str(error)` is the message."""
+    """An error that a user or an admin should read. `str(error)` is the message."""
 
 
 class FilmError(GalleryError):
-    """This film cannot be imported; trying the same file again will not help."""
+    """The film cannot be imported; retrying with the same file does not help."""
 
 
 class RetryableError(GalleryError):
-    """A step of an import failed, and the same step may succeed: it is tried a few times."""
+    """A step of an import failed but may succeed later: it is retried a few times."""
 
 
-class FFmpegStalled(RetryableError):  # noqa: N818 - the name says what is the matter
-    """FFmpeg was ended because it made no progress."""
+class FFmpegStalled(RetryableError):  # noqa: N818 - the name states the problem
+    """FFmpeg was stopped because it made no progress."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -36,18 +36,18 @@ class FFmpegStalled(RetryableError):  # noqa: N818 - the name says what is the m
 
 
 class SubtitlesError(GalleryError):
-    """These subtitles cannot be used; another file may be."""
+    """The subtitles cannot be used; another file may work."""
 
 
 class QueryError(GalleryError):
-    """This search cannot be done as asked."""
+    """The query is invalid."""
 
 
 class BoardError(GalleryError):
-    """This cannot be done with a board."""
+    """The operation is not possible on this board."""
 
 
-class IndexUnavailable(GalleryError):  # noqa: N818 - the name says what is the matter
+class IndexUnavailable(GalleryError):  # noqa: N818 - the name states the problem
     """The index cannot answer now."""
 
     def __init__(self, message: str | Promise | None = None) -> None:
@@ -71,7 +71,7 @@ class IndexWarmingUp(IndexUnavailable):
 
 
 class IndexMissing(IndexUnavailable):
-    """Redis answers, but the index is not there: a new or emptied server, for a few seconds."""
+    """Redis answers, but has no index: for a few seconds on a new or emptied server."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -98,8 +98,8 @@ class ModelError(GalleryError):
     """The model cannot be loaded or used."""
 
 
-class DamagedModel(ModelError):  # noqa: N818 - the name says what is the matter
-    """The files of a converted model are damaged or gone; it is converted again."""
+class DamagedModel(ModelError):  # noqa: N818 - the name states the problem
+    """The files of a converted model are damaged or missing; it is converted again."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -108,7 +108,7 @@ class DamagedModel(ModelError):  # noqa: N818 - the name says what is the matter
 
 
 class DiskFull(GalleryError):  # noqa: N818
-    """No space is left to write."""
+    """No space is left on the disk."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -119,7 +119,7 @@ class DiskFull(GalleryError):  # noqa: N818
         )
 
 
-class ClipBusy(GalleryError):  # noqa: N818 - the name says what is the matter
+class ClipBusy(GalleryError):  # noqa: N818 - the name states the problem
     """Too many clips are being cut at once."""
 
     def __init__(self) -> None:
@@ -128,10 +128,10 @@ class ClipBusy(GalleryError):  # noqa: N818 - the name says what is the matter
         )
 
 
-class PicturesBusy(GalleryError):  # noqa: N818 - the name says what is the matter
-    """Too many pictures to search with are being opened at once."""
+class PicturesBusy(GalleryError):  # noqa: N818 - the name states the problem
+    """Too many query pictures are being opened at once."""
 
-    wait = 5  # seconds until it is worth trying again
+    retry_after = 5  # seconds
 
     def __init__(self) -> None:
         super().__init__(
@@ -139,40 +139,41 @@ class PicturesBusy(GalleryError):  # noqa: N818 - the name says what is the matt
         )
 
 
-class TooManyRequests(GalleryError):  # noqa: N818 - HTTP's name of it
-    """Something was asked for too often; `wait` is seconds until it may be asked for again."""
+class TooManyRequests(GalleryError):  # noqa: N818 - HTTP's name
+    """A client exceeded a rate limit; it may retry after `retry_after` seconds."""
 
-    def __init__(self, wait: int, message: str | Promise | None = None) -> None:
-        self.wait = wait
+    def __init__(self, retry_after: int, message: str | Promise | None = None) -> None:
+        self.retry_after = retry_after
         super().__init__(
-            message or _("Too many requests. Please wait %(wait)s.") % {"wait": in_words(wait)}
+            message
+            or _("Too many requests. Please wait %(wait)s.") % {"wait": format_wait(retry_after)}
         )
 
 
 class TooManyLogins(TooManyRequests):
-    """A login was tried too often: the password was not looked at."""
+    """Too many login attempts: the password was not checked."""
 
-    def __init__(self, wait: int) -> None:
+    def __init__(self, retry_after: int) -> None:
         super().__init__(
-            wait,
+            retry_after,
             _(
                 "Too many login attempts. Please wait %(wait)s before trying again. Until "
                 "then, even the correct password is refused."
             )
-            % {"wait": in_words(wait)},
+            % {"wait": format_wait(retry_after)},
         )
 
 
-def in_words(seconds: int) -> str:
-    """A time to wait, rounded up: 40 seconds, 3 minutes."""
+def format_wait(seconds: int) -> str:
+    """Return a waiting time in words, rounded up: 40 seconds, 3 minutes."""
     if seconds < 100:
         return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
     minutes = -(-seconds // 60)
     return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
 
 
-def status_of(error: GalleryError) -> HTTPStatus:
-    """The status of an answer that tells of an error: whose fault it is, and if waiting helps."""
+def http_status(error: GalleryError) -> HTTPStatus:
+    """Return the HTTP status that answers a request that ended with this error."""
     if isinstance(error, IndexUnavailable | ModelError | ClipBusy | PicturesBusy):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, DiskFull):
@@ -182,5 +183,5 @@ def status_of(error: GalleryError) -> HTTPStatus:
     return HTTPStatus.BAD_REQUEST
 
 
-class LostClaim(Exception):  # noqa: N818 - not an error: somebody else owns the work now
-    """The film was deleted or imported anew, or the lease ran out and another worker has it."""
+class LostClaim(Exception):  # noqa: N818 - not an error: another worker owns the work now
+    """The film was deleted or imported again, or another worker took over an expired lease."""

@@ -1,4 +1,4 @@
-"""Files over HTTP with conditions and ranges (RFC 9110, 13 and 14): Django has no ranges."""
+"""Serve files with conditional and range requests (RFC 9110, 13 and 14), which Django lacks."""
 
 import os
 import re
@@ -18,50 +18,52 @@ _RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 def send_file(
     request: HttpRequest, path: Path, content_type: str, download_as: str = ""
 ) -> HttpResponseBase:
-    """Answer with a file, or the part of it that was asked for.
+    """Return a file, or the requested part of it.
 
     `download_as`: the name to save it under. Raises FileNotFoundError when there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(path)
-    # Unbuffered: gunicorn hands it to the kernel from its present position.
+    # Unbuffered, so that gunicorn can use sendfile() from the current position.
     file = path.open("rb", buffering=0)
-    state = os.fstat(file.fileno())
+    stat = os.fstat(file.fileno())
     headers = {
         "Content-Type": content_type,
         "Accept-Ranges": "bytes",
-        "ETag": _etag(state),
-        "Last-Modified": http_date(state.st_mtime),
+        "ETag": _etag(stat),
+        "Last-Modified": http_date(stat.st_mtime),
     }
     if download_as:
         headers["Content-Disposition"] = content_disposition_header(True, download_as) or ""
     unconditional = HttpResponse(headers=headers)
-    answer = get_conditional_response(request, headers["ETag"], int(state.st_mtime), unconditional)
-    if answer is unconditional:
-        response = _whole_or_part(request, file, state)
+    conditional = get_conditional_response(
+        request, headers["ETag"], int(stat.st_mtime), unconditional
+    )
+    if conditional is unconditional:
+        response = _build_response(request, file, stat)
         for name, value in headers.items():
             response[name] = value
         return response
     file.close()
-    assert answer is not None
-    return answer
+    assert conditional is not None
+    return conditional
 
 
-def _etag(state: os.stat_result) -> str:
-    return f'"{state.st_mtime_ns:x}-{state.st_size:x}"'
+def _etag(stat: os.stat_result) -> str:
+    return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
 
 
-def _whole_or_part(request: HttpRequest, file: FileIO, state: os.stat_result) -> HttpResponseBase:
-    size = state.st_size
-    asked = request.headers.get("Range", "")
+def _build_response(request: HttpRequest, file: FileIO, stat: os.stat_result) -> HttpResponseBase:
+    size = stat.st_size
+    range_header = request.headers.get("Range", "")
     part = None
-    if asked and request.method == "GET" and _still_valid(request, state):
-        part = select_range(asked, size)
+    if range_header and request.method == "GET" and _matches_if_range(request, stat):
+        part = select_range(range_header, size)
     if part is not None and not part:
         file.close()
-        none = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        none["Content-Range"] = f"bytes */{size}"
-        return none
+        refusal = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        refusal["Content-Range"] = f"bytes */{size}"
+        return refusal
     sent = range(size) if part is None else part
     if request.method == "HEAD":
         file.close()
@@ -76,18 +78,18 @@ def _whole_or_part(request: HttpRequest, file: FileIO, state: os.stat_result) ->
     return response
 
 
-def select_range(asked: str, size: int) -> range | None:
-    """The bytes of a file of `size` bytes that the value of a Range header asks for.
+def select_range(range_header: str, size: int) -> range | None:
+    """Return the bytes of a file of `size` bytes that a Range header selects.
 
-    Empty when there are no such bytes (416). None when the header does not count, because it is
-    malformed or names several ranges: RFC 9110, 14.2 lets a server send the whole file then.
+    Empty when no byte matches (416). None when the header is to be ignored, because it is malformed
+    or names several ranges: RFC 9110, 14.2 allows a server to send the whole file then.
     """
-    ranges = _RANGE_SET.fullmatch(asked.strip())
+    ranges = _RANGE_SET.fullmatch(range_header.strip())
     if not ranges:
         return None
     found: list[range] = []
-    for one in filter(None, (text.strip(" \t") for text in ranges[1].split(","))):
-        match = _RANGE.fullmatch(one)
+    for spec in filter(None, (text.strip(" \t") for text in ranges[1].split(","))):
+        match = _RANGE.fullmatch(spec)
         if not match or not any(match.groups()):
             return None
         first, last = match.groups()
@@ -102,12 +104,12 @@ def select_range(asked: str, size: int) -> range | None:
     return found[0] if found else range(0)
 
 
-def _still_valid(request: HttpRequest, state: os.stat_result) -> bool:
-    """Whether If-Range, when given, names the file as it is now."""
+def _matches_if_range(request: HttpRequest, stat: os.stat_result) -> bool:
+    """Return whether If-Range, when given, matches the current file."""
     condition = request.headers.get("If-Range", "").strip()
-    if not condition or condition == _etag(state):
+    if not condition or condition == _etag(stat):
         return True
-    return parse_http_date_safe(condition) == int(state.st_mtime)
+    return parse_http_date_safe(condition) == int(stat.st_mtime)
 
 
 class _Slice:
@@ -118,13 +120,13 @@ class _Slice:
         self._left = length
 
     def read(self, count: int = -1) -> bytes:
-        """At most `count` bytes more."""
+        """Return at most `count` more bytes."""
         data = self._file.read(self._left if count < 0 else min(count, self._left))
         self._left -= len(data)
         return data
 
     def fileno(self) -> int:
-        """The file's descriptor, which stands at the first of these bytes."""
+        """Return the file's descriptor, positioned at the first of these bytes."""
         return self._file.fileno()
 
     def close(self) -> None:
@@ -133,21 +135,21 @@ class _Slice:
 
 
 class _FilePart(FileResponse):
-    """A file whose headers are made by `send_file`."""
+    """A file response whose headers are set by `send_file`."""
 
     block_size = 1 << 16
 
     def set_headers(self, filelike: object) -> None:
-        """Leave them as they are."""
+        """Keep the headers of `send_file`."""
 
 
 def is_client_gone(request: HttpRequest) -> bool:
-    """Whether the one who asked has hung up; False where the web server does not let one look."""
-    line = request.META.get("gunicorn.socket")
-    if not isinstance(line, socket.socket):
+    """Return whether the client has disconnected; False when the web server does not expose it."""
+    connection = request.META.get("gunicorn.socket")
+    if not isinstance(connection, socket.socket):
         return False
     try:
-        return line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
         return False
     except OSError:

@@ -1,4 +1,4 @@
-"""Leases: until when whoever works on something is taken to be alive, and how they are kept."""
+"""Leases: how long a worker counts as alive after its last report, and how they are renewed."""
 
 import logging
 import threading
@@ -15,22 +15,22 @@ from gallery.core.errors import LostClaim
 
 log = logging.getLogger(__name__)
 
-BEATS = 3  # renewals within one lease
-JOIN_SECONDS = 1.0  # a last renewal may still wait for the database
+RENEWALS_PER_LEASE = 3
+JOIN_SECONDS = 1.0  # the last renewal may still be waiting for the database
 
 
 def lease_end() -> datetime:
-    """Until when a worker that reports now is taken to be alive."""
+    """Return when the lease of a worker that reports now expires."""
     return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 @contextmanager
-def kept_alive(renew: Callable[[], bool], seconds: float) -> Iterator[Callable[[], None]]:
-    """Renew a lease of `seconds` in a thread for as long as the body takes.
+def keep_lease(renew: Callable[[], bool], seconds: float) -> Iterator[Callable[[], None]]:
+    """Renew a lease of `seconds` in a thread while the body runs.
 
-    `renew` returns False when the lease is somebody else's by now. Yields a check to be called
-    before anything is written: it raises LostClaim when the lease is lost, also when this process
-    stood still for longer than the lease.
+    `renew` returns False when another worker has taken the lease. Yields a check to call before
+    each write: it raises LostClaim when the lease is lost, also after this process was suspended
+    for longer than the lease.
     """
     done = threading.Event()
     lock = threading.Lock()
@@ -52,7 +52,7 @@ def kept_alive(renew: Callable[[], bool], seconds: float) -> Iterator[Callable[[
 
     def keep() -> None:
         try:
-            while not done.wait(seconds / BEATS) and not is_lost:
+            while not done.wait(seconds / RENEWALS_PER_LEASE) and not is_lost:
                 try:
                     beat()
                 except Exception:

@@ -1,4 +1,4 @@
-"""What every request and answer passes through."""
+"""Middleware: security headers, limits on requests, error pages, login."""
 
 import logging
 from collections.abc import Callable
@@ -16,20 +16,20 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from gallery.core import access, api_errors
 from gallery.core.disk import is_disk_full
-from gallery.core.errors import DiskFull, GalleryError, PicturesBusy, TooManyRequests, status_of
+from gallery.core.errors import DiskFull, GalleryError, PicturesBusy, TooManyRequests, http_status
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
-# Everything comes from this site; pages carry no inline script. The admin's own pages carry styles.
-POLICY = (
+# All resources come from this site, and no page has inline scripts. The admin has inline styles.
+CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 COMPRESSED_TYPES = ("text/", "application/json", "image/svg+xml")
-FORM_OVERHEAD = 100_000  # bytes of a form around its file
+FORM_OVERHEAD = 100_000  # bytes of a form besides its file
 MAX_ADDRESS_BYTES = 16_384  # twice 500 characters of nine bytes, frames, films and labels
 
 
@@ -51,50 +51,50 @@ class CompressText(GZipMiddleware):
 
 
 class ContentSecurityPolicy:
-    """Tell browsers that nothing may be loaded from elsewhere."""
+    """Add a content security policy that forbids resources from other sites."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Add the header to every answer."""
+        """Add the header to every response."""
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         return response
 
 
-class RefuseLongAddresses:
-    """A sentence for addresses that are too long; other programs may not take them either."""
+class RejectLongUrls:
+    """Answer 414 to URLs that are too long; proxies and browsers may not accept them either."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Refuse before the address is looked at."""
+        """Refuse the request before its query is parsed."""
         if len(request.META.get("QUERY_STRING", "")) <= MAX_ADDRESS_BYTES:
             return self.get_response(request)
         message = _("This address is too long. Use fewer words or pictures.")
         if request.path_info.startswith("/api/"):
             return api_errors.error_response(HTTPStatus.REQUEST_URI_TOO_LONG, message)
         context = {"message": message, "nowhere": True}
-        request.META["QUERY_STRING"] = ""  # the page repeats its address in links
+        request.META["QUERY_STRING"] = ""  # the page repeats its query in links
         return render(request, "gallery/error.html", context, status=414)
 
 
-class RefuseLargeBodies:
-    """Only staff may send films; from others no more than a picture is read, let alone stored."""
+class RejectLargeBodies:
+    """Only staff may upload films: from others, nothing larger than a picture is read."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Refuse before the body is looked at."""
+        """Refuse the request before its body is read."""
         try:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except ValueError:
             return HttpResponse(status=400)
-        most = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
-        if length > most and not (request.user.is_authenticated and request.user.is_staff):
+        max_bytes = settings.MAX_PICTURE_BYTES + FORM_OVERHEAD
+        if length > max_bytes and not (request.user.is_authenticated and request.user.is_staff):
             message = _("The picture is too large. The limit is %(most)d MB.") % {
                 "most": settings.MAX_PICTURE_BYTES // 1_000_000
             }
@@ -104,60 +104,60 @@ class RefuseLargeBodies:
         return self.get_response(request)
 
 
-class TellErrors:
-    """Renders errors of `gallery.core.errors` that no view has handled."""
+class RenderErrors:
+    """Render GalleryErrors that no view has handled."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Only what is raised matters."""
+        """Pass the request on: only exceptions are handled."""
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
-        """Read what is uploaded, and refuse it here when there was no space for it."""
+        """Read uploads, and refuse the request when there was no space for one."""
         if request.content_type == "multipart/form-data":
             _form_is_read = request.POST
         error = request.__dict__.get("upload_error")
         return self.process_exception(request, error) if error else None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """A page with the sentence; anything else is for the log."""
+        """Return a page with the error's message; None for other exceptions, which are logged."""
         if is_disk_full(error):
             error = DiskFull()
         if not isinstance(error, GalleryError):
             return None
         log.warning("%s: %s", request.path_info, error)
-        status = status_of(error)
+        status = http_status(error)
         context = {"message": str(error), "too_many": status == HTTPStatus.TOO_MANY_REQUESTS}
         response = render(request, "gallery/error.html", context, status=status)
         if isinstance(error, TooManyRequests | PicturesBusy):
-            response["Retry-After"] = str(error.wait)
+            response["Retry-After"] = str(error.retry_after)
         return response
 
 
-class NeedLogin:
-    """Where SEARCH_NEEDS_LOGIN says so, nothing is shown to strangers but the way in.
+class RequireLogin:
+    """Require a login for all but the public pages where SEARCH_NEEDS_LOGIN is set.
 
-    Tokens have been looked up before: see `gallery.rest.middleware`.
+    API tokens were checked before: see `gallery.rest.middleware`.
     """
 
-    OPEN = {"login", "logout", "set_language", "health"}
+    PUBLIC_URL_NAMES = {"login", "logout", "set_language", "health"}
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pictures and pages for those who are logged in are not kept by caches for others."""
+        """Keep shared caches from storing pages and pictures that need a login."""
         response = self.get_response(request)
         if settings.SEARCH_NEEDS_LOGIN and "public" in response.get("Cache-Control", ""):
             response["Cache-Control"] = response["Cache-Control"].replace("public", "private")
         return response
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
-        """Lead strangers to the login. The admin guards itself."""
+        """Redirect anonymous users to the login. The admin has its own check."""
         match = request.resolver_match
-        if match is None or match.url_name in self.OPEN or match.namespace == "admin":
+        if match is None or match.url_name in self.PUBLIC_URL_NAMES or match.namespace == "admin":
             return None
         if access.may_search(request.user):
             return None

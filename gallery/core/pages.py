@@ -1,4 +1,4 @@
-"""What several pages share."""
+"""What several views share: cache headers, rate limits, JPEG responses."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,14 +14,14 @@ from gallery.core import rate_limits
 
 View = Callable[..., HttpResponseBase]
 
-# The same address gives a page or a part of it: browsers must not take one for the other.
+# A URL gives a page or a fragment of it: caches must keep them apart.
 vary_on_htmx = vary_on_headers("HX-Request", "HX-Target")
 FOREVER = {"public": True, "max_age": 31_536_000, "immutable": True}
 cache_forever = cache_control(**FOREVER)
 
 
 def rate_limited(name: str, setting: str) -> Callable[[View], View]:
-    """Have a view count its requests, and refuse them beyond the rate that a setting gives."""
+    """Return a decorator that limits a view to the rate that a setting gives."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -38,7 +38,7 @@ limit_searches = rate_limited("search", "SEARCH_RATE")
 
 
 def jpeg_response(path: Path) -> HttpResponseBase:
-    """Answer with a picture; 404 when there is none."""
+    """Return a JPEG file. Raises Http404 when it does not exist."""
     try:
         return FileResponse(path.open("rb"), content_type="image/jpeg")
     except FileNotFoundError as error:

@@ -1,7 +1,7 @@
-"""How often something may be done: counters in the cache, which all processes share.
+"""Rate limits: counters in the cache, which all processes share.
 
-While the cache cannot be reached nothing is limited: it is the Redis that holds the index, so
-there is little to protect then, and nobody should be locked out by a fault of the site.
+While the cache cannot be reached nothing is limited. The cache is the Redis that holds the index,
+so there is little to protect then, and an outage should lock nobody out.
 """
 
 import ipaddress
@@ -19,12 +19,12 @@ from redis.exceptions import RedisError
 from gallery.core.errors import TooManyRequests
 
 log = logging.getLogger(__name__)
-IPV6_PREFIX = 64  # bits: what a provider gives to one customer
+IPV6_PREFIX = 64  # bits: the usual allocation to one customer
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much of a rate is used up: `count` of `limit`, counted again from 0 in `reset` s."""
+    """How much of a rate is used: `count` of `limit`; the count restarts in `reset` seconds."""
 
     count: int
     limit: int
@@ -32,12 +32,12 @@ class Usage:
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether this was one too many."""
+        """Return whether this use exceeds the limit."""
         return self.count > self.limit
 
 
 def parse_rate(rate: str) -> tuple[int, int]:
-    """How many requests in how many seconds: 600/m, 10/s, 100/5m. Raises ValueError."""
+    """Return a rate (600/m, 10/s, 100/5m) as requests and seconds. Raises ValueError."""
     limit, seconds = SimpleRateThrottle(rate).parse_rate(rate)
     if not limit or not seconds or limit < 1:
         raise ValueError(rate)
@@ -45,11 +45,11 @@ def parse_rate(rate: str) -> tuple[int, int]:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Whose request it is, as PROXIES says: an IPv4 address, or the /64 network of an IPv6 one."""
+    """Return the client's IPv4 address, or the /64 network of its IPv6 address (see PROXIES)."""
     address = request.META.get("REMOTE_ADDR") or ""
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
     if settings.NINJA_NUM_PROXIES and forwarded:
-        addresses = [one.strip() for one in forwarded.split(",")]
+        addresses = [address.strip() for address in forwarded.split(",")]
         address = addresses[-min(settings.NINJA_NUM_PROXIES, len(addresses))]
     with suppress(ValueError):
         parsed = ipaddress.ip_address(address)
@@ -60,8 +60,8 @@ def client_address(request: HttpRequest) -> str:
     return address
 
 
-def client_of(request: HttpRequest) -> str:
-    """Who is counted: a user, or else an address."""
+def client_key(request: HttpRequest) -> str:
+    """Return the key that a client is counted under: its user, else its address."""
     if request.user.is_authenticated:
         return f"user-{request.user.pk}"
     return f"address-{client_address(request)}"
@@ -72,25 +72,25 @@ def count_use(name: str, client: str, rate: str) -> Usage:
     limit, seconds = parse_rate(rate)
     window, elapsed = divmod(time.time(), seconds)
     reset = int(seconds - elapsed) + 1
-    return Usage(_increase(f"{name}-{client}-{int(window)}", reset), limit, reset)
+    return Usage(_increment(f"{name}-{client}-{int(window)}", reset), limit, reset)
 
 
 def check_rate(request: HttpRequest, name: str, rate: str) -> None:
-    """Count a request of a page; an empty rate limits nothing. Raises TooManyRequests."""
+    """Count a request of a page; an empty rate means no limit. Raises TooManyRequests."""
     if not rate:
         return
-    usage = count_use(name, client_of(request), rate)
+    usage = count_use(name, client_key(request), rate)
     if usage.is_exceeded:
         raise TooManyRequests(usage.reset)
 
 
-def _increase(key: str, seconds: int) -> int:
-    """How many times this was called for a key, this call included; 0 without the cache."""
+def _increment(key: str, seconds: int) -> int:
+    """Return how often this was called for a key, including this call; 0 without the cache."""
     try:
-        # `add` is atomic: the first caller sets 1, and all others increase it.
+        # `add` is atomic: the first caller sets 1, the others increment it.
         return 1 if cache.add(key, 1, seconds) else int(cache.incr(key))
     except RedisError as error:
         log.warning("nothing is limited, because the cache cannot be used: %s", error)
-    except ValueError:  # it expired between the two
+    except ValueError:  # it expired between add and incr
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""Requests that wait for FFmpeg: few at a time, so that searches always find a thread."""
+"""Limit how many web threads wait for FFmpeg, so that searches always find a free one."""
 
 import threading
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from django.conf import settings
 
 from gallery.core.errors import ClipBusy
 
-_places = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
+_slots = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
 
 
 @contextmanager
-def waiting_for_ffmpeg() -> Iterator[None]:
-    """Hold one of the threads that may wait. Raises ClipBusy when half of all threads do."""
-    if not _places.acquire(blocking=False):
+def limit_ffmpeg_waits() -> Iterator[None]:
+    """Hold one of the slots for waiting threads. Raises ClipBusy when half of all threads wait."""
+    if not _slots.acquire(blocking=False):
         raise ClipBusy
     try:
         yield
     finally:
-        _places.release()
+        _slots.release()

@@ -1,4 +1,4 @@
-"""Films, their shots, their dialogue, and where in them something is."""
+"""API: films, their shots and dialogue, and the relevance of a query over their length."""
 
 from typing import Annotated, Any
 
@@ -40,16 +40,16 @@ class FilmFilters(Paging):
     url_name="films",
     summary=gettext_noop("List films"),
 )
-def list_films(request: HttpRequest, asked: Query[FilmFilters]) -> Any:
+def list_films(request: HttpRequest, filters: Query[FilmFilters]) -> Any:
     """The searchable films, newest first."""
     films = searchable()
-    if asked.title:
-        films = films.filter(title__icontains=asked.title)
-    if asked.from_ is not None:
-        films = films.filter(year__gte=asked.from_)
-    if asked.to is not None:
-        films = films.filter(year__lte=asked.to)
-    return paginate(request, select_listed_films(films), asked, Serializer(request).film)
+    if filters.title:
+        films = films.filter(title__icontains=filters.title)
+    if filters.from_ is not None:
+        films = films.filter(year__gte=filters.from_)
+    if filters.to is not None:
+        films = films.filter(year__lte=filters.to)
+    return paginate(request, select_listed_films(films), filters, Serializer(request).film)
 
 
 @router.get(
@@ -77,8 +77,8 @@ def one_film(request: HttpRequest, film_id: int) -> Any:
 def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any:
     """The shots of a film in order. Shots without a frame are left out."""
     film = film_or_404(film_id)
-    shower = Serializer(request)
-    return paginate(request, film.shots.all(), paging, lambda shot: shower.shot(film, shot))
+    serializer = Serializer(request)
+    return paginate(request, film.shots.all(), paging, lambda shot: serializer.shot(film, shot))
 
 
 class LineFilters(Paging):
@@ -99,17 +99,17 @@ class LineFilters(Paging):
     url_name="lines",
     summary=gettext_noop("List the dialogue of a film"),
 )
-def list_lines(request: HttpRequest, film_id: int, asked: Query[LineFilters]) -> Any:
+def list_lines(request: HttpRequest, film_id: int, filters: Query[LineFilters]) -> Any:
     """The lines of dialogue in order, in every subtitle language."""
     film = film_or_404(film_id)
-    lines = Line.objects.filter(subtitles__film=film, end__gt=asked.start)
-    if asked.language:
-        lines = lines.filter(subtitles__language__iexact=asked.language)
-    if asked.end is not None:
-        lines = lines.filter(start__lt=asked.end)
+    lines = Line.objects.filter(subtitles__film=film, end__gt=filters.start)
+    if filters.language:
+        lines = lines.filter(subtitles__language__iexact=filters.language)
+    if filters.end is not None:
+        lines = lines.filter(start__lt=filters.end)
     lines = lines.select_related("subtitles").order_by("start", "subtitles_id", "number")
-    shower = Serializer(request)
-    return paginate(request, lines, asked, lambda line: shower.line(film, line))
+    serializer = Serializer(request)
+    return paginate(request, lines, filters, lambda line: serializer.line(film, line))
 
 
 @router.get(
@@ -123,7 +123,7 @@ def list_lines(request: HttpRequest, film_id: int, asked: Query[LineFilters]) ->
 def relevance(
     request: HttpRequest,
     film_id: int,
-    asked: Query[SearchParameters],  # noqa: ARG001 - described and checked; the page's own form reads it
+    parameters: Query[SearchParameters],  # noqa: ARG001 - documented and checked; parsed by the form
 ) -> Any:
     """How relevant a query is at each moment of a film, as its page shows it.
 
@@ -131,20 +131,20 @@ def relevance(
     """
     film = film_or_404(film_id)
     try:
-        found = relevance_curve.curve(film, parse_query(request))
+        curve = relevance_curve.curve(film, parse_query(request))
     except FileNotFoundError as error:
         raise Http404 from error
-    shower = Serializer(request)
+    serializer = Serializer(request)
     return {
-        "times": found.times.tolist(),
-        "seconds": found.seconds.tolist(),
-        "relevance": found.relevance.tolist(),
+        "times": curve.times.tolist(),
+        "seconds": curve.seconds.tolist(),
+        "relevance": curve.relevance.tolist(),
         "peaks": [
             {
-                "frame": shower.frame_name(film, peak.record.second, peak.record.time),
+                "frame": serializer.frame_name(film, peak.record.second, peak.record.time),
                 "relevance": peak.relevance,
             }
-            for peak in found.peaks
+            for peak in curve.peaks
         ],
-        "matches": found.results.matches,
+        "matches": curve.results.matches,
     }

@@ -1,7 +1,6 @@
-"""A film as one picture: its frames side by side, each squeezed into a column.
+"""A movie barcode: one picture of a film, each frame squeezed into a column.
 
-Film makers call it a movie barcode; it shows at a glance where it is night, where the cuts are, and
-where the colours change.
+It shows at a glance where night scenes, cuts and changes of colour are.
 """
 
 from pathlib import Path
@@ -13,48 +12,48 @@ from PIL import Image
 from gallery.films.models import Film
 from gallery.media.store import RunFiles, write_atomically
 
-COLUMNS = 1200  # at the most
+MAX_COLUMNS = 1200
 HEIGHT = 48  # pixels
 QUALITY = 88
-NOTHING = (12, 12, 12)  # where a small picture is missing
+MISSING_COLOUR = (12, 12, 12)  # of a column whose thumbnail is missing
 
 
 def of_film(film: Film) -> Path:
-    """The barcode of a searchable film, made when it is first asked for. Raises DiskFull.
+    """Return the path of a searchable film's barcode, rendered on first use. Raises DiskFull.
 
-    Raises FileNotFoundError when the film's run is gone from the media store.
+    Raises FileNotFoundError when the film's run is missing from the media store.
     """
     files = film.files.run(film.searchable_run or film.run)
     path = files.folder / "barcode.jpg"
     if not path.is_file():
         data = files.load()
-        drawn = _drawn(files, data.seconds, data.times, film.duration)
-        # Each column has its own colour: JPEG would share it among neighbours.
+        drawn = _draw(files, data.seconds, data.times, film.duration)
+        # Chroma subsampling would mix the colours of neighbouring columns.
         write_atomically(
             path, lambda file: drawn.save(file, "JPEG", quality=QUALITY, subsampling=0)
         )
     return path
 
 
-def _drawn(
+def _draw(
     files: RunFiles, seconds: NDArray[np.int32], times: NDArray[np.float64], duration: float
 ) -> Image.Image:
-    """One column for each equally long stretch of the film: the frame shown in its middle."""
-    count = min(COLUMNS, len(seconds))
+    """Draw a column for each of equally long intervals: the frame shown in its middle."""
+    count = min(MAX_COLUMNS, len(seconds))
     middles = (np.arange(count) + 0.5) / count * duration
     shown = np.clip(np.searchsorted(times, middles, side="right") - 1, 0, len(seconds) - 1)
-    drawn = Image.new("RGB", (count, HEIGHT), NOTHING)
-    for column, at in enumerate(shown.tolist()):
-        drawn.paste(_column(files.thumbnail(int(seconds[at]))), (column, 0))
-    # A short film has few columns; drawn wider, they keep their edges.
-    return drawn.resize((count * max(1, COLUMNS // count), HEIGHT), Image.Resampling.NEAREST)
+    drawn = Image.new("RGB", (count, HEIGHT), MISSING_COLOUR)
+    for column, index in enumerate(shown.tolist()):
+        drawn.paste(_draw_column(files.thumbnail(int(seconds[index]))), (column, 0))
+    # The few columns of a short film are widened without blurring their edges.
+    return drawn.resize((count * max(1, MAX_COLUMNS // count), HEIGHT), Image.Resampling.NEAREST)
 
 
-def _column(path: Path) -> Image.Image:
+def _draw_column(path: Path) -> Image.Image:
     try:
         with Image.open(path) as picture:
-            # JPEG decodes an eighth of the size at a fraction of the cost.
+            # Decoding JPEG at an eighth of its size takes a fraction of the time.
             picture.draft("RGB", (picture.width // 8, picture.height // 8))
             return picture.convert("RGB").resize((1, HEIGHT), Image.Resampling.BOX)
     except OSError:
-        return Image.new("RGB", (1, HEIGHT), NOTHING)
+        return Image.new("RGB", (1, HEIGHT), MISSING_COLOUR)

@@ -1,4 +1,4 @@
-"""The films that there are to search: those whose frames the model in use has embedded."""
+"""The searchable films: those whose frames were embedded by the model in use."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,30 +37,30 @@ class ListedFilm(NamedTuple):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All films that some model has embedded, by their ids, in order of title."""
+    """All films with searchable frames of any model, by id, in order of title."""
 
     films: dict[int, ListedFilm]
 
     @cached_property
     def searchable(self) -> list[ListedFilm]:
-        """Films that can be searched with the model in use."""
+        """Films that the model in use can search."""
         model = weights.current().fingerprint
         return [film for film in self.films.values() if film.model == model]
 
     @property
     def waiting(self) -> int:
-        """How many films another model embedded: they wait for `manage.py reembed`."""
+        """How many films were embedded by another model and wait for `manage.py reembed`."""
         return len(self.films) - len(self.searchable)
 
 
 def load_catalogue() -> Catalogue:
-    """The films of now, read in one query."""
+    """Load the current films in one query."""
     rows = Film.objects.filter(searchable_run__isnull=False).order_by("title", "pk")
     return Catalogue({row[0]: ListedFilm(*row) for row in rows.values_list(*ListedFilm._fields)})
 
 
 def has_frame(film: Film, second: int) -> bool:
-    """Whether a searchable film has a frame for a second; its picture may be missing for now.
+    """Return whether a searchable film has a frame at a second, even if its thumbnail is missing.
 
     Raises IndexUnavailable.
     """
@@ -70,10 +70,10 @@ def has_frame(film: Film, second: int) -> bool:
 
 
 def searchable() -> FilmQuerySet:
-    """Films that can be searched with the model in use."""
+    """Return the films that the model in use can search."""
     return Film.objects.searchable(weights.current().fingerprint)
 
 
 def waiting_for_model() -> FilmQuerySet:
-    """Films that another model embedded: they wait for `manage.py reembed`."""
+    """Return the films that another model embedded and that wait for `manage.py reembed`."""
     return Film.objects.embedded_otherwise(weights.current().fingerprint)

@@ -1,4 +1,4 @@
-"""A film's whole length as its page draws it."""
+"""The overview of a film's whole length on its page."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +14,12 @@ from gallery.search.address import to_parameters
 from gallery.search.relevance_curve import Curve, Peak
 from gallery.search.types import Query
 
-STRIP = 16  # pictures in a strip over the whole film
+STRIP_FRAMES = 16  # in a strip over the whole film
 
 
 @dataclass(frozen=True)
 class Glance:
-    """A film's whole length as its page draws it; `curve` is None without a query."""
+    """The overview of a film; `curve` is None without a query."""
 
     film: Film
     query: Query
@@ -30,19 +30,19 @@ class Glance:
         return list(self.film.shots.values_list("start", "end", "second"))
 
     def frame(self, second: int) -> str:
-        """The address of a frame, with the query that led to it."""
-        asked = urlencode(to_parameters(self.query))
+        """Return the URL of a frame, with the query that led to it."""
+        parameters = urlencode(to_parameters(self.query))
         page = reverse("frame", args=[self.film.pk, second])
-        return f"{page}?{asked}" if asked else page
+        return f"{page}?{parameters}" if parameters else page
 
     @property
     def area(self) -> str:
-        """The curve as a closed SVG path."""
+        """The area below the curve as a closed SVG path."""
         return self._path(closed=True)
 
     @property
     def edge(self) -> str:
-        """The curve as an SVG path."""
+        """The curve as an open SVG path."""
         return self._path(closed=False)
 
     def _path(self, *, closed: bool) -> str:
@@ -54,7 +54,7 @@ class Glance:
 
     @property
     def points(self) -> str:
-        """The curve for scripts: SECOND:PERCENT, one a point."""
+        """The curve for scripts: space-separated SECOND:PERCENT."""
         if self.curve is None:
             return ""
         percents = (self.curve.relevance * 100).round().astype(int).tolist()
@@ -63,7 +63,7 @@ class Glance:
 
     @cached_property
     def peaks(self) -> list[tuple[Peak, float, float, str]]:
-        """What stands out: the peak, its place in percent from the left and the ground, a link."""
+        """The peaks, each with its position in percent from the left and the bottom, and a URL."""
         length = self.film.duration or 1
         return [
             (
@@ -77,35 +77,37 @@ class Glance:
 
     @cached_property
     def heard(self) -> list[tuple[float, float]]:
-        """Where the words are said: from the left and width, in percent."""
+        """Where the words are spoken: position from the left and width, in percent."""
         length = self.film.duration or 1
         lines = self.curve.lines if self.curve else ()
-        return [(one.start / length * 100, (one.end - one.start) / length * 100) for one in lines]
+        return [
+            (line.start / length * 100, (line.end - line.start) / length * 100) for line in lines
+        ]
 
     @cached_property
     def bands(self) -> list[tuple[Stretch, str]]:
-        """The shots as stretches of the film's length, with links."""
-        found = drawing.bands(self._shots, self.film.duration)
-        return [(one, self.frame(one.second)) for one in found]
+        """The shots as parts of the film's length, with URLs."""
+        bands = drawing.bands(self._shots, self.film.duration)
+        return [(band, self.frame(band.second)) for band in bands]
 
     @property
     def cuts(self) -> str:
-        """Where shots begin, as an SVG path."""
+        """The cuts as an SVG path."""
         return drawing.cuts_path([start for start, _end, _second in self._shots], self.duration)
 
     @property
     def duration(self) -> float:
-        """How long the film is, in seconds."""
+        """The length of the film in seconds."""
         return self.film.duration
 
     @cached_property
     def strip(self) -> list[tuple[int, str]]:
-        """Pictures from the whole film at even distances: their seconds, and links."""
-        middles = ((n + 0.5) / STRIP * self.duration for n in range(STRIP))
+        """Evenly spaced frames of the film: their seconds and URLs."""
+        middles = ((n + 0.5) / STRIP_FRAMES * self.duration for n in range(STRIP_FRAMES))
         seconds = (nearest_frame(self.film, middle) for middle in middles)
         return [(second, self.frame(second)) for second in seconds if second is not None]
 
     @property
     def scale(self) -> list[tuple[float, int]]:
-        """Marks along the film: percent of its length, and seconds."""
+        """Marks of the time scale: position in percent, and seconds."""
         return drawing.scale(self.duration)

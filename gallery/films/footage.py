@@ -1,50 +1,98 @@
-"""A film's stored frames: which there are, and in which shots."""
+"""The stored frames of a film, joined with the shots they lie in."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gallery.films.models import Film
 from gallery.index.types import FrameRecord
 from gallery.media import shots
-from gallery.media.store import SegmentData
+from gallery.media.store import FilmFiles, SegmentData
 from gallery.media.types import FrameKind, Shot
 
-# A film that is made of credits or of blank frames is no less worth finding: where more than this
-# part of its frames have such a look, they are pictures in it.
-MAX_PART_OF_FILM = {FrameKind.CREDITS: 0.5, FrameKind.BLANK: 0.9}
+# A film that consists of credits or of blank frames is worth finding, too: above this share of its
+# frames, frames of the kind count as pictures.
+MAX_SHARE_OF_FILM = {FrameKind.CREDITS: 0.5, FrameKind.BLANK: 0.9}
 
 
-def build_records(
-    film: int, data: SegmentData, duration: float
-) -> tuple[list[FrameRecord], list[Shot]]:
-    """The frames of a whole film as the index keeps them, and its shots."""
+@dataclass(frozen=True)
+class Footage:
+    """The stored frames of one run of a film, in time order.
+
+    `vectors` has shape (n, width), float16, unit rows, one for each of the n `records`. `shots` are
+    all shots of the film, including those too short to have a frame. `duration` is in seconds.
+    """
+
+    records: tuple[FrameRecord, ...]
+    vectors: NDArray[np.float16]
+    shots: tuple[Shot, ...]
+    duration: float
+
+    @cached_property
+    def seconds(self) -> NDArray[np.int32]:
+        """The second of each frame: shape (n,)."""
+        return np.array([record.second for record in self.records], np.int32)
+
+    @cached_property
+    def times(self) -> NDArray[np.float64]:
+        """When each frame is shown, in seconds: shape (n,)."""
+        return np.array([record.time for record in self.records], np.float64)
+
+    @cached_property
+    def is_picture(self) -> NDArray[np.bool_]:
+        """Whether each frame is neither blank nor credits: shape (n,)."""
+        return np.array([record.look is FrameKind.PICTURE for record in self.records], np.bool_)
+
+
+def load_footage(film: Film, run: int) -> Footage:
+    """Load what a run of a film stored.
+
+    Raises FileNotFoundError when the run is missing from the media store.
+    """
+    return load_run(film.pk, film.uid, run, film.duration)
+
+
+def load_run(film_id: int, uid: str, run: int, duration: float) -> Footage:
+    """Load what a run stored, given the columns of its film: see `load_footage`."""
+    return join_shots(film_id, FilmFiles(uid).run(run).load(), duration)
+
+
+def join_shots(film_id: int, data: SegmentData, duration: float) -> Footage:
+    """Join stored frames with the shots between the stored cuts.
+
+    The film is taken to last at least until its last frame: `duration` is what its header says.
+    """
+    if len(data.times):
+        duration = max(duration, float(data.times[-1]))
     found = shots.shots_from_cuts([float(cut) for cut in data.cuts], duration)
-    rows = []
-    for second, time, look in zip(data.seconds, data.times, _looks(data.looks), strict=True):
+    records = []
+    for second, time, kind in zip(data.seconds, data.times, _frame_kinds(data.looks), strict=True):
         shot = found[shots.shot_of(float(time), found)]
-        rows.append(
-            FrameRecord(film, int(second), float(time), shot.number, shot.start, shot.end, look)
+        records.append(
+            FrameRecord(film_id, int(second), float(time), shot.number, shot.start, shot.end, kind)
         )
-    return rows, found
+    return Footage(tuple(records), data.vectors, tuple(found), duration)
 
 
-def _looks(names: NDArray[np.str_]) -> list[FrameKind]:
-    """The looks of a whole film's frames; a frame that nobody looked at is a picture."""
+def _frame_kinds(names: NDArray[np.str_]) -> list[FrameKind]:
+    """Return the kinds of a whole film's frames; an unclassified frame ("") is a picture."""
     pictures = {"", FrameKind.PICTURE}
-    for look, most in MAX_PART_OF_FILM.items():
-        if np.count_nonzero(names == look) > most * len(names):
-            pictures.add(look)
+    for kind, share in MAX_SHARE_OF_FILM.items():
+        if np.count_nonzero(names == kind) > share * len(names):
+            pictures.add(kind)
     return [FrameKind.PICTURE if name in pictures else FrameKind(name) for name in names.tolist()]
 
 
-def middle_frames(rows: Sequence[FrameRecord]) -> list[FrameRecord]:
-    """For each shot that has a frame, the frame in its middle, in time order.
+def middle_frames(records: Sequence[FrameRecord]) -> list[FrameRecord]:
+    """Return the middle frame of each shot that has a frame, in time order.
 
-    Where there are, it is the middle one of those that are pictures.
+    If any frame of the shot is a picture, it is the middle one of these.
     """
-    grouped = (list(group) for _shot, group in groupby(rows, key=lambda row: row.shot))
+    grouped = (list(group) for _shot, group in groupby(records, key=lambda record: record.shot))
     return [_middle(group) for group in grouped]
 
 

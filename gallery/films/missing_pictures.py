@@ -1,4 +1,4 @@
-"""What stands in place of a picture that is missing in the media store."""
+"""The placeholder for a thumbnail that is missing from the media store."""
 
 from django.core.cache import cache
 from django.http import HttpResponse
@@ -18,10 +18,10 @@ DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" width="640" height="360" vi
 
 
 def missing_picture(film: Film) -> HttpResponse:
-    """A drawing that says so, not to be kept; the film's pictures are made again meanwhile."""
+    """Return an uncached placeholder, and queue the missing thumbnails to be made again."""
     if film.has_source:
         words = _("This picture is being restored.")
-        _have_it_made(film)
+        _queue_remake(film)
     else:
         words = _("This picture and the film file are missing.")
     answer = HttpResponse(format_html(DRAWING, words), content_type="image/svg+xml", status=503)
@@ -30,11 +30,11 @@ def missing_picture(film: Film) -> HttpResponse:
     return answer
 
 
-def _have_it_made(film: Film) -> None:
-    """Queue it, once a minute at the most: a page asks for many pictures."""
+def _queue_remake(film: Film) -> None:
+    """Queue the film, at most once a minute: one page requests many thumbnails."""
     try:
         is_first = cache.add(f"remake-{film.pk}", True, RETRY_SECONDS)
     except RedisError:
         return
     if is_first:
-        tasks.queue_remake(film)
+        tasks.queue_reimport(film)

@@ -1,4 +1,4 @@
-"""Films, the segments of their import, and the shots that were found."""
+"""Films, the segments of their imports, and their shots."""
 
 import secrets
 import uuid
@@ -19,55 +19,54 @@ from gallery.media.store import FilmFiles
 from gallery.media.timecodes import Clock
 from gallery.media.types import PictureFormat, Probe, SoundTrack, Span
 
-FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first moving pictures; a typing error
-MAX_ATTEMPTS = 3  # at one step of an import; a worker that is killed has used one up
+FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first motion pictures; later years are typing errors
+MAX_ATTEMPTS = 3  # at one step of an import; a killed worker counts as one
 
 
 def new_uid() -> str:
-    """A random name for a film's folder."""
+    """Return a random name for a film's folder."""
     return secrets.token_hex(8)
 
 
 class FilmQuerySet(QuerySet["Film"]):
-    """Films, by whether the model in use (its `fingerprint`) can search them."""
+    """Films, by whether the model with a given fingerprint can search them."""
 
     def searchable(self, fingerprint: str) -> "FilmQuerySet":
-        """Films with frames that this model embedded."""
+        """Return films whose frames were embedded by this model."""
         return self.filter(searchable_run__isnull=False, model=fingerprint)
 
     def embedded_otherwise(self, fingerprint: str) -> "FilmQuerySet":
-        """Films whose frames another model embedded: they wait for `manage.py reembed`."""
+        """Return films embedded by another model, which wait for `manage.py reembed`."""
         return self.filter(searchable_run__isnull=False).exclude(model=fingerprint)
 
     def with_posters(self) -> "FilmQuerySet":
-        """Films with `poster_second`, the frame that stands for each; None where there is none.
+        """Annotate each film with `poster_second`, the frame that represents it, or None.
 
-        It is of the shot a third into the film; rather of one before it than of a dull one.
+        It is from the first shot after a third of the film, or from an earlier one if all of those
+        are dull.
         """
         shots = Shot.objects.filter(film=OuterRef("pk")).order_by("number")
         late = Q(number__gte=OuterRef("shot_count") / 3)
-        wanted = (shots.filter(late, dull=False), shots.filter(dull=False), shots.filter(late))
-        seconds = (Subquery(some.values("second")[:1]) for some in wanted)
+        choices = (shots.filter(late, dull=False), shots.filter(dull=False), shots.filter(late))
+        seconds = (Subquery(choice.values("second")[:1]) for choice in choices)
         return self.annotate(poster_second=Coalesce(*seconds))
 
 
 class Film(models.Model):
     """A film and the state of its import.
 
-    States and who moves between them:
-
-        waiting   -> probing    a worker took it up (`Film.claim`)
-        probing   -> importing  the file is good and its segments are planned
+        waiting   -> probing    a worker claimed it
+        probing   -> importing  the file is readable and its segments are planned
         importing -> indexing   the last segment is done; one worker takes the last step
         indexing  -> ready      its frames are in the index
         any but ready -> failed with a sentence in `error`
         ready, failed -> waiting by retry or re-import, with the next `run`
 
-    A film with `searchable_run` is searched, also while it is imported anew: the frames of the
-    last finished run answer until those of the new one replace them.
+    A film with `searchable_run` can be searched, even during a new import: the frames of the last
+    finished run stay in the index until those of the new one replace them.
 
-    `labelled_as` names the labels that its frames in the index carry, `labelled` since when: see
-    `gallery.labels.scoring`.
+    `labelled_as` identifies the labels of its frames in the index, and `labelled` says since when:
+    see `gallery.labels.scoring`.
     """
 
     class State(models.TextChoices):
@@ -98,7 +97,7 @@ class Film(models.Model):
     error = models.TextField(_("error"), blank=True, editable=False)
     run = models.PositiveIntegerField(default=1, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
-    # How often the step that the film is at (probing or indexing) was begun.
+    # Attempts at the current step (probing or indexing).
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     started = models.DateTimeField(null=True, editable=False)
     finished = models.DateTimeField(null=True, editable=False)
@@ -115,24 +114,24 @@ class Film(models.Model):
     rotation = models.SmallIntegerField(default=0, editable=False)
     first_frame = models.FloatField(default=0, editable=False)
     start_timecode = models.CharField(max_length=11, blank=True, editable=False)
-    # How pictures and sound are coded; empty for films imported before this was looked at.
+    # Codecs and formats of pictures and sound; empty for films imported before they were stored.
     streams = models.JSONField(default=dict, editable=False)
 
     run_model = models.CharField(max_length=12, blank=True, editable=False)
     searchable_run = models.PositiveIntegerField(null=True, editable=False)
     frame_count = models.PositiveIntegerField(_("frames"), default=0, editable=False)
     shot_count = models.PositiveIntegerField(_("shots"), default=0, editable=False)
-    # The version of the detector that found its shots; empty for films imported before it was kept.
+    # The version of the shot detector; empty for films imported before it was stored.
     shots_version = models.CharField(max_length=40, blank=True, editable=False)
     model = models.CharField(max_length=12, blank=True, editable=False, db_index=True)
     model_name = models.CharField(_("model"), max_length=200, blank=True, editable=False)
     labelled_as = models.CharField(max_length=16, blank=True, editable=False)
     labelled = models.DateTimeField(null=True, editable=False)
-    # The run in which the text tracks were last read, by whom until when, and what was wrong.
+    # The run in which the text tracks were last read, the lease of reading them, and its errors.
     tracks_run = models.PositiveIntegerField(null=True, editable=False)
     tracks_lease = models.DateTimeField(null=True, editable=False)
     tracks_error = models.TextField(blank=True, editable=False)
-    # What was left out of the pictures or the sound when the film was imported, as a sentence.
+    # A sentence on pictures or sound that the import left out.
     notice = models.TextField(blank=True, editable=False)
 
     objects = FilmQuerySet.as_manager()
@@ -147,17 +146,17 @@ class Film(models.Model):
         return f"{self.title} ({self.year})" if self.year else self.title
 
     def get_absolute_url(self) -> str:
-        """The film's page."""
+        """Return the URL of the film's page."""
         return reverse("film", args=[self.pk])
 
     @property
     def files(self) -> FilmFiles:
-        """Where its files lie."""
+        """The film's files in the media store."""
         return FilmFiles(self.uid)
 
     @property
     def has_source(self) -> bool:
-        """Whether the film's file is in the media store, with all its bytes."""
+        """Whether the film file is in the media store, with its full size."""
         return self.files.source_size() == self.size
 
     @property
@@ -166,16 +165,16 @@ class Film(models.Model):
         if self.searchable_run is None:
             return False
         run = self.files.run(self.searchable_run)
-        return self.frame_count == run.thumbnails() == run.stored_frames()
+        return self.frame_count == run.count_thumbnails() == run.count_frames()
 
     @property
     def rate(self) -> Fraction:
-        """Frames per second; 0 before the file was looked at."""
+        """Frames per second; 0 before the file was probed."""
         return Fraction(self.rate_numerator, self.rate_denominator or 1)
 
     @property
     def probe(self) -> Probe:
-        """What the file says of itself, as it was found when it was looked at."""
+        """What probing the file found."""
         return Probe(
             duration=self.duration,
             start=self.start,
@@ -194,60 +193,60 @@ class Film(models.Model):
 
     @property
     def sound_tracks(self) -> tuple[SoundTrack, ...]:
-        """Its sound tracks, in the order of the file."""
+        """The sound tracks, in file order."""
         if not self.streams:
             return (SoundTrack(0, self.audio_codec),) if self.audio_codec else ()
         return tuple(SoundTrack(**track) for track in self.streams["sound"])
 
     @staticmethod
-    def columns_of(found: Probe) -> dict[str, Any]:
-        """The columns that keep what a file says of itself: `probe` gives it back."""
+    def columns_of(probe: Probe) -> dict[str, Any]:
+        """Return the columns that store a probe result; `probe` is the inverse."""
         return {
-            "duration": found.duration,
-            "start": found.start,
-            "width": found.width,
-            "height": found.height,
-            "rate_numerator": found.rate.numerator,
-            "rate_denominator": found.rate.denominator,
-            "video_codec": found.video_codec,
-            "audio_codec": found.audio_codec,
-            "rotation": found.rotation,
-            "first_frame": found.first_frame,
-            "start_timecode": found.start_timecode,
+            "duration": probe.duration,
+            "start": probe.start,
+            "width": probe.width,
+            "height": probe.height,
+            "rate_numerator": probe.rate.numerator,
+            "rate_denominator": probe.rate.denominator,
+            "video_codec": probe.video_codec,
+            "audio_codec": probe.audio_codec,
+            "rotation": probe.rotation,
+            "first_frame": probe.first_frame,
+            "start_timecode": probe.start_timecode,
             "streams": {
-                "picture": asdict(found.picture or PictureFormat()),
-                "sound": [asdict(track) for track in found.sound],
-                "last_frame": found.last_frame,
+                "picture": asdict(probe.picture or PictureFormat()),
+                "sound": [asdict(track) for track in probe.sound],
+                "last_frame": probe.last_frame,
             },
         }
 
     @property
     def clock(self) -> Clock:
-        """How its frames are counted, and their timecodes."""
+        """The numbering of its frames, and their timecodes."""
         return Clock.of(self.probe)
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether an import is under way or waiting."""
+        """Whether an import is running or waiting."""
         return self.state in self.UNFINISHED
 
     def frames_done(self) -> int:
-        """Frames of the current run that are embedded."""
+        """Return how many frames of the current run are embedded."""
         total = self.segments.filter(run=self.run).aggregate(done=Sum("frames_done"))
         return int(total["done"] or 0)
 
     def frames_expected(self) -> int:
-        """About how many frames the current run will have; 0 before the file was looked at."""
+        """Return the estimated number of frames of the current run; 0 before probing."""
         total = self.segments.filter(run=self.run).aggregate(all=Sum("frames_expected"))
         return int(total["all"] or 0)
 
 
 class Leftover(models.Model):
-    """A film's folder in the media store that is to be removed, unless there is such a film.
+    """A folder in the media store to be removed, unless a film has it.
 
-    It is noted before an upload is filed, and in the transaction that deletes a film, so that a
-    crash leaves no folder behind. Folders without such a note are never removed: their rows may be
-    in another database, or in a backup.
+    It is recorded before an upload is filed, and in the transaction that deletes a film, so that a
+    crash leaves no folder behind. Other folders are never removed: their films may be in another
+    database, or in a backup.
     """
 
     uid = models.CharField(max_length=32, unique=True)
@@ -258,12 +257,12 @@ class Leftover(models.Model):
 
 
 class Segment(models.Model):
-    """A stretch of one run of a film, and a short task.
+    """A part of one run of a film, imported by one short task.
 
-    waiting -> running (claimed by a conditional UPDATE, with a lease that the worker renews while
-    it works) -> done. When the lease runs out, the worker is taken for dead and the segment can be
-    claimed again: the same work gives the same vectors. After MAX_ATTEMPTS nobody claims it any
-    more, and the film fails (`gallery.importing.pipeline.give_up`).
+    waiting -> running (claimed by a conditional UPDATE, with a lease that the worker renews) ->
+    done. When the lease expires, the worker is presumed dead and the segment can be claimed again:
+    the same work gives the same vectors. After MAX_ATTEMPTS the film fails
+    (`gallery.importing.transitions.fail_lost_films`).
     """
 
     class State(models.TextChoices):
@@ -296,12 +295,12 @@ class Segment(models.Model):
 
     @property
     def span(self) -> Span:
-        """Its stretch of the film, in seconds."""
+        """Its part of the film, in seconds."""
         return Span(self.start, self.end)
 
     @classmethod
     def unclaimed(cls) -> "models.QuerySet[Segment]":
-        """Segments of running imports that no worker is at, however often they were tried."""
+        """Return segments of running imports that no worker holds, whatever their attempts."""
         return cls.objects.filter(
             Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
             film__state=Film.State.IMPORTING,
@@ -310,17 +309,17 @@ class Segment(models.Model):
 
     @classmethod
     def claimable(cls) -> "models.QuerySet[Segment]":
-        """Unclaimed segments that may be tried again."""
+        """Return unclaimed segments that may be tried again."""
         return cls.unclaimed().filter(attempts__lt=MAX_ATTEMPTS)
 
     @classmethod
     def given_up(cls) -> "models.QuerySet[Segment]":
-        """Unclaimed segments whose workers died too often."""
+        """Return unclaimed segments whose workers died too often."""
         return cls.unclaimed().filter(attempts__gte=MAX_ATTEMPTS)
 
     @classmethod
     def next_in_turn(cls) -> "Segment | None":
-        """The segment to be done next: films take turns, so that a long one delays no other."""
+        """Return the segment to import next. Films take turns: a long one delays no other."""
         claimable = cls.claimable()
         films = (
             Film.objects.filter(pk__in=claimable.values("film"))
@@ -334,10 +333,10 @@ class Segment(models.Model):
         return None
 
     def claim(self) -> bool:
-        """Take this segment for this worker; False when somebody else has it or it is done."""
+        """Claim this segment for this worker. Return False if another has it or it is done."""
         token = uuid.uuid4()
-        taken = Segment.claimable().filter(pk=self.pk).values("pk")
-        changed = Segment.objects.filter(pk__in=taken).update(
+        claimable = Segment.claimable().filter(pk=self.pk).values("pk")
+        changed = Segment.objects.filter(pk__in=claimable).update(
             state=self.State.RUNNING,
             claim_token=token,
             claimed_at=timezone.now(),
@@ -349,48 +348,46 @@ class Segment(models.Model):
         self.attempts += changed
         return bool(changed)
 
-    def _owned(self) -> "models.QuerySet[Segment]":
-        return Segment.objects.filter(
+    def _update_claimed(self, **values: Any) -> bool:
+        """Update the segment if this worker still holds the claim. Return whether it does."""
+        claimed = Segment.objects.filter(
             pk=self.pk, claim_token=self.claim_token, state=self.State.RUNNING
         )
+        return bool(claimed.update(**values))
 
     def renew(self, frames_done: int) -> bool:
-        """Report progress and keep the lease; False when the segment is not ours any more."""
-        return bool(self._owned().update(frames_done=frames_done, lease_until=lease_end()))
+        """Record progress and renew the lease. Return False if the segment was lost."""
+        return self._update_claimed(frames_done=frames_done, lease_until=lease_end())
 
     def keep(self) -> bool:
-        """Keep the lease; False when the segment is not ours any more."""
-        return bool(self._owned().update(lease_until=lease_end()))
+        """Renew the lease. Return False if the segment was lost."""
+        return self._update_claimed(lease_until=lease_end())
 
     def release(self, *, was_attempt: bool = True) -> bool:
-        """Give it back, to be tried again; False when it is not ours any more."""
-        return bool(
-            self._owned().update(
-                state=self.State.WAITING,
-                claim_token=None,
-                lease_until=None,
-                attempts=F("attempts") - (0 if was_attempt else 1),
-            )
+        """Return the segment to the queue. Return False if it was lost."""
+        return self._update_claimed(
+            state=self.State.WAITING,
+            claim_token=None,
+            lease_until=None,
+            attempts=F("attempts") - (0 if was_attempt else 1),
         )
 
     def complete(self, frames: int, last_time: float | None) -> bool:
-        """Mark it done; False when it is not ours any more."""
-        return bool(
-            self._owned().update(
-                state=self.State.DONE,
-                frames_done=frames,
-                frames_expected=frames,
-                last_time=last_time,
-                lease_until=None,
-            )
+        """Mark the segment as done. Return False if it was lost."""
+        return self._update_claimed(
+            state=self.State.DONE,
+            frames_done=frames,
+            frames_expected=frames,
+            last_time=last_time,
+            lease_until=None,
         )
 
 
 class Shot(models.Model):
-    """What lies between two cuts of a searchable film; `second` is the frame in its middle.
+    """The frames between two cuts of a searchable film; `second` is the frame in its middle.
 
-    `dull`: all its frames are blank or credits, so that it is not offered. Shots too short to have
-    a frame of their own (at one frame a second) are not listed.
+    `dull`: all its frames are blank or credits, so that it is never a hit. Shots too short to
+    contain a frame (there is one a second) are not stored.
     """
 
     film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="shots")

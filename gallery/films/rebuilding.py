@@ -1,4 +1,4 @@
-"""How far the index is while films are put into it again after something was lost."""
+"""Progress of rebuilding the index after data loss."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ from gallery.films.models import Film
 from gallery.index import frame_index
 from gallery.index.server import connect, translate_redis_errors
 
-SPEED_KEPT = 3600  # seconds for which a measured speed is used
+MAX_SPEED_AGE = 3600  # seconds for which a measured speed is used
 MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilding:
-    """`searchable` of `films` can be searched; `seconds_left` is None while nobody can tell."""
+    """`searchable` of `films` can be searched; `seconds_left` is None while it is unknown."""
 
     searchable: int
     films: int
     seconds_left: float | None
 
     def __str__(self) -> str:
-        """For people, one sentence."""
+        """A sentence for users."""
         if self.seconds_left is None:
             return _(
                 "The search index is being rebuilt: %(done)d of %(films)d films can be searched."
@@ -44,24 +44,24 @@ def _span(seconds: float) -> str:
 
 
 def state(catalogue: Catalogue) -> Rebuilding | None:
-    """How far the index is, in one round trip; None when nothing is missing.
+    """Return the progress, in one round trip to Redis; None when nothing is missing.
 
     Raises IndexUnavailable.
     """
-    here = frame_index.current()
-    notes = here.notes()
+    index = frame_index.current()
+    stamps = index.stamps()
     films = catalogue.searchable
     missing = [
         film
         for film in films
-        # While an import is being indexed, its notes are of the next run.
+        # While an import is being indexed, its stamp is that of the next run.
         if film.state != Film.State.INDEXING
-        and not frame_index.is_of_run(notes.get(film.pk, ""), film.searchable_run)
+        and not frame_index.is_of_run(stamps.get(film.pk, ""), film.searchable_run)
     ]
-    if any(film.pk not in notes for film in missing):
-        # Earlier versions made no notes.
-        listed = set(here.films())
-        missing = [film for film in missing if film.pk in notes or film.pk not in listed]
+    if any(film.pk not in stamps for film in missing):
+        # Films indexed by an earlier version have no stamps.
+        listed = set(index.films())
+        missing = [film for film in missing if film.pk in stamps or film.pk not in listed]
     if not missing:
         return None
     frames = sum(film.frame_count for film in missing)
@@ -70,14 +70,14 @@ def state(catalogue: Catalogue) -> Rebuilding | None:
 
 
 def note_speed(frames: int, seconds: float) -> None:
-    """Remember how long it took to put a film into the index. Raises IndexUnavailable."""
+    """Record how long it took to index a film. Raises IndexUnavailable."""
     if frames:
         with translate_redis_errors():
-            connect(settings.REDIS_URL).set(_key(), frames / max(seconds, 1e-3), ex=SPEED_KEPT)
+            connect(settings.REDIS_URL).set(_key(), frames / max(seconds, 1e-3), ex=MAX_SPEED_AGE)
 
 
 def _speed() -> float | None:
-    """Frames per second, as last measured."""
+    """Return the frames per second of the last measurement."""
     with translate_redis_errors():
         found = connect(settings.REDIS_URL).get(_key())
     return float(found) if found else None

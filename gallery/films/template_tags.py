@@ -1,4 +1,4 @@
-"""Times, states and addresses as templates show them."""
+"""Template tags for times, states and URLs of films."""
 
 from fractions import Fraction
 
@@ -9,14 +9,14 @@ from django.utils.translation import ngettext
 from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.importing.progress import Progress, progress_of
-from gallery.media.timecodes import timecode as of_rate
+from gallery.media.timecodes import timecode as timecode_at_rate
 
 register = template.Library()
 
 
 @register.filter
 def clock(seconds: float) -> str:
-    """A time in a film: 1:02:03, or 2:03 within the first hour."""
+    """Format a time in a film: 1:02:03, or 2:03 within the first hour."""
     whole = int(seconds)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -24,13 +24,15 @@ def clock(seconds: float) -> str:
 
 @register.filter
 def timecode(seconds: float, film: Fraction | Film) -> str:
-    """The timecode at a time of a film, or of one of so many frames per second."""
-    return film.clock.timecode(seconds) if isinstance(film, Film) else of_rate(seconds, film)
+    """Format a time as a timecode, given the film or its frames per second."""
+    if isinstance(film, Film):
+        return film.clock.timecode(seconds)
+    return timecode_at_rate(seconds, film)
 
 
 @register.filter
 def span(seconds: float | None) -> str:
-    """How long something takes, in words."""
+    """Format a duration in words."""
     if seconds is None:
         return ""
     if seconds < 60:
@@ -44,25 +46,25 @@ def span(seconds: float | None) -> str:
 
 @register.filter
 def percent(part: float) -> str:
-    """A part of one, as a percentage that a style sheet understands: 12.5%."""
+    """Format a fraction as a CSS percentage: 12.5%."""
     return f"{part * 100:.1f}%"
 
 
 @register.filter
 def progress(film: Film) -> Progress:
-    """How far a film's import is."""
+    """Return the progress of a film's import."""
     return progress_of(film)
 
 
 @register.simple_tag
 def thumb(film: Film, second: int) -> str:
-    """The address of a frame's small picture."""
+    """Return the URL of a frame's thumbnail."""
     return thumbnail_url(film, second)
 
 
 @register.filter
 def poster(film: Film) -> str:
-    """The address of the picture that stands for a film."""
+    """Return the URL of the thumbnail that represents a film."""
     if not hasattr(film, "poster_second"):
         film = Film.objects.with_posters().get(pk=film.pk)
     return thumbnail_url(film, getattr(film, "poster_second", None) or 0)

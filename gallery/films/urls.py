@@ -1,4 +1,4 @@
-"""Films, and one film at a glance."""
+"""URLs of the list of films, and of the pages of a film."""
 
 from django.urls import path
 

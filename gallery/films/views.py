@@ -1,4 +1,4 @@
-"""The films, and one film at a glance."""
+"""The list of films, and the page of one film."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 
-from gallery.core.errors import GalleryError, status_of
+from gallery.core.errors import GalleryError, http_status
 from gallery.core.pages import cache_forever, jpeg_response, limit_searches
 from gallery.films import barcode as barcodes
 from gallery.films import catalogue
@@ -25,11 +25,11 @@ from gallery.search.forms import SearchForm
 from gallery.search.relevance_curve import Curve
 from gallery.search.search_page import Choice, SearchPage, in_film
 from gallery.search.types import Query
-from gallery.transcripts.transcript_page import transcript
+from gallery.transcripts.transcript_page import build_transcript
 
 FILMS_PER_PAGE = 48
 SHOTS_PER_PAGE = 60
-SORTED = {
+SORT_ORDERS = {
     "newest": ("-created", "-pk"),
     "title": ("title", "pk"),
     "year": ("year", "title", "pk"),
@@ -42,19 +42,24 @@ SORTED = {
 
 @require_safe
 def film_list(request: HttpRequest) -> HttpResponse:
-    """All films, or those with some words in their titles, in one of several orders."""
-    # PostgreSQL takes no NUL.
+    """List all films, or those whose titles contain the given words."""
+    # PostgreSQL does not accept NUL.
     wanted = request.GET.get("title", "").replace("\0", "").strip()[:200]
     order = request.GET.get("sort", "")
-    order = order if order in SORTED else "newest"
-    found = _titled(catalogue.searchable(), wanted).order_by(*SORTED[order])
+    order = order if order in SORT_ORDERS else "newest"
+    found = _filter_by_title(catalogue.searchable(), wanted).order_by(*SORT_ORDERS[order])
     page = Paginator(found.with_posters(), FILMS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "wanted": wanted, "order": order, "orders": _orders(wanted, order)}
+    context = {
+        "page": page,
+        "wanted": wanted,
+        "order": order,
+        "orders": _sort_choices(wanted, order),
+    }
     return render(request, "gallery/films.html", context)
 
 
-def _titled(films: FilmQuerySet, wanted: str) -> FilmQuerySet:
-    """Films with each of these words in their title, or of that year."""
+def _filter_by_title(films: FilmQuerySet, wanted: str) -> FilmQuerySet:
+    """Return films that have each of these words in their title, or as their year."""
     for word in wanted.split():
         match = Q(title__icontains=word)
         if word.isdecimal() and len(word) == len("1999"):
@@ -63,20 +68,21 @@ def _titled(films: FilmQuerySet, wanted: str) -> FilmQuerySet:
     return films
 
 
-def _orders(wanted: str, current: str) -> list[Choice]:
+def _sort_choices(wanted: str, current: str) -> list[Choice]:
     texts = {
         "newest": _("Newest"),
         "title": _("Title"),
         "year": _("Year"),
         "length": _("Length"),
     }
-    home = reverse("films")
-    found = []
+    page = reverse("films")
+    choices = []
     for order, text in texts.items():
         given = {"title": wanted, "sort": order if order != "newest" else ""}
-        asked = urlencode({name: value for name, value in given.items() if value})
-        found.append(Choice(order, text, f"{home}?{asked}" if asked else home, order == current))
-    return found
+        parameters = urlencode({name: value for name, value in given.items() if value})
+        url = f"{page}?{parameters}" if parameters else page
+        choices.append(Choice(order, text, url, order == current))
+    return choices
 
 
 # --- one film -------------------------------------------------------------------------------------
@@ -85,17 +91,17 @@ def _orders(wanted: str, current: str) -> list[Choice]:
 @require_safe
 @limit_searches
 def film(request: HttpRequest, film_id: int) -> HttpResponse:
-    """A film: where it is relevant to the query in the address, its shots, and its lines."""
+    """Show a film: its relevance to the query in the address, its shots and its dialogue."""
     shown = film_or_404(film_id)
     place = in_film(shown.pk)
     query, curve, error = Query(), None, None
     try:
-        query = _within(SearchForm(request.GET).query())
+        query = _drop_filters(SearchForm(request.GET).query())
         meant = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
         if meant != query or any("" in values for _name, values in request.GET.lists()):
             return redirect(place(meant))
         if query.kind or query.avoided or query.less:
-            curve = _curve(shown, query)
+            curve = _load_curve(shown, query)
     except GalleryError as failure:
         error = failure
     context = {
@@ -109,22 +115,22 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
         "curve": curve,
         "error": error,
         "page": Paginator(shown.shots.all(), SHOTS_PER_PAGE).get_page(request.GET.get("page")),
-        "transcript": transcript(shown, query, request.GET, curve.lines if curve else ()),
+        "transcript": build_transcript(shown, query, request.GET, curve.lines if curve else ()),
     }
-    status = status_of(error) if error else HTTPStatus.OK
+    status = http_status(error) if error else HTTPStatus.OK
     return render(request, "gallery/film.html", context, status=status)
 
 
 @require_safe
 @limit_searches
 def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
-    """What is said in a film, part by part."""
+    """Show a part of a film's dialogue."""
     shown = film_or_404(film_id)
     try:
-        query = _within(SearchForm(request.GET).query())
+        query = _drop_filters(SearchForm(request.GET).query())
     except GalleryError:
         query = Query()
-    found = transcript(shown, query, request.GET)
+    found = build_transcript(shown, query, request.GET)
     if found is None:
         raise Http404
     return render(
@@ -135,7 +141,7 @@ def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
 @require_GET
 @cache_forever
 def barcode(_request: HttpRequest, uid: str, run: int) -> HttpResponseBase:
-    """A film as one picture, made when it is first asked for."""
+    """Serve a film's barcode, rendered on first use."""
     shown = get_object_or_404(Film, uid=uid, searchable_run=run)
     try:
         return jpeg_response(barcodes.of_film(shown))
@@ -143,12 +149,12 @@ def barcode(_request: HttpRequest, uid: str, run: int) -> HttpResponseBase:
         raise Http404 from error
 
 
-def _within(query: Query) -> Query:
-    """A query on a film's own page: there is nothing to choose films by."""
+def _drop_filters(query: Query) -> Query:
+    """Return a query for a film's own page, without filters."""
     return replace(query, films=(), years=(None, None), labels=(), page=1)
 
 
-def _curve(shown: Film, query: Query) -> Curve:
+def _load_curve(shown: Film, query: Query) -> Curve:
     try:
         return relevance_curve.curve(shown, query)
     except FileNotFoundError as error:

@@ -1,1 +1,1 @@
-"""The way of a film from upload to searchable, and what is tidied up around it."""
+"""Import films: from the upload until they are searchable, and maintenance of the library."""

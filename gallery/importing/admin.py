@@ -1,4 +1,4 @@
-"""The film library in Django's admin: upload, progress, retry, the frames of a film."""
+"""Films in the admin: upload, progress, retry, and the frames of a film."""
 
 from contextlib import suppress
 from typing import Any
@@ -28,8 +28,8 @@ from gallery.films import catalogue, rebuilding
 from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, poster
-from gallery.importing import pipeline
-from gallery.importing.forms import UploadForm
+from gallery.importing import intake, transitions
+from gallery.importing.forms import AddFilmForm, ChangeFilmForm
 from gallery.transcripts import admin as subtitle_admin
 from gallery.transcripts.admin import SubtitlesInline
 
@@ -54,7 +54,7 @@ admin.site.index_title = gettext_lazy("What would you like to do?")
 class FilmAdmin(admin.ModelAdmin):
     """Films, with the live progress of their import."""
 
-    form = UploadForm
+    form = AddFilmForm
     list_display = (
         "picture",
         "title_and_year",
@@ -78,7 +78,7 @@ class FilmAdmin(admin.ModelAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        """Also: the progress of one film, and its frames."""
+        """Add the progress and the frames of one film."""
         return [
             path(
                 "<int:film_id>/progress/",
@@ -97,7 +97,7 @@ class FilmAdmin(admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("thumbnail"))
     def picture(self, film: Film) -> SafeString | str:
-        """A small picture of the film."""
+        """Return the poster of the film."""
         if film.searchable_run is None:
             return ""
         return format_html(
@@ -108,17 +108,17 @@ class FilmAdmin(admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("film"), ordering="title")
     def title_and_year(self, film: Film) -> str:
-        """Its name."""
+        """Return the title and year."""
         return str(film)
 
     @admin.display(description=gettext_lazy("import"), ordering="state")
     def import_progress(self, film: Film) -> SafeString:
-        """A bar that asks for itself anew while the import runs."""
+        """Return a progress bar that polls for updates while the import runs."""
         return SafeString(render_to_string("admin/gallery/film/_progress.html", {"film": film}))
 
     @admin.display(description=gettext_lazy("length"), ordering="duration")
     def length(self, film: Film) -> str:
-        """How long the film is."""
+        """Return the duration as a clock time."""
         return clock(film.duration) if film.duration else ""
 
     # --- views --------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class FilmAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Also: how far the index is while it is being rebuilt."""
+        """Show the progress of the index while it is being rebuilt."""
         with suppress(GalleryError):
             found = rebuilding.state(catalogue.load_catalogue())
             if found is not None:
@@ -134,14 +134,14 @@ class FilmAdmin(admin.ModelAdmin):
         return super().changelist_view(request, extra_context)
 
     def progress_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
-        """The bar of one film."""
+        """Render the progress bar of one film."""
         film = Film.objects.filter(pk=film_id).first()
         if film is None:
             return HttpResponse()
         return render(request, "admin/gallery/film/_progress.html", {"film": film})
 
     def frames_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
-        """All frames of a film, to look at."""
+        """Show all frames of a film."""
         film = get_object_or_404(Film, pk=film_id)
         if not self.has_view_permission(request, film):
             raise Http404
@@ -168,21 +168,19 @@ class FilmAdmin(admin.ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: Film | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """A file is asked for once."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        if change:
-            return type("ChangeForm", (form,), {"file": None, "clean_file": None})
-        return form
+        """Return the form for adding or for changing a film."""
+        kwargs["form"] = ChangeFilmForm if change else AddFilmForm
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Film | None = None) -> Any:
-        """The film's file only when adding; subtitles can come later, too."""
+        """Return the fields for adding or for changing a film."""
         if obj is None:
             return ["file", "title", "year", "subtitles"]
         more = ["subtitles"] if self.has_change_permission(request, obj) else []
         return ["title", "year", *more]
 
     def get_inlines(self, request: HttpRequest, obj: Film | None) -> list[Any]:  # noqa: ARG002
-        """The subtitles that a film has."""
+        """List the subtitles of an existing film."""
         return [SubtitlesInline] if obj else []
 
     def save_model(
@@ -192,13 +190,13 @@ class FilmAdmin(admin.ModelAdmin):
         form: Any,
         change: bool,
     ) -> None:
-        """Store a new film and queue its import; change no more than title, year, subtitles."""
+        """Store a new film and queue its import, or save title, year and subtitles."""
         if change:
             obj.save(update_fields=["title", "year"])
-            subtitle_admin.keep(request, obj, form.cleaned_data["subtitles"])
+            subtitle_admin.store_uploads(request, obj, form.cleaned_data["subtitles"])
             return
         file = form.cleaned_data["file"]
-        film, is_new = pipeline.add_film(
+        film, is_new = intake.add_film(
             file.path,
             file.sha256,
             name=file.name,
@@ -207,24 +205,24 @@ class FilmAdmin(admin.ModelAdmin):
         )
         if not is_new:
             messages.success(request, _("The missing film file has been restored."))
-        # The admin goes on with this object: make it the stored one.
+        # The admin continues with `obj`: make it the stored row.
         obj.__dict__.update(film.__dict__)
-        subtitle_admin.keep(request, film, form.cleaned_data["subtitles"])
+        subtitle_admin.store_uploads(request, film, form.cleaned_data["subtitles"])
         tasks.queue_import(film)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Another language of subtitles is another way to search them."""
+        """Index the subtitles again, as a new language changes how they are searched."""
         super().save_related(request, form, formsets, change)
         subtitle_admin.publish_later(form.instance)
 
     def response_add(
         self, request: HttpRequest, obj: Film, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Go on to the list of films, or where the admin chose to."""
-        return self._go_on(request, super().response_add(request, obj, post_url_continue))
+        """Redirect to the list of films, or where the admin chose to."""
+        return self._redirect_upload(request, super().response_add(request, obj, post_url_continue))
 
-    def _go_on(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Tell the upload script where to go on: following a redirect would use up the messages."""
+    def _redirect_upload(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Send redirects to the upload script as JSON; following them would use up the messages."""
         by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
         if by_script and response.has_header("Location"):
             return JsonResponse({"next": response.headers["Location"]})
@@ -239,13 +237,13 @@ class FilmAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Re-import"))
     def import_again(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
-        """Import films anew; the ready ones stay searchable meanwhile."""
+        """Start a new import of films; ready ones stay searchable meanwhile."""
         self._restart(request, queryset)
 
     def _restart(self, request: HttpRequest, films: QuerySet[Film]) -> None:
         count = 0
         for film in films:
-            if pipeline.restart(film):
+            if transitions.restart(film):
                 tasks.queue_import(film)
                 count += 1
         self.message_user(
@@ -257,5 +255,5 @@ class FilmAdmin(admin.ModelAdmin):
         )
 
     def view_on_site(self, obj: Film) -> str | None:
-        """The film's page, once there is one."""
+        """Return the URL of the film's page, once it is searchable."""
         return reverse("film", args=[obj.pk]) if obj.searchable_run is not None else None

@@ -1,4 +1,4 @@
-"""What is done now and then: lost work is handed out again, and leftovers are removed."""
+"""Periodic maintenance: queue lost work again, and remove leftovers."""
 
 import logging
 import time
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db.models import Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from gallery.boards import export_files, service
 from gallery.core.errors import GalleryError
 from gallery.films.models import Film, Segment
-from gallery.importing import healing, pipeline, shot_detection
+from gallery.importing import healing, shot_detection, transitions
 from gallery.importing.healing import Queue
 from gallery.index import frame_index
 from gallery.labels import jobs
@@ -24,34 +24,39 @@ from gallery.transcripts import subtitle_import
 log = logging.getLogger(__name__)
 
 HOUR, DAY = 3600, 86_400  # seconds
-PROBE_KEEP = 30 * DAY  # how long pictures that were searched with are kept
+KEEP_QUERY_PICTURES = 30 * DAY  # pictures that users searched with
 
 
 @dataclass(frozen=True, slots=True)
 class Sweeper:
-    """What a sweep works with.
+    """The Celery queue as housekeeping sees it; `gallery.tasks` maps step names to tasks.
 
-    `queue` takes the name of a step (probe, segment, finish, read_tracks, label_film, heal,
-    find_shots) and an id. Whether a message for a step `is_waiting`: work that waits is only handed
-    out again when none is, for otherwise its own is probably among them.
+    Steps are probe, segment, finish, read_tracks, label_film, heal and find_shots. `queue` takes a
+    step and an id. `is_queued` returns whether a message for a step waits in the queue.
     """
 
-    is_waiting: Callable[[str], bool]
+    is_queued: Callable[[str], bool]
     queue: Queue
 
+    def queue_films(self, step: str, films: Iterable[Film]) -> None:
+        """Queue a step for each film, unless messages for it wait: theirs are likely among them."""
+        if not self.is_queued(step):
+            for film in films:
+                self.queue(step, film.pk)
 
-def sweep(is_waiting: Callable[[str], bool], queue: Queue) -> None:
-    """Hand out again what a dead worker or a lost message left lying: see `Sweeper`."""
-    _each(SWEEPING, Sweeper(is_waiting, queue))
+
+def sweep(is_queued: Callable[[str], bool], queue: Queue) -> None:
+    """Queue again what a dead worker or a lost message left behind: see `Sweeper`."""
+    _run_all(SWEEP_DUTIES, Sweeper(is_queued, queue))
 
 
 def tidy(queue: Queue) -> None:
-    """Remove what nobody needs any more, and look for what is missing."""
-    _each(TIDYING, Sweeper(lambda _step: False, queue))
+    """Remove what is no longer needed, and import incomplete films again."""
+    _run_all(TIDY_DUTIES, Sweeper(lambda _step: False, queue))
 
 
-def _each(duties: Iterable["Duty"], sweeper: Sweeper) -> None:
-    """Do all duties: one that fails keeps no other from being done."""
+def _run_all(duties: Iterable["Duty"], sweeper: Sweeper) -> None:
+    """Run all duties, even if some fail."""
     for duty in duties:
         try:
             duty(sweeper)
@@ -64,43 +69,38 @@ def _each(duties: Iterable["Duty"], sweeper: Sweeper) -> None:
 # --- every few seconds ----------------------------------------------------------------------------
 
 
-def _give_up(_sweeper: Sweeper) -> None:
-    pipeline.give_up_lost()
+def _fail_lost_films(_sweeper: Sweeper) -> None:
+    transitions.fail_lost_films()
 
 
-def _take_up_dead_steps(sweeper: Sweeper) -> None:
-    dead = Q(lease_until__lt=timezone.now())
-    for film in Film.objects.filter(dead, state=Film.State.PROBING):
+def _queue_expired_steps(sweeper: Sweeper) -> None:
+    expired = Film.objects.filter(lease_until__lt=timezone.now())
+    for film in expired.filter(state=Film.State.PROBING):
         sweeper.queue("probe", film.pk)
-    for film in Film.objects.filter(dead, state=Film.State.INDEXING):
+    for film in expired.filter(state=Film.State.INDEXING):
         sweeper.queue("finish", film.pk)
 
 
-def _take_up_segments(sweeper: Sweeper) -> None:
-    is_waiting = sweeper.is_waiting("segment")
+def _queue_segments(sweeper: Sweeper) -> None:
+    is_queued = sweeper.is_queued("segment")
     for segment in Segment.claimable():
-        if segment.state == Segment.State.RUNNING or not is_waiting:
+        if segment.state == Segment.State.RUNNING or not is_queued:
             sweeper.queue("segment", segment.pk)
 
 
-def _take_up_films(sweeper: Sweeper) -> None:
-    if not sweeper.is_waiting("probe"):
-        for film in Film.objects.filter(state=Film.State.WAITING):
-            sweeper.queue("probe", film.pk)
-    if not sweeper.is_waiting("finish"):
-        for film in Film.objects.filter(state=Film.State.IMPORTING):
-            if not film.segments.exclude(state=Segment.State.DONE).exists():
-                sweeper.queue("finish", film.pk)
+def _queue_films(sweeper: Sweeper) -> None:
+    sweeper.queue_films("probe", Film.objects.filter(state=Film.State.WAITING))
+    unfinished = Segment.objects.filter(film=OuterRef("pk")).exclude(state=Segment.State.DONE)
+    embedded = Film.objects.filter(~Exists(unfinished), state=Film.State.IMPORTING)
+    sweeper.queue_films("finish", embedded)
 
 
-def _read_tracks(sweeper: Sweeper) -> None:
-    if not sweeper.is_waiting("read_tracks"):
-        for film in subtitle_import.unread(timezone.now()):
-            sweeper.queue("read_tracks", film.pk)
+def _queue_text_tracks(sweeper: Sweeper) -> None:
+    sweeper.queue_films("read_tracks", subtitle_import.films_with_unread_tracks(timezone.now()))
 
 
-def _label_films(sweeper: Sweeper) -> None:
-    if not sweeper.is_waiting("label_film"):
+def _queue_labels(sweeper: Sweeper) -> None:
+    if not sweeper.is_queued("label_film"):
         for film_id in jobs.prepare():
             sweeper.queue("label_film", film_id)
 
@@ -111,28 +111,28 @@ def _reconcile_index(_sweeper: Sweeper) -> None:
         log.info("index: %s", done)
 
 
-def _heal(sweeper: Sweeper) -> None:
-    if not sweeper.is_waiting("heal") and not healing.is_healthy():
+def _queue_healing(sweeper: Sweeper) -> None:
+    if not sweeper.is_queued("heal") and not healing.is_healthy():
         sweeper.queue("heal")
 
 
-def _find_shots_again(sweeper: Sweeper) -> None:
-    if not sweeper.is_waiting("find_shots") and shot_detection.next_film() is not None:
+def _queue_shot_detection(sweeper: Sweeper) -> None:
+    if not sweeper.is_queued("find_shots") and shot_detection.next_film() is not None:
         sweeper.queue("find_shots")
 
 
 Duty = Callable[[Sweeper], None]
 
-SWEEPING: tuple[Duty, ...] = (
-    _give_up,
-    _take_up_dead_steps,
-    _take_up_segments,
-    _take_up_films,
-    _read_tracks,
-    _label_films,
+SWEEP_DUTIES: tuple[Duty, ...] = (
+    _fail_lost_films,
+    _queue_expired_steps,
+    _queue_segments,
+    _queue_films,
+    _queue_text_tracks,
+    _queue_labels,
     _reconcile_index,
-    _heal,
-    _find_shots_again,
+    _queue_healing,
+    _queue_shot_detection,
 )
 
 
@@ -141,10 +141,10 @@ SWEEPING: tuple[Duty, ...] = (
 
 def _remove_old_files(_sweeper: Sweeper) -> None:
     store.remove_older(settings.FILE_UPLOAD_TEMP_DIR, DAY)
-    # What a killed server was cutting: none takes that long.
+    # No clip takes that long to render: these are of processes that were killed.
     store.remove_older(settings.MEDIA_ROOT / "drafts", HOUR)
     store.remove_older(settings.MEDIA_ROOT / "turns" / "clips", DAY)
-    store.remove_older(settings.MEDIA_ROOT / "probes", PROBE_KEEP)
+    store.remove_older(settings.MEDIA_ROOT / "probes", KEEP_QUERY_PICTURES)
 
 
 def _finish_deletions(_sweeper: Sweeper) -> None:
@@ -152,16 +152,16 @@ def _finish_deletions(_sweeper: Sweeper) -> None:
 
 
 def _remove_unfinished_uploads(_sweeper: Sweeper) -> None:
-    """Folders of uploads that broke off before their film had a row.
+    """Remove folders of uploads that were interrupted before their film had a row.
 
-    Other folders without a row stay: the films may be in another database, or in a backup.
+    Other folders without a row stay: their films may be in another database or in a backup.
     """
     folder = settings.MEDIA_ROOT / "films"
-    limit = time.time() - DAY
+    begun_before = time.time() - DAY
     for path in folder.iterdir() if folder.is_dir() else ():
         files = FilmFiles(path.name)
-        begun_at = files.is_unfinished_since()
-        if begun_at is None or begun_at > limit:
+        begun_at = files.unfinished_since()
+        if begun_at is None or begun_at > begun_before:
             continue
         if Film.objects.filter(uid=path.name).exists():
             files.mark_finished()
@@ -175,8 +175,8 @@ def _remove_orphan_hashes(_sweeper: Sweeper) -> None:
         log.warning("index: %d hashes that belonged to no film were removed", removed)
 
 
-def _remake_incomplete(sweeper: Sweeper) -> None:
-    healing.remake_incomplete(sweeper.queue)
+def _reimport_incomplete(sweeper: Sweeper) -> None:
+    healing.reimport_incomplete(sweeper.queue)
 
 
 def _remove_unused_boards(_sweeper: Sweeper) -> None:
@@ -191,12 +191,12 @@ def _clear_sessions(_sweeper: Sweeper) -> None:
     call_command("clearsessions")
 
 
-TIDYING: tuple[Duty, ...] = (
+TIDY_DUTIES: tuple[Duty, ...] = (
     _remove_old_files,
     _finish_deletions,
     _remove_unfinished_uploads,
     _remove_orphan_hashes,
-    _remake_incomplete,
+    _reimport_incomplete,
     _remove_unused_boards,
     _tidy_exports,
     _clear_sessions,

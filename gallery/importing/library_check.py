@@ -1,8 +1,8 @@
-"""Is the library whole? Database, thumbnails, stored vectors and Redis, counted and compared.
+"""Compare database, thumbnails, stored vectors and Redis.
 
-The invariant: for each searchable film the frames in the database, the thumbnails, the rows in the
-media store and the hashes in Redis are equally many, and so are its lines of dialogue; nothing
-belongs to no film.
+The invariant: for each searchable film the numbers of frames in the database, of thumbnails, of
+rows in the media store and of hashes in Redis are equal, and so are those of lines of dialogue. All
+files and hashes belong to a film.
 """
 
 import time
@@ -19,15 +19,15 @@ from gallery.index import contents, frame_index
 from gallery.transcripts import dialogue
 from gallery.transcripts.models import Subtitles
 
-DRAFT_AGE = 3600.0  # seconds after which a draft or an upload is taken for a leftover
+DRAFT_AGE = 3600.0  # seconds after which a draft or an upload is considered abandoned
 
 
 @dataclass(frozen=True, slots=True)
 class FilmCounts:
-    """The frames and lines of a searchable film, counted at each place where they are kept.
+    """The frames and lines of a searchable film, counted in each store.
 
-    `frames`: by the database; `thumbnails` and `stored` (vectors) in the media store; `hashes` in
-    Redis, those that its list names (`listed`), and those that a search finds (`indexed`).
+    `frames`: in the database; `thumbnails` and `stored` (vectors): in the media store; `hashes`: in
+    Redis; `listed`: in the film's list of seconds in Redis; `indexed`: found by a search.
     """
 
     film: int
@@ -45,7 +45,7 @@ class FilmCounts:
 
     @property
     def problems(self) -> list[str]:
-        """What differs, a phrase each."""
+        """Describe each difference in a phrase."""
         found = [
             f"{count} {name}, not {self.frames}"
             for name, count in (
@@ -72,14 +72,14 @@ class FilmCounts:
 
 @dataclass(frozen=True, slots=True)
 class LibraryCheck:
-    """What was counted: the searchable films, and what belongs to no film."""
+    """The counts of searchable films, and descriptions of what belongs to no film."""
 
     films: list[FilmCounts]
     orphans: list[str] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
-        """All that is wrong, a sentence each; empty when the library is whole."""
+        """Describe everything that is wrong in a sentence each."""
         return [
             f"{one.title} (film {one.film}): {problem}."
             for one in self.films
@@ -88,10 +88,10 @@ class LibraryCheck:
 
 
 def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
-    """Count everything. A film that is being put into the index at the moment is left out.
+    """Count everything except films that are being indexed.
 
-    Drafts and uploads are leftovers when they were last touched more than `draft_age` seconds ago;
-    0 counts all, where nothing is under way. Raises IndexUnavailable.
+    Drafts and uploads not changed for `draft_age` seconds are considered abandoned; use 0 when
+    nothing is running. Raises IndexUnavailable.
     """
     model = weights.current().fingerprint
     frame_hashes, line_hashes = contents.count_frame_hashes(), contents.count_line_hashes()
@@ -100,8 +100,11 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
     here, lines_here = frame_index.current(), dialogue.current()
     here.ensure()
     lines_here.ensure()
-    listed, indexed = contents.listed_frames(here, ids), contents.indexed_frames(here, ids)
-    lines_indexed = contents.indexed_lines(lines_here.client, lines_here.alias, ids)
+    listed, indexed = (
+        contents.count_listed_frames(here, ids),
+        contents.count_indexed_frames(here, ids),
+    )
+    lines_indexed = contents.count_indexed_lines(lines_here.client, lines_here.alias, ids)
     lines = dict(
         Subtitles.objects.filter(film__in=ids)
         .values_list("film")
@@ -112,8 +115,8 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
             film=film.pk,
             title=film.title,
             frames=film.frame_count,
-            thumbnails=film.files.run(film.searchable_run or 0).thumbnails(),
-            stored=film.files.run(film.searchable_run or 0).stored_frames(),
+            thumbnails=film.files.run(film.searchable_run or 0).count_thumbnails(),
+            stored=film.files.run(film.searchable_run or 0).count_frames(),
             hashes=frame_hashes.pop((model, film.pk), 0),
             listed=listed[film.pk],
             indexed=indexed[film.pk],
@@ -131,7 +134,7 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
 
 
 def _orphan_hashes(frames: dict[tuple[str, int], int], lines: dict[int, int]) -> Iterator[str]:
-    """Hashes of films that are gone, or that another model embeds now."""
+    """Describe hashes of films that were deleted or that another model embedded."""
     models = dict(Film.objects.values_list("pk", "model"))
     busy = set(Film.objects.filter(state=Film.State.INDEXING).values_list("pk", flat=True))
     for (model, film), count in sorted(frames.items()):
@@ -144,33 +147,39 @@ def _orphan_hashes(frames: dict[tuple[str, int], int], lines: dict[int, int]) ->
 
 
 def _orphan_files(draft_age: float) -> Iterator[str]:
-    """Folders of no film, imports that no film uses, and drafts that nobody writes."""
-    limit = time.time() - draft_age
+    """Describe folders without a film, runs that no film uses, and abandoned drafts."""
+    changed_before = time.time() - draft_age
     runs = {
         uid: {str(searchable), str(run)}
         for uid, searchable, run in Film.objects.values_list("uid", "searchable_run", "run")
     }
-    folder = settings.MEDIA_ROOT / "films"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name not in runs:
-            # It may have been added since.
-            if not Film.objects.filter(uid=path.name).exists():
-                yield f"The folder {path} belongs to no film."
-            continue
-        for inside in path.iterdir():
-            if inside.name.isdigit() and inside.name not in runs[path.name]:
-                yield f"The folder {inside} belongs to an import that is no longer used."
-        for draft in path.rglob(".draft-*"):
-            if _is_older(draft, limit):
-                yield f"The file {draft} was never finished."
-    for place in (settings.MEDIA_ROOT / "drafts", settings.FILE_UPLOAD_TEMP_DIR):
-        for path in sorted(place.iterdir()) if place.is_dir() else ():
-            if _is_older(path, limit):
+    for folder in _children(settings.MEDIA_ROOT / "films"):
+        if folder.name in runs:
+            yield from _orphans_of_film(folder, runs[folder.name], changed_before)
+        elif not Film.objects.filter(uid=folder.name).exists():  # added since `runs` was read
+            yield f"The folder {folder} belongs to no film."
+    for parent in (settings.MEDIA_ROOT / "drafts", settings.FILE_UPLOAD_TEMP_DIR):
+        for path in _children(parent):
+            if _is_older(path, changed_before):
                 yield f"{path} was never finished."
 
 
-def _is_older(path: Path, limit: float) -> bool:
+def _orphans_of_film(folder: Path, runs: set[str], changed_before: float) -> Iterator[str]:
+    """Describe runs and drafts in a film's folder that are not in use."""
+    for path in folder.iterdir():
+        if path.name.isdigit() and path.name not in runs:
+            yield f"The folder {path} belongs to an import that is no longer used."
+    for draft in folder.rglob(".draft-*"):
+        if _is_older(draft, changed_before):
+            yield f"The file {draft} was never finished."
+
+
+def _children(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_older(path: Path, changed_before: float) -> bool:
     try:
-        return path.stat().st_mtime <= limit
+        return path.stat().st_mtime <= changed_before
     except OSError:
-        return False
+        return False  # it was just removed

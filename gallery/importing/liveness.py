@@ -1,7 +1,7 @@
-"""Whether a Celery worker is alive: its main loop leaves a sign of life in the cache.
+"""Heartbeats of Celery workers in the cache, which say whether one is alive.
 
-Asking the workers themselves takes a second when none answers, too long for a health check that
-strangers may call.
+A Celery ping takes a second when no worker answers, too long for a health check that anyone may
+call.
 """
 
 import time
@@ -10,14 +10,14 @@ from contextlib import suppress
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
-ALIVE_SECONDS = 30  # a worker that is silent for longer has stopped, or hangs
+ALIVE_SECONDS = 30  # a worker without a heartbeat for this long has stopped or hangs
 _KEY = "worker-alive"
-_INTERVAL = 5.0  # seconds between two signs of life
+_INTERVAL = 5.0  # seconds between two heartbeats
 _reported_at = float("-inf")
 
 
 def report_alive() -> None:
-    """Say that a worker is alive; may be called often. A Redis that is down is no error."""
+    """Write a heartbeat, at most every _INTERVAL seconds. Errors of Redis are ignored."""
     global _reported_at  # noqa: PLW0603 - one main loop in each process
     if time.monotonic() - _reported_at < _INTERVAL:
         return
@@ -27,7 +27,7 @@ def report_alive() -> None:
 
 
 def is_worker_alive() -> bool:
-    """Whether any worker gave a sign of life lately; False when Redis does not answer."""
+    """Return whether a worker wrote a heartbeat lately; False when Redis does not answer."""
     with suppress(RedisError, OSError):
         return bool(cache.get(_KEY, False))
     return False

@@ -1,4 +1,4 @@
-"""How far the search for a film's shots is, where an older version of the detector found them."""
+"""The progress of detecting shots again with a new version of the detector."""
 
 from django.db import models
 
@@ -6,12 +6,12 @@ from gallery.films.models import Film
 
 
 class ShotDetection(models.Model):
-    """The shots of a ready film, found again by another version of the detector.
+    """The detection of a ready film's shots by a new `version` of the detector.
 
-    There is a row while this goes on, and where it failed too often. `run` is the import that the
-    film is searched with, `version` that of the detector. `position` is the second of the film from
-    which it goes on, None when the whole film was looked at; `cuts` are those found so far, in
-    seconds. `attempts` counts those at one part; a worker that is killed has used one up.
+    The row exists during the detection and after too many failures. `run` is the searchable run.
+    `position` is the second of the film to continue from, None when the whole film is done. `cuts`
+    are those found so far, in seconds. `attempts` counts the attempts at the current part, those
+    of killed workers included.
     """
 
     film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="shot_detection")
@@ -26,7 +26,7 @@ class ShotDetection(models.Model):
 
     @property
     def part(self) -> float:
-        """How much of the film was looked at, 0 to 1."""
+        """Return the fraction of the film that is done, 0 to 1."""
         if self.position is None:
             return 1.0
         return min(1.0, self.position / self.film.duration) if self.film.duration else 0.0

@@ -1,4 +1,4 @@
-"""How far an import is, and how long it will take."""
+"""The progress of imports, and estimates of the remaining time."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,16 @@ from gallery.films.models import MAX_ATTEMPTS, Film
 from gallery.importing.models import ShotDetection
 from gallery.media import shots
 
-FIRST_GUESS = 0.02  # of the frames must be done before a guess is worth showing
+MIN_FRACTION_FOR_ESTIMATE = 0.02  # of the frames, for a useful estimate of the time left
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Stage, frames done of how many, and the seconds left (None while nobody can tell).
+    """State, frames done and expected, and the seconds left (None while unknown).
 
-    `note` is a sentence about something that is wrong with a film that can be searched all the
-    same, `activity` one about what is done with such a film."""
+    `note` is a problem of a searchable film, `activity` a background job that works on it; both are
+    sentences for admins.
+    """
 
     state: str
     label: str
@@ -30,7 +31,7 @@ class Progress:
 
     @property
     def part(self) -> float:
-        """How much is done, 0 to 1."""
+        """Return the fraction that is done, 0 to 1."""
         if self.state == Film.State.READY:
             return 1.0
         return min(1.0, self.done / self.expected) if self.expected else 0.0
@@ -44,7 +45,11 @@ def progress_of(film: Film) -> Progress:
         done, expected = film.frames_done(), film.frames_expected()
     detection = _detection(film)
     left = None
-    if film.state == Film.State.IMPORTING and film.started and done > expected * FIRST_GUESS:
+    if (
+        film.state == Film.State.IMPORTING
+        and film.started
+        and done > expected * MIN_FRACTION_FOR_ESTIMATE
+    ):
         spent = (timezone.now() - film.started).total_seconds()
         left = spent / done * max(0, expected - done)
     return Progress(
@@ -60,7 +65,7 @@ def progress_of(film: Film) -> Progress:
 
 
 def _detection(film: Film) -> ShotDetection | None:
-    """How far the search for a ready film's shots is; None when it has not begun, or is done."""
+    """Return the running detection of a ready film's shots; None when there is none."""
     if film.state != Film.State.READY or film.shots_version == shots.VERSION:
         return None
     return ShotDetection.objects.filter(
@@ -69,7 +74,7 @@ def _detection(film: Film) -> ShotDetection | None:
 
 
 def _note(film: Film, detection: ShotDetection | None) -> str:
-    """What an admin should know of a film that can be searched."""
+    """Return a problem of a searchable film, or ""."""
     if film.state != Film.State.READY:
         return ""
     if not film.has_source:
@@ -86,7 +91,7 @@ def _note(film: Film, detection: ShotDetection | None) -> str:
 
 
 def _activity(detection: ShotDetection | None) -> str:
-    """What is done with a film that can be searched."""
+    """Return what a background job does with a searchable film, or ""."""
     if detection is None or detection.attempts >= MAX_ATTEMPTS:
         return ""
     return _("Detecting shots: %(percent)d%%") % {"percent": int(100 * detection.part)}

@@ -1,8 +1,8 @@
 """Shots that an older version of the detector found are found again while no import waits.
 
 A film is decoded part by part, one part in each task; nothing is embedded. When the whole film was
-looked at, its cuts are stored and its frames, shots and lines follow them (`pipeline.reindex`). A
-worker may be killed at any time: the next one goes on with the same part.
+looked at, its cuts are stored and its frames, shots and lines follow them (`reindex`). A worker may
+be killed at any time: the next one goes on with the same part.
 """
 
 import logging
@@ -19,7 +19,7 @@ from gallery.core import disk
 from gallery.core.errors import DiskFull, FilmError, IndexUnavailable, LostClaim
 from gallery.films.catalogue import searchable
 from gallery.films.models import MAX_ATTEMPTS, Film, FilmQuerySet
-from gallery.importing import pipeline
+from gallery.importing import publish_step
 from gallery.importing.models import ShotDetection
 from gallery.index import server
 from gallery.media import decoding, shots
@@ -165,7 +165,7 @@ def _require_frames(film: Film, span: Span, decoded: list[int]) -> None:
 
 def _replace_shots(film: Film, detection: ShotDetection) -> None:
     before = film.shot_count
-    pipeline.reindex(film, detection)
+    publish_step.reindex(film, detection)
     Film.objects.filter(pk=film.pk, searchable_run=detection.run).update(
         shots_version=detection.version
     )

@@ -1,1 +1,1 @@
-"""Vectors in Redis: the index of frames, what lies near, and what a query points at."""
+"""Vectors in Redis: connections, the frame index, and what it contains."""

@@ -1,103 +1,69 @@
-"""The frames in Redis and RediSearch: one hash each, and those that lie near a vector.
+"""The frames in Redis and RediSearch: one hash per frame, and nearest-neighbour search.
 
-Keys, below a prefix that holds the model's fingerprint, so that vectors of two models never meet:
+Keys have the model's fingerprint in their prefix, so that vectors of two models are never mixed:
 
     PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, look, labels,
                                      embedding
     PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
     PREFIX:MODEL:films               set: the films that have such a set
-    PREFIX:MODEL:made                hash: by film, what its frames were made of (`note_of`); empty
-                                     while they are written
-    PREFIX:MODEL:version             another value after each change
-    PREFIX:MODEL:lock:FILM           held by whoever writes a film's frames
-    PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; at most both, while switching
+    PREFIX:MODEL:made                hash: each film's stamp (`build_stamp`); empty while its
+                                     frames are being written
+    PREFIX:MODEL:version             a new value after each change
+    PREFIX:MODEL:lock:FILM           held by the process that writes a film's frames
+    PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; both only while switching
     PREFIX:MODEL:frames              alias: the index that answers
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
-from redis.commands.search.field import Field, NumericField, TagField, VectorField
-from redis.commands.search.index_definition import IndexDefinition, IndexType
+from numpy.typing import NDArray
 
 from gallery.clip import weights
 from gallery.clip.types import Vector, Vectors
-from gallery.core.errors import IndexMissing, IndexUnavailable, ModelError
+from gallery.core.errors import IndexUnavailable, ModelError
+from gallery.index.knn import DULL_KINDS, build_filter, parse_neighbour
 from gallery.index.server import (
-    NO_FILM,
     ask_complete_index,
     connect,
-    fail_on_timeout,
     film_ids,
-    index_info,
     mark_change,
-    parse_fields,
-    plain,
     redis_lock,
+    to_text,
     translate_redis_errors,
 )
+from gallery.index.switching_index import LABEL_SEPARATOR, SCHEMA, SwitchingIndex
 from gallery.index.types import FrameKey, FrameRecord, Neighbour, Scope
 from gallery.media.types import FrameKind
 
-PIPELINE = 500  # hashes sent in one go
+PIPELINE_SIZE = 500  # hashes per round trip
 QUERY_TIMEOUT = 5000  # milliseconds
-FIELDS = ("time", "shot", "start", "end", "look")  # of a record, beside its film and second
-SCHEMA = 3  # raise it when the indexed fields change: the index is then rebuilt from the hashes
-FIELD_TYPES = {
-    "film": ("TAG", 0),
-    "look": ("TAG", 0),
-    "labels": ("TAG", 0),
-    "shot": ("NUMERIC", 0),
-}  # those that are indexed, beside the embedding
-BETWEEN_LABELS = ","
-DULL = (FrameKind.BLANK, FrameKind.CREDITS)
-LOCK_SECONDS = 120.0  # after which a worker that holds a film is taken for dead
-LOCK_PATIENCE = 30.0  # seconds to wait for another worker
-SAMPLE = 2000  # frames that stand for the library
+RECORD_FIELDS = ("time", "shot", "start", "end", "look")  # of a record, besides film and second
+LOCK_SECONDS = 120.0  # after which the lock of a dead worker expires
+MAX_LOCK_WAIT = 30.0  # seconds to wait for another worker
+SAMPLE_SIZE = 2000  # frames that represent the library
 NO_LABELS: Mapping[int, Sequence[int]] = {}
-RETURN_TO_FLAT = 0.8  # back to the exact index below this part of its limit: no flapping
+
+WHOLE_LIBRARY = Scope(include_dull=True)
+LOST_VECTORS = "lost"  # replaces the labels in the stamp of a film with missing vectors
 
 
-WHOLE_LIBRARY = Scope(dull=True)
-LOST = "lost"  # in place of the labels of a film whose vectors are not all there
-
-
-def _go_on() -> None:
-    """Nobody else may write: there is nothing to check."""
-
-
-class Kind(StrEnum):
-    """How the index looks for neighbours: through all frames, or along a graph."""
-
-    FLAT = "flat"
-    HNSW = "hnsw"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The index as it is: `frames` in it, its kind, the part (0 to 1) that is ready to search."""
-
-    name: str
-    kind: Kind
-    frames: int
-    ready: float
-    megabytes: float
+def _skip_check() -> None:
+    """Check nothing: the default where no lease can be lost."""
 
 
 def current() -> "FrameIndex":
-    """The index of the model that this process uses."""
+    """Return the index of the model that this process uses."""
     return for_model(weights.current().fingerprint)
 
 
 def for_model(fingerprint: str) -> "FrameIndex":
-    """The index of a model; of another than the current one, only to drop films from it."""
+    """Return the index of a model; for a model other than the current one only to drop films."""
     return FrameIndex(
         connect(settings.REDIS_URL),
         prefix=f"{settings.INDEX_PREFIX}:{fingerprint}",
@@ -107,153 +73,44 @@ def for_model(fingerprint: str) -> "FrameIndex":
     )
 
 
-def note_of(run: int, labels: str, *, complete: bool = True) -> str:
-    """What a film's frames were made of: the import, and the labels that were computed.
+def build_stamp(run: int, labels: str, *, complete: bool = True) -> str:
+    """Return a stamp of what a film's frames were built from: the import and the labels.
 
-    Not `complete`: only some of its vectors were left in the media store.
+    `complete` is False when some of the film's vectors are missing from the media store.
     """
-    return f"{SCHEMA}:{run}:{labels if complete else LOST}"
+    return f"{SCHEMA}:{run}:{labels if complete else LOST_VECTORS}"
 
 
-def is_of_run(note: str, run: int) -> bool:
-    """Whether a film's frames in the index are of this import, as far as the store has them."""
-    return note.rpartition(":")[0] == f"{SCHEMA}:{run}"
+def is_of_run(stamp: str, run: int) -> bool:
+    """Return whether a film's frames were built from this import, as far as the store has them."""
+    return stamp.rpartition(":")[0] == f"{SCHEMA}:{run}"
 
 
-def is_complete(note: str, run: int) -> bool:
-    """Whether a film's frames in the index are all those of this import."""
-    return is_of_run(note, run) and not note.endswith(f":{LOST}")
+def is_complete(stamp: str, run: int) -> bool:
+    """Return whether a film's frames in the index are all frames of this import."""
+    return is_of_run(stamp, run) and not stamp.endswith(f":{LOST_VECTORS}")
 
 
-class FrameIndex:
-    """The frames of one model in Redis. Every method raises IndexUnavailable when it cannot."""
+class FrameIndex(SwitchingIndex):
+    """The frames of one model in Redis. All methods raise IndexUnavailable."""
 
     def __init__(
         self, client: redis.Redis, *, prefix: str, width: int, flat_max: int, ef_runtime: int
     ) -> None:
-        self.client = client
-        self.prefix = prefix
-        self.width = width
-        self.flat_max = flat_max
-        self.ef_runtime = ef_runtime
-        self.alias = f"{prefix}:frames"
+        super().__init__(
+            client, prefix=prefix, width=width, flat_max=flat_max, ef_runtime=ef_runtime
+        )
         self.version_key = f"{prefix}:version"
         self._films_key = f"{prefix}:films"
-        self._made_key = f"{prefix}:made"
+        self._stamps_key = f"{prefix}:made"
 
     def frame_key(self, film: int, second: int) -> str:
-        """The key of a frame's hash."""
+        """Return the key of a frame's hash."""
         return f"{self.prefix}:frame:{film}:{second}"
 
     def film_key(self, film: int) -> str:
-        """The key of the set that lists a film's frames."""
+        """Return the key of the set that lists a film's frames."""
         return f"{self.prefix}:film:{film}"
-
-    def _name(self, kind: Kind) -> str:
-        return f"{self.prefix}:{SCHEMA}:{kind}"
-
-    # --- the indexes themselves -------------------------------------------------------------
-
-    def ensure(self) -> None:
-        """Make sure that there is an index to search, and that time-outs are errors.
-
-        An index of an earlier version answers until `tend` has built one with the fields of now.
-        One that has the name of today's, but other fields, is dropped.
-        """
-        with translate_redis_errors():
-            fail_on_timeout(self.client)
-            info = index_info(self.client, self.alias)
-            if info is not None and self._is_foreign(info):
-                self.client.ft(plain(info["index_name"])).dropindex()
-                info = None
-            if info is None:
-                self._create(Kind.FLAT)
-                self.client.ft(self._name(Kind.FLAT)).aliasupdate(self.alias)
-
-    def _is_foreign(self, info: dict[str, Any]) -> bool:
-        """Whether an index that should be of this version has other fields."""
-        wanted = {**FIELD_TYPES, "embedding": ("VECTOR", self.width)}
-        own = plain(info["index_name"]) in {self._name(kind) for kind in Kind}
-        return own and parse_fields(info) != wanted
-
-    def _create(self, kind: Kind) -> None:
-        attributes: dict[str, Any] = {
-            "TYPE": "FLOAT16",
-            "DIM": self.width,
-            "DISTANCE_METRIC": "COSINE",
-        }
-        if kind is Kind.HNSW:
-            attributes |= {"M": 16, "EF_CONSTRUCTION": 200, "EF_RUNTIME": self.ef_runtime}
-        fields: list[Field] = [
-            TagField("film"),
-            TagField("look"),
-            TagField("labels", separator=BETWEEN_LABELS),
-            # Sortable: kept in the index, so that a KNN answer needs no look at the hashes.
-            NumericField("shot", sortable=True),
-            VectorField("embedding", kind.upper(), attributes),
-        ]
-        try:
-            self.client.ft(self._name(kind)).create_index(
-                fields,
-                definition=IndexDefinition(
-                    prefix=[f"{self.prefix}:frame:"], index_type=IndexType.HASH
-                ),
-            )
-        except redis.ResponseError as error:
-            # Another process was quicker.
-            if "already exists" not in str(error).lower():
-                raise
-
-    def status(self) -> Status:
-        """How the index that answers is doing."""
-        with translate_redis_errors():
-            info = index_info(self.client, self.alias)
-        if info is None:
-            raise IndexMissing
-        name = plain(info["index_name"])
-        memory = float(info.get("vector_index_sz_mb", 0) or 0) + float(
-            info.get("inverted_sz_mb", 0) or 0
-        )
-        return Status(
-            name=name,
-            kind=Kind.HNSW if name.endswith(Kind.HNSW) else Kind.FLAT,
-            frames=int(info["num_docs"]),
-            ready=float(info.get("percent_indexed", 1)),
-            megabytes=memory,
-        )
-
-    def reconcile(self) -> str | None:
-        """Switch between the exact and the approximate index when the number of frames requires it.
-
-        The new index is built beside the one that answers. Once it is complete, the alias moves to
-        it and the old one is dropped. The same happens to an index of an earlier version. Returns
-        what was done, or None. Call it regularly.
-        """
-        self.ensure()
-        status = self.status()
-        limit = self.flat_max if status.kind is Kind.FLAT else self.flat_max * RETURN_TO_FLAT
-        wanted = Kind.HNSW if status.frames > limit else Kind.FLAT
-        with translate_redis_errors():
-            if status.name == self._name(wanted):
-                self._drop_unused(status.name)
-                return None
-            info = index_info(self.client, self._name(wanted))
-            if info is None:
-                self._create(wanted)
-                return f"building the {wanted} index"
-            if float(info["percent_indexed"]) < 1 or int(info["num_docs"]) < status.frames:
-                return f"the {wanted} index is {float(info['percent_indexed']):.0%} built"
-            self.client.ft(self._name(wanted)).aliasupdate(self.alias)
-            self._drop_unused(self._name(wanted))
-            return f"switched to the {wanted} index"
-
-    def _drop_unused(self, used: str) -> None:
-        """Drop the search indexes of this model other than the one in use; the hashes stay."""
-        for name in map(plain, self.client.execute_command("FT._LIST")):
-            if name.startswith(f"{self.prefix}:") and name != used:
-                self.client.ft(name).dropindex()
-
-    # --- frames -----------------------------------------------------------------------------
 
     def put(
         self,
@@ -262,134 +119,138 @@ class FrameIndex:
         vectors: Vectors,
         labels: Mapping[int, Sequence[int]] = NO_LABELS,
         *,
-        made_of: str | None = None,
-        check: Callable[[], None] = _go_on,
+        stamp: str | None = None,
+        check: Callable[[], None] = _skip_check,
     ) -> None:
-        """Make these the frames of `film`: `vectors` has shape (len(records), width), unit rows.
+        """Replace the frames of `film`: `vectors` has shape (len(records), width), unit rows.
 
-        `labels` names, by second, the ids of the labels that a frame carries. Frames that it had
-        before and that are not among them go. `made_of` is noted once all is written (see
-        `note_of`); without it, that is found out later, as for what earlier versions wrote.
-        `check` is called before each part is written, and may raise LostClaim. Raises ModelError
-        for vectors of another width, or that are no unit vectors: RediSearch would skip them
-        silently.
+        `labels`: the label ids of each frame, by second. `stamp` (see `build_stamp`) is stored once
+        all frames are written; without it, healing writes the film again later. `check` is called
+        before each write, and may raise LostClaim. Raises ModelError for vectors of another width
+        or not of unit length: RediSearch would skip them silently.
         """
-        if vectors.shape != (len(records), self.width):
-            raise ModelError(
-                f"vectors of shape {vectors.shape} for {len(records)} frames of {self.width}"
-            )
-        lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
-        if not np.allclose(lengths, 1.0, atol=5e-3):
-            raise ModelError("a vector to be indexed has no unit length")
+        self._require_unit_vectors(vectors, len(records))
         if not records:
             self.drop(film)
             return
         rows = vectors.astype(np.float16)
         self.ensure()
         with translate_redis_errors():
-            before = {int(second) for second in self.client.smembers(self.film_key(film))}
-            self.client.hset(self._made_key, str(film), "")
-            for at in range(0, len(records), PIPELINE):
+            before = self.seconds(film)
+            self.client.hset(self._stamps_key, str(film), "")
+            for start in range(0, len(records), PIPELINE_SIZE):
                 check()
-                chunk = records[at : at + PIPELINE]
-                pipe = self.client.pipeline(transaction=False)
-                # First the note that there is a hash, then the hash: a crash leaves no orphan.
-                pipe.sadd(self._films_key, film)
-                pipe.sadd(self.film_key(film), *(record.second for record in chunk))
-                for record, row in zip(chunk, rows[at : at + PIPELINE], strict=True):
-                    pipe.hset(
-                        self.frame_key(film, record.second),
-                        mapping={
-                            "film": str(record.film),
-                            "second": record.second,
-                            "time": repr(record.time),
-                            "shot": record.shot,
-                            "start": repr(record.start),
-                            "end": repr(record.end),
-                            "look": str(record.look),
-                            "labels": _joined(labels.get(record.second, ())),
-                            "embedding": row.tobytes(),
-                        },
-                    )
-                pipe.execute()
+                chunk = slice(start, start + PIPELINE_SIZE)
+                self._write_frames(film, records[chunk], rows[chunk], labels)
             check()
-            pipe = self._deleting(film, before - {record.second for record in records})
-            if made_of is None:
-                pipe.hdel(self._made_key, str(film))
+            pipe = self._deletion_pipeline(film, before - {record.second for record in records})
+            if stamp is None:
+                pipe.hdel(self._stamps_key, str(film))
             else:
-                pipe.hset(self._made_key, str(film), made_of)
+                pipe.hset(self._stamps_key, str(film), stamp)
             pipe.execute()
+
+    def _require_unit_vectors(self, vectors: Vectors, count: int) -> None:
+        if vectors.shape != (count, self.width):
+            raise ModelError(f"vectors of shape {vectors.shape} for {count} frames of {self.width}")
+        lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
+        if not np.allclose(lengths, 1.0, atol=5e-3):
+            raise ModelError("a vector to be indexed has no unit length")
+
+    def _write_frames(
+        self,
+        film: int,
+        records: Sequence[FrameRecord],
+        rows: NDArray[np.float16],
+        labels: Mapping[int, Sequence[int]],
+    ) -> None:
+        pipe = self.client.pipeline(transaction=False)
+        # The set lists a frame before its hash exists: a crash leaves no orphaned hash.
+        pipe.sadd(self._films_key, film)
+        pipe.sadd(self.film_key(film), *(record.second for record in records))
+        for record, row in zip(records, rows, strict=True):
+            pipe.hset(
+                self.frame_key(film, record.second),
+                mapping={
+                    "film": str(record.film),
+                    "second": record.second,
+                    "time": repr(record.time),
+                    "shot": record.shot,
+                    "start": repr(record.start),
+                    "end": repr(record.end),
+                    "look": str(record.look),
+                    "labels": _join_labels(labels.get(record.second, ())),
+                    "embedding": row.tobytes(),
+                },
+            )
+        pipe.execute()
 
     def set_labels(
         self,
         film: int,
         labels: Mapping[int, Sequence[int]],
         *,
-        check: Callable[[], None] = _go_on,
+        check: Callable[[], None] = _skip_check,
     ) -> int:
-        """Make `labels`, by second, the labels of a film's frames; frames not named have none.
+        """Replace the labels of a film's frames, given by second; frames not named have none.
 
-        `check`: see `put`. Returns how many frames changed. Only these are written: after any
-        write to a hash the graph takes in its vector anew, which takes 2 ms a frame.
+        `check`: see `put`. Returns how many frames changed. Only these are written: after any write
+        to a hash the graph inserts its vector again, which takes 2 ms a frame.
         """
         changed = 0
         with translate_redis_errors():
-            seconds = sorted(int(second) for second in self.client.smembers(self.film_key(film)))
-            for at in range(0, len(seconds), PIPELINE):
+            seconds = sorted(self.seconds(film))
+            for start in range(0, len(seconds), PIPELINE_SIZE):
                 check()
-                chunk = seconds[at : at + PIPELINE]
-                read = self.client.pipeline(transaction=False)
-                write = self.client.pipeline(transaction=False)
-                for second in chunk:
-                    read.hget(self.frame_key(film, second), "labels")
-                for second, before in zip(chunk, read.execute(), strict=True):
-                    after = _joined(labels.get(second, ()))
-                    if after != plain(before or b""):
-                        write.hset(self.frame_key(film, second), "labels", after)
+                chunk = seconds[start : start + PIPELINE_SIZE]
+                pipe = self.client.pipeline(transaction=False)
+                stored = self.labels([(film, second) for second in chunk])
+                for second, before in zip(chunk, stored, strict=True):
+                    after = labels.get(second, ())
+                    if set(after) != before:
+                        pipe.hset(self.frame_key(film, second), "labels", _join_labels(after))
                         changed += 1
-                write.execute()
+                pipe.execute()
             mark_change(self.client, self.version_key)
         return changed
 
-    def notes(self) -> dict[int, str]:
-        """What the frames of each film here were made of; "" where they are not all written."""
+    def stamps(self) -> dict[int, str]:
+        """Return the stamp of each film; "" for films that are not completely written."""
         with translate_redis_errors():
-            found = self.client.hgetall(self._made_key)
-        return {int(film): plain(note) for film, note in found.items()}
+            found = self.client.hgetall(self._stamps_key)
+        return {int(film): to_text(stamp) for film, stamp in found.items()}
 
-    def set_notes(self, notes: Mapping[int, str]) -> None:
-        """Note what films' frames were made of; "" where they have to be written again."""
-        if notes:
+    def set_stamps(self, stamps: Mapping[int, str]) -> None:
+        """Set the stamps of films; "" means that a film has to be written again."""
+        if stamps:
+            mapping = {str(film): stamp for film, stamp in stamps.items()}
             with translate_redis_errors():
-                self.client.hset(
-                    self._made_key, mapping={str(film): note for film, note in notes.items()}
-                )
+                self.client.hset(self._stamps_key, mapping=mapping)
 
     @contextmanager
     def film_lock(self, film: int) -> Iterator[Callable[[], None]]:
-        """Nobody else who asks for the same writes this film's frames meanwhile.
+        """Hold the lock on a film's frames.
 
-        Yields a check, to be called before something is written: see `server.held`.
+        Yields a check to call before each write: see `server.redis_lock`.
         """
         key = f"{self.prefix}:lock:{film}"
-        with redis_lock(self.client, key, LOCK_SECONDS, LOCK_PATIENCE) as check:
+        with redis_lock(self.client, key, LOCK_SECONDS, MAX_LOCK_WAIT) as check:
             if check is None:
                 raise IndexUnavailable(_("Another worker is indexing this film. Please try again."))
             yield check
 
-    def labels(self, frames: Sequence[tuple[int, int]]) -> list[set[int]]:
-        """The ids of the labels that frames, each a film's id and a second, carry."""
+    def labels(self, frames: Sequence[FrameKey]) -> list[set[int]]:
+        """Return the label ids of frames, each given by film and second."""
         with translate_redis_errors():
             pipe = self.client.pipeline(transaction=False)
             for film, second in frames:
                 pipe.hget(self.frame_key(film, second), "labels")
             found = pipe.execute()
-        return [
-            {int(one) for one in plain(raw or "").split(BETWEEN_LABELS) if one} for raw in found
-        ]
+        texts = [to_text(raw or "") for raw in found]
+        return [{int(label) for label in text.split(LABEL_SEPARATOR) if label} for text in texts]
 
-    def _deleting(self, film: int, seconds: Collection[int]) -> Any:
-        """A transaction that deletes frames and the notes of them; not sent yet."""
+    def _deletion_pipeline(self, film: int, seconds: Collection[int]) -> Any:
+        """Return an unsent transaction that deletes frames and their entries in the film's set."""
         pipe = self.client.pipeline(transaction=True)
         mark_change(pipe, self.version_key)
         if seconds:
@@ -398,66 +259,66 @@ class FrameIndex:
         return pipe
 
     def drop(self, film: int) -> int:
-        """Take a film out of the index. Returns how many frames it had."""
+        """Remove a film from the index. Returns how many frames it had."""
         with translate_redis_errors():
-            seconds = {int(second) for second in self.client.smembers(self.film_key(film))}
-            pipe = self._deleting(film, seconds)
+            seconds = self.seconds(film)
+            pipe = self._deletion_pipeline(film, seconds)
             pipe.srem(self._films_key, film)
-            pipe.hdel(self._made_key, str(film)).execute()
+            pipe.hdel(self._stamps_key, str(film)).execute()
         return len(seconds)
 
     def seconds(self, film: int) -> set[int]:
-        """The seconds of the film's frames that its list names."""
+        """Return the seconds of the frames that the film's set lists."""
         with translate_redis_errors():
             return {int(second) for second in self.client.smembers(self.film_key(film))}
 
     def films(self) -> list[int]:
-        """The films that have frames here, in ascending order."""
+        """Return the films that have frames, in ascending order."""
         with translate_redis_errors():
             return sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
 
     def count(self, film: int) -> int:
-        """How many frames of a film are here."""
+        """Return how many frames of a film are listed."""
         with translate_redis_errors():
             return int(self.client.scard(self.film_key(film)))
 
     def vector(self, film: int, second: int) -> Vector | None:
-        """The embedding of one frame, shape (width,), or None when it is not here."""
+        """Return the embedding of one frame, shape (width,), or None when it is not indexed."""
         with translate_redis_errors():
             raw = self.client.hget(self.frame_key(film, second), "embedding")
-        if raw is None:
-            return None
-        vector = np.frombuffer(raw, np.float16).astype(np.float32)
-        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+        return None if raw is None else np.asarray(self._decode_vectors([raw])[0], np.float32)
 
     def embeddings(self, frames: Sequence[FrameKey]) -> tuple[list[FrameKey], Vectors]:
-        """Those of the frames that are here and show something, in their order, with embeddings.
+        """Return those frames that are indexed pictures (no blanks, no credits), and embeddings.
 
-        The embeddings have shape (n, width), float32, unit rows.
+        The frames keep their order. The embeddings have shape (n, width), float32, unit rows.
         """
         found: list[FrameKey] = []
         raw: list[bytes] = []
         with translate_redis_errors():
-            for at in range(0, len(frames), PIPELINE):
-                chunk = frames[at : at + PIPELINE]
+            for start in range(0, len(frames), PIPELINE_SIZE):
+                chunk = frames[start : start + PIPELINE_SIZE]
                 pipe = self.client.pipeline(transaction=False)
                 for film, second in chunk:
                     pipe.hmget(self.frame_key(film, second), "embedding", "look")
                 for key, (embedding, look) in zip(chunk, pipe.execute(), strict=True):
-                    if embedding is not None and plain(look or b"") not in DULL:
+                    if embedding is not None and to_text(look or b"") not in DULL_KINDS:
                         found.append(key)
                         raw.append(embedding)
-        vectors = np.frombuffer(b"".join(raw), np.float16).reshape(-1, self.width)
-        rows = vectors.astype(np.float32)
-        return found, rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return found, self._decode_vectors(raw)
+
+    def _decode_vectors(self, raw: Sequence[bytes]) -> Vectors:
+        """Return stored embeddings: shape (n, width), float32, unit rows."""
+        rows = np.frombuffer(b"".join(raw), np.float16).reshape(-1, self.width).astype(np.float32)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
     def records(self, frames: Iterable[FrameKey]) -> dict[FrameKey, FrameRecord]:
-        """Those of the frames that are here, in one round trip."""
+        """Return the records of the indexed frames, in one round trip."""
         keys = list(frames)
         with translate_redis_errors():
             pipe = self.client.pipeline(transaction=False)
             for key in keys:
-                pipe.hmget(self.frame_key(*key), *FIELDS)
+                pipe.hmget(self.frame_key(*key), *RECORD_FIELDS)
             found = pipe.execute()
         return {
             key: FrameRecord(
@@ -466,14 +327,14 @@ class FrameIndex:
                 int(shot),
                 float(start),
                 float(end),
-                FrameKind(plain(look or FrameKind.PICTURE)),
+                FrameKind(to_text(look or FrameKind.PICTURE)),
             )
             for key, (time, shot, start, end, look) in zip(keys, found, strict=True)
             if time is not None
         }
 
     def time(self, film: int, second: int) -> float | None:
-        """When a frame is shown, in seconds of its film, or None when it is not here."""
+        """Return when a frame is shown, in seconds of its film, or None when it is not indexed."""
         with translate_redis_errors():
             raw = self.client.hget(self.frame_key(film, second), "time")
         return float(raw) if raw is not None else None
@@ -481,16 +342,15 @@ class FrameIndex:
     def nearest(
         self, vector: Vector, count: int, scope: Scope = WHOLE_LIBRARY, candidates: int = 0
     ) -> list[Neighbour]:
-        """The `count` frames of `scope` nearest to a unit vector of shape (width,), best first.
+        """Return the `count` frames of `scope` nearest to a vector, best first.
 
-        A graph looks at `candidates` frames at least: the more, the fewer neighbours it misses.
-
-        Raises IndexWarmingUp while the index is rebuilt after a restart, rather than answering
-        from a part of it.
+        `vector` has shape (width,) and unit length. An approximate search examines at least
+        `candidates` frames: the more, the better its recall. Raises IndexWarmingUp while the index
+        is rebuilt after a restart, and ModelError for an invalid vector.
         """
         if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
             raise ModelError("the query vector has the wrong shape or no direction")
-        chosen, parameters = _conditions(scope)
+        chosen, parameters = build_filter(scope)
         parameters |= {
             "count": max(count, candidates),
             "vector": vector.astype(np.float16).tobytes(),
@@ -503,71 +363,35 @@ class FrameIndex:
         ]
         with translate_redis_errors():
             [[_total, *rows]] = ask_complete_index(self.client, self.alias, command)
-        return [_neighbour(key, fields) for key, fields in zip(rows[::2], rows[1::2], strict=True)]
+        return [
+            parse_neighbour(key, fields) for key, fields in zip(rows[::2], rows[1::2], strict=True)
+        ]
 
     def sample(self) -> Vectors:
-        """Embeddings that stand for the library: shape (n, width), n at most SAMPLE, unit rows.
+        """Return embeddings that represent the library: shape (n, width), n at most SAMPLE_SIZE.
 
-        Random frames of random films. The films and how many frames each has decide which, so that
-        all processes have the same.
+        Random frames of random films, unit rows. The choice depends only on the films and their
+        numbers of frames, so that all processes get the same sample.
         """
         random = np.random.default_rng(0)
         with translate_redis_errors():
-            films = random.permutation(self.films())[:SAMPLE].tolist()
+            films = random.permutation(self.films())[:SAMPLE_SIZE].tolist()
             pipe = self.client.pipeline(transaction=False)
             for film in films:
                 pipe.scard(self.film_key(film))
-            max_per_film = max(1, -(-SAMPLE // max(1, len(films))))
+            max_per_film = max(1, -(-SAMPLE_SIZE // max(1, len(films))))
             keys = [
                 self.frame_key(film, second)
                 for film, count in zip(films, pipe.execute(), strict=True)
-                # Nearly all seconds of a film have a frame; those that have none are left out.
+                # Nearly all seconds have a frame; the others are skipped.
                 for second in random.permutation(count)[:max_per_film].tolist()
             ]
             pipe = self.client.pipeline(transaction=False)
-            for key in keys[:SAMPLE]:
+            for key in keys[:SAMPLE_SIZE]:
                 pipe.hget(key, "embedding")
             found = [raw for raw in pipe.execute() if raw is not None]
-        if not found:
-            return np.zeros((0, self.width), np.float32)
-        rows = np.frombuffer(b"".join(found), np.float16).reshape(-1, self.width)
-        vectors = rows.astype(np.float32)
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+        return self._decode_vectors(found)
 
 
-def _conditions(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
-    """A scope as RediSearch filters by it: values go in as parameters, never as text."""
-    parameters: dict[str, str | int | bytes] = {}
-
-    def name(value: object) -> str:
-        key = f"p{len(parameters)}"
-        parameters[key] = str(value)
-        return f"${key}"
-
-    def named(values: Sequence[object]) -> str:
-        return "|".join(name(value) for value in values)
-
-    parts = []
-    if scope.films is not None:
-        parts.append(f"@film:{{{named(scope.films or (NO_FILM,))}}}")
-    if scope.without:
-        parts.append(f"-@film:{{{named(scope.without)}}}")
-    for film, shot in scope.without_shots:
-        number = name(shot)
-        parts.append(f"-(@film:{{{name(film)}}} @shot:[{number} {number}])")
-    parts += [f"@labels:{{{named([label])}}}" for label in scope.labels]
-    if not scope.dull:
-        # Frames put here by an earlier version have no look: they are offered.
-        parts.append(f"-@look:{{{named(DULL)}}}")
-    return (f"({' '.join(parts)})" if parts else "*"), parameters
-
-
-def _neighbour(key: bytes, fields: Sequence[bytes]) -> Neighbour:
-    """A row of a raw KNN reply: the frame's key, and names and values in turn."""
-    _prefix, film, second = key.rsplit(b":", 2)
-    row = dict(zip(fields[::2], fields[1::2], strict=True))
-    return Neighbour(int(film), int(second), int(row[b"shot"]), 1.0 - float(row[b"distance"]))
-
-
-def _joined(labels: Sequence[int]) -> str:
-    return BETWEEN_LABELS.join(str(label) for label in labels)
+def _join_labels(labels: Sequence[int]) -> str:
+    return LABEL_SEPARATOR.join(str(label) for label in labels)

@@ -1,4 +1,4 @@
-"""The Redis server that holds the indexes: connections, what it says, how its indexes are."""
+"""The Redis server that holds the indexes: connections, errors, locks and the state of indexes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,14 +20,14 @@ from gallery.core.errors import (
     IndexWarmingUp,
     NoSearchCommands,
 )
-from gallery.core.leases import kept_alive
+from gallery.core.leases import keep_lease
 
 NO_FILM = 0  # no film has this id
 
 
 @contextmanager
 def translate_redis_errors() -> Iterator[None]:
-    """Turn what Redis raises into errors that say what to do."""
+    """Turn Redis errors into errors whose messages say what to do."""
     try:
         yield
     except redis.BusyLoadingError as error:
@@ -35,59 +35,59 @@ def translate_redis_errors() -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise IndexUnavailable from error
     except redis.ResponseError as error:
-        said = str(error).lower()
-        if "unknown command" in said:
+        message = str(error).lower()
+        if "unknown command" in message:
             raise NoSearchCommands from error
-        if _names_no_index(error):
+        if _is_missing_index(error):
             raise IndexMissing from error
-        if "timeout" in said:
+        if "timeout" in message:
             raise IndexUnavailable(_("The search timed out. Please try again.")) from error
-        if said.startswith("misconf"):
+        if message.startswith("misconf"):
             raise DiskFull from error
-        if "oom" in said or "used memory" in said:
+        if "oom" in message or "used memory" in message:
             raise IndexUnavailable(
                 _("Redis is out of memory. Raise its maxmemory, then retry.")
             ) from error
         raise
 
 
-def _names_no_index(error: redis.ResponseError) -> bool:
-    said = str(error).lower()
-    return any(words in said for words in ("no such index", "unknown index", "index not found"))
+def _is_missing_index(error: redis.ResponseError) -> bool:
+    message = str(error).lower()
+    return any(text in message for text in ("no such index", "unknown index", "index not found"))
 
 
 @cache
 def connect(url: str) -> redis.Redis:
-    """A pool of connections to a Redis server; replies in the shape of protocol 2.
+    """Return a pool of connections to a Redis server, with replies in the shape of protocol 2.
 
-    With REDIS_TIMEOUT, commands give up after so many seconds. A connection that Redis has closed,
-    as it does when it restarts, is opened again, but silence is not waited for twice. There are no
-    health checks: Redis refuses a PING, but no search, when its disk is full.
+    With REDIS_TIMEOUT, commands time out after that many seconds. A connection closed by Redis, as
+    on a restart, is opened again, but a command that timed out is not retried. There are no health
+    checks: a Redis whose disk is full refuses PING, but still searches.
     """
     timeout = settings.REDIS_TIMEOUT
-    has_priority = {"retry": Retry(NoBackoff(), 1, (redis.ConnectionError,))} if timeout else {}
+    retry = {"retry": Retry(NoBackoff(), 1, (redis.ConnectionError,))} if timeout else {}
     return redis.Redis.from_url(
         url,
         protocol=2,
         socket_connect_timeout=timeout or 5,
         socket_timeout=timeout or 30,
-        **has_priority,
+        **retry,
     )
 
 
 @contextmanager
 def redis_lock(
-    client: redis.Redis, key: str, seconds: float, patience: float = 0.0
+    client: redis.Redis, key: str, seconds: float, max_wait: float = 0.0
 ) -> Iterator[Callable[[], None] | None]:
-    """Hold a lock of `seconds`, kept for as long as the body takes; None when somebody has it.
+    """Hold a lock of `seconds`, renewed while the body runs; yield None when it is already held.
 
-    Yields a check, to be called before something is written: it raises LostClaim when the lock was
-    lost, as after a long pause or with the server.
+    Yields a check to call before each write: it raises LostClaim when the lock was lost, as after a
+    long pause or a restart of the server.
     """
     with translate_redis_errors():
-        # The thread that keeps the lock has to know its token, too.
+        # The thread that renews the lock has to know its token, too.
         lock = client.lock(key, seconds, thread_local=False)
-        is_held = lock.acquire(blocking=patience > 0, blocking_timeout=patience or None)
+        is_held = lock.acquire(blocking=max_wait > 0, blocking_timeout=max_wait or None)
     if not is_held:
         yield None
         return
@@ -99,16 +99,16 @@ def redis_lock(
             return False
 
     try:
-        with kept_alive(renew, seconds) as check:
+        with keep_lease(renew, seconds) as check:
             yield check
     finally:
-        # It may be lost: then it is not ours to release.
+        # A lost lock cannot be released.
         with suppress(LockError, redis.RedisError):
             lock.release()
 
 
 def check_server(url: str) -> None:
-    """Raise when the Redis server at `url` cannot be used, in words that say what to do."""
+    """Raise an error that says what to do when the Redis server at `url` cannot be used."""
     with translate_redis_errors():
         client = connect(url)
         client.ping()
@@ -117,12 +117,12 @@ def check_server(url: str) -> None:
 
 # --- search indexes -------------------------------------------------------------------------------
 
-# Alias and run of the server for which an index was seen complete.
-_complete: set[tuple[str, str]] = set()
+# Alias and run id of the server, for indexes known to be complete.
+_complete_indexes: set[tuple[str, str]] = set()
 
 
 def fail_on_timeout(client: redis.Redis) -> None:
-    """By default RediSearch returns part of the answer after a time-out, without a word."""
+    """Make time-outs errors: by default RediSearch silently returns a partial answer."""
     try:
         client.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
     except redis.ResponseError:
@@ -130,23 +130,23 @@ def fail_on_timeout(client: redis.Redis) -> None:
 
 
 def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:
-    """What RediSearch tells of an index, by its name or alias; None when there is none."""
+    """Return what FT.INFO reports about an index or alias; None when it does not exist."""
     try:
         raw = client.ft(name).info()
     except redis.ResponseError as error:
-        if _names_no_index(error):
+        if _is_missing_index(error):
             return None
         raise
     return {str(key): value for key, value in raw.items()}
 
 
 def parse_fields(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
-    """The fields of an index that RediSearch tells of: the type of each, and a vector's width."""
-    found = {}
+    """Return the fields of an index from FT.INFO: the type of each, and the width of a vector."""
+    fields = {}
     for attribute in info["attributes"]:
-        pairs = dict(zip(map(plain, attribute[::2]), map(plain, attribute[1::2]), strict=False))
-        found[pairs["identifier"]] = (pairs["type"], int(pairs.get("dim", 0)))
-    return found
+        pairs = dict(zip(map(to_text, attribute[::2]), map(to_text, attribute[1::2]), strict=False))
+        fields[pairs["identifier"]] = (pairs["type"], int(pairs.get("dim", 0)))
+    return fields
 
 
 def ask_complete_index(
@@ -154,14 +154,14 @@ def ask_complete_index(
 ) -> list[Any]:
     """Send search commands in one round trip. Returns their raw replies.
 
-    The run of the server is asked for along with them, so that a reply that comes from a part of
-    the index, after a restart, is never used. Raises IndexWarmingUp and IndexMissing.
+    The server's run id is requested along with them, so that replies from an index that is still
+    being built after a restart are never used. Raises IndexWarmingUp and IndexMissing.
     """
     pipe = client.pipeline(transaction=False)
     for command in (("INFO", "server"), *commands):
         pipe.execute_command(*command)
     info, *replies = pipe.execute(raise_on_error=False)
-    if isinstance(info, Exception) or (alias, info["run_id"]) not in _complete:
+    if isinstance(info, Exception) or (alias, info["run_id"]) not in _complete_indexes:
         require_complete(client, alias)
         return ask_complete_index(client, alias, *commands)
     for reply in replies:
@@ -171,27 +171,26 @@ def ask_complete_index(
 
 
 def require_complete(client: redis.Redis, alias: str) -> None:
-    """Raise IndexWarmingUp while the server builds an index from its hashes, after a start.
+    """Raise IndexWarmingUp while the server builds an index from its hashes after a start.
 
-    Asking takes milliseconds on a large graph: once complete, it is so until the next start.
-    Raises IndexMissing when there is none.
+    The answer is cached until the next start: asking takes milliseconds on a large graph. Raises
+    IndexMissing when there is no index.
     """
     start = (alias, client.info("server")["run_id"])
-    if start in _complete:
+    if start in _complete_indexes:
         return
     info = index_info(client, alias)
     if info is None:
         raise IndexMissing
     if float(info.get("percent_indexed", 1)) < 1:
         raise IndexWarmingUp
-    _complete.add(start)
+    _complete_indexes.add(start)
 
 
 def film_ids(client: redis.Redis, key: str, pattern: str) -> set[int]:
-    """The films in the set at `key`, for which there are keys that fit `pattern`: PREFIX:FILM.
+    """Return the films in the set at `key`, completed once from the keys `pattern`: PREFIX:FILM.
 
-    Earlier versions kept no such set: it is filled once from the keys. That this was done is marked
-    in it by NO_FILM.
+    An index may have been written without this set. NO_FILM in the set marks that it was completed.
     """
     found = {int(film) for film in client.smembers(key)}
     if NO_FILM not in found:
@@ -202,15 +201,15 @@ def film_ids(client: redis.Redis, key: str, pattern: str) -> set[int]:
 
 
 def mark_change(client: Any, key: str) -> None:
-    """Note, on a connection or in a pipeline, that an index has changed: see `version`."""
+    """Record, on a connection or in a pipeline, that an index has changed: see `version`."""
     client.set(key, uuid4().hex)
 
 
 def version(client: redis.Redis, *keys: str) -> tuple[bytes | None, ...]:
-    """What was last noted at these keys: another value after each change of the indexes."""
+    """Return the values at these keys, which differ after each change of the indexes."""
     return tuple(client.mget(keys))
 
 
-def plain(value: Any) -> str:
-    """A value as text: the server answers with bytes."""
+def to_text(value: Any) -> str:
+    """Return a reply as text: the server sends bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""Frames as the index knows them."""
+"""Frames as the index stores them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,12 +6,12 @@ from typing import NamedTuple
 from gallery.media.types import FrameKind
 
 FrameKey = tuple[int, int]
-"""A frame by its film's id and its second."""
+"""A frame: its film's id and its second."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameRecord:
-    """A frame as the index keeps it: shown at `time`, in a shot from `start` to `end` (seconds)."""
+    """A frame in the index, shown at `time`, in a shot from `start` to `end` (seconds)."""
 
     film: int
     second: int
@@ -23,29 +23,28 @@ class FrameRecord:
 
     @property
     def key(self) -> FrameKey:
-        """The frame."""
+        """Return the frame's film and second."""
         return self.film, self.second
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A part of the library: these films, or all but some; shots that carry all these labels.
+    """A part of the library: these films, or all but some; shots that have all these labels.
 
-    `without_shots`: shots to leave out, each a film's id and the shot's number in it. `dull`: blank
-    frames and credits as well.
+    `excluded_shots`: film ids and shot numbers. `include_dull`: blank frames and credits as well.
     """
 
     films: tuple[int, ...] | None = None
-    without: tuple[int, ...] = ()
-    without_shots: tuple[tuple[int, int], ...] = ()
+    excluded_films: tuple[int, ...] = ()
+    excluded_shots: tuple[tuple[int, int], ...] = ()
     labels: tuple[int, ...] = ()
-    dull: bool = False
+    include_dull: bool = False
 
 
 class Neighbour(NamedTuple):
-    """A frame that the index found near a vector; `score` is the cosine, 1.0 for itself.
+    """A frame near a query vector; `score` is the cosine, 1.0 for an identical vector.
 
-    A search makes up to thousands of them.
+    A named tuple, because a search creates up to thousands of them.
     """
 
     film: int
@@ -55,5 +54,5 @@ class Neighbour(NamedTuple):
 
     @property
     def key(self) -> FrameKey:
-        """The frame."""
+        """Return the frame's film and second."""
         return self.film, self.second

@@ -1,1 +1,1 @@
-"""Zero-shot labels: looked at, computed for all films, kept in the index."""
+"""Labels: zero-shot names of scenes."""

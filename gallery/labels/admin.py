@@ -1,4 +1,4 @@
-"""Labels in Django's admin: named, described, and given a threshold by looking at examples."""
+"""Labels in the admin: name, prompts, and a threshold chosen from example shots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.admin import helpers
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.forms.utils import ErrorDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
@@ -26,16 +26,17 @@ from gallery.films.shortcuts import thumbnail_url
 from gallery.labels import jobs, scoring
 from gallery.labels import survey as label_survey
 from gallery.labels.models import Label
-from gallery.labels.survey import Bar, Carried, Scored, Survey
+from gallery.labels.survey import Bar, Coverage, ScoredShot, Survey
 
-EXAMPLES = 12  # shown on either side of the threshold
-BEST = 6  # shown of the best, when they are not among those
-WIDTH, HEIGHT = 600, 90  # of the histogram, in its own units
+MAX_EXAMPLES = 12  # on either side of the threshold
+MAX_BEST = 6  # of the best shots, if they are not among these
+WIDTH, HEIGHT = 600, 90  # of the histogram, in SVG units
+PREVIEW_BUTTONS = ("_look", "_take")  # "_take" holds the threshold of an example or suggestion
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A shot to look at; clicking it makes `threshold` the threshold."""
+class Example:
+    """An example shot; clicking it sets the threshold to `threshold`."""
 
     film: Film
     second: int
@@ -46,7 +47,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A bar of the histogram as it is drawn, in units of its picture."""
+    """A bar of the histogram as drawn, in SVG units."""
 
     x: float
     y: float
@@ -56,22 +57,22 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Panel:
-    """What is seen of a label that is being chosen: examples around its threshold, and counts."""
+class Preview:
+    """The preview of a label being edited: examples around its threshold, and counts."""
 
     threshold: float | None = None
     suggestion: float | None = None
     survey: Survey | None = None
-    carried: Carried | None = None
-    best: Sequence[Shown] = ()
-    above: Sequence[Shown] = ()
-    below: Sequence[Shown] = ()
+    carried: Coverage | None = None
+    best: Sequence[Example] = ()
+    above: Sequence[Example] = ()
+    below: Sequence[Example] = ()
     bars: Sequence[Bar] = field(default_factory=list)
     error: str = ""
 
     @property
     def columns(self) -> list[Column]:
-        """The histogram, as it is drawn."""
+        """The bars of the histogram."""
         unit = WIDTH / (self.high - self.low)
         return [
             Column(
@@ -87,7 +88,7 @@ class Panel:
 
     @property
     def line(self) -> float:
-        """Where in the histogram the threshold is drawn."""
+        """The x coordinate of the threshold in the histogram."""
         part = ((self.threshold or 0.0) - self.low) / (self.high - self.low)
         return round(WIDTH * min(1.0, max(0.0, part)), 2)
 
@@ -102,52 +103,64 @@ class Panel:
         return self.bars[-1].left + self.bars[-1].width if self.bars else 1.0
 
 
-def panel(label: Label, threshold: float | None) -> Panel:
-    """Look through the library for a label's prompts; no threshold: the one that is suggested."""
-    prompts = scoring.prompts_of(label.prompts)[: scoring.MAX_PROMPTS]
+def build_preview(label: Label, threshold: float | None) -> Preview:
+    """Survey the library for a label's prompts; without a threshold, at the suggested one."""
+    prompts = scoring.parse_prompts(label.prompts)[: scoring.MAX_PROMPTS]
     if not prompts:
-        return Panel()
+        return Preview()
     try:
         survey = label_survey.survey(prompts, scoring.levels_of(label))
     except GalleryError as error:
-        return Panel(error=str(error))
+        return Preview(error=str(error))
     if survey is None or not survey.shots:
-        return Panel(error=_("Import a film before choosing a threshold."))
+        return Preview(error=_("Import a film before choosing a threshold."))
     suggestion = survey.suggestion()
     chosen = round(suggestion, 3) if threshold is None else threshold
-    above, below = survey.around(chosen, EXAMPLES)
+    above, below = survey.around(chosen, MAX_EXAMPLES)
     rank = survey.rank(chosen)
-    best = survey.shots[: min(BEST, rank - len(above))]
-    films = Film.objects.in_bulk({one.record.film for one in (*best, *above, *below)})
+    best = survey.shots[: min(MAX_BEST, rank - len(above))]
+    films = Film.objects.in_bulk({shot.record.film for shot in (*best, *above, *below)})
 
-    def shown(some: Sequence[Scored], first: int, kept: bool) -> list[Shown]:
-        """Clicking one that carries the label leaves it out, any other takes it in."""
+    def examples(shots: Sequence[ScoredShot], first: int, *, carries: bool) -> list[Example]:
+        """Return shots as examples. `first` is the rank of the first one.
+
+        Clicking a shot that carries the label excludes it, clicking any other includes it.
+        """
         return [
-            Shown(
-                films[one.record.film],
-                one.record.second,
-                one.score,
-                round(survey.cut(at if kept else at + 1), 3),
-                thumbnail_url(films[one.record.film], one.record.second),
+            Example(
+                film=films[shot.record.film],
+                second=shot.record.second,
+                score=shot.score,
+                threshold=round(survey.threshold_for(index if carries else index + 1), 3),
+                thumbnail=thumbnail_url(films[shot.record.film], shot.record.second),
             )
-            for at, one in enumerate(some, start=first)
-            if one.record.film in films
+            for index, shot in enumerate(shots, start=first)
+            if shot.record.film in films
         ]
 
-    return Panel(
+    return Preview(
         threshold=chosen,
         suggestion=round(suggestion, 3),
         survey=survey,
-        carried=survey.carried(chosen),
-        best=shown(best, 0, kept=True),
-        above=shown(above, rank - len(above), kept=True),
-        below=shown(below, rank, kept=False),
+        carried=survey.coverage(chosen),
+        best=examples(best, 0, carries=True),
+        above=examples(above, rank - len(above), carries=True),
+        below=examples(below, rank, carries=False),
         bars=survey.bars(),
     )
 
 
+def is_preview(data: QueryDict | None) -> bool:
+    """Return whether a form was sent to see its preview, which works without JavaScript."""
+    return data is not None and any(name in data for name in PREVIEW_BUTTONS)
+
+
 class LabelForm(forms.ModelForm):
-    """A label; without a threshold it gets the one that is suggested."""
+    """A label; without a threshold it gets the suggested one.
+
+    A form sent by one of PREVIEW_BUTTONS is never valid, but shows no errors: the admin shows it
+    again as it was filled in, and saves nothing.
+    """
 
     threshold = forms.FloatField(
         label=gettext_lazy("Threshold"),
@@ -165,8 +178,40 @@ class LabelForm(forms.ModelForm):
         fields = ("name", "prompts", "threshold")
         widgets = {"prompts": forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"})}
 
+    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
+        self.is_preview = is_preview(data)
+        if data is not None and self.is_preview:
+            data = data.copy()
+            data["threshold"] = data.get("_take") or data.get("threshold", "")
+        super().__init__(data, *args, **kwargs)
+
+    def full_clean(self) -> None:
+        """Report no errors in a form that is only previewed."""
+        if self.is_preview:
+            self._errors, self.cleaned_data = ErrorDict(), {}
+        else:
+            super().full_clean()
+
+    def is_valid(self) -> bool:
+        """Return whether the form may be saved."""
+        return not self.is_preview and super().is_valid()
+
+    def preview(self) -> Preview:
+        """Return the preview of the values in the form.
+
+        If the form was sent for a preview without a threshold, the suggested one is filled in.
+        """
+        if "prompts" not in self.fields:
+            return Preview()  # the user may not change labels
+        label = Label(prompts=self["prompts"].value() or "", scale=self.instance.scale)
+        threshold = _parse_decimal(self["threshold"].value())
+        found = build_preview(label, threshold)
+        if self.is_preview and threshold is None and found.threshold is not None:
+            self.data = {**self.data, "threshold": str(found.threshold)}
+        return found
+
     def clean_prompts(self) -> str:
-        """There is one, there are not too many, and none is too long."""
+        """Check that there are some prompts, not too many, and none too long."""
         lines = [line.strip() for line in self.cleaned_data["prompts"].splitlines()]
         lines = [line for line in lines if line]
         if not lines:
@@ -183,24 +228,24 @@ class LabelForm(forms.ModelForm):
         return "\n".join(lines)
 
     def clean(self) -> dict[str, Any]:
-        """Fill in the suggestion, and keep the scale that it was shown with."""
+        """Fill in the suggested threshold, and store the levels behind the preview."""
         data = super().clean() or self.cleaned_data
         if "prompts" not in data:
             return data
         label = Label(prompts=data["prompts"], scale=self.instance.scale)
-        looked = panel(label, data.get("threshold"))
+        found = build_preview(label, data.get("threshold"))
         if data.get("threshold") is None and "threshold" not in self.errors:
-            if looked.threshold is None:
-                self.add_error("threshold", looked.error or _("Enter a threshold."))
-            data["threshold"] = looked.threshold
-        if looked.survey is not None and scoring.levels_of(label) is None:
-            self.instance.scale = scoring.scale(looked.survey.levels)
+            if found.threshold is None:
+                self.add_error("threshold", found.error or _("Enter a threshold."))
+            data["threshold"] = found.threshold
+        if found.survey is not None and scoring.levels_of(label) is None:
+            self.instance.scale = scoring.to_scale(found.survey.levels)
         return data
 
 
 @admin.register(Label)
 class LabelAdmin(admin.ModelAdmin):
-    """Labels, with the live progress of computing them."""
+    """Labels, with live progress of their computation."""
 
     form = LabelForm
     list_display = ("name", "described_by", "threshold_shown", "carried_by")
@@ -212,9 +257,9 @@ class LabelAdmin(admin.ModelAdmin):
         js = ("django_htmx/htmx-2.min.js",)
 
     def get_urls(self) -> list[URLPattern]:
-        """Also: the examples of a label that is being chosen, and how far one is computed."""
+        """Add the preview of a label being edited, and the progress of one label."""
         return [
-            path("look/", self.admin_site.admin_view(self.look_view), name="gallery_label_look"),
+            path("look/", self.admin_site.admin_view(self.preview_view), name="gallery_label_look"),
             path(
                 "<int:label_id>/progress/",
                 self.admin_site.admin_view(self.progress_view),
@@ -224,7 +269,7 @@ class LabelAdmin(admin.ModelAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Label]:
-        """With how many shots and films carry each."""
+        """Annotate labels with the numbers of shots and films that carry them."""
         here = Q(
             counts__film__searchable_run__isnull=False,
             counts__film__model=weights.current().fingerprint,
@@ -240,7 +285,7 @@ class LabelAdmin(admin.ModelAdmin):
     @admin.display(description=gettext_lazy("prompts"))
     def described_by(self, label: Label) -> str:
         """Its prompts."""
-        return " · ".join(scoring.prompts_of(label.prompts))
+        return " · ".join(scoring.parse_prompts(label.prompts))
 
     @admin.display(description=gettext_lazy("threshold"), ordering="threshold")
     def threshold_shown(self, label: Label) -> str:
@@ -249,84 +294,32 @@ class LabelAdmin(admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("shots"))
     def carried_by(self, label: Label) -> SafeString:
-        """How many shots carry it; until that is computed, a bar that asks for itself anew."""
+        """How many shots carry it, or a progress bar while that is being computed."""
         return SafeString(render_to_string("admin/gallery/label/_progress.html", _progress(label)))
 
     # --- views --------------------------------------------------------------------------------
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """A new label has no threshold yet: the suggested one is shown."""
+        """Leave the threshold of a new label empty: the preview shows the suggested one."""
         return {"threshold": None, **super().get_changeform_initial_data(request)}
 
     def progress_view(self, request: HttpRequest, label_id: int) -> HttpResponse:
-        """How far one label is."""
+        """Show the progress of one label."""
         label = self.get_queryset(request).filter(pk=label_id).first()
         if label is None or not self.has_view_permission(request, label):
             return HttpResponse()
         return render(request, "admin/gallery/label/_progress.html", _progress(label))
 
-    def look_view(self, request: HttpRequest) -> HttpResponse:
-        """The examples around a threshold, for the prompts of a form that is being filled in."""
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the preview for the values in the form."""
         if not (self.has_add_permission(request) or self.has_change_permission(request)):
             raise PermissionDenied
-        label = self.get_queryset(request).filter(pk=_number(request.POST.get("label"))).first()
+        label = self.get_queryset(request).filter(pk=_parse_id(request.POST.get("label"))).first()
         given = Label(prompts=request.POST.get("prompts", ""), scale=label.scale if label else {})
-        found = panel(given, _decimal(request.POST.get("threshold")))
+        found = build_preview(given, _parse_decimal(request.POST.get("threshold")))
         return render(request, "admin/gallery/label/_answer.html", {"panel": found})
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Without JavaScript, looking is a button beside the one that saves."""
-        if request.method == "POST" and ("_look" in request.POST or "_take" in request.POST):
-            return self._look_again(request, object_id, form_url)
-        return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def _look_again(
-        self, request: HttpRequest, object_id: str | None, form_url: str
-    ) -> HttpResponse:
-        """The form as it was filled in, unsaved, with the examples for it."""
-        label = self.get_object(request, object_id) if object_id else None
-        if label is None and not self.has_add_permission(request):
-            raise PermissionDenied
-        if label is not None and not self.has_change_permission(request, label):
-            raise PermissionDenied
-        prompts = request.POST.get("prompts", "")
-        threshold = _decimal(request.POST.get("_take") or request.POST.get("threshold"))
-        looked = panel(Label(prompts=prompts, scale=label.scale if label else {}), threshold)
-        form = self.get_form(request, label, change=label is not None)(
-            initial={
-                "name": request.POST.get("name", ""),
-                "prompts": prompts,
-                "threshold": looked.threshold if threshold is None else threshold,
-            },
-            instance=label,
-        )
-        fields: Any = list(self.get_fieldsets(request, label))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Change label") if label else _("Add label"),
-            "subtitle": str(label) if label else None,
-            "adminform": helpers.AdminForm(form, fields, {}, (), model_admin=self),
-            "object_id": object_id,
-            "original": label,
-            "is_popup": False,
-            "to_field": None,
-            "media": self.media + form.media,
-            "inline_admin_formsets": [],
-            "errors": [],
-            "preserved_filters": self.get_preserved_filters(request),
-            "panel": looked,
-        }
-        return self.render_change_form(
-            request, context, label is None, label is not None, form_url, label
-        )
-
-    def render_change_form(  # noqa: PLR0917 - as Django has it
+    def render_change_form(  # noqa: PLR0917 - Django's signature
         self,
         request: HttpRequest,
         context: dict[str, Any],
@@ -335,15 +328,8 @@ class LabelAdmin(admin.ModelAdmin):
         form_url: str = "",
         obj: Label | None = None,
     ) -> HttpResponse:
-        """With the examples of what the form says."""
-        if "panel" not in context:
-            form = context["adminform"].form
-            said = Label(
-                prompts=form["prompts"].value() or "" if "prompts" in form.fields else "",
-                scale=obj.scale if obj else {},
-            )
-            value = form["threshold"].value() if "threshold" in form.fields else None
-            context["panel"] = panel(said, _decimal(value))
+        """Add the preview of the values in the form."""
+        context["panel"] = context["adminform"].form.preview()
         context["other_model"] = bool(
             obj and obj.model and obj.model != weights.current().fingerprint
         )
@@ -352,13 +338,13 @@ class LabelAdmin(admin.ModelAdmin):
     # --- saving -------------------------------------------------------------------------------
 
     def save_model(self, request: HttpRequest, obj: Label, form: Any, change: bool) -> None:
-        """Note with which model it was looked at."""
+        """Record the model that the threshold was chosen with."""
         obj.model = weights.current().fingerprint
         super().save_model(request, obj, form, change)
 
 
 def _progress(label: Label) -> dict[str, Any]:
-    """What the bar of a label shows."""
+    """Return the context of a label's progress bar."""
     return {
         "label": label,
         "progress": None if label.applied else jobs.progress(),
@@ -366,8 +352,8 @@ def _progress(label: Label) -> dict[str, Any]:
     }
 
 
-def _decimal(text: Any) -> float | None:
-    """A number that was typed in, or None."""
+def _parse_decimal(text: Any) -> float | None:
+    """Parse a number; return None if it is not one or absurdly large."""
     try:
         value = float(text)
     except (TypeError, ValueError):
@@ -375,5 +361,5 @@ def _decimal(text: Any) -> float | None:
     return value if abs(value) < 1000 else None
 
 
-def _number(text: Any) -> int:
+def _parse_id(text: Any) -> int:
     return int(text) if str(text).isdecimal() and len(str(text)) < 18 else 0

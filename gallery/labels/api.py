@@ -1,4 +1,4 @@
-"""The labels, and the current user."""
+"""API: the labels, and the current user."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from gallery.search.api_parameters import Ids, Year
 router = Router()
 
 
-class Counted(Schema):
+class CountFilters(Schema):
     """Films in which to count the labels."""
 
     film: Ids = Field([], description="Count only in these films; all by default.")
@@ -36,12 +36,12 @@ class Counted(Schema):
     summary=gettext_noop("List labels"),
     tags=["Labels"],
 )
-def list_labels(request: HttpRequest, asked: Query[Counted]) -> Any:  # noqa: ARG001
+def list_labels(request: HttpRequest, filters: Query[CountFilters]) -> Any:  # noqa: ARG001
     """All labels, with the number of shots that have each. Search with `label=ID`."""
     return {
         "results": [
-            {"id": one.label, "name": one.name, "shots": one.shots, "films": one.films}
-            for one in scoring.counts(asked.film, (asked.from_, asked.to))
+            {"id": count.label, "name": count.name, "shots": count.shots, "films": count.films}
+            for count in scoring.count_shots(filters.film, (filters.from_, filters.to))
         ]
     }
 

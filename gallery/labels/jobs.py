@@ -1,7 +1,7 @@
-"""Labels of all films: what is left to do, one film at a time, and how far it is.
+"""Computes the labels of all films, one film at a time, and reports the progress.
 
-Each film says which labels its frames in the index carry (`Film.labelled_as`). Whatever differs
-from the labels as they are now is left to do, so that work may be lost, or done twice, at any time.
+Each film records which labels its frames in the index carry (`Film.labelled_as`). Films that differ
+from the current labels are still to be done, so that work may be lost or repeated at any time.
 """
 
 import logging
@@ -12,8 +12,8 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from gallery.films import footage
 from gallery.films.catalogue import searchable, waiting_for_model
+from gallery.films.footage import load_footage
 from gallery.films.models import Film, FilmQuerySet
 from gallery.index import frame_index
 from gallery.labels import scoring
@@ -23,33 +23,33 @@ from gallery.labels.scoring import levels_of, measured_labels
 log = logging.getLogger(__name__)
 
 
-def _left(labels: Sequence[Label]) -> FilmQuerySet:
-    return searchable().exclude(labelled_as=scoring.state(labels))
+def _outdated_films(labels: Sequence[Label]) -> FilmQuerySet:
+    return searchable().exclude(labelled_as=scoring.labels_state(labels))
 
 
 def prepare() -> list[int]:
-    """Measure what has to be, and return the films whose labels are not up to date.
+    """Measure the labels that need it, and return the films whose labels are out of date.
 
     Raises IndexUnavailable.
     """
-    moving = waiting_for_model().exists()
+    is_reembedding = waiting_for_model().exists()
     for label in Label.objects.all():
-        if levels_of(label) is None or (label.scale["preliminary"] and not moving):
-            levels = scoring.measure(scoring.prompts_of(label.prompts))
+        if levels_of(label) is None or (label.scale["preliminary"] and not is_reembedding):
+            levels = scoring.measure_levels(scoring.parse_prompts(label.prompts))
             if levels is not None:
-                same = Label.objects.filter(pk=label.pk, prompts=label.prompts)
-                same.update(scale=scoring.scale(levels), applied=None)
-    return _settle()
+                unchanged = Label.objects.filter(pk=label.pk, prompts=label.prompts)
+                unchanged.update(scale=scoring.to_scale(levels), applied=None)
+    return _mark_applied()
 
 
-def _settle() -> list[int]:
-    """Note which labels are computed for all films, if they are; return the films that are left."""
+def _mark_applied() -> list[int]:
+    """Mark the labels that are computed for all films; return the films that remain."""
     labels = measured_labels()
-    left = list(_left(labels).values_list("pk", flat=True))
+    left = list(_outdated_films(labels).values_list("pk", flat=True))
     if not left and searchable().exists():
         for label in labels:
             if label.applied is None:
-                # Only while it is what was computed: staff may have changed it just now.
+                # Only if it is still what was computed: staff may have changed it meanwhile.
                 Label.objects.filter(
                     pk=label.pk,
                     prompts=label.prompts,
@@ -60,36 +60,37 @@ def _settle() -> list[int]:
 
 
 def label_film(film_id: int) -> bool:
-    """Compute the labels of a film from its stored vectors, and put them into the index.
+    """Compute the labels of a film from its stored vectors, and write them to the index.
 
-    False when there was nothing to do: done already, or the film is gone. Raises IndexUnavailable.
+    Return False when there was nothing to do. Raises IndexUnavailable.
     """
-    here = frame_index.current()
-    with here.film_lock(film_id) as check:
-        film = _left(measured_labels()).filter(pk=film_id).first()
+    index = frame_index.current()
+    with index.film_lock(film_id) as check:
+        film = _outdated_films(measured_labels()).filter(pk=film_id).first()
         if film is None or film.searchable_run is None:
             return False
         try:
-            data = film.files.run(film.searchable_run).load()
+            footage = load_footage(film, film.searchable_run)
         except FileNotFoundError:
             log.warning("film %s has no stored vectors: its labels stay as they are", film_id)
-            now = scoring.state(measured_labels())
-            Film.objects.filter(pk=film_id).update(labelled_as=now, labelled=timezone.now())
+            state = scoring.labels_state(measured_labels())
+            Film.objects.filter(pk=film_id).update(labelled_as=state, labelled=timezone.now())
         else:
-            rows, _shots = footage.build_records(film.pk, data, film.duration)
-            found = scoring.tags(rows, data.vectors)
-            here.set_labels(film.pk, found.by_second, check=check)
-            note = here.notes().get(film.pk, "")
+            found = scoring.compute_labels(footage.records, footage.vectors)
+            index.set_labels(film.pk, found.by_second, check=check)
+            note = index.stamps().get(film.pk, "")
             if frame_index.is_complete(note, film.searchable_run):
-                here.set_notes({film.pk: frame_index.note_of(film.searchable_run, found.state)})
-            scoring.store_tags(film, found)
-    _settle()
+                index.set_stamps(
+                    {film.pk: frame_index.build_stamp(film.searchable_run, found.state)}
+                )
+            scoring.store_labels(film, found)
+    _mark_applied()
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many films have the labels as they are now, of how many; seconds left, None: unknown."""
+    """How many of all films have the current labels; `seconds_left` is None while unknown."""
 
     done: int
     films: int
@@ -97,13 +98,13 @@ class Progress:
 
     @property
     def part(self) -> float:
-        """How much is done, 0 to 1."""
+        """The share that is done, 0 to 1."""
         return self.done / self.films if self.films else 0.0
 
 
 def progress() -> Progress:
-    """How far the labels are; the time left is reckoned from the films done and their frames."""
-    left = _left(measured_labels())
+    """Return the progress; the time left is estimated from the films that are done."""
+    left = _outdated_films(measured_labels())
     done = list(
         searchable()
         .exclude(pk__in=left.values("pk"))
@@ -113,7 +114,7 @@ def progress() -> Progress:
     waiting = left.aggregate(films=Count("pk"), frames=Coalesce(Sum("frame_count"), 0))
     seconds_left = None
     if len(done) > 1 and waiting["films"]:
-        times = [when.timestamp() for when, _frames in done if when]
-        rest = sum(frames for _when, frames in done[1:])
-        seconds_left = (times[-1] - times[0]) / max(1, rest) * waiting["frames"]
+        times = [labelled.timestamp() for labelled, _frames in done if labelled]
+        frames_done = sum(frames for _labelled, frames in done[1:])
+        seconds_left = (times[-1] - times[0]) / max(1, frames_done) * waiting["frames"]
     return Progress(len(done), len(done) + waiting["films"], seconds_left)

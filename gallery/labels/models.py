@@ -1,4 +1,4 @@
-"""Labels: zero-shot names that staff give to scenes, computed from stored vectors."""
+"""Labels: zero-shot names that staff define, computed from stored vectors."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from gallery.films.models import Film
 
 
 class Label(models.Model):
-    """A name, the prompts that describe it, and the score from which a shot carries it.
+    """A name, the prompts that describe it, and the minimum score of shots that carry it.
 
-    `scale` says how scores are measured, see `gallery.labels.scoring.Scale`; empty until there
-    was a film to measure it with. `model` is the fingerprint of the model with which the threshold
-    was chosen.
+    `scale` holds the measured levels of its prompts, see `gallery.labels.scoring`; it is empty
+    until a film exists to measure them with. `model` is the fingerprint of the model the threshold
+    was chosen with.
 
-    `applied` is when it was last computed for all films with the values it has now; until then
-    (None) a worker is on its way, and the index shows what was computed before.
+    `applied` is when the label was last computed for all films with its current values. Until then
+    it is None, and the index holds the previous result.
     """
 
     name = models.CharField(_("name"), max_length=60, unique=True)
@@ -38,7 +38,7 @@ class Label(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Another meaning has yet to be computed; another name has not."""
+        """Reset `applied` when anything but the name changes."""
         meaning = {"prompts": self.prompts, "threshold": self.threshold, "scale": self.scale}
         if self.pk and not Label.objects.filter(pk=self.pk, **meaning).exists():
             self.applied = None
@@ -46,7 +46,7 @@ class Label(models.Model):
 
 
 class LabelCount(models.Model):
-    """How many shots of a film carry a label: what the filters show."""
+    """How many shots of a film carry a label, for the filters."""
 
     label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="counts")
     film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="label_counts")

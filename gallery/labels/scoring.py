@@ -1,15 +1,16 @@
-"""Zero-shot labels: which shots carry them, read from stored vectors; no frame is embedded again.
+"""Zero-shot labels: which shots carry them, computed from stored vectors without embedding any
+frame.
 
-A cosine between words and a picture says little by itself: it lies in a narrow band that differs
+A cosine between words and a picture means little on its own: it lies in a narrow band that differs
 from prompt to prompt and from model to model (https://github.com/openai/CLIP/issues/405), so no
-cut-off suits two labels. The score of a frame is therefore how many standard deviations its cosine
-lies above that of the library's ordinary frames: zero normalisation, which speaker verification
-uses for the same reason (Auckenthaler et al., 2000, "Score Normalization for Text-Independent
-Speaker Verification Systems"). 0 is an ordinary frame, under whichever prompt; a label's score is
-that of its best prompt; a shot has the score of its best frame.
+threshold suits two labels. The score of a frame is therefore how many standard deviations its
+cosine lies above the mean of the library's ordinary frames. This is zero normalization, which
+speaker verification uses for the same reason (Auckenthaler et al., 2000, "Score Normalization for
+Text-Independent Speaker Verification Systems"). An ordinary frame scores 0 for every prompt. The
+score of a label is that of its best prompt, and the score of a shot that of its best frame.
 
-The mean and the spread are measured once for each label and then stay: what a film scores does not
-change because others arrive. They are measured anew when the prompts or the model change.
+The mean and the standard deviation are measured once per label and then kept: the score of a film
+does not change when others are added. They are measured again when the prompts or the model change.
 """
 
 import hashlib
@@ -37,28 +38,28 @@ from gallery.search import baseline, query_vectors
 MAX_PROMPTS = 20
 
 Levels = Mapping[str, tuple[float, float]]
-"""For each prompt the mean and the spread of ordinary frames' cosines with it."""
+"""The mean and the standard deviation of ordinary frames' cosines, by prompt."""
 
 Scores = NDArray[np.float32]
-"""Standard deviations above an ordinary frame, one a frame: shape (n,)."""
+"""Standard deviations above an ordinary frame, for each frame: shape (n,)."""
 
 
 # --- scores -------------------------------------------------------------------------------------
 
 
-def prompts_of(text: str) -> tuple[str, ...]:
-    """The prompts that a text holds, one a line, each once, and no longer than can be embedded."""
+def parse_prompts(text: str) -> tuple[str, ...]:
+    """Return the prompts in a text, one a line, without duplicates, cut to the maximum length."""
     lines = (line.strip()[: settings.MAX_QUERY_CHARACTERS] for line in text.splitlines())
     return tuple(dict.fromkeys(line for line in lines if line))
 
 
-def scores(embeddings: NDArray[np.floating[Any]], levels: Levels) -> Scores:
-    """What frames score: `embeddings` has shape (n, width), of float16 or float32.
+def score_frames(embeddings: NDArray[np.floating[Any]], levels: Levels) -> Scores:
+    """Return the scores of frames: `embeddings` has shape (n, width), float16 or float32.
 
-    Only the prompts are embedded, and remembered.
+    Only the prompts are embedded, and cached.
     """
     rows = embeddings.astype(np.float32)
-    # Kept with 16 bits, they are a little longer or shorter than 1.
+    # Rounded to 16 bits, their length is not exactly 1.
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     prompts = np.stack([query_vectors.embed_words(prompt) for prompt in levels])
     means, spreads = np.array(list(levels.values()), np.float32).T
@@ -66,19 +67,19 @@ def scores(embeddings: NDArray[np.floating[Any]], levels: Levels) -> Scores:
     return found
 
 
-def measure(prompts: Iterable[str]) -> Levels | None:
-    """Measure prompts against the library as it is; None while it has no frames."""
-    films = searchable().count()
-    usual = baseline.get_baseline(films) if films else None
-    if usual is None or len(usual.frames) < 2:
+def measure_levels(prompts: Iterable[str]) -> Levels | None:
+    """Measure prompts against the current library; return None while it has no frames."""
+    film_count = searchable().count()
+    library = baseline.get_baseline(film_count) if film_count else None
+    if library is None or len(library.frames) < 2:
         return None
-    return {prompt: usual.level(query_vectors.embed_words(prompt)) for prompt in prompts}
+    return {prompt: library.mean_std(query_vectors.embed_words(prompt)) for prompt in prompts}
 
 
 def levels_of(label: Label) -> Levels | None:
-    """The levels that were measured for a label's prompts and the model in use, or None."""
+    """Return the measured levels of a label's prompts for the model in use, or None."""
     measured = label.scale.get("levels", {})
-    prompts = prompts_of(label.prompts)
+    prompts = parse_prompts(label.prompts)
     if label.scale.get("model") != weights.current().fingerprint or not prompts:
         return None
     if any(prompt not in measured for prompt in prompts):
@@ -86,10 +87,10 @@ def levels_of(label: Label) -> Levels | None:
     return {prompt: (measured[prompt][0], measured[prompt][1]) for prompt in prompts}
 
 
-def scale(levels: Levels | None) -> dict[str, object]:
-    """Levels as a label keeps them.
+def to_scale(levels: Levels | None) -> dict[str, object]:
+    """Return levels in the form that a label stores.
 
-    Measured while films are still on their way to another model, they are preliminary.
+    Levels measured while films wait for re-embedding are preliminary.
     """
     if levels is None:
         return {}
@@ -104,10 +105,10 @@ def scale(levels: Levels | None) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tags:
-    """The labels of a film: label ids by second, the number of shots by label id.
+class FilmLabels:
+    """The labels of a film: label ids by second, and numbers of shots by label id.
 
-    `state` names the labels that were asked for, with all that their scores depend on.
+    `state` identifies the labels, with everything their scores depend on.
     """
 
     state: str
@@ -115,8 +116,8 @@ class Tags:
     shots: Mapping[int, int]
 
 
-def state(labels: Iterable[Label]) -> str:
-    """A name for these labels: another one as soon as one of them could give other shots."""
+def labels_state(labels: Iterable[Label]) -> str:
+    """Return a hash of these labels that changes whenever one of them could select other shots."""
     parts = [
         [label.pk, label.threshold, sorted((levels_of(label) or {}).items())] for label in labels
     ]
@@ -124,45 +125,50 @@ def state(labels: Iterable[Label]) -> str:
 
 
 def measured_labels() -> list[Label]:
-    """The labels that can be computed now, by their ids."""
+    """Return the labels that can be computed now, ordered by id."""
     return [label for label in Label.objects.order_by("pk") if levels_of(label) is not None]
 
 
-def tags(rows: Sequence[FrameRecord], embeddings: NDArray[np.floating[Any]]) -> Tags:
-    """The labels that a film's shots carry; `embeddings` has shape (len(rows), width)."""
+def compute_labels(
+    rows: Sequence[FrameRecord], embeddings: NDArray[np.floating[Any]]
+) -> FilmLabels:
+    """Return the labels that a film's shots carry; `embeddings` has shape (len(rows), width)."""
     labels = measured_labels()
     shots = np.array([row.shot for row in rows], np.int64)
-    shows_something = np.array([row.look is FrameKind.PICTURE for row in rows], bool)
-    carrying: dict[int, set[int]] = {}
+    is_picture = np.array([row.look is FrameKind.PICTURE for row in rows], bool)
+    shots_of: dict[int, set[int]] = {}
     for label in labels:
-        score = scores(embeddings, levels_of(label) or {})
-        carrying[label.pk] = set(shots[(score >= label.threshold) & shows_something].tolist())
-    return Tags(
-        state(labels),
-        {row.second: [pk for pk, some in carrying.items() if row.shot in some] for row in rows},
-        {pk: len(some) for pk, some in carrying.items()},
+        scores = score_frames(embeddings, levels_of(label) or {})
+        shots_of[label.pk] = set(shots[(scores >= label.threshold) & is_picture].tolist())
+    return FilmLabels(
+        state=labels_state(labels),
+        by_second={
+            row.second: [pk for pk, carrying in shots_of.items() if row.shot in carrying]
+            for row in rows
+        },
+        shots={pk: len(carrying) for pk, carrying in shots_of.items()},
     )
 
 
-def store_tags(film: Film, found: Tags) -> None:
-    """Note in the database what was put into the index for a film."""
+def store_labels(film: Film, found: FilmLabels) -> None:
+    """Record in the database which labels of a film were written to the index."""
     with transaction.atomic():
         LabelCount.objects.filter(film=film).delete()
-        there = set(Label.objects.filter(pk__in=found.shots).values_list("pk", flat=True))
+        existing = set(Label.objects.filter(pk__in=found.shots).values_list("pk", flat=True))
         LabelCount.objects.bulk_create(
             LabelCount(film=film, label_id=pk, shots=count)
             for pk, count in found.shots.items()
-            if count and pk in there
+            if count and pk in existing
         )
         Film.objects.filter(pk=film.pk).update(labelled_as=found.state, labelled=timezone.now())
 
 
-# --- what the filters show ----------------------------------------------------------------------
+# --- counts for the filters ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """A label, and how many shots of the chosen films carry it."""
+class ShotCount:
+    """A label, and how many shots of the selected films carry it."""
 
     label: int
     name: str
@@ -170,10 +176,10 @@ class Tally:
     films: int
 
 
-def counts(
+def count_shots(
     films: Collection[int] = (), years: tuple[int | None, int | None] = (None, None)
-) -> list[Tally]:
-    """All labels, by name, with the shots that carry them in these films (none: all) and years."""
+) -> list[ShotCount]:
+    """Return all labels by name, with their shots in these films (none: all) and years."""
     chosen = Q(
         counts__film__searchable_run__isnull=False,
         counts__film__model=weights.current().fingerprint,
@@ -187,7 +193,7 @@ def counts(
         chosen &= Q(counts__film__year__lte=last)
     found: QuerySet[Label] = Label.objects.order_by("name", "pk")
     return [
-        Tally(*row)
+        ShotCount(*row)
         for row in found.annotate(
             shots=Coalesce(Sum("counts__shots", filter=chosen), 0),
             films=Count("counts", filter=chosen),

@@ -1,4 +1,4 @@
-"""Changed labels are computed again."""
+"""Recomputes labels after a change."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from gallery.labels.models import Label
 
 
 @receiver([post_save, post_delete], sender=Label)
-def compute_labels(**_kwargs: Any) -> None:
-    """Compute the labels of all films again after a label was changed or deleted."""
+def recompute_labels(**_kwargs: Any) -> None:
+    """Queue the computation of all labels after one was changed or deleted."""
     from gallery import tasks
 
     tasks.queue_labels()

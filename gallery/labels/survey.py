@@ -1,8 +1,8 @@
-"""How a library's shots score under some prompts: what staff look at to choose a threshold.
+"""The distribution of shot scores under some prompts, from which staff choose a threshold.
 
-The best shots are all known, from the index. Below them, where a common label may well have its
-threshold, shots drawn evenly from all films stand for the rest: that is as quick with hundreds of
-films.
+The best shots are all known from the index. Below them, where the threshold of a common label may
+lie, a sample of shots spread evenly over all films represents the rest, so that the survey is as
+fast with hundreds of films.
 """
 
 import math
@@ -25,18 +25,18 @@ from gallery.labels import scoring
 from gallery.labels.scoring import Levels
 from gallery.search import query_vectors
 
-LOOKED_AT = 3000  # frames asked of the index, for all prompts together
-DRAWN = 800  # shots that stand for the rest
-FRAMES_OF_DRAWN = 5  # looked at of each, at the most
+MAX_NEAREST = 3000  # frames requested from the index, for all prompts together
+SAMPLED_SHOTS = 800  # that represent the rest
+MAX_FRAMES_PER_SHOT = 5  # of a sampled shot
 BARS = 60
-KEPT = 300  # seconds: how long a survey of a growing library is shown
-MIN_SHOTS = 1.0  # the lowest threshold that is suggested: nearer to 0, most shots are ordinary
-FARTHEST = 30.0  # the score from which on the logarithm of a normal tail is not reckoned any more
+MAX_AGE = 300  # seconds that a survey is shown while the library grows
+MIN_SUGGESTION = 1.0  # the lowest suggested threshold: closer to 0, most shots are ordinary
+MAX_TAIL_SCORE = 30.0  # beyond, the tail of the normal distribution underflows
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A shot's best frame and its score; `weight`: for how many shots it stands."""
+class ScoredShot:
+    """A shot's best frame and its score; `weight` is the number of shots that it represents."""
 
     record: FrameRecord
     score: float
@@ -44,10 +44,10 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """How many shots (of a hundred, too) and films would carry a label.
+class Coverage:
+    """How many shots (and what percentage) and films would carry a label.
 
-    When it is not `exact`, about so many shots and at least so many films.
+    If not `exact`, the shots are an estimate and the films a lower bound.
     """
 
     shots: int
@@ -58,7 +58,7 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar of the histogram: `left` and `width` in scores, `height` 0 to 1, logarithmic."""
+    """A bar of the histogram: `left` and `width` are scores, `height` is 0 to 1, logarithmic."""
 
     left: float
     width: float
@@ -67,100 +67,102 @@ class Bar:
 
 @dataclass(frozen=True)
 class Survey:
-    """Shots of the library, best first; all that score `floor` or more are among them."""
+    """Shots of the library, best first, including all that score `floor` or more."""
 
     levels: Levels
-    shots: Sequence[Scored]
+    shots: Sequence[ScoredShot]
     floor: float
     total: int
 
     @cached_property
-    def _rising(self) -> list[float]:
-        return [-one.score for one in self.shots]
+    def _negated_scores(self) -> list[float]:
+        return [-shot.score for shot in self.shots]
 
     def rank(self, threshold: float) -> int:
-        """How many of `shots` score `threshold` or more."""
-        return bisect_left(self._rising, math.nextafter(-threshold, math.inf))
+        """Return how many of `shots` score `threshold` or more."""
+        return bisect_left(self._negated_scores, math.nextafter(-threshold, math.inf))
 
-    def carried(self, threshold: float) -> Carried:
-        """What would carry the label."""
-        some = self.shots[: self.rank(threshold)]
-        count = sum(one.weight for one in some)
-        return Carried(
+    def coverage(self, threshold: float) -> Coverage:
+        """Return what would carry the label."""
+        carrying = self.shots[: self.rank(threshold)]
+        count = sum(shot.weight for shot in carrying)
+        return Coverage(
             round(count),
-            len({one.record.film for one in some}),
+            len({shot.record.film for shot in carrying}),
             100 * count / self.total if self.total else 0.0,
             threshold >= self.floor,
         )
 
-    def around(self, threshold: float, count: int) -> tuple[Sequence[Scored], Sequence[Scored]]:
-        """The `count` shots just above a threshold and the `count` just below, best first."""
+    def around(
+        self, threshold: float, count: int
+    ) -> tuple[Sequence[ScoredShot], Sequence[ScoredShot]]:
+        """Return `count` shots just above a threshold and `count` just below, best first."""
         rank = self.rank(threshold)
         return self.shots[max(0, rank - count) : rank], self.shots[rank : rank + count]
 
-    def cut(self, at: int) -> float:
-        """The threshold that just `at` of `shots` reach: halfway from the last of them down."""
+    def threshold_for(self, count: int) -> float:
+        """Return a threshold that exactly `count` of `shots` reach, midway between two of them."""
         if not self.shots:
-            return MIN_SHOTS
-        if at <= 0:
+            return MIN_SUGGESTION
+        if count <= 0:
             return self.shots[0].score + 0.01
-        if at >= len(self.shots):
+        if count >= len(self.shots):
             return self.shots[-1].score - 0.01
-        return (self.shots[at - 1].score + self.shots[at].score) / 2
+        return (self.shots[count - 1].score + self.shots[count].score) / 2
 
     def suggestion(self) -> float:
-        """Where the most surprising gap is, between what stands out and what is ordinary.
+        """Return the threshold at the most surprising gap between outstanding and ordinary shots.
 
-        If all scores came from one normal distribution, the gaps below the best, the second best
-        and so on would, each times its rank and on the scale of the tail's logarithm, all be alike:
-        exponential with mean 1 (Rényi, 1953, "On the theory of order statistics"). The largest is
-        where the tail ends that is not of that distribution.
+        If all scores came from one normal distribution, the gaps between consecutive scores, each
+        multiplied by its rank and measured on the logarithmic scale of the tail, would be
+        exponential with mean 1 (Rényi, 1953, "On the theory of order statistics"). The largest such
+        gap ends the part of the tail that does not belong to the distribution.
         """
-        best, reached, chosen = 0.0, 0.0, len(self.shots)
-        for at, (high, low) in enumerate(pairwise(self.shots), start=1):
-            if high.score + low.score < 2 * MIN_SHOTS:
+        largest, reached, chosen = 0.0, 0.0, len(self.shots)
+        for count, (high, low) in enumerate(pairwise(self.shots), start=1):
+            if high.score + low.score < 2 * MIN_SUGGESTION:
                 break
             reached += high.weight
             gap = reached / low.weight * (_log_tail(low.score) - _log_tail(high.score))
-            if gap > best:
-                best, chosen = gap, at
-        return self.cut(chosen)
+            if gap > largest:
+                largest, chosen = gap, count
+        return self.threshold_for(chosen)
 
     def bars(self) -> list[Bar]:
-        """How many shots score how much, lowest first."""
+        """Return the histogram of shots by score, lowest first."""
         if not self.shots:
             return []
         low, high = self.shots[-1].score, self.shots[0].score
         width = max(high - low, 1e-6) / BARS
         counts = [0.0] * BARS
-        for one in self.shots:
-            counts[min(BARS - 1, int((one.score - low) / width))] += one.weight
-        most = math.log1p(max(counts))
+        for shot in self.shots:
+            counts[min(BARS - 1, int((shot.score - low) / width))] += shot.weight
+        highest = math.log1p(max(counts))
         return [
-            Bar(low + place * width, width, math.log1p(count) / most)
-            for place, count in enumerate(counts)
+            Bar(low + index * width, width, math.log1p(count) / highest)
+            for index, count in enumerate(counts)
         ]
 
 
 def _log_tail(score: float) -> float:
-    """The logarithm of the part of a normal distribution that lies above a score."""
-    return math.log(0.5 * math.erfc(min(score, FARTHEST) / math.sqrt(2)))
+    """Return the logarithm of the share of a normal distribution above a score."""
+    return math.log(0.5 * math.erfc(min(score, MAX_TAIL_SCORE) / math.sqrt(2)))
 
 
 def survey(prompts: Sequence[str], levels: Levels | None = None) -> Survey | None:
-    """Look through the library for prompts; None while it has no frames.
+    """Survey the library for prompts; return None while it has no frames.
 
-    `levels`: those of a label that was measured already. Raises IndexUnavailable.
+    `levels` are those of a label measured before. Raises IndexUnavailable.
     """
     known = levels if levels is not None and set(levels) == set(prompts) else None
-    measured = known or scoring.measure(prompts)
+    measured = known or scoring.measure_levels(prompts)
     if not measured:
         return None
     state = searchable().aggregate(films=Count("pk"), last=Max("finished"))
     return _survey(
         tuple(measured.items()),
         weights.current().fingerprint,
-        (state["films"], state["last"], int(time.monotonic() / KEPT)),
+        (state["films"], state["last"], int(time.monotonic() / MAX_AGE)),
     )
 
 
@@ -172,54 +174,59 @@ def _survey(
 ) -> Survey:
     measured = dict(levels)
     total = Shot.objects.filter(film__in=searchable()).count()
-    nearest, floor = _nearest(measured)
-    best = [one for one in _best(nearest, measured) if one.score >= floor]
+    nearest, floor = _nearest_frames(measured)
+    shots = [shot for shot in _score_shots(nearest, measured) if shot.score >= floor]
     if floor > -math.inf:
-        left = [one for one in _best(_drawn(total), measured) if one.score < floor]
-        weight = max(1.0, (total - len(best)) / max(1, len(left)))
-        best += [Scored(one.record, one.score, weight) for one in left]
-    return Survey(measured, best, floor, total)
+        sampled = _score_shots(_sample_frames(total), measured)
+        rest = [shot for shot in sampled if shot.score < floor]
+        weight = max(1.0, (total - len(shots)) / max(1, len(rest)))
+        shots += [ScoredShot(shot.record, shot.score, weight) for shot in rest]
+    return Survey(measured, shots, floor, total)
 
 
-def _nearest(levels: Levels) -> tuple[dict[FrameKey, FrameRecord], float]:
-    """The frames nearest to any of the prompts, and the score from which on they are all there."""
+def _nearest_frames(levels: Levels) -> tuple[dict[FrameKey, FrameRecord], float]:
+    """Return the frames nearest to any prompt, and the score above which they are complete."""
+    index = frame_index.current()
     frames = int(searchable().aggregate(all=Sum("frame_count"))["all"] or 0)
-    count = max(1, min(frames, LOOKED_AT // len(levels)))
+    count = max(1, min(frames, MAX_NEAREST // len(levels)))
     records: dict[FrameKey, FrameRecord] = {}
     floor = -math.inf
     for prompt, (mean, spread) in levels.items():
-        found = frame_index.current().nearest(query_vectors.embed_words(prompt), count, Scope())
-        records |= frame_index.current().records(n.key for n in found)
+        found = index.nearest(query_vectors.embed_words(prompt), count, Scope())
+        records |= index.records(frame.key for frame in found)
         if len(found) == count < frames:
             floor = max(floor, (found[-1].score - mean) / spread)
     return records, floor
 
 
-def _drawn(total: int) -> dict[FrameKey, FrameRecord]:
-    """Frames of shots drawn evenly from all films; the same ones as long as the shots are."""
-    every = max(1, total // DRAWN)
+def _sample_frames(total: int) -> dict[FrameKey, FrameRecord]:
+    """Return frames of shots sampled evenly from all films; the sample is deterministic."""
+    every = max(1, total // SAMPLED_SHOTS)
     shots = (
         Shot.objects.filter(film__in=searchable())
-        .annotate(place=Mod("pk", every))
-        .filter(place=0)
+        .annotate(remainder=Mod("pk", every))
+        .filter(remainder=0)
         .values_list("film_id", "number", "start", "end", "second")
     )
     records: dict[FrameKey, FrameRecord] = {}
     for film, number, start, end, middle in shots:
         seconds = range(math.ceil(start), max(math.ceil(start) + 1, math.ceil(end)))
-        some = seconds[:: max(1, -(-len(seconds) // FRAMES_OF_DRAWN))]
-        for second in (*some, middle):
+        step = max(1, -(-len(seconds) // MAX_FRAMES_PER_SHOT))
+        for second in (*seconds[::step], middle):
             records[film, second] = FrameRecord(film, second, float(second), number, start, end)
     return records
 
 
-def _best(records: Mapping[FrameKey, FrameRecord], levels: Levels) -> list[Scored]:
-    """The best of these frames of each shot, best first; blank frames and credits do not count."""
+def _score_shots(records: Mapping[FrameKey, FrameRecord], levels: Levels) -> list[ScoredShot]:
+    """Return the best of these frames of each shot, best first.
+
+    Frames that the index excludes (blank ones and credits) do not count.
+    """
     keys, embeddings = frame_index.current().embeddings(list(records))
-    best: dict[tuple[int, int], Scored] = {}
-    for key, score in zip(keys, scoring.scores(embeddings, levels), strict=True):
+    best: dict[tuple[int, int], ScoredShot] = {}
+    for key, score in zip(keys, scoring.score_frames(embeddings, levels), strict=True):
         record = records[key]
         shot = (record.film, record.shot)
         if shot not in best or score > best[shot].score:
-            best[shot] = Scored(record, float(score))
-    return sorted(best.values(), key=lambda one: -one.score)
+            best[shot] = ScoredShot(record, float(score))
+    return sorted(best.values(), key=lambda shot: -shot.score)

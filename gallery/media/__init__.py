@@ -1,1 +1,1 @@
-"""Films as files: what FFmpeg says of them, decodes and cuts; where they lie. No database."""
+"""Films as files: probing, decoding and cutting with FFmpeg, and the media store. No database."""

@@ -1,9 +1,9 @@
-"""Files that FFmpeg makes while somebody waits: each once, few at a time, ended when unwanted.
+"""Files that FFmpeg renders while a user waits: each once, few at a time, cancelled when unwanted.
 
-A making runs in a thread of its own. Whoever waits for it joins and leaves it; when the last has
-left before it is done, FFmpeg is ended and nothing remains, nor when the process is told to end. A
-file is in its place when it is whole and not before; what a killed server leaves lies among the
-drafts, which are swept away.
+A job runs in its own thread. Clients that wait for it join and leave it; when the last one leaves
+before it is done, or the process shuts down, FFmpeg is killed and nothing remains. A file appears
+in its place only when it is complete; what a killed server leaves behind lies among the drafts,
+which are swept.
 """
 
 import atexit
@@ -31,26 +31,27 @@ from gallery.media.store import draft_file, reserve_space
 
 log = logging.getLogger(__name__)
 
-MAX_SLOT_WAIT = 20.0  # seconds that a making waits for its turn, unless its order says otherwise
-MAX_WAITING = 6  # makings of a process that wait for a turn
-MAX_WAITING_OF_ONE = 3  # of these, for one who asks
-ENDING = 5.0  # seconds at most in which all makings end when the process does
-CHUNK = 1 << 16
-_DONE_UNTIL = re.compile(rb"out_time_us=(\d+)")
+MAX_SLOT_WAIT = 20.0  # seconds that a job waits for a slot by default
+MAX_QUEUED = 6  # jobs of this process that wait for a slot
+MAX_QUEUED_PER_OWNER = 3  # of these, for one client
+MAX_SHUTDOWN_SECONDS = 5.0  # for all jobs together
+CHUNK_BYTES = 1 << 16
+_RENDERED_US = re.compile(rb"out_time_us=(\d+)")
 _FRAMES = re.compile(rb"frame= *(\d+)")
 
 IsCancelled = Callable[[], bool]
-"""Whether the one who waits has gone away."""
+"""Returns whether the client has disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipOrder:
-    """What is to be made: the file `path`, by FFmpeg with `arguments(draft)`.
+    """What to render: the file `path`, by FFmpeg with `arguments(draft)`.
 
-    It `streams` to its standard output, or else writes the draft by itself. `seconds` is how long
-    the clip is, for progress; `limit` is seconds of wall clock; with fewer than `frames` pictures
-    it is not what was asked for. `finish(draft, whole)` makes what is kept of the draft. See
-    `turns` for `patience` (seconds) and `hurried`. When `source` is deleted, nothing is kept.
+    FFmpeg `streams` to its standard output, or else writes the draft. `seconds` is the length of
+    the clip, for the progress; `limit` is the wall-clock limit in seconds; an output of fewer than
+    `frames` pictures is an error. `finish(draft, whole)` turns the draft into the file that is
+    kept. See `clip_slots.acquire_slot` for `max_wait` (seconds) and `has_priority`. When `source`
+    has been deleted meanwhile, nothing is kept.
     """
 
     path: Path
@@ -59,28 +60,28 @@ class ClipOrder:
     limit: float
     frames: int = 0
     streams: bool = False
-    patience: float = MAX_SLOT_WAIT
+    max_wait: float = MAX_SLOT_WAIT
     has_priority: bool = False
     finish: Callable[[Path, Path], None] | None = None
     source: Path | None = None
 
 
 class ClipJob:
-    """One order under way."""
+    """A running order."""
 
     def __init__(self, order: ClipOrder, owner: str) -> None:
         self.order = order
         self.owner = owner
         self._lock = try_clip_lock(order.path)
-        # Another process makes it: there is nothing to read before the end.
+        # Another process renders it: there is nothing to read before the end.
         self.is_elsewhere = self._lock is None
         self.error: GalleryError | None = None
         self.done = False
-        self.part = 0.0  # of the clip, 0 to 1
-        self.begun: float | None = None
+        self.progress = 0.0  # 0 to 1
+        self.started_at: float | None = None
         self.readers = 0
-        self._news = threading.Condition()
-        self._unwanted = threading.Event()
+        self._changed = threading.Condition()
+        self._cancelled = threading.Event()
         self._language = translation.get_language()
         self._process: ffmpeg.Process | None = None
         self._stream: IO[bytes] | None = None
@@ -88,85 +89,74 @@ class ClipJob:
         self._frames = 0
 
     @property
-    def ended(self) -> bool:
-        """Whether it is over, well or not."""
+    def is_over(self) -> bool:
+        """Return whether the job has finished or failed."""
         return self.done or self.error is not None
 
     @property
-    def left(self) -> float | None:
-        """About how many seconds it still takes; None as long as nobody can say."""
-        if self.begun is None or self.part < 0.02:
+    def remaining_seconds(self) -> float | None:
+        """Return the estimated seconds that remain; None while there is no estimate."""
+        if self.started_at is None or self.progress < 0.02:
             return None
-        return (time.monotonic() - self.begun) * (1 - self.part) / self.part
+        return (time.monotonic() - self.started_at) * (1 - self.progress) / self.progress
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, or so many seconds. True when it is over."""
-        with self._news:
-            return self._news.wait_for(lambda: self.ended, seconds)
+        """Wait for the end, at most `seconds`. Returns whether the job is over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.is_over, seconds)
 
     def result(self) -> Path:
-        """The file, once it is over. Raises what went wrong."""
+        """Return the file of a job that is over. Raises the error that it ended with."""
         if self.error is not None:
             raise self.error
         return self.order.path
 
     def read(self, sent: int) -> bytes:
-        """More of what FFmpeg has written, after the first `sent` bytes.
+        """Return more of FFmpeg's output, after the first `sent` bytes.
 
-        It waits for some, not for long: it may give nothing although more will come.
+        It waits a short time for data, and may return b"" although more will come.
         """
-        with self._news:
-            self._news.wait_for(lambda: self.ended or self._written > sent, 0.5)
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_over or self._written > sent, 0.5)
             ready = self._written - sent
         if not ready or self._stream is None:
             return b""
-        return os.pread(self._stream.fileno(), min(ready, CHUNK), sent)
+        return os.pread(self._stream.fileno(), min(ready, CHUNK_BYTES), sent)
 
-    # --- the work -----------------------------------------------------------------------------
+    # --- rendering ----------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Do it, in a thread of its own."""
+        """Run the job, in its own thread."""
         try:
             with (
                 translation.override(self._language),
-                clip_lock(self.order.path, self._lock, self._unwanted.is_set),
+                clip_lock(self.order.path, self._lock, self._cancelled.is_set),
             ):
                 if not (self.is_elsewhere and touch_if_cached(self.order.path)):
-                    self._take_turn()
+                    self._render_in_slot()
         except GalleryError as error:
-            self._end(error)
+            self._finish(error)
         except OSError as error:
-            self._end(FilmError(_("Could not make this clip: %(why)s") % {"why": error}))
+            self._finish(FilmError(_("Could not make this clip: %(why)s") % {"why": error}))
         except Exception:
-            # Nobody may wait for ever.
+            # Clients must not wait forever.
             log.exception("%s", self.order.path.name)
-            self._end(FilmError(_("Could not make this clip. The film may be damaged here.")))
+            self._finish(FilmError(_("Could not make this clip. The film may be damaged here.")))
         else:
-            self._end(None)
+            self._finish(None)
 
-    def _take_turn(self) -> None:
+    def _render_in_slot(self) -> None:
         order = self.order
-        with acquire_slot(order.patience, self._unwanted.is_set, has_priority=order.has_priority):
-            self.begun = time.monotonic()
-            self._make()
+        with acquire_slot(order.max_wait, self._cancelled.is_set, has_priority=order.has_priority):
+            self.started_at = time.monotonic()
+            self._render()
 
-    def _make(self) -> None:
+    def _render(self) -> None:
         with draft_file(self.order.path.suffix) as (draft, whole):
             if self.order.streams:
-                # Not closed here: those who are sent it may be slower than FFmpeg.
+                # Not closed here: clients may read it more slowly than FFmpeg writes.
                 self._stream = draft.open("w+b", buffering=0)
-            with tempfile.TemporaryFile() as said:
-                process = self._process = ffmpeg.start(self.order.arguments(draft), said)
-                alarm = threading.Timer(self.order.limit, ffmpeg.kill, [process])
-                alarm.daemon = True
-                alarm.start()
-                try:
-                    self._follow(process)
-                finally:
-                    alarm.cancel()
-                    ffmpeg.kill(process)
-                said.seek(0)
-                self._judge(process.returncode, draft, said.read().decode(errors="replace"))
+            self._run_ffmpeg(draft)
             if self.order.finish:
                 self.order.finish(draft, whole)
             ready = whole if self.order.finish else draft
@@ -176,76 +166,95 @@ class ClipJob:
             touch_if_cached(self.order.path)
             drop_orphan(self.order.path, self.order.source)
 
+    def _run_ffmpeg(self, draft: Path) -> None:
+        with tempfile.TemporaryFile() as stderr:
+            process = self._process = ffmpeg.start(self.order.arguments(draft), stderr)
+            alarm = threading.Timer(self.order.limit, ffmpeg.kill, [process])
+            alarm.daemon = True
+            alarm.start()
+            try:
+                self._follow(process)
+            finally:
+                alarm.cancel()
+                ffmpeg.kill(process)
+            stderr.seek(0)
+            log_text = stderr.read().decode(errors="replace")
+        self._check_result(process.returncode, draft, log_text)
+
     def _follow(self, process: ffmpeg.Process) -> None:
-        """Keep what FFmpeg writes, or note how far it is, until it ends."""
+        """Store what FFmpeg writes, or its progress, until it ends."""
         assert process.stdout is not None
-        while not self._unwanted.is_set() and (data := os.read(process.stdout.fileno(), CHUNK)):
+        while not self._cancelled.is_set() and (
+            data := os.read(process.stdout.fileno(), CHUNK_BYTES)
+        ):
             if self._stream is not None:
                 with raise_disk_full():
                     self._stream.write(data)
-                with self._news:
+                with self._changed:
                     self._written += len(data)
-                    self._news.notify_all()
+                    self._changed.notify_all()
             else:
                 self._note_progress(data)
-        if not self._unwanted.is_set():
+        if not self._cancelled.is_set():
             process.wait()
 
-    def _note_progress(self, said: bytes) -> None:
-        if until := _DONE_UNTIL.findall(said):
-            self.part = min(1.0, int(until[-1]) / 1e6 / self.order.seconds)
-        if frames := _FRAMES.findall(said):
+    def _note_progress(self, output: bytes) -> None:
+        """Parse the output of `-progress`."""
+        if until := _RENDERED_US.findall(output):
+            self.progress = min(1.0, int(until[-1]) / 1e6 / self.order.seconds)
+        if frames := _FRAMES.findall(output):
             self._frames = int(frames[-1])
 
-    def _judge(self, status: int | None, draft: Path, said: str) -> None:
-        """Raise what went wrong with a finished FFmpeg, when something did."""
-        if self._unwanted.is_set():
+    def _check_result(self, status: int | None, draft: Path, log_text: str) -> None:
+        """Raise an error unless FFmpeg has finished well."""
+        if self._cancelled.is_set():
             raise ClipBusy
-        if "No space left on device" in said:
+        if "No space left on device" in log_text:
             raise DiskFull
         if status == 0 and draft.stat().st_size > 0 and self._frames >= self.order.frames:
             return
-        if self.begun is not None and time.monotonic() - self.begun >= self.order.limit:
+        if self.started_at is not None and time.monotonic() - self.started_at >= self.order.limit:
             raise FilmError(
                 _("Making this clip took longer than %(limit)d seconds. Choose a shorter scene.")
                 % {"limit": self.order.limit}
             )
-        log.warning("%s: %s", self.order.path.name, said.strip()[-500:])
+        log.warning("%s: %s", self.order.path.name, log_text.strip()[-500:])
         raise FilmError(_("Could not make this clip. The film may be damaged here."))
 
-    def _end(self, error: GalleryError | None) -> None:
+    def _finish(self, error: GalleryError | None) -> None:
         with _lock:
-            _all.discard(self)
-            if _under_way.get(self.order.path) is self:
-                del _under_way[self.order.path]
-        with self._news:
+            _running.discard(self)
+            if _joinable.get(self.order.path) is self:
+                del _joinable[self.order.path]
+        with self._changed:
             self.error, self.done = error, error is None
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def give_up(self) -> None:
-        """End FFmpeg: nobody waits for it any more."""
-        self._unwanted.set()
+    def cancel(self) -> None:
+        """Kill FFmpeg: no client waits for the job."""
+        self._cancelled.set()
         process = self._process
         if process is not None:
             ffmpeg.kill(process)
 
 
-# --- who waits for what -----------------------------------------------------------------------
+# --- clients --------------------------------------------------------------------------------------
 
 _lock = threading.Lock()
-_under_way: dict[Path, ClipJob] = {}
-_all: set[ClipJob] = set()  # those of `_under_way`, and what was given up and has not ended yet
+_joinable: dict[Path, ClipJob] = {}
+# The jobs in `_joinable`, and cancelled jobs that have not ended yet.
+_running: set[ClipJob] = set()
 
 
 def clip_cache() -> Path:
-    """Where clips, stills and animations are kept, within CLIP_CACHE_BYTES."""
+    """Return the folder of clips, stills and animations, limited to CLIP_CACHE_BYTES."""
     return Path(settings.MEDIA_ROOT) / "clips"
 
 
 def touch_if_cached(path: Path) -> bool:
-    """Whether a file is there already. It was used now: it stays longer than what nobody uses."""
+    """Return whether a file exists, and mark it as used now, for the eviction of unused files."""
     try:
-        # Its time of change stays: browsers know the file by it.
+        # Its modification time stays: it is part of the ETag.
         os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
     except FileNotFoundError:
         return False
@@ -253,10 +262,10 @@ def touch_if_cached(path: Path) -> bool:
 
 
 def drop_orphan(path: Path, source: Path | None) -> None:
-    """Remove what was made of a film that was deleted meanwhile, and raise FilmError then.
+    """Remove a file whose film was deleted meanwhile, and raise FilmError then.
 
-    Whoever deletes a film removes the film first and then what was made of it: either they find
-    the file at `path`, or `source` is gone by now.
+    Deleting a film removes first the film and then its clips: either that finds the file at `path`,
+    or `source` is gone by now.
     """
     if source is None or source.exists():
         return
@@ -268,76 +277,77 @@ def drop_orphan(path: Path, source: Path | None) -> None:
 
 
 def join_job(order: ClipOrder, owner: str = "") -> ClipJob:
-    """Wait with others for what is under way already, or begin it. Raises ClipBusy.
+    """Join the job for an order, or start it. Raises ClipBusy.
 
-    `owner`: who asks for it; nobody takes all places in the queue.
-
-    Whoever joins must `leave`; closing a `Stream` does.
+    `owner`: the client, so that nobody takes all places in the queue. Call `leave_job` afterwards;
+    closing a `ClipStream` does.
     """
     with _lock:
-        making = _under_way.get(order.path)
-        if making is None:
-            waiting = [one.owner for one in _under_way.values() if one.begun is None]
-            if len(waiting) >= MAX_WAITING or (
-                owner and waiting.count(owner) >= MAX_WAITING_OF_ONE
+        job = _joinable.get(order.path)
+        if job is None:
+            waiting = [other.owner for other in _joinable.values() if other.started_at is None]
+            if len(waiting) >= MAX_QUEUED or (
+                owner and waiting.count(owner) >= MAX_QUEUED_PER_OWNER
             ):
                 raise ClipBusy
-            making = _under_way[order.path] = ClipJob(order, owner)
-            _all.add(making)
-            threading.Thread(target=making.run, name="making", daemon=True).start()
-        making.readers += 1
-        return making
+            job = _joinable[order.path] = ClipJob(order, owner)
+            _running.add(job)
+            threading.Thread(target=job.run, name="clip-job", daemon=True).start()
+        job.readers += 1
+        return job
 
 
-def leave_job(making: ClipJob) -> None:
-    """Wait no longer. The last who leaves ends the work."""
+def leave_job(job: ClipJob) -> None:
+    """Stop waiting for a job. The last client to leave cancels it."""
     with _lock:
-        making.readers -= 1
-        if making.readers or making.ended:
+        job.readers -= 1
+        if job.readers or job.is_over:
             return
-        if _under_way.get(making.order.path) is making:
-            del _under_way[making.order.path]
-    making.give_up()
+        if _joinable.get(job.order.path) is job:
+            del _joinable[job.order.path]
+    job.cancel()
 
 
 @atexit.register
 def end_all_jobs() -> None:
-    """Give up all that is being made, and wait until nothing remains of it: the process ends."""
+    """Cancel all jobs and wait until they have cleaned up: the process is exiting."""
     with _lock:
-        makings = list(_all)
-    for making in makings:
-        making.give_up()
-    end = time.monotonic() + ENDING
-    for making in makings:
-        making.wait(end - time.monotonic())
+        jobs = list(_running)
+    for job in jobs:
+        job.cancel()
+    end = time.monotonic() + MAX_SHUTDOWN_SECONDS
+    for job in jobs:
+        job.wait(end - time.monotonic())
 
 
-def get_or_render(order: ClipOrder, is_gone: IsCancelled = lambda: False, owner: str = "") -> Path:
-    """The file, made now when it is not kept. `owner`: see `join`.
+def get_or_render(
+    order: ClipOrder, is_cancelled: IsCancelled = lambda: False, owner: str = ""
+) -> Path:
+    """Return the file of an order, rendered now unless it is cached. `owner`: see `join_job`.
 
-    Raises what went wrong, and ClipBusy when the one who waits has gone.
+    Raises the error that rendering ended with, and ClipBusy when the client has gone.
     """
     if touch_if_cached(order.path):
         return order.path
-    making = join_job(order, owner)
+    job = join_job(order, owner)
     try:
-        while not making.wait(0.25):
-            if is_gone():
+        while not job.wait(0.25):
+            if is_cancelled():
                 raise ClipBusy
-        return making.result()
+        return job.result()
     finally:
-        leave_job(making)
+        leave_job(job)
 
 
 class ClipStream:
-    """What FFmpeg writes, from its beginning, as it comes, for one who has joined.
+    """FFmpeg's output as an iterator of bytes, from the beginning, for a client that has joined.
 
-    It ends early when FFmpeg fails: what was sent cannot be taken back. Close it.
+    It ends early when FFmpeg fails: what was sent cannot be taken back. Close it after use.
     """
 
-    def __init__(self, making: ClipJob, is_gone: IsCancelled) -> None:
-        self.making = making
-        self.is_gone = is_gone
+    def __init__(self, job: ClipJob, is_cancelled: IsCancelled) -> None:
+        self.job = job
+        self.is_cancelled = is_cancelled
         self.sent = 0
         self.closed = False
 
@@ -345,19 +355,19 @@ class ClipStream:
         return self
 
     def __next__(self) -> bytes:
-        """More of it."""
-        while not self.closed and not self.is_gone():
-            ended = self.making.ended
-            data = self.making.read(self.sent)
+        """Return the next bytes."""
+        while not self.closed and not self.is_cancelled():
+            is_over = self.job.is_over
+            data = self.job.read(self.sent)
             if data:
                 self.sent += len(data)
                 return data
-            if ended:
+            if is_over:
                 break
         raise StopIteration
 
     def close(self) -> None:
-        """Leave; once."""
+        """Leave the job, once."""
         if not self.closed:
             self.closed = True
-            leave_job(self.making)
+            leave_job(self.job)

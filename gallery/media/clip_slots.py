@@ -1,8 +1,8 @@
-"""At most so many FFmpegs cut scenes at once on this machine: searching must stay quick.
+"""Limit how many FFmpegs cut clips at once on this machine, so that searches stay fast.
 
-A turn is a lock on a file of the media store, so that web servers and workers count together and
-the turns of a killed process are free at once. The same holds for the lock of a clip, which keeps
-two processes from making the same one.
+A slot is a lock on a file in the media store: web servers and workers share the limit, and the
+slots of a killed process are free at once. The lock of a clip works in the same way; it keeps two
+processes from rendering the same clip.
 """
 
 import fcntl
@@ -19,27 +19,26 @@ from django.conf import settings
 from gallery.core.disk import raise_disk_full
 from gallery.core.errors import ClipBusy
 
-POLL = 0.05  # seconds between two looks at the turns
+POLL_SECONDS = 0.05  # between two attempts
 
 
 @contextmanager
 def acquire_slot(
-    patience: float, is_cancelled: Callable[[], bool], *, has_priority: bool
+    max_wait: float, is_cancelled: Callable[[], bool], *, has_priority: bool
 ) -> Iterator[None]:
-    """Wait for a turn and hold it.
+    """Wait for a slot and hold it.
 
-    Where there are several, the first is kept for those who are `hurried`: somebody looks at an
-    empty player. Raises ClipBusy when there is none within `patience` seconds, or nobody wants it
-    any more.
+    With several slots, the first is reserved for jobs with priority: somebody looks at an empty
+    player. Raises ClipBusy when no slot is free within `max_wait` seconds, or the job is cancelled.
     """
-    end = time.monotonic() + patience
+    end = time.monotonic() + max_wait
     with ExitStack() as held:
         if not has_priority:
-            # Who gets a turn must queue for the next one behind those who wait already.
+            # One job at a time waits for a slot, so that slots go to jobs in their order.
             held.enter_context(_wait_for(lambda: try_lock("queue"), end, is_cancelled))
         first = 0 if has_priority or settings.CLIPS_AT_ONCE < 2 else 1
-        taken = _wait_for(lambda: _take(first), end, is_cancelled)
-    # Closing the file gives the turn back.
+        taken = _wait_for(lambda: _try_slots(first), end, is_cancelled)
+    # Closing the file frees the slot.
     with taken:
         yield
 
@@ -48,10 +47,10 @@ def acquire_slot(
 def clip_lock(
     path: Path, taken: IO[bytes] | None, is_cancelled: Callable[[], bool]
 ) -> Iterator[None]:
-    """Hold the lock of the clip that is made at `path`, so that no other process makes it, too.
+    """Hold the lock of the clip at `path`, so that no other process renders it.
 
-    `taken`: what `try_clip_lock` returned; when it is None, another process makes the clip, and
-    this waits for its end. Raises ClipBusy when nobody wants the clip any more.
+    `taken`: what `try_clip_lock` returned; when it is None, another process renders the clip, and
+    this waits until it ends. Raises ClipBusy when the job is cancelled.
     """
     with taken or _wait_for(lambda: try_clip_lock(path), float("inf"), is_cancelled) as lock:
         try:
@@ -61,12 +60,12 @@ def clip_lock(
 
 
 def try_clip_lock(path: Path) -> IO[bytes] | None:
-    """The lock of the clip that is made at `path`, or None while another process holds it."""
+    """Return the lock of the clip at `path`, or None while another process holds it."""
     return try_lock(f"clips/{hashlib.sha256(bytes(path)).hexdigest()[:32]}")
 
 
 def try_lock(name: str) -> IO[bytes] | None:
-    """Lock a file among the turns, or None. The lock lasts until the file is closed.
+    """Lock a file in the folder of locks; return None when it is locked. Closing it unlocks.
 
     Raises DiskFull.
     """
@@ -77,8 +76,8 @@ def try_lock(name: str) -> IO[bytes] | None:
             file: IO[bytes] = path.open("ab")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it before may have removed the file since it was opened here.
-            if _is_at(file, path):
+            # The previous holder may have removed the file since it was opened here.
+            if _is_same_file(file, path):
                 return file
         except BlockingIOError:
             file.close()
@@ -86,14 +85,14 @@ def try_lock(name: str) -> IO[bytes] | None:
         file.close()
 
 
-def _is_at(file: IO[bytes], path: Path) -> bool:
+def _is_same_file(file: IO[bytes], path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
 
 
-def _take(first: int) -> IO[bytes] | None:
+def _try_slots(first: int) -> IO[bytes] | None:
     numbers = range(first, settings.CLIPS_AT_ONCE)
     return next(filter(None, (try_lock(str(number)) for number in numbers)), None)
 
@@ -104,5 +103,5 @@ def _wait_for(
     while (taken := take()) is None:
         if is_cancelled() or time.monotonic() > end:
             raise ClipBusy
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
     return taken

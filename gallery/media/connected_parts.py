@@ -1,7 +1,7 @@
-"""Connected parts of a mask: how large, how long their outlines, where. Numpy only, no loops.
+"""Connected components of a mask: area, outline and bounding box. Pure numpy, no pixel loops.
 
-A mask is cut into runs, stretches of set pixels within a row; runs that touch, also at a corner,
-belong to one part.
+A mask is split into runs, stretches of set pixels within a row; runs that touch, also diagonally,
+belong to one component.
 """
 
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs in reading order: `row`, `start` and `end` (behind the last pixel), shape (n,) each."""
+    """Runs in reading order: `row`, `start` and `end` (exclusive), shape (n,) each."""
 
     row: Numbers
     start: Numbers
@@ -26,13 +26,13 @@ class Runs:
 
     @property
     def lengths(self) -> Numbers:
-        """Pixels of each run."""
+        """Return the pixels of each run."""
         return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Parts of a mask, shape (n,) each: pixels, length of the outline, and the box around them."""
+    """Components of a mask, shape (n,) each: pixels, length of the outline, bounding box."""
 
     area: Numbers
     outline: Numbers
@@ -44,28 +44,28 @@ class Parts:
     def __len__(self) -> int:
         return len(self.area)
 
-    def only(self, chosen: NDArray[np.generic]) -> "Parts":
-        """Some of the parts: by a mask of shape (n,), or by their numbers."""
+    def select(self, chosen: NDArray[np.generic]) -> "Parts":
+        """Return some of the parts: by a mask of shape (n,), or by index."""
         return Parts(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     @property
     def box(self) -> Numbers:
-        """Pixels of the box around each."""
+        """Return the area of each bounding box in pixels."""
         return self.width * self.height
 
     @property
     def width(self) -> Numbers:
-        """Pixels from left to right."""
+        """Return the width of each bounding box in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> Numbers:
-        """Pixels from top to bottom."""
+        """Return the height of each bounding box in pixels."""
         return self.bottom - self.top
 
 
 def find_runs(mask: NDArray[np.bool_]) -> Runs:
-    """The runs of a mask, shape (rows, columns)."""
+    """Return the runs of a mask, shape (rows, columns)."""
     padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
     padded[:, 1:-1] = mask
     steps = np.diff(padded, axis=1)
@@ -75,17 +75,17 @@ def find_runs(mask: NDArray[np.bool_]) -> Runs:
 
 
 def bridge_gaps(runs: Runs, gap: float) -> tuple[Runs, Numbers]:
-    """Runs joined over gaps of up to `gap` pixels, and for each old run the number of its new."""
-    apart = (runs.row[1:] != runs.row[:-1]) | (runs.start[1:] - runs.end[:-1] > gap)
-    first = np.flatnonzero(np.concatenate([[True], apart]))
+    """Join runs over gaps of up to `gap` pixels; also return the new run of each old one."""
+    is_new = (runs.row[1:] != runs.row[:-1]) | (runs.start[1:] - runs.end[:-1] > gap)
+    first = np.flatnonzero(np.concatenate([[True], is_new]))
     last = np.append(first[1:], len(runs)) - 1
-    number = np.cumsum(np.concatenate([[0], apart]))
+    number = np.cumsum(np.concatenate([[0], is_new]))
     return Runs(runs.row[first], runs.start[first], runs.end[last], runs.width), number
 
 
-def _touching(runs: Runs) -> tuple[Numbers, Numbers]:
-    """Pairs of runs, the upper and the lower one, that touch in neighbouring rows."""
-    stride = runs.width + 4  # so that no run touches one at the far end of the row before
+def _find_touching_runs(runs: Runs) -> tuple[Numbers, Numbers]:
+    """Return pairs of runs, upper and lower, that touch in neighbouring rows."""
+    stride = runs.width + 4  # so that runs at the ends of adjacent rows do not touch
     starts, ends = runs.row * stride + runs.start, runs.row * stride + runs.end
     first = np.searchsorted(ends, starts + stride, "left")
     behind = np.searchsorted(starts, ends + stride, "right")
@@ -96,23 +96,24 @@ def _touching(runs: Runs) -> tuple[Numbers, Numbers]:
 
 
 def find_parts(runs: Runs) -> tuple[Parts, Numbers]:
-    """The parts that runs make, and for each run the number of its part."""
-    upper, lower = _touching(runs)
+    """Return the components that runs form, and for each run the number of its component."""
+    upper, lower = _find_touching_runs(runs)
     label = np.arange(len(runs))
+    # Propagate the smallest label over touching runs until nothing changes.
     while True:
         before = label
         label = label.copy()
-        least = np.minimum(label[upper], label[lower])
-        np.minimum.at(label, before[upper], least)
-        np.minimum.at(label, before[lower], least)
+        smallest = np.minimum(label[upper], label[lower])
+        np.minimum.at(label, before[upper], smallest)
+        np.minimum.at(label, before[lower], smallest)
         label = label[label]
         if np.array_equal(label, before):
             break
     _roots, label = np.unique(label, return_inverse=True)
-    return _measured(runs, label, upper, lower), label
+    return _measure_parts(runs, label, upper, lower), label
 
 
-def _measured(runs: Runs, label: Numbers, upper: Numbers, lower: Numbers) -> Parts:
+def _measure_parts(runs: Runs, label: Numbers, upper: Numbers, lower: Numbers) -> Parts:
     count = int(label.max()) + 1 if len(label) else 0
     area = np.bincount(label, runs.lengths, count).astype(np.int64)
     shared = np.minimum(runs.end[upper], runs.end[lower]) - np.maximum(

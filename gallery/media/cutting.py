@@ -1,8 +1,8 @@
-"""How FFmpeg cuts a span of film: to the frame at both ends, with the sound in step.
+"""FFmpeg arguments that cut a span of a film: exact to the frame, with the sound in sync.
 
-A span is given in frames of the film's clock, from the first up to, not including, the last. At
-each tick of that clock the picture is taken that is shown then; so films of varying rate are cut
-exactly, too, and what comes out has one rate, as editing programs like it.
+A span is given in frames of the film's clock, the last one exclusive. Each tick of that clock takes
+the picture that is shown then; so films of variable frame rate are cut exactly, too, and the clip
+has a constant rate, as editing programs prefer.
 """
 
 import math
@@ -17,18 +17,18 @@ from gallery.media.ffmpeg import MICRO, input_arguments, run
 from gallery.media.timecodes import TOLERANCE, Clock
 from gallery.media.types import Probe
 
-SEEK_LIMIT = 20.0  # seconds of wall clock for finding a place to decode from
-# So many seconds before a span a key frame is looked for. FFmpeg itself seeks 3/23 s early where
-# frames are stored out of order; going that much further finds a key frame just at the span.
-STEPS_BACK = (-3 / 23 - 0.0005, 0.0, 1.0, 4.0, 10.0)
-NEAR_THE_BEGINNING = 1.0  # seconds of film that are sooner decoded than sought
-PLAYED_WIDTH = 1280  # pixels, at most
-EXPORTED_WIDTH = 3840
-ANIMATED_WIDTH = {"gif": 480, "webp": 640}
-ANIMATED_RATE = {"gif": Fraction(25, 2), "webp": Fraction(25)}  # pictures a second, at most
-TIMECODE_RATES = (24, 25, 30, 48, 50, 60)  # nominal ones that MP4 has timecodes for
+SEEK_LIMIT = 20.0  # seconds of wall clock for finding a seek position
+# Seconds before a span at which to look for a key frame. FFmpeg itself seeks 3/23 s early where
+# frames are stored out of order; the first entry makes up for that, for a key frame at the span.
+SEEK_BACK_SECONDS = (-3 / 23 - 0.0005, 0.0, 1.0, 4.0, 10.0)
+MIN_SEEK_SECONDS = 1.0  # decoding less than this is faster than seeking
+MAX_PLAYBACK_WIDTH = 1280  # pixels
+MAX_EXPORT_WIDTH = 3840
+MAX_ANIMATION_WIDTH = {"gif": 480, "webp": 640}
+MAX_ANIMATION_RATE = {"gif": Fraction(25, 2), "webp": Fraction(25)}  # pictures per second
+TIMECODE_RATES = (24, 25, 30, 48, 50, 60)  # nominal rates that MP4 has timecodes for
 
-LEAD = 1.0  # seconds before the span from which pictures are scaled
+SHAPE_LEAD_SECONDS = 1.0  # pictures are scaled from this long before the span
 
 _SIZE = re.compile(rb"#dimensions 0: (\d+)x(\d+)")
 _PACKET = re.compile(rb"^0, +(-?\d+), +(-?\d+),", re.MULTILINE)
@@ -36,14 +36,14 @@ _BASE = re.compile(rb"#tb 0: (\d+)/(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ClipSpan:
     """A span of a film's file: frames `first` up to, not including, `last`.
 
     `sound` is the number of a sound track, None for the default one.
     """
 
     path: Path
-    found: Probe
+    probe: Probe
     first: int
     last: int
     max_pixels: int
@@ -51,105 +51,105 @@ class Cut:
 
     @property
     def clock(self) -> Clock:
-        """How the film's frames are counted."""
-        return Clock.of(self.found)
+        """Return how the film's frames are counted."""
+        return Clock.of(self.probe)
 
     @property
     def frames(self) -> int:
-        """How many there are."""
+        """Return the number of frames."""
         return self.last - self.first
 
     @property
     def start(self) -> float:
-        """When the first is shown, in seconds of the film."""
+        """Return when the first frame is shown, in seconds of the film."""
         return self.clock.seconds(self.first)
 
     @property
     def seconds(self) -> float:
-        """How long the span is."""
+        """Return the length of the span in seconds."""
         return float(self.frames / self.clock.grid)
 
 
-def _seek(cut: Cut, early: float = 0.0) -> float:
-    """Where to seek so that decoding begins with a key frame before the span, as late as it can.
+def _find_seek_position(clip: ClipSpan, lead: float = 0.0) -> float:
+    """Return the latest seek position that finds a key frame before the span.
 
-    In seconds of the film. `early`: at least so many seconds before.
+    In seconds of the film. `lead`: the key frame has to precede the span by at least so much.
     """
-    least = cut.start - early
-    for back in STEPS_BACK:
-        if least - back <= NEAR_THE_BEGINNING:
+    latest = clip.start - lead
+    for back in SEEK_BACK_SECONDS:
+        position = latest - back
+        if position <= MIN_SEEK_SECONDS:
             continue
-        place = least - back
-        said = run(
+        result = run(
             [
                 *("-v", "error"),
                 *input_arguments(
-                    cut.path, cut.max_pixels, *picture_filters.input_options(cut.found, place)
+                    clip.path, clip.max_pixels, *picture_filters.input_options(clip.probe, position)
                 ),
                 *("-map", "0:V:0", "-c", "copy", "-frames:v", "1", "-f", "framecrc", "-"),
             ],
             SEEK_LIMIT,
         )
-        packet, base = _PACKET.search(said.output), _BASE.search(said.output)
+        packet, base = _PACKET.search(result.output), _BASE.search(result.output)
         if packet and base:
-            shown = int(packet[2]) * int(base[1]) / int(base[2]) - cut.found.start
-            # A container without presentation times gives a huge negative one.
-            if -MICRO < shown <= least + float(TOLERANCE / cut.clock.grid):
-                return place
+            shown_at = int(packet[2]) * int(base[1]) / int(base[2]) - clip.probe.start
+            # Without presentation times in the container, this is a huge negative number.
+            if -MICRO < shown_at <= latest + float(TOLERANCE / clip.clock.grid):
+                return position
     return 0.0
 
 
-def _input(cut: Cut, early: float = 0.0) -> list[str]:
-    """Open the film a little before the span; times stay those of the file."""
-    options = picture_filters.input_options(cut.found, _seek(cut, early))
-    return [*("-v", "error", "-y"), *input_arguments(cut.path, cut.max_pixels, *options)]
+def _input_arguments(clip: ClipSpan, lead: float = 0.0) -> list[str]:
+    """Return arguments that open the film shortly before the span, on the file's clock."""
+    options = picture_filters.input_options(clip.probe, _find_seek_position(clip, lead))
+    return [*("-v", "error", "-y"), *input_arguments(clip.path, clip.max_pixels, *options)]
 
 
-def _frames(cut: Cut) -> list[str]:
-    """Filters: whole frames on the film's clock."""
+def _frame_filters(clip: ClipSpan) -> list[str]:
+    """Return filters for whole frames on the film's clock."""
     return [
-        *picture_filters.whole_frames(cut.found),
+        *picture_filters.source_filters(clip.probe),
         f"settb=1/{MICRO}",
-        f"setpts=PTS-{round(cut.found.start * MICRO)}",
+        f"setpts=PTS-{round(clip.probe.start * MICRO)}",
     ]
 
 
-def _ticks(cut: Cut) -> list[str]:
-    """Filters: the pictures shown at the ticks of the span, numbered from 0."""
-    grid = cut.clock.grid
-    begin = float(cut.clock.exact_seconds(cut.first) + TOLERANCE / grid)
+def _tick_filters(clip: ClipSpan) -> list[str]:
+    """Return filters for the pictures shown at the ticks of the span, numbered from 0."""
+    grid = clip.clock.grid
+    begin = float(clip.clock.exact_seconds(clip.first) + TOLERANCE / grid)
     return [
-        # Rounded up, a picture counts for the first tick after it: it is shown at that tick.
+        # Rounding up assigns a picture to the first tick after it, when it is shown.
         f"fps=fps={grid}:start_time={begin:.6f}:round=up",
-        f"trim=end_frame={cut.frames}",
+        f"trim=end_frame={clip.frames}",
         "setpts=PTS-STARTPTS",
     ]
 
 
-def _hold(pictures: int) -> str:
-    """A filter that shows the film's last picture for so many frames more."""
+def _hold_filter(pictures: int) -> str:
+    """Return a filter that repeats the film's last picture `pictures` times."""
     return f"tpad=stop={pictures}:stop_mode=clone"
 
 
-def _pictures(cut: Cut, after: Sequence[str]) -> list[str]:
-    """Arguments: the pictures shown at the ticks of the span, through the filters `after`.
+def _picture_arguments(clip: ClipSpan, filters: Sequence[str]) -> list[str]:
+    """Return arguments for the pictures at the ticks of the span, passed through `filters`.
 
-    All have the shape of the first, with bars around those of another.
+    All pictures get the shape of the first one; those of another shape get bars.
     """
-    chain = [*_ticks(cut), *after]
-    if not picture_filters.may_change(cut.found):
-        last = cut.found.duration - cut.found.last_frame  # seconds that the last picture is shown
-        held = _hold(math.ceil(last * cut.clock.grid) + 1)
-        return ["-map", "0:V:0", "-vf", ",".join([*_frames(cut), held, *chain])]
-    begin = round((cut.start - LEAD) * MICRO)
+    chain = [*_tick_filters(clip), *filters]
+    if not picture_filters.may_change(clip.probe):
+        last = clip.probe.duration - clip.probe.last_frame  # seconds that the last picture is shown
+        hold = _hold_filter(math.ceil(last * clip.clock.grid) + 1)
+        return ["-map", "0:V:0", "-vf", ",".join([*_frame_filters(clip), hold, *chain])]
+    begin = round((clip.start - SHAPE_LEAD_SECONDS) * MICRO)
     fitted = [
-        *_frames(cut),
-        _hold(1),  # here, where FFmpeg still knows how long a frame is
+        *_frame_filters(clip),
+        _hold_filter(1),  # here, where FFmpeg still knows how long a frame is
         f"select='gte(pts,{begin})'",
-        *picture_filters.fitted(*_shape(cut)),
+        *picture_filters.fit_filters(*_probe_shape(clip)),
     ]
-    # FFmpeg sets up a graph again when the size of its pictures changes: what counts them must
-    # stand in another one. Between the two, times would be rounded to the frame rate.
+    # FFmpeg rebuilds a graph when the size of its pictures changes, so the filters that count them
+    # are in a second graph. Without strip_fps, times would be rounded to the frame rate in between.
     fitted.append("setpts=PTS:strip_fps=1")
     return [
         *("-filter_complex", f"[0:V:0]{','.join(fitted)}[fitted]"),
@@ -157,43 +157,47 @@ def _pictures(cut: Cut, after: Sequence[str]) -> list[str]:
     ]
 
 
-def _shape(cut: Cut) -> tuple[int, int]:
-    """Width and height, in square pixels, of the first picture of the span. Raises FilmError."""
-    begin = round((cut.start - float(1 / cut.clock.grid) / 2) * MICRO)
-    chain = [*_frames(cut), f"select='gte(pts,{begin})'", "scale=w='iw*sar':h=ih:eval=frame"]
-    said = run(
+def _probe_shape(clip: ClipSpan) -> tuple[int, int]:
+    """Return width and height, in square pixels, of the span's first picture. Raises FilmError."""
+    begin = round((clip.start - float(1 / clip.clock.grid) / 2) * MICRO)
+    chain = [
+        *_frame_filters(clip),
+        f"select='gte(pts,{begin})'",
+        "scale=w='iw*sar':h=ih:eval=frame",
+    ]
+    result = run(
         [
-            *_input(cut),
+            *_input_arguments(clip),
             *("-map", "0:V:0", "-vf", ",".join(chain), "-noautoscale"),
             *("-frames:v", "1", "-f", "framecrc", "-"),
         ],
         SEEK_LIMIT,
     )
-    size = _SIZE.search(said.output)
-    return (int(size[1]), int(size[2])) if size else (cut.found.width, cut.found.height)
+    size = _SIZE.search(result.output)
+    return (int(size[1]), int(size[2])) if size else (clip.probe.width, clip.probe.height)
 
 
-def _shown(cut: Cut, width: int, target: picture_filters.Target) -> list[str]:
-    """Filters: as pictures are shown, both sides even, at most `width` wide."""
+def _scale_filters(clip: ClipSpan, width: int, target: picture_filters.Target) -> list[str]:
+    """Return filters that make pictures displayable, at most `width` wide, with even sides."""
     size = f"w='trunc(min({width},iw*sar)/2)*2':h='max(2,trunc(ow/(iw*sar/ih)/2+0.5)*2)'"
-    return picture_filters.filters(cut.found, size, target)
+    return picture_filters.display_filters(clip.probe, size, target)
 
 
-def _video(cut: Cut, width: int) -> list[str]:
-    return _pictures(cut, _shown(cut, width, "video"))
+def _video_arguments(clip: ClipSpan, width: int) -> list[str]:
+    return _picture_arguments(clip, _scale_filters(clip, width, "video"))
 
 
-def _sound(cut: Cut, rate: str) -> list[str]:
-    """The sound, as long as the pictures to the sample; nothing where none can be decoded."""
-    track = sound.choose_track(cut.found.sound, cut.sound)
+def _sound_arguments(clip: ClipSpan, rate: str) -> list[str]:
+    """Return arguments for the sound, exactly as long as the pictures; none if not decodable."""
+    track = sound.choose_track(clip.probe.sound, clip.sound)
     if track is None:
         return ["-an"]
-    start, length = cut.start, cut.seconds
+    start, length = clip.start, clip.seconds
     chain = [
-        f"asetpts=PTS-{cut.found.start:.6f}/TB",
+        f"asetpts=PTS-{clip.probe.start:.6f}/TB",
         f"atrim=start={start:.6f}:end={start + length:.6f}",
         f"asetpts=PTS-{start:.6f}/TB",
-        # Gaps become silence, as at the beginning of a span whose sound begins later.
+        # Fill gaps with silence, as at the beginning of a span whose sound begins later.
         "aresample=48000:async=1:first_pts=0",
         f"apad=whole_dur={length:.6f}",
         f"atrim=end={length:.6f}",
@@ -204,31 +208,31 @@ def _sound(cut: Cut, rate: str) -> list[str]:
     ]
 
 
-_BARE = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
+_WITHOUT_METADATA = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
 
 
-def playback_arguments(cut: Cut) -> list[str]:
-    """Arguments that write a small clip to standard output while it is being made.
+def playback_arguments(clip: ClipSpan) -> list[str]:
+    """Return arguments that stream a small clip to standard output while it is encoded.
 
     Fragmented MP4, H.264 and AAC, for browsers.
     """
-    interval = max(1, round(cut.clock.grid))
+    interval = max(1, round(clip.clock.grid))
     return [
-        *_input(cut),
-        *_video(cut, PLAYED_WIDTH),
+        *_input_arguments(clip),
+        *_video_arguments(clip, MAX_PLAYBACK_WIDTH),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
         *("-maxrate", "6M", "-bufsize", "6M", "-bf", "0", "-g", str(interval)),
-        # The first picture does not wait for many after it; none at all would double the size.
+        # A short lookahead shows the first picture sooner; none would double the size.
         *("-x264-params", "rc-lookahead=3:sync-lookahead=0"),
-        *_sound(cut, "128k"),
-        *_BARE,
+        *_sound_arguments(clip, "128k"),
+        *_WITHOUT_METADATA,
         *("-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-frag_duration", "250000"),
         *("-flush_packets", "1", "-f", "mp4", "pipe:1"),
     ]
 
 
 def join_arguments(fragments: Path, target: Path) -> list[str]:
-    """Arguments that turn a fragmented MP4 of ours into a plain one, encoding nothing."""
+    """Return arguments that remux a fragmented MP4 of ours into a plain one, without encoding."""
     return [
         *("-v", "error", "-y", "-nostdin", "-protocol_whitelist", "file,pipe"),
         *("-f", "mov", "-i", f"file:{fragments.absolute()}"),
@@ -237,51 +241,53 @@ def join_arguments(fragments: Path, target: Path) -> list[str]:
 
 
 def can_carry_timecode(clock: Clock) -> bool:
-    """Whether exact clips of a film carry its timecode: MP4 knows the usual rates only."""
+    """Return whether exact clips of a film carry its timecode: MP4 supports the usual rates."""
     return bool(clock.rate) and clock.nominal in TIMECODE_RATES
 
 
-def export_arguments(cut: Cut, target: Path) -> list[str]:
-    """Arguments that write the exact clip, in full size and good quality, as MP4 to `target`.
+def export_arguments(clip: ClipSpan, target: Path) -> list[str]:
+    """Return arguments that write the exact clip, full size and high quality, as MP4 to `target`.
 
     It carries the film's own timecode. Progress goes to standard output.
     """
-    clock = cut.clock
-    timecode = ("-timecode", clock.source_timecode(clock.exact_seconds(cut.first)))
+    clock = clip.clock
+    timecode = ("-timecode", clock.source_timecode(clock.exact_seconds(clip.first)))
     return [
-        *_input(cut, early=1.0),
-        *_video(cut, EXPORTED_WIDTH),
+        *_input_arguments(clip, lead=1.0),
+        *_video_arguments(clip, MAX_EXPORT_WIDTH),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "16"),
-        *_sound(cut, "256k"),
-        *_BARE,
+        *_sound_arguments(clip, "256k"),
+        *_WITHOUT_METADATA,
         *(timecode if can_carry_timecode(clock) else ()),
         *("-movflags", "+faststart", "-progress", "pipe:1", "-f", "mp4", f"file:{target}"),
     ]
 
 
-def animation_arguments(cut: Cut, kind: str, target: Path) -> list[str]:
-    """Arguments that write a looping picture without sound, `kind` "webp" or "gif", to `target`."""
-    rate = min(ANIMATED_RATE[kind], cut.clock.grid)
+def animation_arguments(clip: ClipSpan, kind: str, target: Path) -> list[str]:
+    """Return arguments that write a looping animation, `kind` "webp" or "gif", to `target`."""
+    rate = min(MAX_ANIMATION_RATE[kind], clip.clock.grid)
     thinned = f"fps={rate}:start_time=0:round=up"
-    chain = [thinned, *_shown(cut, ANIMATED_WIDTH[kind], "rgb")]
+    chain = [thinned, *_scale_filters(clip, MAX_ANIMATION_WIDTH[kind], "rgb")]
     if kind == "gif":
         chain.append("split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer")
         codec = ["-c:v", "gif"]
     else:
-        chain.append("format=bgra")  # from Y'CbCr it would take Rec. 709 for Rec. 601
+        chain.append("format=bgra")  # from Y'CbCr, libwebp would assume Rec. 601
         codec = ["-c:v", "libwebp_anim", "-q:v", "75", "-compression_level", "4"]
     return [
-        *_input(cut, early=1.0),
-        *(*_pictures(cut, chain), "-an", *_BARE, *codec, "-loop", "0"),
+        *_input_arguments(clip, lead=1.0),
+        *(*_picture_arguments(clip, chain), "-an", *_WITHOUT_METADATA, *codec, "-loop", "0"),
         *("-progress", "pipe:1", "-f", kind, f"file:{target}"),
     ]
 
 
-def still_arguments(cut: Cut) -> list[str]:
-    """Arguments that write the first picture of the span, full size, as PPM to standard output."""
+def still_arguments(clip: ClipSpan) -> list[str]:
+    """Return arguments that write the span's first picture, full size, as PPM to the output."""
     return [
-        *_input(cut, early=1.0),
-        *_pictures(cut, picture_filters.filters(cut.found, "w='iw*sar':h=ih", "rgb")),
+        *_input_arguments(clip, lead=1.0),
+        *_picture_arguments(
+            clip, picture_filters.display_filters(clip.probe, "w='iw*sar':h=ih", "rgb")
+        ),
         *("-frames:v", "1"),
         *("-c:v", "ppm", "-pix_fmt", "rgb24", "-f", "image2pipe", "pipe:1"),
     ]

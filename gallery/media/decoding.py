@@ -1,4 +1,4 @@
-"""A film decoded: one picture a second with its time, all frames very small, and single stills."""
+"""Decode a film: one picture a second with its time, all frames very small, and single stills."""
 
 import contextlib
 import io
@@ -6,7 +6,6 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import IO
@@ -22,89 +21,132 @@ from gallery.media.probing import PROBE_LIMIT, describe_refusal
 from gallery.media.shots import SmallFrames
 from gallery.media.types import Picture, Probe, Span
 
-PRE_ROLL = 10.0  # seconds decoded ahead of a span, so that an inexact seek still lands before it
+PRE_ROLL_SECONDS = 10.0  # decoded before a span, because seeking is inexact
 
 
-@dataclass(slots=True)
-class Decoding:
-    """A running decoder. Iterate over it first; then the rest is filled.
-
-    `small` are all frames of the span, and those up to `shots.MARGIN` seconds around it.
-    """
-
-    pictures: Iterator[tuple[float, Picture]]
-    small: SmallFrames = field(default_factory=SmallFrames.none)
-    complaints: str = ""
-
-
-def _told_times(pipe: int) -> list[str]:
-    """Filters that write the time of each frame to a file descriptor, as `_read_time` reads it."""
+def _print_time_filters(pipe: int) -> list[str]:
+    """Return filters that print the time of each frame to a file descriptor, for `_read_time`."""
     return [
         "metadata=mode=add:key=a:value=b",
-        # Only this key: MPEG-2 pictures have others, such as a timecode.
+        # Print only this key: MPEG-2 pictures have others, such as a timecode.
         rf"metadata=mode=print:key=a:direct=1:file='pipe\:{pipe}'",
     ]
 
 
-def _graph(found: Probe, span: Span, width: int, times: int, small_times: int) -> str:
-    """From the film to one picture a second [second] and all frames very small [small].
+def _filter_graph(probe: Probe, span: Span, width: int, times: int, small_times: int) -> str:
+    """Return the graph from the film to one picture a second [second] and all frames, tiny [small].
 
-    In each second the first frame whose presentation time lies in it is taken. (FFmpeg's `fps=1`
-    rounds instead: it takes the frame shown at 1.46 s for second 1.)
+    For each second it selects the first frame whose presentation time lies in it. (FFmpeg's `fps=1`
+    rounds instead: for second 1 it takes the frame shown at 1.46 s.)
     """
     common = [
-        *picture_filters.whole_frames(found),
+        *picture_filters.source_filters(probe),
         f"settb=1/{MICRO}",
-        f"setpts=PTS-{round(found.start * MICRO)}",  # the film's own clock
+        f"setpts=PTS-{round(probe.start * MICRO)}",  # 0 at the film's beginning
         "split[all][more]",
     ]
     second = [
-        *_until(span, 0.0),
+        *_trim_filters(span, 0.0),
         f"select='gte(pts,{span.start * MICRO})*(isnan(prev_selected_pts)"
         f"+gt(floor(pts/{MICRO}),floor(prev_selected_pts/{MICRO})))'",
-        *_told_times(times),
-        *_small(found, width),
+        *_print_time_filters(times),
+        *_scale_filters(probe, width),
     ]
     small = [
-        *_until(span, shots.MARGIN),
+        *_trim_filters(span, shots.MARGIN),
         f"select='gte(pts,{round((span.start - shots.MARGIN) * MICRO)})'",
-        *_told_times(small_times),
-        *picture_filters.filters(found, f"{shots.WIDTH}:{shots.HEIGHT}", "rgb"),
+        *_print_time_filters(small_times),
+        *picture_filters.display_filters(probe, f"{shots.WIDTH}:{shots.HEIGHT}", "rgb"),
     ]
     return (
         f"[0:V:0]{','.join(common)};[all]{','.join(second)}[second];[more]{','.join(small)}[small]"
     )
 
 
-def _until(span: Span, more: float) -> list[str]:
-    """A filter that ends the film `more` seconds after a span."""
-    return [] if span.end is None else [f"trim=end_pts={round((span.end + more) * MICRO)}"]
+def _trim_filters(span: Span, margin: float) -> list[str]:
+    """Return a filter that ends the film `margin` seconds after a span."""
+    return [] if span.end is None else [f"trim=end_pts={round((span.end + margin) * MICRO)}"]
 
 
-def _small(found: Probe, width: int) -> list[str]:
-    """Filters: RGB, at most `width` pixels wide; pictures that differ in shape in one of RGBA.
+def _scale_filters(probe: Probe, width: int) -> list[str]:
+    """Return filters to RGB, at most `width` pixels wide; to a common RGBA size if shapes vary.
 
-    FFmpeg writes pictures of one size only: the smaller ones lie at the top left, opaque.
+    FFmpeg writes pictures of a single size: smaller ones are placed opaque at the top left.
     """
-    if not picture_filters.may_change(found):
+    if not picture_filters.may_change(probe):
         size = f"w='min({width},iw*sar)':h='round(ow/(iw*sar/ih)/2)*2'"
-        return picture_filters.filters(found, size, "rgb")
+        return picture_filters.display_filters(probe, size, "rgb")
     height = width * 3 // 4
     scale = f"min(1,min({width}/(iw*sar),{height}/ih))"
     size = f"w='round(iw*sar*{scale})':h='2*round(ih*{scale}/2)'"
     return [
-        *picture_filters.filters(found, size, "rgb"),
-        # One that FFmpeg adds to convert pixels would give all pictures the size of the first.
+        *picture_filters.display_filters(probe, size, "rgb"),
+        # A scaler that FFmpeg inserts would give all pictures the size of the first one.
         "scale=iw:ih:eval=frame",
         "format=rgba",
         f"pad={width}:{height}:0:0:black@0:eval=frame",
     ]
 
 
+class Decoding:
+    """A running decoder.
+
+    Iterate over `pictures` (times and pictures) first; at its end, `small` and `complaints` are
+    set. `small` are all frames of the span, and those up to `shots.MARGIN` seconds around it;
+    `complaints` is what FFmpeg printed.
+    """
+
+    def __init__(
+        self,
+        process: ffmpeg.Process,
+        watch: ffmpeg.Watch,
+        *,
+        times: IO[bytes],
+        small: IO[bytes],
+        small_times: IO[bytes],
+        stderr: IO[bytes],
+    ) -> None:
+        self.small = SmallFrames.none()
+        self.complaints = ""
+        self.pictures = self._read_all()
+        self._process = process
+        self._watch = watch
+        self._times = times
+        self._small = small
+        self._small_times = small_times
+        self._stderr = stderr
+
+    def _read_all(self) -> Iterator[tuple[float, Picture]]:
+        yield from self._read_pictures()
+        self._watch.check()
+        if self._watch.timed_out:
+            raise FilmError(_("FFmpeg took too long to read this film. It may be damaged."))
+        self.small = _read_small(self._small, self._small_times)
+        self._stderr.seek(0)
+        self.complaints = self._stderr.read().decode(errors="replace")
+
+    def _read_pictures(self) -> Iterator[tuple[float, Picture]]:
+        """Yield each picture with its time, until FFmpeg has ended."""
+        assert self._process.stdout is not None
+        last = -1.0
+        while True:
+            self._watch.resume()
+            picture = _read_picture(self._process.stdout)
+            if picture is None:
+                break
+            time = _read_time(self._times)
+            self._watch.pause()
+            # When the size of the pictures changes, FFmpeg restarts the filter that selects them.
+            if int(time) > int(last):
+                yield time, picture
+            last = time
+        self._process.wait()
+
+
 @contextlib.contextmanager
 def decode(
     path: Path,
-    found: Probe,
+    probe: Probe,
     span: Span,
     *,
     width: int,
@@ -114,18 +156,18 @@ def decode(
 ) -> Iterator[Decoding]:
     """Decode a span of film to one picture a second, at most `width` pixels wide.
 
-    Use it as a context manager: leaving it ends FFmpeg, whatever happened. `limit` is seconds of
-    wall clock, after which FFmpeg is killed and FilmError raised (FFmpegStalled, when it makes no
-    progress); `threads` are those that decode
-    (0: as many as there are cores).
+    A context manager: leaving it ends FFmpeg in any case. After `limit` seconds of wall clock
+    FFmpeg is killed and FilmError raised (FFmpegStalled, when it makes no progress). `threads` is
+    the number of decoding threads (0: one per core).
     """
     read_times, write_times = os.pipe()
     with (
         os.fdopen(read_times, "rb") as times,
         tempfile.TemporaryFile() as small,
         tempfile.TemporaryFile() as small_times,
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as stderr,
     ):
+        graph = _filter_graph(probe, span, width, write_times, small_times.fileno())
         try:
             process = ffmpeg.start(
                 [
@@ -133,61 +175,35 @@ def decode(
                     *ffmpeg.input_arguments(
                         path,
                         max_pixels,
-                        *(*ffmpeg.acceleration(), "-threads", str(threads)),
-                        *picture_filters.input_options(found, span.start - PRE_ROLL),
+                        *(*ffmpeg.hwaccel_arguments(), "-threads", str(threads)),
+                        *picture_filters.input_options(probe, span.start - PRE_ROLL_SECONDS),
                     ),
-                    "-filter_complex",
-                    _graph(found, span, width, write_times, small_times.fileno()),
+                    *("-filter_complex", graph),
                     *("-map", "[second]", "-fps_mode", "passthrough"),
                     *("-c:v", "pam", "-f", "image2pipe", "-"),
                     *("-map", "[small]", "-fps_mode", "passthrough"),
                     *("-pix_fmt", "rgb24", "-f", "rawvideo", f"pipe:{small.fileno()}"),
                 ],
-                said,
+                stderr,
                 pass_fds=(write_times, small.fileno(), small_times.fileno()),
             )
         finally:
             os.close(write_times)
-        decoding = Decoding(pictures=iter(()))
-
-        def pictures() -> Iterator[tuple[float, Picture]]:
-            yield from _timed_pictures(process, times, watch)
-            watch.check()
-            if watch.timed_out:
-                raise FilmError(_("FFmpeg took too long to read this film. It may be damaged."))
-            decoding.small = _read_small(small, small_times)
-            said.seek(0)
-            decoding.complaints = said.read().decode(errors="replace")
-
         with ffmpeg.watched(process, limit) as watch:
-            decoding.pictures = pictures()
-            yield decoding
-
-
-def _timed_pictures(
-    process: ffmpeg.Process, times: IO[bytes], watch: ffmpeg.Watch
-) -> Iterator[tuple[float, Picture]]:
-    """Each picture with its time, until FFmpeg has ended."""
-    assert process.stdout is not None
-    last = -1.0
-    while True:
-        watch.resume()
-        picture = _read_picture(process.stdout)
-        if picture is None:
-            break
-        time = _read_time(times)
-        watch.pause()
-        # Where the size of the pictures changes, FFmpeg begins to select them afresh.
-        if int(time) > int(last):
-            yield time, picture
-        last = time
-    process.wait()
+            yield Decoding(
+                process,
+                watch,
+                times=times,
+                small=small,
+                small_times=small_times,
+                stderr=stderr,
+            )
 
 
 def _read_picture(stream: IO[bytes]) -> Picture | None:
-    """The next picture of a stream of PPM or PAM files, or None at its (even untimely) end.
+    """Return the next picture of a stream of PPM or PAM files, or None at its (possibly early) end.
 
-    Of an RGBA picture, what is opaque.
+    RGBA pictures are cropped to their opaque part.
     """
     kind = stream.readline()
     if kind == b"P6\n":
@@ -212,7 +228,7 @@ def _read_picture(stream: IO[bytes]) -> Picture | None:
 
 
 def read_ppm(data: bytes) -> Picture | None:
-    """The picture of a binary PPM file, or None when it is none or broken off."""
+    """Return the picture of a binary PPM file, or None when it is empty or truncated."""
     return _read_picture(io.BytesIO(data))
 
 
@@ -220,7 +236,7 @@ _PTS = re.compile(rb"pts:\s*(-?\d+)")
 
 
 def _read_time(times: IO[bytes]) -> float:
-    """The time of the next frame: one line about it, then one with the metadata."""
+    """Return the time of the next frame: a line about the frame precedes its metadata line."""
     line = times.readline()
     match = _PTS.search(line)
     times.readline()
@@ -236,29 +252,29 @@ def _read_small(small: IO[bytes], times: IO[bytes]) -> SmallFrames:
     count = min(len(shown), os.fstat(small.fileno()).st_size // size)
     if not count:
         return SmallFrames.none()
-    # Not read into memory: a span of 240 frames a second has 120 MB.
+    # Mapped, not read: at 240 frames a second a span has 120 MB.
     pictures = np.memmap(small, np.uint8, "r", shape=(count, shots.HEIGHT, shots.WIDTH, 3))
     return SmallFrames(np.array(shown[:count]), pictures)
 
 
-def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
-    """The first picture shown at or after `time` seconds, at the film's full size.
+def still(path: Path, probe: Probe, time: float, *, max_pixels: int) -> Picture:
+    """Return the first picture shown at or after `time` seconds, at the film's full size.
 
-    Raises FilmError when it cannot be had.
+    Raises FilmError when there is none.
     """
     shown = round(time * MICRO)
     chain = [
-        *picture_filters.whole_frames(found),
+        *picture_filters.source_filters(probe),
         f"settb=1/{MICRO}",
-        f"setpts=PTS-{round(found.start * MICRO)}",
+        f"setpts=PTS-{round(probe.start * MICRO)}",
         f"select='gte(pts,{shown})'",
-        *picture_filters.filters(found, "w='iw*sar':h=ih", "rgb"),
+        *picture_filters.display_filters(probe, "w='iw*sar':h=ih", "rgb"),
     ]
     read = ffmpeg.run(
         [
             *("-v", "error"),
             *ffmpeg.input_arguments(
-                path, max_pixels, *picture_filters.input_options(found, time - PRE_ROLL)
+                path, max_pixels, *picture_filters.input_options(probe, time - PRE_ROLL_SECONDS)
             ),
             *("-map", "0:V:0", "-fps_mode", "passthrough", "-noautoscale"),
             "-vf",
@@ -269,5 +285,5 @@ def still(path: Path, found: Probe, time: float, *, max_pixels: int) -> Picture:
     )
     picture = read_ppm(read.output)
     if picture is None:
-        raise FilmError(describe_refusal(read.said))
+        raise FilmError(describe_refusal(read.log_text))
     return picture

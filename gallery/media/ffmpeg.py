@@ -1,6 +1,6 @@
-"""FFmpeg as a child process, hardened against files made to harm.
+"""FFmpeg as a child process, hardened against malicious files.
 
-What is asked of it is in `probing`, `decoding` and `cutting`.
+`probing`, `decoding` and `cutting` build on it.
 """
 
 import contextlib
@@ -24,30 +24,30 @@ from gallery.core.errors import FFmpegStalled
 
 log = logging.getLogger(__name__)
 
-# None of them can name another file.
+# None of these formats can refer to another file.
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,mpeg,flv,asf,ogg,mxf,"
     "dv,gif,yuv4mpegpipe,h264,hevc,m4v,mpegvideo"
 )
-# Methods of hardware decoding, the fastest first, and the device that each needs.
+# Hardware decoding methods, fastest first, and the device that each needs.
 HARDWARE_DEVICES = {"cuda": "/dev/nvidiactl", "vaapi": "/dev/dri/renderD128"}
-DEVICE_LIMIT = 20.0  # seconds for opening a graphics card
-# The oldest that the tests pass on: clips cut by 7.0 have wrong rates and a frame too many, and 5.1
-# reads text tracks in part.
+DEVICE_LIMIT = 20.0  # seconds for opening a GPU
+# The oldest version that passes the tests: 7.0 cuts clips with wrong rates and an extra frame, and
+# 5.1 reads only part of the text tracks.
 MIN_VERSION = (9, 0)
 _VERSION = re.compile(r"ffmpeg version n?(\d+)\.(\d+)")
-STALL_LIMIT = 60.0  # seconds without any progress, after which FFmpeg is ended
-SILENCE_LIMIT = 300.0  # the same without output, however much it works
-WATCH_EVERY = 1.0  # seconds
-MIN_WORK = 0.05  # seconds of processor time between two looks that count as progress
-MICRO = 1_000_000  # films are timed in whole microseconds
+STALL_LIMIT = 60.0  # seconds without any progress, after which FFmpeg is killed
+SILENCE_LIMIT = 300.0  # seconds without output, however much CPU time it uses
+WATCH_INTERVAL = 1.0  # seconds
+MIN_CPU_PROGRESS = 0.05  # seconds of CPU time between two checks that count as progress
+MICRO = 1_000_000  # times are whole microseconds
 
 Process = subprocess.Popen[bytes]
 
 
 @cache
 def binary() -> str:
-    """The FFmpeg to run: the one that the setting FFMPEG names, else the one of imageio-ffmpeg."""
+    """Return the FFmpeg to run: the setting FFMPEG, else the one of imageio-ffmpeg."""
     if settings.FFMPEG:
         return str(settings.FFMPEG)
     import imageio_ffmpeg
@@ -56,17 +56,17 @@ def binary() -> str:
 
 
 def version() -> str:
-    """The first line that FFmpeg prints about itself. Raises OSError, SubprocessError."""
+    """Return the first line that FFmpeg prints about itself. Raises OSError, SubprocessError."""
     printed = subprocess.run(
         [binary(), "-version"], capture_output=True, text=True, timeout=20, check=True
     )
     return printed.stdout.partition(" Copyright")[0].strip()
 
 
-def is_too_old(line: str) -> str:
-    """What is wrong with the version in a line of `version`, or "".
+def describe_outdated_version(line: str) -> str:
+    """Return why the version in a line of `version` is too old, or "".
 
-    Builds from a snapshot of FFmpeg's repository have no version number and are not judged.
+    Snapshot builds have no version number and are accepted.
     """
     number = _VERSION.match(line)
     if number is None or (int(number[1]), int(number[2] or 0)) >= MIN_VERSION:
@@ -78,10 +78,10 @@ def is_too_old(line: str) -> str:
 
 
 def input_arguments(path: Path, max_pixels: int, *before: str) -> list[str]:
-    """Arguments that open `path` and nothing else.
+    """Return arguments that open `path` and nothing else.
 
-    The protocol and container white lists keep a playlist that is named like a film from opening
-    other files of this machine or of the network.
+    The whitelists of protocols and containers keep a playlist with the name of a film from opening
+    other files or network addresses.
     """
     return [
         *("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe"),
@@ -92,24 +92,24 @@ def input_arguments(path: Path, max_pixels: int, *before: str) -> list[str]:
 
 
 @cache
-def acceleration() -> list[str]:
-    """Arguments that decode on the graphics card where there is one.
+def hwaccel_arguments() -> list[str]:
+    """Return arguments that decode on the GPU where there is one.
 
-    FFmpeg goes on in software for what the card does not decode. But where the device of a method
-    cannot be opened it decodes nothing, and its own `-hwaccel auto` ends in an abort where a
-    library is missing; so devices are opened here first.
+    FFmpeg falls back to software for codecs that the GPU does not decode. But when the device
+    cannot be opened it decodes nothing, and `-hwaccel auto` aborts when a library is missing; so
+    the device is tested first.
     """
-    asked = settings.FFMPEG_HWACCEL
-    if asked == "auto":
+    setting = settings.FFMPEG_HWACCEL
+    if setting == "auto":
         devices = HARDWARE_DEVICES.items()
         methods = [method for method, device in devices if Path(device).exists()]
     else:
-        methods = [] if asked == "none" else [asked]
-    method = next((one for one in methods if _opens_device(one)), None)
+        methods = [] if setting == "none" else [setting]
+    method = next((method for method in methods if _can_open_device(method)), None)
     return ["-hwaccel", method] if method else []
 
 
-def _opens_device(method: str) -> bool:
+def _can_open_device(method: str) -> bool:
     command = ["-v", "error", "-nostdin", "-init_hw_device", method]
     source = ("-f", "lavfi", "-i", "nullsrc", "-frames:v", "1", "-f", "null", "-")
     try:
@@ -118,16 +118,16 @@ def _opens_device(method: str) -> bool:
         log.warning("films are not decoded with %s: the driver does not answer", method)
         return False
     if tried.status != 0:
-        log.warning("films are not decoded with %s: %s", method, tried.said.strip()[-300:])
+        log.warning("films are not decoded with %s: %s", method, tried.log_text.strip()[-300:])
     return tried.status == 0
 
 
 @cache
-def _ended_with_us() -> list[str]:
-    """A command that has the kernel kill what follows it when the thread that started it ends.
+def _parent_death_command() -> list[str]:
+    """Return a command prefix with which a child is killed when the thread that started it ends.
 
-    Python's own `preexec_fn` is not safe in a program with threads. Without setpriv (it is part of
-    Linux distributions) FFmpeg goes on until it has nobody left to write to.
+    Python's `preexec_fn` is unsafe in programs with threads. Without setpriv (part of util-linux)
+    an orphaned FFmpeg runs on until its pipe breaks.
     """
     command = ["setpriv", "--pdeathsig", "KILL", "--"]
     try:
@@ -138,12 +138,12 @@ def _ended_with_us() -> list[str]:
 
 
 def start(arguments: list[str], stderr: IO[bytes], pass_fds: tuple[int, ...] = ()) -> Process:
-    """Start FFmpeg in a process group of its own, so that all of it can be ended at once.
+    """Start FFmpeg in its own process group, so that all of it can be killed at once.
 
-    It is killed when the thread that calls this ends: that thread must wait for it.
+    It is killed when the calling thread ends: that thread must wait for it.
     """
     return subprocess.Popen(
-        [*_ended_with_us(), binary(), *arguments],
+        [*_parent_death_command(), binary(), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -153,21 +153,21 @@ def start(arguments: list[str], stderr: IO[bytes], pass_fds: tuple[int, ...] = (
 
 
 def kill(process: Process) -> None:
-    """End FFmpeg and whatever it started; no error when it has ended already."""
+    """Kill FFmpeg and its children; no error when it has ended already."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 class Watch:
-    """Ends an FFmpeg that runs for too long, or that makes no progress while it is waited for.
+    """Kill an FFmpeg that runs too long, or that makes no progress while we wait for it.
 
-    Progress is output, or use of the processor: a decoder may skip much before it has a picture.
-    `timed_out` and `stalled` say why FFmpeg was ended.
+    Progress is output or CPU time: a decoder may skip much before its first picture. `timed_out`
+    and `stalled` say why FFmpeg was killed.
     """
 
     def __init__(self, process: Process, limit: float, max_silence: float | None) -> None:
-        """Watch for at most `limit` seconds; without output for at most `max_silence`."""
+        """Watch for at most `limit` seconds, and at most `max_silence` seconds without output."""
         self._max_silence = SILENCE_LIMIT if max_silence is None else max_silence
         self.timed_out = False
         self.stalled = False
@@ -175,28 +175,28 @@ class Watch:
         self._process = process
         self._end = time.monotonic() + limit
         self._waiting_since: float | None = time.monotonic()
-        self._left = threading.Event()
+        self._stopped = threading.Event()
 
     def resume(self) -> None:
-        """FFmpeg has made progress and is waited for again."""
+        """Note progress: FFmpeg is waited for again."""
         self._waiting_since = time.monotonic()
 
     def pause(self) -> None:
-        """Nobody waits for FFmpeg: it may be held up by us."""
+        """Stop the stall clock: we are busy, and may hold FFmpeg up."""
         self._waiting_since = None
 
     def check(self) -> None:
-        """Raise FFmpegStalled if that is why FFmpeg was ended."""
+        """Raise FFmpegStalled if FFmpeg was killed for lack of progress."""
         if self.stalled:
             raise FFmpegStalled(self._stalled_after)
 
     def run(self) -> None:
-        """Look at FFmpeg until it is left, in a thread of its own."""
+        """Check FFmpeg until `stop`, in a separate thread."""
         worked, worked_at = 0.0, time.monotonic()
-        while not self._left.wait(WATCH_EVERY):
+        while not self._stopped.wait(WATCH_INTERVAL):
             now, since = time.monotonic(), self._waiting_since
-            work = _processor_seconds(self._process.pid)
-            if work - worked >= MIN_WORK or since is None:
+            work = _cpu_seconds(self._process.pid)
+            if work - worked >= MIN_CPU_PROGRESS or since is None:
                 worked, worked_at = work, now
             self.timed_out = now > self._end
             if since is not None and now - since > self._max_silence:
@@ -207,27 +207,27 @@ class Watch:
                 kill(self._process)
                 return
 
-    def leave(self) -> None:
-        """Look no more."""
-        self._left.set()
+    def stop(self) -> None:
+        """Stop watching."""
+        self._stopped.set()
 
 
 @contextlib.contextmanager
 def watched(process: Process, limit: float, max_silence: float | None = None) -> Iterator[Watch]:
-    """Watch FFmpeg; it is ended when this is left, whatever happened."""
+    """Watch FFmpeg; it is killed when the context is left."""
     watch = Watch(process, limit, max_silence)
     watcher = threading.Thread(target=watch.run, name="ffmpeg-watch", daemon=True)
     watcher.start()
     try:
         yield watch
     finally:
-        watch.leave()
+        watch.stop()
         watcher.join()
         kill(process)
 
 
-def _processor_seconds(pid: int) -> float:
-    """Processor time that a process has used; 0 where the system does not say (not on Linux)."""
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU time a process has used; 0 where there is no /proc."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -237,11 +237,11 @@ def _processor_seconds(pid: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished FFmpeg: its exit status, what it wrote, and what it said."""
+    """A finished FFmpeg: exit status, standard output, and what it logged to standard error."""
 
     status: int
     output: bytes
-    said: str
+    log_text: str
 
 
 def run(arguments: list[str], limit: float) -> Run:
@@ -261,8 +261,8 @@ def run(arguments: list[str], limit: float) -> Run:
         return Run(process.returncode, output, stderr.read().decode(errors="replace"))
 
 
-def follow(arguments: list[str], limit: float) -> Run:
-    """Run FFmpeg, which has to print its progress (`-progress pipe:1`), to its end.
+def run_with_progress(arguments: list[str], limit: float) -> Run:
+    """Run FFmpeg to its end; its arguments must contain `-progress pipe:1`.
 
     Raises FFmpegStalled when it makes no progress, or takes longer than `limit` seconds.
     """
@@ -273,7 +273,7 @@ def follow(arguments: list[str], limit: float) -> Run:
         with watched(process, limit) as watch:
             for line in process.stdout:
                 key, _equals, value = line.partition(b"=")
-                # It is printed twice a second, also when nothing happens.
+                # Printed twice a second, even without progress.
                 if key in (b"out_time_us", b"total_size") and last.get(key) != value:
                     last[key] = value
                     watch.resume()

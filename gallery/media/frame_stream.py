@@ -1,22 +1,65 @@
-"""Film and span to an iterator of frames, decoded ahead while the encoder works."""
+"""Frames of a span of film, decoded ahead while the encoder works."""
 
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gallery.media import decoding
-from gallery.media.types import Frame, Probe, Span
+from gallery.media.types import Frame, Picture, Probe, Span
 
-LOOK_AHEAD = 64  # frames decoded ahead: 64 of 640 x 360 are 44 MB
-_END = None
+MAX_PREFETCHED = 64  # frames decoded ahead: 64 of 640 x 360 are 44 MB
+
+
+class Prefetcher(Iterator[Frame]):
+    """Decode frames ahead in a thread. Iterating raises what the decoder raises. Close it."""
+
+    def __init__(self, pictures: Iterator[tuple[float, Picture]]) -> None:
+        self._pictures = pictures
+        # None marks the end of the frames.
+        self._ready: queue.Queue[Frame | Exception | None] = queue.Queue(MAX_PREFETCHED)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._decode, name="decoder", daemon=True)
+        self._thread.start()
+
+    def __next__(self) -> Frame:
+        """Return the next frame."""
+        item = self._ready.get()
+        if item is None:
+            raise StopIteration
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def close(self) -> None:
+        """Stop decoding."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def _decode(self) -> None:
+        try:
+            for time, picture in self._pictures:
+                self._put(Frame(int(time), time, picture))
+                if self._stopped.is_set():
+                    return
+            self._put(None)
+        except Exception as error:
+            self._put(error)
+
+    def _put(self, item: Frame | Exception | None) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return
 
 
 @contextmanager
 def stream_frames(
     path: Path,
-    found: Probe,
+    probe: Probe,
     span: Span,
     *,
     width: int,
@@ -24,45 +67,15 @@ def stream_frames(
     limit: float,
     threads: int = 0,
 ) -> Iterator[tuple[Iterator[Frame], decoding.Decoding]]:
-    """Yield the frames of a span and the decoding that they come from (for its shots).
+    """Yield the frames of a span, and the decoding that they come from (for its shots).
 
-    A second in which no frame of a film of varying rate begins has no frame of its own: the frame
-    that is shown next stands for its own second. Raises FilmError while iterating.
+    In a film of variable rate, a second in which no frame begins has no frame. Raises FilmError
+    while iterating.
     """
-    with decoding.decode(
-        path, found, span, width=width, max_pixels=max_pixels, limit=limit, threads=threads
-    ) as running:
-        ready: queue.Queue[Frame | Exception | None] = queue.Queue(LOOK_AHEAD)
-        stop = threading.Event()
-
-        def put(item: Frame | Exception | None) -> None:
-            while not stop.is_set():
-                try:
-                    ready.put(item, timeout=0.2)
-                except queue.Full:
-                    continue
-                return
-
-        def read() -> None:
-            try:
-                for time, picture in running.pictures:
-                    put(Frame(int(time), time, picture))
-                    if stop.is_set():
-                        return
-                put(_END)
-            except Exception as error:
-                put(error)
-
-        def frames() -> Iterator[Frame]:
-            while (item := ready.get()) is not _END:
-                if isinstance(item, Exception):
-                    raise item
-                yield item
-
-        reader = threading.Thread(target=read, name="decoder", daemon=True)
-        reader.start()
-        try:
-            yield frames(), running
-        finally:
-            stop.set()
-            reader.join(timeout=5)
+    with (
+        decoding.decode(
+            path, probe, span, width=width, max_pixels=max_pixels, limit=limit, threads=threads
+        ) as running,
+        closing(Prefetcher(running.pictures)) as frames,
+    ):
+        yield frames, running

@@ -1,8 +1,8 @@
-"""Whether what stands out from a plain ground is text, and nothing but text.
+"""Recognize text: whether what stands out from a plain background is text and nothing else.
 
-Text is thin strokes in small pieces of varying shape, set in lines, across or (in Chinese) down.
-Lit windows and lanterns are no thinner than they are high; figures in a row are all alike; stars,
-snow and the sparks of fireworks stand in no line; a drawing's strokes are long and few.
+Text consists of thin strokes in small pieces of varying shape, arranged in lines, horizontal or (in
+Chinese) vertical. Lit windows and lanterns are as wide as high; figures in a row are all alike;
+stars, snow and the sparks of fireworks form no lines; a drawing has few, long strokes.
 """
 
 from dataclasses import dataclass
@@ -12,50 +12,53 @@ from numpy.typing import NDArray
 
 from gallery.media.connected_parts import Numbers, Parts, bridge_gaps, find_parts, find_runs
 
-MAX_RUNS = 25_000  # more is no text but noise
-SPECK = 5  # pixels; smaller pieces are dust and what compression leaves
-WORD_GAP = 1.1  # of the letters' height: wider gaps part two lines
-MIN_GAP = 3.0  # pixels
+MAX_RUNS = 25_000  # more is noise
+MIN_PIECE_AREA = 5  # pixels; smaller pieces are dust and compression artefacts
+MAX_WORD_GAP = 1.1  # by letter height; wider gaps separate lines
+MIN_BRIDGED_GAP = 3.0  # pixels
 
-FILL = (0.12, 0.65)  # of the box around a line
-MIN_ALIGNED_INK = 0.6  # of a line's ink is in pieces that reach across its middle
-MAX_HEIGHT = 1.9  # a line by its letters; more is a heap of pieces
-HEIGHT = (5, 0.30)  # letters: pixels at least, and part of the frame at the most
+# Lines. Shares and ratios, unless a unit is given.
+FILL_RANGE = (0.12, 0.65)  # ink by area of the line's bounding box
+MIN_ALIGNED_INK = 0.6  # share of ink in pieces that cross the middle of the line
+MAX_LINE_HEIGHT = 1.9  # by letter height; more is a heap of pieces
+LETTER_HEIGHT_RANGE = (5, 0.30)  # pixels at least, share of the frame's height at most
 
-MIN_LETTERS = 3  # in a line
-STROKE = (0.035, 0.28)  # their strokes' width by their height
-RAGGED = 38.0  # their outline squared by their area: 12.6 for a disc, 16 for a square
-VARIED = 0.08  # their widths: standard deviation by mean
-UNEVEN = 0.3  # their tops or feet: standard deviation by height
-LONG = 1.4  # a line's width by its height
+# Letters of an alphabet.
+MIN_LETTERS_PER_LINE = 3
+STROKE_RANGE = (0.035, 0.28)  # width of strokes by letter height
+MIN_COMPLEXITY = 38.0  # outline squared by area: 12.6 for a disc, 16 for a square
+MIN_WIDTH_VARIATION = 0.08  # of letter widths: standard deviation by mean
+MAX_UNEVENNESS = 0.3  # of tops or feet: standard deviation by letter height
+MIN_ASPECT = 1.4  # width of a line by its height
 
-# Chinese signs: a piece each, or grown together, as wide as high, and of many strokes.
-SIGNS_RAGGED = 60.0
-SIGNS_STROKE = 0.20
-SIGNS_FILL = 0.25
-SIGNS_LONG = 1.2
-SIGNS_HEIGHT = 0.15
+# Chinese characters: one piece each or merged, as wide as high, with many strokes.
+MIN_CJK_COMPLEXITY = 60.0
+MAX_CJK_STROKE = 0.20
+MIN_CJK_FILL = 0.25
+MIN_CJK_ASPECT = 1.2
+MAX_CJK_HEIGHT = 0.15
 
-MIN_TEXT = 0.75  # of the ink
-MAX_UNMATCHED_PARTS = 0.35  # of the pieces
-MANY_LINES, MANY_LETTERS, LEAST_AMONG_MANY = 8, 40, 0.35  # names above the logos of those who paid
-MIN_LETTERS_ACROSS = 5
-SUBTITLE = 0.7  # of the frame's height: text that is all below may belong to a scene
-STRAY = 0.01  # of the ink: a moon, a lit window
-ALIKE = 0.3  # of the pairs of pieces: figures in a row
-COMPARED = 300  # pieces
-COMPARED_HEIGHT = 12  # pixels; smaller letters are hard to tell apart
-
+# The whole frame.
+MIN_TEXT_SHARE = 0.75  # of the ink
+MAX_UNMATCHED_PARTS = 0.35  # share of pieces outside text lines
+MIN_LETTERS = 5
+# Many lines of names may stand above logos: less of the ink has to be text.
+MIN_CREDIT_LINES, MIN_CREDIT_LETTERS, MIN_CREDIT_TEXT_SHARE = 8, 40, 0.35
+SUBTITLE_TOP = 0.7  # of the frame's height; text that is all below may belong to a scene
+MAX_STRAY_SHARE = 0.01  # of the ink above a subtitle: a moon, a lit window
+MAX_ALIKE_SHARE = 0.3  # of the pairs of pieces; more are figures in a row
+MAX_COMPARED_PIECES = 300
+MIN_COMPARED_HEIGHT = 12  # pixels; smaller letters are hard to tell apart
 
 Measures = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """Pieces side by side, measured line by line: shape (n,) each. 0 where a line has no piece.
+    """Measures of lines, shape (n,) each, made of pieces side by side. 0 for a line without pieces.
 
-    `ink` is the pieces' pixels, `height` that of the tallest; the others are described where their
-    limits stand.
+    `ink` is the area of the pieces in pixels, `height` that of the tallest. The rest are ratios,
+    described at their limits above.
     """
 
     top: Numbers
@@ -63,81 +66,85 @@ class _Lines:
     ink: Measures
     height: Numbers
     fill: Measures
-    abreast: Measures
-    tallness: Measures
+    aligned_ink: Measures
+    line_height: Measures
     stroke: Measures
-    ragged: Measures
-    varied: Measures
-    uneven: Measures
-    long: Measures
+    complexity: Measures
+    width_variation: Measures
+    unevenness: Measures
+    aspect: Measures
 
     def are_text(self, rows: int) -> NDArray[np.bool_]:
-        """Which of them are text in a frame of so many rows."""
+        """Return which lines are text in a frame of so many rows."""
         in_line = (
-            _within(self.fill, FILL)
-            & (self.abreast >= MIN_ALIGNED_INK)
-            & (self.tallness <= MAX_HEIGHT)
-            & (self.height >= HEIGHT[0])
-            & (self.height <= HEIGHT[1] * rows)
+            _is_within(self.fill, FILL_RANGE)
+            & (self.aligned_ink >= MIN_ALIGNED_INK)
+            & (self.line_height <= MAX_LINE_HEIGHT)
+            & (self.height >= LETTER_HEIGHT_RANGE[0])
+            & (self.height <= LETTER_HEIGHT_RANGE[1] * rows)
         )
-        return in_line & (self._are_letters() | self._are_signs(rows))
+        return in_line & (self._are_letters() | self._are_cjk(rows))
 
     def _are_letters(self) -> NDArray[np.bool_]:
+        """Return which lines look like letters of an alphabet."""
         return (
-            (self.number >= MIN_LETTERS)
-            & _within(self.stroke, STROKE)
-            & (self.ragged >= RAGGED)
-            & (self.varied >= VARIED)
-            & (self.uneven <= UNEVEN)
-            & (self.long >= LONG)
+            (self.number >= MIN_LETTERS_PER_LINE)
+            & _is_within(self.stroke, STROKE_RANGE)
+            & (self.complexity >= MIN_COMPLEXITY)
+            & (self.width_variation >= MIN_WIDTH_VARIATION)
+            & (self.unevenness <= MAX_UNEVENNESS)
+            & (self.aspect >= MIN_ASPECT)
         )
 
-    def _are_signs(self, rows: int) -> NDArray[np.bool_]:
+    def _are_cjk(self, rows: int) -> NDArray[np.bool_]:
+        """Return which lines look like Chinese characters."""
         return (
             (self.number >= 1)
-            & (self.ragged >= SIGNS_RAGGED)
-            & (self.stroke <= SIGNS_STROKE)
-            & (self.fill >= SIGNS_FILL)
-            & (self.long >= SIGNS_LONG)
-            & (self.height <= SIGNS_HEIGHT * rows)
+            & (self.complexity >= MIN_CJK_COMPLEXITY)
+            & (self.stroke <= MAX_CJK_STROKE)
+            & (self.fill >= MIN_CJK_FILL)
+            & (self.aspect >= MIN_CJK_ASPECT)
+            & (self.height <= MAX_CJK_HEIGHT * rows)
         )
 
 
-def _within(values: Measures, limits: tuple[float, float]) -> NDArray[np.bool_]:
+def _is_within(values: Measures, limits: tuple[float, float]) -> NDArray[np.bool_]:
     return (values >= limits[0]) & (values <= limits[1])
 
 
 def is_lettering(ink: NDArray[np.bool_]) -> bool:
-    """Whether a mask of what stands out, shape (rows, columns), shows text and nothing else."""
+    """Return whether a mask of what stands out, shape (rows, columns), is text and nothing else."""
     return _is_lettering_across(ink) or _is_lettering_across(ink.T)
 
 
 def _is_lettering_across(ink: NDArray[np.bool_]) -> bool:
     runs = find_runs(ink)
-    if not MIN_LETTERS <= len(runs) <= MAX_RUNS:
+    if not MIN_LETTERS_PER_LINE <= len(runs) <= MAX_RUNS:
         return False
-    everything, piece_of_run = find_parts(runs)
+    all_parts, piece_of_run = find_parts(runs)
     rows, columns = ink.shape
-    # Not the dust, nor a line drawn around the whole card.
-    around = (everything.width > 0.6 * columns) & (everything.height > 0.6 * rows)
-    kept = (everything.area >= SPECK) & ~(around & (everything.area < 0.1 * everything.box))
-    if not kept.any():
+    # Neither dust, nor a frame drawn around the whole card.
+    around = (all_parts.width > 0.6 * columns) & (all_parts.height > 0.6 * rows)
+    is_kept = (all_parts.area >= MIN_PIECE_AREA) & ~(
+        around & (all_parts.area < 0.1 * all_parts.box)
+    )
+    if not is_kept.any():
         return False
-    pieces = everything.only(kept)
-    gap = max(MIN_GAP, WORD_GAP * float(np.percentile(pieces.height, 70)))
+    pieces = all_parts.select(is_kept)
+    gap = max(MIN_BRIDGED_GAP, MAX_WORD_GAP * float(np.percentile(pieces.height, 70)))
     joined, joined_from = bridge_gaps(runs, gap)
     boxes, line_of_joined = find_parts(joined)
-    line = np.zeros(len(everything), np.int64)
+    line = np.zeros(len(all_parts), np.int64)
     line[piece_of_run] = line_of_joined[joined_from]
-    lines = _measured(pieces, line[kept], boxes)
+    lines = _measure_lines(pieces, line[is_kept], boxes)
     is_text = lines.are_text(rows)
-    if not is_text.any() or _has_a_scene_above(everything, lines, is_text, rows):
+    if not is_text.any() or _has_scene_above(all_parts, lines, is_text, rows):
         return False
-    return _is_nearly_all_text(pieces, lines, is_text, line[kept])
+    return _is_nearly_all_text(pieces, lines, is_text, line[is_kept])
 
 
-def _measured(pieces: Parts, line: Numbers, boxes: Parts) -> _Lines:
-    """Measure lines: `line` is the number of each piece's, `boxes` are around each line's all."""
+def _measure_lines(pieces: Parts, line: Numbers, boxes: Parts) -> _Lines:
+    """Measure lines: `line` is the line of each piece, `boxes` the bounding boxes of the lines."""
     count = len(boxes)
 
     def total(values: NDArray[np.generic]) -> Measures:
@@ -163,55 +170,55 @@ def _measured(pieces: Parts, line: Numbers, boxes: Parts) -> _Lines:
         ink=ink,
         height=height,
         fill=ink / boxes.box,
-        abreast=total(pieces.area * reaches_across) / ink_or_one,
-        tallness=boxes.height / height,
+        aligned_ink=total(pieces.area * reaches_across) / ink_or_one,
+        line_height=boxes.height / height,
         stroke=2 * ink / np.maximum(total(pieces.outline), 1) / height,
-        ragged=total(pieces.outline**2 / pieces.area) / pieces_or_one,
-        varied=width_spread / width,
-        uneven=np.maximum(scatter(pieces.top), scatter(pieces.bottom)),
-        long=boxes.width / boxes.height,
+        complexity=total(pieces.outline**2 / pieces.area) / pieces_or_one,
+        width_variation=width_spread / width,
+        unevenness=np.maximum(scatter(pieces.top), scatter(pieces.bottom)),
+        aspect=boxes.width / boxes.height,
     )
 
 
-def _has_a_scene_above(
-    everything: Parts, lines: _Lines, is_text: NDArray[np.bool_], rows: int
+def _has_scene_above(
+    all_parts: Parts, lines: _Lines, is_text: NDArray[np.bool_], rows: int
 ) -> bool:
-    """Whether the text is a subtitle and there is more than it: a moon, a lit window, stars."""
+    """Return whether the text is a subtitle below something else: a moon, a lit window, stars."""
     top = int(lines.top[is_text].min())
-    if top < SUBTITLE * rows:
+    if top < SUBTITLE_TOP * rows:
         return False
-    above = everything.bottom < top - int(lines.height[is_text].max())
-    return float(everything.area[above].sum()) > STRAY * float(everything.area.sum())
+    above = all_parts.bottom < top - int(lines.height[is_text].max())
+    return float(all_parts.area[above].sum()) > MAX_STRAY_SHARE * float(all_parts.area.sum())
 
 
 def _is_nearly_all_text(
     pieces: Parts, lines: _Lines, is_text: NDArray[np.bool_], line: Numbers
 ) -> bool:
-    """Whether the lines that are text hold nearly all there is, and are no rows of figures."""
+    """Return whether text lines hold nearly all ink, and are not rows of identical figures."""
     letters = int(lines.number[is_text].sum())
     part = float(lines.ink[is_text].sum() / pieces.area.sum())
-    are_many = int(is_text.sum()) >= MANY_LINES and letters >= MANY_LETTERS
+    are_many = int(is_text.sum()) >= MIN_CREDIT_LINES and letters >= MIN_CREDIT_LETTERS
     return (
-        letters >= MIN_LETTERS_ACROSS
+        letters >= MIN_LETTERS
         and 1 - letters / len(pieces) <= MAX_UNMATCHED_PARTS
-        and part >= (LEAST_AMONG_MANY if are_many else MIN_TEXT)
-        and not _are_alike(pieces.only(is_text[line]))
+        and part >= (MIN_CREDIT_TEXT_SHARE if are_many else MIN_TEXT_SHARE)
+        and not _are_alike(pieces.select(is_text[line]))
     )
 
 
 def _are_alike(pieces: Parts) -> bool:
-    """Whether pieces are the same few figures again and again."""
-    tall = np.flatnonzero(pieces.height >= COMPARED_HEIGHT)
-    if len(tall) < max(MIN_LETTERS, len(pieces) / 2):
+    """Return whether pieces repeat the same few figures."""
+    tall = np.flatnonzero(pieces.height >= MIN_COMPARED_HEIGHT)
+    if len(tall) < max(MIN_LETTERS_PER_LINE, len(pieces) / 2):
         return False
-    some = pieces.only(tall[:COMPARED])
-    same = np.ones((len(some), len(some)), bool)
+    sample = pieces.select(tall[:MAX_COMPARED_PIECES])
+    is_alike = np.ones((len(sample), len(sample)), bool)
     for values, slack in (
-        (some.width, 1.0),
-        (some.height, 1.0),
-        (some.area, 0.1 * some.area),
-        (some.outline, 0.1 * some.outline),
+        (sample.width, 1.0),
+        (sample.height, 1.0),
+        (sample.area, 0.1 * sample.area),
+        (sample.outline, 0.1 * sample.outline),
     ):
-        same &= np.abs(values[:, None] - values[None, :]) <= slack
-    others = len(some) * (len(some) - 1)
-    return bool((same.sum() - len(some)) / others > ALIKE)
+        is_alike &= np.abs(values[:, None] - values[None, :]) <= slack
+    pairs = len(sample) * (len(sample) - 1)
+    return bool((is_alike.sum() - len(sample)) / pairs > MAX_ALIKE_SHARE)

@@ -1,10 +1,11 @@
-"""Decodes one untrusted picture: a program for a process of its own, with limited memory.
+"""Decode one untrusted picture: a program for a separate process with limited memory.
 
     python picture_decoder.py MAX_PIXELS MAX_SIDE MAX_BYTES MAX_SECONDS < picture > answer
 
 The answer is a line of JSON, `{"size": [width, height]}` or `{"error": ...}` with one of ERRORS,
-and then the RGB bytes of the picture, upright and scaled down. Nothing of the project is imported,
-so that the process starts quickly and needs little memory. `gallery.media.pictures` runs it.
+followed by the RGB bytes of the picture, upright and scaled down. Nothing of the project is
+imported, so that the process starts quickly and needs little memory.
+`gallery.media.uploaded_pictures` runs it.
 """
 
 import json
@@ -19,10 +20,10 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF", "TIFF")
 ERRORS = ("unknown format", "damaged", "too many pixels", "too much memory", "damaged or large")
-# What the greediest decoder, WebP's, takes for each pixel, and what the program takes itself.
-MAX_BYTES_PER_PIXEL, OWN_BYTES = 16, 100_000_000
-STRIP_PIXELS = 1_000_000  # converted at once
-ORIENTATION = 0x0112  # the EXIF tag
+# Memory of the greediest decoder, WebP's, per pixel, and of the program itself.
+MAX_BYTES_PER_PIXEL, BASE_BYTES = 16, 100_000_000
+MAX_STRIP_PIXELS = 1_000_000  # converted at a time
+ORIENTATION_TAG = 0x0112  # EXIF
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -35,19 +36,19 @@ _UPRIGHT = {
 }
 
 
-class TooManyPixels(Exception):  # noqa: N818 - the name says what is the matter
+class TooManyPixels(Exception):  # noqa: N818 - the name states the problem
     """A picture has more pixels than allowed; the arguments are its width and height."""
 
 
 def open_untrusted(file: IO[bytes], max_pixels: int) -> Image.Image:
-    """A picture that is not decoded yet.
+    """Open a picture without decoding it.
 
-    Raises TooManyPixels, UnidentifiedImageError for other kinds of files, and whatever Pillow
-    raises for damaged ones.
+    Raises TooManyPixels, UnidentifiedImageError for unsupported formats, and whatever Pillow raises
+    for damaged files.
     """
     import pi_heif  # type: ignore[import-untyped]
 
-    # One thread, because each has its own heap; the thumbnail in a file is not needed.
+    # A single thread, because each has its own heap; embedded thumbnails are not needed.
     pi_heif.register_heif_opener(decode_threads=1, thumbnails=False)
     Image.MAX_IMAGE_PIXELS = None  # the limit is checked here
     picture = Image.open(file, formats=FORMATS)
@@ -57,34 +58,34 @@ def open_untrusted(file: IO[bytes], max_pixels: int) -> Image.Image:
 
 
 def decode_picture(picture: Image.Image, max_side: int) -> Image.Image:
-    """The first frame of a picture: upright, sRGB on white, no side longer than `max_side` pixels.
+    """Return the first frame: upright, sRGB on white, no side longer than `max_side` pixels.
 
     Raises whatever Pillow's decoders raise for damaged pictures.
     """
-    # A JPEG can be decoded at a half, a quarter or an eighth of its size.
+    # JPEGs can be decoded at 1/2, 1/4 or 1/8 of their size.
     picture.draft(None, (2 * max_side, 2 * max_side))
     picture.load()
-    # Some formats are turned upright while they are loaded, so this comes after it.
-    turn = _UPRIGHT.get(picture.getexif().get(ORIENTATION, 1))
-    small = _in_srgb(_reduced(picture, 2 * max_side), picture.info.get("icc_profile"))
+    # After loading, because some formats are turned upright by it.
+    turn = _UPRIGHT.get(picture.getexif().get(ORIENTATION_TAG, 1))
+    small = _to_srgb(_reduce(picture, 2 * max_side), picture.info.get("icc_profile"))
     small.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     return small.transpose(turn) if turn is not None else small
 
 
-# --- every mode to few pixels of RGB, L, CMYK or F ----------------------------------------------
+# --- any mode to a small RGB, L, CMYK or F picture ------------------------------------------------
 
 
-def _reduced(picture: Image.Image, side: int) -> Image.Image:
-    """The picture at about `side` pixels of its longer side, in a mode that has a colour profile.
+def _reduce(picture: Image.Image, side: int) -> Image.Image:
+    """Return the picture at about `side` pixels, in a mode that a colour profile applies to.
 
-    Strips are converted, then averaged: the whole picture is never held in a second mode.
+    Strips are converted, then averaged: the whole picture never exists in a second mode.
     """
     width, height = picture.size
     factor = max(1, max(width, height) // side)
-    rows = factor * max(1, STRIP_PIXELS // (width * factor))
+    rows = factor * max(1, MAX_STRIP_PIXELS // (width * factor))
     small: Image.Image | None = None
     for top in range(0, height, rows):
-        strip = _averageable(picture.crop((0, top, width, min(height, top + rows))))
+        strip = _to_averageable_mode(picture.crop((0, top, width, min(height, top + rows))))
         strip = strip.reduce(factor) if factor > 1 else strip
         if small is None:
             small = Image.new(strip.mode, (strip.width, -(-height // factor)))
@@ -93,11 +94,11 @@ def _reduced(picture: Image.Image, side: int) -> Image.Image:
     if small.mode != "F":
         return small
     highest = float(small.getextrema()[1])  # type: ignore[arg-type]
-    return _eight_bits(small, _white(picture.mode, highest))
+    return _to_eight_bits(small, _white_level(picture.mode, highest))
 
 
-def _averageable(strip: Image.Image) -> Image.Image:
-    """A strip in a mode whose pixels can be averaged; what is transparent is on white."""
+def _to_averageable_mode(strip: Image.Image) -> Image.Image:
+    """Return a strip in a mode whose pixels can be averaged; transparency is put on white."""
     if strip.mode.startswith(("I", "F")):
         return strip.convert("F")
     if strip.mode in ("La", "RGBa"):
@@ -111,12 +112,12 @@ def _averageable(strip: Image.Image) -> Image.Image:
     return strip if strip.mode in ("L", "RGB", "CMYK") else strip.convert("RGB")
 
 
-def _eight_bits(picture: Image.Image, white: float) -> Image.Image:
+def _to_eight_bits(picture: Image.Image, white: float) -> Image.Image:
     return picture.point(lambda level: level * (255 / white) + 0.5).convert("L")
 
 
-def _white(mode: str, highest: float) -> float:
-    """The level of white. Integers of 32 bits and fractions do not say which it is."""
+def _white_level(mode: str, highest: float) -> float:
+    """Return the level of white. For 32-bit integers and floats it has to be guessed."""
     if mode.startswith("I;16"):
         return 65_535.0
     if mode == "F" and highest <= 1:
@@ -124,9 +125,9 @@ def _white(mode: str, highest: float) -> float:
     return next((level for level in (255.0, 65_535.0) if highest <= level), highest)
 
 
-def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
-        # A profile that is damaged, or is for another mode, is ignored, as browsers do.
+        # Profiles that are damaged or for another mode are ignored, as in browsers.
         with suppress(ImageCms.PyCMSError, OSError, ValueError):
             given = ImageCms.ImageCmsProfile(BytesIO(profile))
             srgb = ImageCms.createProfile("sRGB")
@@ -136,20 +137,20 @@ def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     return picture.convert("RGB")
 
 
-# --- the program --------------------------------------------------------------------------------
+# --- the program ----------------------------------------------------------------------------------
 
 
-def _limit(max_bytes: int, max_seconds: int) -> None:
-    for kind, most in ((resource.RLIMIT_AS, max_bytes), (resource.RLIMIT_CPU, max_seconds)):
-        # macOS knows no limit of memory; there the number of pixels is the only one.
+def _limit_resources(max_bytes: int, max_seconds: int) -> None:
+    for kind, limit in ((resource.RLIMIT_AS, max_bytes), (resource.RLIMIT_CPU, max_seconds)):
+        # macOS has no memory limit; there only the number of pixels is limited.
         with suppress(ValueError, OSError):
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (limit, limit))
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Answer on standard output."""
+    """Decode standard input and write the answer to standard output."""
     max_pixels, max_side, max_bytes, max_seconds = map(int, arguments)
-    _limit(max_bytes, max_seconds)
+    _limit_resources(max_bytes, max_seconds)
     answer: dict[str, Any]
     claimed: int | None
     pixels, claimed = b"", None
@@ -164,9 +165,9 @@ def main(arguments: Sequence[str]) -> None:
         answer = {"error": "unknown format"}
     except MemoryError:
         answer = {"error": "too much memory"}
-    except Exception as error:  # Pillow's decoders raise all sorts of things over broken files
-        # Some say the same when they get no memory; WebP's takes it when the file is opened.
-        may_be_large = claimed is None or claimed * MAX_BYTES_PER_PIXEL > max_bytes - OWN_BYTES
+    except Exception as error:  # Pillow's decoders raise all sorts of errors for broken files
+        # Some decoders report damage when they run out of memory; WebP's allocates on opening.
+        may_be_large = claimed is None or claimed * MAX_BYTES_PER_PIXEL > max_bytes - BASE_BYTES
         kind = "damaged or large" if may_be_large else "damaged"
         answer = {"error": kind, "reason": repr(error)[:300]}
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + pixels)

@@ -8,9 +8,9 @@ from functools import cache
 from gallery.media.ffmpeg import run
 from gallery.media.types import SoundTrack
 
-LIST_LIMIT = 20.0  # seconds of wall clock for listing what FFmpeg can decode
-# Dispositions of tracks that are not the film's own sound.
-EXTRAS = {"comment", "visual impaired", "hearing impaired", "karaoke", "clean effects"}
+LIST_TIMEOUT = 20.0  # seconds of wall clock
+# Dispositions of tracks other than the film's own sound.
+EXTRA_DISPOSITIONS = {"comment", "visual impaired", "hearing impaired", "karaoke", "clean effects"}
 
 _STREAM = re.compile(r"^ *Stream #0:\d+(?:\[0x[0-9a-f]+\])?(?:\(([\w-]+)\))?: (\w+): (\w+)(.*)$")
 _DISPOSITION = re.compile(r"\(([a-z ]+)\)")
@@ -20,44 +20,44 @@ _CODEC = re.compile(r"^ D.A... (\w+) ", re.MULTILINE)
 
 @cache
 def _decodable_codecs() -> frozenset[str]:
-    """The sound codecs that FFmpeg has a decoder for."""
-    listed = run(["-hide_banner", "-codecs"], LIST_LIMIT).output.decode(errors="replace")
+    """Return the sound codecs that FFmpeg can decode."""
+    listed = run(["-hide_banner", "-codecs"], LIST_TIMEOUT).output.decode(errors="replace")
     return frozenset(_CODEC.findall(listed))
 
 
-def read_tracks(said: str) -> tuple[SoundTrack, ...]:
-    """The sound tracks of a film, from what FFmpeg said when it opened the file."""
+def read_tracks(log_text: str) -> tuple[SoundTrack, ...]:
+    """Parse the sound tracks of a film from FFmpeg's log of opening the file."""
     tracks: list[SoundTrack] = []
     in_track = False
-    for line in said.partition("Stream mapping:")[0].partition("Output #0")[0].splitlines():
+    for line in log_text.partition("Stream mapping:")[0].partition("Output #0")[0].splitlines():
         if stream := _STREAM.match(line):
-            language, kind, codec, about = stream.groups()
+            language, kind, codec, details = stream.groups()
             in_track = kind == "Audio"
             if in_track:
-                tracks.append(_track(len(tracks), language or "", codec, about))
+                tracks.append(_track(len(tracks), language or "", codec, details))
         elif in_track and (title := _TITLE.match(line)):
             tracks[-1] = replace(tracks[-1], title=title[1].strip())
     return tuple(tracks)
 
 
-def _track(number: int, language: str, codec: str, about: str) -> SoundTrack:
-    dispositions = set(_DISPOSITION.findall(about))
+def _track(number: int, language: str, codec: str, details: str) -> SoundTrack:
+    dispositions = set(_DISPOSITION.findall(details))
     return SoundTrack(
         number=number,
         codec=codec,
         language="" if language == "und" else language,
         is_default="default" in dispositions,
-        is_extra=bool(dispositions & EXTRAS),
+        is_extra=bool(dispositions & EXTRA_DISPOSITIONS),
         is_decodable=codec in _decodable_codecs(),
     )
 
 
 def choose_track(tracks: Sequence[SoundTrack], number: int | None = None) -> SoundTrack | None:
-    """The track to play: the one asked for, or else the default; None when none can be decoded.
+    """Return the requested track, or else the default one; None when none can be decoded.
 
-    Where a film marks several as default, or none, its own sound goes before commentaries.
+    Where several tracks are marked as default, or none, the film's own sound precedes commentaries.
     """
     playable = [track for track in tracks if track.is_decodable]
-    asked = [track for track in playable if track.number == number]
+    requested = [track for track in playable if track.number == number]
     ranked = sorted(playable, key=lambda track: (not track.is_default, track.is_extra))
-    return next(iter(asked or ranked), None)
+    return next(iter(requested or ranked), None)

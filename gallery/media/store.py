@@ -1,19 +1,20 @@
-"""Where a film's files live in the media store, and their names.
+"""The media store: where a film's files lie, and their names.
 
     films/UID/source.EXT               the film as it was uploaded
-    films/UID/working.mkv              the same pictures, where that file cannot be sought exactly
+    films/UID/working.mkv              a working copy of films that cannot be sought exactly
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
-    films/UID/RUN/thumbs/000012.jpg    the frame of second 12, small
+    films/UID/RUN/thumbs/000012.jpg    the thumbnail of the frame of second 12
     films/UID/RUN/segment-00003.npz    one segment: see `SegmentData`
-    films/UID/RUN/cuts.npy             all cuts of the film, where they were found again: these hold
-    clips/UID/...                      scenes that were played or quoted, within a size limit
-    drafts/                            such scenes while they are being made
-    turns/                             locks: of clips under way, and of the folders with a limit
+    films/UID/RUN/cuts.npy             all cuts of the film, if they were detected again: these
+                                       replace the cuts in the segments
+    clips/UID/...                      clips, stills and animations, within a size limit
+    drafts/                            the same while they are being rendered
+    turns/                             locks: slots and jobs of clips, folders with a size limit
     probes/TOKEN.jpg                   pictures that users search with
-    incoming/                          uploads on their way
+    incoming/                          uploads in progress
 
 A run is one import of the film. The segments hold all that is needed to fill Redis again without
-decoding or embedding anything.
+decoding or embedding.
 """
 
 import errno
@@ -39,15 +40,15 @@ from gallery.media.types import Picture
 
 log = logging.getLogger(__name__)
 
-THUMBNAIL_WIDTH = 640  # pixels: two for one on the phone and in the grid
+THUMBNAIL_WIDTH = 640  # pixels: twice the displayed width, for dense screens
 THUMBNAIL_QUALITY = 80
 STILL_QUALITY = 92
-MAX_EXTENSION = 8
-LOOK = "<U8"  # how numpy keeps the names of `types.Look`
+MAX_EXTENSION_LENGTH = 8
+FRAME_KIND_DTYPE = "<U8"  # of the names of `types.FrameKind`
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file all at once: it is there complete, or not at all. Raises DiskFull."""
+    """Write a file atomically: it is complete, or does not exist. Raises DiskFull."""
     with raise_disk_full():
         require_space()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,12 +69,11 @@ def save_jpeg(picture: Picture, path: Path, quality: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SegmentData:
-    """What one segment of a run gave, frame by frame in time order.
+    """The result of one segment of a run, frame by frame in time order.
 
     `seconds` int32 (n,); `times` float64 (n,), seconds; `vectors` float16 (n, width), unit rows;
     `cuts` float64 (m,), the seconds at which a new shot begins; `looks` (n,), names of
-    `types.Look`, or empty ones where an earlier version of this program did not look; `digests`
-    uint64 (n,), of the pictures as the model saw them, 0 where they were not kept.
+    `types.FrameKind`; `digests` uint64 (n,), of the pictures as the model saw them, 0 when unknown.
     """
 
     seconds: NDArray[np.int32]
@@ -82,11 +82,6 @@ class SegmentData:
     cuts: NDArray[np.float64]
     looks: NDArray[np.str_]
     digests: NDArray[np.uint64]
-
-    @property
-    def lacks_looks(self) -> bool:
-        """Whether there are frames that nobody looked at."""
-        return bool((self.looks == "").any())
 
 
 COLUMNS = tuple(field.name for field in fields(SegmentData))
@@ -99,34 +94,34 @@ class FilmFiles:
         self.folder = settings.MEDIA_ROOT / "films" / uid
 
     def source(self) -> Path:
-        """The film file. Raises FileNotFoundError when somebody took it away."""
+        """Return the film file. Raises FileNotFoundError when it is missing."""
         for path in self.folder.glob("source*"):
             return path
         raise FileNotFoundError(self.folder / "source")
 
     def source_size(self) -> int | None:
-        """The bytes of the film file; None when it is gone."""
+        """Return the bytes of the film file; None when it is missing."""
         try:
             return self.source().stat().st_size
         except FileNotFoundError:
             return None
 
     def working_copy(self) -> Path:
-        """Where the copy belongs that `media.working` makes of some films."""
+        """Return the path of the working copy, which few films have: see `media.working_copy`."""
         return self.folder / "working.mkv"
 
     def playable(self) -> Path:
-        """The file to decode: the working copy where there is one, else the film file.
+        """Return the file to decode: the working copy if there is one, else the film file.
 
-        Raises FileNotFoundError when somebody took it away.
+        Raises FileNotFoundError when it is missing.
         """
         copy = self.working_copy()
         return copy if copy.is_file() else self.source()
 
-    def file_source(self, path: Path, name: str) -> Path:
-        """Move an uploaded file here, keeping the extension of `name`. Raises DiskFull."""
+    def move_source_here(self, path: Path, name: str) -> Path:
+        """Move an uploaded file into the folder, with the extension of `name`. Raises DiskFull."""
         extension = "".join(c for c in Path(name).suffix[1:].lower() if c.isascii() and c.isalnum())
-        suffix = f".{extension[:MAX_EXTENSION]}" if extension else ""
+        suffix = f".{extension[:MAX_EXTENSION_LENGTH]}" if extension else ""
         target: Path = self.folder / f"source{suffix}"
         with raise_disk_full():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -142,54 +137,62 @@ class FilmFiles:
         return self.folder / ".unfinished"
 
     def mark_unfinished(self) -> None:
-        """Note that this folder may be removed: its film has no row yet. Raises DiskFull."""
+        """Mark the folder as removable: its film has no row yet. Raises DiskFull."""
         with raise_disk_full():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._unfinished.touch()
 
     def mark_finished(self) -> None:
-        """Note that the folder's film has a row."""
+        """Remove the mark: the folder's film has a row."""
         self._unfinished.unlink(missing_ok=True)
 
-    def is_unfinished_since(self) -> float | None:
-        """When an upload to this folder began (seconds since 1970) that has not ended, or None."""
+    def unfinished_since(self) -> float | None:
+        """Return when an unfinished upload to this folder began (seconds since 1970), or None."""
         try:
             return self._unfinished.stat().st_mtime
         except FileNotFoundError:
             return None
 
     def run(self, run: int) -> "RunFiles":
-        """The files of one import."""
+        """Return the files of one import."""
         return RunFiles(self.folder / str(run))
 
-    def new_subtitles(self, number: int, name: str) -> Path:
-        """Where uploaded subtitles are to be kept, with the extension of `name`."""
+    def new_subtitles_path(self, number: int, name: str) -> Path:
+        """Return where to store uploaded subtitles, with the extension of `name`."""
         extension = Path(name).suffix.lower()
-        return self.folder / "subtitles" / f"{number}{extension if _is_plain(extension) else ''}"
+        return (
+            self.folder
+            / "subtitles"
+            / f"{number}{extension if _is_safe_extension(extension) else ''}"
+        )
 
     def subtitles(self, number: int) -> Path:
-        """The file of uploaded subtitles. Raises FileNotFoundError when somebody took it away."""
+        """Return the file of uploaded subtitles. Raises FileNotFoundError when it is missing."""
         for path in (self.folder / "subtitles").glob(f"{number}*"):
             if path.stem == str(number):
                 return path
         raise FileNotFoundError(self.folder / "subtitles" / str(number))
 
     def remove_other_runs(self, keep: int) -> None:
-        """Remove what earlier imports left."""
+        """Remove the files of earlier imports."""
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             if folder.is_dir() and folder.name.isdigit() and folder.name != str(keep):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self) -> None:
-        """Remove the film and all that was made of it; no error when it is gone already."""
-        # Twice: a worker that has not yet noticed may write one more file in between.
+        """Remove the film and everything derived from it; no error when it does not exist."""
+        # Twice: a worker that has not noticed yet may write one more file in between.
         for _attempt in range(2):
             shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(settings.MEDIA_ROOT / "clips" / self.folder.name, ignore_errors=True)
 
 
-def _is_plain(extension: str) -> bool:
-    return extension[1:].isascii() and extension[1:].isalnum() and len(extension) <= MAX_EXTENSION
+def _is_safe_extension(extension: str) -> bool:
+    return (
+        extension[1:].isascii()
+        and extension[1:].isalnum()
+        and len(extension) <= MAX_EXTENSION_LENGTH
+    )
 
 
 class RunFiles:
@@ -199,56 +202,52 @@ class RunFiles:
         self.folder = folder
 
     def thumbnail(self, second: int) -> Path:
-        """The small picture of a frame."""
+        """Return the path of a frame's thumbnail."""
         return self.folder / "thumbs" / f"{second:06d}.jpg"
 
     def save_thumbnail(self, second: int, picture: Picture) -> None:
-        """Keep a frame's small picture. Raises DiskFull."""
+        """Write a frame's thumbnail. Raises DiskFull."""
         save_jpeg(picture, self.thumbnail(second), THUMBNAIL_QUALITY)
 
-    def thumbnails(self) -> int:
-        """How many small pictures there are."""
+    def count_thumbnails(self) -> int:
+        """Return the number of thumbnails."""
         folder = self.folder / "thumbs"
         return sum(1 for _path in folder.glob("*.jpg")) if folder.is_dir() else 0
 
     def segment(self, number: int) -> Path:
-        """The file of one segment."""
+        """Return the path of one segment."""
         return self.folder / f"segment-{number:05d}.npz"
 
     def save_segment(self, number: int, data: SegmentData) -> None:
-        """Keep a segment. Raises DiskFull."""
+        """Write a segment. Raises DiskFull."""
         columns = {name: getattr(data, name) for name in COLUMNS}
         write_atomically(self.segment(number), lambda file: np.savez(file, **columns))
 
     def segments(self) -> list[int]:
-        """The numbers of the segments that are kept, in ascending order."""
+        """Return the numbers of the stored segments, in ascending order."""
         names = (path.stem.rpartition("-")[2] for path in self.folder.glob("segment-*.npz"))
         return sorted(int(name) for name in names)
 
     def load_segment(self, number: int) -> SegmentData:
-        """One segment. Raises FileNotFoundError when its file is gone or damaged."""
+        """Load one segment. Raises FileNotFoundError when its file is missing or damaged."""
         path = self.segment(number)
         try:
             with np.load(path) as data:
-                columns = {name: data[name] for name in COLUMNS if name in data}
-            count = len(columns["seconds"])
+                return SegmentData(**{name: data[name] for name in COLUMNS})
         except (ValueError, KeyError, EOFError, BadZipFile) as error:
             raise FileNotFoundError(errno.ENOENT, "damaged", str(path)) from error
-        columns.setdefault("looks", np.full(count, "", LOOK))
-        columns.setdefault("digests", np.zeros(count, np.uint64))
-        return SegmentData(**columns)
 
-    def stored_frames(self, number: int | None = None) -> int:
-        """How many frames there are in one segment, or in all that can be read."""
+    def count_frames(self, number: int | None = None) -> int:
+        """Return the number of frames in one segment, or in all readable segments."""
         numbers = self.segments() if number is None else [number]
         count = 0
-        for one in numbers:
+        for segment in numbers:
             with suppress(FileNotFoundError):
-                count += len(self.load_segment(one).seconds)
+                count += len(self.load_segment(segment).seconds)
         return count
 
     def load(self) -> SegmentData:
-        """All segments of the run, joined in time order; those that are damaged are left out.
+        """Load all segments of the run, joined in time order, skipping damaged ones.
 
         Raises FileNotFoundError when there is none.
         """
@@ -274,7 +273,7 @@ class RunFiles:
             return data
 
     def has_damaged_cuts(self) -> bool:
-        """Whether cuts were detected again after the import, and cannot be read any more."""
+        """Return whether cuts were detected again after the import but can no longer be read."""
         try:
             self._load_cuts()
         except FileNotFoundError:
@@ -284,7 +283,7 @@ class RunFiles:
         return False
 
     def save_cuts(self, cuts: NDArray[np.float64]) -> None:
-        """Keep other cuts for the whole film, all at once: shape (m,), seconds. Raises DiskFull."""
+        """Replace the cuts of the whole film atomically: shape (m,), seconds. Raises DiskFull."""
         write_atomically(self._cuts, lambda file: np.save(file, cuts))
 
     @property
@@ -292,7 +291,7 @@ class RunFiles:
         return self.folder / "cuts.npy"
 
     def _load_cuts(self) -> NDArray[np.float64]:
-        """The cuts that were detected again: shape (m,), seconds.
+        """Return the cuts that were detected again: shape (m,), seconds.
 
         Raises FileNotFoundError when there are none, ValueError when their file is damaged.
         """
@@ -307,7 +306,7 @@ class RunFiles:
         return np.asarray(cuts, np.float64)
 
     def remove_drafts(self) -> None:
-        """Remove what a worker that was killed left half-written."""
+        """Remove half-written files of a killed worker."""
         for folder in (self.folder, self.folder / "thumbs"):
             for path in folder.glob(".draft-*"):
                 path.unlink(missing_ok=True)
@@ -318,7 +317,7 @@ class RunFiles:
 
 
 def remove_older(folder: Path, seconds: float) -> None:
-    """Remove files and folders in `folder` that were last touched more than `seconds` ago."""
+    """Remove files and folders in `folder` that were last modified more than `seconds` ago."""
     limit = time.time() - seconds
     for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):
@@ -332,33 +331,33 @@ def remove_older(folder: Path, seconds: float) -> None:
 
 @contextmanager
 def draft_file(suffix: str) -> Iterator[tuple[Path, Path]]:
-    """Two new names for what is being made: nothing remains there afterwards. Raises DiskFull."""
+    """Yield two temporary paths; whatever lies there is removed afterwards. Raises DiskFull."""
     folder = settings.MEDIA_ROOT / "drafts"
     with raise_disk_full():
         require_space()
         folder.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder))
+        draft_folder = Path(tempfile.mkdtemp(dir=folder))
     try:
-        yield made / f"draft{suffix}", made / f"whole{suffix}"
+        yield draft_folder / f"draft{suffix}", draft_folder / f"whole{suffix}"
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(draft_folder, ignore_errors=True)
 
 
 @contextmanager
-def reserve_space(size: int, folder: Path, most: int) -> Iterator[None]:
-    """Add a file of `size` bytes below `folder`, so that at most `most` bytes lie there.
+def reserve_space(size: int, folder: Path, max_bytes: int) -> Iterator[None]:
+    """Make room to add a file of `size` bytes, so that `folder` holds at most `max_bytes`.
 
-    The files that were not used for longest make room first. One at a time, in all processes:
-    files that are added at the same time count together. Raises DiskFull.
+    The least recently used files are removed. The folder is locked across processes while the body
+    runs, so that files added at the same time count together. Raises DiskFull.
     """
     with raise_disk_full(), file_lock(folder.name):
-        shrink_to(folder, most - size)
+        shrink_to(folder, max_bytes - size)
         yield
 
 
 @contextmanager
 def file_lock(name: str) -> Iterator[None]:
-    """Let one at a time, in all processes, add to the folder of that name."""
+    """Hold the lock on the folder of that name, across processes."""
     locks = settings.MEDIA_ROOT / "turns"
     locks.mkdir(parents=True, exist_ok=True)
     with (locks / f"room-{name}").open("ab") as lock:
@@ -366,27 +365,27 @@ def file_lock(name: str) -> Iterator[None]:
         yield
 
 
-def write_within_limit(folder: Path, most: int, path: Path, data: bytes) -> None:
-    """Write a file below `folder`, where at most `most` bytes are kept. Raises DiskFull."""
-    with reserve_space(len(data), folder, most):
+def write_within_limit(folder: Path, max_bytes: int, path: Path, data: bytes) -> None:
+    """Write a file below `folder`, which holds at most `max_bytes`. Raises DiskFull."""
+    with reserve_space(len(data), folder, max_bytes):
         write_atomically(path, lambda file: file.write(data))
 
 
-def shrink_to(folder: Path, most: int) -> None:
-    """Remove the files below `folder` that were not used for longest, until `most` bytes remain."""
+def shrink_to(folder: Path, max_bytes: int) -> None:
+    """Remove the least recently used files below `folder` until `max_bytes` remain."""
     files = []
-    # Unlike Path.rglob, it goes on when a folder is removed meanwhile.
-    for place, _folders, names in os.walk(folder):
-        for path in (Path(place, name) for name in names):
+    # Unlike Path.rglob, os.walk continues when a folder is removed meanwhile.
+    for parent, _folders, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
             with suppress(OSError):
-                # The time of its last use: see `making.kept`.
+                # The access time is the last use: see `clip_jobs.touch_if_cached`.
                 files.append((path.stat().st_atime_ns, path.stat().st_size, path))
     total = sum(size for _used, size, _path in files)
     for used, size, path in sorted(files):
-        if total <= most:
+        if total <= max_bytes:
             break
         with suppress(OSError):
             if path.stat().st_atime_ns > used:
-                continue  # Somebody wants it just now.
+                continue  # It has just been used.
             path.unlink()
         total -= size

@@ -1,8 +1,8 @@
-"""Seconds, frame numbers and timecodes: the one place where they are turned into each other.
+"""Conversion between seconds, frame numbers and timecodes. The only place that does this.
 
-Frames are numbered from the film's beginning on a grid of its exact rate, 24000/1001 and the like.
-A timecode, hh:mm:ss:ff, is that number written at the nominal rate (24 for 24000/1001) without
-dropping any, as editing programs count: an hour on the wall is 00:59:56:10 at 24000/1001.
+Frames are numbered from the film's beginning on a grid of its exact rate, such as 24000/1001. A
+timecode, hh:mm:ss:ff, is that number written at the nominal rate (24 for 24000/1001) without
+dropping any, as editing programs do: an hour of wall clock is 00:59:56:10 at 24000/1001.
 """
 
 import math
@@ -14,16 +14,16 @@ from opentimelineio import opentime
 
 from gallery.media.types import Probe
 
-# A frame counts as shown from a quarter of its length early: containers round the times of frames.
+# A frame counts as shown from a quarter of its length early: containers round times.
 TOLERANCE = Fraction(1, 4)
-RATE_OF_STILLS = Fraction(25)  # frames a second where a film does not say
+DEFAULT_RATE = Fraction(25)  # frames per second when the rate is unknown
 _TYPED = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,5})(\.\d{1,6})?", re.ASCII)
 _WRITTEN = re.compile(r"(\d{1,3}):(\d{1,2}):(\d{1,2})[:;.](\d{1,3})", re.ASCII)
 _COUNTED = re.compile(r"(\d{1,9})f", re.ASCII)
 
 
 def timecode(seconds: float, rate: Fraction) -> str:
-    """The timecode of the frame shown at `seconds`; hh:mm:ss where `rate` is unknown (0)."""
+    """Return the timecode of the frame shown at `seconds`; hh:mm:ss when `rate` is unknown (0)."""
     return Clock(rate).timecode(seconds)
 
 
@@ -31,8 +31,8 @@ def timecode(seconds: float, rate: Fraction) -> str:
 class Clock:
     """How the frames of one film are counted.
 
-    `rate` is frames per second, 0 where it is unknown; `first_frame` is when the first picture is
-    shown, in seconds; `start_timecode` is the timecode that the file gives it, or "".
+    `rate` is frames per second, 0 when unknown; `first_frame` is when the first picture is shown,
+    in seconds; `start_timecode` is the file's own timecode of it, or "".
     """
 
     rate: Fraction
@@ -40,60 +40,60 @@ class Clock:
     start_timecode: str = ""
 
     @classmethod
-    def of(cls, found: Probe) -> "Clock":
-        """The clock of a film that was looked at."""
-        return cls(found.rate, found.first_frame, found.start_timecode)
+    def of(cls, probe: Probe) -> "Clock":
+        """Return the clock of a probed film."""
+        return cls(probe.rate, probe.first_frame, probe.start_timecode)
 
     @property
     def grid(self) -> Fraction:
-        """Frames per second by which frames are numbered, never 0."""
-        return self.rate or RATE_OF_STILLS
+        """Return the frames per second that frames are numbered by, never 0."""
+        return self.rate or DEFAULT_RATE
 
     @property
     def nominal(self) -> int:
-        """Frames in a second of timecode: 24 for 24000/1001."""
+        """Return the frames in a second of timecode: 24 for 24000/1001."""
         return max(1, round(self.grid))
 
     @property
     def phase(self) -> Fraction:
-        """When frame 0 would be shown, in seconds: less than a frame from 0."""
+        """Return when frame 0 would be shown, in seconds: within a frame of 0."""
         first = Fraction(self.first_frame).limit_denominator(1_000_000)
         return first - math.floor(first * self.grid + TOLERANCE) / self.grid
 
     def frame(self, seconds: float | Fraction) -> int:
-        """The number of the frame that is shown at a time of the film."""
+        """Return the number of the frame shown at a time of the film."""
         return max(0, math.floor((Fraction(seconds) - self.phase) * self.grid + TOLERANCE))
 
     def frame_from(self, seconds: float | Fraction) -> int:
-        """The number of the first frame that begins at or after a time of the film.
+        """Return the number of the first frame that begins at or after a time of the film.
 
-        That of a cut is the first of its shot, also where the rate varies.
+        For the time of a cut, this is the first frame of the new shot, also at a variable rate.
         """
         return max(0, math.ceil((Fraction(seconds) - self.phase) * self.grid - TOLERANCE))
 
     def exact_seconds(self, frame: int) -> Fraction:
-        """When a frame is shown."""
+        """Return when a frame is shown."""
         return frame / self.grid + self.phase
 
     def seconds(self, frame: int) -> float:
-        """When a frame is shown, in seconds of the film, not below 0."""
+        """Return when a frame is shown, in seconds of the film, not below 0."""
         return max(0.0, float(self.exact_seconds(frame)))
 
     def timecode(self, seconds: float | Fraction) -> str:
-        """The timecode of the frame that is shown at a time of the film."""
+        """Return the timecode of the frame shown at a time of the film."""
         if not self.rate:
-            return _colons(math.floor(seconds + TOLERANCE / RATE_OF_STILLS))
+            return _format_hms(math.floor(seconds + TOLERANCE / DEFAULT_RATE))
         return self.timecode_of(self.frame(seconds))
 
     def timecode_of(self, frame: int) -> str:
-        """The timecode of a frame, not dropping any."""
+        """Return the timecode of a frame, without dropping numbers."""
         whole, part = divmod(frame, self.nominal)
-        return f"{_colons(whole)}:{part:02d}"
+        return f"{_format_hms(whole)}:{part:02d}"
 
     def parse(self, text: str) -> int:
-        """The frame that somebody means: hh:mm:ss:ff, h:mm:ss, mm:ss, 12.5 (seconds), or 300f.
+        """Return the frame for hh:mm:ss:ff, h:mm:ss, mm:ss, 12.5 (seconds) or 300f (frames).
 
-        What has no frames is a time of the film, as players show it. Raises ValueError.
+        Input without frames is a time of the film, as players show it. Raises ValueError.
         """
         text = text.strip().replace("：", ":").replace("；", ";")
         if counted := _COUNTED.fullmatch(text):
@@ -108,45 +108,45 @@ class Clock:
         time = (hours * 60 + minutes) * 60 + seconds + Fraction(typed[4] or 0)
         return self.frame_from(time)
 
-    # --- the timecode that a camera or an editing program gave the file ---------------------------
+    # --- the timecode from the camera or the editing program ----------------------------------
 
     @property
-    def drops(self) -> bool:
-        """Whether the file's own timecode leaves out numbers (10:00:00;02, at 30000/1001)."""
+    def drops_frames(self) -> bool:
+        """Return whether the file's own timecode drops numbers (10:00:00;02, at 30000/1001)."""
         return self._dropped_start() is not None
 
     @property
     def start_frame(self) -> int:
-        """The number of frames that the file's own timecode begins with; 0 where it has none."""
+        """Return the frame count of the file's own start timecode; 0 when it has none."""
         dropped = self._dropped_start()
         if dropped is not None:
             return dropped
         return self.parse(self.start_timecode) if self.start_timecode else 0
 
     def source_frame(self, seconds: float | Fraction) -> int:
-        """The number of the frame shown at `seconds`, counted as the file's own timecode does."""
+        """Return the number of the frame shown at `seconds`, counted as in the file's timecode."""
         return self.start_frame + self.frame(seconds)
 
     def source_timecode(self, seconds: float | Fraction) -> str:
-        """The file's own timecode at a time of the film; from 00:00:00:00 where it has none.
+        """Return the file's own timecode at a time of the film; from 00:00:00:00 when it has none.
 
-        With ";" before the frames where it leaves out numbers, as the file does.
+        Drop-frame timecodes have ";" before the frames, as in the file.
         """
         count = self.source_frame(seconds)
-        if not self.drops:
+        if not self.drops_frames:
             return self.timecode_of(count)
         rate = float(self.rate)
         return str(opentime.to_timecode(opentime.RationalTime(count, rate), rate, drop_frame=True))
 
     def _dropped_start(self) -> int | None:
-        """What a start timecode with dropped numbers counts; None for any other."""
+        """Return the frame count of a drop-frame start timecode; None for any other."""
         if ";" not in self.start_timecode:
             return None
         try:
             return round(opentime.from_timecode(self.start_timecode, float(self.grid)).value)
-        except ValueError:  # no numbers are dropped at this rate
+        except ValueError:  # this rate has no drop-frame timecode
             return None
 
 
-def _colons(seconds: int) -> str:
+def _format_hms(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -1,8 +1,8 @@
-"""When the packets of a film file are shown: one pass over the whole file, decoding nothing.
+"""When the packets of a film file are shown: one pass over the whole file without decoding.
 
-What a container says about its length is not enough: the duration of a Matroska file is the end of
-its last packet of any track, counted from 0 even where the clock begins later; that of a
-transport stream is wrong when its clock jumps; and half a file still says how long it was.
+The duration that a container states is not enough: that of a Matroska file is the end of the last
+packet of any track, counted from 0 even when the clock begins later; that of a transport stream is
+wrong when its clock jumps; and half a file still states the whole duration.
 """
 
 import tempfile
@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from gallery.core.errors import FilmError
 from gallery.media import ffmpeg
 
-PASS_LIMIT = 7200.0  # seconds of wall clock for reading a whole file
-MAX_GAP = 10.0  # seconds; FFmpeg also takes a longer gap in a broadcast's clock for a jump
+READ_TIMEOUT = 7200.0  # seconds of wall clock for reading a whole file
+MAX_GAP_SECONDS = 10.0  # in a broadcast, FFmpeg treats longer gaps as jumps of the clock
 NO_TIME = b"-9223372036854775808"  # what framecrc prints for a packet without a time
 
 
@@ -26,11 +26,11 @@ NO_TIME = b"-9223372036854775808"  # what framecrc prints for a packet without a
 class Timeline:
     """The packets of a film file; times are seconds on the file's own clock.
 
-    `first` and `last`: when the first and the last picture begin; `end`: until when the last one
-    is shown. `last_end`: the latest end of any packet of any track. Of `pictures` packets,
-    `untimed` have no presentation time, and `repeated` have that of another. `held_back`: the most
-    packets in a row whose clock was not later than that of the one before; `gaps`: pauses of more
-    than `MAX_GAP` seconds. `complaints`: what FFmpeg printed.
+    `first` and `last`: when the first and the last picture are shown; `end`: until when the last
+    one is. `last_end`: the latest end of any packet of any track. Of `pictures` packets, `untimed`
+    have no presentation time, and `repeated` have that of another packet. `held_back`: the longest
+    run of packets whose clock did not increase; `gaps`: pauses of more than `MAX_GAP_SECONDS`.
+    `complaints`: what FFmpeg printed.
     """
 
     first: float
@@ -46,7 +46,7 @@ class Timeline:
 
 
 class _Track:
-    """What is known of a track while its packets are read; times in its time base."""
+    """Running measures of a track while its packets are read; times in its time base."""
 
     def __init__(self, base: Fraction) -> None:
         self.base = base
@@ -58,9 +58,9 @@ class _Track:
         self._delay: int | None = None
 
     def add(self, decoded: int, shown: int | None, length: int) -> None:
-        """Count a packet by its decoding time, its presentation time and its length."""
+        """Add a packet: its decoding time, presentation time and length."""
         if shown is not None and self._delay is None:
-            # By so much are pictures decoded early in a film whose pictures are out of order.
+            # In films whose pictures are stored out of order, all are decoded this much earlier.
             self._delay = shown - decoded
         time = decoded + (self._delay or 0) if shown is None else shown
         self.first = min(self.first, time) if self.packets else time
@@ -69,10 +69,10 @@ class _Track:
         self.packets += 1
         self.untimed += shown is None
         if self._last is not None:
-            # FFmpeg holds a decoding time back that would decrease.
+            # FFmpeg holds back decoding times that would decrease.
             self._in_a_row = self._in_a_row + 1 if decoded <= self._last else 0
             self.held_back = max(self.held_back, self._in_a_row)
-            self.gaps += (decoded - self._last) * self.base > MAX_GAP
+            self.gaps += (decoded - self._last) * self.base > MAX_GAP_SECONDS
         self._last = decoded
 
 
@@ -88,16 +88,16 @@ def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
         *("-c", "copy", "-f", "framecrc", "-"),
     ]
     tracks: dict[int, _Track] = {}
-    with tempfile.TemporaryFile() as printed:
-        process = ffmpeg.start(arguments, printed)
+    with tempfile.TemporaryFile() as stderr:
+        process = ffmpeg.start(arguments, stderr)
         assert process.stdout is not None
-        with ffmpeg.watched(process, PASS_LIMIT) as watch:
+        with ffmpeg.watched(process, READ_TIMEOUT) as watch:
             for line in process.stdout:
                 watch.resume()
-                _count(line, tracks, frame_length)
+                _add_packet(line, tracks, frame_length)
             process.wait()
-        printed.seek(0)
-        complaints = printed.read(100_000).decode(errors="replace")
+        stderr.seek(0)
+        complaints = stderr.read(100_000).decode(errors="replace")
     watch.check()
     video = tracks.get(0)
     if video is None or not video.packets or watch.timed_out:
@@ -117,8 +117,8 @@ def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
     )
 
 
-def _count(line: bytes, tracks: dict[int, _Track], frame_length: float) -> None:
-    """Take in a line of framecrc: "#tb 0: 1/12288", or "0, 512, 1024, 512, 10213, 0x..."."""
+def _add_packet(line: bytes, tracks: dict[int, _Track], frame_length: float) -> None:
+    """Parse a line of framecrc: "#tb 0: 1/12288", or "0, 512, 1024, 512, 10213, 0x..."."""
     if line.startswith(b"#tb "):
         number, _colon, base = line.removeprefix(b"#tb ").partition(b": ")
         tracks[int(number)] = _Track(Fraction(base.decode().strip()))

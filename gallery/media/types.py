@@ -1,4 +1,4 @@
-"""What travels between the rooms: frozen values that know nothing of Django, Redis or torch."""
+"""Values shared by all packages: immutable, without Django, Redis or torch."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,17 +7,16 @@ from fractions import Fraction
 from PIL import Image
 
 Picture = Image.Image
-"""A decoded picture, RGB, 8 bits a channel."""
+"""A decoded picture, RGB, 8 bits per channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
-    """How a film's pictures are coded, in FFmpeg's names; "" where the file does not say.
+    """How a film's pictures are coded, in FFmpeg's names; "" when the file does not say.
 
-    `matrix`, `primaries` and `transfer` are those of ITU-T H.273; `peak` is the luminance of the
-    brightest pixel in cd/m2, 0 when unknown. `field_order` is "tff" or "bff" when the pictures were
-    found to be interlaced although none is marked as such. `may_change`: size and shape are told
-    by the pictures only, and may change within the film.
+    `matrix`, `primaries` and `transfer` are those of ITU-T H.273; `peak` is the peak luminance in
+    cd/m2, 0 when unknown. `field_order` is "tff" or "bff" when interlacing was detected that is not
+    marked. `may_change`: size and shape may change within the film.
     """
 
     matrix: str = ""
@@ -30,10 +29,10 @@ class PictureFormat:
 
 @dataclass(frozen=True, slots=True)
 class SoundTrack:
-    """A sound track: `number` counts from 0 among those of the film; `language` is as in the file.
+    """A sound track: `number` counts the film's sound tracks from 0; `language` is as in the file.
 
-    `is_default`: the film asks for it to be played unless another is chosen. `is_extra`: a
-    commentary or a description, not the film's own sound. `is_decodable`: FFmpeg has a decoder.
+    `is_default`: the file marks it as the default. `is_extra`: a commentary or audio description,
+    not the film's own sound. `is_decodable`: FFmpeg has a decoder.
     """
 
     number: int
@@ -47,16 +46,16 @@ class SoundTrack:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a film file says of itself.
+    """Metadata of a film file.
 
-    `width` and `height` are in pixels as shown (turned upright, square pixels); `start` is the
-    presentation time, in seconds, that the file gives its beginning; `rate` is frames per second,
-    as exact as FFmpeg prints it; `duration` is in seconds. `first_frame` is when the first picture
-    is shown, in seconds from the film's beginning (sound may begin earlier), `last_frame` is when
-    the last one begins, 0.0 for films that were imported before it was kept; `start_timecode` is
-    the timecode that a camera or an editing program gave it, hh:mm:ss:ff or hh:mm:ss;ff, or "".
-    `audio_codec` is that of the sound that is played by default, "" when there is none. `picture`
-    and `sound` are None and () for films that were imported before these were looked at.
+    `width` and `height` are in pixels as displayed (upright, square pixels); `start` is the
+    presentation time of its beginning on the file's clock, in seconds; `rate` is the exact frames
+    per second; `duration` is in seconds. `first_frame` and `last_frame` are when the first and the
+    last picture are first shown, in seconds from the film's beginning (sound may begin earlier);
+    `last_frame` is 0.0 for films that were imported before it was stored. `start_timecode` is the
+    timecode from the camera or the editing program, hh:mm:ss:ff or hh:mm:ss;ff, or "".
+    `audio_codec` is that of the default sound track, "" when there is none. `picture` and `sound`
+    are None and () for films that were imported before these were probed.
     """
 
     duration: float
@@ -76,7 +75,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The picture that stands for second `second` of a film; it is shown at `time` seconds."""
+    """The frame that stands for second `second` of a film; it is shown at `time` seconds."""
 
     second: int
     time: float
@@ -85,7 +84,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of film, from `start` up to but not including `end` (seconds; None: to its end)."""
+    """A part of a film, from `start` up to, not including, `end` (seconds; None: to its end)."""
 
     start: int
     end: int | None
@@ -93,7 +92,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What lies between two cuts: `number` counts from 0; `start` and `end` are seconds."""
+    """A part of a film between two cuts: `number` counts from 0; `start` and `end` are seconds."""
 
     number: int
     start: float
@@ -101,7 +100,7 @@ class Shot:
 
 
 class FrameKind(StrEnum):
-    """Whether a frame is worth offering: a picture, a blank one, or letters on a plain ground."""
+    """Whether a frame is a picture, blank, or credits: text on a plain background."""
 
     PICTURE = "picture"
     BLANK = "blank"

@@ -1,4 +1,4 @@
-"""Uploads go straight to the disk of the media store, hashed on the way, in flat memory."""
+"""Upload handler: stream files to the media store's disk, hashing them, in constant memory."""
 
 import hashlib
 import os
@@ -30,11 +30,11 @@ def _parse_readable_part(stream: Any, max_header_size: int) -> Any:
 multipartparser.parse_boundary_stream = _parse_readable_part  # type: ignore[attr-defined]
 
 
-class ArrivedFile(UploadedFile):
-    """An uploaded file on disk. Whoever wants to keep it moves it away before it is closed."""
+class StreamedFile(UploadedFile):
+    """An uploaded file on disk, deleted on closing unless it was moved away before."""
 
     def __init__(self, name: str, content_type: str) -> None:
-        """Open an empty file where uploads arrive."""
+        """Create an empty file in the upload folder."""
         Path(settings.FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
         handle, path = tempfile.mkstemp(dir=settings.FILE_UPLOAD_TEMP_DIR, prefix="upload-")
         super().__init__(os.fdopen(handle, "w+b"), name, content_type, 0)
@@ -43,62 +43,62 @@ class ArrivedFile(UploadedFile):
 
     @property
     def sha256(self) -> str:
-        """Of the content, in hexadecimal."""
+        """Return the SHA-256 of the content, in hexadecimal."""
         return self.digest.hexdigest()
 
     def append(self, chunk: bytes) -> None:
-        """Write a chunk through to the disk: a full one is noticed here, and nowhere later."""
+        """Write a chunk and flush it, so that a full disk is noticed here."""
         assert self.file is not None
         self.file.write(chunk)
         self.file.flush()
         self.digest.update(chunk)
 
     def temporary_file_path(self) -> str:
-        """Where it lies."""
+        """Return the path of the file."""
         return str(self.path)
 
     def close(self) -> None:
         """Close the file, and remove it unless it was moved away."""
-        # On a full disk closing fails as well, over what could not be written.
+        # On a full disk, closing fails as well.
         with suppress(OSError):
             super().close()
         self.path.unlink(missing_ok=True)
 
 
 class StreamToDisk(FileUploadHandler):
-    """Write every uploaded file to disk as it comes.
+    """Write every uploaded file to disk as it arrives.
 
-    On a full disk, or when an upload would take from its reserve, the file is dropped and the
-    request carries `upload_error`, a DiskFull. The rest of the body is still read: a browser
-    shows an answer only when it has sent everything.
+    On a full disk, or when an upload would use part of the reserve, the file is dropped and the
+    request gets `upload_error`, a DiskFull. The rest of the body is still read: browsers show a
+    response only after they have sent everything.
     """
 
-    # Not called `file`: Django's parser closes a handler's `file` itself, be it None or not.
-    arriving: ArrivedFile | None = None
+    # Not named `file`: Django's parser closes the `file` of a handler, even None.
+    current_file: StreamedFile | None = None
 
     body_size = 0
 
     def handle_raw_input(self, *args: Any, **_kwargs: Any) -> None:
-        """Keep the size of the whole body: the third of Django's arguments."""
+        """Store the size of the whole body, Django's third argument."""
         self.body_size = args[2]
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
-        """Open the file that the next chunks go to."""
+        """Open the file for the next chunks."""
         super().new_file(*args, **kwargs)
         try:
             with raise_disk_full():
                 require_space(self.body_size)
-                self.arriving = ArrivedFile(self.file_name or "", self.content_type or "")
+                self.current_file = StreamedFile(self.file_name or "", self.content_type or "")
         except DiskFull as error:
             self._give_up(error)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002
         """Write and hash a chunk."""
-        assert self.arriving is not None
+        assert self.current_file is not None
         try:
             with raise_disk_full():
                 require_space(len(raw_data))
-                self.arriving.append(raw_data)
+                self.current_file.append(raw_data)
         except DiskFull as error:
             self._give_up(error)
 
@@ -109,15 +109,15 @@ class StreamToDisk(FileUploadHandler):
         raise SkipFile
 
     def file_complete(self, file_size: int) -> UploadedFile:
-        """Hand over the file, from its beginning."""
-        assert self.arriving is not None
-        arrived, self.arriving = self.arriving, None
-        arrived.seek(0)
-        arrived.size = file_size
-        return arrived
+        """Return the file, rewound."""
+        assert self.current_file is not None
+        finished, self.current_file = self.current_file, None
+        finished.seek(0)
+        finished.size = file_size
+        return finished
 
     def upload_interrupted(self) -> None:
-        """The browser went away: nothing is kept."""
-        if self.arriving is not None:
-            self.arriving.close()
-            self.arriving = None
+        """Drop the file: the browser has disconnected."""
+        if self.current_file is not None:
+            self.current_file.close()
+            self.current_file = None

@@ -1,1 +1,1 @@
-"""The API: what the pages can do, as JSON, with an OpenAPI description."""
+"""The JSON API and its OpenAPI description: what features share."""

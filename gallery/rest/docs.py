@@ -1,6 +1,6 @@
-"""The description of the API for people: a page of this site, made from the OpenAPI description.
+"""The documentation page of the API, rendered from its OpenAPI description without scripts.
 
-It needs no script and no other site. Headings are translated, the details are English.
+Headings are translated, the details are English.
 """
 
 import json
@@ -24,12 +24,12 @@ EXAMPLES = {
     "number": 1.0,
     "boolean": True,
 }
-WORDS_OF_FORMATS = {"uri": "address", "date-time": "date and time", "binary": "file"}
+FORMAT_NAMES = {"uri": "address", "date-time": "date and time", "binary": "file"}
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of the words for a type: `schema` is the schema that it names, or ""."""
+class TypePart:
+    """A part of the text of a type; `schema` is the schema that it links to, or ""."""
 
     text: str
     schema: str = ""
@@ -37,10 +37,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parameter, or a field of what is sent or answered."""
+    """A parameter, or a field of a body."""
 
     name: str
-    kind: list[Piece]
+    kind: list[TypePart]
     description: str
     required: bool
     where: str = ""
@@ -48,16 +48,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation may answer."""
+    """A response of an operation."""
 
     status: str
-    kind: list[Piece]
+    kind: list[TypePart]
     example: str
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that can be asked."""
+    """An operation."""
 
     name: str
     method: str
@@ -74,7 +74,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Operations that belong together."""
+    """Operations with the same tag."""
 
     name: str
     description: str
@@ -85,8 +85,8 @@ class Page(DocsBase):
     """The page at /api/v1/docs."""
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
-        """Render it."""
-        described = Described(api.get_openapi_schema(), request.build_absolute_uri("/")[:-1])
+        """Render the page."""
+        described = Description(api.get_openapi_schema(), request.build_absolute_uri("/")[:-1])
         context = {
             "api": api,
             "groups": described.groups(),
@@ -96,15 +96,15 @@ class Page(DocsBase):
         return render(request, "gallery/api.html", context)
 
 
-class Described:
-    """An OpenAPI description, taken apart for reading."""
+class Description:
+    """An OpenAPI description, prepared for the template."""
 
     def __init__(self, openapi: Schema, site: str) -> None:
         self.openapi = openapi
         self.site = site
 
     def groups(self) -> list[Group]:
-        """All operations, by their tags."""
+        """Return all operations by tag."""
         found = list(self._operations())
         return [
             Group(
@@ -119,46 +119,46 @@ class Described:
         for path, methods in self.openapi["paths"].items():
             for method in METHODS:
                 if method in methods:
-                    given = methods[method]
-                    yield self._operation(path, method, given), given["tags"][0]
+                    operation = methods[method]
+                    yield self._operation(path, method, operation), operation["tags"][0]
 
-    def _operation(self, path: str, method: str, given: Schema) -> Operation:
+    def _operation(self, path: str, method: str, operation: Schema) -> Operation:
         parameters = [
             Field(
-                one["name"],
-                self.kind(_without_null(one["schema"])),
-                one["schema"].get("description", ""),
-                one.get("required", False),
-                one["in"],
+                item["name"],
+                self.kind(_without_null(item["schema"])),
+                item["schema"].get("description", ""),
+                item.get("required", False),
+                item["in"],
             )
-            for one in given["parameters"]
+            for item in operation["parameters"]
         ]
-        content = given.get("requestBody", {}).get("content", {})
-        body: Schema = next((one["schema"] for one in content.values()), {})
+        content = operation.get("requestBody", {}).get("content", {})
+        body: Schema = next((item["schema"] for item in content.values()), {})
         answers, refusals = [], []
-        for status, answer in given["responses"].items():
+        for status, answer in operation["responses"].items():
             if int(status) >= 400:
                 refusals.append(str(status))
                 continue
-            told = answer.get("content", {}).get("application/json", {}).get("schema")
-            example = self._json(told) if told else ""
-            answers.append(Answer(str(status), self.kind(told) if told else [], example))
+            schema = answer.get("content", {}).get("application/json", {}).get("schema")
+            example = self._json(schema) if schema else ""
+            answers.append(Answer(str(status), self.kind(schema) if schema else [], example))
         return Operation(
-            name=given["operationId"],
+            name=operation["operationId"],
             method=method.upper(),
             path=path,
-            summary=gettext(given["summary"]),
-            description=_paragraphs(given.get("description", "")),
+            summary=gettext(operation["summary"]),
+            description=_paragraphs(operation.get("description", "")),
             parameters=parameters,
             body=self.fields(body),
             answers=answers,
             refusals=refusals,
-            curl=self._curl(path, method, given),
-            needs_token={} not in given["security"],
+            curl=self._curl(path, method, operation),
+            needs_token={} not in operation["security"],
         )
 
     def schemas(self) -> list[tuple[str, str, list[Field]]]:
-        """Everything that answers are made of: name, description, fields."""
+        """Return the name, description and fields of all object schemas."""
         return [
             (name, schema.get("description", ""), self.fields(schema))
             for name, schema in sorted(self.openapi["components"]["schemas"].items())
@@ -173,41 +173,41 @@ class Described:
         return schema
 
     def fields(self, schema: Schema) -> list[Field]:
-        """The fields of an object."""
+        """Return the fields of an object."""
         resolved = self._resolved(schema)
         required = resolved.get("required", ())
         return [
-            Field(name, self.kind(one), one.get("description", ""), name in required)
-            for name, one in resolved.get("properties", {}).items()
+            Field(name, self.kind(item), item.get("description", ""), name in required)
+            for name, item in resolved.get("properties", {}).items()
         ]
 
-    def kind(self, schema: Schema) -> list[Piece]:
-        """A type, in words."""
+    def kind(self, schema: Schema) -> list[TypePart]:
+        """Describe a type in words."""
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
             values = self._resolved(schema).get("enum")
-            return [Piece(", ".join(values))] if values else [Piece(name, name)]
+            return [TypePart(", ".join(values))] if values else [TypePart(name, name)]
         if "anyOf" in schema:
-            parts = [self.kind(one) for one in schema["anyOf"]]
-            joined = [piece for part in parts[1:] for piece in (Piece(" or "), *part)]
+            parts = [self.kind(item) for item in schema["anyOf"]]
+            joined = [piece for part in parts[1:] for piece in (TypePart(" or "), *part)]
             return parts[0] + joined
         if "enum" in schema:
-            return [Piece(", ".join(str(one) for one in schema["enum"]))]
+            return [TypePart(", ".join(str(item) for item in schema["enum"]))]
         if schema.get("type") == "array":
-            return [Piece("list of "), *self.kind(schema.get("items", {}))]
+            return [TypePart("list of "), *self.kind(schema.get("items", {}))]
         plain = str(schema.get("type", "anything"))
-        return [Piece(WORDS_OF_FORMATS.get(schema.get("format", ""), plain))]
+        return [TypePart(FORMAT_NAMES.get(schema.get("format", ""), plain))]
 
     # --- examples -----------------------------------------------------------------------------
 
     def example(self, schema: Schema) -> Any:
-        """A value of a type, made of the examples of its parts."""
+        """Return a value of a type, built from the examples of its parts."""
         if schema.get("examples"):
             return schema["examples"][0]
         if "$ref" in schema or "anyOf" in schema:
             return self.example(self._resolved(schema) if "$ref" in schema else schema["anyOf"][0])
         if schema.get("type") == "object":
-            return {n: self.example(one) for n, one in schema.get("properties", {}).items()}
+            return {n: self.example(item) for n, item in schema.get("properties", {}).items()}
         if schema.get("type") == "array":
             return [self.example(schema.get("items", {}))]
         if "enum" in schema:
@@ -217,28 +217,28 @@ class Described:
     def _json(self, schema: Schema) -> str:
         return json.dumps(self.example(schema), indent=2, ensure_ascii=False)
 
-    def _curl(self, path: str, method: str, given: Schema) -> str:
-        """How to ask it in a terminal."""
+    def _curl(self, path: str, method: str, operation: Schema) -> str:
+        """Return the curl command of an operation."""
         parts = ["curl"]
-        if {} not in given["security"]:
+        if {} not in operation["security"]:
             parts.append('-H "Authorization: Bearer $TOKEN"')
         if method != "get":
             parts.append(f"-X {method.upper()}")
-        asked = []
-        for one in given["parameters"]:
-            value = self.example(one["schema"])
-            if one["in"] == "path":
-                path = path.replace(f"{{{one['name']}}}", quote(str(value)))
-            elif one.get("required") or (one["name"] == "q" and value):
+        query = []
+        for item in operation["parameters"]:
+            value = self.example(item["schema"])
+            if item["in"] == "path":
+                path = path.replace(f"{{{item['name']}}}", quote(str(value)))
+            elif item.get("required") or (item["name"] == "q" and value):
                 values = value if isinstance(value, list) else [value]
-                asked += [(one["name"], str(v)) for v in values]
-        for kind, content in given.get("requestBody", {}).get("content", {}).items():
+                query += [(item["name"], str(v)) for v in values]
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items():
             if kind == "application/json":
                 text = json.dumps(self.example(content["schema"]), ensure_ascii=False)
                 parts.append(f"-H 'Content-Type: {kind}' -d '{text}'")
             else:
                 parts += [f"-F {name}=@screenshot.png" for name in self._names(content["schema"])]
-        address = f"{self.site}{path}" + (f"?{urlencode(asked)}" if asked else "")
+        address = f"{self.site}{path}" + (f"?{urlencode(query)}" if query else "")
         return " ".join([*parts, f'"{address}"'])
 
     def _names(self, schema: Schema) -> list[str]:
@@ -246,13 +246,13 @@ class Described:
 
 
 def _without_null(schema: Schema) -> Schema:
-    """A type without null: a parameter is left out instead."""
-    parts = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    """Return a parameter's type without null: it is omitted instead."""
+    parts = [item for item in schema.get("anyOf", ()) if item.get("type") != "null"]
     return parts[0] if len(parts) == 1 else schema
 
 
 def _paragraphs(text: str) -> list[list[tuple[str, bool]]]:
-    """The paragraphs of a text, each in pieces, with whether a piece stood between backticks."""
+    """Split a text into paragraphs, and these into pieces with whether each is in backticks."""
     return [
         [(piece, bool(at % 2)) for at, piece in enumerate(part.split("`"))]
         for part in text.split("\n\n")

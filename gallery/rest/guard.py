@@ -1,4 +1,4 @@
-"""Who asks the API, and how often: tokens, what is open without one, and the limit."""
+"""Authentication and rate limit of the API."""
 
 import threading
 from typing import Any
@@ -15,18 +15,18 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Token(HttpBearer):
-    """A token of a user, which `gallery.rest.middleware` has looked up."""
+    """Bearer authentication; `gallery.rest.middleware` has looked up the token."""
 
     def authenticate(self, request: HttpRequest, _token: str) -> Any:
-        """The token, when its user may search here."""
+        """Return the token if its user may search."""
         return request.__dict__.get("api_token") if access.may_search(request.user) else None
 
 
 def read_session(request: HttpRequest) -> str | None:
-    """Somebody without a token who may see the pages.
+    """Authenticate a client without a token who may see the pages.
 
-    A browser's session counts for reading only: another site can make a browser send things in
-    its user's name, but it cannot read the answer.
+    A session counts for reading only, to prevent CSRF: another site can make a browser send
+    requests with its session, but cannot read the responses.
     """
     user = request.user if request.method in SAFE else AnonymousUser()
     return "reader" if access.may_search(user) else None
@@ -37,13 +37,13 @@ TOKEN_OPTIONAL = (TOKEN_REQUIRED, read_session)
 
 
 class RequestLimit(BaseThrottle):
-    """Limits the requests of a user, or else of an address, in a period."""
+    """Limits the requests of a user, or else of an IP address."""
 
     def __init__(self) -> None:
         self._refused = threading.local()
 
     def allow_request(self, request: HttpRequest) -> bool:
-        """Count a request; False when it is one too many."""
+        """Count a request. Return whether it is within the limit."""
         token = request.__dict__.get("api_token")
         rate = settings.API_RATE if token else settings.API_RATE_WITHOUT_TOKEN
         if not rate:
@@ -56,5 +56,5 @@ class RequestLimit(BaseThrottle):
         return not usage.is_exceeded
 
     def wait(self) -> float | None:
-        """Seconds until requests are accepted again: asked in the same thread, after a refusal."""
+        """Return the seconds until requests are accepted; called in the thread of the refusal."""
         return float(self._refused.wait)

@@ -1,4 +1,4 @@
-"""What requests with a token, and answers of the API, pass through."""
+"""Middleware of the API: bearer tokens, JSON errors and rate-limit headers."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from gallery.rest.guard import SAFE
 Handler = Callable[[HttpRequest], HttpResponseBase]
 ROOT = "/api/"
 MAX_UNKNOWN_TOKENS = "30/m"  # from one address
-# Pictures, clips and exports: programs fetch them with the same token.
+# Pictures, clips and exports, which clients of the API fetch with the same token.
 TOKEN_READABLE_URLS = {
     *("thumbnail", "still", "frame_still", "probe_picture"),
     *("clip", "exact_clip", "animation", "whole_film", "subtitles"),
@@ -24,28 +24,28 @@ TOKEN_READABLE_URLS = {
 
 
 def is_for_api(request: HttpRequest) -> bool:
-    """Whether a request is one to the API."""
+    """Return whether a request is one to the API."""
     return request.path_info.startswith(ROOT)
 
 
 class ErrorsAsJson:
-    """Whatever goes wrong below /api/ is told as JSON, whoever noticed; answers tell the limit."""
+    """Turns all errors below /api/ into JSON, and adds the rate-limit headers."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Turn error pages into errors."""
+        """Replace error pages by JSON."""
         response = self.get_response(request)
         if not is_for_api(request):
             return response
         is_json = response.get("Content-Type", "").startswith("application/json")
         if response.status_code >= HTTPStatus.BAD_REQUEST and not is_json:
-            told = api_errors.error_response(response.status_code)
+            error = api_errors.error_response(response.status_code)
             for name in ("Allow", "Retry-After", "WWW-Authenticate"):
                 if name in response:
-                    told[name] = response[name]
-            response = told
+                    error[name] = response[name]
+            response = error
         usage: Usage | None = request.__dict__.get("api_usage")
         if usage:
             response["RateLimit-Limit"] = str(usage.limit)
@@ -55,17 +55,17 @@ class ErrorsAsJson:
 
 
 class BearerToken:
-    """A request with `Authorization: Bearer TOKEN` is one of the token's user.
+    """Authenticates requests with `Authorization: Bearer TOKEN` as the token's user.
 
-    It is good for the API, and for what the API gives addresses of, to read it. A token that is
-    none is refused by the API; elsewhere it may be a proxy's own, and is left alone.
+    Tokens are valid for the API and for reading the files that it links to. The API refuses
+    unknown tokens; elsewhere they are ignored, as they may be meant for a proxy.
     """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Nothing is known yet of what is asked for."""
+        """Pass the request on; the view is not resolved yet."""
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponseBase | None:
@@ -83,11 +83,11 @@ class BearerToken:
 
 
 def _unknown_token(request: HttpRequest) -> HttpResponseBase:
-    """Refuse a token that is not known, and an address that sends many of them."""
+    """Refuse an unknown token, and count those of each IP address."""
     address = rate_limits.client_address(request)
     usage = rate_limits.count_use("unknown-token", address, MAX_UNKNOWN_TOKENS)
     if usage.is_exceeded:
-        return api_errors.response_to_error(TooManyRequests(usage.reset))
+        return api_errors.response_for_error(TooManyRequests(usage.reset))
     return api_errors.error_response(
         HTTPStatus.UNAUTHORIZED,
         _("Unknown token. It may have been revoked; create a new one."),
@@ -95,6 +95,6 @@ def _unknown_token(request: HttpRequest) -> HttpResponseBase:
 
 
 def _is_token_readable(request: HttpRequest) -> bool:
-    """Whether something is read that the API gives addresses of."""
+    """Return whether a request reads a file that the API links to."""
     match = request.resolver_match
     return request.method in SAFE and match is not None and match.url_name in TOKEN_READABLE_URLS

@@ -1,4 +1,4 @@
-"""Pages of long lists: `page` and `page_size` in, the list and the addresses around it out."""
+"""Pagination with `page` and `page_size`, and the URLs of the neighbouring pages."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -37,29 +37,29 @@ def paginate(
     request: HttpRequest,
     rows: "QuerySet[Any] | Sequence[Any]",
     paging: Paging,
-    shown: Callable[[Any], object],
+    serialize: Callable[[Any], object],
 ) -> dict[str, Any]:
-    """A page of rows, each as `shown` gives it."""
+    """Return a page of serialized rows."""
     first = (paging.page - 1) * paging.page_size
     count = rows.count() if isinstance(rows, QuerySet) else len(rows)
     return {
-        "results": [shown(row) for row in rows[first : first + paging.page_size]],
+        "results": [serialize(row) for row in rows[first : first + paging.page_size]],
         "count": count,
         **neighbour_urls(request, paging.page, paging.page_size, first + paging.page_size < count),
     }
 
 
 def neighbour_urls(request: HttpRequest, page: int, page_size: int, more: bool) -> dict[str, Any]:
-    """The addresses of the pages around one."""
+    """Return the paging fields of a response, with the URLs of the neighbouring pages."""
 
-    def address(number: int) -> str:
-        asked = request.GET.copy()
-        asked["page"] = str(number)
-        return request.build_absolute_uri(f"{request.path}?{asked.urlencode()}")
+    def url_of(number: int) -> str:
+        query = request.GET.copy()
+        query["page"] = str(number)
+        return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
 
     return {
         "page": page,
         "page_size": page_size,
-        "next": address(page + 1) if more else None,
-        "previous": address(page - 1) if page > 1 else None,
+        "next": url_of(page + 1) if more else None,
+        "previous": url_of(page - 1) if page > 1 else None,
     }

@@ -1,8 +1,8 @@
-"""Which errors an operation can end with, for the description of the API."""
+"""The error responses of operations in the OpenAPI description."""
 
 from gallery.rest.schemas import Error
 
 
 def error_responses(*statuses: int) -> dict[int, type[Error]]:
-    """The errors with these statuses, and those that any operation can end with."""
+    """Return these error responses, and those of every operation."""
     return dict.fromkeys(sorted({*statuses, 401, 429, 503}), Error)

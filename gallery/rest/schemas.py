@@ -1,4 +1,4 @@
-"""What the API answers with: each answer's fields, typed, described, and with an example."""
+"""The schemas of the API: typed fields with descriptions and examples."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,17 +9,17 @@ from pydantic import AfterValidator, StringConstraints
 from gallery.boards.forms import MAX_SECONDS
 
 
-def _address(example: str) -> Any:
+def _url_field(example: str) -> Any:
     return Field(
         json_schema_extra={"format": "uri", "examples": [f"https://scenes.example.org{example}"]}
     )
 
 
-Page = Annotated[str, _address("/films/1/frames/12/")]
-Picture = Annotated[str, _address("/films/1/stills/288.jpg")]
-Clip = Annotated[str, _address("/films/1/clips/260-334.mp4")]
-File = Annotated[str, _address("/films/1/exact/260-334.mp4")]
-Resource = Annotated[str, _address("/api/v1/films/1")]
+Page = Annotated[str, _url_field("/films/1/frames/12/")]
+Picture = Annotated[str, _url_field("/films/1/stills/288.jpg")]
+Clip = Annotated[str, _url_field("/films/1/clips/260-334.mp4")]
+File = Annotated[str, _url_field("/films/1/exact/260-334.mp4")]
+Resource = Annotated[str, _url_field("/api/v1/films/1")]
 
 Seconds = Annotated[
     float, Field(ge=0, description="Seconds from the start of the film.", examples=[10.833333])
@@ -50,7 +50,7 @@ def _storable(text: str) -> str:
 
 
 STORABLE = AfterValidator(_storable)
-"""Texts that any database can keep and look for; to be put behind their other limits."""
+"""Texts that PostgreSQL can store; to be applied after other constraints."""
 
 
 class Detail(Schema):

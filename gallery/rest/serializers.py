@@ -1,4 +1,4 @@
-"""Films, frames, shots and scenes as the API shows them, with addresses that work elsewhere."""
+"""Serialize films, frames, shots and scenes for the API, with absolute URLs."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from gallery.transcripts.types import SpokenLine
 Serialized = dict[str, Any]
 
 
-def api_address(name: str, *arguments: object) -> str:
-    """The path of something in the API."""
+def api_path(name: str, *arguments: object) -> str:
+    """Return the path of an API resource."""
     return reverse(f"api:{name}", args=arguments)
 
 
 @dataclass(frozen=True)
 class Serializer:
-    """Shows things to whoever made a request."""
+    """Serializes rows for a request: with URLs of its host, and for what its user may do."""
 
     request: HttpRequest
 
@@ -40,21 +40,21 @@ class Serializer:
         return access.may_play_films(self.request.user)
 
     def absolute(self, path: str) -> str:
-        """A path of this site as an address that works anywhere."""
+        """Return the absolute URL of a path."""
         return self.request.build_absolute_uri(path)
 
     def here(self, name: str, *arguments: object) -> str:
-        """The address of a page, a picture or a file."""
+        """Return the absolute URL of a page, picture or file."""
         return self.absolute(reverse(name, args=arguments))
 
     def resource(self, name: str, *arguments: object) -> str:
-        """The address of something in the API."""
-        return self.absolute(api_address(name, *arguments))
+        """Return the absolute URL of an API resource."""
+        return self.absolute(api_path(name, *arguments))
 
     # --- films ----------------------------------------------------------------------------------
 
     def film_name(self, film: Film) -> Serialized:
-        """Which film."""
+        """Serialize the name of a film."""
         return {
             "id": film.pk,
             "title": film.title,
@@ -63,7 +63,7 @@ class Serializer:
         }
 
     def film(self, film: Film) -> Serialized:
-        """A film, one of `films_to_show`."""
+        """Serialize a film of `select_listed_films`."""
         poster = getattr(film, "poster_second", None) or 0
         return {
             **self.film_name(film),
@@ -83,7 +83,7 @@ class Serializer:
                     "title": track.title,
                     "default": track.is_chosen,
                 }
-                for track in sound_tracks.choices(film, None)
+                for track in sound_tracks.list_choices(film, None)
             ],
             "file": self.here("whole_film", film.pk) if self._may_play else None,
         }
@@ -91,7 +91,7 @@ class Serializer:
     # --- frames, shots and scenes -------------------------------------------------------------
 
     def frame_name(self, film: Film, second: int, time: float | None = None) -> Serialized:
-        """Which frame: that of `second`, shown at `time` (seconds; None: as the rate has it)."""
+        """Serialize the frame of `second` at `time` (seconds; None: from the frame rate)."""
         if time is None:
             time = film.clock.seconds(film.clock.frame_from(second))
         return {
@@ -105,14 +105,14 @@ class Serializer:
         }
 
     def scene(self, film: Film, start: float, end: float) -> Serialized:
-        """A span of a film, in seconds; what can be had of it is no longer than is allowed."""
+        """Serialize a span (seconds); its clips and animations are cut to the allowed length."""
         clock = film.clock
         first = clock.frame_from(start)
         last = max(first + 1, min(clock.frame_from(end), clock.frame_from(film.duration)))
-        most = first + int(settings.MAX_CLIP_SECONDS * clock.grid)
-        animated = min(last, first + int(clips.ANIMATED_SECONDS * clock.grid))
+        max_last = first + int(settings.MAX_CLIP_SECONDS * clock.grid)
+        animation_last = min(last, first + int(clips.MAX_ANIMATION_SECONDS * clock.grid))
 
-        def saved(name: str, *arguments: object) -> str | None:
+        def download_url(name: str, *arguments: object) -> str | None:
             return self.here(name, film.pk, first, *arguments) if self._may_save else None
 
         return {
@@ -122,14 +122,14 @@ class Serializer:
             "end_frame": last,
             "timecode_in": clock.timecode_of(first),
             "timecode_out": clock.timecode_of(last),
-            "clip": self.here("clip", film.pk, first, min(last, most)),
-            "exact_clip": saved("exact_clip", min(last, most)),
-            "webp": saved("animation", animated, "webp"),
-            "gif": saved("animation", animated, "gif"),
+            "clip": self.here("clip", film.pk, first, min(last, max_last)),
+            "exact_clip": download_url("exact_clip", min(last, max_last)),
+            "webp": download_url("animation", animation_last, "webp"),
+            "gif": download_url("animation", animation_last, "gif"),
         }
 
     def shot(self, film: Film, shot: Shot) -> Serialized:
-        """A shot, and the frame in its middle."""
+        """Serialize a shot and the frame in its middle."""
         return {
             "number": shot.number + 1,
             "scene": self.scene(film, shot.start, shot.end),
@@ -137,14 +137,14 @@ class Serializer:
         }
 
     def citation(self, film: Film, second: int, time: float) -> str:
-        """How a frame is quoted."""
-        address = self.here("frame", film.pk, second)
-        return f"{film}, {film.clock.timecode(time)}, {address}"
+        """Return the citation of a frame."""
+        url = self.here("frame", film.pk, second)
+        return f"{film}, {film.clock.timecode(time)}, {url}"
 
     # --- hits and lines -------------------------------------------------------------------------
 
     def hits(self, found: Collection[Hit]) -> list[Serialized]:
-        """Hits, with their films looked up in one query."""
+        """Serialize hits, looking up their films in one query."""
         films = Film.objects.in_bulk({hit.film for hit in found})
         return [self._hit(hit, films[hit.film]) for hit in found if hit.film in films]
 
@@ -168,7 +168,7 @@ class Serializer:
         }
 
     def line(self, film: Film, line: Line) -> Serialized:
-        """A line of dialogue."""
+        """Serialize a line of dialogue."""
         return self._line(film, line.start, line.end, line.subtitles.language, line.text)
 
     def _line(self, film: Film, start: float, end: float, language: str, text: str) -> Serialized:
@@ -182,5 +182,5 @@ class Serializer:
 
 
 def select_listed_films(films: FilmQuerySet) -> FilmQuerySet:
-    """Films with what `Shower.film` asks of them."""
+    """Prefetch what `Serializer.film` needs."""
     return films.with_posters().prefetch_related("subtitles")

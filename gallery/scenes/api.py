@@ -1,4 +1,4 @@
-"""One frame: its shot, similar shots, word scores; and any scene of a film."""
+"""API of frames and scenes."""
 
 from typing import Annotated, Any
 
@@ -19,11 +19,11 @@ from gallery.scenes import clips
 from gallery.search import engine
 
 router = Router(tags=["Frames and scenes"])
-SIMILAR = 12
+DEFAULT_SIMILAR = 12
 
 
-def _frame_of(film_id: int, second: int) -> Film:
-    """The film, if it has a frame for this second. Raises Http404."""
+def _require_frame(film_id: int, second: int) -> Film:
+    """Return the film if it has a frame for this second. Raises Http404 otherwise."""
     film = film_or_404(film_id)
     if second > 999_999_999 or not catalogue.has_frame(film, second):
         raise Http404
@@ -38,28 +38,30 @@ def _frame_of(film_id: int, second: int) -> Film:
     url_name="frame",
     summary=gettext_noop("Get a frame"),
 )
-def one_frame(request: HttpRequest, film_id: int, second: int) -> Any:
+def get_frame(request: HttpRequest, film_id: int, second: int) -> Any:
     """The frame indexed for a second of a film: the first one shown in that second."""
-    film = _frame_of(film_id, second)
+    film = _require_frame(film_id, second)
     here = frame_index.current()
     time = here.time(film.pk, second)
     time = float(second) if time is None else time
     shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
-    shower = Serializer(request)
+    serializer = Serializer(request)
     return {
-        **shower.frame_name(film, second, time),
-        "film": shower.film_name(film),
+        **serializer.frame_name(film, second, time),
+        "film": serializer.film_name(film),
         "shot": {"number": shot.number + 1} if shot else None,
-        "scene": shower.scene(film, shot.start, shot.end) if shot else None,
+        "scene": serializer.scene(film, shot.start, shot.end) if shot else None,
         "labels": sorted(here.labels([(film.pk, second)])[0]),
-        "citation": shower.citation(film, second, time),
+        "citation": serializer.citation(film, second, time),
     }
 
 
 class Count(Schema):
     """How many results."""
 
-    count: int = Field(SIMILAR, ge=1, le=MAX_PAGE_SIZE, description="Number of shots to return.")
+    count: int = Field(
+        DEFAULT_SIMILAR, ge=1, le=MAX_PAGE_SIZE, description="Number of shots to return."
+    )
 
 
 @router.get(
@@ -70,10 +72,10 @@ class Count(Schema):
     url_name="similar",
     summary=gettext_noop("Find similar shots"),
 )
-def similar(request: HttpRequest, film_id: int, second: int, asked: Query[Count]) -> Any:
+def similar(request: HttpRequest, film_id: int, second: int, options: Query[Count]) -> Any:
     """Other shots that look like this frame, most similar first."""
-    _frame_of(film_id, second)
-    return {"results": Serializer(request).hits(engine.similar(film_id, second, asked.count))}
+    _require_frame(film_id, second)
+    return {"results": Serializer(request).hits(engine.similar(film_id, second, options.count))}
 
 
 class Words(Schema):
@@ -99,11 +101,11 @@ def probabilities(
     request: HttpRequest,  # noqa: ARG001
     film_id: int,
     second: int,
-    asked: Query[Words],
+    options: Query[Words],
 ) -> Any:
     """How well each word fits a frame, compared with the others."""
-    _frame_of(film_id, second)
-    found = engine.probabilities(film_id, second, list(dict.fromkeys(asked.word)))
+    _require_frame(film_id, second)
+    found = engine.probabilities(film_id, second, list(dict.fromkeys(options.word)))
     return {"results": [{"word": word, "probability": part} for word, part in found]}
 
 
@@ -128,5 +130,5 @@ def scene(request: HttpRequest, film_id: int, span: Query[Span]) -> Any:
     Clips are made on first request and cannot extend past the end of the film.
     """
     film = film_or_404(film_id)
-    clips.cut(film, film.clock.frame_from(span.start), film.clock.frame_from(span.end))
+    clips.make_cut(film, film.clock.frame_from(span.start), film.clock.frame_from(span.end))
     return Serializer(request).scene(film, span.start, span.end)

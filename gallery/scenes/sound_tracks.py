@@ -12,7 +12,7 @@ from gallery.transcripts import languages
 
 @dataclass(frozen=True, slots=True)
 class SoundChoice:
-    """A sound track as it is offered: its number, its name, and whether it is chosen.
+    """A sound track that a viewer can choose: its number, its name, and whether it is chosen.
 
     `language` is a BCP 47 tag, `title` as in the file; `label` is both in words.
     """
@@ -24,21 +24,21 @@ class SoundChoice:
     is_chosen: bool
 
 
-def choices(film: Film, asked: int | None) -> list[SoundChoice]:
-    """The tracks that can be decoded, in the order of the file; `asked` is the number wanted."""
-    chosen = sound.choose_track(film.sound_tracks, asked)
+def list_choices(film: Film, wanted: int | None) -> list[SoundChoice]:
+    """Return the tracks that can be decoded, in the order of the file."""
+    chosen = sound.choose_track(film.sound_tracks, wanted)
     playable = [track for track in film.sound_tracks if track.is_decodable]
     return [_choice(track, track == chosen) for track in playable]
 
 
-def unusual(film: Film, asked: int | None) -> int | None:
-    """The number of the track to play; None for the default one, or when there is no such track."""
-    chosen = sound.choose_track(film.sound_tracks, asked)
+def non_default_track(film: Film, wanted: int | None) -> int | None:
+    """Return the number of the wanted track; None for the default or a missing one."""
+    chosen = sound.choose_track(film.sound_tracks, wanted)
     return chosen.number if chosen and chosen != sound.choose_track(film.sound_tracks) else None
 
 
-def number_in(text: str) -> int | None:
-    """The number of a track in an address, or None."""
+def parse_number(text: str) -> int | None:
+    """Parse the number of a track in a URL; None when it is invalid."""
     return int(text) if text.isdecimal() and len(text) < 4 else None
 
 

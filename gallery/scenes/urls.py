@@ -1,4 +1,4 @@
-"""Scenes: their pages, what plays, and what is saved of them."""
+"""URLs of scenes: pages, playback and downloads."""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""One scene: watched, trimmed, questioned, quoted; and the frames of films as pictures."""
+"""The page of a scene, and the frames of films as pictures."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from gallery.core import access
 from gallery.core.errors import GalleryError, QueryError
 from gallery.core.file_responses import is_client_gone
 from gallery.core.pages import FOREVER, jpeg_response, limit_searches, vary_on_htmx
-from gallery.core.waiting import waiting_for_ffmpeg
+from gallery.core.waiting import limit_ffmpeg_waits
 from gallery.films import catalogue
 from gallery.films.missing_pictures import missing_picture
 from gallery.films.models import Film, Shot
@@ -23,7 +23,7 @@ from gallery.films.shortcuts import film_or_404
 from gallery.index import frame_index
 from gallery.index.types import FrameKey
 from gallery.scenes import clips, sound_tracks, spans
-from gallery.scenes.playing import film_type, limit_making
+from gallery.scenes.playing import film_content_type, limit_rendering
 from gallery.scenes.spans import ChosenSpan
 from gallery.search import engine
 from gallery.search.address import search_url, to_parameters
@@ -32,14 +32,18 @@ from gallery.search.search_page import SearchPage
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
 
-SIMILAR = 12
-BESIDE = 4  # shots shown on either side of a shot
+MAX_SIMILAR = 12
+NEIGHBOURS = 4  # shots listed on either side of a shot
 _SEPARATORS = re.compile(r"[\n\r,;，；、]+")
-OWN = ("out", "words", "sound")  # parameters of this page that no search has
+PAGE_PARAMETERS = (
+    "out",
+    "words",
+    "sound",
+)  # query parameters of this page that a search does not have
 
 
 def _time_of(film_id: int, second: int) -> float:
-    """When a frame is shown; its second when the index cannot tell."""
+    """Return the time of a frame; its second when the index is unavailable."""
     try:
         return frame_index.current().time(film_id, second) or float(second)
     except GalleryError:
@@ -47,9 +51,9 @@ def _time_of(film_id: int, second: int) -> float:
 
 
 def split_words(text: str) -> list[str]:
-    """The words that a user gave, a line each or between commas, each once.
+    """Split words at line breaks, commas and semicolons, without duplicates.
 
-    A list as Python writes it, ['dog', 'smiling man wave'], is understood as well.
+    A Python list is accepted, too: ['dog', 'smiling man wave'].
     """
     parts = (part.strip(" \t[]'\"“”‘’") for part in _SEPARATORS.split(text))
     return list(dict.fromkeys(part for part in parts if part))
@@ -62,23 +66,25 @@ def split_words(text: str) -> list[str]:
 @vary_on_htmx
 @limit_searches
 def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
-    """A frame and its scene, playing, with what lies around it, is said in it, and looks like it.
+    """Show the scene of a frame: the player, its place in the film, dialogue, similar shots.
 
-    Its address may carry the ends of the scene (`in`, `out`), and the search that led here.
+    The URL may carry the ends of the scene (`in`, `out`) and the search that led here.
     """
     film = film_or_404(film_id)
     if not catalogue.has_frame(film, second):
         raise Http404
     target = request.htmx.target  # type: ignore[attr-defined]
     if target == "probabilities":
-        return render(request, "gallery/_probabilities.html", _odds(request, film, second))
+        return render(
+            request, "gallery/_probabilities.html", _probabilities_context(request, film, second)
+        )
     time = _time_of(film_id, second)
     shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
     own = spans.opening_span(film, shot, time)
-    span = spans.choose_span(film, own, spans.given_ends(request.GET.lists()))
-    query = _search_before(request.GET)
-    asked = urlencode(to_parameters(query))
-    context: dict[str, Any] = {
+    span = spans.choose_span(film, own, spans.parse_ends(request.GET.lists()))
+    query = _parse_search(request.GET)
+    query_string = urlencode(to_parameters(query))
+    context = {
         "film": film,
         "second": second,
         "time": time,
@@ -86,72 +92,72 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "own": own,
         "query": query,
         "asked": SearchPage(query),
-        "search": f"?{asked}" if asked else "",
+        "search": f"?{query_string}" if query_string else "",
         "may_play_films": access.may_play_films(request.user),
-        **_sound(request, film),
-        **_of_span(request, film, second, span, (shot, time)),
+        **_sound_context(request, film),
+        **_span_context(request, film, second, span, (shot, time)),
     }
     if target == "of-span":
         return render(request, "gallery/_span.html", context)
-    context |= _odds(request, film, second)
-    context |= _around(film, shot, span)
-    context |= _found_with(query, (film.pk, second), shot)
+    context |= _probabilities_context(request, film, second)
+    context |= _surroundings_context(film, shot, span)
+    context |= _similar_context(query, (film.pk, second), shot)
     return render(request, "gallery/frame.html", context)
 
 
-def _sound(request: HttpRequest, film: Film) -> dict[str, Any]:
-    """The sound tracks to choose from, and what addresses of clips carry of the choice."""
-    asked = sound_tracks.number_in(request.GET.get("sound", ""))
-    number = sound_tracks.unusual(film, asked)
+def _sound_context(request: HttpRequest, film: Film) -> dict[str, Any]:
+    """Return the choice of sound tracks, and the query string of clips for the chosen one."""
+    wanted = sound_tracks.parse_number(request.GET.get("sound", ""))
+    number = sound_tracks.non_default_track(film, wanted)
     return {
-        "sounds": sound_tracks.choices(film, asked),
+        "sounds": sound_tracks.list_choices(film, wanted),
         "sound_asked": "" if number is None else f"?sound={number}",
     }
 
 
-def _search_before(given: QueryDict) -> Query:
-    """The search that led to a page; an empty one when it makes no sense."""
-    kept = given.copy()
-    for name in OWN:
-        kept.pop(name, None)
-    kept.setlist("in", [text for text in given.getlist("in") if text in set(Mode)])
+def _parse_search(given: QueryDict) -> Query:
+    """Parse the search that led to the page; an empty one when it is invalid."""
+    parameters = given.copy()
+    for name in PAGE_PARAMETERS:
+        parameters.pop(name, None)
+    parameters.setlist("in", [text for text in given.getlist("in") if text in set(Mode)])
     try:
-        return SearchForm(kept).query()
+        return SearchForm(parameters).query()
     except QueryError:
         return Query()
 
 
-def _of_span(
+def _span_context(
     request: HttpRequest,
     film: Film,
     second: int,
     span: ChosenSpan,
     found: tuple[Shot | None, float],
 ) -> dict[str, Any]:
-    """What depends on the chosen span: its ends, how it is quoted, what is said in it."""
+    """Return what depends on the chosen span: its ends, citation and dialogue."""
     clock = film.clock
     shot, time = found
     start, end = clock.seconds(span.first), clock.seconds(span.last)
     seconds = (span.last - span.first) / clock.grid
-    whole_shot = shot is not None and span.is_own and span.last == clock.frame_from(shot.end)
+    is_whole_shot = shot is not None and span.is_own and span.last == clock.frame_from(shot.end)
     return {
         "span": span,
-        # As boards know the shot of a hit: its times, not those of the nearest frames.
-        "start": shot.start if shot and whole_shot else start,
-        "end": shot.end if shot and whole_shot else end,
+        # The exact times of a shot, as on result pages, so that boards recognise the same scene.
+        "start": shot.start if shot and is_whole_shot else start,
+        "end": shot.end if shot and is_whole_shot else end,
         "timecodes": (clock.timecode_of(span.first), clock.timecode_of(span.last)),
         "seconds": float(seconds),
         "citation": _citation(request, film, second, (span, time)),
         "transcripts": dialogue.lines(film, start, end),
         "may_download": access.may_download(request.user),
-        "animates": seconds <= clips.ANIMATED_SECONDS,
-        "animated_seconds": clips.ANIMATED_SECONDS,
+        "animates": seconds <= clips.MAX_ANIMATION_SECONDS,
+        "animated_seconds": clips.MAX_ANIMATION_SECONDS,
         "frame_number": clock.frame(time),
     }
 
 
 def _citation(request: HttpRequest, film: Film, second: int, of: tuple[ChosenSpan, float]) -> str:
-    """How to quote a scene: title, year, timecode, and the address of its page."""
+    """Return the citation of a scene: title, year, timecode, and the URL of its page."""
     span, time = of
     clock = film.clock
     place = request.build_absolute_uri(reverse("frame", args=[film.pk, second]))
@@ -161,37 +167,37 @@ def _citation(request: HttpRequest, film: Film, second: int, of: tuple[ChosenSpa
     return f"{film}, {ends}, {place}?in={span.first}f&out={span.last}f"
 
 
-def _around(film: Film, shot: Shot | None, span: ChosenSpan) -> dict[str, Any]:
-    """What surrounds a scene in its film."""
-    strip = spans.strip_around(film, span)
+def _surroundings_context(film: Film, shot: Shot | None, span: ChosenSpan) -> dict[str, Any]:
+    """Return the strip, and the neighbouring shots of a scene."""
+    strip = spans.build_strip(film, span)
     return {
         "strip": strip,
         "trim_in": strip.part(span.first),
         "trim_out": strip.part(span.last),
-        "beside": spans.shots_beside(film, shot, BESIDE),
-        "film_type": film_type(film),
-        "most_frames": spans.max_frames(film.clock),
+        "beside": spans.neighbouring_shots(film, shot, NEIGHBOURS),
+        "film_type": film_content_type(film),
+        "most_frames": spans.max_span_frames(film.clock),
         "most_seconds": settings.MAX_CLIP_SECONDS,
         "captions": film.subtitles.all(),
     }
 
 
-def _found_with(query: Query, key: FrameKey, shot: Shot | None) -> dict[str, Any]:
-    """What is like a frame, and the hits beside it in the search that led here."""
+def _similar_context(query: Query, key: FrameKey, shot: Shot | None) -> dict[str, Any]:
+    """Return the shots similar to a frame, and the neighbouring hits of the search."""
     found: dict[str, Any] = {"similar": []}
     if query.kind is not None:
         found["back"] = search_url(query, page=query.page)
     try:
-        found["similar"] = engine.similar(*key, SIMILAR)
+        found["similar"] = engine.similar(*key, MAX_SIMILAR)
         if query.kind is not None and shot is not None:
-            found |= _hits_beside(query, shot)
+            found |= _neighbouring_hits(query, shot)
     except GalleryError as error:
         found["error"] = error
     return found
 
 
-def _hits_beside(query: Query, shot: Shot) -> dict[str, Any]:
-    """The hits before and after a shot, on the page of hits that led to it."""
+def _neighbouring_hits(query: Query, shot: Shot) -> dict[str, Any]:
+    """Return the hits before and after a shot on its page of results."""
     hits = engine.recent_hits(query)
     shots = [(hit.film, hit.shot) for hit in hits]
     if (shot.film_id, shot.number) not in shots:
@@ -204,16 +210,16 @@ def _hits_beside(query: Query, shot: Shot) -> dict[str, Any]:
     }
 
 
-def _odds(request: HttpRequest, film: Film, second: int) -> dict[str, Any]:
-    """How probable the words in the address are for the frame."""
+def _probabilities_context(request: HttpRequest, film: Film, second: int) -> dict[str, Any]:
+    """Return the probabilities of the words in the URL for the frame."""
     given = request.GET.get("words", "")
-    odds: dict[str, Any] = {"words": given}
+    context: dict[str, Any] = {"words": given}
     try:
         if "words" in request.GET:
-            odds["probabilities"] = engine.probabilities(film.pk, second, split_words(given))
+            context["probabilities"] = engine.probabilities(film.pk, second, split_words(given))
     except GalleryError as error:
-        odds["words_error"] = error
-    return odds
+        context["words_error"] = error
+    return context
 
 
 # --- pictures -------------------------------------------------------------------------------------
@@ -221,7 +227,7 @@ def _odds(request: HttpRequest, film: Film, second: int) -> dict[str, Any]:
 
 @require_GET
 def thumbnail(_request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
-    """A frame's small picture, or one that says that it is being made again."""
+    """Send a frame's thumbnail, or a placeholder while it is being restored."""
     path = Film(uid=uid).files.run(run).thumbnail(second)
     try:
         picture = jpeg_response(path)
@@ -236,17 +242,17 @@ def thumbnail(_request: HttpRequest, uid: str, run: int, second: int) -> HttpRes
 
 @require_GET
 def still(request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
-    """A frame at the film's full size, made when it is first asked for, and kept."""
-    shown = get_object_or_404(Film, uid=uid, searchable_run=run)
+    """Send an indexed frame in full size, rendered at the first request and cached."""
+    film = get_object_or_404(Film, uid=uid, searchable_run=run)
     try:
-        limit_making(request, clips.indexed_still_path(shown, second))
-        with waiting_for_ffmpeg():
-            path = clips.indexed_still(shown, second, lambda: is_client_gone(request))
+        limit_rendering(request, clips.indexed_still_path(film, second))
+        with limit_ffmpeg_waits():
+            path = clips.render_indexed_still(film, second, lambda: is_client_gone(request))
     except (GalleryError, FileNotFoundError):
-        # The small picture is better than none; another time it may work.
-        small = jpeg_response(shown.files.run(run).thumbnail(second))
-        small["Cache-Control"] = "no-cache"
-        return small
-    whole = jpeg_response(path)
-    patch_cache_control(whole, **FOREVER)
-    return whole
+        # The thumbnail is better than nothing; the next request may succeed.
+        thumbnail_response = jpeg_response(film.files.run(run).thumbnail(second))
+        thumbnail_response["Cache-Control"] = "no-cache"
+        return thumbnail_response
+    still_response = jpeg_response(path)
+    patch_cache_control(still_response, **FOREVER)
+    return still_response

@@ -1,1 +1,1 @@
-"""Searching: a query and its address, its hits, and a film at a glance."""
+"""Search: the query and its address, planning, ranking, and the relevance curve of a film."""

@@ -1,13 +1,13 @@
-"""A query and its address: what is searched for can be shared, and the back button works.
+"""The address of a query. Every search can be shared, and the back button works.
 
-    q=WORDS  w=WEIGHT      words, -avoided ones among them, and their weight
+    q=WORDS  w=WEIGHT      words, with -avoided ones among them, and their weight
     not=WORDS              words to avoid, separated by commas
-    frame=FILM-SECOND*WEIGHT  picture=TOKEN*WEIGHT    examples; the weight may be left out
+    frame=FILM-SECOND*WEIGHT  picture=TOKEN*WEIGHT    examples; the weight is optional
     more=FILM-SECOND  less=FILM-SECOND                hits marked as right or wrong
     in=both|seen|said  sort=relevance|time
     film=ID  from=YEAR  to=YEAR  label=ID  page=NUMBER
 
-frame, picture, more, less, film and label may come more than once.
+frame, picture, more, less, film and label may be repeated.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from gallery.search.types import Example, Mode, Order, Query
 
 
 def to_parameters(query: Query) -> list[tuple[str, str]]:
-    """The query as names and values, in a fixed order; what is as usual is left out."""
+    """Return the query as (name, value) pairs in a fixed order, without defaults."""
     pairs: list[tuple[str, Any]] = [
         ("q", query.words),
         ("w", _number(query.words_weight) if query.words_weight != 1 else ""),
@@ -44,19 +44,19 @@ def to_parameters(query: Query) -> list[tuple[str, str]]:
 
 
 def search_url(query: Query, **changes: Any) -> str:
-    """The address of a search, some of it changed; a change other than the page leads to page 1."""
+    """Return the URL of a search, with changes; any change but `page` leads to page 1."""
     changes.setdefault("page", 1)
     return f"{page_url('home')}?{urlencode(to_parameters(replace(query, **changes)))}"
 
 
 @cache
 def page_url(name: str) -> str:
-    """The address of a page that takes no arguments: it never changes."""
+    """Return the URL of a page without arguments, which never changes."""
     return reverse(name)
 
 
 def urlencode(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and values as an address has them. Pages repeat most of them many times."""
+    """Encode pairs as a query string. Values are cached: pages repeat most of them many times."""
     return "&".join(f"{name}={_quoted(value)}" for name, value in pairs)
 
 
@@ -64,12 +64,12 @@ _quoted = lru_cache(maxsize=1024)(quote_plus)
 
 
 def frame_text(key: FrameKey) -> str:
-    """A frame as addresses name it."""
+    """Format a frame for an address: FILM-SECOND."""
     return f"{key[0]}-{key[1]}"
 
 
 def example_text(example: Example) -> str:
-    """An example as addresses name it."""
+    """Format an example for an address, with its weight unless that is 1."""
     what = frame_text(example.frame) if example.frame else example.picture
     return what if example.weight == 1 else f"{what}*{_number(example.weight)}"
 

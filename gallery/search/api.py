@@ -1,4 +1,4 @@
-"""Searching: by the same parameters as the address of a page, and with a picture of one's own."""
+"""API: search by the parameters of the search page's address, and pictures to search with."""
 
 from dataclasses import replace
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from gallery.rest.responses import error_responses
 from gallery.rest.serializers import Serializer
 from gallery.search import engine, pictures, types
 from gallery.search.address import search_url
-from gallery.search.api_parameters import Maybe, SearchParameters, parse_query
+from gallery.search.api_parameters import EmptyIsAbsent, SearchParameters, parse_query
 from gallery.search.forms import MAX_PAGES, PictureForm
 from gallery.search.types import Example
 
@@ -27,7 +27,7 @@ router = Router(tags=["Search"])
 class Pages(Schema):
     """Which results."""
 
-    page: Annotated[Annotated[int, Field(ge=1, le=MAX_PAGES)] | None, Maybe] = Field(
+    page: Annotated[Annotated[int, Field(ge=1, le=MAX_PAGES)] | None, EmptyIsAbsent] = Field(
         None, description="Page number, from 1."
     )
     page_size: int = Field(
@@ -35,10 +35,10 @@ class Pages(Schema):
     )
 
 
-def _rebuilding() -> list[str]:
-    """A sentence while films are put into the index again."""
-    found = rebuilding.state(catalogue.load_catalogue())
-    return [str(found)] if found else []
+def _rebuilding_notices() -> list[str]:
+    """Return a notice while the index is being rebuilt, as a list of at most one sentence."""
+    state = rebuilding.state(catalogue.load_catalogue())
+    return [str(state)] if state else []
 
 
 @router.get(
@@ -49,9 +49,9 @@ def _rebuilding() -> list[str]:
     url_name="search",
     summary=gettext_noop("Find scenes"),
 )
-def find(
+def search(
     request: HttpRequest,
-    asked: Query[SearchParameters],  # noqa: ARG001 - described and checked; the page's own form reads it
+    parameters: Query[SearchParameters],  # noqa: ARG001 - documented and checked; parsed by the form
     pages: Query[Pages],
 ) -> Any:
     """Shots that match words, frames and pictures, best first.
@@ -60,15 +60,15 @@ def find(
     least one of `q`, `frame`, `picture` and `more` is required.
     """
     query = replace(parse_query(request), page_size=pages.page_size)
-    found = engine.search(query)
-    shower = Serializer(request)
-    more = found.more and query.page < MAX_PAGES
+    results = engine.search(query)
+    serializer = Serializer(request)
+    has_more = results.more and query.page < MAX_PAGES
     return {
-        "results": shower.hits(found.hits),
-        **neighbour_urls(request, query.page, query.page_size, more),
-        "matches": found.matches,
-        "notices": [*_rebuilding(), *found.notices],
-        "search_page": shower.absolute(search_url(query, page=query.page)),
+        "results": serializer.hits(results.hits),
+        **neighbour_urls(request, query.page, query.page_size, has_more),
+        "matches": results.matches,
+        "notices": [*_rebuilding_notices(), *results.notices],
+        "search_page": serializer.absolute(search_url(query, page=query.page)),
     }
 
 
@@ -82,7 +82,7 @@ def find(
 )
 def store_picture(
     request: HttpRequest,
-    picture: File[UploadedFile],  # noqa: ARG001 - described; the page's own form reads it
+    picture: File[UploadedFile],  # noqa: ARG001 - documented; parsed by the form
 ) -> Any:
     """Upload a picture, such as a screenshot, and search with `picture=TOKEN`.
 
@@ -91,15 +91,16 @@ def store_picture(
     """
     form = PictureForm(request.POST, request.FILES)
     if not form.is_valid():
-        raise ApiError(400, " ".join(str(m) for some in form.errors.values() for m in some))
+        messages = (str(m) for errors in form.errors.values() for m in errors)
+        raise ApiError(400, " ".join(messages))
     token = pictures.store_picture(form.cleaned_data["picture"])
-    shower = Serializer(request)
+    serializer = Serializer(request)
     query = types.Query(examples=(Example(picture=token),))
     return Status(
         201,
         {
             "picture": token,
-            "url": shower.here("probe_picture", token),
-            "search": f"{shower.resource('search')}?{search_url(query).partition('?')[2]}",
+            "url": serializer.here("probe_picture", token),
+            "search": f"{serializer.resource('search')}?{search_url(query).partition('?')[2]}",
         },
     )

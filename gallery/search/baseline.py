@@ -1,8 +1,9 @@
-"""What is ordinary in this library: the measure for what stands out.
+"""The library baseline: scores of ordinary frames, against which a match is measured.
 
-A cosine means nothing by itself: words and pictures of one model score 0.2 to 0.3, of another -0.1
-to 0.5, and two pictures far more than a picture and a word. So everything is compared with frames
-drawn from the library at random and with words that films commonly show.
+A cosine means little on its own. Words and pictures score 0.2 to 0.3 with one model, -0.1 to 0.5
+with another, and two pictures score far higher than a picture and a word. Scores are therefore
+compared with those of frames sampled at random from the library and of words that films commonly
+show.
 """
 
 import re
@@ -17,12 +18,11 @@ from gallery.clip import encoder, weights
 from gallery.clip.types import Vector, Vectors
 from gallery.index import frame_index
 
-KEPT = 300.0  # seconds: how long a sample of a growing library stands for it
-# Of pairs of an ordinary word and an ordinary frame, few fit; those that do score above the rest.
-WORDS_FIT = 0.98
-# The same for pairs of frames.
-PICTURES_FIT = 0.99
-PAIRS = 4000  # pairs of frames that are looked at
+MAX_AGE = 300.0  # seconds that a sample is used while the library grows
+# Few pairs of an ordinary word and an ordinary frame match: those above this quantile.
+WORDS_QUANTILE = 0.98
+PICTURES_QUANTILE = 0.99  # likewise for pairs of frames
+SAMPLED_PAIRS = 4000  # of frames
 WORDS = {
     "en": """
         person man woman child crowd face hand dog cat bird horse fish tree flower forest mountain
@@ -41,33 +41,34 @@ _CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
 
 def is_chinese(words: str) -> bool:
-    """Whether there is a Chinese character in it."""
+    """Return whether the text contains a Chinese character."""
     return bool(_CHINESE.search(words))
 
 
 @dataclass(frozen=True)
 class LibraryBaseline:
-    """Frames that stand for the library: `frames` has shape (n, width), unit rows; n may be 0."""
+    """A random sample of the library's frames: unit rows of shape (n, width); n may be 0."""
 
     frames: Vectors
 
-    def level(self, vector: Vector) -> tuple[float, float]:
-        """The mean and the spread of what ordinary frames score with a vector, of any length.
+    def mean_std(self, vector: Vector) -> tuple[float, float]:
+        """Return the mean and standard deviation of the sample's scores with a vector of any
+        length.
 
-        The spread is never 0: with nothing to compare with, it is 1.
+        The deviation is never 0; with nothing to compare with, it is 1.
         """
         if len(self.frames) < 2:
             return 0.0, 1.0
         scores = self.frames @ vector
         return float(scores.mean()), float(scores.std()) or 1.0
 
-    def words_fit(self, words: str) -> float:
-        """The cosine from which a frame is taken to show what such words name."""
+    def words_threshold(self, words: str) -> float:
+        """Return the cosine above which a frame counts as showing what the words name."""
         language = "zh" if is_chinese(words) and weights.current().reads_chinese else "en"
-        return self._fit[language]
+        return self._word_thresholds[language]
 
     @cached_property
-    def _fit(self) -> dict[str, float]:
+    def _word_thresholds(self) -> dict[str, float]:
         if not len(self.frames):
             return dict.fromkeys(WORDS, -1.0)
         languages = [lang for lang in WORDS if lang == "en" or weights.current().reads_chinese]
@@ -75,42 +76,41 @@ class LibraryBaseline:
             language: float(
                 np.quantile(
                     _word_vectors(language, weights.current().fingerprint) @ self.frames.T,
-                    WORDS_FIT,
+                    WORDS_QUANTILE,
                 )
             )
             for language in languages
         }
 
     @cached_property
-    def pictures_fit(self) -> float:
-        """The cosine from which two frames are taken to show the same kind of scene."""
+    def pictures_threshold(self) -> float:
+        """The cosine above which two frames count as showing the same kind of scene."""
         count = len(self.frames)
         if count < 2:
             return -1.0
-        one, other = np.random.default_rng(0).integers(0, count, (2, PAIRS))
-        apart = one != other
-        pairs = np.einsum("ij,ij->i", self.frames[one[apart]], self.frames[other[apart]])
-        return float(np.quantile(pairs, PICTURES_FIT))
+        one, other = np.random.default_rng(0).integers(0, count, (2, SAMPLED_PAIRS))
+        differs = one != other
+        pairs = np.einsum("ij,ij->i", self.frames[one[differs]], self.frames[other[differs]])
+        return float(np.quantile(pairs, PICTURES_QUANTILE))
 
 
 @lru_cache(maxsize=8)
 def _word_vectors(language: str, fingerprint: str) -> Vectors:  # noqa: ARG001 - part of the key
-    return encoder.current().texts(WORDS[language].split())
+    return encoder.current().embed_texts(WORDS[language].split())
 
 
 _lock = Lock()
-_kept: dict[tuple[str, int], tuple[float, LibraryBaseline]] = {}
+_cache: dict[tuple[str, int], tuple[float, LibraryBaseline]] = {}
 
 
-def get_baseline(films: int) -> LibraryBaseline:
-    """The library's ordinary frames, looked up anew now and then and when `films`, the number of
-    films in it, changes."""
-    here = frame_index.current()
-    key = (here.alias, films)
+def get_baseline(film_count: int) -> LibraryBaseline:
+    """Return the library's baseline, cached for MAX_AGE or until the number of films changes."""
+    index = frame_index.current()
+    key = (index.alias, film_count)
     with _lock:
-        made, found = _kept.get(key, (0.0, None))
-        if found is None or time.monotonic() - made > KEPT:
-            found = LibraryBaseline(here.sample())
-            _kept.clear()
-            _kept[key] = (time.monotonic(), found)
+        sampled_at, found = _cache.get(key, (0.0, None))
+        if found is None or time.monotonic() - sampled_at > MAX_AGE:
+            found = LibraryBaseline(index.sample())
+            _cache.clear()
+            _cache[key] = (time.monotonic(), found)
         return found

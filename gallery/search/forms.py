@@ -1,4 +1,4 @@
-"""What users and admins type in, checked."""
+"""Forms that parse and check the address of a search, and an uploaded picture."""
 
 import re
 from collections.abc import Callable
@@ -21,23 +21,25 @@ MAX_PAGES = 200
 
 
 class ListField(forms.Field):
-    """A parameter that may come more than once; each value is matched against `pattern`."""
+    """A repeatable parameter; each value must match `pattern`."""
 
     widget = forms.MultipleHiddenInput
 
-    def __init__(self, pattern: str, read: Callable[[re.Match[str]], Any], most: int) -> None:
+    def __init__(
+        self, pattern: str, parse: Callable[[re.Match[str]], Any], max_values: int
+    ) -> None:
         super().__init__(required=False)
         self.pattern = re.compile(pattern)
-        self.read = read
-        self.most = most
+        self.parse = parse
+        self.max_values = max_values
 
     def to_python(self, value: Any) -> tuple[Any, ...]:
-        """Every value read, each once, in their order; empty ones are left out."""
-        given = [one for one in value or () if one]
-        found = [self.pattern.fullmatch(one) for one in given]
-        if len(given) > self.most or None in found:
+        """Return the parsed values in order, without duplicates and empty values."""
+        given = [text for text in value or () if text]
+        matches = [self.pattern.fullmatch(text) for text in given]
+        if len(given) > self.max_values or None in matches:
             raise ValidationError("malformed", code="invalid")
-        return tuple(dict.fromkeys(self.read(match) for match in found if match))
+        return tuple(dict.fromkeys(self.parse(match) for match in matches if match))
 
 
 FRAME = r"([0-9]{1,9})-([0-9]{1,9})"
@@ -46,7 +48,7 @@ WEIGHT = r"(?:\*([0-9]{1,2}(?:\.[0-9]{1,3})?))?"
 MAX_CHOICES = 200  # films or labels in one query
 
 
-def _frame(match: re.Match[str]) -> FrameKey:
+def _parse_frame(match: re.Match[str]) -> FrameKey:
     return int(match[1]), int(match[2])
 
 
@@ -57,14 +59,14 @@ class SearchForm(forms.Form):
     w = forms.FloatField(required=False, min_value=0, max_value=99)
     frame = ListField(
         FRAME + WEIGHT,
-        lambda m: Example(frame=_frame(m), weight=float(m[3] or 1)),
+        lambda m: Example(frame=_parse_frame(m), weight=float(m[3] or 1)),
         MAX_EXAMPLES,
     )
     picture = ListField(
         TOKEN + WEIGHT, lambda m: Example(picture=m[1], weight=float(m[2] or 1)), MAX_EXAMPLES
     )
-    more = ListField(FRAME, _frame, MAX_EXAMPLES)
-    less = ListField(FRAME, _frame, MAX_EXAMPLES)
+    more = ListField(FRAME, _parse_frame, MAX_EXAMPLES)
+    less = ListField(FRAME, _parse_frame, MAX_EXAMPLES)
     sort = forms.ChoiceField(required=False, choices=[(order, order) for order in Order])
     film = ListField(r"([0-9]{1,18})", lambda m: int(m[1]), MAX_CHOICES)
     label = ListField(r"([0-9]{1,18})", lambda m: int(m[1]), MAX_CHOICES)
@@ -72,14 +74,14 @@ class SearchForm(forms.Form):
     page = forms.IntegerField(required=False, min_value=1, max_value=MAX_PAGES)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Names of parameters that are Python's own words."""
+        """Add the parameters whose names are Python keywords."""
         super().__init__(*args, **kwargs)
         self.fields["not"] = forms.CharField(required=False, strip=True)
         self.fields["in"] = forms.ChoiceField(required=False, choices=[(m, m) for m in Mode])
         self.fields["from"] = forms.IntegerField(required=False, min_value=1, max_value=LAST_YEAR)
 
     def query(self) -> Query:
-        """The search that is meant. Raises QueryError when the address makes no sense."""
+        """Return the query. Raises QueryError for a malformed address."""
         if not self.is_valid():
             raise QueryError(_("This is not a valid search address."))
         given = self.cleaned_data
@@ -100,7 +102,7 @@ class SearchForm(forms.Form):
 
 
 class PictureForm(forms.Form):
-    """A picture to search with."""
+    """An uploaded picture to search with."""
 
     picture = forms.FileField(
         required=True,
@@ -109,7 +111,7 @@ class PictureForm(forms.Form):
     )
 
     def clean_picture(self) -> Any:
-        """Decode it."""
+        """Decode the picture."""
         file = self.cleaned_data["picture"]
         if file.size == 0:
             raise ValidationError(_("The picture is empty (0 bytes)."))

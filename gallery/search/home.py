@@ -1,4 +1,4 @@
-"""What the start page shows: frames to begin with, an example of each kind of search, new films."""
+"""The start page: frames to start from, an example of each kind of search, and the newest films."""
 
 import random
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from gallery.films.catalogue import searchable
 from gallery.films.models import Film, Shot
 from gallery.transcripts.models import Line
 
-NEWEST = 12  # films
-WALL_FRAMES = 24  # frames to begin with
-EDGE = 0.08  # of a film at either end: titles and credits
-SHORTEST, LONGEST = 12, 48  # characters of a line that serves as an example
-LINES = 200  # that an example is chosen from
+MAX_NEW_FILMS = 12
+MAX_WALL_FRAMES = 24
+SKIPPED_PART = 0.08  # of a film at either end: titles and credits
+MIN_LINE_LENGTH, MAX_LINE_LENGTH = 12, 48  # characters of a line that serves as an example
+MAX_LINES = 200  # that an example is chosen from
 
 
 @dataclass(frozen=True, slots=True)
-class Pictured:
+class WallFrame:
     """A frame of a film."""
 
     film: Film
@@ -32,45 +32,46 @@ class Pictured:
 
 
 def home_context() -> dict[str, Any]:
-    """The newest films, a wall of frames, and a line of dialogue; another choice every day."""
-    films = list(searchable().with_posters()[:NEWEST])
-    chance = random.Random(timezone.localdate().toordinal())
-    return {"newest": films, "wall": _wall(films, chance), "line": _line(films, chance)}
+    """Return the newest films, and frames and a line of dialogue that change daily."""
+    films = list(searchable().with_posters()[:MAX_NEW_FILMS])
+    rng = random.Random(timezone.localdate().toordinal())
+    return {"newest": films, "wall": _pick_frames(films, rng), "line": _pick_line(films, rng)}
 
 
-def _wall(films: list[Film], chance: random.Random) -> list[Pictured]:
-    """Frames of these films in turn, from all over each."""
+def _pick_frames(films: list[Film], rng: random.Random) -> list[WallFrame]:
+    """Return frames of these films, alternating between films."""
     if not films:
         return []
-    # One film may have few shots: then others have more.
+    # Where one film has few shots, the others fill the wall.
     wanted = [
-        Q(film=film, number__in=_some(film.shot_count, WALL_FRAMES, chance)) for film in films
+        Q(film=film, number__in=_sample_shots(film.shot_count, MAX_WALL_FRAMES, rng))
+        for film in films
     ]
     seconds: dict[int, list[int]] = {film.pk: [] for film in films}
     for film, second in Shot.objects.filter(reduce(or_, wanted)).values_list("film", "second"):
         seconds[film].append(second)
-    for some in seconds.values():
-        chance.shuffle(some)
-    rows = ([Pictured(film, second) for second in seconds[film.pk]] for film in films)
-    in_turn = [one for one in chain.from_iterable(zip_longest(*rows)) if one is not None]
-    return in_turn[:WALL_FRAMES]
+    for seconds_of_film in seconds.values():
+        rng.shuffle(seconds_of_film)
+    rows = ([WallFrame(film, second) for second in seconds[film.pk]] for film in films)
+    alternating = [frame for frame in chain.from_iterable(zip_longest(*rows)) if frame is not None]
+    return alternating[:MAX_WALL_FRAMES]
 
 
-def _some(count: int, each: int, chance: random.Random) -> list[int]:
-    """The numbers of some of a film's shots, its ends left out."""
-    inner = range(int(count * EDGE), max(1, int(count * (1 - EDGE))))
-    return chance.sample(inner, min(each, len(inner)))
+def _sample_shots(shot_count: int, count: int, rng: random.Random) -> list[int]:
+    """Return the numbers of random shots of a film, excluding both ends."""
+    inner = range(int(shot_count * SKIPPED_PART), max(1, int(shot_count * (1 - SKIPPED_PART))))
+    return rng.sample(inner, min(count, len(inner)))
 
 
-def _line(films: list[Film], chance: random.Random) -> Line | None:
-    """A short line of dialogue, in the reader's language if there is one."""
+def _pick_line(films: list[Film], rng: random.Random) -> Line | None:
+    """Return a short line of dialogue, in the reader's language if possible."""
     language = (get_language() or "en").partition("-")[0]
     short = (
         Line.objects.filter(subtitles__film__in=films)
         .annotate(length=Length("text"))
-        .filter(length__gte=SHORTEST, length__lte=LONGEST)
+        .filter(length__gte=MIN_LINE_LENGTH, length__lte=MAX_LINE_LENGTH)
         .select_related("subtitles")
     )
-    own = list(short.filter(subtitles__language__startswith=language)[:LINES])
-    some = own or list(short[:LINES])
-    return chance.choice(some) if some else None
+    lines = list(short.filter(subtitles__language__startswith=language)[:MAX_LINES])
+    lines = lines or list(short[:MAX_LINES])
+    return rng.choice(lines) if lines else None

@@ -1,7 +1,7 @@
-"""Addresses of frames and pictures of this site among the words of a query.
+"""Replaces URLs of this site in a query by examples.
 
-Somebody who has found a frame pastes its address, or drops its picture, into the search box: it
-becomes an example.
+A user who pastes the URL of a frame into the search box, or drops its picture there, searches for
+similar frames.
 """
 
 from collections.abc import Collection
@@ -19,17 +19,16 @@ from gallery.search.types import Example, Query
 
 
 def hosts_of(request: HttpRequest) -> set[str]:
-    """The names under which this site is known to who asks, with their ports."""
+    """Return the host names of this site, with ports, as this client knows them."""
     return {request.get_host(), urlsplit(settings.PUBLIC_URL).netloc} - {""}
 
 
 def replace_pasted_urls(query: Query, hosts: Collection[str]) -> Query:
-    """The query with each address of a frame or picture here as an example instead of a word.
+    """Return the query with each URL of a frame or picture of this site turned into an example.
 
-    `hosts` are the names under which this site is known, with their ports. Other addresses stay
-    words.
+    `hosts` are this site's host names, with ports. Other URLs remain words.
     """
-    found = {word: _example(word, hosts) for word in query.words.split() if "/" in word}
+    found = {word: _parse_example(word, hosts) for word in query.words.split() if "/" in word}
     examples = [example for example in found.values() if example is not None]
     if not examples:
         return query
@@ -37,8 +36,8 @@ def replace_pasted_urls(query: Query, hosts: Collection[str]) -> Query:
     return reduce(with_example, examples, replace(query, words=" ".join(kept)))
 
 
-def _example(word: str, hosts: Collection[str]) -> Example | None:
-    found = _resolved(word, hosts)
+def _parse_example(word: str, hosts: Collection[str]) -> Example | None:
+    found = _resolve(word, hosts)
     if found is None:
         return None
     given = found.kwargs
@@ -54,8 +53,8 @@ def _example(word: str, hosts: Collection[str]) -> Example | None:
             return None
 
 
-def _resolved(word: str, hosts: Collection[str]) -> ResolverMatch | None:
-    """What lies at an address of this site; None for other words."""
+def _resolve(word: str, hosts: Collection[str]) -> ResolverMatch | None:
+    """Resolve a URL of this site; return None for any other word."""
     try:
         parts = urlsplit(word)
         if parts.netloc and (parts.scheme not in ("http", "https") or parts.netloc not in hosts):

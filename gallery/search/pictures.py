@@ -1,4 +1,4 @@
-"""Pictures that users search with: kept small, embedded once, removed in time."""
+"""Uploaded pictures to search with: stored small, embedded once, removed after a time."""
 
 import hashlib
 import re
@@ -25,7 +25,7 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
 def picture_path(token: str) -> Path:
-    """Where a picture that was searched with is kept. Raises QueryError for a malformed token."""
+    """Return the path of a stored picture. Raises QueryError for a malformed token."""
     if not TOKEN.fullmatch(token):
         raise QueryError(_("This is not the address of a picture on this site."))
     path: Path = settings.MEDIA_ROOT / "probes" / f"{token}.jpg"
@@ -33,9 +33,9 @@ def picture_path(token: str) -> Path:
 
 
 def store_picture(picture: Picture) -> str:
-    """Keep a picture to search with; returns its token, for the address of the search.
+    """Store a picture to search with and return its token, which goes into the search's address.
 
-    The token is made of the picture, so the same picture gives the same address.
+    The token is a hash of the picture: the same picture gives the same address.
     """
     small = picture.copy()
     small.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
@@ -47,11 +47,11 @@ def store_picture(picture: Picture) -> str:
 
 
 def vectors(token: str) -> Vectors:
-    """The embeddings of a kept picture as it may stand in a film: shape (variants, width), float32.
+    """Return the embeddings of a stored picture's variants: shape (variants, width), float32.
 
-    Screenshots come with black bars, which are cut off, and mirrored. The first variant is the
-    picture without bars, the second the same mirrored, and the third, where there seemed to be
-    bars, the picture as it was given. Raises QueryError when the picture is gone.
+    A screenshot may have black bars or be mirrored. The variants are the picture without bars, the
+    same mirrored and, if bars were found, the picture as uploaded. Raises QueryError when the
+    picture has been removed.
     """
     path = picture_path(token)
     cached = path.with_suffix(f".{weights.current().fingerprint}.variants.npy")
@@ -64,11 +64,11 @@ def vectors(token: str) -> Vectors:
         raise QueryError(
             _("The picture used in this search has expired. Please choose it again.")
         ) from error
-    bare = borders.trim_borders(picture)
-    variants = [bare, ImageOps.mirror(bare)]
-    if bare is not picture:
+    trimmed = borders.trim_borders(picture)
+    variants = [trimmed, ImageOps.mirror(trimmed)]
+    if trimmed is not picture:
         variants.append(picture)
-    found = encoder.current().pictures(variants)
+    found = encoder.current().embed_pictures(variants)
     buffer = BytesIO()
     np.save(buffer, found)
     _write(cached, buffer)
@@ -76,6 +76,6 @@ def vectors(token: str) -> Vectors:
 
 
 def _write(path: Path, buffer: BytesIO) -> None:
-    """Keep a file among the pictures, within their limit. Raises DiskFull."""
+    """Write a file to the picture folder, within its size limit. Raises DiskFull."""
     folder = settings.MEDIA_ROOT / "probes"
     write_within_limit(folder, settings.PICTURE_CACHE_BYTES, path, buffer.getvalue())

@@ -1,14 +1,15 @@
-"""What a query asks for becomes one vector, and what it avoids a penalty.
+"""Turns the terms of a query into one vector, and what it avoids into penalties.
 
-Each part is a term with a weight. Terms are put on one scale before they are added: a term's
-cosines are divided by their spread over ordinary frames, so that a picture, whose cosines vary
-several times as much as those of words, does not drown the words beside it. Hits marked as right
-or wrong are folded in as Rocchio did (1971, "Relevance feedback in information retrieval";
-Manning et al., 2008, "Introduction to Information Retrieval", section 9.1.1).
+Each part of a query is a weighted term. A term's cosines are divided by their standard deviation
+over ordinary frames before terms are added. Otherwise a picture, whose cosines vary several times
+as much as those of words, would drown out the words. Hits marked as right or wrong are folded in
+with Rocchio's method (1971, "Relevance feedback in information retrieval"; Manning et al., 2008,
+"Introduction to Information Retrieval", section 9.1.1).
 
-What is avoided is no part of the vector: a vector that points away from snow finds what is least
-like snow, a forest rather than the dog that was asked for. Instead a frame loses in rank what it
-shows of it, and one that shows none of it loses nothing.
+Avoided things are not part of the vector. A vector that points away from snow finds whatever is
+least like snow, such as a forest, rather than the dog that was asked for. Instead, a frame loses
+score in proportion to how much of the avoided thing it shows; a frame that shows none loses
+nothing.
 """
 
 from collections.abc import Sequence
@@ -28,31 +29,32 @@ from gallery.search import pictures
 from gallery.search.baseline import LibraryBaseline
 from gallery.search.types import Example, Query
 
-MAX_AVOIDED = 20  # things in one query: each is embedded by itself
-AVOIDED = 1.0  # the weight of words to avoid, against 1 for those that are asked for,
-UNSEEN = 0.5  # from so many standard deviations above an ordinary frame on
-MORE = 0.75  # Rocchio's weight of the mean of the hits marked as right ...
-LESS = -0.4  # ... and of those marked as wrong
-SAME = 0.999  # the cosine of words that mean the same
+MAX_AVOIDED = 20  # in one query: each is embedded separately
+AVOIDED_WEIGHT = 1.0  # of words to avoid, compared with 1 for those that are searched for
+# Standard deviations above an ordinary frame: below, a frame does not show what is to be avoided.
+MIN_AVOIDED_SCORE = 0.5
+RIGHT_WEIGHT = 0.75  # Rocchio's weight of the mean of the hits marked as right
+WRONG_WEIGHT = -0.4  # and of those marked as wrong
+MIN_COSINE_OF_SYNONYMS = 0.999
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A part of a query: a unit vector of shape (width,), and how much it counts.
+    """A part of a query: a unit vector of shape (width,), and its weight.
 
-    A frame fits the term from the cosine `fit` on.
+    A frame matches the term at a cosine of `threshold` or above.
     """
 
     vector: Vector
     weight: float
-    fit: float
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True)
 class Avoided:
-    """What frames should not show: a unit vector of shape (width,).
+    """Something frames should not show: a unit vector of shape (width,).
 
-    `mean` and `spread` are those of the cosines of ordinary frames with it.
+    `mean` and `spread` are the mean and standard deviation of ordinary frames' cosines with it.
     """
 
     vector: Vector
@@ -60,13 +62,13 @@ class Avoided:
     spread: float
 
     def penalties(self, rows: Vectors) -> Vector:
-        """What frames, of shape (n, width), lose: shape (n,), in spreads of ordinary cosines."""
-        above = (rows @ self.vector - self.mean) / self.spread - UNSEEN
-        return np.asarray(AVOIDED * np.maximum(above, 0.0), np.float32)
+        """Return the penalties of frames (n, width): shape (n,), in standard deviations."""
+        above = (rows @ self.vector - self.mean) / self.spread - MIN_AVOIDED_SCORE
+        return np.asarray(AVOIDED_WEIGHT * np.maximum(above, 0.0), np.float32)
 
 
 def check_length(words: str) -> None:
-    """Raise QueryError when a query has more characters than are accepted."""
+    """Raise QueryError when a query is longer than MAX_QUERY_CHARACTERS."""
     if len(words) > settings.MAX_QUERY_CHARACTERS:
         raise QueryError(
             _(
@@ -78,18 +80,18 @@ def check_length(words: str) -> None:
 
 
 def embed_words(words: str) -> Vector:
-    """The embedding of a text, shape (width,), remembered. Raises QueryError when too long."""
+    """Return the cached embedding of a text, shape (width,). Raises QueryError if too long."""
     check_length(words)
-    return _of_words(words.strip(), weights.current().fingerprint)
+    return _embed_cached(words.strip(), weights.current().fingerprint)
 
 
 @lru_cache(maxsize=1024)
-def _of_words(words: str, fingerprint: str) -> Vector:  # noqa: ARG001 - part of the key
-    return encoder.current().text(words)
+def _embed_cached(words: str, fingerprint: str) -> Vector:  # noqa: ARG001 - part of the key
+    return encoder.current().embed_text(words)
 
 
 def load_frame_vector(key: FrameKey) -> Vector:
-    """The embedding of a frame of the index, shape (width,). Raises QueryError when not there."""
+    """Return the embedding of an indexed frame, shape (width,). Raises QueryError if missing."""
     found = frame_index.current().vector(*key)
     if found is None:
         raise QueryError(
@@ -102,44 +104,46 @@ def load_frame_vector(key: FrameKey) -> Vector:
 
 
 def embed_example(example: Example) -> Vector:
-    """The embedding of a frame or of an uploaded picture, shape (width,). Raises QueryError."""
-    return (
-        load_frame_vector(example.frame)
-        if example.frame
-        else _likest(pictures.vectors(example.picture))
-    )
+    """Return the embedding of a frame or an uploaded picture, shape (width,). Raises QueryError."""
+    if example.frame:
+        return load_frame_vector(example.frame)
+    return _most_similar_variant(pictures.vectors(example.picture))
 
 
-def _likest(variants: Vectors) -> Vector:
-    """Of a picture's variants, the one that some frame of the library resembles most."""
-    here = frame_index.current()
-    nearest = [here.nearest(variant, 1) for variant in variants]
+def _most_similar_variant(variants: Vectors) -> Vector:
+    """Return the variant of a picture that is most similar to some frame of the library."""
+    index = frame_index.current()
+    nearest = [index.nearest(variant, 1) for variant in variants]
     scores = [found[0].score if found else -np.inf for found in nearest]
     return np.asarray(variants[int(np.argmax(scores))], np.float32)
 
 
-def build_terms(query: Query, ordinary: LibraryBaseline) -> list[Term]:
-    """The parts of a query. Raises QueryError for what cannot be embedded."""
+def build_terms(query: Query, baseline: LibraryBaseline) -> list[Term]:
+    """Return the terms of a query. Raises QueryError for what cannot be embedded."""
     check_length(query.words + query.avoid)
     found = []
     if query.wanted and query.words_weight:
-        fit = ordinary.words_fit(query.wanted)
-        found.append(Term(embed_words(query.wanted), query.words_weight, fit))
+        threshold = baseline.words_threshold(query.wanted)
+        found.append(Term(embed_words(query.wanted), query.words_weight, threshold))
     found += [
-        Term(embed_example(example), example.weight, ordinary.pictures_fit)
+        Term(embed_example(example), example.weight, baseline.pictures_threshold)
         for example in query.examples
         if example.weight
     ]
-    for keys, weight in ((query.more, MORE), (query.less, LESS)):
+    for keys, weight in ((query.more, RIGHT_WEIGHT), (query.less, WRONG_WEIGHT)):
         if keys:
             mean = np.mean([load_frame_vector(key) for key in keys], axis=0)
             unit = np.asarray(mean / np.linalg.norm(mean), np.float32)
-            found.append(Term(unit, weight, ordinary.pictures_fit if weight > 0 else np.inf))
+            threshold = baseline.pictures_threshold if weight > 0 else np.inf
+            found.append(Term(unit, weight, threshold))
     return found
 
 
-def build_penalty(query: Query, asked: Sequence[Term], ordinary: LibraryBaseline) -> list[Avoided]:
-    """What frames should not show. Raises QueryError for too much, and for what is asked for."""
+def build_avoided(query: Query, terms: Sequence[Term], baseline: LibraryBaseline) -> list[Avoided]:
+    """Return what frames should not show.
+
+    Raises QueryError for too many things, and for one that is also searched for.
+    """
     if len(query.avoided) > MAX_AVOIDED:
         raise QueryError(
             _("You can avoid at most %(most)d things at once.") % {"most": MAX_AVOIDED}
@@ -147,22 +151,25 @@ def build_penalty(query: Query, asked: Sequence[Term], ordinary: LibraryBaseline
     found = []
     for words in query.avoided:
         vector = embed_words(words)
-        if any(term.weight > 0 and float(term.vector @ vector) > SAME for term in asked):
+        if any(
+            term.weight > 0 and float(term.vector @ vector) > MIN_COSINE_OF_SYNONYMS
+            for term in terms
+        ):
             raise QueryError(_("The search and the words to avoid are the same."))
-        found.append(Avoided(vector, *ordinary.level(vector)))
+        found.append(Avoided(vector, *baseline.mean_std(vector)))
     return found
 
 
-def combine(parts: Sequence[Term], ordinary: LibraryBaseline) -> Vector:
-    """The direction in which frames lie that have most of all terms: shape (width,), unit length.
+def combine_terms(terms: Sequence[Term], baseline: LibraryBaseline) -> Vector:
+    """Return the direction that scores highest on all terms together: shape (width,), unit length.
 
     Raises QueryError when the terms cancel each other out.
     """
-    if len(parts) == 1 and parts[0].weight > 0:
-        return parts[0].vector
-    total = np.zeros_like(parts[0].vector)
-    for part in parts:
-        total += part.weight / ordinary.level(part.vector)[1] * part.vector
+    if len(terms) == 1 and terms[0].weight > 0:
+        return terms[0].vector
+    total = np.zeros_like(terms[0].vector)
+    for term in terms:
+        total += term.weight / baseline.mean_std(term.vector)[1] * term.vector
     length = float(np.linalg.norm(total))
     if length < 1e-6:
         raise QueryError(_("The search and the words to avoid are the same."))

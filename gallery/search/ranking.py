@@ -1,4 +1,4 @@
-"""Orders of hits: one a shot, few a film, and two rankings made one."""
+"""Operations on rankings: best frame of each shot, limit per film, reciprocal rank fusion."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from gallery.index.types import FrameKey, Neighbour
 
-# Cormack et al., 2009, "Reciprocal rank fusion outperforms Condorcet and individual rank learning
-# methods": the constant that keeps a single first place from outweighing two good ones.
+# From Cormack et al., 2009, "Reciprocal rank fusion outperforms Condorcet and individual rank
+# learning methods". It keeps a single first place from outweighing two good ones.
 RRF_CONSTANT = 60
 
 ShotKey = tuple[int, int]
@@ -17,21 +17,23 @@ T = TypeVar("T")
 
 
 def shot_key(neighbour: Neighbour) -> ShotKey:
-    """The shot that a frame lies in."""
+    """Return the shot that a frame lies in."""
     return neighbour.film, neighbour.shot
 
 
-def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -> list[Neighbour]:
-    """Keep the best frame of each shot, best first.
+def best_per_shot(
+    neighbours: Sequence[Neighbour], single_frame: FrameKey | None = None
+) -> list[Neighbour]:
+    """Return the best frame of each shot, best first.
 
-    `own` is the frame that was searched with: it comes first, also when frames that look the same
-    score the same. Those are told apart by film and second, so that a page of hits goes on where
-    the page before it ended.
+    `single_frame` is the frame that was searched with; it comes first even if others score the
+    same. Ties are broken by film and second, so that consecutive pages neither repeat nor skip a
+    hit.
     """
 
     def rank(neighbour: Neighbour) -> tuple[bool, float, FrameKey]:
         key = neighbour.key
-        return (key != own, -neighbour.score, key)
+        return (key != single_frame, -neighbour.score, key)
 
     best: dict[ShotKey, Neighbour] = {}
     for neighbour in sorted(neighbours, key=rank):
@@ -39,31 +41,31 @@ def one_per_shot(neighbours: Sequence[Neighbour], own: FrameKey | None = None) -
     return list(best.values())
 
 
-def long_shots(neighbours: Iterable[Neighbour], most: int) -> list[ShotKey]:
-    """The shots that more than `most` of the frames lie in."""
+def long_shots(neighbours: Iterable[Neighbour], max_frames: int) -> list[ShotKey]:
+    """Return the shots that contain more than `max_frames` of the frames."""
     counts = Counter(map(shot_key, neighbours))
-    return [key for key, count in counts.items() if count > most]
+    return [key for key, count in counts.items() if count > max_frames]
 
 
-def few_per_film(
-    ranked: Iterable[T], film_of: Callable[[T], int], most: int | None
+def limit_per_film(
+    ranked: Iterable[T], film_of: Callable[[T], int], limit: int | None
 ) -> tuple[list[T], set[int]]:
-    """The first `most` of each film (None: all), in their order, and the films that have more."""
+    """Return the first `limit` items of each film in order (None: all), and the films with more."""
     kept: list[T] = []
-    more: set[int] = set()
+    truncated: set[int] = set()
     counts: Counter[int] = Counter()
-    for one in ranked:
-        film = film_of(one)
-        if most is not None and counts[film] >= most:
-            more.add(film)
+    for item in ranked:
+        film = film_of(item)
+        if limit is not None and counts[film] >= limit:
+            truncated.add(film)
             continue
         counts[film] += 1
-        kept.append(one)
-    return kept, more
+        kept.append(item)
+    return kept, truncated
 
 
 def fuse_rankings(*rankings: Sequence[ShotKey]) -> Mapping[ShotKey, float]:
-    """Reciprocal rank fusion: each shot's score, the sum of 1 / (60 + rank) over the rankings."""
+    """Return each shot's reciprocal rank fusion score, the sum of 1 / (60 + rank), best first."""
     scores: dict[ShotKey, float] = {}
     for ranking in rankings:
         for rank, key in enumerate(ranking, start=1):

@@ -1,60 +1,60 @@
-"""Small changes to a query, as the pages offer them: each gives a new query."""
+"""Changes to a query that pages offer as links. Each function returns a new query."""
 
 import re
 from dataclasses import replace
 
 from gallery.index.types import FrameKey
-from gallery.search.types import AVOIDED, Example, Mode, Order, Query
+from gallery.search.types import AVOIDED_PHRASE, Example, Mode, Order, Query
 
-WEIGHTS = (0.5, 1.0, 2.0)  # how much a part can count
-MAX_EXAMPLES = 12  # of a kind in one query; adding another lets go of the oldest
+WEIGHTS = (0.5, 1.0, 2.0)
+MAX_EXAMPLES = 12  # of a kind in one query; adding another removes the oldest
 
 
 def heavier(weight: float) -> float | None:
-    """The next step up, or None at the top."""
+    """Return the next larger weight, or None at the maximum."""
     return next((step for step in WEIGHTS if step > weight), None)
 
 
 def lighter(weight: float) -> float | None:
-    """The next step down, or None at the bottom."""
+    """Return the next smaller weight, or None at the minimum."""
     return next((step for step in reversed(WEIGHTS) if step < weight), None)
 
 
 def with_example(query: Query, example: Example) -> Query:
-    """Look for what is like this, too. What is an example already stays as it is."""
-    if any(_same(one, example) for one in query.examples):
+    """Add an example, unless the query has it already."""
+    if any(_is_same(one, example) for one in query.examples):
         return query
     return replace(query, examples=(*query.examples, example)[-MAX_EXAMPLES:], page=1)
 
 
 def without_example(query: Query, example: Example) -> Query:
-    """Look no longer for what is like this."""
-    kept = tuple(one for one in query.examples if not _same(one, example))
+    """Remove an example."""
+    kept = tuple(one for one in query.examples if not _is_same(one, example))
     return replace(query, examples=kept, page=1)
 
 
 def with_weight(query: Query, example: Example, weight: float) -> Query:
-    """Let an example count more or less."""
+    """Set the weight of an example."""
     changed = tuple(
-        replace(one, weight=weight) if _same(one, example) else one for one in query.examples
+        replace(one, weight=weight) if _is_same(one, example) else one for one in query.examples
     )
     return replace(query, examples=changed, page=1)
 
 
 def more_like(query: Query, key: FrameKey) -> Query:
-    """Mark a hit as right; marked so already, it is not any more."""
-    more, less = _marked(key, query.more, query.less)
+    """Toggle the mark of a hit as right."""
+    more, less = _toggle(key, query.more, query.less)
     return replace(query, more=more, less=less, page=1)
 
 
 def less_like(query: Query, key: FrameKey) -> Query:
-    """Mark a hit as wrong; marked so already, it is not any more."""
-    less, more = _marked(key, query.less, query.more)
+    """Toggle the mark of a hit as wrong."""
+    less, more = _toggle(key, query.less, query.more)
     return replace(query, more=more, less=less, page=1)
 
 
 def similar_to(query: Query, key: FrameKey) -> Query:
-    """Look for what is like this frame and nothing else, in the same part of the library."""
+    """Return a search for this frame only, with the same filters."""
     return Query(
         examples=(Example(frame=key),),
         films=query.films,
@@ -65,46 +65,46 @@ def similar_to(query: Query, key: FrameKey) -> Query:
 
 
 def without_words(query: Query) -> Query:
-    """Look no longer for the words; those to avoid stay."""
-    phrases = [match[0] for match in AVOIDED.finditer(query.words)]
+    """Remove the words; those to avoid remain."""
+    phrases = [match[0] for match in AVOIDED_PHRASE.finditer(query.words)]
     return replace(query, words=" ".join(phrases), words_weight=1.0, mode=Mode.BOTH, page=1)
 
 
 def without_avoided(query: Query, phrase: str) -> Query:
-    """Avoid this no longer, whether it was typed with a minus sign or listed."""
+    """Stop avoiding a phrase, whether typed with a minus sign or listed in `avoid`."""
 
     def kept(match: re.Match[str]) -> str:
         return "" if (match[1] or match[2] or "").strip() == phrase else match[0]
 
-    words = " ".join(AVOIDED.sub(kept, query.words).split())
+    words = " ".join(AVOIDED_PHRASE.sub(kept, query.words).split())
     listed = [one for one in replace(query, words="").avoided if one != phrase]
     return replace(query, words=words, avoid=", ".join(listed), page=1)
 
 
 def without_filters(query: Query) -> Query:
-    """Look in the whole library."""
+    """Remove all filters."""
     return replace(query, films=(), years=(None, None), labels=(), page=1)
 
 
 def with_mode(query: Query, mode: Mode) -> Query:
-    """Look for the words elsewhere: in the pictures, in the dialogue, or in both."""
+    """Set where words are searched for: pictures, dialogue or both."""
     return replace(query, mode=mode, page=1)
 
 
 def with_order(query: Query, order: Order) -> Query:
-    """The same hits, ordered otherwise."""
+    """Set the order of the hits."""
     return replace(query, order=order, page=1)
 
 
-def _same(one: Example, other: Example) -> bool:
+def _is_same(one: Example, other: Example) -> bool:
     return (one.frame, one.picture) == (other.frame, other.picture)
 
 
-def _marked(
-    key: FrameKey, here: tuple[FrameKey, ...], there: tuple[FrameKey, ...]
+def _toggle(
+    key: FrameKey, marks: tuple[FrameKey, ...], opposite: tuple[FrameKey, ...]
 ) -> tuple[tuple[FrameKey, ...], tuple[FrameKey, ...]]:
-    """A mark put among those `here`, or taken off; a frame is never marked both ways."""
-    others = tuple(one for one in there if one != key)
-    if key in here:
-        return tuple(one for one in here if one != key), others
-    return (*here, key)[-MAX_EXAMPLES:], others
+    """Toggle a frame in `marks` and remove it from `opposite`: it is never marked both ways."""
+    opposite = tuple(other for other in opposite if other != key)
+    if key in marks:
+        return tuple(other for other in marks if other != key), opposite
+    return (*marks, key)[-MAX_EXAMPLES:], opposite

@@ -1,8 +1,9 @@
-"""A film at a glance: how relevant a query finds each moment of it, from its stored vectors.
+"""The relevance of a query over the whole length of a film, computed from its stored vectors.
 
-The measure is the search's own, so a curve and the hits beside it agree.
+It uses the plan and the scale of the search, so that a curve and the hits beside it agree.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -10,25 +11,24 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.films import footage
+from gallery.films.footage import Footage, load_run
 from gallery.films.models import Film
 from gallery.index.types import FrameRecord
-from gallery.media.store import FilmFiles
-from gallery.media.types import FrameKind
 from gallery.search import engine
+from gallery.search.plan import Plan, line_relevance
 from gallery.search.types import Query, Results
 from gallery.transcripts.types import SpokenLine
 
-MAX_POINTS = 1000  # of a curve, at the most: more than a window has pixels to tell them apart
-MAX_PEAKS = 8  # at the most
-MIN_PEAK_DISTANCE = 1 / 30  # of the film: peaks nearer to each other are one
-MIN_RELEVANCE = 0.4  # relevance of a peak
-MAX_CACHED_FILMS = 4  # whose vectors are kept at hand: 11 MB for three hours
+MAX_POINTS = 1000  # of a curve: no window has more pixels to tell them apart
+MAX_PEAKS = 8
+MIN_PEAK_DISTANCE = 1 / 30  # of the film's length
+MIN_PEAK_RELEVANCE = 0.4
+MAX_CACHED_FILMS = 4  # whose vectors are cached: 11 MB for three hours
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A moment that stands out: its frame, and the line that was found over it."""
+    """A moment that stands out: its frame, and the line that was found over it, if any."""
 
     record: FrameRecord
     relevance: float
@@ -37,11 +37,12 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """How relevant a film is to a query, from its beginning to its end.
+    """The relevance of a film to a query over time.
 
-    `seconds` int32 (n,), the frames that stand for the points; `times` float64 (n,), when they are
-    shown (seconds); `relevance` float32 (n,), each in 0..1. `lines` are those in which the words
-    are said, in time order. `results` are the hits in this film, `peaks` in time order.
+    `seconds` int32 (n,) are the frames that represent the points; `times` float64 (n,), when they
+    are shown, in seconds; `relevance` float32 (n,), each 0 to 1. `lines` are the matching lines of
+    dialogue and `peaks` the most relevant moments, both in time order. `results` are the hits in
+    this film.
     """
 
     seconds: NDArray[np.int32]
@@ -52,83 +53,68 @@ class Curve:
     results: Results
 
 
-@dataclass(frozen=True, slots=True)
-class _Footage:
-    """A film's frames in time order: `vectors` has shape (n, width), float16, unit rows."""
-
-    records: tuple[FrameRecord, ...]
-    seconds: NDArray[np.int32]
-    times: NDArray[np.float64]
-    vectors: NDArray[np.float16]
-    offered: NDArray[np.bool_]
-
-
 @lru_cache(maxsize=MAX_CACHED_FILMS)
-def _footage(
-    film: int,
+def _load_run(
+    film_id: int,
     uid: str,
     run: int,
     duration: float,
     shots_version: str,  # noqa: ARG001 - part of the key
-) -> _Footage:
-    data = FilmFiles(uid).run(run).load()
-    records, _shots = footage.build_records(film, data, duration)
-    offered = np.array([record.look is FrameKind.PICTURE for record in records], bool)
-    return _Footage(tuple(records), data.seconds, data.times, data.vectors, offered)
+) -> Footage:
+    return load_run(film_id, uid, run, duration)
 
 
 def curve(film: Film, query: Query, hits: int = 12) -> Curve:
-    """How relevant `film` is to a query over its whole length, and its best `hits`.
+    """Return the relevance of `film` to a query over its whole length, and its best `hits`.
 
     Raises QueryError and IndexUnavailable as the search does, and FileNotFoundError when the film's
-    vectors are gone from the media store.
+    vectors are missing from the media store.
     """
-    here = replace(query, films=(film.pk,), page=1, page_size=hits)
-    run = engine.run(here)
-    results, plan, lines = run.results(), run.plan, run.lines
-    run_number = film.searchable_run or film.run
-    footage = _footage(film.pk, film.uid, run_number, film.duration, film.shots_version)
+    search = engine.rank_shots(replace(query, films=(film.pk,), page=1, page_size=hits))
+    results, plan, lines = search.results(), search.plan, search.lines
+    run = film.searchable_run or film.run
+    footage = _load_run(film.pk, film.uid, run, film.duration, film.shots_version)
     if plan.vector is not None and results.matches:
-        lines = [line for line in lines if line.complete]  # as the search tells them
-    relevance = _heard(_seen(footage, plan), footage, lines)
-    points = _points(relevance)
+        lines = [line for line in lines if line.complete]  # only these count as matches
+    relevance = _picture_relevance(footage, plan)
+    _add_dialogue(relevance, footage, lines)
+    points = _representative_points(relevance)
     return Curve(
-        footage.seconds[points],
-        footage.times[points],
-        relevance[points],
-        tuple(_peaks(footage, relevance, lines, film.duration)),
-        tuple(sorted(lines, key=lambda line: line.start)),
-        results,
+        seconds=footage.seconds[points],
+        times=footage.times[points],
+        relevance=relevance[points],
+        peaks=tuple(_find_peaks(footage, relevance, lines)),
+        lines=tuple(sorted(lines, key=lambda line: line.start)),
+        results=results,
     )
 
 
-def _seen(footage: _Footage, plan: engine.Plan) -> NDArray[np.float32]:
-    """How relevant the pictures are; blank ones and credits are not, they are never offered."""
+def _picture_relevance(footage: Footage, plan: Plan) -> NDArray[np.float32]:
+    """Return the relevance of the pictures; that of blank frames and credits is 0."""
     found = np.zeros(len(footage.records), np.float32)
     if plan.vector is None or not len(found):
         return found
     rows = footage.vectors.astype(np.float32)
     cosines = rows @ plan.vector - plan.penalties(rows)
-    offered = footage.offered if not plan.scope.dull else np.ones_like(footage.offered)
-    if offered.any():
-        found[offered] = plan.scale(float(cosines[offered].max())).relevance(cosines[offered])
+    counted = footage.is_picture if not plan.scope.include_dull else np.ones(len(found), bool)
+    if counted.any():
+        found[counted] = plan.scale(float(cosines[counted].max())).relevance(cosines[counted])
     return found
 
 
-def _heard(
-    seen: NDArray[np.float32], footage: _Footage, lines: list[SpokenLine]
-) -> NDArray[np.float32]:
-    """The same with what is said: a line counts for as long as it is shown."""
-    found = seen.copy()
+def _add_dialogue(
+    relevance: NDArray[np.float32], footage: Footage, lines: Sequence[SpokenLine]
+) -> None:
+    """Raise the relevance of frames over which a line is shown to that of the line."""
+    seconds, times = footage.seconds, footage.times
     for line in lines:
-        over = (footage.times >= line.start) & (footage.times < line.end)
-        over |= footage.seconds == line.record.second
-        found[over] = np.maximum(found[over], engine.relevance_of_line(line))
-    return found
+        over = (times >= line.start) & (times < line.end)
+        over |= seconds == line.record.second
+        relevance[over] = np.maximum(relevance[over], line_relevance(line))
 
 
-def _points(relevance: NDArray[np.float32]) -> NDArray[np.intp]:
-    """At most POINTS of the frames, in order: of each stretch the most relevant one."""
+def _representative_points(relevance: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the indices of at most MAX_POINTS frames: the most relevant of each interval."""
     count = len(relevance)
     if count <= MAX_POINTS:
         return np.arange(count)
@@ -137,22 +123,21 @@ def _points(relevance: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.array(best, np.intp)
 
 
-def _peaks(
-    footage: _Footage, relevance: NDArray[np.float32], lines: list[SpokenLine], duration: float
+def _find_peaks(
+    footage: Footage, relevance: NDArray[np.float32], lines: Sequence[SpokenLine]
 ) -> list[Peak]:
-    """The moments that stand out, one of a shot and apart from each other, in time order."""
-    over = {line.record.shot: line for line in reversed(lines)}
+    """Return the peaks, at most one per shot and at a minimum distance, in time order."""
+    min_distance = footage.duration * MIN_PEAK_DISTANCE
+    line_of_shot = {line.record.shot: line for line in reversed(lines)}
     shots: set[int] = set()
     found: list[Peak] = []
-    for at in np.argsort(-relevance, kind="stable").tolist():
-        record = footage.records[at]
-        if relevance[at] < MIN_RELEVANCE or len(found) == MAX_PEAKS:
+    for index in np.argsort(-relevance, kind="stable").tolist():
+        record = footage.records[index]
+        if relevance[index] < MIN_PEAK_RELEVANCE or len(found) == MAX_PEAKS:
             break
         if record.shot in shots:
             continue
         shots.add(record.shot)
-        if all(
-            abs(record.time - peak.record.time) >= duration * MIN_PEAK_DISTANCE for peak in found
-        ):
-            found.append(Peak(record, float(relevance[at]), over.get(record.shot)))
+        if all(abs(record.time - peak.record.time) >= min_distance for peak in found):
+            found.append(Peak(record, float(relevance[index]), line_of_shot.get(record.shot)))
     return sorted(found, key=lambda peak: peak.record.time)

@@ -1,4 +1,4 @@
-"""What was asked, as pages show it: the parts of a query, each with addresses that change it."""
+"""The query as pages show it: its parts and filters, each with URLs that change them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,22 +14,22 @@ from gallery.films.shortcuts import thumbnail_url
 from gallery.index.types import FrameKey
 from gallery.labels import scoring
 from gallery.labels.models import Label
-from gallery.labels.scoring import Tally
+from gallery.labels.scoring import ShotCount
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
 from gallery.search.types import Example, Mode, Order, ProbeKind, Query
 from gallery.transcripts.models import Subtitles
 
 UrlBuilder = Callable[[Query], str]
-"""Gives the address of the page that shows a query."""
+"""Returns the URL of the page that shows a query."""
 
-IN_THE_BOX = ("q", "page")  # parameters that a search box sets itself
-IN_THE_FILTERS = ("not", "film", "from", "to", "label")
+BOX_PARAMETERS = ("q", "page")  # set by a search box itself
+FILTER_PARAMETERS = ("not", "film", "from", "to", "label")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a query or a filter; `remove`, `lighter` and `heavier` are addresses or ""."""
+    """A part of a query or a filter; `remove`, `lighter` and `heavier` are URLs or ""."""
 
     kind: str
     text: str
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several ways to search, and the address that takes it."""
+    """One of several options, and the URL that selects it."""
 
     value: str
     text: str
@@ -53,7 +53,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class FilmChoice:
-    """A film that the search can keep to."""
+    """A film that the search can be limited to."""
 
     pk: int
     title: str
@@ -62,19 +62,20 @@ class FilmChoice:
 
 
 def in_film(film_id: int) -> UrlBuilder:
-    """The page of a film, where all that a query asks for is looked for in it alone."""
+    """Return a URL builder for the page of a film, which searches this film only."""
 
     page = reverse("film", args=[film_id])
 
     def place(query: Query) -> str:
-        asked = urlencode(to_parameters(replace(query, films=(), years=(None, None), labels=())))
-        return f"{page}?{asked}" if asked else page
+        unfiltered = replace(query, films=(), years=(None, None), labels=())
+        parameters = urlencode(to_parameters(unfiltered))
+        return f"{page}?{parameters}" if parameters else page
 
     return place
 
 
 class SearchPage:
-    """A query and what its page needs to show of it. `place` says which page that is."""
+    """A query and what its page shows of it. `place` builds the URLs of that page."""
 
     def __init__(self, query: Query, place: UrlBuilder = search_url) -> None:
         self.query = query
@@ -82,14 +83,14 @@ class SearchPage:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The films of now."""
+        """The searchable films."""
         return library.load_catalogue()
 
-    # --- what it says in words --------------------------------------------------------------------
+    # --- title ------------------------------------------------------------------------------------
 
     @property
     def title(self) -> str:
-        """The query in a few words, for the page's title."""
+        """The query in a few words, for the page title."""
         query = self.query
         likes = len(query.examples) + len(query.more)
         if query.wanted:
@@ -98,7 +99,7 @@ class SearchPage:
             return ngettext(
                 "%(words)s, similar to %(n)d picture", "%(words)s, similar to %(n)d pictures", likes
             ) % {"words": query.wanted, "n": likes}
-        if query.own is not None:
+        if query.single_frame is not None:
             return _("Scenes similar to this frame")
         if query.kind is ProbeKind.PICTURE:
             return _("Scenes similar to your picture")
@@ -108,11 +109,11 @@ class SearchPage:
             ) % {"n": likes}
         return _("Search")
 
-    # --- its parts --------------------------------------------------------------------------------
+    # --- parts of the query -----------------------------------------------------------------------
 
     @cached_property
     def parts(self) -> list[Part]:
-        """What it is made of, each part removable; words alone are in the search box already."""
+        """The removable parts of the query. Words on their own are already in the search box."""
         query = self.query
         weighted = self._count > 1
         found = []
@@ -135,7 +136,7 @@ class SearchPage:
 
     @property
     def _count(self) -> int:
-        """How many parts are weighed against each other."""
+        """How many parts are weighted against each other."""
         query = self.query
         words = bool(query.wanted) + len(query.avoided)
         return words + len(query.examples) + bool(query.more) + bool(query.less)
@@ -183,11 +184,11 @@ class SearchPage:
         link = reverse("frame", args=key)
         return Part(kind, film.title, remove, thumbnail=thumbnail_url(film, key[1]), link=link)
 
-    # --- the filters ------------------------------------------------------------------------------
+    # --- filters ----------------------------------------------------------------------------------
 
     @cached_property
     def filters(self) -> list[Part]:
-        """The part of the library that it keeps to, each filter removable."""
+        """The active filters, each removable."""
         query = self.query
         found = [
             Part(
@@ -198,8 +199,8 @@ class SearchPage:
             for film in query.films
         ]
         if any(query.years):
-            everywhen = replace(query, years=(None, None))
-            found.append(Part("years", years_text(query.years), self.place(everywhen)))
+            all_years = replace(query, years=(None, None))
+            found.append(Part("years", format_years(query.years), self.place(all_years)))
         names = Label.objects.in_bulk(query.labels) if query.labels else {}
         found += [
             Part(
@@ -213,12 +214,12 @@ class SearchPage:
 
     @property
     def everywhere(self) -> str:
-        """The address of the same search in the whole library."""
+        """The URL of the same search in the whole library."""
         return self.place(refining.without_filters(self.query))
 
     @cached_property
     def film_choices(self) -> list[FilmChoice]:
-        """All films, the chosen ones first."""
+        """All films, the selected ones first."""
         chosen = set(self.query.films)
         found = [
             FilmChoice(film.pk, film.title, film.year, is_chosen=film.pk in chosen)
@@ -227,23 +228,23 @@ class SearchPage:
         return sorted(found, key=lambda choice: not choice.is_chosen)
 
     @cached_property
-    def label_choices(self) -> list[tuple[Tally, bool]]:
-        """All labels that a scene of the chosen films and years carries, and which are chosen."""
+    def label_choices(self) -> list[tuple[ShotCount, bool]]:
+        """The labels that occur in the selected films and years, and whether each is selected."""
         chosen = set(self.query.labels)
-        tallies = scoring.counts(self.query.films, self.query.years)
-        return [(one, one.label in chosen) for one in tallies if one.shots or one.label in chosen]
+        counts = scoring.count_shots(self.query.films, self.query.years)
+        return [(one, one.label in chosen) for one in counts if one.shots or one.label in chosen]
 
     @cached_property
     def known_years(self) -> dict[str, int | None]:
-        """The `first` and the `last` year of the library's films; None when none has a year."""
+        """The `first` and `last` year of the library's films; None when no film has a year."""
         years = [film.year for film in self.catalogue.searchable if film.year is not None]
         return {"first": min(years, default=None), "last": max(years, default=None)}
 
-    # --- where and in which order -----------------------------------------------------------------
+    # --- mode and order ---------------------------------------------------------------------------
 
     @cached_property
     def modes(self) -> list[Choice]:
-        """Where the words are looked for; none when there are no words, or no lines of dialogue."""
+        """Where words can be searched for; empty without words or without any dialogue."""
         if not self.query.wanted or not Subtitles.objects.exists():
             return []
         texts = ((Mode.BOTH, _("All")), (Mode.SEEN, _("Picture")), (Mode.SAID, _("Dialogue")))
@@ -254,12 +255,12 @@ class SearchPage:
 
     @property
     def mode(self) -> Mode:
-        """Where the words are looked for."""
+        """Where words are searched for."""
         return self.query.mode
 
     @cached_property
     def orders(self) -> list[Choice]:
-        """In which order hits can stand."""
+        """The available orders of hits."""
         texts = ((Order.RELEVANCE, _("Best first")), (Order.TIME, _("By film")))
         return [
             Choice(
@@ -271,28 +272,28 @@ class SearchPage:
             for order, text in texts
         ]
 
-    # --- what forms carry along -------------------------------------------------------------------
+    # --- hidden fields of forms -------------------------------------------------------------------
 
     @property
     def carried(self) -> list[tuple[str, str]]:
-        """All of it but the words: hidden in a search box, so that new words keep the rest."""
-        return [pair for pair in to_parameters(self.query) if pair[0] not in IN_THE_BOX]
+        """Hidden fields of a search box: all of the query but its words and page."""
+        return [pair for pair in to_parameters(self.query) if pair[0] not in BOX_PARAMETERS]
 
     @property
     def hidden_fields_without_filters(self) -> list[tuple[str, str]]:
-        """The same for a search box whose filters are fields of their own."""
-        return [pair for pair in self.carried if pair[0] not in IN_THE_FILTERS]
+        """Hidden fields of a search box whose filters are visible fields."""
+        return [pair for pair in self.carried if pair[0] not in FILTER_PARAMETERS]
 
     @property
     def whole(self) -> list[tuple[str, str]]:
-        """All of it but the page: hidden in the form that adds a picture."""
+        """Hidden fields of the form that adds a picture: everything but the page."""
         return [pair for pair in to_parameters(self.query) if pair[0] != "page"]
 
-    # --- what can be tried when nothing matches ---------------------------------------------------
+    # --- suggestions when nothing matches ---------------------------------------------------------
 
     @property
     def suggestions(self) -> list[tuple[str, str]]:
-        """Other searches that may find more: a sentence and an address each."""
+        """Other searches that may find more, as (sentence, URL)."""
         query = self.query
         found = []
         if self.modes and query.mode is not Mode.BOTH:
@@ -313,8 +314,8 @@ class SearchPage:
         return found
 
 
-def years_text(years: tuple[int | None, int | None]) -> str:
-    """A stretch of years in words."""
+def format_years(years: tuple[int | None, int | None]) -> str:
+    """Format a range of years."""
     first, last = years
     if first and last:
         return str(first) if first == last else f"{first}\u2013{last}"

@@ -1,4 +1,4 @@
-"""Cards of hits: what they show, and addresses that change the query of a page a little."""
+"""Template tags for cards of hits and the URLs on them."""
 
 from collections.abc import Callable
 from typing import TypedDict
@@ -18,13 +18,12 @@ register = template.Library()
 
 
 class Card(TypedDict):
-    """What the card of a hit shows: texts, and addresses for what to do next.
+    """What the card of a hit shows: texts and URLs.
 
-    A dictionary, because templates look names up in it several times as fast as in an object.
-    `key` names the frame within the page. `frame` shows it; `more` and `less` mark it as right or
-    wrong, or remove the mark; `similar` searches for its like alone; `in_film` looks for the same
-    in its film only, "" unless that finds more. `is_faint`: among hits in the order of time, it
-    hardly matches.
+    It is a dictionary because templates look up keys several times faster than attributes. `key`
+    identifies the frame within the page. `frame` is its page; `more` and `less` toggle its marks;
+    `similar` searches for this frame only; `in_film` searches its film only, "" unless that finds
+    more. `is_faint`: in order of time, a hit that hardly matches.
     """
 
     film: int
@@ -54,13 +53,14 @@ class Card(TypedDict):
 
 @register.simple_tag(takes_context=True)
 def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False) -> list[Card]:
-    """The cards of hits, given the page's `query`; `place` makes addresses of queries.
+    """Return the cards of hits, for the page's `query`; the context's `place` builds URLs of
+    queries.
 
-    `are_results`: the last hit of each film offers more from that film.
+    `are_results`: the last hit of each film links to more hits in that film.
     """
     query: Query = context.get("query") or Query()
     place: Callable[[Query], str] = context.get("place") or search_url
-    asked, can_mark = urlencode(to_parameters(query)), query.kind is not None
+    parameters, can_mark = urlencode(to_parameters(query)), query.kind is not None
     results: Results | None = context.get("results")
     can_fade = query.order is Order.TIME and results is not None and results.matches
     last_of_film = {hit.film: hit for hit in hits} if are_results else {}
@@ -88,7 +88,7 @@ def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False
             relevance=_("Relevance %(part)s") % part,
             relevance_help=_("%(part)s of this search's best match") % part,
             relevance_width=percent(hit.relevance),
-            frame=f"{frame}?{asked}" if asked else frame,
+            frame=f"{frame}?{parameters}" if parameters else frame,
             similar=search_url(refining.similar_to(query, hit.key)),
             more=place(refining.more_like(query, hit.key)) if can_mark else "",
             less=place(refining.less_like(query, hit.key)) if can_mark else "",
@@ -101,11 +101,11 @@ def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False
 
 @register.filter
 def weight(number: float) -> str:
-    """A weight as people write it: ½, 1, 2."""
+    """Format a weight: ½, 1, 2."""
     return {0.5: "½", 0.25: "¼"}.get(number, f"{number:g}")
 
 
 @register.filter
 def percent_whole(part: float) -> str:
-    """A part of one as people say it: 83 %."""
+    """Format a fraction as a whole percentage: 83 %."""
     return f"{round(part * 100)}\u00a0%"

@@ -1,4 +1,4 @@
-"""A query, and what it finds: frozen values."""
+"""Value types of a search: the query, its hits and a page of results."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from gallery.transcripts.types import SpokenLine
 
 
 class ProbeKind(StrEnum):
-    """What a query is made of."""
+    """What a query consists of."""
 
     WORDS = "words"
     PICTURE = "picture"
@@ -19,7 +19,7 @@ class ProbeKind(StrEnum):
 
 
 class Mode(StrEnum):
-    """Where words are looked for: in the pictures, in the dialogue, or in both."""
+    """Where words are searched for: in pictures, in dialogue, or in both."""
 
     BOTH = "both"
     SEEN = "seen"
@@ -27,7 +27,7 @@ class Mode(StrEnum):
 
 
 class Order(StrEnum):
-    """How hits are ordered."""
+    """The order of hits."""
 
     RELEVANCE = "relevance"
     TIME = "time"
@@ -35,7 +35,7 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A frame, or an uploaded picture's token, to look like; `weight` over 0, 1 by default."""
+    """A frame, or the token of an uploaded picture, to search for; `weight` is above 0."""
 
     frame: FrameKey | None = None
     picture: str = ""
@@ -44,13 +44,13 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search. All of it stands in the address of its page: see `gallery.search.address`.
+    """A search. Its page's address holds all of it: see `gallery.search.address`.
 
-    `words` are as typed: one that begins with a minus sign, or "-" and a phrase in quotes, is
-    avoided like those in `avoid`. `more` and `less` are hits marked as right or wrong.
-    `films`, `years` (first and last, each None when open) and `labels` (ids, all of them) keep to a
-    part of the library. `page` counts from 1, of `page_size` hits each. `per_film`: how many hits a
-    film may have, None for what suits the size of the library.
+    `words` are as typed: a word or quoted phrase with a minus sign in front is avoided, like those
+    in `avoid`. `more` and `less` are hits marked as right or wrong. The filters are `films`,
+    `years` (first and last, None if open) and `labels` (ids; a shot must carry all of them). `page`
+    counts from 1, of `page_size` hits each. `per_film` limits the hits of one film; None adapts the
+    limit to the size of the library.
     """
 
     words: str = ""
@@ -70,7 +70,7 @@ class Query:
 
     @property
     def kind(self) -> ProbeKind | None:
-        """What it is made of, or None when it asks for nothing."""
+        """What the query consists of, or None if it asks for nothing."""
         kinds = {ProbeKind.FRAME if e.frame else ProbeKind.PICTURE for e in self.examples}
         if self.wanted:
             kinds.add(ProbeKind.WORDS)
@@ -82,45 +82,46 @@ class Query:
 
     @property
     def wanted(self) -> str:
-        """The words that are asked for: `words` without those to avoid."""
-        return " ".join(AVOIDED.sub(" ", self.words).split())
+        """The words to search for: `words` without those to avoid."""
+        return " ".join(AVOIDED_PHRASE.sub(" ", self.words).split())
 
     @property
     def avoided(self) -> tuple[str, ...]:
-        """What is to be avoided: words with a minus sign, and those of `avoid`, a phrase each."""
-        marked = (match[1] or match[2] or "" for match in AVOIDED.finditer(self.words))
-        listed = _LIST.split(self.avoid)
+        """The phrases to avoid: those with a minus sign in `words`, and those listed in `avoid`."""
+        marked = (match[1] or match[2] or "" for match in AVOIDED_PHRASE.finditer(self.words))
+        listed = _SEPARATOR.split(self.avoid)
         return tuple(dict.fromkeys(part.strip() for part in (*marked, *listed) if part.strip()))
 
     @property
     def film(self) -> int | None:
-        """The film that it keeps to, when it is one."""
+        """The film that the search is limited to, if it is exactly one."""
         return self.films[0] if len(self.films) == 1 else None
 
     @property
-    def own(self) -> FrameKey | None:
-        """The frame that it looks for and nothing else, or None."""
+    def single_frame(self) -> FrameKey | None:
+        """The frame that the query consists of, or None if there is anything else in it."""
         if self.kind is ProbeKind.FRAME and len(self.examples) == 1:
             return self.examples[0].frame
         return None
 
 
 # A minus sign before a word or a phrase in quotes; one within a word (film-noir) is part of it.
-AVOIDED = re.compile(r"""(?<!\S)[-\u2212\uff0d](?:["\u201c]([^"\u201d]*)["\u201d]?|([^\s"]+))""")
+AVOIDED_PHRASE = re.compile(
+    r"""(?<!\S)[-\u2212\uff0d](?:["\u201c]([^"\u201d]*)["\u201d]?|([^\s"]+))"""
+)
 
 
-_LIST = re.compile(r"[,;\n\uff0c\uff1b\u3001]+")
+_SEPARATOR = re.compile(r"[,;\n\uff0c\uff1b\u3001]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One shot that was found, from `start` to `end`, shown by its best frame at `time` (seconds).
+    """A shot that was found, from `start` to `end`, shown by its best frame at `time` (seconds).
 
-    `score` is what it was ranked by; `relevance`, 0 to 1, says how it compares with the best that
-    this query finds (1) and with an ordinary frame of the library (0). `line` is the dialogue that
-    was found in it. `matches` is False when it is merely among the nearest, and hardly what was
-    asked for. `more_in_film` says that the film has further hits that are not listed.
-    `thumbnail` is an address on this site; `rate` is frames per second.
+    `score` is what it was ranked by. `relevance` is 1 for the best that the query finds and 0 for
+    an ordinary frame of the library. `line` is the matching dialogue, if any. `matches` is False
+    for a shot that is merely among the nearest. `more_in_film`: the film has further hits that are
+    not listed. `thumbnail` is a URL on this site; `rate` is the film's frames per second.
     """
 
     film: int
@@ -141,17 +142,17 @@ class Hit:
 
     @property
     def key(self) -> FrameKey:
-        """Its frame."""
+        """The frame."""
         return self.film, self.second
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One page of hits, whether there are more, and what the user should know about them.
+    """One page of hits, whether there are more, and notices for the user.
 
     `matches` is False when nothing really matches and the hits are merely the nearest. `rest` is
-    the place on this page, from 0, from which on hits hardly match while those before do; None when
-    it is not on this page.
+    the index on this page, from 0, of the first hit that hardly matches after hits that do; None
+    when it is not on this page.
     """
 
     hits: list[Hit] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The search, and the pictures that are searched with."""
+"""URLs of the search page and of uploaded pictures."""
 
 from django.urls import path
 

@@ -1,14 +1,14 @@
-"""The search: its box, its results, and the pictures that are searched with."""
+"""The search page, and the pictures to search with."""
 
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from gallery.core.errors import GalleryError, IndexMissing, status_of
+from gallery.core.errors import GalleryError, IndexMissing, http_status
 from gallery.core.pages import cache_forever, jpeg_response, limit_searches
 from gallery.films import rebuilding
 from gallery.films.rebuilding import Rebuilding
@@ -19,71 +19,68 @@ from gallery.search.home import home_context
 from gallery.search.search_page import SearchPage, in_film
 from gallery.search.types import Example, Query
 
-PAGES_UNASKED = 4  # pages that come by themselves while scrolling; then a button: there is a footer
+# Pages loaded while scrolling. Then a button loads more, so that the footer can be reached.
+MAX_AUTOLOADED_PAGES = 4
 
 
 @require_safe
 @limit_searches
 def home(request: HttpRequest) -> HttpResponse:
-    """The start page, or the results of the search in the address."""
+    """Show the start page, or the results of the search in the address."""
     try:
         query = SearchForm(request.GET).query()
     except GalleryError as error:
-        return _page(request, Query(), error)
+        return _render_query(request, Query(), error)
     meant = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
-    if meant != query or "" in _values(request.GET):
-        # Each search has one address, whichever form or pasted address it came from.
+    if meant != query or any("" in values for _name, values in request.GET.lists()):
+        # Each search has one canonical address, whichever form or pasted URL it came from.
         return redirect(search_url(meant, page=meant.page))
-    return _page(request, query)
+    return _render_query(request, query)
 
 
-def _values(given: QueryDict) -> list[str]:
-    return [value for _name, values in given.lists() for value in values]
-
-
-def _page(request: HttpRequest, query: Query, error: GalleryError | None = None) -> HttpResponse:
-    """The page of a query; an error stands where the hits would."""
-    asked = SearchPage(query)
+def _render_query(
+    request: HttpRequest, query: Query, error: GalleryError | None = None
+) -> HttpResponse:
+    """Render the page of a query; an error is shown in place of the hits."""
+    page = SearchPage(query)
     context: dict[str, Any] = {
         "query": query,
-        "asked": asked,
+        "asked": page,
         "here": request.get_full_path() if request.method == "GET" else search_url(query),
         "first_page": search_url(query),
-        "others": asked.catalogue.waiting,
-        "rebuilding": _rebuilding(asked),
+        "others": page.catalogue.waiting,
+        "rebuilding": _rebuilding_state(page),
     }
     should_search = query.kind is not None or query.avoided or query.less
     try:
         if should_search and error is None:
-            context |= _found(asked)
+            context |= _results_context(page)
     except GalleryError as failure:
         error = failure
     if not should_search:
         context |= home_context()
     context["error"] = error
     if isinstance(error, IndexMissing):
-        context["rebuilding"] = None  # the error says it
-    status = HTTPStatus.OK
-    if error is not None:
-        status = status_of(error)
+        context["rebuilding"] = None  # the error message says so
+    status = HTTPStatus.OK if error is None else http_status(error)
     template = "gallery/results.html" if should_search else "gallery/home.html"
     return render(request, template, context, status=status)
 
 
-def _rebuilding(asked: SearchPage) -> Rebuilding | None:
+def _rebuilding_state(page: SearchPage) -> Rebuilding | None:
     try:
-        return rebuilding.state(asked.catalogue)
+        return rebuilding.state(page.catalogue)
     except GalleryError:
-        return None  # the search says what is wrong
+        return None  # the search shows the error
 
 
-def _found(asked: SearchPage) -> dict[str, Any]:
-    """What a page of hits shows."""
-    query = asked.query
-    results = engine.search(query, asked.catalogue)
+def _results_context(page: SearchPage) -> dict[str, Any]:
+    """Return the template context of a page of hits."""
+    query = page.query
+    results = engine.search(query, page.catalogue)
     first = (query.page - 1) * query.page_size + 1
-    one_film = query.film if query.film in asked.catalogue.films else None
-    found: dict[str, Any] = {
+    one_film = query.film if query.film in page.catalogue.films else None
+    context: dict[str, Any] = {
         "results": results,
         "first": first,
         "last": first + len(results.hits) - 1,
@@ -91,25 +88,25 @@ def _found(asked: SearchPage) -> dict[str, Any]:
         "at_a_glance": in_film(one_film)(query) if one_film else "",
     }
     if query.page > 1:
-        found["before"] = search_url(query, page=query.page - 1)
+        context["before"] = search_url(query, page=query.page - 1)
     if results.more and query.page < MAX_PAGES:
-        found["after"] = search_url(query, page=query.page + 1)
-        found["comes_unasked"] = query.page % PAGES_UNASKED != 0
-    return found
+        context["after"] = search_url(query, page=query.page + 1)
+        context["comes_unasked"] = query.page % MAX_AUTOLOADED_PAGES != 0
+    return context
 
 
 @require_POST
 @limit_searches
 def upload_picture(request: HttpRequest) -> HttpResponse:
-    """Keep a picture, and go to the search for what looks like it and has all the rest."""
+    """Store a picture, add it to the query, and redirect to the search."""
     form = PictureForm(request.POST, request.FILES)
     try:
         query = SearchForm(request.POST).query()
     except GalleryError as error:
-        return _page(request, Query(), error)
+        return _render_query(request, Query(), error)
     if not form.is_valid():
         messages = (str(m) for messages in form.errors.values() for m in messages)
-        return _page(request, query, GalleryError(" ".join(messages)))
+        return _render_query(request, query, GalleryError(" ".join(messages)))
     token = pictures.store_picture(form.cleaned_data["picture"])
     query = refining.with_example(replace(query, page=1), Example(picture=token))
     return redirect(search_url(query))
@@ -118,5 +115,5 @@ def upload_picture(request: HttpRequest) -> HttpResponse:
 @require_GET
 @cache_forever
 def probe_picture(_request: HttpRequest, token: str) -> HttpResponseBase:
-    """A picture that is searched with."""
+    """Serve an uploaded picture."""
     return jpeg_response(pictures.picture_path(token))

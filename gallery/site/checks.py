@@ -1,4 +1,4 @@
-"""System checks: what is missing on this machine, and what to do about it."""
+"""System checks: what is missing or misconfigured, and what to do about it."""
 
 import os
 import subprocess
@@ -16,23 +16,23 @@ from gallery.media import ffmpeg
 
 
 @register()
-def ffmpeg_runs(**_kwargs: Any) -> list[CheckMessage]:
-    """FFmpeg starts, and is new enough."""
+def check_ffmpeg(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that FFmpeg starts and is new enough."""
     hint = (
         "Unset FFMPEG: the FFmpeg of the package imageio-ffmpeg is then used."
         if settings.FFMPEG
         else "Install the package imageio-ffmpeg from requirements.txt, or set FFMPEG."
     )
     try:
-        problem = ffmpeg.is_too_old(ffmpeg.version())
+        problem = ffmpeg.describe_outdated_version(ffmpeg.version())
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         problem = f"FFmpeg does not run: {error}"
     return [Error(problem, hint=hint, id="gallery.E001")] if problem else []
 
 
 @register()
-def media_store_is_writable(**_kwargs: Any) -> list[CheckMessage]:
-    """Films can be stored."""
+def check_media_store(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that films can be stored."""
     try:
         settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -47,8 +47,8 @@ def media_store_is_writable(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
-    """Values that would only be noticed in the middle of an import."""
+def check_settings(**_kwargs: Any) -> list[CheckMessage]:
+    """Check values that would only fail in the middle of an import."""
     found: list[CheckMessage] = []
     if settings.CLIP_EDGES not in ("squash", "pad", "tiles"):
         given = settings.CLIP_EDGES
@@ -76,8 +76,8 @@ def settings_make_sense(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def int8_is_installed(**_kwargs: Any) -> list[CheckMessage]:
-    """CLIP_PRECISION=int8 needs NNCF."""
+def check_int8(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that NNCF is installed for CLIP_PRECISION=int8."""
     if settings.CLIP_PRECISION != "int8" or conversion.has_quantizer():
         return []
     return [
@@ -90,8 +90,8 @@ def int8_is_installed(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def audiences_are_known(**_kwargs: Any) -> list[CheckMessage]:
-    """Who may do what is said in words that are understood; others let nobody through."""
+def check_audiences(**_kwargs: Any) -> list[CheckMessage]:
+    """Check the settings of permissions; an unknown value denies everyone."""
     return [
         Error(
             f"{name} is {getattr(settings, name)!r}.",
@@ -104,8 +104,8 @@ def audiences_are_known(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def limits_are_rates(**_kwargs: Any) -> list[CheckMessage]:
-    """Rates are written as they are understood."""
+def check_rates(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that rates can be parsed."""
     found: list[CheckMessage] = []
     for name in ("API_RATE", "API_RATE_WITHOUT_TOKEN", "SEARCH_RATE", "CLIP_RATE", "BOARD_RATE"):
         rate = getattr(settings, name)
@@ -120,8 +120,8 @@ def limits_are_rates(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def model_is_here(**_kwargs: Any) -> list[CheckMessage]:
-    """CLIP_MODEL names a model that can be read."""
+def check_model(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that CLIP_MODEL names a model that can be read."""
     try:
         weights.current()
     except (ModelError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What every page knows."""
+"""Context processors."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from gallery.core.errors import ModelError
 
 
 def installation(_request: HttpRequest) -> dict[str, Any]:
-    """The model in use, for the footer."""
+    """Return the model in use, for the footer."""
     try:
         return {"model": weights.current()}
     except (ModelError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What load balancers ask."""
+"""URL of the health check."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What is not a page of the gallery: health, and pages for what went wrong."""
+"""The health check and the error pages."""
 
 import sys
 from http import HTTPStatus
@@ -19,10 +19,10 @@ from gallery.index import frame_index
 
 @require_safe
 def health(_request: HttpRequest) -> JsonResponse:
-    """Whether this process can answer searches; for load balancers and health checks.
+    """Report whether this process can answer searches, for load balancers.
 
-    An index that is being rebuilt answers, with the films that it has. Without a worker
-    films wait, but searches are answered: that is said, and is no failure.
+    Status 503 means that it cannot. While the index is being rebuilt, searches find the films that
+    are indexed. Without a worker imports wait: that is reported, but is no failure.
     """
     state: dict[str, Any] = {"database": "ok", "index": "ok"}
     status = HTTPStatus.OK
@@ -47,15 +47,15 @@ def health(_request: HttpRequest) -> JsonResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
-    """There is no such page."""
+    """Render the page of error 404."""
     message = _("This page does not exist. The film may have been deleted.")
     return render(request, "gallery/error.html", {"message": message, "nowhere": True}, status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Something unexpected happened; or the disk is full, where no view could tell it.
+    """Render the page of an unexpected error, or of a full disk that no view could handle.
 
-    A session, for example, is saved after the view has ended.
+    Sessions, for example, are saved after the view has returned.
     """
     error = sys.exc_info()[1]
     if error is not None and is_disk_full(error):

@@ -1,1 +1,1 @@
-"""What is said: subtitles to lines, lines to words, and lines that are found."""
+"""Transcripts: subtitles, their lines, and full-text search in them."""

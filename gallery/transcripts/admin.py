@@ -1,4 +1,4 @@
-"""Subtitles in the admin, on the page of their film: listed, added, put right, deleted."""
+"""Subtitles on the admin page of their film: list, add, correct, delete."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +20,7 @@ from gallery.transcripts.models import Subtitles
 
 
 class SubtitlesInline(admin.TabularInline):
-    """The subtitles of a film. New ones come as files, with the film's own form."""
+    """The subtitles of a film. New ones are uploaded with the film's form."""
 
     model = Subtitles
     form = SubtitlesForm
@@ -34,7 +34,7 @@ class SubtitlesInline(admin.TabularInline):
 
     @admin.display(description=gettext_lazy("file or track"))
     def about(self, subtitles: Subtitles) -> SafeString:
-        """Its name, where it is from, its lines; and whether they seem to be another film's."""
+        """The file name, source and number of lines; a warning if it may be another film's."""
         said = ngettext("%(n)d line", "%(n)d lines", subtitles.line_count)
         late = subtitle_import.late_lines(subtitles)
         return format_html(
@@ -43,32 +43,32 @@ class SubtitlesInline(admin.TabularInline):
             subtitles.get_source_display(),
             reverse("subtitles", args=[subtitles.film_id, subtitles.pk]),
             said % {"n": subtitles.line_count},
-            format_html('<p class="film-error">{}</p>', _late(late)) if late else "",
+            format_html('<p class="film-error">{}</p>', _late_warning(late)) if late else "",
         )
 
-    # Who may change a film may change its subtitles.
+    # Permissions for subtitles are those for their film.
 
     def has_add_permission(self, *_args: object) -> bool:
-        """They are added by sending files."""
+        """Deny: subtitles are added by uploading files."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Film | None = None) -> bool:
-        """As for the film."""
+        """Return the permission to view the film."""
         return self._film_admin().has_view_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Film | None = None) -> bool:
-        """As for the film."""
+        """Return the permission to change the film."""
         return self._film_admin().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Film | None = None) -> bool:
-        """As for changing the film."""
+        """Return the permission to change the film."""
         return self._film_admin().has_change_permission(request, obj)
 
     def _film_admin(self) -> admin.ModelAdmin:
         return self.admin_site.get_model_admin(Film)
 
 
-def _late(lines: int) -> str:
+def _late_warning(lines: int) -> str:
     said = ngettext(
         "%(n)d line starts after the end of the film. Are these subtitles for this film?",
         "%(n)d lines start after the end of the film. Are these subtitles for this film?",
@@ -77,9 +77,9 @@ def _late(lines: int) -> str:
     return said % {"n": lines}
 
 
-def keep(request: HttpRequest, film: Film, sent: Sequence[SubtitleUpload]) -> None:
-    """Keep the files that came with a form, and say what became of each."""
-    for file in sent:
+def store_uploads(request: HttpRequest, film: Film, uploads: Sequence[SubtitleUpload]) -> None:
+    """Store the files sent with a form, and add a message about each."""
+    for file in uploads:
         try:
             row, is_new = subtitle_import.add_subtitles(film, file.name, file.data)
         except DiskFull:
@@ -113,5 +113,5 @@ def keep(request: HttpRequest, film: Film, sent: Sequence[SubtitleUpload]) -> No
 
 
 def publish_later(film: Film) -> None:
-    """Bring what was changed on a film's page into the index once it is committed."""
+    """Update the index after a film's page was saved, once that is committed."""
     transaction.on_commit(partial(subtitle_import.publish, film.pk))

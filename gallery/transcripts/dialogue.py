@@ -1,7 +1,7 @@
-"""What is said in films: kept in Redis for searching, and listed for pages.
+"""Dialogue of films: its index in Redis, full-text search, and transcripts for pages.
 
-The rows of the database are what is true; the index is made from them, film by film, and made anew
-wherever the two disagree (`tend`). What is said does not depend on the model.
+The database is the truth. The index is built from it film by film, and rebuilt wherever the two
+differ (`reconcile`). Dialogue does not depend on the model.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils.translation import get_language
 
 from gallery.core.errors import IndexMissing
-from gallery.films import footage
+from gallery.films.footage import load_footage
 from gallery.films.models import Film
 from gallery.index import server
 from gallery.index.types import FrameRecord
@@ -33,65 +33,65 @@ log = logging.getLogger(__name__)
 
 
 def current() -> LineIndex:
-    """The index of this installation."""
+    """Return the line index of this installation."""
     client = server.connect(settings.REDIS_URL)
     return LineIndex(client, prefix=f"{settings.INDEX_PREFIX}:dialogue")
 
 
-# --- keeping --------------------------------------------------------------------------------------
+# --- indexing -------------------------------------------------------------------------------------
 
 
 def put(film_id: int) -> int:
-    """Make the index hold a film's lines as the database has them. Returns how many it holds.
+    """Index a film's lines as the database has them. Return the number of lines.
 
-    A film that is not searchable, or has no lines, is taken out. Raises IndexUnavailable, and
-    FileNotFoundError when the film's frames are gone from the media store.
+    The lines of a film that is not searchable, or has none, are removed. Raises IndexUnavailable,
+    and FileNotFoundError when the film's frames are missing from the media store.
     """
     film = Film.objects.filter(pk=film_id, searchable_run__isnull=False).first()
     if film is None or film.searchable_run is None or not _states(Q(film=film_id)):
         drop(film_id)
         return 0
-    data = film.files.run(film.searchable_run).load()
-    rows, _found = footage.build_records(film.pk, data, film.duration)
-    return put_run(film, film.searchable_run, rows)
+    footage = load_footage(film, film.searchable_run)
+    return put_run(film, film.searchable_run, footage.records)
 
 
 def put_run(film: Film, run: int, rows: Sequence[FrameRecord]) -> int:
-    """Make the index hold a film's lines, heard over the frames `rows` of this run.
+    """Index a film's lines over the frames `rows` of this run. Return the number of lines.
 
-    Returns how many it holds. Raises IndexUnavailable.
+    Raises IndexUnavailable.
     """
-    here = current()
+    index = current()
     state = _states(Q(film=film), run).get(film.pk)
     if state is None:
-        here.drop(film.pk)
+        index.drop(film.pk)
         return 0
-    heard = list(_heard(film, rows))
-    here.put(film.pk, heard, state)
-    return len(heard)
+    lines = list(_heard_lines(film, rows))
+    index.put(film.pk, lines, state)
+    return len(lines)
 
 
 def drop(film_id: int) -> None:
-    """Take a film's lines out of the index. Raises IndexUnavailable."""
+    """Remove a film's lines from the index. Raises IndexUnavailable."""
     current().drop(film_id)
 
 
 def is_current(film_id: int) -> bool:
-    """Whether the index holds a film's lines as the database has them. Raises IndexUnavailable."""
+    """Return whether the index matches the database for a film. Raises IndexUnavailable."""
     return current().state(film_id) == _states(Q(film=film_id)).get(film_id, "")
 
 
 def stale() -> list[int]:
-    """Films whose lines in the index are not what the database has. Raises IndexUnavailable."""
-    wanted, there = _states(Q()), current().states()
-    return sorted(film for film in wanted | there if wanted.get(film) != there.get(film))
+    """Return films whose indexed lines differ from the database. Raises IndexUnavailable."""
+    wanted, indexed = _states(Q()), current().states()
+    return sorted(film for film in wanted | indexed if wanted.get(film) != indexed.get(film))
 
 
 def reconcile(patience: float = float("inf")) -> int:
-    """Make the index hold what the database has, where it does not. Returns how many films changed.
+    """Index the lines of all films that differ from the database. Return the number of films
+    changed.
 
-    Call it now and then: it mends what a crash, or a server that was away, left undone. After
-    `patience` seconds the rest is left for the next time.
+    It runs periodically and repairs what a crash or an unreachable server left undone. It stops
+    after `patience` seconds; the next run does the rest.
     """
     end = time.monotonic() + patience
     current().ensure()
@@ -108,30 +108,30 @@ def reconcile(patience: float = float("inf")) -> int:
 
 
 def _states(which: Q, run: int | None = None) -> dict[int, str]:
-    """For each film that has lines, what those in the index are to be made of.
+    """Return a hash of what each film's lines in the index depend on, for films that have lines.
 
-    `run` is the one that is searched, or is about to be; without it, searchable films only.
+    `run` is the run that is, or is about to be, searched; without it, only searchable films count.
     """
     rows = (
         Subtitles.objects.filter(which, line_count__gt=0)
         .order_by("film_id", "id")
         .values_list("film_id", "film__searchable_run", "id", "language", "line_count")
     )
-    made_of: dict[int, list[Any]] = defaultdict(list)
+    inputs: dict[int, list[Any]] = defaultdict(list)
     for film_id, searched, *rest in rows:
         if run is not None or searched is not None:
-            made_of[film_id].append((run if run is not None else searched, *rest))
+            inputs[film_id].append((run if run is not None else searched, *rest))
     return {
         film_id: hashlib.sha256(repr((line_index.SCHEMA, rest)).encode()).hexdigest()[:16]
-        for film_id, rest in made_of.items()
+        for film_id, rest in inputs.items()
     }
 
 
-def _heard(film: Film, rows: Sequence[FrameRecord]) -> Iterable[HeardLine]:
-    """A film's lines with the frames they are heard over; lines after the film's end are left."""
-    hearing = ShotLookup(rows)
+def _heard_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[HeardLine]:
+    """Yield a film's lines, except those after its end, with the frames they are heard over."""
+    lookup = ShotLookup(rows)
     for line in Line.objects.filter(subtitles__film=film).select_related("subtitles").iterator():
-        if line.start < hearing.end:
+        if line.start < lookup.end:
             yield HeardLine(
                 subtitles=line.subtitles_id,
                 number=line.number,
@@ -139,47 +139,46 @@ def _heard(film: Film, rows: Sequence[FrameRecord]) -> Iterable[HeardLine]:
                 start=line.start,
                 end=line.end,
                 text=line.text,
-                record=hearing.over(line.start, line.end),
+                record=lookup.frame_for_line(line.start, line.end),
             )
 
 
-# --- finding --------------------------------------------------------------------------------------
+# --- searching ------------------------------------------------------------------------------------
 
 
 def find(
     words: str, films: Collection[int] | None, count: int, *, partly: bool = True
 ) -> list[SpokenLine]:
-    """The lines in which `words` are said, best first: at most `count`, one of each shot.
+    """Return the lines that contain `words`, best first: at most `count`, one per shot.
 
-    `films` are the ids of those that are looked through, None for all. What stands in quotes is
-    found word for word. Lines that hold all the words come first, then those that hold some of
-    them (`complete` is False), by how much they hold, unless not `partly`; a word that no line
-    holds may be misspelt.
+    `films` are the ids of the films to search, None for all. Quoted phrases must match exactly.
+    Lines with all the words come first. If `partly`, lines with some of them follow (`complete` is
+    False), ordered by how much they contain. A word that occurs in no line may match a similar one.
 
     Raises IndexUnavailable when the index cannot answer now.
     """
-    asked = phrases.parse_phrases(words)
-    if not asked.units or count < 1:
+    query = phrases.parse_phrases(words)
+    if not query.units or count < 1:
         return []
-    here = current()
+    index = current()
     try:
-        groups = here.groups()
+        groups = index.groups()
     except IndexMissing:
         if Line.objects.filter(subtitles__film__searchable_run__isnull=False).exists():
             raise
         return []
-    return LineSearch(here, asked, groups, films).best(count, partly=partly) if groups else []
+    return LineSearch(index, query, groups, films).best(count, partly=partly) if groups else []
 
 
-# --- listing --------------------------------------------------------------------------------------
+# --- transcripts ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Lines of a film in one language: `subtitles` is the id of their row.
+    """Lines of a film in one language; `subtitles` is the id of their row.
 
-    `language` is a BCP 47 tag, `label` what the reader calls it, told apart from others of the same
-    film in the same language. `lines` are in time order, in seconds of the film.
+    `language` is a BCP 47 tag. `label` is its name in the user's language, made unique within the
+    film. `lines` are in time order, in seconds of the film.
     """
 
     subtitles: int
@@ -194,39 +193,40 @@ def lines(
     end: float | None = None,
     tags: Collection[str] | None = None,
 ) -> list[Transcript]:
-    """What is said in a film, one transcript for each of its subtitles, from the database.
+    """Return a film's dialogue from the database, one transcript for each of its subtitles.
 
-    `start` and `end` (seconds) keep to lines that are heard between them; `tags` keeps to these
-    languages. The reader's own comes first. Transcripts without lines there are left out.
+    `start` and `end` (seconds) select lines that are shown between them, `tags` selects languages.
+    The user's language comes first. Transcripts without lines are omitted.
     """
     rows = Subtitles.objects.filter(film=film)
     if tags is not None:
         rows = rows.filter(language__in=tags)
-    heard = Q(subtitles__in=rows)
+    wanted = Q(subtitles__in=rows)
     if start is not None:
-        heard &= Q(end__gt=start)
+        wanted &= Q(end__gt=start)
     if end is not None:
-        heard &= Q(start__lt=end)
+        wanted &= Q(start__lt=end)
     cues: dict[int, list[Cue]] = defaultdict(list)
-    found = Line.objects.filter(heard).order_by("subtitles_id", "start", "number")
-    for key, from_, to, text in found.values_list("subtitles_id", "start", "end", "text"):
-        cues[key].append(Cue(from_, to, text))
+    found = Line.objects.filter(wanted).order_by("subtitles_id", "start", "number")
+    for key, begin, until, text in found.values_list("subtitles_id", "start", "end", "text"):
+        cues[key].append(Cue(begin, until, text))
     return [
         Transcript(row.pk, row.language, label, tuple(cues[row.pk]))
-        for row, label in labelled(rows)
+        for row, label in label_subtitles(rows)
         if cues[row.pk]
     ]
 
 
-def labelled(rows: Iterable[Subtitles]) -> list[tuple[Subtitles, str]]:
-    """Subtitles of a film with what the reader calls each, the reader's own language first."""
+def label_subtitles(rows: Iterable[Subtitles]) -> list[tuple[Subtitles, str]]:
+    """Return subtitles of a film with unique labels in the user's language, which comes first."""
     listed = [(row, languages.name(row.language)) for row in rows]
     names = [name for _row, name in listed]
-    own = languages.base(get_language() or "en")
+    reader = languages.base(get_language() or "en")
     with_labels = [
         (row, f"{name} · {row.original_name or row.pk}" if names.count(name) > 1 else name)
         for row, name in listed
     ]
     return sorted(
-        with_labels, key=lambda pair: (languages.base(pair[0].language) != own, pair[1], pair[0].pk)
+        with_labels,
+        key=lambda pair: (languages.base(pair[0].language) != reader, pair[1], pair[0].pk),
     )

@@ -1,4 +1,4 @@
-"""Subtitle files that somebody sends, read while the form is checked; the choice of language."""
+"""Forms for uploading subtitle files and for choosing their language."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ from gallery.transcripts import languages, subtitles
 from gallery.transcripts.models import Subtitles
 from gallery.transcripts.subtitle_formats import UnknownFrameRate
 
-MAX_FILES = 50  # sent at once
+MAX_FILES = 50  # in one upload
 
 
 @dataclass(frozen=True, slots=True)
 class SubtitleUpload:
-    """A subtitle file that can be read."""
+    """A readable subtitle file."""
 
     name: str
     data: bytes
 
 
-class _Several(forms.FileInput):
-    # Without `accept`: phones then hide files of types that they do not know, and .srt is one.
+class _MultipleFileInput(forms.FileInput):
+    # No `accept` attribute: phones hide files of types they do not know, such as .srt.
     allow_multiple_selected = True
 
 
 class SubtitleFiles(forms.FileField):
-    """Any number of subtitle files; each is told by its name when it cannot be read."""
+    """Any number of subtitle files; errors name the file."""
 
-    widget = _Several
+    widget = _MultipleFileInput
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("label", gettext_lazy("Subtitles"))
@@ -49,32 +49,32 @@ class SubtitleFiles(forms.FileField):
         )
         super().__init__(required=False, allow_empty_file=True, **kwargs)
 
-    def clean(self, data: Any, initial: Any = None) -> Any:  # noqa: ARG002 - there never is one
-        """The files, as a list of SentFile."""
+    def clean(self, data: Any, initial: Any = None) -> Any:  # noqa: ARG002 - Django's signature
+        """Return the files as a list of SubtitleUpload."""
         given = data if isinstance(data, list | tuple) else [data] if data else []
         if len(given) > MAX_FILES:
             raise ValidationError(_("Choose at most %(most)d files at once.") % {"most": MAX_FILES})
-        sent, errors = [], []
+        uploads, errors = [], []
         for file in given:
             try:
-                sent.append(_read(file))
+                uploads.append(_read(file))
             except SubtitlesError as error:
                 errors.append(f"{file.name}: {error}")
         if errors:
             raise ValidationError(errors)
-        return sent
+        return uploads
 
 
 def _read(file: UploadedFile) -> SubtitleUpload:
     data = subtitles.read_file(file)
-    # The film may not have been probed yet: its frame rate is only needed when they are added.
+    # The frame rate is only needed when they are added; the film may not have been probed yet.
     with suppress(UnknownFrameRate):
         subtitles.read(data)
     return SubtitleUpload(file.name or "", data)
 
 
 class SubtitlesForm(forms.ModelForm):
-    """The language of subtitles that are here."""
+    """The language of stored subtitles."""
 
     language = forms.ChoiceField(label=gettext_lazy("language"))
 
@@ -85,11 +85,11 @@ class SubtitlesForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices = languages.choices()
-        now = self.instance.language
-        if now and now not in dict(choices):
-            choices = [(now, languages.name(now)), *choices]
+        current = self.instance.language
+        if current and current not in dict(choices):
+            choices = [(current, languages.name(current)), *choices]
         self.fields["language"].choices = choices  # type: ignore[attr-defined]
-        # Headings of columns do not reach a screen reader that stands in the field.
+        # A screen reader does not read the column heading in the field.
         self.fields["language"].widget.attrs["aria-label"] = _("Language of %(name)s") % {
             "name": self.instance
         }
@@ -99,7 +99,7 @@ class SubtitlesFormSet(forms.BaseInlineFormSet):
     """The subtitles of a film."""
 
     def add_fields(self, form: Any, index: int | None) -> None:
-        """Say to a screen reader what would be deleted."""
+        """Label each delete box for screen readers."""
         super().add_fields(form, index)
         if "DELETE" in form.fields:
             form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete %(name)s") % {

@@ -1,4 +1,4 @@
-"""Names of languages: BCP 47 tags, from the codes of films, names of files, or the text itself."""
+"""Language detection and names: BCP 47 tags from codes in films, from file names or from text."""
 
 import re
 from functools import cache
@@ -10,14 +10,14 @@ from babel.core import get_global
 from django.utils.translation import get_language
 
 UNKNOWN = "und"
-SAMPLE = 20_000  # characters of a text that are looked at
-FEW_LETTERS = 10  # with fewer nobody can tell a language
-FOR_STATISTICS = 40  # letters from which on the statistics of letters tell one
-HAN_PART = 0.15  # of the letters: Chinese subtitles may have English under each line
-KANA_PART = 0.05  # of the letters: Japanese always has some, Chinese none
+SAMPLE_LENGTH = 20_000  # characters of a text that are examined
+MIN_LETTERS = 10  # to detect a language
+MIN_LETTERS_FOR_STATISTICS = 40
+MIN_HAN_SHARE = 0.15  # of the letters: Chinese subtitles may have English under each line
+MIN_KANA_SHARE = 0.05  # of the letters: Japanese always has some, Chinese none
 
-# What people write in names of files where a tag is meant.
-_HABITS = {
+# Common names of languages in file names.
+_ALIASES = {
     "chs": "zh-Hans", "gb": "zh-Hans", "简": "zh-Hans", "简中": "zh-Hans", "简体": "zh-Hans",
     "简体中文": "zh-Hans", "cht": "zh-Hant", "big5": "zh-Hant", "繁": "zh-Hant", "繁中": "zh-Hant",
     "繁体": "zh-Hant", "繁體": "zh-Hant", "繁體中文": "zh-Hant", "中文": "zh", "中": "zh",
@@ -26,7 +26,7 @@ _HABITS = {
     "英文": "en", "英语": "en", "esp": "es", "español": "es", "ger": "de", "deutsch": "de",
     "français": "fr", "italiano": "it", "português": "pt", "ptbr": "pt-BR", "русский": "ru",
 }  # fmt: skip
-# What stands behind the language in names of files, and says nothing of it.
+# Words that may follow the language in a file name.
 _FLAGS = {
     *("forced", "default", "full", "sdh", "cc", "hi", "foreign", "sub", "subs", "subtitle"),
     *("subtitles", "captions", "utf8", "utf-8", "track", "signs", "songs"),
@@ -34,7 +34,7 @@ _FLAGS = {
 _WITHOUT_SHORT_CODE = {"yue", "fil", "ceb", "haw"}
 _REGIONS = {"CN": "Hans", "SG": "Hans", "TW": "Hant", "HK": "Hant", "MO": "Hant"}
 _TAG = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
-_OWN_SCRIPT = {
+_UNIQUE_SCRIPTS = {
     "ko": "Hangul", "th": "Thai", "lo": "Lao", "km": "Khmer", "my": "Myanmar", "el": "Greek",
     "he": "Hebrew", "ka": "Georgian", "hy": "Armenian", "ta": "Tamil", "te": "Telugu",
     "ml": "Malayalam", "kn": "Kannada", "gu": "Gujarati", "pa": "Gurmukhi", "si": "Sinhala",
@@ -45,26 +45,26 @@ _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 
 
 @cache
-def _known() -> frozenset[str]:
-    """Codes of languages that have a name."""
+def _named_codes() -> frozenset[str]:
+    """Return the codes of languages that have a name."""
     return frozenset(Locale("en").languages)
 
 
 @cache
 def _english_names() -> dict[str, str]:
-    """Tags by the English names of languages that have a code of two letters."""
+    """Return tags by the English names of languages with a two-letter code."""
     names = Locale("en").languages.items()
     return {name.casefold(): tag(code) for code, name in names if re.match(r"[a-z]{2}(_|$)", code)}
 
 
 def tag(code: str) -> str:
-    """The BCP 47 tag for a code: eng -> en, chi -> zh, zh_TW -> zh-Hant. `und` when it is none."""
+    """Return the BCP 47 tag of a code, or `und`: eng -> en, chi -> zh, zh_TW -> zh-Hant."""
     match = _TAG.fullmatch(code.strip())
     if not match:
         return UNKNOWN
     language = match[1].lower()
     language = get_global("language_aliases").get(language, language)
-    if language not in _known() or language in ("und", "mul", "zxx"):
+    if language not in _named_codes() or language in ("und", "mul", "zxx"):
         return UNKNOWN
     script, region = (match[2] or "").title(), (match[3] or "").upper()
     if language == "zh" and region in _REGIONS:
@@ -73,21 +73,21 @@ def tag(code: str) -> str:
 
 
 def from_file_name(name: str) -> str:
-    """The language that the name of a subtitle file says: film.zh-Hans.srt. `und` when none."""
+    """Return the language in a subtitle file name (film.zh-Hans.srt), or `und`."""
     stem = name.rpartition("/")[2].rpartition(".")[0]
     parts = [part for part in re.split(r"[.\s()\[\]]+", stem) if part]
     while len(parts) > 1 and parts[-1].casefold() in _FLAGS:
         parts.pop()
     if len(parts) < 2:
         return UNKNOWN
-    # film.chs&eng.ass has two languages; the first is the one that it is read for.
+    # film.chs&eng.ass has two languages: the first one counts.
     last = re.split(r"[&+,]", parts[-1])[0]
     plain = last.casefold()
-    return _HABITS.get(plain) or _english_names().get(plain) or _from_code(last)
+    return _ALIASES.get(plain) or _english_names().get(plain) or _from_code(last)
 
 
 def _from_code(code: str) -> str:
-    """A code in a file's name; words of a title look like codes: Let.It.Be, The.Third.Man."""
+    """Parse a code in a file name. Words of a title look like codes: Let.It.Be, The.Third.Man."""
     first = re.split(r"[-_]", code)[0]
     if first not in (first.lower(), first.upper()):
         return UNKNOWN
@@ -96,36 +96,38 @@ def _from_code(code: str) -> str:
 
 
 def guess(name: str, text: str) -> str:
-    """The language of subtitles: as the file's name says, else as the text looks; `und`."""
-    said = from_file_name(name)
-    # let.it.be.srt is English: no language looks so much like English that the two are confused.
-    if base(said) not in (UNKNOWN, "en") and (seen := from_text(text)) == "en":
-        return seen
-    return said if said != UNKNOWN else from_text(text)
+    """Return the language of subtitles, by file name or else by text; `und` if unknown."""
+    named = from_file_name(name)
+    if named == UNKNOWN:
+        return from_text(text)
+    # The text of let.it.be.srt is English: English is not confused with other languages.
+    if base(named) != "en" and from_text(text) == "en":
+        return "en"
+    return named
 
 
 def from_text(text: str) -> str:
-    """The language that a text seems to be written in, by its scripts and letters, or `und`."""
-    sample = text[:SAMPLE]
+    """Detect the language of a text by its scripts and letters; `und` if unknown."""
+    sample = text[:SAMPLE_LENGTH]
     letters = len(_LETTER.findall(sample))
-    if letters < FEW_LETTERS:
+    if letters < MIN_LETTERS:
         return UNKNOWN
     kana, han = len(_KANA.findall(sample)), len(_HAN.findall(sample))
-    if kana > letters * KANA_PART:
+    if kana > letters * MIN_KANA_SHARE:
         return "ja"
-    if han > letters * HAN_PART:
-        return _chinese(sample)
-    for language, script in _OWN_SCRIPT.items():
+    if han > letters * MIN_HAN_SHARE:
+        return _detect_chinese(sample)
+    for language, script in _UNIQUE_SCRIPTS.items():
         if len(regex.findall(rf"\p{{{script}}}", sample)) > letters / 2:
             return language
-    if letters < FOR_STATISTICS:
+    if letters < MIN_LETTERS_FOR_STATISTICS:
         return UNKNOWN
-    return tag(_by_statistics(sample))
+    return tag(_detect_by_statistics(sample))
 
 
-def _by_statistics(text: str) -> str:
-    """The code of a language, by which letters follow which."""
-    # Its model takes a second to load and 100 MB: it is let go afterwards.
+def _detect_by_statistics(text: str) -> str:
+    """Detect the language by the frequencies of letter sequences."""
+    # The model takes a second to load and 100 MB: it is not kept in memory.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return str(LanguageIdentifier.from_model_file(MODEL_FILE).classify(text)[0])
@@ -138,39 +140,39 @@ def _converter(name: str) -> opencc.OpenCC:
 
 @cache
 def simplified(character: str) -> str:
-    """A Chinese character in its simplified form; any other as it is."""
+    """Return the simplified form of a Chinese character; any other character unchanged."""
     converted = str(_converter("t2s").convert(character))
     return converted if len(converted) == 1 else character
 
 
-def _chinese(text: str) -> str:
-    """zh-Hans or zh-Hant, by characters that only one of the two has; zh when there are none."""
+def _detect_chinese(text: str) -> str:
+    """Return zh-Hans or zh-Hant by characters that only one of them has; zh if there are none."""
     characters = set(_HAN.findall(text))
-    traditional = sum(simplified(one) != one for one in characters)
-    modern = sum(str(_converter("s2t").convert(one)) != one for one in characters)
-    if traditional == modern:
+    only_hant = sum(simplified(char) != char for char in characters)
+    only_hans = sum(str(_converter("s2t").convert(char)) != char for char in characters)
+    if only_hant == only_hans:
         return "zh"
-    return "zh-Hant" if traditional > modern else "zh-Hans"
+    return "zh-Hant" if only_hant > only_hans else "zh-Hans"
 
 
 def base(language: str) -> str:
-    """The language of a tag without its script and region: zh-Hans -> zh."""
+    """Return the language of a tag without script and region: zh-Hans -> zh."""
     return language.partition("-")[0]
 
 
 def name(language: str) -> str:
-    """What the reader calls a language; its tag where it has no name."""
-    here = _reader()
+    """Return the name of a language in the user's language, or its tag if it has none."""
+    reader = _reader()
     try:
         if language == UNKNOWN:
-            return str(Locale.parse(here).languages[UNKNOWN])
-        return str(Locale.parse(language, sep="-").get_display_name(here))
+            return str(Locale.parse(reader).languages[UNKNOWN])
+        return str(Locale.parse(language, sep="-").get_display_name(reader))
     except (UnknownLocaleError, ValueError, KeyError):
         return language
 
 
 def choices() -> list[tuple[str, str]]:
-    """Languages to choose from, each a tag and what the reader calls it, in its order."""
+    """Return the languages to choose from as (tag, name), in alphabetical order."""
     return list(_choices(_reader()))
 
 
@@ -183,6 +185,6 @@ def _choices(reader: str) -> tuple[tuple[str, str], ...]:
 
 
 def _reader() -> str:
-    """The reader's language as Babel names it."""
+    """Return the user's language as Babel names it."""
     reader = (get_language() or "en").replace("-", "_")
     return "zh_Hans" if reader.lower().startswith("zh") else base(reader.replace("_", "-"))

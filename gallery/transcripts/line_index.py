@@ -1,19 +1,19 @@
-"""Lines of dialogue in Redis: one hash a line, and a full-text index over them.
+"""Lines of dialogue in Redis: one hash per line, and a full-text index over them.
 
-Keys, below a prefix of their own, for what is said does not depend on the model:
+Keys have a prefix of their own, because dialogue does not depend on the model:
 
     PREFIX:line:FILM:SUBTITLES:NUMBER   hash: film, group (its language), words and stems (its
-                                        terms), line (itself and its frame, as JSON: hundreds are
-                                        read for a query, and most of the time goes into reading)
-    PREFIX:film:FILM                    hash: how many lines each subtitles have here; what of
+                                        tokens), line (the line and its frame, as JSON: a query
+                                        reads hundreds, which takes most of the time)
+    PREFIX:film:FILM                    hash: how many lines each subtitles have, and `state`
     PREFIX:films                        set: the films that have such a hash
-    PREFIX:version                      another value after each change
+    PREFIX:version                      changes with every update
     PREFIX:SCHEMA:lines                 search index over the hashes
-    PREFIX:lines                        alias: the index that answers
+    PREFIX:lines                        alias of the index in use
 
-RediSearch gets the terms that `gallery.transcripts.words` made, and makes none itself: one query
-looks through the lines of all languages, while RediSearch stems a query in one language only. Marks
-on the page come from the same terms. Values are parameters of dialect 2, never text of a query.
+The words are tokenized by `gallery.transcripts.words`, not by RediSearch, which stems a query in
+one language only: this way one query searches the lines of all languages, and the same tokens give
+the highlighting. Values are parameters of dialect 2, never part of the query text.
 """
 
 import json
@@ -35,7 +35,7 @@ from gallery.index.server import (
     index_info,
     mark_change,
     parse_fields,
-    plain,
+    to_text,
     translate_redis_errors,
 )
 from gallery.index.types import FrameRecord
@@ -49,17 +49,17 @@ FIELD_TYPES = {
     "words": ("TEXT", 0),
     "stems": ("TEXT", 0),
 }
-SCHEMA = "v1"  # raise it when the fields change: all lines are then written anew
-PIPELINE = 500  # hashes sent in one go
+SCHEMA = "v1"  # to be increased when the fields change: all lines are then indexed again
+PIPELINE = 500  # hashes sent at once
 QUERY_TIMEOUT = 5000  # milliseconds
-SCAN_PATIENCE = 2.0  # seconds that a new index may take without being told of
+MAX_SCAN_WAIT = 2.0  # seconds
 SCORER = "BM25"
-STATE = "state"  # a field of a film's note, beside the numbers of its subtitles
+STATE = "state"  # a field of a film's hash, beside the numbers of lines of its subtitles
 
 
 @dataclass(frozen=True, slots=True)
 class HeardLine:
-    """A line of a film, said from `start` up to `end` (seconds), and the frame it is heard over."""
+    """A line of a film from `start` to `end` (seconds), and the frame it is heard over."""
 
     subtitles: int
     number: int
@@ -71,44 +71,44 @@ class HeardLine:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundLine:
-    """A line that was found, and how well RediSearch thinks of it."""
+class ScoredLine:
+    """A line that was found, and its score in RediSearch."""
 
     line: HeardLine
     score: float
 
 
 class Expression:
-    """A query and its parameters. Only fixed words of the syntax get into the text."""
+    """Builds the text of a query and its parameters. Values never become part of the text."""
 
     def __init__(self) -> None:
         self.parameters: dict[str, str] = {}
 
     def value(self, value: str) -> str:
-        """The name under which a value is known in the query."""
+        """Add a parameter and return its name."""
         name = f"p{len(self.parameters)}"
         self.parameters[name] = value
         return f"${name}"
 
     def tag(self, field: str, values: Iterable[object]) -> str:
-        """Lines whose field is one of these values."""
+        """Match lines whose field has one of these values."""
         return f"@{field}:{{{'|'.join(self.value(str(value)) for value in values)}}}"
 
     def phrase(self, forms: Sequence[str]) -> str:
-        """Lines that hold these terms side by side."""
+        """Match lines that contain these words next to each other."""
         inside = " ".join(self.value(form) for form in forms)
         if len(forms) == 1:
             return f"@words:({inside})"
         return f"((@words:({inside}))=>{{$slop: 0; $inorder: true;}})"
 
     def stems(self, stems: Iterable[str]) -> str:
-        """Lines that hold a word with one of these stems."""
+        """Match lines that contain a word with one of these stems."""
         return f"@stems:({'|'.join(self.value(stem) for stem in stems)})"
 
-    def nearly(self, form: str, wrong: int) -> str:
-        """Lines that hold a word that differs from this one by so many letters (1 or 2)."""
-        fence = "%" * wrong
-        return f"@words:({fence}{self.value(form)}{fence})"
+    def similar(self, form: str, distance: int) -> str:
+        """Match lines that contain a word within an edit distance (1 or 2)."""
+        fuzzy = "%" * distance
+        return f"@words:({fuzzy}{self.value(form)}{fuzzy})"
 
 
 Question = tuple[str, Expression]
@@ -116,7 +116,7 @@ Question = tuple[str, Expression]
 
 
 class LineIndex:
-    """The lines of all films in Redis. Every method raises IndexUnavailable when it cannot."""
+    """The lines of all films in Redis. Methods raise IndexUnavailable if Redis cannot answer."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self.client = client
@@ -135,23 +135,23 @@ class LineIndex:
     # --- the index itself -------------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Make sure that there is an index to search, and that time-outs are errors."""
+        """Create the search index if needed, and make timeouts errors."""
         with translate_redis_errors():
             fail_on_timeout(self.client)
             info = index_info(self.client, self.alias)
-            answers = plain(info["index_name"]) if info else ""
-            if info is not None and answers == self.name:
+            in_use = to_text(info["index_name"]) if info else ""
+            if info is not None and in_use == self.name:
                 if parse_fields(info) == FIELD_TYPES:
                     return
-                self.client.ft(answers).dropindex()
-                answers = ""
+                self.client.ft(in_use).dropindex()
+                in_use = ""
             if index_info(self.client, self.name) is None:
                 self._create()
                 self._wait_for_scan()
             self.client.ft(self.name).aliasupdate(self.alias)
-            if answers:
-                # Made by an earlier version, with other fields.
-                self.client.ft(answers).dropindex()
+            if in_use:
+                # An earlier version created it, with other fields.
+                self.client.ft(in_use).dropindex()
 
     def _create(self) -> None:
         fields = [
@@ -164,13 +164,13 @@ class LineIndex:
         try:
             self.client.ft(self.name).create_index(fields, definition=definition, stopwords=[])
         except redis.ResponseError as error:
-            # Another process was quicker.
+            # Another process may have created it first.
             if "already exists" not in str(error).lower():
                 raise
 
     def _wait_for_scan(self) -> None:
-        """A new index looks for hashes that are there: with few of them, this is soon over."""
-        end = time.monotonic() + SCAN_PATIENCE
+        """Wait briefly while a new index scans existing hashes, which is soon done for a few."""
+        end = time.monotonic() + MAX_SCAN_WAIT
         while time.monotonic() < end:
             info = index_info(self.client, self.name)
             if info is None or float(info.get("percent_indexed", 1)) >= 1:
@@ -180,9 +180,9 @@ class LineIndex:
     # --- lines ------------------------------------------------------------------------------
 
     def put(self, film: int, lines: Sequence[HeardLine], state: str) -> None:
-        """Make these the lines of `film`; others that it had go.
+        """Replace the lines of `film`.
 
-        `state` says what they were made of: see `states`. It is only noted once all is written.
+        `state` identifies what they were built from, see `states`. It is written last.
         """
         self.ensure()
         counts: dict[int, int] = {}
@@ -190,17 +190,17 @@ class LineIndex:
             counts[line.subtitles] = max(counts.get(line.subtitles, 0), line.number + 1)
         with translate_redis_errors():
             before = self._counts(film)
-            # First the note that there are hashes, then the hashes: a crash leaves no orphan.
-            note = {key: max(counts.get(key, 0), before.get(key, 0)) for key in {*counts, *before}}
+            # The counts are written before the hashes, so that a crash leaves no orphans.
+            bounds = {key: max(counts.get(key, 0), before.get(key, 0)) for key in counts | before}
             pipe = self.client.pipeline(transaction=True)
             pipe.sadd(self._films_key, film)
             pipe.hdel(self._film_key(film), STATE)
-            if note:
-                pipe.hset(self._film_key(film), mapping=_as_fields(note))
+            if bounds:
+                pipe.hset(self._film_key(film), mapping=_as_fields(bounds))
             pipe.execute()
-            for at in range(0, len(lines), PIPELINE):
+            for first in range(0, len(lines), PIPELINE):
                 pipe = self.client.pipeline(transaction=False)
-                for line in lines[at : at + PIPELINE]:
+                for line in lines[first : first + PIPELINE]:
                     (key,) = self._line_keys(film, line.subtitles, [line.number])
                     pipe.hset(key, mapping=_fields_of(line))
                 pipe.execute()
@@ -215,7 +215,7 @@ class LineIndex:
             pipe.execute()
 
     def drop(self, film: int) -> None:
-        """Take a film's lines out of the index."""
+        """Remove a film's lines from the index."""
         with translate_redis_errors():
             pipe = self.client.pipeline(transaction=True)
             for subtitles, count in self._counts(film).items():
@@ -226,27 +226,27 @@ class LineIndex:
             pipe.execute()
 
     def _counts(self, film: int) -> dict[int, int]:
-        """How many lines each subtitles of a film have here, at the most."""
-        note: Any = self.client.hgetall(self._film_key(film))
-        return {int(key): int(value) for key, value in note.items() if key != STATE.encode()}
+        """Return an upper bound of the number of lines of each subtitles of a film."""
+        fields: Any = self.client.hgetall(self._film_key(film))
+        return {int(key): int(value) for key, value in fields.items() if key != STATE.encode()}
 
     def state(self, film: int) -> str:
-        """What the lines of a film here were made of: see `states`."""
+        """Return what the lines of a film were built from: see `states`."""
         with translate_redis_errors():
-            return plain(self.client.hget(self._film_key(film), STATE) or b"")
+            return to_text(self.client.hget(self._film_key(film), STATE) or b"")
 
     def states(self) -> dict[int, str]:
-        """What the lines of each film here were made of; "" where they are not all written."""
+        """Return what each film's lines were built from; "" if writing them was interrupted."""
         with translate_redis_errors():
             films = sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
             pipe = self.client.pipeline(transaction=False)
             for film in films:
                 pipe.hget(self._film_key(film), STATE)
             found = pipe.execute()
-        return {film: plain(state or b"") for film, state in zip(films, found, strict=True)}
+        return {film: to_text(state or b"") for film, state in zip(films, found, strict=True)}
 
     def lines(self) -> int:
-        """How many lines are here."""
+        """Return the number of lines in the index."""
         with translate_redis_errors():
             info = index_info(self.client, self.alias)
         if info is None:
@@ -254,35 +254,35 @@ class LineIndex:
         return int(info["num_docs"])
 
     def count(self, film: int) -> int:
-        """How many lines of a film are here."""
+        """Return the number of lines of a film in the index."""
         expression = Expression()
         return self.totals([(expression.tag("film", [film]), expression)])[0]
 
-    # --- asking -----------------------------------------------------------------------------
+    # --- searching --------------------------------------------------------------------------
 
     def groups(self) -> list[str]:
-        """The languages that lines here are in, without script and region.
+        """Return the languages of the indexed lines, without script and region.
 
-        Raises IndexWarmingUp while the index is rebuilt after a restart, IndexMissing when it is
-        not there.
+        Raises IndexWarmingUp while the index is rebuilt after a restart, and IndexMissing if there
+        is none.
         """
         with translate_redis_errors():
             [found] = ask_complete_index(
                 self.client, self.alias, ("FT.TAGVALS", self.alias, "group")
             )
-        return sorted(plain(tag) for tag in found)
+        return sorted(to_text(tag) for tag in found)
 
     def totals(self, questions: Sequence[Question]) -> list[int]:
-        """How many lines each question fits, in one round trip."""
+        """Return how many lines match each question, in one round trip."""
         return [int(reply[0]) for reply in self._search(questions, "NOCONTENT", "LIMIT", 0, 0)]
 
-    def ask(self, questions: Sequence[Question], count: int) -> list[list[FoundLine]]:
-        """The `count` lines that fit each question best, best first, in one round trip."""
+    def ask(self, questions: Sequence[Question], count: int) -> list[list[ScoredLine]]:
+        """Return the `count` best lines for each question, best first, in one round trip."""
         options = ("WITHSCORES", "RETURN", 1, "line", "SCORER", SCORER, "LIMIT", 0, count)
         # A reply holds the total, then the key, the score and the fields of each line.
         return [
             [
-                FoundLine(_unpacked(fields[1]), float(score))
+                ScoredLine(_from_json(fields[1]), float(score))
                 for score, fields in zip(reply[2::3], reply[3::3], strict=True)
                 if fields
             ]
@@ -290,7 +290,7 @@ class LineIndex:
         ]
 
     def _search(self, questions: Sequence[Question], *options: str | int) -> list[Any]:
-        """The raw replies to questions."""
+        """Return the raw replies to questions."""
         commands: list[list[str | int]] = []
         for text, expression in questions:
             named = [part for pair in expression.parameters.items() for part in pair]
@@ -301,7 +301,7 @@ class LineIndex:
 
 
 def in_films(expression: Expression, films: Collection[int] | None) -> str:
-    """The condition that lines are of these films (None: of any); to be put before others."""
+    """Return the condition that lines belong to these films (None: any), to precede others."""
     if films is None:
         return ""
     return expression.tag("film", films or [NO_FILM]) + " "
@@ -317,25 +317,28 @@ def _delete(pipe: Any, keys: Sequence[str]) -> None:
 
 
 def _fields_of(line: HeardLine) -> dict[str, str]:
-    terms = words.terms(line.text)
-    stems = (words.stem(t.form, line.language) for t in terms if not t.character)
+    tokens = words.tokenize(line.text)
+    stems = (words.stem(t.form, line.language) for t in tokens if not t.unspaced)
     return {
         "film": str(line.record.film),
         "group": base(line.language),
-        "words": " ".join(term.form for term in terms),
+        "words": " ".join(token.form for token in tokens),
         "stems": " ".join(stems),
-        "line": _packed(line),
+        "line": _to_json(line),
     }
 
 
-def _packed(line: HeardLine) -> str:
-    at = line.record
-    frame = [at.film, at.second, at.time, at.shot, at.start, at.end, at.look]
-    own = [line.subtitles, line.number, line.language, line.start, line.end, line.text]
-    return json.dumps([*own, frame], ensure_ascii=False, separators=(",", ":"))
+def _to_json(line: HeardLine) -> str:
+    record = line.record
+    frame = [
+        *(record.film, record.second, record.time),
+        *(record.shot, record.start, record.end, record.look),
+    ]
+    fields = [line.subtitles, line.number, line.language, line.start, line.end, line.text, frame]
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
-def _unpacked(packed: bytes) -> HeardLine:
+def _from_json(packed: bytes) -> HeardLine:
     subtitles, number, language, start, end, text, frame = json.loads(packed)
     film, second, shown, shot, shot_start, shot_end, look = frame
     record = FrameRecord(film, second, shown, shot, shot_start, shot_end, FrameKind(look))

@@ -1,7 +1,8 @@
-"""The lines that answer a wording, best first: asked of Redis in steps, judged here.
+"""Finds the lines that match a phrase query, best first: Redis selects them, `phrases` scores them.
 
-First lines that hold all that is needed, or what was typed word for word. When these are too few:
-those where a word that no line holds is spelt a little otherwise, and those that hold a part.
+The first query asks for lines that contain everything that is needed, or the query word for word.
+If these are too few, a second one asks for lines with a similar word in place of one that occurs in
+no line, and for lines that contain only a part.
 """
 
 import math
@@ -10,165 +11,176 @@ from dataclasses import dataclass
 from functools import partial
 
 from gallery.transcripts import words
-from gallery.transcripts.line_index import Expression, FoundLine, HeardLine, LineIndex, in_films
-from gallery.transcripts.phrases import Judge, Line, Unit, Verdict, Wording, max_misspelt
+from gallery.transcripts.line_index import Expression, HeardLine, LineIndex, ScoredLine, in_films
+from gallery.transcripts.phrases import (
+    LineMatch,
+    LineMatcher,
+    LineText,
+    PhraseQuery,
+    Unit,
+    max_typos,
+)
 from gallery.transcripts.types import SpokenLine
 
-MORE_ASKED = 100  # of the index in one step than are wanted: several lines may lie in one shot
-MAX_ASKED = 2000
+EXTRA_LINES = 100  # requested from the index beyond those wanted: a shot may have several lines
+MAX_REQUESTED = 2000
 
 
 @dataclass(frozen=True)
 class LineSearch:
-    """A wording, looked for in the lines of `films` (None: all) in languages `groups`."""
+    """A phrase query to the lines of `films` (None: all) in the languages `groups`."""
 
-    here: LineIndex
-    wording: Wording
+    index: LineIndex
+    query: PhraseQuery
     groups: Sequence[str]
     films: Collection[int] | None
 
     def best(self, count: int, *, partly: bool = True) -> list[SpokenLine]:
-        """At most `count` lines, best first, one of each shot.
+        """Return at most `count` lines, best first, one per shot.
 
-        Without `partly`, lines that hold only some of what is needed are not looked for.
+        Unless `partly`, lines that contain only some of what is needed are not searched for.
         """
-        most = min(MAX_ASKED, count + MORE_ASKED)
-        found = self._ask(most, self._word_for_word, self._with_all)
-        spoken = ranked(found, Judge(self.wording))
-        if len(spoken) >= count:
-            return spoken[:count]
-        weights, misspelt = self._weighed()
+        limit = min(MAX_REQUESTED, count + EXTRA_LINES)
+        found = self._ask(limit, self._word_for_word, self._with_all)
+        ranked = rank_lines(found, LineMatcher(self.query))
+        if len(ranked) >= count:
+            return ranked[:count]
+        weights, misspelt = self._weigh_units()
         more: list[Callable[[Expression], str]] = []
         if misspelt:
             more.append(partial(self._with_all, misspelt=misspelt))
         if partly:
             more.append(self._with_some)
         if not more:
-            return spoken
-        found += self._ask(most, *more)
-        return ranked(found, Judge(self.wording, weights, misspelt))[:count]
+            return ranked
+        found += self._ask(limit, *more)
+        return rank_lines(found, LineMatcher(self.query, weights, misspelt))[:count]
 
-    # --- what is asked ------------------------------------------------------------------------
+    # --- conditions -----------------------------------------------------------------------------
 
-    def _ask(self, most: int, *writes: Callable[[Expression], str]) -> list[FoundLine]:
-        """At most so many lines for each of the conditions, in one round trip."""
+    def _ask(self, limit: int, *conditions: Callable[[Expression], str]) -> list[ScoredLine]:
+        """Return at most `limit` lines for each condition, in one round trip."""
         questions = []
-        for write in writes:
+        for write in conditions:
             expression = Expression()
-            asked = write(expression)
-            if asked:
-                questions.append((in_films(expression, self.films) + asked, expression))
-        return [line for lines in self.here.ask(questions, most) for line in lines]
+            condition = write(expression)
+            if condition:
+                questions.append((in_films(expression, self.films) + condition, expression))
+        return [line for lines in self.index.ask(questions, limit) for line in lines]
 
     def _word_for_word(self, expression: Expression) -> str:
-        """What was typed side by side stands in the line side by side."""
-        return " ".join(expression.phrase(forms) for forms in self.wording.stretches)
+        """Match lines that contain the words next to each other as they were typed."""
+        return " ".join(expression.phrase(forms) for forms in self.query.sequences)
 
     def _with_all(self, expression: Expression, misspelt: Collection[Unit] = frozenset()) -> str:
-        """All that is needed stands in the line, in whatever form and order."""
+        """Match lines that contain everything that is needed, in any form and order."""
 
         def in_language(group: str) -> str:
             return " ".join(
-                expression.nearly(unit.forms[0], max_misspelt(unit.forms[0]))
+                expression.similar(unit.forms[0], max_typos(unit.forms[0]))
                 if unit in misspelt
-                else _held(expression, unit, [group])
-                for unit in self.wording.needed(group)
+                else _contains(expression, unit, [group])
+                for unit in self.query.needed(group)
             )
 
         return self._in_any_language(expression, in_language)
 
     def _with_some(self, expression: Expression) -> str:
-        """Something of what is needed stands in the line; what is quoted does in any case."""
+        """Match lines that contain something of what is needed, and everything that is quoted."""
 
         def in_language(group: str) -> str:
-            needed = self.wording.needed(group)
-            quoted = [_held(expression, unit, [group]) for unit in needed if unit.quoted]
-            some = [
-                _held(expression, piece, [group])
+            needed = self.query.needed(group)
+            quoted = [_contains(expression, unit, [group]) for unit in needed if unit.quoted]
+            pieces = [
+                _contains(expression, piece, [group])
                 for unit in needed
                 if not unit.quoted
                 for piece in unit.pieces
             ]
-            # What is quoted is needed; the rest only makes a line better.
-            rest = [f"{'~' if quoted else ''}({' | '.join(some)})"] if some else []
+            # Quoted phrases are required ("~": the rest only improves the score).
+            rest = [f"{'~' if quoted else ''}({' | '.join(pieces)})"] if pieces else []
             return " ".join(quoted + rest)
 
         return self._in_any_language(expression, in_language)
 
     def _in_any_language(self, expression: Expression, write: Callable[[str], str]) -> str:
-        """What is to be found depends on the language of the line: its stems, its common words."""
-        return _either(f"({expression.tag('group', [g])} {write(g)})" for g in self.groups)
+        """Join the conditions for each language: stems and stop words depend on it."""
+        return _any_of(f"({expression.tag('group', [g])} {write(g)})" for g in self.groups)
 
-    # --- what words weigh -----------------------------------------------------------------------
+    # --- weights --------------------------------------------------------------------------------
 
-    def _weighed(self) -> tuple[dict[Unit, float], frozenset[Unit]]:
-        """How much each unit tells, the rarer the more; and the words that no line holds."""
-        lines = self.here.lines()
+    def _weigh_units(self) -> tuple[dict[Unit, float], frozenset[Unit]]:
+        """Return the weight of each unit, higher for rare ones, and the words that no line
+        contains.
+        """
+        line_count = self.index.lines()
         weights: dict[Unit, float] = {}
         misspelt: set[Unit] = set()
-        expressions = [Expression() for _unit in self.wording.units]
-        # Without looking at the line's language: this reads one list of the index only.
-        totals = self.here.totals(
+        expressions = [Expression() for _unit in self.query.units]
+        # Without a condition on the language, only one posting list is read per unit.
+        totals = self.index.totals(
             [
-                (_held(expression, unit, self.groups), expression)
-                for unit, expression in zip(self.wording.units, expressions, strict=True)
+                (_contains(expression, unit, self.groups), expression)
+                for unit, expression in zip(self.query.units, expressions, strict=True)
             ]
         )
-        for unit, held_by in zip(self.wording.units, totals, strict=True):
-            weights[unit] = math.log(1 + max(1, lines) / (held_by + 0.5))
-            if not held_by and unit.is_word and max_misspelt(unit.forms[0]):
+        for unit, total in zip(self.query.units, totals, strict=True):
+            weights[unit] = math.log(1 + max(1, line_count) / (total + 0.5))
+            if not total and unit.is_word and max_typos(unit.forms[0]):
                 misspelt.add(unit)
         return weights, frozenset(misspelt)
 
 
-def _held(expression: Expression, unit: Unit, groups: Iterable[str]) -> str:
-    """The condition that a line of these languages holds a unit."""
+def _contains(expression: Expression, unit: Unit, groups: Iterable[str]) -> str:
+    """Return the condition that a line in one of these languages contains a unit."""
     if unit.is_word:
         return expression.stems({words.stem(unit.forms[0], group): None for group in groups})
     return expression.phrase(unit.forms)
 
 
-def _either(conditions: Iterable[str]) -> str:
+def _any_of(conditions: Iterable[str]) -> str:
     listed = list(conditions)
     return f"({' | '.join(listed)})" if len(listed) > 1 else "".join(listed)
 
 
-# --- judging --------------------------------------------------------------------------------------
+# --- ranking --------------------------------------------------------------------------------------
 
 
-def ranked(found: Iterable[FoundLine], judge: Judge) -> list[SpokenLine]:
-    """Lines by how well they answer, the best of each shot; lines that do not are left out."""
-    each = {(f.line.record.film, f.line.subtitles, f.line.number): f for f in found}
-    judged = [(one, judge.verdict(Line(one.line.text, one.line.language))) for one in each.values()]
-    answers = [(one, verdict) for one, verdict in judged if verdict is not None]
-    answers.sort(key=lambda pair: _rank(*pair))
+def rank_lines(found: Iterable[ScoredLine], matcher: LineMatcher) -> list[SpokenLine]:
+    """Rank lines by how well they match, the best of each shot; those that do not are left out."""
+    unique = {(f.line.record.film, f.line.subtitles, f.line.number): f for f in found}
+    matches = [
+        (scored, match)
+        for scored in unique.values()
+        if (match := matcher.match(LineText(scored.line.text, scored.line.language))) is not None
+    ]
+    matches.sort(key=lambda pair: _rank_key(*pair))
     best: dict[tuple[int, int], SpokenLine] = {}
-    for one, verdict in answers:
-        record = one.line.record
+    for scored, match in matches:
+        record = scored.line.record
         if (record.film, record.shot) not in best:
-            best[record.film, record.shot] = _spoken(one.line, verdict)
+            best[record.film, record.shot] = _to_spoken_line(scored.line, match)
     return list(best.values())
 
 
-def _rank(one: FoundLine, verdict: Verdict) -> tuple[float, ...]:
-    record = one.line.record
+def _rank_key(scored: ScoredLine, match: LineMatch) -> tuple[float, ...]:
     return (
-        not verdict.complete,
-        -verdict.held,
-        -verdict.together,
-        -verdict.filled,
-        -one.score,
-        record.film,
-        one.line.start,
+        not match.complete,
+        -match.contained,
+        -match.in_sequence,
+        -match.density,
+        -scored.score,
+        scored.line.record.film,
+        scored.line.start,
     )
 
 
-def _spoken(line: HeardLine, verdict: Verdict) -> SpokenLine:
+def _to_spoken_line(line: HeardLine, match: LineMatch) -> SpokenLine:
     return SpokenLine(
         record=line.record,
         start=line.start,
         end=line.end,
         language=line.language,
-        parts=verdict.parts,
-        complete=verdict.complete,
+        parts=match.parts,
+        complete=match.complete,
     )

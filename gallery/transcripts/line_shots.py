@@ -1,4 +1,4 @@
-"""Which frame and shot a line of dialogue is heard over."""
+"""Finds the frame and shot that a line of dialogue is heard over."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from gallery.media.types import FrameKind
 
 
 class ShotLookup:
-    """The frames of a film, in time order; at least one."""
+    """The shots of a film that have frames, in time order; at least one."""
 
     def __init__(self, rows: Sequence[FrameRecord]) -> None:
         self.shots = [list(group) for _number, group in groupby(rows, key=lambda row: row.shot)]
@@ -18,31 +18,37 @@ class ShotLookup:
 
     @property
     def end(self) -> float:
-        """When the last shot ends, in seconds."""
+        """The end of the last shot, in seconds."""
         return self.ends[-1]
 
-    def over(self, start: float, end: float) -> FrameRecord:
-        """The frame over which a line is heard that is said from `start` up to `end` (seconds).
+    def frame_for_line(self, start: float, end: float) -> FrameRecord:
+        """Return the frame for a line that is shown from `start` to `end` (seconds).
 
-        It lies in the shot that most of the line is heard over, as near as can be to the middle of
-        what is heard there. Shots without a frame of their own are passed over.
+        It is in the shot that overlaps the line most, as close as possible to the middle of the
+        overlap; a frame that is neither blank nor credits has priority. A line that overlaps no
+        shot with a frame gets the nearest one.
         """
+        shot = self._overlapping_shot(start, end)
+        if shot is None:
+            shot = self._nearest_shot(start, end)
+        middle = (max(start, self.starts[shot]) + min(end, self.ends[shot])) / 2
+        return min(
+            self.shots[shot],
+            key=lambda row: (row.look is not FrameKind.PICTURE, abs(row.time - middle)),
+        )
+
+    def _overlapping_shot(self, start: float, end: float) -> int | None:
+        """Return the index of the shot with the largest overlap; None if there is no overlap."""
         first = bisect_right(self.ends, start)
         last = bisect_left(self.starts, max(end, start + 1e-6))
-        touched = range(first, last) or range(max(0, min(first, len(self.shots)) - 1), first + 1)
-        chosen = max(
-            (at for at in touched if at < len(self.shots)),
-            key=lambda at: (self._overlap(at, start, end), -self._distance(at, start, end)),
-        )
-        heard = (max(start, self.starts[chosen]) + min(end, self.ends[chosen])) / 2
-        # A blank frame is a poor picture of a shot that has others.
-        return min(
-            self.shots[chosen],
-            key=lambda row: (row.look is not FrameKind.PICTURE, abs(row.time - heard)),
+        return max(
+            range(first, last),
+            key=lambda shot: min(end, self.ends[shot]) - max(start, self.starts[shot]),
+            default=None,
         )
 
-    def _overlap(self, at: int, start: float, end: float) -> float:
-        return max(0.0, min(end, self.ends[at]) - max(start, self.starts[at]))
-
-    def _distance(self, at: int, start: float, end: float) -> float:
-        return max(self.starts[at] - end, start - self.ends[at], 0.0)
+    def _nearest_shot(self, start: float, end: float) -> int:
+        """Return the index of the shot nearest to a line between, before or after all shots."""
+        following = bisect_right(self.ends, start)
+        neighbours = (n for n in (following - 1, following) if 0 <= n < len(self.shots))
+        return min(neighbours, key=lambda n: max(self.starts[n] - end, start - self.ends[n]))

@@ -1,4 +1,4 @@
-"""What is said in films: subtitles in any number of languages, and their lines."""
+"""Subtitles of films in any number of languages, and their lines."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -7,7 +7,7 @@ from gallery.films.models import Film
 
 
 class Subtitles(models.Model):
-    """The lines of a film in one language: an uploaded file, or a text track inside the film."""
+    """The lines of a film in one language, from an uploaded file or a text track in the film."""
 
     class Source(models.TextChoices):
         UPLOADED = "uploaded", _("uploaded file")
@@ -31,7 +31,7 @@ class Subtitles(models.Model):
 
 
 class Line(models.Model):
-    """One line of dialogue, shown from `start` up to `end` (seconds of the film); plain text."""
+    """A line of dialogue shown from `start` to `end` (seconds of the film); plain text."""
 
     subtitles = models.ForeignKey(Subtitles, on_delete=models.CASCADE, related_name="lines")
     number = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""The file and the indexed lines of deleted subtitles go with them."""
+"""Removes the file and the indexed lines of deleted subtitles."""
 
 from contextlib import suppress
 from typing import Any
@@ -14,7 +14,7 @@ from gallery.transcripts.models import Subtitles
 
 @receiver(post_delete, sender=Subtitles)
 def remove_file_and_lines(instance: Subtitles, **_kwargs: Any) -> None:
-    """Once the deletion is committed."""
+    """Remove them once the deletion is committed."""
     number, film_id = instance.pk, instance.film_id
 
     def remove() -> None:

@@ -1,7 +1,7 @@
-"""Words that say so little that a line may lack them: those that dialogue is full of.
+"""Stop words: words so common in dialogue that a matching line may lack them.
 
-Lists that are made for documents leave out too much: "who", "nothing" and "home" are what people
-remember of a line. In languages without a list no word is left out.
+Lists made for documents exclude too much: "who", "nothing" and "home" are what people remember of a
+line. Languages without a list have no stop words.
 """
 
 STOP_WORDS: dict[str, str] = {

@@ -1,8 +1,8 @@
-"""The text of a subtitle file to lines with times. The content says the format, not the name.
+"""Parses the text of a subtitle file. The format is detected from the content, not the name.
 
-pysubs2 reads SubStation Alpha, MicroDVD and MPL2. SubRip and WebVTT as people have them differ
-from both standards in more ways than their libraries know, and for SAMI and LRC no library gives
-each line the end that players give it; these are read here.
+pysubs2 reads SubStation Alpha, MicroDVD and MPL2. SubRip and WebVTT files deviate from both
+specifications in more ways than libraries accept, and no library gives SAMI and LRC lines the end
+times that players do; these are parsed here.
 """
 
 import re
@@ -18,20 +18,20 @@ from gallery.core.errors import SubtitlesError
 from gallery.transcripts import ttml
 
 MAX_LINES = 30_000  # twelve hours with a line every second and a half
-LAST_LINE_SECONDS = 4.0  # how long a line is shown in a format that says only when lines begin
+LAST_LINE_SECONDS = 4.0  # duration of the last line in a format without end times
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A line as it is shown, from `start` up to `end` (seconds): plain text, maybe of some rows."""
+    """A line as shown from `start` to `end` (seconds): plain text of one or more rows."""
 
     start: float
     end: float
     text: str
 
 
-class UnknownFrameRate(SubtitlesError):  # noqa: N818 - the name says what is the matter
-    """Times are numbers of frames, and neither the file nor the film says how long one lasts."""
+class UnknownFrameRate(SubtitlesError):  # noqa: N818 - named like the other errors
+    """Times are frame numbers, and neither the file nor the film gives the frame rate."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -43,10 +43,10 @@ class UnknownFrameRate(SubtitlesError):  # noqa: N818 - the name says what is th
 
 
 def parse(text: str, rate: Fraction | None = None) -> list[Cue]:
-    """The lines of a subtitle file in the file's order, with their markup; maybe none.
+    """Return the cues of a subtitle file in file order, with their markup.
 
-    `text` has line ends of one kind. `rate`, in frames per second, is used where times are numbers
-    of frames. Raises UnknownFrameRate, and SubtitlesError for a file that is made to harm.
+    `text` has uniform line ends. `rate`, in frames per second, applies where times are frame
+    numbers. Raises UnknownFrameRate, and SubtitlesError for a malicious file.
     """
     for marks, read in _FORMATS:
         if marks.search(text):
@@ -56,15 +56,15 @@ def parse(text: str, rate: Fraction | None = None) -> list[Cue]:
 
 # --- SubRip and WebVTT --------------------------------------------------------------------------
 
-# Hours of any length or none; a comma, a point or a colon before the fraction, or no fraction;
-# spaces where machine translation puts them.
+# Hours are optional and of any length; the fraction is optional and follows a comma, a point or a
+# colon; spaces are allowed where machine translation inserts them.
 _CLOCK = r"(-?)(?:(\d{1,6}) ?: ?)?(\d{1,3}) ?: ?(\d{1,2})(?: ?[.,:] ?(\d{1,9}))?"
 _TIMING = re.compile(rf"[ \t]*{_CLOCK}[ \t]*--? ?>[ \t]*{_CLOCK}(?!\d)")
 _COMMENT = re.compile(r"NOTE(?:[ \t]|$)")
 
 
 def _timed_blocks(text: str) -> list[Cue]:
-    """The cues of a SubRip or WebVTT file: what stands between one line of times and the next."""
+    """Parse SubRip or WebVTT: a cue is what stands between one line of times and the next."""
     rows = text.split("\n")
     is_vtt = text.lstrip().startswith("WEBVTT")
     if is_vtt:
@@ -76,7 +76,7 @@ def _timed_blocks(text: str) -> list[Cue]:
     for (begin, match), end in zip(timings, ends, strict=True):
         said = rows[begin + 1 : end]
         if is_vtt and "" in said:
-            # An empty row ends the cue; the next one's identifier may follow.
+            # An empty row ends the cue. The identifier of the next one may follow.
             said = said[: said.index("")]
         elif number is not None and end < len(rows):
             number += 1
@@ -87,7 +87,7 @@ def _timed_blocks(text: str) -> list[Cue]:
 
 
 def _number_above(rows: list[str]) -> int | None:
-    """The number of a SubRip file's first cue; none in a file that does not number its cues."""
+    """Return the number of a SubRip file's first cue; None if its cues are not numbered."""
     said = "".join(rows[-2:]).strip()
     return int(said) if re.fullmatch(r"[0-9]{1,9}", said) else None
 
@@ -102,9 +102,9 @@ def _without_comments(rows: list[str]) -> Iterator[str]:
 
 
 def _without_number(rows: list[str], expected: int) -> list[str]:
-    """The rows of a cue without the number of the next cue, the last of them with text.
+    """Return the rows of a cue without the number of the next cue, the last row that has text.
 
-    A number that is not directly above the next times may be text: then only the expected one goes.
+    A number that is not directly above the next times may be text: it is removed only if expected.
     """
     last = max((n for n, row in enumerate(rows) if row.strip()), default=0)
     number = rows[last].strip() if rows else ""
@@ -128,7 +128,10 @@ _DIALOGUE = re.compile(
 
 
 def _substation(text: str) -> list[Cue]:
-    """Only whole events go to pysubs2: styles, fonts and pictures are not needed."""
+    """Parse SubStation Alpha.
+
+    Only complete events go to pysubs2, without styles, fonts and pictures.
+    """
     kept = [line for line in text.split("\n") if _DIALOGUE.match(line)]
     kind = "ssa" if re.search(r"^Dialogue:\s*Marked=", text, re.M | re.I) else "ass"
     return _by_pysubs2("\n".join(["[Events]", *(f"Dialogue:{line[9:]}" for line in kept)]), kind)
@@ -139,19 +142,19 @@ def _by_pysubs2(text: str, kind: str, fps: float | None = None) -> list[Cue]:
     return [Cue(event.start / 1000, event.end / 1000, event.text) for event in events]
 
 
-# --- numbers of frames, or of tenths of seconds -------------------------------------------------
+# --- MicroDVD and MPL2 --------------------------------------------------------------------------
 
 _MICRODVD = re.compile(r"^ *\{ *\d{1,9} *\} *\{ *\d{1,9} *\}", re.MULTILINE)
-_OWN_RATE = re.compile(r"\A\s*\{[01]\}\{[01]\} *(\d{1,3}(?:[.,]\d{1,9})?) *$", re.MULTILINE)
+_RATE_OF_FILE = re.compile(r"\A\s*\{[01]\}\{[01]\} *(\d{1,3}(?:[.,]\d{1,9})?) *$", re.MULTILINE)
 _MPL2 = re.compile(r"^ *\[\d{1,9}\] *\[\d{1,9}\]", re.MULTILINE)
 
 
 def _microdvd(text: str, rate: Fraction | None) -> list[Cue]:
-    """The file's own rate, in its first line, goes before the film's."""
-    own = _OWN_RATE.search(text)
-    fps = float(own[1].replace(",", ".")) if own else float(rate or 0)
-    if own:
-        text = text[own.end() :]
+    """Parse MicroDVD. A frame rate in the first line has priority over the film's."""
+    own_rate = _RATE_OF_FILE.search(text)
+    fps = float(own_rate[1].replace(",", ".")) if own_rate else float(rate or 0)
+    if own_rate:
+        text = text[own_rate.end() :]
     if not fps:
         raise UnknownFrameRate
     return _by_pysubs2(text, "microdvd", fps)
@@ -161,11 +164,11 @@ def _mpl2(text: str) -> list[Cue]:
     return _by_pysubs2(text, "mpl2")
 
 
-# --- formats that say only when lines begin -----------------------------------------------------
+# --- formats without end times ------------------------------------------------------------------
 
 
-def _until_the_next(begun: list[tuple[float, str]]) -> list[Cue]:
-    """Lines shown until the next one, or an empty one, begins."""
+def _add_ends(begun: list[tuple[float, str]]) -> list[Cue]:
+    """Return lines that are shown until the next one, which may be empty, begins."""
     begun.sort(key=lambda line: line[0])
     times = [time for time, _text in begun]
     cues = []
@@ -183,8 +186,8 @@ _LRC_OFFSET = re.compile(r"^\s*\[offset: *([+-]?\d{1,9}) *\]", re.MULTILINE | re
 
 
 def _lrc(text: str) -> list[Cue]:
-    """Lyrics: [minutes:seconds.hundredths], maybe several, before each line."""
-    # A positive offset, in milliseconds, shows all lines earlier.
+    """Parse LRC lyrics: one or more [minutes:seconds.hundredths] before each line."""
+    # A positive offset (milliseconds) shows all lines earlier.
     offset = _LRC_OFFSET.search(text)
     earlier = int(offset[1]) / 1000 if offset else 0.0
     begun = []
@@ -193,7 +196,7 @@ def _lrc(text: str) -> list[Cue]:
             for minutes, seconds, fraction in _LRC_TIME.findall(stamps[0]):
                 time = _seconds("", None, minutes, seconds, fraction) - earlier
                 begun.append((round(time, 3), row[stamps.end() :]))
-    return _until_the_next(begun)
+    return _add_ends(begun)
 
 
 _SAMI_TAG = re.compile(r"<(sync|p|br)\b([^<>]{0,300})>", re.IGNORECASE)
@@ -202,7 +205,7 @@ _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]{1,60})", re.IGNORECASE)
 
 
 def _sami(text: str) -> list[Cue]:
-    """Paragraphs by their times. One file may hold several languages, a class each."""
+    """Parse SAMI. One file may contain several languages, each with a class of its own."""
     by_class: dict[str, list[tuple[float, str]]] = {}
     time, kind, said = None, "", ""
     pieces = _SAMI_TAG.split(text)
@@ -221,8 +224,8 @@ def _sami(text: str) -> list[Cue]:
     if time is not None:
         by_class.setdefault(kind, []).append((time, said))
     if len(by_class) > 1:
-        by_class.pop("", None)  # what stands between a time and its paragraphs
-    return [cue for begun in by_class.values() for cue in _until_the_next(begun)]
+        by_class.pop("", None)  # text between a time and its paragraphs
+    return [cue for begun in by_class.values() for cue in _add_ends(begun)]
 
 
 # --- TTML ---------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The way of subtitles into the library: uploaded files, and text tracks inside the film.
+"""Imports subtitles: uploaded files, and text tracks in the film.
 
-Every step can be killed at any point and run again. What an upload gave stays when its film is
-imported anew; what came from the film is read anew.
+Every step can be killed at any point and repeated. A new import of the film keeps uploaded
+subtitles and reads the tracks again.
 """
 
 import logging
@@ -29,20 +29,21 @@ from gallery.transcripts.tracks import Reading
 
 log = logging.getLogger(__name__)
 
-BATCH = 1000  # rows written in one go
+BATCH = 1000  # rows inserted at once
 
 
 # --- uploaded files -----------------------------------------------------------------------------
 
 
 def add_subtitles(film: Film, name: str, data: bytes, language: str = "") -> tuple[Subtitles, bool]:
-    """Keep a subtitle file of a film. Returns its row, and whether it is new.
+    """Store a subtitle file of a film. Return its row, and whether it is new.
 
-    `language` is a BCP 47 tag; without it the file's name says it, or the text. The same file twice
-    is one. Raises SubtitlesError when it cannot be read, and DiskFull.
+    `language` is a BCP 47 tag; without it, the file name or the text determines the language. A
+    file that the film already has is not stored twice. Raises SubtitlesError when it cannot be
+    read, and DiskFull.
     """
     name = readable_name(name)
-    cues = _read(film, data)
+    cues = _parse(film, data)
     for row in film.subtitles.filter(source=Subtitles.Source.UPLOADED):
         with suppress(FileNotFoundError):
             if film.files.subtitles(row.pk).read_bytes() == data:
@@ -55,15 +56,15 @@ def add_subtitles(film: Film, name: str, data: bytes, language: str = "") -> tup
         original_name=Path(name).name[-255:],
     )
     with transaction.atomic():
-        _write(row, cues)
-        path = film.files.new_subtitles(row.pk, name)
+        _save_lines(row, cues)
+        path = film.files.new_subtitles_path(row.pk, name)
         store.write_atomically(path, lambda file: file.write(data))
         transaction.on_commit(partial(publish, film.pk))
     return row, True
 
 
-def _read(film: Film, data: bytes) -> list[Cue]:
-    """The lines of a file. A film is probed here for its frame rate only if the file needs it."""
+def _parse(film: Film, data: bytes) -> list[Cue]:
+    """Parse a file. The film is only probed for its frame rate if the file needs it."""
     try:
         return subtitles.read(data, film.rate or None)
     except UnknownFrameRate:
@@ -74,7 +75,7 @@ def _read(film: Film, data: bytes) -> list[Cue]:
         return subtitles.read(data, rate)
 
 
-def _write(row: Subtitles, cues: Sequence[Cue]) -> None:
+def _save_lines(row: Subtitles, cues: Sequence[Cue]) -> None:
     row.line_count = len(cues)
     row.save()
     lines = (
@@ -85,7 +86,7 @@ def _write(row: Subtitles, cues: Sequence[Cue]) -> None:
 
 
 def find_files_beside(film: Path) -> list[Path]:
-    """Subtitle files that lie beside a film and belong to it by their name: film.en.srt."""
+    """Return subtitle files in a film's folder whose names begin with the film's: film.en.srt."""
     stem = film.stem.casefold() + "."
     found = (
         path
@@ -96,7 +97,7 @@ def find_files_beside(film: Path) -> list[Path]:
 
 
 def late_lines(row: Subtitles) -> int:
-    """How many lines begin after the film's end: they are of another film, or another cut."""
+    """Return how many lines begin after the film's end: they belong to another film or cut."""
     if not row.film.duration:
         return 0
     return row.lines.filter(start__gte=row.film.duration).count()
@@ -105,48 +106,48 @@ def late_lines(row: Subtitles) -> int:
 # --- tracks inside the film ---------------------------------------------------------------------
 
 
-def unread(now: datetime) -> QuerySet[Film]:
-    """Films whose text tracks have to be read, and that nobody is reading."""
-    looked_at = [Film.State.IMPORTING, Film.State.INDEXING, Film.State.READY]
-    free = Q(tracks_lease=None) | Q(tracks_lease__lt=now)
-    return Film.objects.filter(free, state__in=looked_at).exclude(tracks_run=F("run"))
+def films_with_unread_tracks(now: datetime) -> QuerySet[Film]:
+    """Return films whose text tracks have to be read and that no worker is reading."""
+    probed = [Film.State.IMPORTING, Film.State.INDEXING, Film.State.READY]
+    unclaimed = Q(tracks_lease=None) | Q(tracks_lease__lt=now)
+    return Film.objects.filter(unclaimed, state__in=probed).exclude(tracks_run=F("run"))
 
 
 def read_tracks(film_id: int) -> bool:
-    """Read the text tracks inside a film, once a run. True when that was done here.
+    """Read the text tracks of a film, once per run. Return whether this call did it.
 
-    What cannot be read is told to the admin, and does not keep the film from being searched.
+    Errors are recorded for the admin, and do not keep the film from being searched.
     """
-    claimed = unread(timezone.now()).filter(pk=film_id).values("pk")
+    claimed = films_with_unread_tracks(timezone.now()).filter(pk=film_id).values("pk")
     if not Film.objects.filter(pk__in=claimed).update(tracks_lease=lease_end()):
         return False
     film = Film.objects.get(pk=film_id)
 
-    def keep() -> None:
+    def renew_lease() -> None:
         if not Film.objects.filter(pk=film.pk, run=film.run).update(tracks_lease=lease_end()):
             raise LostClaim
 
     try:
         path = film.files.source()
-        reading = tracks.read_track_lines(path, tracks.list_tracks(path), film.start, keep)
+        reading = tracks.read_track_lines(path, tracks.list_tracks(path), film.start, renew_lease)
     except LostClaim:
         return False
     except (GalleryError, OSError) as error:
         reading = Reading([], [str(error)])
-    return _replace(film, reading)
+    return _replace_embedded(film, reading)
 
 
 def give_up(film_id: int, error: Exception) -> None:
-    """Note that reading the tracks of a film ended in something unexpected."""
+    """Record that reading the tracks of a film failed unexpectedly."""
     film = Film.objects.filter(pk=film_id).first()
     if film is not None:
         sentence = _("Unexpected error: %(error)s. See the worker log for details.")
-        said = f"{type(error).__name__}: {error}"[:300]
-        _replace(film, Reading([], [sentence % {"error": said}]))
+        message = f"{type(error).__name__}: {error}"[:300]
+        _replace_embedded(film, Reading([], [sentence % {"error": message}]))
 
 
-def _replace(film: Film, reading: Reading) -> bool:
-    """Make these the embedded subtitles of a film. False when it was deleted or restarted."""
+def _replace_embedded(film: Film, reading: Reading) -> bool:
+    """Replace the embedded subtitles of a film. Return False when it was deleted or restarted."""
     with transaction.atomic():
         changed = Film.objects.filter(pk=film.pk, run=film.run).update(
             tracks_run=film.run, tracks_lease=None, tracks_error="\n".join(reading.complaints)
@@ -164,18 +165,18 @@ def _replace(film: Film, reading: Reading) -> bool:
                 stream=track.stream,
                 original_name=track.title[:255],
             )
-            _write(row, cues)
+            _save_lines(row, cues)
         transaction.on_commit(partial(publish, film.pk))
     if reading.complaints:
         log.warning("film %s: %s", film.pk, " ".join(reading.complaints))
     return True
 
 
-# --- into the index -----------------------------------------------------------------------------
+# --- indexing -----------------------------------------------------------------------------------
 
 
 def publish(film_id: int) -> None:
-    """Bring a film's lines into the index, or out of it; when that fails, the sweep does it."""
+    """Update a film's lines in the index. If that fails, the periodic sweep does it later."""
     try:
         if not dialogue.is_current(film_id):
             dialogue.put(film_id)

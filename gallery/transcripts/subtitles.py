@@ -1,7 +1,7 @@
-"""The bytes of a subtitle file to lines of plain text, in time order, each once.
+"""Reads subtitle files into cues of plain text, in time order and without duplicates.
 
-`subtitle_text` reads the encoding and `subtitle_formats` the format. Markup is removed here, by
-expressions that stay quick on files made to harm.
+`subtitle_text` decodes the file and `subtitle_formats` parses it. Markup is removed here, by
+regular expressions that take linear time on malicious files.
 """
 
 import html
@@ -16,31 +16,31 @@ from django.utils.translation import gettext as _
 
 from gallery.core.errors import SubtitlesError
 from gallery.transcripts.subtitle_formats import MAX_LINES, Cue, parse
-from gallery.transcripts.subtitle_text import decoded, max_bytes, read_file, too_large
+from gallery.transcripts.subtitle_text import decode, max_bytes, read_file, too_large_error
 
-__all__ = ["EXTENSIONS", "Cue", "plain", "read", "read_file", "shifted", "webvtt"]
+__all__ = ["EXTENSIONS", "Cue", "plain", "read", "read_file", "shift", "webvtt"]
 
-# What is looked for beside a film. A file that is given may have any name.
+# Of files found beside a film. An uploaded file may have any name.
 EXTENSIONS = (
     *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami", ".lrc"),
     *(".sub", ".mpl"),
 )
-MAX_TEXT = 2_000  # characters of one line; what is longer is no dialogue
-JOIN_WITHIN = 0.05  # seconds between two lines of the same text that are one
-MIN_ROLLING_PART = 0.25  # of the lines that repeat rows of the line before, in rolling captions
+MAX_TEXT_LENGTH = 2_000  # characters of one line: longer text is not dialogue
+MAX_MERGED_GAP = 0.05  # seconds between two cues of the same text that are merged
+MIN_ROLLING_SHARE = 0.25  # of the cues that repeat rows of the previous one, in rolling captions
 
 
 def read(data: bytes, rate: Fraction | None = None) -> list[Cue]:
-    """The lines of a subtitle file, in time order.
+    """Return the cues of a subtitle file, in time order.
 
     `rate` is the film's frame rate, for formats that count frames. Raises SubtitlesError with a
-    sentence that says what is wrong with the file; UnknownFrameRate when the rate is needed.
+    sentence about what is wrong with the file, and UnknownFrameRate when the rate is needed.
     """
     if not data.strip():
         raise SubtitlesError(_("The file is empty."))
     if len(data) > max_bytes():
-        raise too_large()
-    cues = _cleaned(parse(decoded(data), rate))
+        raise too_large_error()
+    cues = _clean(parse(decode(data), rate))
     if not cues:
         raise SubtitlesError(
             _(
@@ -57,8 +57,8 @@ def read(data: bytes, rate: Fraction | None = None) -> list[Cue]:
     return cues
 
 
-def shifted(cues: Sequence[Cue], seconds: float) -> list[Cue]:
-    """Lines so much later (or, below 0, earlier); what ends before the beginning goes."""
+def shift(cues: Sequence[Cue], seconds: float) -> list[Cue]:
+    """Return the cues moved by `seconds`, without those that then end before 0."""
     moved = (
         replace(
             cue,
@@ -71,53 +71,53 @@ def shifted(cues: Sequence[Cue], seconds: float) -> list[Cue]:
 
 
 def webvtt(cues: Iterable[Cue]) -> str:
-    """The lines as a WebVTT file, for browsers and other players."""
+    """Return the cues as a WebVTT file."""
     blocks = ["WEBVTT\n"]
     for cue in cues:
-        # Escaped, no text can be taken for a mark or for the line with the times.
+        # Escaped text cannot be mistaken for a tag or for the line with the times.
         text = html.escape(cue.text, quote=False)
-        blocks.append(f"{_clock(cue.start)} --> {_clock(max(cue.end, cue.start))}\n{text}\n")
+        end = max(cue.end, cue.start)
+        blocks.append(f"{_format_time(cue.start)} --> {_format_time(end)}\n{text}\n")
     return "\n".join(blocks)
 
 
-def _clock(seconds: float) -> str:
-    thousandths = round(seconds * 1000)
-    minutes, thousandths = divmod(thousandths, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{thousandths / 1000:06.3f}"
+def _format_time(seconds: float) -> str:
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{milliseconds / 1000:06.3f}"
 
 
 # --- markup to plain text -----------------------------------------------------------------------
 
-# Between \p1 and \p0 stand the coordinates of a drawing.
+# The text between \p1 and \p0 is the coordinates of a drawing.
 _DRAWING = re.compile(r"\{[^{}]{0,200}\\p[1-9][^{}]{0,200}\}[^{}]*")
 _OVERRIDE = re.compile(r"\{[^{}]{0,1000}\}")
-_MARK = re.compile(r"</?[A-Za-z][^<>]{0,300}>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,300}>")
 _SPACE = re.compile(r"[^\S\n]+|\\h")
-# Characters that nobody sees: zero width, direction marks, soft hyphens. (Joiners are spelling.)
+# Zero-width spaces, direction marks, soft hyphens. (Joiners are part of the spelling.)
 _INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\xad]")
-# Within rolling captions, when each word appears: <00:00:01.000>, and in LRC <00:01.00>.
+# When each word of a rolling caption appears: <00:00:01.000>, in LRC <00:01.00>.
 _INLINE_TIME = re.compile(r"<\d[\d:.,]{3,20}>")
 
 
 def plain(text: str) -> str:
-    """The text of a line without overrides, tags, drawings and invisible characters."""
-    text = text[: MAX_TEXT * 5].replace("\\N", "\n").replace("\\n", "\n")
+    """Return the text of a cue without overrides, tags, drawings and invisible characters."""
+    text = text[: MAX_TEXT_LENGTH * 5].replace("\\N", "\n").replace("\\n", "\n")
     text = _OVERRIDE.sub("", _DRAWING.sub("", text))
-    text = html.unescape(_MARK.sub("", _INLINE_TIME.sub("", text)))
+    text = html.unescape(_TAG.sub("", _INLINE_TIME.sub("", text)))
     text = _INVISIBLE.sub("", _SPACE.sub(" ", text))
     text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
     rows = (row.strip() for row in text.split("\n"))
-    return "\n".join(row for row in rows if row)[:MAX_TEXT]
+    return "\n".join(row for row in rows if row)[:MAX_TEXT_LENGTH]
 
 
-def _cleaned(found: Iterable[Cue]) -> list[Cue]:
-    """Lines with text, in time order; the same text shown on without a gap is one line."""
+def _clean(found: Iterable[Cue]) -> list[Cue]:
+    """Return cues with text, in time order. Repetitions without a gap are merged."""
     cues: list[Cue] = []
     last: dict[str, int] = {}
     for cue in _without_repeated_rows(_with_text(found)):
-        before = last.get(cue.text)
-        if before is not None and cue.start <= cues[before].end + JOIN_WITHIN:
-            cues[before] = replace(cues[before], end=max(cues[before].end, cue.end))
+        previous = last.get(cue.text)
+        if previous is not None and cue.start <= cues[previous].end + MAX_MERGED_GAP:
+            cues[previous] = replace(cues[previous], end=max(cues[previous].end, cue.end))
             continue
         last[cue.text] = len(cues)
         cues.append(cue)
@@ -138,16 +138,17 @@ def _with_text(found: Iterable[Cue]) -> list[Cue]:
 
 
 def _without_repeated_rows(cues: list[Cue]) -> list[Cue]:
-    """Rolling captions with each row once; other subtitles as they are.
+    """Return rolling captions with each row only once; other subtitles unchanged.
 
-    Rolling captions, such as YouTube makes, show the row before above each new row, and in between,
-    for some 10 ms, the old row alone. A line then is what is new, until the next new row.
+    Rolling captions, as YouTube makes them, repeat the previous row above each new one, and in
+    between show the old row alone for some 10 ms. A cue then is the new row, shown until the next
+    one.
     """
     repeated = [_repeated_rows(before, cue) for before, cue in pairwise(cues)]
     rolled = sum(
         0 < count <= cue.text.count("\n") for count, cue in zip(repeated, cues[1:], strict=True)
     )
-    if rolled < max(2, len(cues) * MIN_ROLLING_PART):
+    if rolled < max(2, len(cues) * MIN_ROLLING_SHARE):
         return cues
     lines: list[Cue] = []
     for cue, count in zip(cues, [0, *repeated], strict=True):
@@ -160,9 +161,12 @@ def _without_repeated_rows(cues: list[Cue]) -> list[Cue]:
 
 
 def _repeated_rows(before: Cue, cue: Cue) -> int:
-    """How many rows at the top of a line were at the bottom of the line before, without a gap."""
-    if cue.start > before.end + JOIN_WITHIN:
+    """Return how many rows at the top of a cue repeat the bottom of the previous one.
+
+    Cues with a gap between them repeat none.
+    """
+    if cue.start > before.end + MAX_MERGED_GAP:
         return 0
     old, new = before.text.split("\n"), cue.text.split("\n")
-    most = min(len(old), len(new))
-    return next((n for n in range(most, 0, -1) if old[-n:] == new[:n]), 0)
+    longest = min(len(old), len(new))
+    return next((n for n in range(longest, 0, -1) if old[-n:] == new[:n]), 0)

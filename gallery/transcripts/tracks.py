@@ -1,4 +1,4 @@
-"""The text tracks inside a film: which there are, and their lines. Tracks of pictures are left."""
+"""Text tracks in a film file: lists them and reads their lines. Tracks of pictures are ignored."""
 
 import math
 import re
@@ -17,10 +17,9 @@ from gallery.media import ffmpeg
 from gallery.transcripts import languages, subtitles
 from gallery.transcripts.subtitle_formats import Cue
 
-LIST_LIMIT = 120.0  # seconds of wall clock for listing the tracks
-# Subtitles lie all over a film: all of it is read, from whatever disk it lies on.
-READ_LIMIT = 1200.0
-KEEP_EVERY = 1.0  # seconds
+LIST_LIMIT = 120.0  # seconds of wall-clock time for listing the tracks
+READ_LIMIT = 1200.0  # seconds for reading them: the whole film is read, maybe from a slow disk
+KEEP_INTERVAL = 1.0  # seconds
 TEXT_CODECS = {
     *("ass", "ssa", "subrip", "srt", "webvtt", "mov_text", "text", "jacosub", "realtext", "sami"),
     *("stl", "subviewer", "subviewer1", "vplayer", "mpl2", "pjs"),
@@ -29,9 +28,9 @@ TEXT_CODECS = {
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A text track: `stream` counts from 0 among the film's subtitle tracks of any kind.
+    """A text track. `stream` is its index among all subtitle tracks of the film, from 0.
 
-    `language` is a BCP 47 tag, `und` where the film does not say; `title` is the film's own.
+    `language` is a BCP 47 tag, `und` if the film does not say; `title` is from the film.
     """
 
     stream: int
@@ -42,7 +41,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What came of reading tracks: their lines, and a sentence about each that gave none."""
+    """The lines of tracks, and a sentence about each track that could not be read."""
 
     lines: list[tuple[Track, list[Cue]]]
     complaints: list[str]
@@ -55,14 +54,14 @@ _TITLE = re.compile(r"^ +title +: (.*)$", re.MULTILINE)
 
 
 def list_tracks(path: Path) -> list[Track]:
-    """The text tracks of a film file, in their order. Raises FilmError when it takes too long."""
+    """Return the text tracks of a film file in order. Raises FilmError when it takes too long."""
     read = ffmpeg.run(ffmpeg.input_arguments(path, settings.MAX_FILM_PIXELS), LIST_LIMIT)
     found = []
-    streams = list(_STREAM.finditer(read.said))
+    streams = list(_STREAM.finditer(read.log_text))
     for number, match in enumerate(streams):
         if match[2] not in TEXT_CODECS:
             continue
-        about = read.said[match.end() :].partition("\n  Stream #")[0]
+        about = read.log_text[match.end() :].partition("\n  Stream #")[0]
         title = _TITLE.search(about)
         language = languages.tag(match[1] or "")
         found.append(Track(number, language, title[1].strip() if title else "", match[2]))
@@ -72,11 +71,11 @@ def list_tracks(path: Path) -> list[Track]:
 def read_track_lines(
     path: Path, tracks: Sequence[Track], start: float, keep: Callable[[], None] = lambda: None
 ) -> Reading:
-    """The lines of these tracks, in seconds of the film, whose own clock begins at `start`.
+    """Return the lines of these tracks, in seconds of the film, whose clock begins at `start`.
 
-    `keep` is called every second; what it raises ends the reading. A damaged track costs only
-    itself; one without lines is left out without a word. Raises FilmError when it takes longer than
-    READ_LIMIT, FFmpegStalled.
+    `keep` is called every second; an exception from it ends the reading. A damaged track does not
+    affect the others; one without lines is ignored. Raises FilmError when it takes longer than
+    READ_LIMIT, and FFmpegStalled.
     """
     reading = Reading([], [])
     if not tracks:
@@ -84,12 +83,12 @@ def read_track_lines(
     with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         files = {track: Path(folder) / str(track.stream) for track in tracks}
         if not _extract(path, files, keep) and len(files) > 1:
-            # FFmpeg gives up all of them for the sake of one.
+            # FFmpeg gives up on all tracks if one of them fails.
             for track, file in files.items():
                 _extract(path, {track: file}, keep)
         for track, file in files.items():
             try:
-                cues = _lines(file, start)
+                cues = _read_cues(file, start)
             except SubtitlesError as error:
                 reading.complaints.append(_complaint(track, str(error)))
                 continue
@@ -99,26 +98,26 @@ def read_track_lines(
 
 
 def _extract(path: Path, files: dict[Track, Path], keep: Callable[[], None]) -> bool:
-    """Write tracks to files, reading the film once; False when FFmpeg stumbled."""
+    """Write tracks to files in one pass over the film. Return False when FFmpeg failed."""
     arguments = [
         *("-v", "error", "-y"),
         *ffmpeg.input_arguments(path, settings.MAX_FILM_PIXELS, "-copyts"),
     ]
     for track, file in files.items():
-        # Converting would turn the drawings of SubStation Alpha into text.
-        as_it_is = track.codec in ("ass", "ssa")
+        # Conversion would turn the drawings of SubStation Alpha into text.
+        is_copied = track.codec in ("ass", "ssa")
         arguments += [
-            *("-map", f"0:s:{track.stream}", "-c:s", "copy" if as_it_is else "srt"),
+            *("-map", f"0:s:{track.stream}", "-c:s", "copy" if is_copied else "srt"),
             *("-fs", str(settings.MAX_SUBTITLE_BYTES + 1), "-flush_packets", "0"),
-            *("-f", "ass" if as_it_is else "srt", f"file:{file}"),
+            *("-f", "ass" if is_copied else "srt", f"file:{file}"),
         ]
-    with tempfile.TemporaryFile() as said:
-        process = ffmpeg.start(arguments, said)
-        # It writes nothing for long where nobody speaks.
+    with tempfile.TemporaryFile() as output:
+        process = ffmpeg.start(arguments, output)
+        # It writes nothing during long silences.
         with ffmpeg.watched(process, READ_LIMIT, max_silence=math.inf) as watch:
             while True:
                 with suppress(subprocess.TimeoutExpired):
-                    status = process.wait(timeout=KEEP_EVERY)
+                    status = process.wait(timeout=KEEP_INTERVAL)
                     break
                 keep()
     watch.check()
@@ -129,14 +128,14 @@ def _extract(path: Path, files: dict[Track, Path], keep: Callable[[], None]) -> 
     return status == 0
 
 
-def _lines(file: Path, start: float) -> list[Cue]:
-    """Lines of an extracted track; none when it is empty. Raises SubtitlesError."""
+def _read_cues(file: Path, start: float) -> list[Cue]:
+    """Return the cues of an extracted track; none if it is empty. Raises SubtitlesError."""
     if not file.is_file():
         raise SubtitlesError(_("FFmpeg cannot read it."))
     data = file.read_bytes()
     if b"-->" not in data and b"Dialogue:" not in data:
         return []
-    return subtitles.shifted(subtitles.read(data), -start)
+    return subtitles.shift(subtitles.read(data), -start)
 
 
 def _complaint(track: Track, sentence: str) -> str:

@@ -1,4 +1,4 @@
-"""What is said in a film as its page lists it: in one language, part by part."""
+"""The dialogue on a film's page: one language, page by page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,16 +16,16 @@ from gallery.transcripts import dialogue
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.types import SpokenLine
 
-LINES_PER_PART = 80  # lines in a part
+LINES_PER_PART = 80
 MAX_FOUND = 200  # lines that are marked
 
 TextParts = tuple[tuple[str, bool], ...]
-"""A text in pieces, each with whether it was asked for."""
+"""A text in pieces, each with whether it matches the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
-    """A line of a transcript; `frame` is the address of what is seen while it is said, or ""."""
+    """A line of a transcript; `frame` is the URL of the frame it is heard over, or ""."""
 
     start: float
     end: float
@@ -36,11 +36,11 @@ class ShownLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
-    """A part of a film's lines in one language; `before` and `after` are addresses or "".
+class TranscriptPart:
+    """A part of a film's lines in one language; `before` and `after` are URLs or "".
 
-    `choices` are the languages there are; `found` the lines that hold the words of the query, in
-    whichever language; `place` is the address of the lines' own page.
+    `choices` are the available languages. `found` are the lines, in any language, that contain the
+    words of the query. `place` is the URL of the page with the lines only.
     """
 
     choices: list[Choice]
@@ -52,41 +52,40 @@ class Transcript:
     place: str
 
 
-def transcript(
+def build_transcript(
     film: Film, query: Query, given: Mapping[str, str], spoken: Sequence[SpokenLine] | None = None
-) -> Transcript | None:
-    """The part of a film's lines that an address asks for; None when the film has none.
+) -> TranscriptPart | None:
+    """Return the part of a film's lines that an address asks for; None when the film has none.
 
-    lines=ID chooses the language by its subtitles, part=NUMBER the part, at=SECONDS the part that
-    is said then. `spoken` are the lines that hold the query's words; None: they are looked for.
+    lines=ID selects the language by its subtitles, part=NUMBER the part, at=SECONDS the part spoken
+    at that time. `spoken` are the lines that contain the query's words; None: search for them.
     """
-    rows = dialogue.labelled(film.subtitles.filter(line_count__gt=0))
+    rows = dialogue.label_subtitles(film.subtitles.filter(line_count__gt=0))
     if not rows:
         return None
     chosen = next((row for row, _label in rows if str(row.pk) == given.get("lines")), rows[0][0])
     if spoken is None:
-        spoken = _spoken(film, query)
-    part, last = _part(chosen, given)
+        spoken = _find_spoken(film, query)
+    part, last = _parse_part(chosen, given)
     lines = chosen.lines.order_by("start", "number")
-    asked = to_parameters(replace(query, page=1))
+    lines = lines[(part - 1) * LINES_PER_PART : part * LINES_PER_PART]
+    parameters = to_parameters(replace(query, page=1))
     place = f"{reverse('film_lines', args=[film.pk])}?"
-    place += urlencode([*asked, ("lines", str(chosen.pk))])
-    return Transcript(
-        choices=_choices(film, rows, chosen, asked),
+    place += urlencode([*parameters, ("lines", str(chosen.pk))])
+    return TranscriptPart(
+        choices=_language_choices(film, rows, chosen, parameters),
         language=chosen.language,
-        lines=_shown(
-            film, lines[(part - 1) * LINES_PER_PART : part * LINES_PER_PART], spoken, asked
-        ),
+        lines=_mark_lines(film, lines, spoken, parameters),
         found=[
             ShownLine(
-                one.start,
-                one.end,
-                one.language,
-                _frame_at(film, one.record.time, asked),
-                one.parts,
+                line.start,
+                line.end,
+                line.language,
+                _frame_url(film, line.record.time, parameters),
+                line.parts,
                 is_found=True,
             )
-            for one in spoken
+            for line in spoken
         ],
         before=f"{place}&part={part - 1}" if part > 1 else "",
         after=f"{place}&part={part + 1}" if part < last else "",
@@ -94,20 +93,20 @@ def transcript(
     )
 
 
-def _shown(
+def _mark_lines(
     film: Film,
     lines: Iterable[Line],
     spoken: Sequence[SpokenLine],
-    asked: Sequence[tuple[str, str]],
+    parameters: Sequence[tuple[str, str]],
 ) -> list[ShownLine]:
-    """Lines of one language, those of them that were found with their words marked."""
-    marks = {(one.start, one.text): one.parts for one in spoken}
+    """Return lines of one language, with the query's words marked in lines that were found."""
+    marks = {(line.start, line.text): line.parts for line in spoken}
     return [
         ShownLine(
             line.start,
             line.end,
             line.subtitles.language,
-            _frame_at(film, (line.start + line.end) / 2, asked),
+            _frame_url(film, (line.start + line.end) / 2, parameters),
             marks.get((line.start, line.text), ((line.text, False),)),
             (line.start, line.text) in marks,
         )
@@ -115,17 +114,17 @@ def _shown(
     ]
 
 
-def _frame_at(film: Film, time: float, asked: Sequence[tuple[str, str]]) -> str:
-    """The page of the frame shown at a time, with the query that led to it; "" when none is."""
+def _frame_url(film: Film, time: float, parameters: Sequence[tuple[str, str]]) -> str:
+    """Return the URL of the frame shown at a time, with the query; "" if there is none."""
     second = nearest_frame(film, time)
     if second is None:
         return ""
     page = reverse("frame", args=[film.pk, second])
-    return f"{page}?{urlencode(asked)}" if asked else page
+    return f"{page}?{urlencode(parameters)}" if parameters else page
 
 
-def _spoken(film: Film, query: Query) -> Sequence[SpokenLine]:
-    """The lines that hold the words; none when the index cannot answer: they are only marked."""
+def _find_spoken(film: Film, query: Query) -> Sequence[SpokenLine]:
+    """Return the lines that contain the query's words; none while the index is unavailable."""
     if not query.wanted or query.mode is Mode.SEEN:
         return ()
     try:
@@ -135,8 +134,8 @@ def _spoken(film: Film, query: Query) -> Sequence[SpokenLine]:
     return sorted(found, key=lambda line: line.start)
 
 
-def _part(chosen: Subtitles, given: Mapping[str, str]) -> tuple[int, int]:
-    """The part that is asked for, and the last one there is; parts count from 1."""
+def _parse_part(chosen: Subtitles, given: Mapping[str, str]) -> tuple[int, int]:
+    """Return the requested part and the number of parts, counted from 1."""
     count = Line.objects.filter(subtitles=chosen).count()
     last = max(1, -(-count // LINES_PER_PART))
     at, part = given.get("at", ""), given.get("part", "")
@@ -146,18 +145,18 @@ def _part(chosen: Subtitles, given: Mapping[str, str]) -> tuple[int, int]:
     return (min(last, max(1, int(part[:9]))) if part.isdecimal() else 1), last
 
 
-def _choices(
+def _language_choices(
     film: Film,
     rows: Sequence[tuple[Subtitles, str]],
     chosen: Subtitles,
-    asked: list[tuple[str, str]],
+    parameters: list[tuple[str, str]],
 ) -> list[Choice]:
-    here = film.get_absolute_url()
+    page = film.get_absolute_url()
     return [
         Choice(
             str(row.pk),
             label,
-            f"{here}?{urlencode([*asked, ('lines', str(row.pk))])}",
+            f"{page}?{urlencode([*parameters, ('lines', str(row.pk))])}",
             row.pk == chosen.pk,
         )
         for row, label in rows

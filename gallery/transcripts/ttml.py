@@ -1,7 +1,7 @@
-"""TTML, also called DFXP, to lines with times.
+"""Parses TTML, also called DFXP.
 
-Specification: https://www.w3.org/TR/ttml2/ section 12. pysubs2 knows neither frames, ticks, `dur`
-nor the namespaces of the drafts; ttconv loses what is in a `div` that begins later.
+Specification: https://www.w3.org/TR/ttml2/ section 12. pysubs2 lacks frames, ticks, `dur` and the
+namespaces of the drafts; ttconv loses the content of a `div` that begins later.
 """
 
 import html
@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 from gallery.core.errors import SubtitlesError
 
 NAMESPACES = re.compile(r"http://www\.w3\.org/(?:ns/ttml|\d{4}/\d\d/ttaf1)")
-NEVER = float("inf")  # the end of what is shown as long as its parent
+NEVER = float("inf")  # the end of an element that is shown as long as its parent
 
 
 class Paragraph(NamedTuple):
-    """A line: begin and end in seconds, and its text with what looks like markup escaped."""
+    """A cue: begin and end in seconds, and its text with markup characters escaped."""
 
     begin: float
     end: float
@@ -28,11 +28,12 @@ class Paragraph(NamedTuple):
 
 
 def paragraphs(text: str) -> list[Paragraph]:
-    """The timed paragraphs of a TTML file, in its order; where they have none, the timed spans.
+    """Return the timed paragraphs of a TTML file in file order, or its timed spans if these have
+    none.
 
-    Raises SubtitlesError when it is not such a file.
+    Raises SubtitlesError when it is not a TTML file.
     """
-    # Without a document type there are neither entities that grow nor files to include.
+    # Rejecting document types prevents entity expansion and external entities.
     if "<!DOCTYPE" in text:
         raise SubtitlesError(
             _(
@@ -70,7 +71,7 @@ _OFFSET = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(h|ms|m|s|f|t)")
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """How long frames and ticks last, in seconds."""
+    """The durations of frames and ticks, in seconds."""
 
     frame: float
     tick: float
@@ -86,7 +87,7 @@ class _Clock:
         return cls(1 / rate, 1 / ticks)
 
     def seconds(self, expression: str | None) -> float | None:
-        """A time expression in seconds; None where there is none that can be read."""
+        """Convert a time expression to seconds; None if it is missing or malformed."""
         if match := _CLOCK_TIME.fullmatch((expression or "").strip()):
             hours, minutes, seconds, fraction, frames = match.groups()
             whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
@@ -106,16 +107,16 @@ def _number(text: str | None) -> float:
 
 
 class _Reader:
-    """Walks through the elements and collects their lines."""
+    """Walks the elements and collects their cues."""
 
     def __init__(self, clock: _Clock) -> None:
         self.clock = clock
         self.found: list[Paragraph] = []
 
     def collect(self, element: ElementTree.Element, reference: float, limit: float) -> float:
-        """Add the lines of an element; returns when it ends.
+        """Add the cues of an element; return when it ends.
 
-        Its own times count from `reference`; it is not shown after `limit`.
+        Its times are relative to `reference`; it is not shown after `limit`.
         """
         begin, end = self._extent(element, reference, limit)
         name = _name(element)
@@ -134,7 +135,7 @@ class _Reader:
     def _extent(
         self, element: ElementTree.Element, reference: float, limit: float
     ) -> tuple[float | None, float]:
-        """When an element begins (None where that cannot be read) and ends."""
+        """Return when an element begins (None if malformed) and ends."""
         offset = self.clock.seconds(element.get("begin", "0s"))
         if offset is None:
             return None, limit
@@ -147,7 +148,7 @@ class _Reader:
 
 
 def _is_line(element: ElementTree.Element) -> bool:
-    """Whether an element is a line as a whole: it has times, or nothing in it has."""
+    """Return whether an element is one cue: it has times, or nothing in it has."""
     return _has_times(element) or not any(_has_times(below) for below in element.iter())
 
 
@@ -156,7 +157,7 @@ def _has_times(element: ElementTree.Element) -> bool:
 
 
 def _text(element: ElementTree.Element) -> Iterator[str]:
-    """The text of an element, a row for each `br`; metadata is not text."""
+    """Yield the text of an element, with a newline for each `br` and without metadata."""
     yield html.escape(re.sub(r"\s+", " ", element.text or ""), quote=False)
     for child in element:
         if _name(child) == "br":

@@ -1,4 +1,4 @@
-"""Lines of dialogue that a search found."""
+"""A line of dialogue that a search found."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from gallery.index.types import FrameRecord
 
 @dataclass(frozen=True, slots=True)
 class SpokenLine:
-    """A line of dialogue that was found, shown from `start` up to `end` (seconds).
+    """A line of dialogue that was found, shown from `start` to `end` (seconds).
 
-    `record` is the frame and the shot that it is heard over; `parts` is the text in pieces, each
-    with whether its words were asked for; `language` is a BCP 47 tag. `complete`: it holds all the
-    words that were asked for, not only some.
+    `record` is the frame, with its shot, that it is heard over. `parts` is the text in pieces, each
+    with whether it matched. `language` is a BCP 47 tag. `complete`: it contains all the words, not
+    only some.
     """
 
     record: FrameRecord
@@ -23,5 +23,5 @@ class SpokenLine:
 
     @property
     def text(self) -> str:
-        """The line as it is said."""
+        """The whole text of the line."""
         return "".join(text for text, _marked in self.parts)

@@ -1,4 +1,4 @@
-"""Subtitles as files."""
+"""URLs of subtitle files."""
 
 from django.urls import path
 

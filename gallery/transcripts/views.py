@@ -1,4 +1,4 @@
-"""What is said in a film, as a file."""
+"""Serves subtitles as files."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -13,7 +13,7 @@ from gallery.transcripts.subtitles import webvtt
 
 @require_safe
 def subtitles(request: HttpRequest, film_id: int, number: int) -> HttpResponse:
-    """The subtitles of a film as WebVTT, for a player's <track>; `?save=1` to keep them."""
+    """Serve subtitles of a film as WebVTT, for a player's <track>; `?save=1` as a download."""
     row = get_object_or_404(Subtitles.objects.select_related("film"), pk=number, film=film_id)
     lines = row.lines.order_by("start", "number").values_list("start", "end", "text")
     response = HttpResponse(

@@ -1,23 +1,22 @@
-"""Text to words, the same way for lines and for what is searched: in any language.
+"""Splits text into tokens, identically for lines and for queries, in any language.
 
-A line is a sequence of terms. In scripts that put spaces between words (Latin, Cyrillic, Arabic
-and so on) a term is a word, without case and accents, and beside it stands its stem in the line's
-language. In those that do not (Chinese, Japanese, Thai), and in Korean, whose words end in
-particles, each character is a term, and a word is a phrase of them.
+In scripts with spaces between words (Latin, Cyrillic, Arabic and so on) a token is a word, without
+case and accents, and its stem in the line's language is indexed beside it. In scripts without
+spaces (Chinese, Japanese, Thai), and in Korean, whose words end in particles, each character is a
+token, and a word is a phrase of characters.
 
 Why characters for Chinese, and neither RediSearch's LANGUAGE chinese nor jieba on both sides: a
-segmenter cuts a phrase otherwise than the sentence around it, and what is cut otherwise is not
-found. Of 1,600 parts of 412 sentences (`python -m benchmarks dialogue`), found in the sentences
-that hold them:
+segmenter cuts a phrase differently from the sentence around it, and then does not find it. Of 1,600
+parts of 412 sentences (`python -m benchmarks dialogue`), found in the sentences that contain them:
 
                            1       2       3       4       6 characters, cut anywhere
     LANGUAGE chinese      19 %    61 %    37 %    46 %    46 %
     jieba on both sides   20 %    64 %    42 %    48 %    46 %
     characters           100 %   100 %   100 %   100 %   100 %
 
-and of phrases of 1, 2 or 3 whole words 86 to 93 %, 89 to 98 %, and 100 %. jieba cuts the query
-only: into words that may stand apart in a line, when nobody says the phrase as it was typed.
-Traditional characters count as their simplified ones.
+and of phrases of 1, 2 or 3 whole words 86 to 93 %, 89 to 98 %, and 100 %. jieba only cuts the
+query: into words that may stand apart in a line if no line contains the phrase as typed.
+Traditional characters are indexed as simplified ones.
 """
 
 import logging
@@ -34,19 +33,19 @@ from django.conf import settings
 from gallery.transcripts.languages import UNKNOWN, base, simplified
 from gallery.transcripts.stopwords import STOP_WORDS
 
-MAX_TERM_LENGTH = 64  # characters
+MAX_TOKEN_LENGTH = 64  # characters
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー々〆"
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
 _MORE = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_UNSPACED}]]"
-_TERM = regex.compile(
+_TOKEN = regex.compile(
     rf"(?P<character>[{_UNSPACED}]\p{{M}}*)"
-    # l'avion, d'accord: two words. don't, dog's: one.
+    # l'avion and d'accord are two words, don't and dog's one.
     rf"|(?:[a-zA-Z]|[qQ][uU])(?=['’]\p{{L}}{{3}})"
     rf"|{_LETTER}{_MORE}*(?:['’ʼ]{_MORE}+)*",
     regex.V1,
 )
 _APOSTROPHES = str.maketrans("", "", "'’ʼ")
-# Scripts whose marks are accents or points that people leave out. (Elsewhere they are vowels.)
+# Scripts whose combining marks are often omitted. (In others they are vowels.)
 _WITH_ACCENTS = regex.compile(r"[\p{Latin}\p{Greek}\p{Arabic}\p{Hebrew}]")
 
 _ALGORITHMS = {
@@ -58,58 +57,58 @@ _ALGORITHMS = {
     "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish",
     "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
-_one_at_a_time = threading.Lock()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """A term at `start` up to `end` of its text; `character`: of a script without spaces."""
+class Token:
+    """A token from `start` to `end` of its text; `character`: it is of a script without spaces."""
 
     start: int
     end: int
     form: str
-    character: bool
+    unspaced: bool
 
 
-def terms(text: str) -> list[Term]:
-    """The terms of a text, in their order."""
-    return list(_terms(text))
+def tokenize(text: str) -> list[Token]:
+    """Return the tokens of a text in order."""
+    return list(_tokens(text))
 
 
-def _terms(text: str) -> Iterator[Term]:
-    for match in _TERM.finditer(text):
-        character = match.lastgroup == "character"
-        form = _form(match[0], character)
+def _tokens(text: str) -> Iterator[Token]:
+    for match in _TOKEN.finditer(text):
+        unspaced = match.lastgroup == "character"
+        form = _normalize(match[0], unspaced)
         if form:
-            yield Term(match.start(), match.end(), form, character)
+            yield Token(match.start(), match.end(), form, unspaced)
 
 
 @lru_cache(maxsize=100_000)
-def _form(written: str, character: bool) -> str:
-    """How a term is kept: without case, width, accents and apostrophes; simplified Chinese."""
+def _normalize(written: str, unspaced: bool) -> str:
+    """Normalize a token: no case, width, accents or apostrophes; simplified Chinese."""
     form = unicodedata.normalize("NFKC", written).translate(_APOSTROPHES).casefold()
-    if character:
-        return "".join(simplified(one) for one in form if not one.isspace())
+    if unspaced:
+        return "".join(simplified(char) for char in form if not char.isspace())
     if _WITH_ACCENTS.match(form):
-        apart = unicodedata.normalize("NFD", form)
-        form = "".join(c for c in apart if not unicodedata.combining(c))
+        decomposed = unicodedata.normalize("NFD", form)
+        form = "".join(c for c in decomposed if not unicodedata.combining(c))
     form = unicodedata.normalize("NFC", form).replace("ё", "е")
-    return "".join(c for c in form if unicodedata.category(c)[0] in "LNM")[:MAX_TERM_LENGTH]
+    return "".join(c for c in form if unicodedata.category(c)[0] in "LNM")[:MAX_TOKEN_LENGTH]
 
 
 @lru_cache(maxsize=100_000)
 def stem(form: str, language: str) -> str:
-    """The stem of a word's form; as Latin letters are read in `language`.
+    """Return the stem of a normalized word, in the given language.
 
-    Foreign words among Chinese, and words of an unknown language, are taken for English.
+    Latin words in a language without a stemmer are treated as English.
     """
     algorithm = _ALGORITHMS.get(base(language))
     if algorithm is None:
         algorithm = "english" if form.isascii() else ""
     if not algorithm:
         return form
-    # A stemmer of this library keeps what it is working on in itself.
-    with _one_at_a_time:
+    # Stemmers of this library are not thread-safe.
+    with _lock:
         return str(_stemmer(algorithm).stemWord(form)) or form
 
 
@@ -120,32 +119,32 @@ def _stemmer(algorithm: str) -> Any:
     return snowballstemmer.stemmer(algorithm)
 
 
-def is_common(form: str, language: str) -> bool:
-    """Whether a word says so little that a line may lack it: the, of, 的."""
-    return form in _common(base(language))
+def is_stop_word(form: str, language: str) -> bool:
+    """Return whether a word is a stop word: the, of, 的."""
+    return form in _stop_words(base(language))
 
 
 @cache
-def _common(language: str) -> frozenset[str]:
+def _stop_words(language: str) -> frozenset[str]:
     unknown = STOP_WORDS["en"] + STOP_WORDS["zh"] if language == UNKNOWN else ""
     listed = STOP_WORDS.get(language, unknown)
-    return frozenset("".join(term.form for term in terms(word)) for word in listed.split())
+    return frozenset("".join(token.form for token in tokenize(word)) for word in listed.split())
 
 
 _HAN = regex.compile(r"\p{Han}+")
-_OF_ONE_SCRIPT = regex.compile(
+_SINGLE_SCRIPT = regex.compile(
     r"\p{Han}+|\p{Hiragana}+|[\p{Katakana}ー]+|[^\p{Han}\p{Hiragana}\p{Katakana}]+"
 )
 
 
-def parts(run: str) -> list[str]:
-    """The words in a run of characters without spaces.
+def split_unspaced(run: str) -> list[str]:
+    """Split a run of characters without spaces into words.
 
-    Chinese as jieba cuts it; Japanese where its scripts change; others are not cut.
+    Chinese is cut by jieba, Japanese where its scripts change; other scripts are not cut.
     """
     if _HAN.fullmatch(run):
         return [str(word) for word in _segmenter().cut(run)]
-    return [match[0] for match in _OF_ONE_SCRIPT.finditer(run)]
+    return [match[0] for match in _SINGLE_SCRIPT.finditer(run)]
 
 
 @cache
@@ -154,10 +153,10 @@ def _segmenter() -> Any:
 
     jieba.setLogLevel(logging.WARNING)
     segmenter = jieba.Tokenizer()
-    # By default it reads its cache from /tmp, where anybody could have put one.
+    # By default it reads its cache from /tmp, where any user could have put one.
     folder = settings.VAR_DIR / "cache"
     folder.mkdir(parents=True, exist_ok=True)
     segmenter.tmp_dir = str(folder)
-    with _one_at_a_time:
+    with _lock:
         segmenter.initialize()
     return segmenter

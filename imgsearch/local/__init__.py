@@ -1,1 +1,1 @@
-"""What `make run` does: start Redis, the web server and the worker of one installation."""
+"""The launcher, `make run`: start Redis, the web server and workers of an installation."""

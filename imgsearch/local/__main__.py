@@ -1,4 +1,4 @@
-"""`make run`: everything that one installation needs, started in order and stopped together."""
+"""`make run`: start the processes of an installation in order, and stop them together."""
 
 import contextlib
 import os
@@ -13,21 +13,21 @@ from imgsearch.local.children import (
     is_disk_full,
 )
 from imgsearch.local.installation import Installation, read_installation
-from imgsearch.local.lock import only_one
-from imgsearch.local.login import Login, ensure_login, where_login_is_kept
-from imgsearch.local.port import ask, check_port
+from imgsearch.local.lock import hold_run_lock
+from imgsearch.local.login import Login, describe_login, ensure_login
+from imgsearch.local.port import check_port, http_get
 from imgsearch.local.prepare import (
     check_ffmpeg,
     prepare_database,
     prepare_static_files,
     prepare_translations,
 )
-from imgsearch.local.terminal import Refusal, say, step, warn
+from imgsearch.local.terminal import LauncherError, say, step, warn
 
-# The servers never ask the hub for a model: the step before them has fetched it.
+# The model has been downloaded before, so the servers never contact the hub.
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
-# Queries are short, and most are words: the web server leaves the GPU, and most threads, to the
-# workers, and keeps what embeds pictures for a minute only.
+# Most queries are short texts: the web server leaves the GPU and most threads to the workers, and
+# releases the image tower after a minute.
 WEB_ENVIRONMENT = {
     **OFFLINE,
     "CLIP_DEVICE": "cpu",
@@ -35,27 +35,29 @@ WEB_ENVIRONMENT = {
     "CLIP_IDLE_SECONDS": "60",
     "REDIS_TIMEOUT": "3",
 }
-WEB_PROCESSES = min(2, os.cpu_count() or 1)  # one cannot use a second core; each takes 300 MB
-WEB_PATIENCE = 120.0
+WEB_PROCESSES = min(2, os.cpu_count() or 1)  # one process uses one core; each takes 300 MB
+WEB_START_TIMEOUT = 120.0
 
 
 def start_redis(here: Installation, children: Children) -> None:
-    """Start the embedded server, or look at the given one."""
+    """Start the embedded Redis, or check the one at REDIS_URL."""
     if not here.redis_is_embedded:
-        shown = redis_server.without_password(here.redis_url)
-        with step(f"Redis at {shown}") as current:
-            current.outcome = f"version {redis_server.check_given(here.redis_url, current.note)}"
+        url = redis_server.without_password(here.redis_url)
+        with step(f"Redis at {url}") as current:
+            current.outcome = (
+                f"version {redis_server.check_external_server(here.redis_url, current.note)}"
+            )
         return
     with step("Embedded Redis with RediSearch") as current:
-        if redis_server.stop_leftover(here.var_dir):
+        if redis_server.stop_orphan_server(here.var_dir):
             current.note("A server from an earlier run was still running and has been stopped.")
-        children.start("redis", redis_server.command(here.var_dir), foundation=True)
+        children.start("redis", redis_server.command(here.var_dir), stop_last=True)
         redis_server.wait_ready(here.redis_url, current.note, children.check)
         current.outcome = "ready"
 
 
 def prepare(here: Installation, children: Children) -> None:
-    """Database, translations, static files, and the model."""
+    """Prepare the database, translations, static files and the model."""
     from gallery.clip.runtimes import has_gpu
 
     with step("FFmpeg") as current:
@@ -67,21 +69,21 @@ def prepare(here: Installation, children: Children) -> None:
     with step("Static files"):
         prepare_static_files()
     with step("Model") as current:
-        commands = missing_for_model()
+        commands = missing_model_commands()
         if commands:
-            current.let_others_print()
+            current.end_line()
         else:
             current.outcome = "ready"
         for name in commands:
             if children.run("model", [sys.executable, "manage.py", name]):
-                raise Refusal("The model could not be prepared. See the lines above.")
+                raise LauncherError("The model could not be prepared. See the lines above.")
         if has_gpu():
-            # The workers use the GPU, the web server does not: it needs a model of its own.
+            # The workers use the GPU and the web server does not, so it needs its own conversion.
             children.run("model", [sys.executable, "manage.py", "prepare_model"], WEB_ENVIRONMENT)
 
 
-def missing_for_model() -> list[str]:
-    """The commands that make the model ready; none when it is here and converted."""
+def missing_model_commands() -> list[str]:
+    """Return the commands that prepare the model; none when it is downloaded and converted."""
     from django.conf import settings
 
     from gallery.clip import conversion, encoder, shot_network, weights
@@ -90,15 +92,15 @@ def missing_for_model() -> list[str]:
     try:
         if weights.local_folder(settings.CLIP_MODEL) is None:
             return ["fetch_model", "prepare_model"]
-        model, targets = weights.current(), encoder.targets()
+        model, targets = weights.current(), encoder.candidate_targets()
     except (ModelError, OSError, ValueError):
-        return ["fetch_model", "prepare_model"]  # they say what is wrong
+        return ["fetch_model", "prepare_model"]  # the commands report what is wrong
     is_ready = conversion.is_prepared(model, targets) and shot_network.is_prepared()
     return [] if is_ready else ["prepare_model"]
 
 
 def web_command(here: Installation) -> list[str]:
-    """Few processes: Python runs on one core at a time in each. See `imgsearch.webserver`."""
+    """Return the command of the web server; see `imgsearch.webserver`."""
     bind = f"[{here.host}]:{here.port}" if ":" in here.host else f"{here.host}:{here.port}"
     options = {
         "bind": bind,
@@ -115,7 +117,7 @@ def web_command(here: Installation) -> list[str]:
 
 
 def worker_command(here: Installation) -> list[str]:
-    """The Celery worker; quiet, because its banner cannot be printed to a log on a full disk."""
+    """Return the command of the worker; quiet, as printing its banner fails on a full disk."""
     return [
         sys.executable, "-m", "celery", "--quiet", "-A", "imgsearch", "worker", "--pool=prefork",
         f"--concurrency={here.workers}", "--loglevel=info",
@@ -124,7 +126,7 @@ def worker_command(here: Installation) -> list[str]:
 
 
 def beat_command() -> list[str]:
-    """Celery's beat, which queues the periodic tasks. Without a PID file, which a crash leaves."""
+    """Return the command of beat; without a PID file, which would remain after a crash."""
     return [
         sys.executable, "-m", "celery", "--quiet", "-A", "imgsearch.beat", "beat",
         "--pidfile=", "--loglevel=warning",
@@ -132,15 +134,15 @@ def beat_command() -> list[str]:
 
 
 def start_servers(here: Installation, children: Children) -> None:
-    """Start web server, worker and beat, and wait until the web server answers."""
-    said = "nothing"
+    """Start web server, worker and beat, and wait until the web server is healthy."""
+    last_answer = "nothing"
 
-    def answers() -> bool:
-        nonlocal said
+    def is_healthy() -> bool:
+        nonlocal last_answer
         try:
-            status, said = ask(here.host, here.port, "/healthz")
+            status, last_answer = http_get(here.host, here.port, "/healthz")
         except OSError as error:
-            said = str(error)
+            last_answer = str(error)
             return False
         return status == 200
 
@@ -148,17 +150,17 @@ def start_servers(here: Installation, children: Children) -> None:
         children.start("web", web_command(here), extra=WEB_ENVIRONMENT)
         children.start("worker", worker_command(here), extra=OFFLINE)
         children.start("beat", beat_command(), extra=OFFLINE)
-        if not children.wait_until(answers, WEB_PATIENCE):
-            raise Refusal(
-                f"The web server did not become healthy within {WEB_PATIENCE:.0f} seconds. It "
-                f"said: {said}. Its log is {here.log_dir / 'web.log'}."
+        if not children.wait_until(is_healthy, WEB_START_TIMEOUT):
+            raise LauncherError(
+                f"The web server did not become healthy within {WEB_START_TIMEOUT:.0f} seconds. It "
+                f"said: {last_answer}. Its log is {here.log_dir / 'web.log'}."
             )
         current.outcome = f"ready at {here.address}"
-    children.restart_dead()
+    children.enable_restarts()
 
 
 def import_demo_film(here: Installation, children: Children) -> None:
-    """Import the demo film into an installation that never had a film."""
+    """Import the demo film if the installation never had a film."""
     from django.db import connection
 
     from gallery.films.models import Film
@@ -171,9 +173,9 @@ def import_demo_film(here: Installation, children: Children) -> None:
     connection.close()
     if not has_films:
         with step("Demo film") as current:
-            current.let_others_print()
+            current.end_line()
             command = [sys.executable, "manage.py", "import_film", str(film), "--wait"]
-            title = demo_title(here)
+            title = read_demo_title(here)
             code = children.run("demo film", [*command, *(["--title", title] if title else [])])
             current.outcome = "imported" if code == 0 else "not imported; the lines above say why"
             if code:
@@ -181,8 +183,8 @@ def import_demo_film(here: Installation, children: Children) -> None:
     marker.touch()
 
 
-def demo_title(here: Installation) -> str:
-    """The demo film's title, from the file that says what is in it."""
+def read_demo_title(here: Installation) -> str:
+    """Read the demo film's title from its ground truth; "" when that fails."""
     import json
 
     try:
@@ -192,8 +194,8 @@ def demo_title(here: Installation) -> str:
         return ""
 
 
-def model_in_words() -> str:
-    """Which model answers the searches."""
+def describe_model() -> str:
+    """Describe the model in use."""
     from gallery.clip.weights import current
 
     model = current()
@@ -202,12 +204,12 @@ def model_in_words() -> str:
     return model.name
 
 
-def tell(here: Installation, login: Login | None) -> None:
-    """Everything a person needs to go on, in one block."""
-    if login and sys.stdout.isatty():  # a pipe may end in a log, and systemd's does
+def print_summary(here: Installation, login: Login | None) -> None:
+    """Print addresses, login and folders."""
+    if login and sys.stdout.isatty():  # never into a pipe, which may end in a log
         how = f"{login.username} / {login.password}   shown only once, saved in {login.file}"
     else:
-        how = where_login_is_kept(here.var_dir)
+        how = describe_login(here.var_dir)
     address = f"{here.public_url}/" if here.public_url else here.address
     say()
     say(f"Search your films at  {address}")
@@ -215,16 +217,16 @@ def tell(here: Installation, login: Login | None) -> None:
         say(f"  in your network     {here.address_in_network}")
     say(f"  admin, uploads      {address}admin/")
     say(f"  admin login         {how}")
-    say(f"  model               {model_in_words()}")
+    say(f"  model               {describe_model()}")
     say(f"  all state           {here.var_dir}")
     say(f"  logs                {here.log_dir}")
     say("  to stop             Ctrl-C")
 
 
 def run(here: Installation, children: Children) -> None:
-    """The steps of a start, then the watch."""
+    """Start everything, then keep it running."""
     if is_disk_full(here.log_dir):
-        raise Refusal(
+        raise LauncherError(
             f"The disk that holds {here.var_dir} is full. Free some space, then start again."
         )
     with step(f"Port {here.port} on {here.host}") as current:
@@ -234,19 +236,19 @@ def run(here: Installation, children: Children) -> None:
     prepare(here, children)
     start_servers(here, children)
     import_demo_film(here, children)
-    # Last of all, so that the password is on the screen whenever it has been made.
-    tell(here, ensure_login(here.var_dir))
+    # Last, so that a password that was just created is visible on the screen.
+    print_summary(here, ensure_login(here.var_dir))
     children.watch()
 
 
 def main() -> int:
-    """Run until told to stop. Returns the exit code: 0 when stopped, 1 when something failed."""
+    """Run until stopped. Return the exit code: 0 when stopped, 1 on an error."""
     if "MAKELEVEL" in os.environ:
         end_with_parent()
     try:
         here = read_installation()
         say(f"Starting the installation in {here.var_dir}")
-        with only_one(here.var_dir, here.address), contextlib.ExitStack() as stack:
+        with hold_run_lock(here.var_dir, here.address), contextlib.ExitStack() as stack:
             children = stack.enter_context(
                 Children(here.log_dir, here.environment(), here.base_dir)
             )
@@ -256,7 +258,7 @@ def main() -> int:
                 say("\nStopping ...")
                 children.stop()
                 say("Stopped. Nothing is lost; `make run` continues where it left off.")
-    except (Refusal, ChildDied) as sentence:
+    except (LauncherError, ChildDied) as sentence:
         warn(f"\n{sentence}")
         return 1
     except (Interrupted, KeyboardInterrupt):

@@ -1,8 +1,8 @@
 """Start child processes, restart those that die, and leave none behind.
 
-Every child has a session of its own, so that Ctrl-C at the terminal reaches only the launcher,
-which then stops them in order. On Linux the kernel stops them, too, when the launcher is killed,
-and makes the launcher the parent of their orphans, so that even those are found.
+Each child has its own session, so that Ctrl-C at the terminal reaches only the launcher, which then
+stops them in order. On Linux the kernel also stops them when the launcher is killed, and makes the
+launcher the parent of orphaned grandchildren, so that it can kill them.
 """
 
 import contextlib
@@ -24,18 +24,26 @@ from imgsearch.local.terminal import warn
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 MAX_LOG_BYTES = 5_000_000  # of a log; one older log of each child is kept
-LINES_SHOWN = 15
-RESTART_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # seconds; after the last one we give up
-FULL_DISK = 1_000_000  # bytes free; with less, processes fail for a reason that passes
-HEALTHY_AFTER = 180.0  # seconds that a child runs before its earlier deaths are forgotten
+MAX_LOG_LINES = 15
+RESTART_DELAYS = (
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+    16.0,
+    32.0,
+    60.0,
+)  # seconds between a death and a restart; then the launcher gives up
+MIN_FREE_BYTES_TO_RUN = 1_000_000  # with less, deaths are blamed on the disk and do not count
+HEALTHY_SECONDS = 180.0  # of running, after which earlier deaths do not count
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, or a request to end: raised wherever the launcher is."""
+    """Raised in the launcher on SIGINT, SIGTERM and SIGHUP."""
 
 
 class ChildDied(Exception):  # noqa: N818 - an event
-    """A child cannot be kept running. The message shows the end of its log."""
+    """A child died too often. The message shows the end of its log."""
 
 
 def _prctl(option: int, value: int) -> None:
@@ -50,10 +58,10 @@ def end_with_parent() -> None:
 
 @dataclass(slots=True)
 class Child:
-    """A process that is started by the launcher.
+    """A process started by the launcher.
 
-    `foundation` is stopped after all others, which need it to stop well. A child without a log is
-    a command that runs to its end; one with a log is restarted when it dies.
+    With `stop_last` it is stopped after all others, which need it. A child without a log is a
+    command that runs to its end; one with a log is restarted when it dies.
     """
 
     name: str
@@ -62,15 +70,15 @@ class Child:
     process: subprocess.Popen[bytes]
     log: Path | None = None
     grace: float = 5.0
-    foundation: bool = False
+    stop_last: bool = False
     started_at: float = 0.0
     deaths: int = 0  # in a row
     restart_at: float | None = None  # set while it waits for its restart
 
 
 def is_disk_full(folder: Path) -> bool:
-    """Whether the disk that holds `folder` has no space left."""
-    return shutil.disk_usage(folder).free < FULL_DISK
+    """Return whether the disk of `folder` is full."""
+    return shutil.disk_usage(folder).free < MIN_FREE_BYTES_TO_RUN
 
 
 def rotate_log(log: Path) -> None:
@@ -87,15 +95,15 @@ def rotate_log(log: Path) -> None:
 
 
 def open_log(log: Path) -> IO[bytes]:
-    """Open a log to append to it. A full disk only loses what is said."""
+    """Open a log for appending. On errors, return /dev/null instead."""
     try:
         return log.open("ab")
     except OSError:
         return Path(os.devnull).open("ab")
 
 
-def tail(log: Path, lines: int = LINES_SHOWN) -> str:
-    """The last lines of a log, indented."""
+def tail(log: Path, lines: int = MAX_LOG_LINES) -> str:
+    """Return the last lines of a log, indented."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 20_000))
@@ -106,7 +114,7 @@ def tail(log: Path, lines: int = LINES_SHOWN) -> str:
 
 
 def describe_exit(code: int) -> str:
-    """How a process ended, in words."""
+    """Describe an exit code."""
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"killed by {signal.Signals(-code).name}"
@@ -114,7 +122,7 @@ def describe_exit(code: int) -> str:
 
 
 def descendants(spared: Collection[int] = ()) -> list[int]:
-    """Every process below this one, without those in `spared` and all below them (Linux)."""
+    """Return all descendants of this process except `spared` and their descendants (Linux)."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -131,7 +139,7 @@ def descendants(spared: Collection[int] = ()) -> list[int]:
 
 
 def direct_children() -> set[int]:
-    """The processes whose parent is this one (Linux); cheap enough to be asked all the time."""
+    """Return the children of this process (Linux); cheap enough for polling."""
     pid = os.getpid()
     try:
         return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
@@ -140,27 +148,27 @@ def direct_children() -> set[int]:
 
 
 class Children:
-    """The children of one launcher. Use as a context manager: its end stops them all."""
+    """The children of the launcher, a context manager that stops them at its end."""
 
     def __init__(
         self,
         log_dir: Path,
         environment: Mapping[str, str],
         folder: Path,
-        restart_pauses: Sequence[float] = RESTART_PAUSES,
-        healthy_after: float = HEALTHY_AFTER,
+        restart_delays: Sequence[float] = RESTART_DELAYS,
+        healthy_seconds: float = HEALTHY_SECONDS,
     ) -> None:
         self._log_dir = log_dir
         self._environment = dict(environment)
         self._folder = folder
-        self._restart_pauses = restart_pauses
-        self._healthy_after = healthy_after
+        self._restart_delays = restart_delays
+        self._healthy_seconds = healthy_seconds
         self._running: list[Child] = []
         self._restarts = False
         self._stopping = False
         self._stop_asked_at = 0.0
         self._forced = False
-        self._not_ours: set[int] = set()  # children that this process had before
+        self._not_ours: set[int] = set()  # descendants that existed before
 
     # --- signals --------------------------------------------------------------------------------
 
@@ -173,7 +181,7 @@ class Children:
         return self
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        # One Ctrl-C may arrive twice (from the terminal and from make): only a later one forces.
+        # One Ctrl-C may arrive twice, from the terminal and from make: only a later one forces.
         if self._stopping:
             if number == signal.SIGINT and time.monotonic() - self._stop_asked_at > 1:
                 self._forced = True
@@ -217,18 +225,18 @@ class Children:
         command: Sequence[str],
         *,
         grace: float = 10.0,
-        foundation: bool = False,
+        stop_last: bool = False,
         extra: Mapping[str, str] | None = None,
     ) -> Child:
-        """Start a child that runs until it is stopped; its output goes to a log of its name."""
+        """Start a child that runs until it is stopped; its output goes to `name`.log."""
         log, extra = self._log_dir / f"{name}.log", extra or {}
         process = self._spawn(command, extra, log)
-        child = Child(name, command, extra, process, log, grace, foundation, time.monotonic())
+        child = Child(name, command, extra, process, log, grace, stop_last, time.monotonic())
         self._running.append(child)
         return child
 
     def run(self, name: str, command: Sequence[str], extra: Mapping[str, str] | None = None) -> int:
-        """Run a command to its end with its output on the terminal. Returns its exit code."""
+        """Run a command with its output on the terminal. Return its exit code."""
         extra = extra or {}
         child = Child(name, command, extra, self._spawn(command, extra, None))
         self._running.append(child)
@@ -241,12 +249,12 @@ class Children:
 
     # --- watching -------------------------------------------------------------------------------
 
-    def restart_dead(self) -> None:
-        """Restart children that die from now on; until now, a death was a start that failed."""
+    def enable_restarts(self) -> None:
+        """Restart children that die from now on; before, a death means that the start failed."""
         self._restarts = True
 
     def check(self) -> None:
-        """Restart children that died, and rotate logs. Raises ChildDied when that is no use."""
+        """Restart children that died, and rotate logs. Raises ChildDied when one died too often."""
         now = time.monotonic()
         for child in self._running:
             if child.log is not None:
@@ -267,15 +275,15 @@ class Children:
                 f"The {child.name} process stopped during the start ({how}). The last lines of "
                 f"{log}:\n{tail(log)}"
             )
-        child.deaths = 1 if now - child.started_at >= self._healthy_after else child.deaths + 1
+        child.deaths = 1 if now - child.started_at >= self._healthy_seconds else child.deaths + 1
         if is_disk_full(self._log_dir):
-            child.deaths = min(child.deaths, len(self._restart_pauses))
-        if child.deaths > len(self._restart_pauses):
+            child.deaths = min(child.deaths, len(self._restart_delays))
+        if child.deaths > len(self._restart_delays):
             raise ChildDied(
                 f"The {child.name} process stopped {child.deaths} times in a row (now: {how}) and "
                 f"is not restarted again. The last lines of {log}:\n{tail(log)}"
             )
-        pause = self._restart_pauses[child.deaths - 1]
+        pause = self._restart_delays[child.deaths - 1]
         child.restart_at = now + pause
         text = f"The {child.name} process stopped unexpectedly ({how}); restarting in {pause:g} s."
         warn(f"{text} Its log: {log}")
@@ -286,16 +294,16 @@ class Children:
         self._kill_orphans()
         try:
             child.process = self._spawn(child.command, child.extra, child.log)
-        except OSError as error:  # no memory, for example
-            child.restart_at = time.monotonic() + self._restart_pauses[-1]
+        except OSError as error:  # for example, no memory
+            child.restart_at = time.monotonic() + self._restart_delays[-1]
             warn(f"The {child.name} process cannot be started now: {error}. Trying again.")
             return
         child.started_at, child.restart_at = time.monotonic(), None
         warn(f"The {child.name} process has been restarted.")
 
-    def wait_until(self, ready: Callable[[], bool], patience: float) -> bool:
-        """Ask `ready` until it says yes (True) or the patience is over (False)."""
-        end = time.monotonic() + patience
+    def wait_until(self, ready: Callable[[], bool], timeout: float) -> bool:
+        """Poll `ready` for up to `timeout` seconds. Return whether it became true."""
+        end = time.monotonic() + timeout
         while time.monotonic() < end:
             self.check()
             if ready():
@@ -304,7 +312,7 @@ class Children:
         return False
 
     def watch(self) -> None:
-        """Keep the children running until somebody wants us to stop, or one cannot be kept."""
+        """Keep the children running until a signal, or until one died too often."""
         while True:
             self.check()
             time.sleep(0.5)
@@ -312,22 +320,22 @@ class Children:
     # --- stopping -------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Stop all children, the foundation last, and whatever they left behind."""
+        """Stop all children in order, then kill the processes they left behind."""
         for group in (
-            [child for child in reversed(self._running) if not child.foundation],
-            [child for child in reversed(self._running) if child.foundation],
+            [child for child in reversed(self._running) if not child.stop_last],
+            [child for child in reversed(self._running) if child.stop_last],
         ):
             for child in group:
                 with contextlib.suppress(ProcessLookupError):
                     child.process.terminate()
-            told_at = time.monotonic()
+            terminated_at = time.monotonic()
             for child in sorted(group, key=lambda child: child.grace):
-                self._see_off(child, told_at + child.grace)
+                self._wait_or_kill(child, terminated_at + child.grace)
         self._running.clear()
         self._kill_orphans()
 
-    def _see_off(self, child: Child, end: float) -> None:
-        """Wait for a child that was told to stop, and kill its group when it takes too long."""
+    def _wait_or_kill(self, child: Child, end: float) -> None:
+        """Wait for a terminated child until `end`, then kill its process group."""
         if child.restart_at is not None:
             return  # it died, and its group was killed then
         while child.process.poll() is None and time.monotonic() < end and not self._forced:
@@ -337,7 +345,7 @@ class Children:
         child.process.wait()
 
     def _kill_orphans(self) -> None:
-        """Kill what dead processes left behind in sessions of their own, FFmpeg for example."""
+        """Kill processes that dead children left in other sessions, FFmpeg for example."""
         if not LINUX:
             return
         spared = self._not_ours | {child.process.pid for child in self._running}

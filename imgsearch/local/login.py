@@ -1,4 +1,4 @@
-"""The administrator's first login: a random password, made for this installation."""
+"""The first admin account, with a random password."""
 
 import secrets
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FILE_NAME = "admin-login.txt"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that was just made. The password is kept nowhere else but in its file."""
+    """A login that was just created. The password is stored only in `file`."""
 
     username: str
     password: str
@@ -20,9 +20,9 @@ class Login:
 
 
 def ensure_login(var_dir: Path) -> Login | None:
-    """Make an administrator when the installation has none; None when it has one already.
+    """Create an admin if the installation has none. Return None when it has one.
 
-    The file comes first: a start that is cut off in between makes both anew.
+    The file is written first: after an interruption in between, the next start creates both again.
     """
     from django.contrib.auth.models import User
 
@@ -37,8 +37,8 @@ def ensure_login(var_dir: Path) -> Login | None:
     return login
 
 
-def where_login_is_kept(var_dir: Path) -> str:
-    """What to tell about the login on every start but the first."""
+def describe_login(var_dir: Path) -> str:
+    """Say where the login is stored, for all starts but the first."""
     file = var_dir / FILE_NAME
     if file.is_file():
         return f"in {file}"

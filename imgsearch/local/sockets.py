@@ -1,35 +1,35 @@
-"""Where the embedded Redis listens. Imported by the settings: knows neither Django nor Redis."""
+"""The socket of the embedded Redis. The settings import this: it must not import Django."""
 
 import hashlib
 import os
 from pathlib import Path
 from urllib.parse import quote
 
-# The kernel takes 107 bytes on Linux and 103 on macOS.
-LONGEST = 100
+# The kernel's limit is 107 bytes on Linux and 103 on macOS.
+MAX_SOCKET_PATH_BYTES = 100
 
 
 def socket_path(var_dir: Path) -> Path:
-    """The unix socket of the installation in `var_dir`.
+    """Return the unix socket of the installation in `var_dir`.
 
-    It lies in VAR_DIR, unless that path is too long for a socket: then it lies in a folder of this
-    user's under /tmp. Every process of the installation must come to the same answer, so nothing
-    here depends on TMPDIR, XDG_RUNTIME_DIR or other things a shell may set differently.
+    It is in VAR_DIR or, if that path is too long for a socket, in a folder of this user under /tmp.
+    All processes must get the same path, so it does not depend on TMPDIR, XDG_RUNTIME_DIR or other
+    variables that may differ between shells.
     """
     inside = var_dir / "redis" / "redis.sock"
-    if len(os.fsencode(inside)) <= LONGEST:
+    if len(os.fsencode(inside)) <= MAX_SOCKET_PATH_BYTES:
         return inside
     digest = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:16]
     return Path("/tmp") / f"imgsearch-{os.getuid()}" / f"{digest}.sock"
 
 
 def embedded_redis_url(var_dir: Path) -> str:
-    """The address of the embedded Redis, as a URL whose path may hold any character."""
+    """Return the URL of the embedded Redis, with its path quoted."""
     return f"unix://{quote(os.fsencode(socket_path(var_dir)))}?db=0"
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make `folder` so that only this user can enter it; refuse one that somebody else owns."""
+    """Create `folder` with mode 0700. Raises PermissionError when another user owns it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to somebody else")

@@ -1,4 +1,4 @@
-"""What the person at the terminal reads: a line for each step, sentences instead of traces."""
+"""Terminal output of the launcher: a line for each step, messages instead of tracebacks."""
 
 import sys
 import time
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
-class Refusal(Exception):  # noqa: N818 - it ends the command in order, with a sentence
-    """The command cannot go on. The message says why, and what to type."""
+class LauncherError(Exception):
+    """The launcher cannot continue. The message says why and what to do."""
 
 
 def say(text: str = "") -> None:
-    """Print a line at once, also into a pipe. A closed terminal or a full disk is no error."""
+    """Print and flush a line. Errors of the terminal, pipe or disk are ignored."""
     with suppress(OSError):
         print(text, flush=True)
 
 
 def warn(text: str) -> None:
-    """Print a line to where errors go; like `say`, it never fails."""
+    """Print a line to stderr; errors are ignored as in `say`."""
     with suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 
 
 class Step:
-    """One line of the start: what is being done, and when it is, the outcome and the seconds."""
+    """One line of output: a step, and when it has ended, its outcome and duration."""
 
     def __init__(self, title: str) -> None:
         self._started = time.monotonic()
@@ -33,29 +33,29 @@ class Step:
             print(f"{title} ... ", end="", flush=True)
 
     def note(self, text: str) -> None:
-        """Say something in between, on a line of its own."""
-        self.let_others_print()
+        """Print a message on its own line while the step runs."""
+        self.end_line()
         say(f"  {text}")
 
-    def let_others_print(self) -> None:
-        """End the line, because a child is about to print its own progress."""
+    def end_line(self) -> None:
+        """End the line, because a child is about to print its progress."""
         if self._line_is_open:
             say()
             self._line_is_open = False
 
     def finish(self) -> None:
-        """Print the outcome and how long it took."""
+        """Print the outcome and the duration."""
         indent = "" if self._line_is_open else "  "
         say(f"{indent}{self.outcome} ({time.monotonic() - self._started:.1f} s)")
 
 
 @contextmanager
 def step(title: str) -> Iterator[Step]:
-    """Announce a step and, when its block ends, its outcome."""
+    """Print a step and, when the block ends, its outcome."""
     current = Step(title)
     try:
         yield current
     except BaseException:
-        current.let_others_print()
+        current.end_line()
         raise
     current.finish()

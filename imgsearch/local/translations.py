@@ -1,4 +1,4 @@
-"""Compile the translations that are newer than their compiled form, without gettext."""
+"""Compile changed translations with Babel, without the gettext tools."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from babel.messages.pofile import read_po
 
 
 def compile_translations(locale_dir: Path) -> int:
-    """Write the .mo file beside every .po file that changed. Returns how many were written."""
+    """Compile the .po files that are newer than their .mo files. Return how many."""
     written = 0
     for source in sorted(locale_dir.glob("*/LC_MESSAGES/*.po")):
         target = source.with_suffix(".mo")

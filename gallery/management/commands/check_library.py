@@ -1,4 +1,4 @@
-"""manage.py check_library: whether database, media store and Redis hold the same films."""
+"""manage.py check_library: compare database, media store and Redis."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = "Compare the database, thumbnails, stored vectors and Redis. Fails if they differ."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """How to print it, and which drafts count."""
+        """Add --json and --draft-age."""
         parser.add_argument("--json", action="store_true", help="print all counts as JSON")
         parser.add_argument(
             "--draft-age",
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Print what differs."""
+        """Print the differences."""
         try:
             check = check_library(options["draft_age"])
         except GalleryError as error:

@@ -1,4 +1,4 @@
-"""manage.py doctor: what is installed, reachable, warm."""
+"""manage.py doctor: check what is installed, reachable and warm."""
 
 import time
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from gallery.transcripts.models import Subtitles
 from imgsearch import beat
 from imgsearch.celery import app
 
-WORKER_PATIENCE = 2.0  # seconds
+WORKER_TIMEOUT = 2.0  # seconds
 
 
 class Command(BaseCommand):
-    """A line for each thing that the search engine needs."""
+    """Prints a line for each part of the installation."""
 
     help = "Check what is installed, reachable and ready. Fails if anything is not."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Examine one after the other; a failure does not stop the next."""
+        """Run all examinations, even if some fail."""
         examinations: list[tuple[str, Callable[[], str]]] = [
             ("FFmpeg", _ffmpeg),
             ("Database", _database),
@@ -45,22 +45,22 @@ class Command(BaseCommand):
             ("Beat", _beat),
             ("Films", _films),
         ]
-        ill = 0
+        failures = 0
         for name, examine in examinations:
             try:
                 self.stdout.write(f"  ok   {name:<12} {examine()}")
-            except Exception as error:  # a doctor looks at everything
-                ill += 1
+            except Exception as error:  # report it and continue
+                failures += 1
                 self.stdout.write(f"  BAD  {name:<12} {error}")
-        if ill:
-            raise CommandError(f"{ill} of {len(examinations)} checks failed.")
+        if failures:
+            raise CommandError(f"{failures} of {len(examinations)} checks failed.")
 
 
 def _ffmpeg() -> str:
     found = ffmpeg.version()
-    if problem := ffmpeg.is_too_old(found):
+    if problem := ffmpeg.describe_outdated_version(found):
         raise GalleryError(problem)
-    decodes = ffmpeg.acceleration()
+    decodes = ffmpeg.hwaccel_arguments()
     if not decodes and settings.FFMPEG_HWACCEL not in ("auto", "none"):
         raise GalleryError(
             f"FFMPEG_HWACCEL={settings.FFMPEG_HWACCEL} cannot be used: its device cannot be opened"
@@ -90,7 +90,7 @@ def _redis() -> str:
     server.check_server(settings.REDIS_URL)
     info: Any = server.connect(settings.REDIS_URL).info()
     address = settings.REDIS_URL.partition("@")[2] or settings.REDIS_URL
-    kept = "on" if info["aof_enabled"] else "OFF"
+    persistence = "on" if info["aof_enabled"] else "OFF"
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and info.get("maxmemory"):
         raise GalleryError(
@@ -99,7 +99,7 @@ def _redis() -> str:
         )
     return (
         f"{info['redis_version']} at {address}, "
-        f"{info['used_memory_human']} used, append-only file {kept}"
+        f"{info['used_memory_human']} used, append-only file {persistence}"
     )
 
 
@@ -134,25 +134,25 @@ def _dialogue() -> str:
 
 
 def _model() -> str:
-    begun = time.monotonic()
+    started = time.monotonic()
     loaded = encoder.current()
-    loaded.text("a film")
+    loaded.embed_text("a film")
     model = loaded.model
     return (
         f"{model.name} ({model.width} dimensions, {'/'.join(model.languages)}, edges: "
-        f"{loaded.edges}), loaded in {time.monotonic() - begun:.1f} s"
+        f"{loaded.edges}), loaded in {time.monotonic() - started:.1f} s"
         + ("; THE DEMO MODEL" if model.is_demo else "")
     )
 
 
 def _precision() -> str:
-    """How the model is computed, and what the self-check found of each way that was tried."""
+    """Report the precision in use, and the self-check of each precision that was tried."""
     loaded = encoder.current()
     used, names = loaded.target, {"openvino": "OpenVINO", "torch": "PyTorch"}
     found = [f"{used.precision} ({names[used.runtime]}, {used.device.upper()})"]
     if used.runtime == "torch" and used.device == "cpu":
         found.append("no converted model can be used, so this is several times slower")
-    for target in encoder.targets():
+    for target in encoder.candidate_targets():
         report = conversion.load_report(loaded.model, target)
         if report is not None:
             found.append(f"{target.precision}: {report}")
@@ -162,7 +162,7 @@ def _precision() -> str:
 
 
 def _shots() -> str:
-    """What finds the shots, how it is computed, and which films it has yet to see."""
+    """Report the shot detector, and the films whose shots have to be detected again."""
     parts = [f"clear cuts and fades, and {shot_network.current()}"]
     failed = shot_detection.given_up()
     waiting = shot_detection.outdated().exclude(pk__in=failed.values("pk"))
@@ -181,7 +181,7 @@ def _shots() -> str:
 
 
 def _workers() -> str:
-    answers = app.control.ping(timeout=WORKER_PATIENCE)
+    answers = app.control.ping(timeout=WORKER_TIMEOUT)
     if not answers:
         raise GalleryError("no Celery worker responds; imports wait until one does")
     return ", ".join(sorted(name for answer in answers for name in answer))

@@ -1,4 +1,4 @@
-"""manage.py fetch_model: have the model's weights here, or say plainly that they are not."""
+"""manage.py fetch_model: download the model's weights if they are missing."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = "Download the weights of CLIP_MODEL if they are missing and the model hub responds."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Look on the disk, then ask the hub for a moment; never hang."""
+        """Look for the model on the disk, then on the hub, with a timeout."""
         name = settings.CLIP_MODEL
         try:
             folder = weights.local_folder(name)
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Model: {name} is not on this disk. Contacting the model hub...")
         if not weights.is_hub_reachable():
             self._fall_back(
-                f"The model hub did not respond within {weights.HUB_PATIENCE:.0f} seconds.",
+                f"The model hub did not respond within {weights.HUB_TIMEOUT:.0f} seconds.",
             )
             return
         try:

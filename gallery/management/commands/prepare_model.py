@@ -12,14 +12,14 @@ from gallery.core.errors import ModelError
 
 
 class Command(BaseCommand):
-    """Makes the fastest precision that CLIP_PRECISION allows and that passes its check."""
+    """Converts to the fastest precision that CLIP_PRECISION allows and that passes its check."""
 
     # It runs before anything else is ready.
     requires_system_checks = []
     help = "Convert the model for this machine and check it against float32."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Make what is missing. Converting a ViT-B/16 takes under a minute on two cores."""
+        """Convert what is missing: a ViT-B/16 takes under a minute on two cores."""
         started = time.monotonic()
 
         def say(text: str) -> None:
@@ -32,7 +32,7 @@ class Command(BaseCommand):
                 raise CommandError(f"{name} is {given!r}; it can be {', '.join(known)}.")
         try:
             model = weights.current()
-            target = conversion.prepare(model, encoder.targets(), say)
+            target = conversion.prepare(model, encoder.candidate_targets(), say)
         except ModelError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             target = None
         try:
             shot_network.prepare(say)
-        except Exception as error:  # converters raise all sorts of things
+        except Exception as error:  # converters raise various exceptions
             self.stdout.write(f"TransNetV2 runs on PyTorch, which is slower: {error}")
         if target is None:
             self.stdout.write(f"Model: {model.name} runs on PyTorch, which is slower.")

@@ -1,4 +1,4 @@
-"""manage.py rebuild_index: fill Redis again from the media store."""
+"""manage.py rebuild_index: restore the index in Redis from the media store."""
 
 from typing import Any
 
@@ -7,26 +7,26 @@ from tqdm import tqdm
 
 from gallery.core.errors import GalleryError, LostClaim
 from gallery.films import catalogue
-from gallery.importing import healing, pipeline
+from gallery.importing import healing, publish_step
 from gallery.index import frame_index
 from gallery.transcripts import dialogue
 
 
 class Command(BaseCommand):
-    """Reads the stored vectors; decodes and embeds nothing."""
+    """Indexes the stored vectors without decoding or embedding."""
 
     help = "Rebuild the search index from the media store, without decoding or embedding."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Every searchable film of the model in use; then what belongs to no film goes."""
-        mine = catalogue.searchable()
+        """Index all searchable films, then remove hashes that belong to no film."""
+        films = catalogue.searchable()
         frames, failed = 0, []
         try:
             here = frame_index.current()
             here.ensure()
-            for film in tqdm(mine, unit=" films", disable=not self.stderr.isatty()):
+            for film in tqdm(films, unit=" films", disable=not self.stderr.isatty()):
                 try:
-                    frames += pipeline.reindex(film)
+                    frames += publish_step.reindex(film)
                 except FileNotFoundError:
                     failed.append(film)
                 except LostClaim:
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         except GalleryError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{frames} frames of {mine.count() - len(failed)} films and {lines} lines of "
+            f"{frames} frames of {films.count() - len(failed)} films and {lines} lines of "
             "dialogue are in the index."
         )
         for film in failed:

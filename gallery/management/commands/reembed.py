@@ -1,4 +1,4 @@
-"""manage.py reembed: bring films that another model embedded over to the model in use."""
+"""manage.py reembed: embed films of another model with the model in use."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from django.core.management.base import BaseCommand
 from gallery import tasks
 from gallery.clip import weights
 from gallery.films.models import Film
-from gallery.importing import pipeline
+from gallery.importing import transitions
 
 
 class Command(BaseCommand):
-    """Queues a new import of every film whose vectors are another model's."""
+    """Queues a new import of all films that another model embedded."""
 
     help = "Re-import every film that was embedded with another model."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Queue them; the workers do the rest."""
+        """Queue the imports."""
         model = weights.current()
         count = 0
         others = Film.objects.embedded_otherwise(model.fingerprint)
         for film in others:
-            if pipeline.restart(film):
+            if transitions.restart(film):
                 tasks.queue_import(film)
                 count += 1
         self.stdout.write(

@@ -1,4 +1,4 @@
-"""manage.py search: the search of the pages, in the terminal."""
+"""manage.py search: search in the terminal."""
 
 import json
 from argparse import ArgumentParser
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = "Find scenes by words, by a picture, or by both."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Words or a picture, and how to show what is found."""
+        """Add the query and the output format."""
         parser.add_argument("words", nargs="?", default="")
         parser.add_argument("--image", type=Path, metavar="FILE", help="search with a picture")
         parser.add_argument(
@@ -67,9 +67,9 @@ class Command(BaseCommand):
         elif not results.matches:
             self.stdout.write("No close matches. Closest scenes:")
         for hit in results.hits:
-            said = f"  “{hit.line.text}”" if hit.line else ""
+            line = f"  “{hit.line.text}”" if hit.line else ""
             when = timecode(hit.time, hit.rate)
-            self.stdout.write(f"{hit.relevance:4.0%}  {when}  {hit.title}{said}")
+            self.stdout.write(f"{hit.relevance:4.0%}  {when}  {hit.title}{line}")
 
     def _picture(self, path: Path) -> str:
         if path.stat().st_size == 0:

@@ -1,4 +1,4 @@
-"""manage.py unlock_logins: whoever has to wait before logging in need not any longer."""
+"""manage.py unlock_logins: reset the limits on failed logins."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from gallery.accounts import login_limits
 
 
 class Command(BaseCommand):
-    """Forgets the failed attempts to log in, of all accounts and addresses."""
+    """Resets the counters of all accounts and addresses."""
 
     help = "Reset all failed login attempts, so that nobody has to wait."
 

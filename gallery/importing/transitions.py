@@ -1,0 +1,113 @@
+"""State changes of a film that several import steps share: restart, fail, hold a lease.
+
+All are conditional UPDATEs on the run and the state in which the film was read, so a worker that
+was overtaken changes nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from gallery.clip import weights
+from gallery.core.errors import GalleryError
+from gallery.core.leases import keep_lease, lease_end
+from gallery.films.models import MAX_ATTEMPTS, Film, Segment
+
+log = logging.getLogger(__name__)
+
+
+def restart(film: Film) -> bool:
+    """Start a new run of a ready or failed film. Return False when an import is under way."""
+    changed = Film.objects.filter(
+        pk=film.pk, state__in=[Film.State.READY, Film.State.FAILED]
+    ).update(
+        state=Film.State.WAITING,
+        error="",
+        run=F("run") + 1,
+        attempts=0,
+        started=None,
+        finished=None,
+        lease_until=None,
+    )
+    return bool(changed)
+
+
+def restart_if_model_changed(film: Film) -> bool:
+    """Start a new run when the model changed during this one, as vectors must not be mixed."""
+    if film.run_model == weights.current().fingerprint:
+        return False
+    log.warning("film %s: the model changed during its import, which begins anew", film.pk)
+    Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
+        state=Film.State.WAITING, run=F("run") + 1, attempts=0, lease_until=None
+    )
+    Segment.objects.filter(film=film, run=film.run).delete()
+    return True
+
+
+def at_same_step(film: Film) -> QuerySet[Film]:
+    """Return a query for the film, empty unless its run and state are still those of `film`."""
+    return Film.objects.filter(pk=film.pk, run=film.run, state=film.state)
+
+
+@contextmanager
+def hold_lease(film: Film) -> Iterator[Callable[[], None]]:
+    """Renew the lease of a film's step; yields the same check as `keep_lease`."""
+    with keep_lease(
+        lambda: bool(at_same_step(film).update(lease_until=lease_end())), settings.LEASE_SECONDS
+    ) as check:
+        yield check
+
+
+def fail_lost_films() -> int:
+    """Fail films whose workers died too often at the same step. Return how many."""
+    dead = Film.objects.filter(
+        lease_until__lt=timezone.now(),
+        attempts__gte=MAX_ATTEMPTS,
+        state__in=[Film.State.PROBING, Film.State.INDEXING],
+    )
+    lost = {film.pk: film for film in dead}
+    lost |= {one.film_id: one.film for one in Segment.given_up().select_related("film")}
+    for film in lost.values():
+        fail(film, MemoryError())
+    return len(lost)
+
+
+def fail(film: Film, error: BaseException | str) -> None:
+    """Fail this run of a film with a message for people, and remove its files.
+
+    An earlier run stays searchable.
+    """
+    message = _message(error)
+    changed = Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
+        state=Film.State.FAILED, error=message, finished=timezone.now(), lease_until=None
+    )
+    if changed:
+        log.warning("film %s failed: %s", film.pk, message)
+        Segment.objects.filter(film=film).delete()
+        if film.searchable_run != film.run:
+            film.files.run(film.run).remove()
+
+
+def _message(error: BaseException | str) -> str:
+    """Describe an error to the admin of the film."""
+    if isinstance(error, GalleryError | str):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return _(
+            "The film file is missing from the media store. Upload the same file again to "
+            "restore it."
+        )
+    if isinstance(error, MemoryError):
+        return _(
+            "The worker was killed %(count)d times at the same part of this film, probably "
+            "because the machine ran out of memory. Lower CLIP_BATCH or WORKERS, or add memory, "
+            "then retry the import."
+        ) % {"count": MAX_ATTEMPTS}
+    return _("Unexpected error: %(error)s. See the worker log for details.") % {
+        "error": f"{type(error).__name__}: {error}"[:300]
+    }
