@@ -35,6 +35,8 @@ from tests.films import make_film
 from tests.importing import DEMO, add, import_here, queue_client
 from tests.processes import Web, Worker
 
+TESTS = Path(__file__).resolve().parent
+
 
 def pytest_configure() -> None:
     """A test run that is ended from outside ends its servers, too."""
@@ -43,6 +45,12 @@ def pytest_configure() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the folder that it lies in."""
+    for item in items:
+        item.add_marker(item.path.relative_to(TESTS).parts[0])
 
 
 def pytest_unconfigure() -> None:

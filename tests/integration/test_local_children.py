@@ -15,7 +15,7 @@ import pytest
 from imgsearch.local.children import ChildDied, Children
 from tests.processes import find_processes
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 # A server, a worker that will not go, and what the worker started in a session of its own.
 LAUNCHER = """

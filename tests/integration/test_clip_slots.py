@@ -14,9 +14,9 @@ from gallery.films.models import Film
 from gallery.media import clip_jobs
 from gallery.media.clip_slots import acquire_slot, clip_lock, try_clip_lock, try_lock
 from gallery.scenes import clips
+from tests.integration.test_clips import begin_to_watch, endless, long_film, mine, place  # noqa: F401
+from tests.integration.test_slow_clients import ask
 from tests.processes import Web, wait_for
-from tests.test_clips import begin_to_watch, endless, long_film, mine, place  # noqa: F401
-from tests.test_slow_clients import ask
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

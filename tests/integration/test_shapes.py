@@ -11,7 +11,7 @@ from gallery.media.decoding import read_ppm
 from gallery.media.types import Probe, Span
 from tests.coded import coded_film, codes
 from tests.films import presentation_times, run_ffmpeg
-from tests.test_cutting import shown_at_ticks
+from tests.integration.test_cutting import shown_at_ticks
 
 PIXELS = 8192 * 4320
 CHANGE = 100  # the first frame of the second part

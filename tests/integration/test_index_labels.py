@@ -13,7 +13,7 @@ from gallery.index import frame_index
 from gallery.index.frame_index import FrameIndex
 from gallery.index.types import Scope
 from gallery.media.types import FrameKind
-from tests.test_index import WIDTH, random_vectors, records
+from tests.integration.test_index import WIDTH, random_vectors, records
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from gallery.index import frame_index
 from gallery.index.types import FrameRecord
 from gallery.labels import survey
 from gallery.labels.survey import ScoredShot, Survey
-from tests.test_labels import _sampled_anew, look_at  # noqa: F401 - a fixture
+from tests.integration.test_labels import _sampled_anew, look_at  # noqa: F401 - a fixture
 
 # --- the survey -----------------------------------------------------------------------------------
 

@@ -24,10 +24,10 @@ from imgsearch.local.port import allowed_hosts, http_get, lan_address, server_ur
 from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.local.terminal import LauncherError
 from imgsearch.local.translations import compile_translations
+from tests.integration.test_local_redis import plain_server
 from tests.processes import find_processes, python, wait_for
-from tests.test_local_redis import plain_server
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:

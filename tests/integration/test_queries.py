@@ -21,7 +21,7 @@ from gallery.search.address import search_url, to_parameters
 from gallery.search.forms import SearchForm
 from gallery.search.types import Example, Hit, Mode, Order, ProbeKind, Query
 from tests.importing import DEMO
-from tests.test_search import synthetic_film
+from tests.integration.test_search import synthetic_film
 
 TRUTH: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))
 TOKEN = "0123456789abcdef" * 2

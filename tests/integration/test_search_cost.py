@@ -25,7 +25,7 @@ from gallery.transcripts import dialogue
 from gallery.transcripts.line_index import HeardLine, LineIndex
 from gallery.transcripts.types import SpokenLine
 from tests.importing import sweep
-from tests.test_index import WIDTH, random_vectors, records, tend_until
+from tests.integration.test_index import WIDTH, random_vectors, records, tend_until
 
 SEEN = Query(words="a dog in the snow", mode=Mode.SEEN)
 

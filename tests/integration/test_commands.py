@@ -20,8 +20,8 @@ from gallery.media import ffmpeg
 from gallery.site import checks
 from tests.films import noise
 from tests.importing import queue_client
+from tests.integration.test_search import broken_pictures
 from tests.processes import free_port, manage
-from tests.test_search import broken_pictures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ from django.test import Client
 from gallery.films.models import Film
 from gallery.scenes import clips
 from tests.coded import filed
-from tests.test_sound import film_with, frequency_of
+from tests.integration.test_sound import film_with, frequency_of
 
 pytestmark = pytest.mark.django_db
 

@@ -21,8 +21,8 @@ from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitles import read
 from tests.importing import DEMO, add, import_here
 from tests.lines import texts
-from tests.test_subtitle_formats import with_fonts
-from tests.test_subtitles import SRT, VTT, srt
+from tests.unit.test_subtitle_formats import with_fonts
+from tests.unit.test_subtitles import SRT, VTT, srt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADD = "/admin/gallery/film/add/"

@@ -18,7 +18,7 @@ from tests.films import H264, make_film, run_ffmpeg
 from tests.importing import add, assert_complete, import_here, ready, sweep, upload
 from tests.lines import found, texts
 from tests.processes import Worker, wait_for
-from tests.test_subtitles import ASS, SRT, VTT
+from tests.unit.test_subtitles import ASS, SRT, VTT
 
 pytestmark = pytest.mark.usefixtures("redis_server", "db")
 

@@ -16,7 +16,7 @@ from gallery.accounts import tokens
 from gallery.boards.models import Board
 from gallery.films.models import Film
 
-GUIDE = (Path(__file__).resolve().parent.parent / "docs" / "guide.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
 SECTION = GUIDE.split("## API")[1].split("\n## ")[0]
 EXAMPLES = re.findall(r"^    (curl .+?[^\\\\])$", SECTION, re.MULTILINE | re.DOTALL)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "docs" / "scene-search.service"
 GUIDE = (ROOT / "docs" / "systemd.md").read_text("utf-8")
 HOME = "/opt/scene-search"

@@ -19,9 +19,9 @@ from gallery.labels.models import Label, LabelCount
 from gallery.search import engine, relevance_curve
 from gallery.search.types import Query
 from gallery.transcripts.transcript_page import LINES_PER_PART
+from tests.integration.test_search import synthetic_film
+from tests.integration.test_views import body, cards
 from tests.lines import SHOT, add_lines
-from tests.test_search import synthetic_film
-from tests.test_views import body, cards
 
 
 class Links(HTMLParser):

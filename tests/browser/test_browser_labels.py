@@ -9,8 +9,8 @@ from gallery.labels import survey as label_survey
 from gallery.labels.models import Label
 from gallery.search import baseline
 from tests.browsing import PHONE, log_in
+from tests.integration.test_labels import shots_with
 from tests.processes import Web, Worker, wait_for
-from tests.test_labels import shots_with
 
 ADD = "/admin/gallery/label/add/"
 

@@ -13,7 +13,7 @@ from gallery.transcripts import subtitles
 from gallery.transcripts.subtitle_formats import Cue, UnknownFrameRate
 from gallery.transcripts.subtitle_text import read_file
 from gallery.transcripts.subtitles import read
-from tests.test_subtitles import EVENT, SRT, srt
+from tests.unit.test_subtitles import EVENT, SRT, srt
 
 
 def cues(text: str, rate: Fraction | None = None) -> list[Cue]:

@@ -19,8 +19,8 @@ from gallery.films.models import Film
 from gallery.index import frame_index
 from gallery.search import pictures
 from tests.films import noise
+from tests.integration.test_search import broken_pictures, english_model, synthetic_film
 from tests.processes import Web, free_port, wait_for
-from tests.test_search import broken_pictures, english_model, synthetic_film
 
 __all__ = ["english_model"]  # a fixture
 

@@ -5,9 +5,9 @@ from playwright.sync_api import Page, expect
 
 from gallery.boards.models import Board
 from gallery.films.models import Film
+from tests.browser.test_browser_boards import collect_hits, open_board, starts
 from tests.browsing import Gate
 from tests.processes import Web, wait_for
-from tests.test_browser_boards import collect_hits, open_board, starts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -300,7 +300,7 @@ def test_progressive_pictures_are_not_touched(tmp_path: Path) -> None:
 
 def test_the_vectors_of_an_hdr_film_are_those_of_the_original(tmp_path: Path) -> None:
     """The demo film's first shots in PQ: pictures, shots and scores stay."""
-    demo = Path(__file__).resolve().parent.parent / "demo" / "film.mp4"
+    demo = Path(__file__).resolve().parents[2] / "demo" / "film.mp4"
     film = tmp_path / "hdr.mp4"
     run_ffmpeg(
         *("-t", "17.25", "-i", str(demo), "-an", "-vf", f"{PQ}:min=709,format=yuv420p10le"),

@@ -16,7 +16,7 @@ from gallery.films.models import Film
 from tests.browsing import DESKTOP, PHONE, log_in
 from tests.processes import Web, wait_for
 
-DEMO_FILM = Path(__file__).resolve().parent.parent / "demo" / "film.mp4"
+DEMO_FILM = Path(__file__).resolve().parents[2] / "demo" / "film.mp4"
 TITLE = "The Cat Who Borrowed a Rocket"
 PATIENCE = 120_000  # milliseconds
 

@@ -29,8 +29,8 @@ from gallery.media import store
 from gallery.media.clip_jobs import clip_cache
 from gallery.search import pictures
 from tests.films import make_film, noise
+from tests.integration.test_exports import _no_leftovers, add_film, asked, board_of, finished
 from tests.processes import ROOT
-from tests.test_exports import _no_leftovers, add_film, asked, board_of, finished
 
 __all__ = ["_no_leftovers"]  # a fixture
 

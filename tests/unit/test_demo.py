@@ -11,7 +11,7 @@ from demo.captions import LANGUAGES
 from demo.concepts import BACKGROUNDS, CONCEPTS
 from demo.film_script import SHOTS
 
-DEMO = Path(__file__).resolve().parent.parent / "demo"
+DEMO = Path(__file__).resolve().parents[2] / "demo"
 MEGABYTE = 1_000_000
 
 

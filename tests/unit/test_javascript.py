@@ -13,7 +13,7 @@ import pytest
 from gallery.films.template_tags import clock as format_seconds
 from gallery.media.timecodes import Clock
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NODE = Path(sys.executable).with_name("node")
 
 RATES = [

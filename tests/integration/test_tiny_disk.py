@@ -21,8 +21,8 @@ from django.conf import settings
 from imgsearch.local import redis_server as embedded
 from tests.films import make_film
 from tests.importing import DEMO
+from tests.integration.test_full_disk import SENTENCE
 from tests.processes import Web, Worker, manage, wait_for
-from tests.test_full_disk import SENTENCE
 
 PASSWORD = "a-Long-1-password"
 MEGABYTE = 1_000_000

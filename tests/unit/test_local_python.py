@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FIND = ROOT / "imgsearch" / "local" / "find-python"
 TOOLS = ("sh", "env", "uname", "find", "rm", "touch", "cat")
 

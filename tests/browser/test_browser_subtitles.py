@@ -13,7 +13,7 @@ from tests.browsing import PHONE, log_in
 from tests.importing import import_here
 from tests.lines import found, marked
 from tests.processes import Web
-from tests.test_subtitles import srt
+from tests.unit.test_subtitles import srt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 30_000  # milliseconds

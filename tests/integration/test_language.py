@@ -15,11 +15,11 @@ from django.utils import translation
 
 from gallery.films.models import Film
 from imgsearch.local.translations import compile_translations
-from tests.test_search import english_model, synthetic_film
+from tests.integration.test_search import english_model, synthetic_film
 
 __all__ = ["english_model"]  # a fixture
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 CATALOG = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 
