@@ -42,7 +42,7 @@ def token_list(request: HttpRequest) -> HttpResponse:
         "form": form,
         "secret": secret,
     }
-    return render(request, "gallery/tokens.html", context, status=status)
+    return render(request, "gallery/accounts/tokens.html", context, status=status)
 
 
 @login_required

@@ -91,7 +91,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     film = film_or_404(wanted.film)
     context = {**_chooser_context(request, wanted), "film": film, "wanted": wanted}
     part = request.htmx.target == "chooser"  # type: ignore[attr-defined]
-    return render(request, "gallery/_choose.html" if part else "gallery/choose.html", context)
+    return render(request, "gallery/boards/_choose.html" if part else "gallery/boards/choose.html", context)
 
 
 def _chooser_context(request: HttpRequest, wanted: Scene) -> dict[str, Any]:
@@ -117,13 +117,13 @@ def _render_result(request: HttpRequest, row: BoardScene, removed: bool = False)
     context |= {"wanted": wanted, "in_chooser": in_chooser, "choose": chooser_url(wanted)}
     if in_chooser:
         context |= _chooser_context(request, wanted)
-    return render(request, "gallery/_collect_answer.html", context)
+    return render(request, "gallery/boards/_collect_answer.html", context)
 
 
 def _render_error(request: HttpRequest, message: str) -> HttpResponse:
     """Show an error. htmx gets status 200, because it ignores the content of error responses."""
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "gallery/_collect_answer.html", {"error": message})
+        return render(request, "gallery/boards/_collect_answer.html", {"error": message})
     return render(request, "gallery/error.html", {"message": message}, status=400)
 
 

@@ -115,7 +115,7 @@ def progress(request: HttpRequest, token: str, export: str) -> HttpResponse:
     row = get_object_or_404(Export, token=export, board__token=token)
     mine = service.owns(service.visitor_of(request), row.board)
     context = {"board": row.board, "mine": mine, **export_context(request, row)}
-    return render(request, "gallery/_export.html", context)
+    return render(request, "gallery/boards/_export.html", context)
 
 
 def export_context(request: HttpRequest, export: Export | None) -> dict[str, Any]:

@@ -51,4 +51,4 @@ def render_scenes(request: HttpRequest, board: Board, context: dict[str, Any]) -
         **scenes_context(request, board),
         **context,
     }
-    return render(request, "gallery/_board_answer.html", context)
+    return render(request, "gallery/boards/_board_answer.html", context)

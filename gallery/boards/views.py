@@ -39,7 +39,7 @@ def board_list(request: HttpRequest) -> HttpResponse:
             except BoardError as error:
                 form.add_error("name", str(error))
     context = {"boards": _with_pictures(request), "form": form}
-    return render(request, "gallery/boards.html", context, status=status)
+    return render(request, "gallery/boards/boards.html", context, status=status)
 
 
 def _with_pictures(request: HttpRequest) -> QuerySet[Board]:
@@ -58,7 +58,7 @@ def board_page(request: HttpRequest, token: str) -> HttpResponse:
     if is_own and disk.has_space():  # on a full disk boards can still be viewed
         service.ensure_visitor(request)
         service.touch(board)
-    return render(request, "gallery/board.html", _board_context(request, board, is_own))
+    return render(request, "gallery/boards/board.html", _board_context(request, board, is_own))
 
 
 def _board_context(request: HttpRequest, board: Board, is_own: bool) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def rename(request: HttpRequest, token: str) -> HttpResponse:
         return redirect(board)
     board.refresh_from_db()
     context = {**_board_context(request, board, True), "form": form}
-    return render(request, "gallery/board.html", context, status=400)
+    return render(request, "gallery/boards/board.html", context, status=400)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -94,7 +94,7 @@ def delete(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         board.delete()
         return redirect("boards")
-    return render(request, "gallery/board_delete.html", {"board": board})
+    return render(request, "gallery/boards/board_delete.html", {"board": board})
 
 
 @require_POST
@@ -118,7 +118,7 @@ def note(request: HttpRequest, token: str, scene_id: int) -> HttpResponse:
         service.set_note(board, row.pk, form.cleaned_data["note"])
     if request.htmx:  # type: ignore[attr-defined]
         context = {"form": form, "saved": saved}
-        return render(request, "gallery/_note_state.html", context)
+        return render(request, "gallery/boards/_note_state.html", context)
     if saved:
         number = BoardScene.objects.filter(board=board, position__lt=row.position).count() + 1
         return redirect(scene_anchor(board, row.pk, number))

@@ -55,7 +55,7 @@ def film_list(request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": _sort_choices(wanted, order),
     }
-    return render(request, "gallery/films.html", context)
+    return render(request, "gallery/films/films.html", context)
 
 
 def _filter_by_title(films: FilmQuerySet, wanted: str) -> FilmQuerySet:
@@ -118,7 +118,7 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
         "transcript": build_transcript(shown, query, request.GET, curve.lines if curve else ()),
     }
     status = http_status(error) if error else HTTPStatus.OK
-    return render(request, "gallery/film.html", context, status=status)
+    return render(request, "gallery/films/film.html", context, status=status)
 
 
 @require_safe
@@ -134,7 +134,7 @@ def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
     if found is None:
         raise Http404
     return render(
-        request, "gallery/lines.html", {"film": shown, "query": query, "transcript": found}
+        request, "gallery/transcripts/lines.html", {"film": shown, "query": query, "transcript": found}
     )
 
 

@@ -74,7 +74,7 @@ class FilmAdmin(admin.ModelAdmin):
         css = {"all": ("gallery/admin.css",)}
         js = (
             "django_htmx/htmx-2.min.js",
-            forms.Script("gallery/film-list.js", type="module"),
+            forms.Script("gallery/films/film-list.js", type="module"),
         )
 
     def get_urls(self) -> list[URLPattern]:

@@ -253,7 +253,7 @@ class LabelAdmin(admin.ModelAdmin):
     change_form_template = "admin/gallery/label/change_form.html"
 
     class Media:
-        css = {"all": ("gallery/label.css",)}
+        css = {"all": ("gallery/labels/label.css",)}
         js = ("django_htmx/htmx-2.min.js",)
 
     def get_urls(self) -> list[URLPattern]:

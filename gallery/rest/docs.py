@@ -93,7 +93,7 @@ class Page(DocsBase):
             "schemas": described.schemas(),
             "description_address": self.get_openapi_url(api, kwargs),
         }
-        return render(request, "gallery/api.html", context)
+        return render(request, "gallery/rest/api.html", context)
 
 
 class Description:

@@ -76,7 +76,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     target = request.htmx.target  # type: ignore[attr-defined]
     if target == "probabilities":
         return render(
-            request, "gallery/_probabilities.html", _probabilities_context(request, film, second)
+            request, "gallery/scenes/_probabilities.html", _probabilities_context(request, film, second)
         )
     time = _time_of(film_id, second)
     shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
@@ -98,11 +98,11 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         **_span_context(request, film, second, span, (shot, time)),
     }
     if target == "of-span":
-        return render(request, "gallery/_span.html", context)
+        return render(request, "gallery/scenes/_span.html", context)
     context |= _probabilities_context(request, film, second)
     context |= _surroundings_context(film, shot, span)
     context |= _similar_context(query, (film.pk, second), shot)
-    return render(request, "gallery/frame.html", context)
+    return render(request, "gallery/scenes/frame.html", context)
 
 
 def _sound_context(request: HttpRequest, film: Film) -> dict[str, Any]:

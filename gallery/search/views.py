@@ -63,7 +63,7 @@ def _render_query(
     if isinstance(error, IndexMissing):
         context["rebuilding"] = None  # the error message says so
     status = HTTPStatus.OK if error is None else http_status(error)
-    template = "gallery/results.html" if should_search else "gallery/home.html"
+    template = "gallery/search/results.html" if should_search else "gallery/search/home.html"
     return render(request, template, context, status=status)
 
 

@@ -30,7 +30,7 @@ class SubtitlesInline(admin.TabularInline):
     extra = 0
 
     class Media:
-        css = {"all": ("gallery/subtitles.css",)}
+        css = {"all": ("gallery/transcripts/subtitles.css",)}
 
     @admin.display(description=gettext_lazy("file or track"))
     def about(self, subtitles: Subtitles) -> SafeString:

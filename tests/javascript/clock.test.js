@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { Clock, formatSeconds } from "../../static/gallery/clock.js";
+import { Clock, formatSeconds } from "../../static/gallery/films/clock.js";
 
 const { clocks, formatted } = JSON.parse(readFileSync(process.env.CLOCK_CASES, "utf-8"));
 

@@ -1,0 +1,137 @@
+// The handles over the strip of the film: where the scene begins and ends.
+
+import { $ } from "../dom.js";
+
+const NEAR = 8; // pixels within which a handle snaps to a cut
+
+// Says "span" when an end was moved (detail: span, end, by "pointer" or "key"), "seek" for a frame.
+export class Trim extends EventTarget {
+  constructor(root, clock, { span, own, most }) {
+    super();
+    Object.assign(this, { root, clock, span, own, most });
+    this.first = Number(root.dataset.first);
+    this.last = Number(root.dataset.last);
+    this.snaps = root.dataset.snaps.split(" ").filter(Boolean).map(Number);
+    this.handles = { first: $(".handle.begin", root), last: $(".handle.end", root) };
+    for (const end of ["first", "last"]) {
+      this.drag(
+        this.handles[end],
+        (event) => this.move(end, this.near(event), "pointer"),
+        () => this.tell("released", { end }),
+      );
+      this.handles[end].addEventListener("keydown", (event) => this.key(event, end));
+    }
+    const track = $(".track", root);
+    this.drag(
+      track,
+      (event) => this.tell("seek", { frame: this.at(event) }),
+      () => {},
+    );
+    this.draw();
+  }
+
+  tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  // --- the pointer -----------------------------------------------------------------------------
+
+  drag(part, moved, done) {
+    part.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      event.preventDefault();
+      part.setPointerCapture(event.pointerId);
+      if (part.tabIndex >= 0) part.focus({ preventScroll: true });
+      if (part.matches(".track")) moved(event);
+      const end = () => {
+        part.removeEventListener("pointermove", moved);
+        part.removeEventListener("pointerup", end);
+        part.removeEventListener("pointercancel", end);
+        done();
+      };
+      part.addEventListener("pointermove", moved);
+      part.addEventListener("pointerup", end);
+      part.addEventListener("pointercancel", end);
+    });
+  }
+
+  // The frame under the pointer.
+  at(event) {
+    const box = this.root.getBoundingClientRect();
+    const part = (event.clientX - box.left) / box.width;
+    const frame = Math.round(this.first + part * (this.last - this.first));
+    return Math.min(Math.max(frame, this.first), this.last);
+  }
+
+  // The frame under the pointer, or the cut that is near it; Alt keeps off the cuts.
+  near(event) {
+    const frame = this.at(event);
+    if (event.altKey) return frame;
+    const reach = (NEAR / this.root.clientWidth) * (this.last - this.first);
+    const cuts = this.snaps.filter((cut) => Math.abs(cut - frame) <= reach);
+    cuts.sort((a, b) => Math.abs(a - frame) - Math.abs(b - frame));
+    return cuts[0] ?? frame;
+  }
+
+  // --- the keyboard ----------------------------------------------------------------------------
+
+  key(event, end) {
+    const at = this.span[end];
+    const edges = [this.first, ...this.snaps, this.last];
+    const second = event.shiftKey ? this.clock.nominal : 1;
+    const before = edges.filter((edge) => edge < at).at(-1) ?? at;
+    const after = edges.find((edge) => edge > at) ?? at;
+    const to = {
+      ArrowLeft: at - second,
+      ArrowDown: at - second,
+      ArrowRight: at + second,
+      ArrowUp: at + second,
+      PageUp: after,
+      PageDown: before,
+      Home: this.own.first,
+      End: this.own.last,
+    }[event.key];
+    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.move(end, to, "key");
+  }
+
+  // --- the span --------------------------------------------------------------------------------
+
+  // Puts one end at a frame, as far as the other end and the longest scene allow.
+  move(end, frame, by) {
+    const { first, last } = this.span;
+    const inside = Math.min(Math.max(frame, this.first), this.last);
+    const to =
+      end === "first"
+        ? Math.max(Math.min(inside, last - 1), last - this.most)
+        : Math.min(Math.max(inside, first + 1), first + this.most);
+    if (to === this.span[end]) return;
+    this.set({ ...this.span, [end]: to });
+    this.tell("span", { end, by, cut: to !== inside && Math.abs(last - first) > 1 });
+  }
+
+  set(span) {
+    this.span = span;
+    this.draw();
+  }
+
+  part(frame) {
+    return (frame - this.first) / (this.last - this.first);
+  }
+
+  draw() {
+    const { first, last } = this.span;
+    this.root.style.setProperty("--in", this.part(first));
+    this.root.style.setProperty("--out", this.part(last));
+    const limits = { first: [this.first, last - 1], last: [first + 1, this.last] };
+    for (const end of ["first", "last"]) {
+      const handle = this.handles[end];
+      handle.setAttribute("aria-valuemin", limits[end][0]);
+      handle.setAttribute("aria-valuemax", limits[end][1]);
+      handle.setAttribute("aria-valuenow", this.span[end]);
+      handle.setAttribute("aria-valuetext", this.clock.timecode(this.span[end]));
+    }
+  }
+}
