@@ -4,7 +4,7 @@
 PYTHON ?=
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
-INSTALL := $(IN_VENV) -m pip install --disable-pip-version-check --progress-bar on
+INSTALL := $(IN_VENV) -m pip install --disable-pip-version-check --progress-bar on --constraint constraints.txt
 # Checkpoints of the demo model's training.
 WORK ?= var/demo-work
 MINUTES ?= 60
@@ -12,13 +12,14 @@ MINUTES ?= 60
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run install test int8 format bench demo-model demo-film demo-evaluate clean check-venv
+.PHONY: help run install test check int8 format bench demo-model demo-film demo-evaluate clean check-venv
 
 help:
 	@echo "make run            install everything and start; Ctrl-C stops"
 	@echo "                    PORT=8000 HOST=127.0.0.1 VAR_DIR=var can be set before it"
 	@echo "make install        install everything without starting"
 	@echo "make test           install and run all tests"
+	@echo "make check          lint, check types and run the unit tests: for every day"
 	@echo "make int8           install 8-bit embedding, 1.7 times as fast (210 MB)"
 	@echo "make format         format the code and apply lint fixes"
 	@echo "make bench          measure speed and memory"
@@ -36,6 +37,9 @@ test:
 	@.ci/system-packages
 	@$(MAKE) --no-print-directory $(VENV)/.dev-installed
 	@exec .ci/check
+
+check: $(VENV)/.dev-installed
+	@exec .ci/check tests/unit
 
 int8: $(VENV)/.int8-installed
 
@@ -75,7 +79,7 @@ check-venv:
 		imgsearch/local/find-python $(PYTHON) >/dev/null && echo "Type this, then make run again: make clean" >&2; \
 		exit 1; }
 
-$(VENV)/.run-installed: requirements.txt | $(VENV)/.made
+$(VENV)/.run-installed: requirements.txt constraints.txt | $(VENV)/.made
 	@echo "Installing requirements.txt into $(VENV): Django, Celery, PyTorch and others."
 	@echo "This takes some minutes and happens only once."
 	@$(INSTALL) -r requirements.txt

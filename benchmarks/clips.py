@@ -2,8 +2,8 @@
 
 The film is the start of the demo film at 1920 x 1080 with grain, as from a camera. A scene begins
 at a cut, where encoders put key frames, or anywhere. Where key frames are 250 pictures apart, all
-pictures since the last one have to be decoded first. tests/browser/test_browser_scenes.py checks that a
-browser shows the fragment at once.
+pictures since the last one have to be decoded first. tests/browser/test_browser_scenes.py checks
+that a browser shows the fragment at once.
 """
 
 import os

@@ -91,7 +91,8 @@ def choose(request: HttpRequest) -> HttpResponse:
     film = film_or_404(wanted.film)
     context = {**_chooser_context(request, wanted), "film": film, "wanted": wanted}
     part = request.htmx.target == "chooser"  # type: ignore[attr-defined]
-    return render(request, "gallery/boards/_choose.html" if part else "gallery/boards/choose.html", context)
+    template = "gallery/boards/_choose.html" if part else "gallery/boards/choose.html"
+    return render(request, template, context)
 
 
 def _chooser_context(request: HttpRequest, wanted: Scene) -> dict[str, Any]:

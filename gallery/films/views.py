@@ -134,7 +134,9 @@ def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
     if found is None:
         raise Http404
     return render(
-        request, "gallery/transcripts/lines.html", {"film": shown, "query": query, "transcript": found}
+        request,
+        "gallery/transcripts/lines.html",
+        {"film": shown, "query": query, "transcript": found},
     )
 
 

@@ -76,7 +76,9 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     target = request.htmx.target  # type: ignore[attr-defined]
     if target == "probabilities":
         return render(
-            request, "gallery/scenes/_probabilities.html", _probabilities_context(request, film, second)
+            request,
+            "gallery/scenes/_probabilities.html",
+            _probabilities_context(request, film, second),
         )
     time = _time_of(film_id, second)
     shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()

@@ -205,7 +205,8 @@ def test_cards_cost_no_query_each(
     page: Client, board: Board, film: Film, django_assert_max_num_queries: Any
 ) -> None:
     template = (
-        "{% for n in numbers %}{% include 'gallery/boards/_collect.html' with film=film start=n end=99 "
+        "{% for n in numbers %}"
+        "{% include 'gallery/boards/_collect.html' with film=film start=n end=99 "
         "second=5 %}{% endfor %}"
     )
     for numbers in (range(1), range(50)):
@@ -219,7 +220,9 @@ def test_cards_cost_no_query_each(
 
 
 def test_a_collected_scene_is_shown_as_such(page: Client, board: Board, film: Film) -> None:
-    template = "{% include 'gallery/boards/_collect.html' with film=film start=start end=end second=5 %}"
+    template = (
+        "{% include 'gallery/boards/_collect.html' with film=film start=start end=end second=5 %}"
+    )
     request = RequestFactory().get("/")
     request.session, request.user = page.session, AnonymousUser()
     row = board.scenes.get(start=10.0)

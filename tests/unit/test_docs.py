@@ -1,5 +1,6 @@
 """README and docs/ say what the code does."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -89,3 +90,13 @@ def test_importing_the_models_loads_no_heavy_library() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_calls_in_the_architecture_page_exist() -> None:
+    """Each arrow of a flow names the function that is called."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    calls = re.findall(r"-- ([a-z_]+(?:\.\w+)+) -->", text)
+    assert len(calls) > 10
+    for call in calls:
+        module, _, name = f"gallery.{call}".rpartition(".")
+        assert hasattr(importlib.import_module(module), name), call

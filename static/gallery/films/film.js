@@ -1,8 +1,8 @@
 // A film at a glance: a pointer along its whole length says what is where, and a click goes there.
 // Without this file the moments, the shots and the pictures are links all the same.
 
-import { formatSeconds } from "./clock.js";
 import { $, $$, htmx } from "../dom.js";
+import { formatSeconds } from "./clock.js";
 
 const LINE_PATIENCE = 150; // milliseconds that the pointer rests before the lines follow it
 

@@ -1,8 +1,8 @@
 // The page of a scene: it plays, is trimmed, saved and quoted. All of it is there without scripts,
 // in plainer forms.
 
-import { Clock } from "../films/clock.js";
 import { $, $$, hasModifier, htmx, isTyping } from "../dom.js";
+import { Clock } from "../films/clock.js";
 import { Player } from "./scene-player.js";
 import { Trim } from "./scene-trim.js";
 import { wholeFilm } from "./scene-whole.js";
