@@ -210,7 +210,7 @@ def queue_reimport(film: Film) -> None:
     try:
         reimport.delay(film.pk)
     except (OperationalError, OSError) as error:
-        log.warning("film %s is looked at later: %s", film.pk, error)
+        log.warning("film %s is repaired later: %s", film.pk, error)
 
 
 def queue_labels() -> None:

@@ -166,7 +166,7 @@ def continue_export(export_id: int) -> bool:
                 return True
             claim.finish()
     except LostClaim:
-        log.info("export %s: somebody else has it, or it was given up", export_id)
+        log.info("export %s was claimed by another worker or cancelled", export_id)
         if not Export.objects.filter(pk=export_id).exists():
             remove_files(claim.export)
     except ClipBusy:

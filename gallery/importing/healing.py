@@ -129,7 +129,7 @@ def reimport(film: Film, queue: Queue) -> bool:
         return False
     if not transitions.restart(film):
         return False
-    log.warning("film %s: something of it is missing, so that it is imported again", film.pk)
+    log.warning("film %s: files are missing, importing it again", film.pk)
     queue("probe", film.pk)
     return True
 

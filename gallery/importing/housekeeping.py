@@ -61,9 +61,9 @@ def _run_all(duties: Iterable["Duty"], sweeper: Sweeper) -> None:
         try:
             duty(sweeper)
         except GalleryError as error:
-            log.info("%s is done later: %s", duty.__name__, error)
+            log.info("%s is tried again later: %s", duty.__name__, error)
         except Exception:
-            log.exception("%s failed; the rest is done all the same", duty.__name__)
+            log.exception("%s failed", duty.__name__)
 
 
 # --- every few seconds ----------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def _remove_unfinished_uploads(_sweeper: Sweeper) -> None:
 def _remove_orphan_hashes(_sweeper: Sweeper) -> None:
     removed = healing.remove_orphan_hashes()
     if removed:
-        log.warning("index: %d hashes that belonged to no film were removed", removed)
+        log.warning("index: removed %d hashes that belonged to no film", removed)
 
 
 def _reimport_incomplete(sweeper: Sweeper) -> None:

@@ -141,7 +141,7 @@ def _reset_lost_segments(film: Film, run: RunFiles) -> bool:
         if run.count_frames(one.number) != one.frames_done
     ]
     if lost:
-        log.warning("film %s: %d of its segments are gone and done again", film.pk, len(lost))
+        log.warning("film %s: the files of %d segments are gone", film.pk, len(lost))
         with transaction.atomic():
             Segment.objects.filter(pk__in=lost).update(
                 state=Segment.State.WAITING, claim_token=None, lease_until=None

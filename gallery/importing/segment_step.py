@@ -68,7 +68,7 @@ def import_claimed(segment: Segment) -> int | None:
         if not segment.complete(len(data.seconds), last):
             raise LostClaim
     except LostClaim:
-        log.info("segment %s is not ours any more", segment)
+        log.info("segment %s was claimed by another worker, or its run has ended", segment)
         _remove_if_abandoned(film, segment.run)
     except DiskFull as error:
         log.warning("segment %s waits: %s", segment, error)

@@ -41,7 +41,7 @@ def restart_if_model_changed(film: Film) -> bool:
     """Start a new run when the model changed during this one, as vectors must not be mixed."""
     if film.run_model == weights.current().fingerprint:
         return False
-    log.warning("film %s: the model changed during its import, which begins anew", film.pk)
+    log.warning("film %s: the model changed during its import, which is restarted", film.pk)
     Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
         state=Film.State.WAITING, run=F("run") + 1, attempts=0, lease_until=None
     )

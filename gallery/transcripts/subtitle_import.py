@@ -181,4 +181,4 @@ def publish(film_id: int) -> None:
         if not dialogue.is_current(film_id):
             dialogue.put(film_id)
     except (GalleryError, OSError) as error:
-        log.warning("film %s: its lines are put into the index later (%s)", film_id, error)
+        log.warning("film %s: its lines will be indexed later (%s)", film_id, error)

@@ -32,5 +32,5 @@ def make_private_folder(folder: Path) -> None:
     """Create `folder` with mode 0700. Raises PermissionError when another user owns it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else")
+        raise PermissionError(f"{folder} belongs to another user")
     folder.chmod(0o700)
