@@ -371,12 +371,12 @@ def test_a_process_loads_its_model_once(clip: Encoder) -> None:
 
 
 def test_subprocess_import_is_light() -> None:
-    """The ground floor, and the pages that do not search, start without torch."""
+    """Models, pages and tasks are imported without torch."""
     from tests.processes import python
 
     done: subprocess.CompletedProcess[str] = python(
         "-c",
-        "import sys, django; django.setup(); import gallery.models, gallery.views, gallery.tasks;"
+        "import sys, django; django.setup(); import gallery.models, gallery.urls, gallery.tasks;"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))",
     )
     assert done.returncode == 0, done.stderr
