@@ -405,7 +405,7 @@ def test_the_doctor_looks_at_the_dialogue(demo_film: Film, redis_server: redis.R
 
     assert _dialogue() == "64 lines in 2 languages"
     dialogue.drop(demo_film.pk)
-    with pytest.raises(GalleryError, match="lines of 1 films are not in the index"):
+    with pytest.raises(GalleryError, match="dialogue of 1 films is not in the index yet"):
         _dialogue()
     Subtitles.objects.all().delete()
     assert _dialogue() == "no film has subtitles yet"
