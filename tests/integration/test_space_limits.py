@@ -47,10 +47,10 @@ import sys
 from pathlib import Path
 import django
 django.setup()
-from gallery.media import storage
+from gallery.media import store
 folder = Path(sys.argv[1])
 for number in range(20):
-    storage.write_within(folder, 5000, folder / f"{sys.argv[2]}-{number}", bytes(1000))
+    store.write_within_limit(folder, 5000, folder / f"{sys.argv[2]}-{number}", bytes(1000))
 """
 
 
@@ -282,7 +282,7 @@ def test_old_zips_make_room_before_a_new_one_is_written(
 
         return and_measure
 
-    for name in ("_take", "write_whole"):
+    for name in ("_link_or_copy", "write_atomically"):
         monkeypatch.setattr(exports, name, measured(getattr(exports, name)))
     newest = finished(asked(board_of(film, (60, 120), visitor=stranger("d"))))
     assert newest.state == Export.State.DONE, newest.error

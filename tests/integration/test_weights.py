@@ -160,7 +160,7 @@ def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
     done = python(
         "-c",
         "import django; django.setup(); from gallery.clip import encoder;"
-        "e = encoder.current(); print(e.model.name, e.model.width, e.text('a dog').shape)",
+        "e = encoder.current(); print(e.model.name, e.model.width, e.embed_text('a dog').shape)",
         HF_HOME=str(home), CLIP_MODEL=HUB_ID,
     )  # fmt: skip
     assert done.stdout.strip() == f"{HUB_ID} 24 (24,)", done.stderr
