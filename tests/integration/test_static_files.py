@@ -13,21 +13,24 @@ from gallery.films.models import Film
 SOURCES = settings.BASE_DIR / "static" / "gallery"
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 IMPORT = re.compile(r"""\b(?:import|from)\s*["']([^"']+)["']""")
-SCRIPT = re.compile(r"""<script [^>]*'gallery/([\w-]+\.js)'[^>]*>""")
+SCRIPT = re.compile(r"""<script [^>]*'gallery/([\w/-]+\.js)'[^>]*>""")
 
 
-def served(name: str) -> Path:
+def served(source: Path) -> Path:
     """Where a static file lies under its hashed name."""
-    return Path(settings.STATIC_ROOT) / staticfiles_storage.stored_name(f"gallery/{name}")
+    name = f"gallery/{source.relative_to(SOURCES).as_posix()}"
+    return Path(settings.STATIC_ROOT) / staticfiles_storage.stored_name(name)
 
 
 def test_modules_import_each_other_by_their_hashed_names(static_files: None) -> None:
     """Browsers keep scripts for ever: a plain name would bring back an old one."""
     imported = 0
-    for source in SOURCES.glob("*.js"):
+    for source in SOURCES.rglob("*.js"):
         names = IMPORT.findall(source.read_text("utf-8"))
-        hashed = IMPORT.findall(served(source.name).read_text("utf-8"))
-        assert hashed == [f"./{served(Path(name).name).name}" for name in names], source.name
+        copy = served(source)
+        hashed = IMPORT.findall(copy.read_text("utf-8"))
+        found = [(copy.parent / name).resolve() for name in hashed]
+        assert found == [served((source.parent / name).resolve()) for name in names], source.name
         imported += len(names)
     assert imported >= 15
 
@@ -40,9 +43,9 @@ def test_every_script_is_a_module_but_the_one_that_comes_first() -> None:
 
 @pytest.mark.parametrize("ending", ["js", "css"])
 def test_every_file_is_used(ending: str) -> None:
-    code = [*(settings.BASE_DIR / "gallery").rglob("*.py"), *SOURCES.glob("*.js"), *TEMPLATES]
+    code = [*(settings.BASE_DIR / "gallery").rglob("*.py"), *SOURCES.rglob("*.js"), *TEMPLATES]
     text = "\n".join(path.read_text("utf-8") for path in code)
-    files = {path.name for path in SOURCES.glob(f"*.{ending}")}
+    files = {path.name for path in SOURCES.rglob(f"*.{ending}")}
     assert {name for name in files if not re.search(rf"[/']{re.escape(name)}\b", text)} == set()
 
 
@@ -61,14 +64,14 @@ def test_a_page_loads_only_the_styles_it_uses(
 ) -> None:
     client = admin_client if "account" in address else page
     html = client.get(address.format(film=demo_film.pk)).content.decode()
-    loaded = re.findall(r"/static/gallery/([\w-]+)\.\w{12}\.css", html)
+    loaded = re.findall(r"/static/gallery/(?:\w+/)?([\w-]+)\.\w{12}\.css", html)
     assert loaded[:3] == ["base", "layout", "controls"]
     assert not set(loaded) & set(absent.split())
 
 
 def test_styles_lie_in_a_layer() -> None:
     """A rule outside of all layers would win over every other, whatever its order."""
-    for path in SOURCES.glob("*.css"):
+    for path in SOURCES.rglob("*.css"):
         if path.name in {"admin.css", "label.css", "subtitles.css"}:
             continue  # beside Django's own styles, which lie in none
         rules = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
