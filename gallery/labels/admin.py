@@ -207,7 +207,8 @@ class LabelForm(forms.ModelForm):
         threshold = _parse_decimal(self["threshold"].value())
         found = build_preview(label, threshold)
         if self.is_preview and threshold is None and found.threshold is not None:
-            self.data = {**self.data, "threshold": str(found.threshold)}
+            self.data = self.data.copy()
+            self.data["threshold"] = str(found.threshold)
         return found
 
     def clean_prompts(self) -> str:
