@@ -66,7 +66,8 @@ def test_two_processes_make_a_clip_once(web_server: Web, long_film: Film) -> Non
     assert waiting.getresponse().status == 204
     assert ask(web_server, f"/films/{long_film.pk}/clips/0-20.mp4") == (200, b"made elsewhere")
     assert not mine(long_film)
-    assert not list((product.MEDIA_ROOT / "turns" / "clips").iterdir())
+    locks = product.MEDIA_ROOT / "turns" / "clips"
+    wait_for(lambda: not list(locks.iterdir()), patience=5)
 
 
 def test_a_clip_of_a_film_that_is_deleted_meanwhile_goes_too(
