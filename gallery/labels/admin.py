@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.conf import settings
@@ -207,8 +207,9 @@ class LabelForm(forms.ModelForm):
         threshold = _parse_decimal(self["threshold"].value())
         found = build_preview(label, threshold)
         if self.is_preview and threshold is None and found.threshold is not None:
-            self.data = self.data.copy()
-            self.data["threshold"] = str(found.threshold)
+            data = cast("QueryDict", self.data).copy()
+            data["threshold"] = str(found.threshold)
+            self.data = data
         return found
 
     def clean_prompts(self) -> str:
