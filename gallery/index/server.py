@@ -1,5 +1,6 @@
 """The Redis server that holds the indexes: connections, errors, locks and the state of indexes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -23,16 +24,27 @@ from gallery.core.errors import (
 from gallery.core.leases import keep_lease
 
 NO_FILM = 0  # no film has this id
+SILENT_SECONDS = 1.0  # that commands fail at once after one has timed out
+_timed_out_at = float("-inf")
 
 
 @contextmanager
 def translate_redis_errors() -> Iterator[None]:
-    """Turn Redis errors into errors whose messages say what to do."""
+    """Turn Redis errors into errors whose messages say what to do.
+
+    With REDIS_TIMEOUT, commands fail at once for SILENT_SECONDS after one has timed out: a page
+    that needs several of them waits for a hung Redis only once.
+    """
+    global _timed_out_at  # noqa: PLW0603 - of this process
+    if settings.REDIS_TIMEOUT and time.monotonic() - _timed_out_at < SILENT_SECONDS:
+        raise IndexUnavailable
     try:
         yield
     except redis.BusyLoadingError as error:
         raise IndexWarmingUp from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
+        if isinstance(error, redis.TimeoutError):
+            _timed_out_at = time.monotonic()
         raise IndexUnavailable from error
     except redis.ResponseError as error:
         message = str(error).lower()

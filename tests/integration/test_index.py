@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -452,3 +453,18 @@ def test_a_loading_server_is_told(tmp_path: Path) -> None:
             assert "warming up" in wait_for(ask, pause=0.01)
         finally:
             process.kill()
+
+
+def test_a_hung_redis_is_waited_for_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page asks several times; each would wait until its own timeout."""
+    monkeypatch.setattr(server, "_timed_out_at", float("-inf"))
+    settings.REDIS_TIMEOUT = 3.0
+    with pytest.raises(IndexUnavailable), server.translate_redis_errors():
+        raise redis.TimeoutError
+    asked = []
+    with pytest.raises(IndexUnavailable), server.translate_redis_errors():
+        asked.append("at once")
+    monkeypatch.setattr(server, "SILENT_SECONDS", 0.0)
+    with server.translate_redis_errors():
+        asked.append("later")
+    assert asked == ["later"]
