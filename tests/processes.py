@@ -9,13 +9,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
+from imgsearch.local import redis_server
 from imgsearch.local.children import end_with_parent
+from imgsearch.local.sockets import embedded_redis_url
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,6 +83,18 @@ def python(
         timeout=patience,
         check=False,
     )
+
+
+@contextlib.contextmanager
+def redis_process(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Redis of its own in `folder`, ready at `embedded_redis_url(folder)`; killed at the end."""
+    command = redis_server.command(folder)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            redis_server.wait_ready(embedded_redis_url(folder), lambda _text: None)
+            yield process
+        finally:
+            process.kill()
 
 
 class Process:

@@ -3,8 +3,6 @@
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from imgsearch.local.sockets import embedded_redis_url
 from tests.films import scenes
 from tests.importing import add, assert_complete, import_here, keys_of, sweep
 from tests.lines import add_lines, found, frames, spoken_film, texts
-from tests.processes import free_port, wait_for
+from tests.processes import free_port, redis_process, wait_for
 
 pytestmark = pytest.mark.usefixtures("redis_server", "db")
 
@@ -272,16 +270,6 @@ def lines_at(url: str) -> LineIndex:
     return LineIndex(frame_index.connect(url), "t:dialogue")
 
 
-@contextmanager
-def server_of(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(embedded.command(folder), stdout=subprocess.DEVNULL) as process:
-        try:
-            embedded.wait_ready(embedded_redis_url(folder), lambda _text: None)
-            yield process
-        finally:
-            process.kill()
-
-
 def test_a_killed_server_comes_back_with_every_line(tmp_path: Path) -> None:
     here = lines_at(embedded_redis_url(tmp_path))
     frame = frames(1, 1)[0]
@@ -291,7 +279,7 @@ def test_a_killed_server_comes_back_with_every_line(tmp_path: Path) -> None:
         asked = LineSearch(here, parse_phrases("moon"), here.groups(), None)
         return len(asked.best(10))
 
-    with server_of(tmp_path) as process:
+    with redis_process(tmp_path) as process:
         here.put(1, lines, "state")
         assert ask() == 1
         time.sleep(1.5)  # the append-only file is written to disk every second
@@ -299,7 +287,7 @@ def test_a_killed_server_comes_back_with_every_line(tmp_path: Path) -> None:
         process.wait()
         with pytest.raises(IndexUnavailable, match="cannot be reached"):
             ask()
-    with server_of(tmp_path):
+    with redis_process(tmp_path):
         warmed_up = []
 
         def answer() -> int:
@@ -319,7 +307,7 @@ def test_an_index_that_is_being_built_is_told(tmp_path: Path) -> None:
     here = lines_at(embedded_redis_url(tmp_path))
     frame = frames(1, 1)[0]
     lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
-    with server_of(tmp_path):
+    with redis_process(tmp_path):
         here.put(1, lines, "state")
         here.client.execute_command("FT.DROPINDEX", here.name)
         # What a server does after a start, with the hashes that it has loaded.

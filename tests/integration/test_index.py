@@ -28,7 +28,7 @@ from gallery.index.types import FrameKey, FrameRecord, Scope
 from gallery.search import ranking
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
-from tests.processes import free_port, wait_for
+from tests.processes import free_port, redis_process, wait_for
 
 WIDTH = 64
 
@@ -330,20 +330,10 @@ def index_at(url: str) -> FrameIndex:
     )
 
 
-@contextmanager
-def server_of(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(embedded.command(folder), stdout=subprocess.DEVNULL) as process:
-        try:
-            embedded.wait_ready(embedded_redis_url(folder), lambda _text: None)
-            yield process
-        finally:
-            process.kill()
-
-
 def test_a_killed_server_comes_back_with_every_frame(tmp_path: Path) -> None:
     here = index_at(embedded_redis_url(tmp_path))
     vectors = random_vectors(800)
-    with server_of(tmp_path) as process:
+    with redis_process(tmp_path) as process:
         here.put(1, records(1, 800), vectors)
         before = [n.key for n in here.nearest(vectors[5], 20)]
         time.sleep(1.5)  # the append-only file is written to disk every second
@@ -351,7 +341,7 @@ def test_a_killed_server_comes_back_with_every_frame(tmp_path: Path) -> None:
         process.wait()
         with pytest.raises(IndexUnavailable, match="cannot be reached"):
             here.nearest(vectors[5], 20)
-    with server_of(tmp_path):
+    with redis_process(tmp_path):
 
         def answer() -> list[FrameKey]:
             try:
@@ -426,7 +416,7 @@ def test_a_full_server_is_told(here: FrameIndex, redis_server: redis.Redis) -> N
 def test_a_loading_server_is_told(tmp_path: Path) -> None:
     """A server that reads a long append-only file answers, but not yet with data."""
     here = index_at(embedded_redis_url(tmp_path))
-    with server_of(tmp_path) as process:
+    with redis_process(tmp_path) as process:
         here.put(1, records(1, 5), random_vectors(5))
         pipe = here.client.pipeline(transaction=False)
         for number in range(5000):
