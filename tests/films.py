@@ -73,7 +73,7 @@ def scenes(
 
 
 def moving_scenes(path: Path, shots: int, *, seconds: float = 3, size: str = "160x90") -> Path:
-    """A film of `shots` unlike moving pictures, as an import in earnest has them."""
+    """A film of `shots` different moving pictures, as a real import has."""
     inputs = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=12:duration={seconds}"] * shots
     tints = ("red", "white", "black", "yellow", "blue", "cyan")
     tinted = ";".join(

@@ -1,7 +1,7 @@
 """What the browser shows of films that are none.
 
 A file of its own, because each of these files has a web server of its own: the server remembers the
-ids of content types, which are made anew after every test.
+ids of content types, which are created again after every test.
 """
 
 import re

@@ -60,7 +60,7 @@ def test_subtitles_travel_with_the_film(
     expect(tab.locator(".messagelist")).to_contain_text("Subtitles a.zh.srt: 2 lines, Chinese.")
     film = import_here(Film.objects.get())
     assert film.state == Film.State.READY
-    # The list that is open says so by itself, with all that it shows of a film.
+    # The open list updates itself, with all that it shows of a film.
     expect(tab.locator(".field-frame_count")).to_have_text("3", timeout=PATIENCE)
     expect(tab.locator(".field-length")).to_have_text("0:03")
     expect(tab.locator(".field-picture img")).to_be_visible()

@@ -434,7 +434,7 @@ def test_a_killed_server_leaves_no_half_clip(
     server.start()
     with begin_to_watch(server, long_film):
         server.kill()
-    # Its FFmpeg has nobody to write to and ends by itself.
+    # Its FFmpeg has no reader and ends.
     wait_for(lambda: not mine(long_film), patience=2)
     assert not clips.playback_order(long_film, 0, 1000).path.exists()
     left = drafts()

@@ -351,7 +351,7 @@ def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
     names = archive_of(export).namelist()
     assert len(names) == 3
     assert names[0].endswith("01 Counted 1 2 00.00.00.00.mp4")
-    # What was missing may be there next time: the same board is made anew.
+    # What was missing may be there next time: the same board is exported again.
     assert asked(board).pk != export.pk
 
 
