@@ -160,6 +160,11 @@ class NeighbouringShot:
     by: int
 
     @property
+    def is_near(self) -> bool:
+        """Whether it is listed on narrow screens, too, where a thumb can hit five."""
+        return abs(self.by) <= 2
+
+    @property
     def rel(self) -> str:
         """Return the `rel` attribute of a link to it."""
         return {-1: "prev", 1: "next"}.get(self.by, "")

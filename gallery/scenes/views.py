@@ -172,11 +172,13 @@ def _citation(request: HttpRequest, film: Film, second: int, of: tuple[ChosenSpa
 def _surroundings_context(film: Film, shot: Shot | None, span: ChosenSpan) -> dict[str, Any]:
     """Return the strip, and the neighbouring shots of a scene."""
     strip = spans.build_strip(film, span)
+    beside = spans.neighbouring_shots(film, shot, NEIGHBOURS)
     return {
         "strip": strip,
         "trim_in": strip.part(span.first),
         "trim_out": strip.part(span.last),
-        "beside": spans.neighbouring_shots(film, shot, NEIGHBOURS),
+        "beside": beside,
+        "near_count": sum(one.is_near for one in beside),
         "film_type": film_content_type(film),
         "most_frames": spans.max_span_frames(film.clock),
         "most_seconds": settings.MAX_CLIP_SECONDS,

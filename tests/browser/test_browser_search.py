@@ -21,8 +21,14 @@ PATIENCE = 60_000  # milliseconds
 
 SHIFTS = """
 window.shifted = 0;
+window.moved = [];
+const text = ({ x, y, width, height }) => `${x},${y} ${width}x${height}`;
 new PerformanceObserver((list) => {
-  for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifted += one.value;
+  for (const one of list.getEntries()) if (!one.hadRecentInput) {
+    window.shifted += one.value;
+    for (const { node, previousRect, currentRect } of one.sources)
+      window.moved.push(`${node?.nodeName} ${text(previousRect)} -> ${text(currentRect)}`);
+  }
 }).observe({ type: "layout-shift", buffered: true });
 """
 
@@ -405,13 +411,21 @@ def test_nothing_moves_while_pages_load(
     context = browser.new_context(viewport=window)
     context.add_init_script(SHIFTS)
     tab = context.new_page()
-    for path in ("/", "/?q=moon", "/?q=qwertz+uiop", f"/films/{searchable.pk}/?q=moon", "/films/"):
+    # A page that arrives in pieces is laid out in pieces.
+    network = context.new_cdp_session(tab)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 50, "downloadThroughput": 400_000, "uploadThroughput": -1}
+    network.send("Network.emulateNetworkConditions", slow)
+    film = f"/films/{searchable.pk}/"
+    for path in (
+        "/", "/?q=moon", "/?q=qwertz+uiop", f"{film}?q=moon", f"{film}frames/40/?q=moon", "/films/",
+    ):  # fmt: skip
         tab.goto(web_server.url + path, wait_until="networkidle")
         for _step in range(6):
             tab.mouse.wheel(0, 600)
             tab.wait_for_timeout(50)
         tab.wait_for_load_state("networkidle")
-        assert tab.evaluate("window.shifted") < 0.01, path
+        assert tab.evaluate("window.shifted") < 0.01, (path, tab.evaluate("window.moved"))
     context.close()
 
 
