@@ -39,10 +39,10 @@ def film_frames() -> tuple[list[Frame], list[int]]:
     probe = probing.probe(FILM, MAX_PIXELS, 3600)
     with decoded(FILM, probe) as (some, decoding):
         all_frames = list(some)
-    cuts = shots.find_cuts(decoding.small, shot_network.current())
-    found = shots.shots_from_cuts(cuts, probe.duration)
+    cuts = shots.find_cuts(decoding.small, shot_network.get_network())
+    found = shots.split_into_shots(cuts, probe.duration)
     # The ground truth counts shots from 1.
-    return all_frames, [shots.shot_of(frame.time, found) + 1 for frame in all_frames]
+    return all_frames, [shots.find_shot(frame.time, found) + 1 for frame in all_frames]
 
 
 @dataclass(frozen=True, slots=True)

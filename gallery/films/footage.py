@@ -68,10 +68,10 @@ def join_shots(film_id: int, data: SegmentData, duration: float) -> Footage:
     """
     if len(data.times):
         duration = max(duration, float(data.times[-1]))
-    found = shots.shots_from_cuts([float(cut) for cut in data.cuts], duration)
+    found = shots.split_into_shots([float(cut) for cut in data.cuts], duration)
     records = []
     for second, time, kind in zip(data.seconds, data.times, _frame_kinds(data.looks), strict=True):
-        shot = found[shots.shot_of(float(time), found)]
+        shot = found[shots.find_shot(float(time), found)]
         records.append(
             FrameRecord(film_id, int(second), float(time), shot.number, shot.start, shot.end, kind)
         )

@@ -114,13 +114,13 @@ def _embed_segment(segment: Segment, run: RunFiles, check: Callable[[], None]) -
         )
         data = embedder.embed(frames, renew_claim)
 
-    network = shot_network.current()
+    network = shot_network.get_network()
 
     def score_cuts(pictures: SmallPictures) -> Numbers:
         renew_claim(len(data.seconds))
         return network(pictures)
 
-    cuts = shots.cuts_within(decoding.small, segment.span, score_cuts)
+    cuts = shots.find_cuts_in_span(decoding.small, segment.span, score_cuts)
     vectors = data.vectors if len(data.seconds) else np.zeros((0, loaded.model.width), np.float16)
     data = replace(data, vectors=vectors, cuts=np.array(cuts, np.float64))
     check()

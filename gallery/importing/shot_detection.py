@@ -144,13 +144,13 @@ def _cuts_in(film: Film, span: Span, check: Callable[[], None]) -> list[float]:
     ):
         decoded = [int(time) for time, _picture in running.pictures]
     _require_frames(film, span, decoded)
-    network = shot_network.current()
+    network = shot_network.get_network()
 
-    def judge(pictures: SmallPictures) -> Numbers:
+    def score(pictures: SmallPictures) -> Numbers:
         check()
         return network(pictures)
 
-    return shots.cuts_within(running.small, span, judge)
+    return shots.find_cuts_in_span(running.small, span, score)
 
 
 def _require_frames(film: Film, span: Span, decoded: list[int]) -> None:

@@ -106,7 +106,7 @@ class Decoding:
         small_times: IO[bytes],
         stderr: IO[bytes],
     ) -> None:
-        self.small = SmallFrames.none()
+        self.small = SmallFrames.empty()
         self.complaints = ""
         self.pictures = self._read_all()
         self._process = process
@@ -251,7 +251,7 @@ def _read_small(small: IO[bytes], times: IO[bytes]) -> SmallFrames:
     size = shots.HEIGHT * shots.WIDTH * 3
     count = min(len(shown), os.fstat(small.fileno()).st_size // size)
     if not count:
-        return SmallFrames.none()
+        return SmallFrames.empty()
     # Mapped, not read: at 240 frames a second a span has 120 MB.
     pictures = np.memmap(small, np.uint8, "r", shape=(count, shots.HEIGHT, shots.WIDTH, 3))
     return SmallFrames(np.array(shown[:count]), pictures)

@@ -48,7 +48,7 @@ def decoded(path: Path, threads: int) -> Decoded:
         return (
             [time for time, _picture in frames],
             [picture.tobytes() for _time, picture in frames],
-            shots.find_cuts(running.small, shot_network.current()),
+            shots.find_cuts(running.small, shot_network.get_network()),
         )
 
 

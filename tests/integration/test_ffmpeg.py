@@ -47,7 +47,7 @@ def decode(
     found = probe(path)
     with decoding.decode(path, found, span, width=width, max_pixels=PIXELS, limit=60) as running:
         frames = list(running.pictures)
-    cuts = shots.cuts_within(running.small, span, shot_network.current())
+    cuts = shots.find_cuts_in_span(running.small, span, shot_network.get_network())
     return [time for time, _ in frames], [picture for _, picture in frames], cuts
 
 

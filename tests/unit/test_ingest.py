@@ -12,7 +12,7 @@ from gallery.films import footage
 from gallery.importing.ingest import SpanEmbedder
 from gallery.index.types import FrameRecord
 from gallery.media import store
-from gallery.media.shots import shot_of, shots_from_cuts
+from gallery.media.shots import find_shot, split_into_shots
 from gallery.media.store import SegmentData
 from gallery.media.types import Frame, FrameKind, Picture, Shot
 from tests.cards import WIDE, Style, two_columns
@@ -63,18 +63,18 @@ def test_a_span_without_frames_is_no_error() -> None:
 
 
 def test_cuts_part_a_film_into_shots() -> None:
-    assert shots_from_cuts([], 10) == [Shot(0, 0.0, 10)]
-    assert shots_from_cuts([4.0, 2.0, 4.0], 10) == [
+    assert split_into_shots([], 10) == [Shot(0, 0.0, 10)]
+    assert split_into_shots([4.0, 2.0, 4.0], 10) == [
         Shot(0, 0.0, 2.0), Shot(1, 2.0, 4.0), Shot(2, 4.0, 10),
     ]  # fmt: skip
-    assert shots_from_cuts([0.0, -1.0, 10.0, 11.0], 10) == [Shot(0, 0.0, 10)]
+    assert split_into_shots([0.0, -1.0, 10.0, 11.0], 10) == [Shot(0, 0.0, 10)]
 
 
 @pytest.mark.parametrize(
     ("time", "number"), [(0.0, 0), (1.999, 0), (2.0, 1), (2.0 - 1e-7, 1), (3.9, 1), (99.0, 2)]
 )
 def test_a_frame_belongs_to_the_shot_that_began_last(time: float, number: int) -> None:
-    assert shot_of(time, shots_from_cuts([2.0, 4.0], 10)) == number
+    assert find_shot(time, split_into_shots([2.0, 4.0], 10)) == number
 
 
 def test_every_frame_knows_its_shot() -> None:
