@@ -29,11 +29,13 @@ from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, poster
 from gallery.importing import intake, transitions
+from gallery.importing.film_names import guess_title
 from gallery.importing.forms import AddFilmForm, ChangeFilmForm
 from gallery.transcripts import admin as subtitle_admin
 from gallery.transcripts.admin import SubtitlesInline
 
 FRAMES_PER_PAGE = 120
+MAX_NAME_LENGTH = 255  # characters of a file's name
 # Sentences of Django's admin whose Chinese has stray spaces; the catalogue has better ones.
 DJANGO_SENTENCES = (
     gettext_noop("Select %s to change"),
@@ -78,8 +80,13 @@ class FilmAdmin(admin.ModelAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the progress and the frames of one film."""
+        """Add the progress and the frames of one film, and the guess for the upload form."""
         return [
+            path(
+                "guess/",
+                self.admin_site.admin_view(self.guess_view),
+                name="gallery_film_guess",
+            ),
             path(
                 "<int:film_id>/progress/",
                 self.admin_site.admin_view(self.progress_view),
@@ -139,6 +146,11 @@ class FilmAdmin(admin.ModelAdmin):
         if film is None:
             return HttpResponse()
         return render(request, "admin/gallery/film/_progress.html", {"film": film})
+
+    def guess_view(self, request: HttpRequest) -> JsonResponse:
+        """Return the title and year that the name of a chosen file suggests."""
+        name = request.GET.get("name", "")[:MAX_NAME_LENGTH]
+        return JsonResponse(dict(zip(("title", "year"), guess_title(name), strict=True)))
 
     def frames_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
         """Show all frames of a film."""

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from gallery.core import disk
 from gallery.films.models import Film
 from gallery.importing import transitions
+from gallery.importing.film_names import MAX_TITLE_LENGTH, guess_title
 from gallery.media.source_names import readable_name
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,18 @@ def add_film(
     """Move an uploaded file into the media store. Return its film, and whether it is new.
 
     Each file (SHA-256) is one film; uploading it again replaces a source file that is missing or
-    damaged. Raises DiskFull.
+    damaged. Without a title, title and year come from the file name. Raises DiskFull.
     """
     name = readable_name(name)
     known = Film.objects.filter(sha256=sha256).first()
     if known is not None:
         _restore_source(known, upload, name)
         return known, False
+    if not title:
+        title, guessed_year = guess_title(name)
+        year = year or guessed_year
     film = Film(
-        title=(title or Path(name).stem.replace("_", " ").strip() or _("Untitled"))[:200],
+        title=(title or _("Untitled"))[:MAX_TITLE_LENGTH],
         year=year,
         original_name=Path(name).name[:255],
         sha256=sha256,

@@ -48,7 +48,13 @@ def test_the_whole_way(web_server: Web, tab: Page, errors: list[str]) -> None:
     # Upload in the admin.
     log_in(tab, web_server.url)
     tab.goto(f"{web_server.url}/admin/gallery/film/add/")
-    tab.set_input_files("input[type=file]", DEMO_FILM)
+    named = {"name": "Rain.2019.1080p.mkv", "mimeType": "video/x-matroska", "buffer": b"no film"}
+    tab.set_input_files("#id_file", named)
+    expect(tab.locator("#id_title")).to_have_value("Rain")
+    expect(tab.locator("#id_year")).to_have_value("2019")
+    tab.set_input_files("#id_file", DEMO_FILM)
+    expect(tab.locator("#id_title")).to_have_value("film")
+    expect(tab.locator("#id_year")).to_have_value("")
     tab.fill("#id_title", TITLE)
     tab.click("[name=_save]")
     expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)

@@ -106,6 +106,21 @@ def test_a_title_may_be_given(staff: Client, make_video: Callable[..., Path]) ->
     assert Film.objects.get().title == "影片 & Co"
 
 
+def test_title_and_year_come_from_the_file_name(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    name = "The.Town.That.Rain.Forgot.2019.1080p.mkv"
+    send(staff, name, make_video(seconds=1).read_bytes())
+    send(staff, name, make_video(seconds=2).read_bytes(), title="Rain")
+    films = Film.objects.order_by("pk").values_list("title", "year")
+    assert list(films) == [("The Town That Rain Forgot", 2019), ("Rain", None)]
+
+
+def test_the_upload_form_asks_for_a_guess(staff: Client) -> None:
+    guess = staff.get("/admin/gallery/film/guess/", {"name": "流浪地球.2019." + "x" * 300})
+    assert guess.json() == {"title": "流浪地球", "year": 2019}
+
+
 def test_the_same_file_twice_is_told(staff: Client, make_video: Callable[..., Path]) -> None:
     content = make_video(seconds=1).read_bytes()
     send(staff, "a.mp4", content, title="First")

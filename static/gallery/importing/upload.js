@@ -60,6 +60,18 @@ function showErrors(html) {
   $(".errornote, .errorlist", form)?.scrollIntoView({ block: "center" });
 }
 
+// Title and year are filled in from the file's name, unless they have been edited.
+$("#id_file", form).addEventListener("change", async ({ target }) => {
+  const name = target.files[0]?.name ?? "";
+  const response = await fetch(`${panel.dataset.guess}?${new URLSearchParams({ name })}`);
+  if (!response.ok || name !== target.files[0]?.name) return;
+  for (const [field, value] of Object.entries(await response.json())) {
+    const input = form.elements[field];
+    if (input.value !== (input.dataset.guess ?? "")) continue;
+    input.value = input.dataset.guess = value ?? "";
+  }
+});
+
 form.addEventListener("submit", (event) => {
   const file = $("input[type=file]", form)?.files[0];
   if (!file || event.defaultPrevented) return;
