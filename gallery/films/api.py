@@ -15,8 +15,8 @@ from gallery.rest.guard import TOKEN_OPTIONAL
 from gallery.rest.paging import Page, Paging, paginate
 from gallery.rest.responses import error_responses
 from gallery.rest.serializers import Serializer, select_listed_films
-from gallery.search import relevance_curve
-from gallery.search.api_parameters import SearchParameters, Year, parse_query
+from gallery.search import pasted, relevance_curve
+from gallery.search.address import SearchParameters, Year
 from gallery.transcripts.models import Line
 
 router = Router(tags=["Films"])
@@ -123,15 +123,16 @@ def list_lines(request: HttpRequest, film_id: int, filters: Query[LineFilters]) 
 def relevance(
     request: HttpRequest,
     film_id: int,
-    parameters: Query[SearchParameters],  # noqa: ARG001 - documented and checked; parsed by the form
+    parameters: Query[SearchParameters],
 ) -> Any:
     """How relevant a query is at each moment of a film, as its page shows it.
 
     Takes the parameters of a search; `film`, `from` and `to` are ignored.
     """
     film = film_or_404(film_id)
+    query = pasted.replace_pasted_urls(parameters.to_query(), pasted.hosts_of(request))
     try:
-        curve = relevance_curve.curve(film, parse_query(request))
+        curve = relevance_curve.curve(film, query)
     except FileNotFoundError as error:
         raise Http404 from error
     serializer = Serializer(request)

@@ -36,6 +36,11 @@ class Glance:
         return f"{page}?{parameters}" if parameters else page
 
     @property
+    def first_frame(self) -> str:
+        """The URL of second 0, in which scripts replace the number."""
+        return self.frame(0)
+
+    @property
     def area(self) -> str:
         """The area below the curve as a closed SVG path."""
         return self._path(closed=True)

@@ -20,8 +20,7 @@ from gallery.films.curve_page import Glance
 from gallery.films.models import Film, FilmQuerySet
 from gallery.films.shortcuts import film_or_404
 from gallery.search import pasted, relevance_curve
-from gallery.search.address import search_url
-from gallery.search.forms import SearchForm
+from gallery.search.address import parse_query, search_url
 from gallery.search.relevance_curve import Curve
 from gallery.search.search_page import Choice, SearchPage, in_film
 from gallery.search.types import Query
@@ -96,7 +95,7 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
     place = in_film(shown.pk)
     query, curve, error = Query(), None, None
     try:
-        query = _drop_filters(SearchForm(request.GET).query())
+        query = _drop_filters(parse_query(request.GET))
         meant = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
         if meant != query or any("" in values for _name, values in request.GET.lists()):
             return redirect(place(meant))
@@ -127,7 +126,7 @@ def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
     """Show a part of a film's dialogue."""
     shown = film_or_404(film_id)
     try:
-        query = _drop_filters(SearchForm(request.GET).query())
+        query = _drop_filters(parse_query(request.GET))
     except GalleryError:
         query = Query()
     found = build_transcript(shown, query, request.GET)

@@ -12,7 +12,7 @@ from gallery.labels import scoring
 from gallery.rest import schemas
 from gallery.rest.guard import TOKEN_OPTIONAL
 from gallery.rest.responses import error_responses
-from gallery.search.api_parameters import Ids, Year
+from gallery.search.address import Ids, Year
 
 router = Router()
 

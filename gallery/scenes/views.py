@@ -26,8 +26,7 @@ from gallery.scenes import clips, sound_tracks, spans
 from gallery.scenes.playing import film_content_type, limit_rendering
 from gallery.scenes.spans import ChosenSpan
 from gallery.search import engine
-from gallery.search.address import search_url, to_parameters
-from gallery.search.forms import SearchForm
+from gallery.search.address import parse_query, search_url, to_parameters
 from gallery.search.search_page import SearchPage
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
@@ -124,7 +123,7 @@ def _parse_search(given: QueryDict) -> Query:
         parameters.pop(name, None)
     parameters.setlist("in", [text for text in given.getlist("in") if text in set(Mode)])
     try:
-        return SearchForm(parameters).query()
+        return parse_query(parameters)
     except QueryError:
         return Query()
 

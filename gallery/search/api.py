@@ -1,11 +1,11 @@
 """API: search by the parameters of the search page's address, and pictures to search with."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_noop
-from ninja import Field, File, Query, Router, Schema, Status
+from ninja import Field, File, Query, Router, Status
 from ninja.files import UploadedFile
 
 from gallery.core.api_errors import ApiError
@@ -15,21 +15,17 @@ from gallery.rest.guard import TOKEN_OPTIONAL
 from gallery.rest.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, neighbour_urls
 from gallery.rest.responses import error_responses
 from gallery.rest.serializers import Serializer
-from gallery.search import engine, pictures, types
-from gallery.search.address import search_url
-from gallery.search.api_parameters import EmptyIsAbsent, SearchParameters, parse_query
-from gallery.search.forms import MAX_PAGES, PictureForm
+from gallery.search import engine, pasted, pictures, types
+from gallery.search.address import MAX_PAGES, PageParameters, search_url
+from gallery.search.forms import PictureForm
 from gallery.search.types import Example
 
 router = Router(tags=["Search"])
 
 
-class Pages(Schema):
-    """Which results."""
+class Parameters(PageParameters):
+    """A search, the page of its results, and their number."""
 
-    page: Annotated[Annotated[int, Field(ge=1, le=MAX_PAGES)] | None, EmptyIsAbsent] = Field(
-        None, description="Page number, from 1."
-    )
     page_size: int = Field(
         DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="Results per page."
     )
@@ -51,15 +47,15 @@ def _rebuilding_notices() -> list[str]:
 )
 def search(
     request: HttpRequest,
-    parameters: Query[SearchParameters],  # noqa: ARG001 - documented and checked; parsed by the form
-    pages: Query[Pages],
+    parameters: Query[Parameters],
 ) -> Any:
     """Shots that match words, frames and pictures, best first.
 
     Takes the parameters of the search page and returns the same results in the same order. At
     least one of `q`, `frame`, `picture` and `more` is required.
     """
-    query = replace(parse_query(request), page_size=pages.page_size)
+    query = replace(parameters.to_query(), page_size=parameters.page_size)
+    query = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
     results = engine.search(query)
     serializer = Serializer(request)
     has_more = results.more and query.page < MAX_PAGES

@@ -16,7 +16,6 @@ from gallery.clip import encoder, weights
 from gallery.core.errors import QueryError
 from gallery.films import catalogue as library
 from gallery.films.catalogue import Catalogue
-from gallery.films.shortcuts import thumbnail_url
 from gallery.index import frame_index
 from gallery.index.server import translate_redis_errors, version
 from gallery.index.types import FrameKey, FrameRecord, Neighbour
@@ -92,9 +91,7 @@ class SearchRun:
     def _hit(self, candidate: Candidate, record: FrameRecord) -> Hit:
         film = self.plan.catalogue.films[candidate.film]
         return Hit(
-            film=film.pk,
-            title=film.title,
-            year=film.year,
+            listed_film=film,
             second=record.second,
             time=record.time,
             shot=record.shot,
@@ -102,8 +99,6 @@ class SearchRun:
             end=record.end,
             score=candidate.score,
             relevance=self.scale.relevance_of(candidate.cosine, candidate.line),
-            thumbnail=thumbnail_url(film, record.second),
-            rate=film.rate,
             line=candidate.line,
             matches=candidate.matches(self.scale.threshold),
             more_in_film=film.pk in self.truncated_films or self.plan.may_have_more(film),

@@ -8,6 +8,7 @@ from django.template.context import RequestContext
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, percent, timecode
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
@@ -66,23 +67,24 @@ def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False
     last_of_film = {hit.film: hit for hit in hits} if are_results else {}
 
     def card(hit: Hit) -> Card:
+        film = hit.listed_film
         time, frame = clock(hit.time), reverse("frame", args=hit.key)
         part = {"part": percent_whole(hit.relevance)}
         is_last = last_of_film.get(hit.film) is hit
         return Card(
             film=hit.film,
-            title=hit.title,
-            year=hit.year,
+            title=film.title,
+            year=film.year,
             second=hit.second,
             start=hit.start,
             end=hit.end,
-            thumbnail=hit.thumbnail,
+            thumbnail=thumbnail_url(film, hit.second),
             line=hit.line,
             is_faint=can_fade and not hit.matches,
             key=f"{hit.film}-{hit.second}",
             time=time,
-            timecode=timecode(hit.time, hit.rate),
-            description=_("Frame of %(film)s at %(time)s") % {"film": hit.title, "time": time},
+            timecode=timecode(hit.time, film.rate),
+            description=_("Frame of %(film)s at %(time)s") % {"film": film.title, "time": time},
             shot=_("Shot from %(start)s to %(end)s")
             % {"start": clock(hit.start), "end": clock(hit.end)},
             relevance=_("Relevance %(part)s") % part,

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from fractions import Fraction
 
+from gallery.films.catalogue import ListedFilm
 from gallery.index.types import FrameKey
 from gallery.transcripts.types import SpokenLine
 
@@ -121,12 +121,10 @@ class Hit:
     `score` is what it was ranked by. `relevance` is 1 for the best that the query finds and 0 for
     an ordinary frame of the library. `line` is the matching dialogue, if any. `matches` is False
     for a shot that is merely among the nearest. `more_in_film`: the film has further hits that are
-    not listed. `thumbnail` is a URL on this site; `rate` is the film's frames per second.
+    not listed.
     """
 
-    film: int
-    title: str
-    year: int | None
+    listed_film: ListedFilm
     second: int
     time: float
     shot: int
@@ -134,11 +132,14 @@ class Hit:
     end: float
     score: float
     relevance: float
-    thumbnail: str
-    rate: Fraction
     line: SpokenLine | None = None
     matches: bool = True
     more_in_film: bool = False
+
+    @property
+    def film(self) -> int:
+        """The id of the film."""
+        return self.listed_film.pk
 
     @property
     def key(self) -> FrameKey:

@@ -13,8 +13,8 @@ from gallery.core.pages import cache_forever, jpeg_response, limit_searches
 from gallery.films import rebuilding
 from gallery.films.rebuilding import Rebuilding
 from gallery.search import engine, pasted, pictures, refining
-from gallery.search.address import search_url
-from gallery.search.forms import MAX_PAGES, PictureForm, SearchForm
+from gallery.search.address import MAX_PAGES, parse_query, search_url
+from gallery.search.forms import PictureForm
 from gallery.search.home import home_context
 from gallery.search.search_page import SearchPage, in_film
 from gallery.search.types import Example, Query
@@ -28,7 +28,7 @@ MAX_AUTOLOADED_PAGES = 4
 def home(request: HttpRequest) -> HttpResponse:
     """Show the start page, or the results of the search in the address."""
     try:
-        query = SearchForm(request.GET).query()
+        query = parse_query(request.GET)
     except GalleryError as error:
         return _render_query(request, Query(), error)
     meant = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
@@ -101,7 +101,7 @@ def upload_picture(request: HttpRequest) -> HttpResponse:
     """Store a picture, add it to the query, and redirect to the search."""
     form = PictureForm(request.POST, request.FILES)
     try:
-        query = SearchForm(request.POST).query()
+        query = parse_query(request.POST)
     except GalleryError as error:
         return _render_query(request, Query(), error)
     if not form.is_valid():

@@ -20,7 +20,7 @@ from gallery.films.models import Film
 from gallery.labels import jobs
 from gallery.labels.models import Label
 from gallery.search import engine
-from gallery.search.forms import SearchForm
+from gallery.search.address import parse_query
 from tests.asking import ROOT, Api, Json, all_pages, jpeg_of, send_picture
 
 # --- the description ------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_page_and_api_find_the_same(address: str, anybody: Api, demo_film: Film)
     given = address.replace("FILM", str(demo_film.pk))
     from django.http import QueryDict
 
-    expected = engine.search(SearchForm(QueryDict(given)).query())
+    expected = engine.search(parse_query(QueryDict(given)))
     found = anybody.get(f"/search?{given}")
     assert expected.hits
     assert [(h["film"]["id"], h["frame"]["second"]) for h in found["results"]] == [

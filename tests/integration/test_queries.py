@@ -17,8 +17,7 @@ from gallery.core.errors import QueryError
 from gallery.films.models import Film
 from gallery.index import frame_index
 from gallery.search import baseline, engine, plan, query_vectors, ranking
-from gallery.search.address import search_url, to_parameters
-from gallery.search.forms import SearchForm
+from gallery.search.address import parse_query, search_url, to_parameters
 from gallery.search.types import Example, Hit, Mode, Order, ProbeKind, Query
 from tests.importing import DEMO
 from tests.integration.test_search import synthetic_film
@@ -123,7 +122,7 @@ FULL = Query(
 @pytest.mark.parametrize("query", [FULL, Query(words="狗 & 猫 + 100 %"), Query(words="dog")])
 def test_a_query_comes_back_from_its_address(query: Query) -> None:
     given = QueryDict(urlencode(to_parameters(query)))
-    assert SearchForm(given).query() == query
+    assert parse_query(given) == query
 
 
 def test_a_change_leads_to_the_first_page(db: None) -> None:
@@ -142,7 +141,7 @@ def test_a_change_leads_to_the_first_page(db: None) -> None:
 )  # fmt: skip
 def test_malformed_addresses_are_refused(given: str) -> None:
     with pytest.raises(QueryError):
-        SearchForm(QueryDict("q=dog&" + given)).query()
+        parse_query(QueryDict("q=dog&" + given))
 
 
 # --- composing ------------------------------------------------------------------------------------
@@ -303,7 +302,7 @@ def test_hits_stay_in_the_order_of_their_scores(library: list[Film]) -> None:
 
 def test_years_and_films_keep_to_a_part(library: list[Film]) -> None:
     def years(query: Query) -> set[int | None]:
-        return {hit.year for hit in engine.search(query).hits}
+        return {hit.listed_film.year for hit in engine.search(query).hits}
 
     query = Query(words="a dog", page_size=100)
     assert years(replace(query, years=(1993, 1995))) == {1993, 1994, 1995}
@@ -329,7 +328,7 @@ def test_labels_keep_to_shots_that_carry_all_of_them(library: list[Film]) -> Non
 def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
     query = Query(words="a dog", order=Order.TIME, page_size=10)
     pages = [engine.search(replace(query, page=page)).hits for page in (1, 2, 3, 4)]
-    places = [(hit.title, hit.start) for page in pages for hit in page]
+    places = [(hit.listed_film.title, hit.start) for page in pages for hit in page]
     assert places == sorted(places)
     assert len(places) == len(set(places)) == 32
 
@@ -337,7 +336,7 @@ def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
 def test_films_of_one_title_are_not_mixed(library: list[Film]) -> None:
     Film.objects.filter(pk__in=[film.pk for film in library[:3]]).update(title="Alike")
     hits = engine.search(Query(words="a dog", order=Order.TIME, page_size=40)).hits
-    alike = [hit.film for hit in hits if hit.title == "Alike"]
+    alike = [hit.film for hit in hits if hit.listed_film.title == "Alike"]
     assert len(set(alike)) == 3
     assert alike == sorted(alike)
 

@@ -191,9 +191,9 @@ def test_one_film_only(library: list[Film]) -> None:
 def test_a_hit_tells_all_there_is_to_know(library: list[Film]) -> None:
     film = library[0]
     hit = engine.search(Query(examples=(Example((film.pk, 100)),))).hits[0]
-    assert (hit.title, hit.year, hit.second, hit.time, hit.shot) == ("Film 1", 1999, 100, 100.0, 8)
-    assert hit.rate == Fraction(24000, 1001)
-    assert hit.thumbnail == f"/thumbs/{film.uid}/1/100.jpg"
+    assert (hit.second, hit.time, hit.shot) == (100, 100.0, 8)
+    assert hit.listed_film.rate == Fraction(24000, 1001)
+    assert (hit.listed_film.title, hit.listed_film.year) == ("Film 1", 1999)
 
 
 def test_films_that_are_gone_or_not_searchable_are_no_hits(library: list[Film]) -> None:

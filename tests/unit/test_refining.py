@@ -7,8 +7,7 @@ from django.http import QueryDict
 
 from gallery.films.models import Film
 from gallery.search import pasted, refining
-from gallery.search.address import search_url, to_parameters
-from gallery.search.forms import SearchForm
+from gallery.search.address import parse_query, search_url, to_parameters
 from gallery.search.types import Example, Mode, Order, Query
 
 HOSTS = ("scenes.example.org:8000",)
@@ -34,7 +33,7 @@ def read(query: Query) -> Query:
     given = QueryDict(mutable=True)
     for name, value in to_parameters(query):
         given.appendlist(name, value)
-    return SearchForm(given).query()
+    return parse_query(given)
 
 
 def test_all_of_a_query_stands_in_its_address() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gallery.core.errors import GalleryError
+from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import timecode
 from gallery.search import engine, pictures
 from gallery.search.types import Example, Hit, Mode, Query
@@ -68,8 +69,8 @@ class Command(BaseCommand):
             self.stdout.write("No close matches. Closest scenes:")
         for hit in results.hits:
             line = f"  “{hit.line.text}”" if hit.line else ""
-            when = timecode(hit.time, hit.rate)
-            self.stdout.write(f"{hit.relevance:4.0%}  {when}  {hit.title}{line}")
+            when = timecode(hit.time, hit.listed_film.rate)
+            self.stdout.write(f"{hit.relevance:4.0%}  {when}  {hit.listed_film.title}{line}")
 
     def _picture(self, path: Path) -> str:
         if path.stat().st_size == 0:
@@ -81,7 +82,7 @@ class Command(BaseCommand):
 def _row(hit: Hit) -> dict[str, Any]:
     return {
         "film": hit.film,
-        "title": hit.title,
+        "title": hit.listed_film.title,
         "start": hit.start,
         "end": hit.end,
         "time": hit.time,
@@ -89,5 +90,5 @@ def _row(hit: Hit) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "relevance": round(hit.relevance, 3),
         "line": hit.line.text if hit.line else None,
-        "thumbnail": hit.thumbnail,
+        "thumbnail": thumbnail_url(hit.listed_film, hit.second),
     }

@@ -178,10 +178,7 @@ class Scrubber {
   }
 
   go() {
-    const page = this.frame.replace(/\/0\/$/, `/${this.second}/`);
-    const asked = new URLSearchParams(location.search);
-    for (const name of ["page", "lines", "part"]) asked.delete(name);
-    location.assign(asked.size ? `${page}?${asked}` : page);
+    location.assign(this.frame.replace("/frames/0/", `/frames/${this.second}/`));
   }
 }
 

@@ -307,8 +307,7 @@ document.addEventListener("paste", (event) => {
 document.addEventListener("dragstart", (event) => {
   dragged = event.target.closest?.(".card .shown, a.framed") ?? null;
   if (!dragged) return;
-  const frame = new URL(dragged.href).searchParams.get("frame")?.split("-");
-  const address = frame ? new URL(`/films/${frame[0]}/frames/${frame[1]}/`, location) : dragged;
+  const address = new URL(dragged.dataset.frame ?? dragged.href, location);
   event.dataTransfer.setData("text/uri-list", address.href);
   event.dataTransfer.setData("text/plain", address.href);
   document.documentElement.classList.add("dragging-frame");
