@@ -24,7 +24,7 @@ def ask(web: Web, token: str, path: str, body: dict[str, Any] | None = None) -> 
         return json.load(answer)
 
 
-def test_a_program_finds_and_collects_what_the_pages_show(
+def test_the_api_finds_and_collects_the_scenes_of_the_pages(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     get_user_model().objects.create_user("ann", password=PASSWORD)

@@ -91,7 +91,7 @@ def test_public_pages(web_server: Web, library: Film, calm: Page) -> None:
     look(calm, f"{web_server.url}/?q=-snow", status=400)
 
 
-def test_what_opens_over_the_hits(web_server: Web, library: Film, calm: Page) -> None:
+def test_overlays_on_the_page_of_hits(web_server: Web, library: Film, calm: Page) -> None:
     calm.goto(f"{web_server.url}/?q=moon")
     calm.keyboard.press("?")
     look_here(calm)
@@ -109,7 +109,7 @@ def test_what_opens_over_the_hits(web_server: Web, library: Film, calm: Page) ->
     look_here(calm)
 
 
-def test_the_admin_s_own_pages(web_server: Web, library: Film, calm: Page) -> None:
+def test_pages_of_the_admin(web_server: Web, library: Film, calm: Page) -> None:
     get_user_model().objects.create_superuser("admin", password=PASSWORD)
     calm.goto(f"{web_server.url}/admin/")
     calm.fill("#id_username", "admin")

@@ -55,7 +55,7 @@ def drag(tab: Page, grip: Locator, to: Locator, part: float) -> None:
     tab.mouse.up()
 
 
-def test_collected_by_keys_noted_and_put_in_order(
+def test_scenes_are_collected_by_keyboard_annotated_and_reordered(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     collect_hits(tab, web_server, 4)
@@ -102,7 +102,7 @@ def test_collected_by_keys_noted_and_put_in_order(
     assert errors == []
 
 
-def test_taken_off_put_back_and_taken_to_an_editing_program(
+def test_a_scene_is_removed_and_restored_and_the_board_exported(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str], tmp_path: Path
 ) -> None:
     collect_hits(tab, web_server, 4)
@@ -162,7 +162,7 @@ def test_another_board_is_chosen_in_a_dialog(
     assert errors == []
 
 
-def test_a_scene_is_collected_where_it_is_watched(
+def test_a_scene_is_collected_from_its_player(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     tab.goto(f"{web_server.url}/films/{demo_film.pk}/frames/12/?in=290f&out=350f")
@@ -188,7 +188,7 @@ def test_a_scene_is_collected_where_it_is_watched(
     assert errors == []
 
 
-def test_what_could_not_be_collected_is_told_and_not_shown_as_collected(
+def test_a_failed_collect_is_reported_and_not_shown_as_done(
     web_server: Web, demo_film: Film, tab: Page
 ) -> None:
     tab.goto(f"{web_server.url}/?q=dog")
@@ -208,7 +208,7 @@ def test_what_could_not_be_collected_is_told_and_not_shown_as_collected(
     expect(tab.locator(".is-collected")).to_have_count(1)
 
 
-def test_who_has_the_link_looks_and_copies_but_changes_nothing(
+def test_visitors_with_the_link_can_view_and_copy_but_not_change(
     web_server: Web, demo_film: Film, tab: Page, browser: Browser
 ) -> None:
     collect_hits(tab, web_server, 2)
@@ -236,7 +236,7 @@ def test_who_has_the_link_looks_and_copies_but_changes_nothing(
     context.close()
 
 
-def test_a_finger_drags_on_the_phone(web_server: Web, demo_film: Film, browser: Browser) -> None:
+def test_touch_drags_scenes_on_a_phone(web_server: Web, demo_film: Film, browser: Browser) -> None:
     context = browser.new_context(
         viewport=PHONE, has_touch=True, is_mobile=True, locale="en-GB", device_scale_factor=2
     )

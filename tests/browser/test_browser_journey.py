@@ -44,7 +44,7 @@ def fits(page: Page) -> bool:
 
 
 @pytest.mark.usefixtures("worker")
-def test_the_whole_way(web_server: Web, tab: Page, errors: list[str]) -> None:
+def test_the_whole_journey(web_server: Web, tab: Page, errors: list[str]) -> None:
     # Upload in the admin.
     log_in(tab, web_server.url)
     tab.goto(f"{web_server.url}/admin/gallery/film/add/")
@@ -125,7 +125,7 @@ def test_a_dropped_picture_finds_its_scene(
     assert errors == []
 
 
-def test_more_hits_come_on_demand_and_the_address_can_be_shared(
+def test_more_hits_load_on_demand_and_the_url_can_be_shared(
     web_server: Web, searchable: Film, tab: Page
 ) -> None:
     tab.goto(f"{web_server.url}/?q=dog")
@@ -137,7 +137,7 @@ def test_more_hits_come_on_demand_and_the_address_can_be_shared(
     assert len(set(links)) == len(links)
 
 
-def test_search_and_reading_work_without_javascript(
+def test_pages_work_without_javascript(
     web_server: Web, searchable: Film, browser: Browser, tmp_path: Path
 ) -> None:
     context: BrowserContext = browser.new_context(java_script_enabled=False, locale="en")
@@ -185,7 +185,7 @@ def test_no_page_is_wider_than_its_window(
     context.close()
 
 
-def test_the_keyboard_leads_to_a_scene(web_server: Web, searchable: Film, tab: Page) -> None:
+def test_a_scene_can_be_opened_by_keyboard(web_server: Web, searchable: Film, tab: Page) -> None:
     tab.goto(f"{web_server.url}/films/{searchable.pk}/")
     tab.keyboard.press("/")
     expect(tab.locator("input[name=q]").first).to_be_focused()

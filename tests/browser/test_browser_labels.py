@@ -25,7 +25,7 @@ def harmful(tab: Page) -> list[str]:
     ]
 
 
-def test_staff_make_a_label_by_looking_and_find_its_scenes(
+def test_staff_create_a_label_from_examples_and_find_its_scenes(
     tab: Page, web_server: Web, worker: Worker, demo_film: Film, errors: list[str]
 ) -> None:
     baseline._cache.clear()

@@ -67,7 +67,7 @@ def test_the_whole_film_plays_from_the_scene_on(
     assert errors == []
 
 
-def test_a_browser_that_does_not_know_the_codec_says_so_and_plays_the_scene(
+def test_an_unsupported_codec_is_reported_and_the_scene_plays(
     web_server: Web, ready_film: Callable[..., Film], ann: str, tab: Page, tmp_path: Path
 ) -> None:
     path = coded_film(
@@ -88,7 +88,7 @@ def test_a_browser_that_does_not_know_the_codec_says_so_and_plays_the_scene(
     expect(tab.locator("#whole")).to_have_text("Play the whole film from here")
 
 
-def test_the_header_of_one_who_is_known_fits_a_phone(
+def test_the_header_of_a_logged_in_user_fits_a_phone(
     web_server: Web, demo_film: Film, ann: str, tab: Page
 ) -> None:
     tab.set_viewport_size({"width": 360, "height": PHONE["height"]})

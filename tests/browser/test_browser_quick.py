@@ -38,7 +38,7 @@ def test_a_form_in_a_swapped_part_is_ready_when_it_is_there(
     assert errors == []
 
 
-def test_what_is_pressed_twice_is_done_twice(
+def test_a_button_pressed_twice_acts_twice(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     collect_hits(tab, web_server, 4)
@@ -55,7 +55,7 @@ def test_what_is_pressed_twice_is_done_twice(
     assert errors == []
 
 
-def test_a_board_named_while_another_is_chosen_is_made(
+def test_naming_a_new_board_creates_it_although_another_is_chosen(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     collect_hits(tab, web_server, 1)
@@ -72,7 +72,7 @@ def test_a_board_named_while_another_is_chosen_is_made(
     assert errors == []
 
 
-def test_an_answer_does_not_overwrite_the_next_question(
+def test_a_late_response_does_not_overwrite_the_next_search(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     tab.goto(f"{web_server.url}/?q=a+dog")

@@ -18,7 +18,7 @@ PATIENCE = 120_000  # milliseconds
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_film_that_is_none_says_why_in_the_admin(
+def test_the_admin_says_why_a_file_is_not_a_film(
     web_server: Web, tab: Page, tmp_path: Path
 ) -> None:
     text = tmp_path / "diary.mp4"

@@ -82,7 +82,7 @@ def settled(tab: Page) -> Locator:
     return link
 
 
-def test_a_scene_plays_though_the_browser_does_not_know_its_codec(
+def test_a_scene_plays_although_the_browser_does_not_support_its_codec(
     web_server: Web, numbered: Film, tab: Page, errors: list[str]
 ) -> None:
     open_scene(tab, web_server, numbered, asked="?in=40f&out=64f")
@@ -105,7 +105,7 @@ def test_a_scene_plays_though_the_browser_does_not_know_its_codec(
     assert errors == []
 
 
-def test_the_handles_are_moved_by_keys(
+def test_the_handles_move_by_keyboard(
     web_server: Web, numbered: Film, tab: Page, errors: list[str]
 ) -> None:
     open_scene(tab, web_server, numbered, asked="?in=40f&out=64f")
@@ -199,7 +199,7 @@ def test_a_touched_handle_moves(web_server: Web, demo_film: Film, browser: Brows
     context.close()
 
 
-def test_times_are_typed(web_server: Web, numbered: Film, tab: Page) -> None:
+def test_times_can_be_typed(web_server: Web, numbered: Film, tab: Page) -> None:
     open_scene(tab, web_server, numbered, asked="?in=40f&out=64f")
     tab.fill("#mark-out", "00:00:03:00")
     tab.keyboard.press("Enter")
@@ -237,7 +237,7 @@ def test_the_exact_scene_is_saved(
         assert waiting.value.suggested_filename.endswith(name.split()[-1].lower())
 
 
-def test_keys_mark_play_and_lead_on(
+def test_keys_set_in_and_out_and_play_and_navigate(
     web_server: Web, numbered: Film, tab: Page, errors: list[str]
 ) -> None:
     tab.goto(f"{web_server.url}/?q=black+and+white")
@@ -299,7 +299,7 @@ def test_without_javascript_a_scene_is_a_player_and_a_form(
     context.close()
 
 
-def test_those_who_want_no_motion_press_a_button(
+def test_with_reduced_motion_nothing_plays_until_a_button_is_pressed(
     web_server: Web, numbered: Film, browser: Browser
 ) -> None:
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", locale="en")
@@ -316,7 +316,7 @@ def test_those_who_want_no_motion_press_a_button(
     context.close()
 
 
-def test_a_clip_that_cannot_be_made_is_told_and_the_still_stays(
+def test_a_failed_clip_is_reported_and_the_still_stays(
     web_server: Web, numbered: Film, tab: Page
 ) -> None:
     numbered.files.source().unlink()

@@ -93,7 +93,7 @@ def drop_picture(tab: Page, path: Path) -> None:
 # --- queries --------------------------------------------------------------------------------------
 
 
-def test_words_a_dropped_picture_and_less_like_this(
+def test_a_query_of_words_a_dropped_picture_and_less_like_this(
     web_server: Web, searchable: Film, tab: Page, errors: list[str], browser: Browser
 ) -> None:
     search_for(tab, web_server.url, "a dog")
@@ -134,7 +134,7 @@ def test_words_a_dropped_picture_and_less_like_this(
     assert errors == []
 
 
-def test_a_hit_is_dragged_and_an_address_pasted_into_the_box(
+def test_a_hit_can_be_dragged_and_an_address_pasted_into_the_box(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     search_for(tab, web_server.url, "a dog")
@@ -167,7 +167,7 @@ def test_a_hit_is_dragged_and_an_address_pasted_into_the_box(
     assert errors == []
 
 
-def test_a_wrong_query_is_told_where_the_hits_would_be(
+def test_an_invalid_query_is_reported_in_place_of_the_hits(
     web_server: Web, searchable: Film, tab: Page
 ) -> None:
     search_for(tab, web_server.url, "a dog")
@@ -179,7 +179,7 @@ def test_a_wrong_query_is_told_where_the_hits_would_be(
     soon(lambda: len(shown(tab)) == 24)
 
 
-def test_who_waits_sees_where_the_pictures_will_be(
+def test_placeholders_are_shown_while_hits_load(
     web_server: Web, searchable: Film, tab: Page
 ) -> None:
     tab.goto(f"{web_server.url}/?q=a+dog")
@@ -205,7 +205,7 @@ def test_who_waits_sees_where_the_pictures_will_be(
 # --- the keyboard ---------------------------------------------------------------------------------
 
 
-def test_the_keyboard_leads_to_a_playing_scene_and_back(
+def test_the_keyboard_opens_a_scene_and_returns(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     tab.goto(web_server.url)
@@ -267,7 +267,7 @@ def test_the_keyboard_leads_to_a_playing_scene_and_back(
 # --- scrolling ------------------------------------------------------------------------------------
 
 
-def test_more_hits_come_by_scrolling_and_are_there_on_the_way_back(
+def test_scrolling_loads_more_hits_and_going_back_keeps_them(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     tab.goto(f"{web_server.url}/?q=dog")
@@ -341,7 +341,7 @@ def test_filters_take_effect_at_once_and_stay_open(
     assert errors == []
 
 
-def test_the_switch_looks_in_what_is_said(
+def test_the_switch_searches_the_dialogue(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     search_for(tab, web_server.url, "moon")
@@ -360,7 +360,7 @@ def test_the_switch_looks_in_what_is_said(
 # --- a film at a glance ---------------------------------------------------------------------------
 
 
-def test_a_film_at_a_glance(
+def test_the_film_page_shows_everything_at_a_glance(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     tab.goto(f"{web_server.url}/films/{searchable.pk}/")

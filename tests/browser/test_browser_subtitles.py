@@ -28,7 +28,7 @@ def harmful(tab: Page) -> list[str]:
     ]
 
 
-def test_subtitles_travel_with_the_film(
+def test_subtitles_go_through_upload_search_and_player(
     web_server: Web,
     tab: Page,
     errors: list[str],

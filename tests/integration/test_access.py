@@ -42,7 +42,7 @@ def people(db: None) -> dict[str, Any]:
         ("", set()),
     ],
 )
-def test_a_setting_says_who_may(
+def test_a_setting_grants_each_right(
     audience: str, allowed: set[str], people: dict[str, Any], settings: Any
 ) -> None:
     settings.WHOLE_FILMS_FOR = settings.DOWNLOADS_FOR = audience
@@ -50,9 +50,7 @@ def test_a_setting_says_who_may(
         assert {name for name, user in people.items() if rule(user)} == allowed
 
 
-def test_searching_is_open_unless_a_setting_closes_it(
-    people: dict[str, Any], settings: Any
-) -> None:
+def test_searching_is_public_by_default(people: dict[str, Any], settings: Any) -> None:
     assert all(access.may_search(user) for user in people.values())
     settings.SEARCH_NEEDS_LOGIN = True
     settings.WHOLE_FILMS_FOR = settings.DOWNLOADS_FOR = "everyone"
@@ -60,14 +58,14 @@ def test_searching_is_open_unless_a_setting_closes_it(
         assert {name for name, user in people.items() if rule(user)} == {"user", "staff"}
 
 
-def test_whole_films_are_for_users_and_saving_for_everyone_unless_set() -> None:
+def test_by_default_users_play_whole_films_and_everyone_saves_clips() -> None:
     from django.conf import settings
 
     assert not settings.SEARCH_NEEDS_LOGIN
     assert (settings.WHOLE_FILMS_FOR, settings.DOWNLOADS_FOR) == ("users", "everyone")
 
 
-def test_words_that_are_not_understood_are_told_at_the_start(settings: Any) -> None:
+def test_invalid_values_are_reported_at_start(settings: Any) -> None:
     assert checks.check_audiences() == []
     settings.WHOLE_FILMS_FOR = "all"
     settings.DOWNLOADS_FOR = "user"
@@ -112,7 +110,7 @@ def addresses(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, st
 OPEN = {"login", "logout", "set_language", "health"}
 
 
-def test_strangers_get_nothing_but_the_way_in(page: Client, closed: None) -> None:
+def test_anonymous_visitors_get_only_the_login_page(page: Client, closed: None) -> None:
     seen = 0
     for name, address in addresses():
         if name in OPEN:
@@ -135,18 +133,18 @@ def test_strangers_get_nothing_but_the_way_in(page: Client, closed: None) -> Non
     assert page.get("/admin/login/").status_code == 200
 
 
-def test_one_who_is_known_comes_in(page: Client, closed: None, people: dict[str, Any]) -> None:
+def test_logged_in_users_have_access(page: Client, closed: None, people: dict[str, Any]) -> None:
     page.force_login(people["user"])
     for address in ("/", "/films/", "/boards/"):
         assert page.get(address).status_code == 200
 
 
-def test_htmx_goes_to_the_login_with_the_whole_page(page: Client, closed: None) -> None:
+def test_htmx_navigates_to_the_login_page(page: Client, closed: None) -> None:
     answer = page.get("/?q=cat", headers={"HX-Request": "true"})
     assert answer["HX-Redirect"] == "/login/"
 
 
-def test_no_cache_keeps_pictures_for_strangers(
+def test_shared_caches_store_no_pictures(
     page: Client, demo_film: Film, people: dict[str, Any], settings: Any
 ) -> None:
     address = f"/thumbs/{demo_film.uid}/{demo_film.searchable_run}/5.jpg"
@@ -161,7 +159,7 @@ def test_no_cache_keeps_pictures_for_strangers(
 # --- the login ----------------------------------------------------------------------------------
 
 
-def test_the_login_leads_to_what_was_asked_for(
+def test_the_login_returns_to_the_requested_page(
     page: Client, closed: None, people: dict[str, Any]
 ) -> None:
     asked = "/films/?title=cat&sort=year"
@@ -173,7 +171,7 @@ def test_the_login_leads_to_what_was_asked_for(
     assert page.get("/login/")["Location"] == "/"
 
 
-def test_a_wrong_password_is_told_and_says_no_more(page: Client, people: dict[str, Any]) -> None:
+def test_a_wrong_password_is_reported_without_details(page: Client, people: dict[str, Any]) -> None:
     for name in ("ann", "bob", "nobody"):
         answer = page.post("/login/", {"username": name, "password": "wrong"})
         assert answer.status_code == 200
@@ -183,14 +181,12 @@ def test_a_wrong_password_is_told_and_says_no_more(page: Client, people: dict[st
         assert 'aria-invalid="true"' in text
 
 
-def test_the_login_leads_to_no_other_site(page: Client, people: dict[str, Any]) -> None:
+def test_the_login_redirects_to_no_other_site(page: Client, people: dict[str, Any]) -> None:
     given = {"username": "ann", "password": PASSWORD, "next": "https://elsewhere.example/"}
     assert page.post("/login/", given)["Location"] == "/"
 
 
-def test_the_header_names_who_is_here_and_lets_them_out(
-    page: Client, people: dict[str, Any]
-) -> None:
+def test_the_header_names_the_user_and_has_a_logout(page: Client, people: dict[str, Any]) -> None:
     assert '/login/?next=/films/%3Fsort%3Dyear"' in page.get("/films/?sort=year").content.decode()
     page.force_login(people["user"])
     text = page.get("/").content.decode()
@@ -213,7 +209,7 @@ SAVED = ("exact/0-24.mp4", "exact/0-24.mp4?progress", "exact/0-24.gif", "exact/0
          "stills/3.jpg?save", "stills/3.png")  # fmt: skip
 
 
-def test_nothing_is_saved_without_leave(page: Client, film: Film, settings: Any) -> None:
+def test_saving_needs_permission(page: Client, film: Film, settings: Any) -> None:
     settings.DOWNLOADS_FOR = "users"
     for what in SAVED:
         assert page.get(f"/films/{film.pk}/{what}").status_code == 403, what
@@ -225,7 +221,7 @@ def test_nothing_is_saved_without_leave(page: Client, film: Film, settings: Any)
         assert page.get(f"/films/{film.pk}/{what}").status_code == 200, what
 
 
-def test_the_whole_film_is_not_sent_without_leave(
+def test_playing_a_whole_film_needs_permission(
     page: Client, film: Film, people: dict[str, Any]
 ) -> None:
     address = f"/films/{film.pk}/film"
@@ -236,7 +232,7 @@ def test_the_whole_film_is_not_sent_without_leave(
     assert page.get(address).status_code == 200
 
 
-def test_buttons_that_lead_nowhere_are_not_shown(
+def test_buttons_without_permission_are_hidden(
     page: Client, demo_film: Film, people: dict[str, Any], settings: Any
 ) -> None:
     address = f"/films/{demo_film.pk}/frames/12/"

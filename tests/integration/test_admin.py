@@ -64,7 +64,7 @@ def test_the_library_needs_a_login(address: str, page: Client) -> None:
     assert response.url.startswith("/admin/login/")
 
 
-def test_a_stranger_s_upload_is_not_stored(page: Client) -> None:
+def test_an_anonymous_upload_is_not_stored(page: Client) -> None:
     before = incoming()
     response = send(page, "a.mp4", bytes(1000))
     assert response.status_code == 302
@@ -73,7 +73,7 @@ def test_a_stranger_s_upload_is_not_stored(page: Client) -> None:
     assert not Film.objects.exists()
 
 
-def test_a_user_who_is_no_administrator_is_sent_away(page: Client) -> None:
+def test_a_user_without_rights_cannot_upload(page: Client) -> None:
     get_user_model().objects.create_user("someone", password=PASSWORD)
     page.login(username="someone", password=PASSWORD)
     assert page.get(LIST).status_code == 302
@@ -101,7 +101,7 @@ def test_an_upload_becomes_a_film_whose_import_is_queued(
     assert str(film) in text(staff.get(LIST))
 
 
-def test_a_title_may_be_given(staff: Client, make_video: Callable[..., Path]) -> None:
+def test_a_title_can_be_given(staff: Client, make_video: Callable[..., Path]) -> None:
     send(staff, "a.mp4", make_video(seconds=1).read_bytes(), title="影片 & Co")
     assert Film.objects.get().title == "影片 & Co"
 
@@ -121,7 +121,7 @@ def test_the_upload_form_asks_for_a_guess(staff: Client) -> None:
     assert guess.json() == {"title": "流浪地球", "year": 2019}
 
 
-def test_the_same_file_twice_is_told(staff: Client, make_video: Callable[..., Path]) -> None:
+def test_a_duplicate_file_is_reported(staff: Client, make_video: Callable[..., Path]) -> None:
     content = make_video(seconds=1).read_bytes()
     send(staff, "a.mp4", content, title="First")
     response = send(staff, "b.mkv", content, title="Second")
@@ -132,7 +132,7 @@ def test_the_same_file_twice_is_told(staff: Client, make_video: Callable[..., Pa
     assert queue_client().llen("films-soon") == 1
 
 
-def test_an_empty_or_missing_file_is_told(staff: Client) -> None:
+def test_an_empty_or_missing_file_is_reported(staff: Client) -> None:
     before = incoming()
     response = send(staff, "a.mp4", b"")
     assert "The file is empty." in text(response)
@@ -143,7 +143,7 @@ def test_an_empty_or_missing_file_is_told(staff: Client) -> None:
 
 
 @pytest.mark.parametrize("size", [1000, 300_000])
-def test_a_full_disk_is_told_and_nothing_is_kept(
+def test_a_full_disk_is_reported_and_nothing_is_kept(
     size: int, staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The upload is written to /dev/full, the kernel's own full disk."""
@@ -171,7 +171,7 @@ def test_a_full_disk_is_told_and_nothing_is_kept(
     assert incoming() == before
 
 
-def test_a_full_disk_while_filing_is_told(
+def test_a_full_disk_at_the_end_of_an_upload_is_reported(
     staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A media store on another disk than the uploads: the move itself runs out of space.
@@ -196,7 +196,7 @@ def test_a_full_disk_while_filing_is_told(
     assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
 
 
-def test_title_and_year_can_be_changed_and_the_import_goes_on(
+def test_changing_title_and_year_does_not_affect_the_import(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=1))
@@ -219,9 +219,7 @@ def test_title_and_year_can_be_changed_and_the_import_goes_on(
 # --- progress, actions, frames, deletion ----------------------------------------------------------
 
 
-def test_progress_asks_for_itself_anew_until_the_end(
-    staff: Client, make_video: Callable[..., Path]
-) -> None:
+def test_progress_polls_until_the_end(staff: Client, make_video: Callable[..., Path]) -> None:
     film = add(make_video(seconds=11))
     address = f"{LIST}{film.pk}/progress/"
     assert "waiting" in text(staff.get(address))
@@ -252,7 +250,7 @@ def act(client: Client, action: str, *films: Film) -> str:
     return text(response)
 
 
-def test_failed_films_are_retried(staff: Client, make_video: Callable[..., Path]) -> None:
+def test_failed_films_can_be_retried(staff: Client, make_video: Callable[..., Path]) -> None:
     film = add(make_video(seconds=2))
     source = film.files.source()
     aside = source.rename(source.with_name("aside"))
@@ -271,7 +269,7 @@ def test_failed_films_are_retried(staff: Client, make_video: Callable[..., Path]
     assert (film.state, film.run, film.searchable_run) == (Film.State.WAITING, 3, 2)
 
 
-def test_all_frames_can_be_looked_at(staff: Client, demo_film: Film) -> None:
+def test_all_frames_can_be_viewed(staff: Client, demo_film: Film) -> None:
     address = f"{LIST}{demo_film.pk}/frames/"
     response = staff.get(address)
     assert response.status_code == 200
@@ -366,7 +364,7 @@ def test_memory_stays_flat_while_a_large_film_is_uploaded(
     large.delete()
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(web_server: Web, staff: Client) -> None:
+def test_an_interrupted_upload_leaves_no_file(web_server: Web, staff: Client) -> None:
 
     staff.get(ADD)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in staff.cookies.items())
@@ -387,9 +385,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(web_server: Web, staff: Client
 
 
 @pytest.mark.usefixtures("staff")
-def test_a_film_in_the_library_can_be_watched_over_its_whole_life(
-    staff: Client, tmp_path: Path
-) -> None:
+def test_the_film_list_follows_an_import_from_start_to_end(staff: Client, tmp_path: Path) -> None:
     """The change page works in every state."""
     film = add(make_film(tmp_path / "a.mp4", seconds=1))
     for state in Film.State:

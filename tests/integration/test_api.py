@@ -32,7 +32,7 @@ def described(anybody: Api) -> Json:
     return answer
 
 
-def test_the_description_is_valid_openapi(described: Json) -> None:
+def test_the_schema_is_valid_openapi(described: Json) -> None:
     validate(described)
     assert described["openapi"].startswith("3.1")
 
@@ -63,7 +63,7 @@ def test_every_operation_is_described(described: Json) -> None:
     assert len(seen) == 23
 
 
-def test_it_tells_what_needs_a_token(described: Json) -> None:
+def test_the_schema_says_what_needs_a_token(described: Json) -> None:
     needs = {o["operationId"] for _p, _m, o in operations(described) if {} not in o["security"]}
     assert needs == {
         *("list_boards", "make_board", "rename_board", "delete_board", "collect_scene"),
@@ -71,7 +71,7 @@ def test_it_tells_what_needs_a_token(described: Json) -> None:
     }
 
 
-def test_the_page_about_it_needs_no_script(page: Client, described: Json) -> None:
+def test_the_documentation_page_needs_no_script(page: Client, described: Json) -> None:
     response = page.get(f"{ROOT}/docs")
     text = response.content.decode()
     for _path, _method, operation in operations(described):
@@ -98,7 +98,7 @@ def test_the_page_about_it_needs_no_script(page: Client, described: Json) -> Non
         "q=dog&page=2",
     ],
 )
-def test_page_and_api_find_the_same(address: str, anybody: Api, demo_film: Film) -> None:
+def test_page_and_api_agree(address: str, anybody: Api, demo_film: Film) -> None:
     given = address.replace("FILM", str(demo_film.pk))
     from django.http import QueryDict
 
@@ -118,14 +118,14 @@ def test_page_and_api_find_the_same(address: str, anybody: Api, demo_film: Film)
     assert [int(second) for second in shown] == [h["frame"]["second"] for h in found["results"]]
 
 
-def test_an_address_of_a_frame_among_the_words_is_an_example(anybody: Api, demo_film: Film) -> None:
+def test_a_frame_url_among_the_words_is_an_example(anybody: Api, demo_film: Film) -> None:
     pasted = quote(f"http://testserver/films/{demo_film.pk}/frames/12/")
     by_address = anybody.get(f"/search?q={pasted}")
     by_frame = anybody.get(f"/search?frame={demo_film.pk}-12")
     assert by_address["results"] == by_frame["results"]
 
 
-def test_a_hit_says_all_that_is_needed_to_quote_it(anybody: Api, demo_film: Film) -> None:
+def test_a_hit_has_all_that_is_needed_to_cite_it(anybody: Api, demo_film: Film) -> None:
     hit = anybody.get("/search?q=a+dog+in+the+snow&in=seen")["results"][0]
     assert hit["film"]["title"] == demo_film.title
     assert hit["shot"] == {"number": 4}
@@ -135,14 +135,14 @@ def test_a_hit_says_all_that_is_needed_to_quote_it(anybody: Api, demo_film: Film
     assert hit["frame"]["timecode"] == demo_film.clock.timecode(hit["frame"]["time"])
 
 
-def test_a_line_that_was_found_has_its_words_marked(anybody: Api, demo_film: Film) -> None:
+def test_the_matching_words_of_a_line_are_marked(anybody: Api, demo_film: Film) -> None:
     line = anybody.get("/search?q=mine+has+craters&in=said")["results"][0]["line"]
     assert line["text"] == "Everyone has a dream. Mine has craters."
     assert "".join(part["text"] for part in line["parts"]) == line["text"]
     assert [part["text"] for part in line["parts"] if part["asked"]] == ["Mine", "has", "craters"]
 
 
-def test_every_address_of_a_hit_leads_somewhere(anybody: Api, demo_film: Film) -> None:
+def test_every_url_of_a_hit_works(anybody: Api, demo_film: Film) -> None:
     hit = anybody.get("/search?q=dog&page_size=1")["results"][0]
     at_once = [v for v in [*hit["frame"].values(), hit["film"]["url"]] if str(v).startswith("http")]
     made_when_asked_for = [v for v in hit["scene"].values() if str(v).startswith("http")]
@@ -198,7 +198,7 @@ def test_labels_narrow_a_search(anybody: Api, demo_film: Film) -> None:
         ("q=dog&label=-1", "label"),
     ],
 )
-def test_a_parameter_that_makes_no_sense_is_named(address: str, field: str, anybody: Api) -> None:
+def test_an_invalid_parameter_is_named(address: str, field: str, anybody: Api) -> None:
     told = anybody.get(f"/search?{address}", 400)
     assert told["code"] == "invalid"
     assert told["details"][0]["field"].split(".")[0] == field
@@ -206,15 +206,15 @@ def test_a_parameter_that_makes_no_sense_is_named(address: str, field: str, anyb
 
 
 @pytest.mark.parametrize("address", ["", "q=", "q=-dog", "not=dog", "q=" + "x" * 501])
-def test_a_search_for_nothing_says_what_is_missing(address: str, anybody: Api) -> None:
+def test_an_empty_search_says_what_is_missing(address: str, anybody: Api) -> None:
     assert anybody.get(f"/search?{address}", 400)["code"] == "invalid"
 
 
-def test_a_frame_that_is_gone_is_told(anybody: Api, demo_film: Film) -> None:
+def test_a_deleted_frame_is_reported(anybody: Api, demo_film: Film) -> None:
     assert "not in the index" in anybody.get("/search?frame=999-1", 400)["error"]
 
 
-def test_sentences_are_in_the_reader_s_language_and_codes_are_not(anybody: Api) -> None:
+def test_messages_are_translated_and_error_codes_are_not(anybody: Api) -> None:
     english = anybody.get("/films/999", 404)
     chinese = anybody.get("/films/999", 404, **{"Accept-Language": "zh-hans"})
     assert english["code"] == chinese["code"] == "not_found"
@@ -223,7 +223,7 @@ def test_sentences_are_in_the_reader_s_language_and_codes_are_not(anybody: Api) 
 # --- pictures -------------------------------------------------------------------------------------
 
 
-def test_a_picture_can_be_sent_and_searched_with(anybody: Api, demo_film: Film) -> None:
+def test_a_picture_can_be_uploaded_and_searched_with(anybody: Api, demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     still = Image.open(demo_film.files.run(demo_film.searchable_run).thumbnail(12))
     response = send_picture(anybody, jpeg_of(still.resize((320, 180))))
@@ -236,7 +236,7 @@ def test_a_picture_can_be_sent_and_searched_with(anybody: Api, demo_film: Film) 
     assert same["shot"] == {"number": 4}
 
 
-def test_what_is_no_picture_is_refused(anybody: Api) -> None:
+def test_a_file_that_is_not_a_picture_is_refused(anybody: Api) -> None:
     text = io.BytesIO(b"no picture at all")
     text.name = "a.jpg"
     response = send_picture(anybody, text)
@@ -247,7 +247,7 @@ def test_what_is_no_picture_is_refused(anybody: Api) -> None:
     assert nothing.json()["details"][0]["field"] == "picture"
 
 
-def test_a_picture_that_is_too_large_is_refused_before_it_is_read(
+def test_a_picture_that_is_too_large_is_refused_unread(
     anybody: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "MAX_PICTURE_BYTES", 1000)
@@ -261,7 +261,7 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_read(
 # --- films ----------------------------------------------------------------------------------------
 
 
-def test_films_are_listed_and_shown(anybody: Api, demo_film: Film) -> None:
+def test_films_can_be_listed_and_retrieved(anybody: Api, demo_film: Film) -> None:
     listed = anybody.get("/films")
     assert (listed["count"], listed["next"], listed["previous"]) == (1, None, None)
     film = listed["results"][0]
@@ -274,7 +274,7 @@ def test_films_are_listed_and_shown(anybody: Api, demo_film: Film) -> None:
     assert anybody.client.get(film["poster"]).status_code == 200
 
 
-def test_films_can_be_narrowed(anybody: Api, demo_film: Film) -> None:
+def test_films_can_be_filtered(anybody: Api, demo_film: Film) -> None:
     Film.objects.update(year=1999)
     for asked, count in [
         ("title=borrowed", 1), ("title=nothing", 0), ("from=1999&to=1999", 1), ("from=2000", 0),
@@ -283,7 +283,7 @@ def test_films_can_be_narrowed(anybody: Api, demo_film: Film) -> None:
         assert anybody.get(f"/films?{asked}")["count"] == count, asked
 
 
-def test_many_films_come_in_pages_with_few_queries(anybody: Api, demo_film: Film) -> None:
+def test_many_films_are_paged_with_few_queries(anybody: Api, demo_film: Film) -> None:
     for number in range(5):
         Film.objects.create(
             title=f"Film {number}", sha256=str(number), searchable_run=1, model=demo_film.model
@@ -297,7 +297,7 @@ def test_many_films_come_in_pages_with_few_queries(anybody: Api, demo_film: Film
     assert len(many) == len(few)
 
 
-def test_a_film_that_is_still_imported_is_not_there(anybody: Api) -> None:
+def test_a_film_that_is_being_imported_is_not_found(anybody: Api) -> None:
     film = Film.objects.create(title="Later", sha256="0")
     assert anybody.get("/films")["count"] == 0
     for path in ("", "/shots", "/lines", "/relevance?q=x", "/frames/0", "/scene?start=0&end=1"):
@@ -324,7 +324,7 @@ def test_dialogue_comes_in_order_and_languages(anybody: Api, demo_film: Film) ->
     assert anybody.get(f"{path}?language=fr")["results"] == []
 
 
-def test_where_in_a_film_something_is(anybody: Api, demo_film: Film) -> None:
+def test_relevance_over_a_film(anybody: Api, demo_film: Film) -> None:
     curve = anybody.get(f"/films/{demo_film.pk}/relevance?q=a+dog+in+the+snow&in=seen")
     assert len(curve["times"]) == len(curve["relevance"]) == len(curve["seconds"])
     best = max(range(len(curve["times"])), key=lambda at: curve["relevance"][at])
@@ -337,7 +337,7 @@ def test_where_in_a_film_something_is(anybody: Api, demo_film: Film) -> None:
 # --- frames and scenes ----------------------------------------------------------------------------
 
 
-def test_a_frame_knows_its_shot_and_how_it_is_quoted(anybody: Api, demo_film: Film) -> None:
+def test_a_frame_has_its_shot_and_its_citation(anybody: Api, demo_film: Film) -> None:
     frame = anybody.get(f"/films/{demo_film.pk}/frames/12")
     assert frame["shot"] == {"number": 4}
     assert frame["scene"]["first_frame"] == 260
@@ -348,7 +348,7 @@ def test_a_frame_knows_its_shot_and_how_it_is_quoted(anybody: Api, demo_film: Fi
     assert anybody.get(f"/films/{demo_film.pk}/frames/{10**12}", 404)
 
 
-def test_what_looks_like_a_frame(anybody: Api, demo_film: Film) -> None:
+def test_frames_similar_to_a_frame(anybody: Api, demo_film: Film) -> None:
     path = f"/films/{demo_film.pk}/frames/12/similar"
     found = anybody.get(f"{path}?count=3")["results"]
     assert [hit["shot"]["number"] for hit in found] == [
@@ -358,7 +358,7 @@ def test_what_looks_like_a_frame(anybody: Api, demo_film: Film) -> None:
     assert anybody.get(f"{path}?count=0", 400)
 
 
-def test_which_word_fits_a_frame(anybody: Api, demo_film: Film) -> None:
+def test_probabilities_of_words_for_a_frame(anybody: Api, demo_film: Film) -> None:
     path = f"/films/{demo_film.pk}/frames/12/probabilities"
     found = anybody.get(f"{path}?word=cat&word=dog&word=dog&word=moon")["results"]
     assert found[0]["word"] == "dog"
@@ -369,7 +369,7 @@ def test_which_word_fits_a_frame(anybody: Api, demo_film: Film) -> None:
     assert anybody.get(f"{path}?{many}", 400)["code"] == "invalid"
 
 
-def test_any_span_of_a_film(anybody: Api, demo_film: Film) -> None:
+def test_a_scene_of_any_span(anybody: Api, demo_film: Film) -> None:
     path = f"/films/{demo_film.pk}/scene"
     scene = anybody.get(f"{path}?start=10.84&end=12.5")
     assert (scene["first_frame"], scene["end_frame"]) == (260, 300)
@@ -380,7 +380,7 @@ def test_any_span_of_a_film(anybody: Api, demo_film: Film) -> None:
         assert anybody.get(f"{path}?{bad}", 400)["code"] == "invalid", bad
 
 
-def test_animations_of_a_long_span_are_cut_short(anybody: Api, demo_film: Film) -> None:
+def test_animations_of_a_long_span_are_shortened(anybody: Api, demo_film: Film) -> None:
     scene = anybody.get(f"/films/{demo_film.pk}/scene?start=0&end=60")
     assert scene["exact_clip"].endswith("/0-1440.mp4")
     assert scene["webp"].endswith("/0-360.webp")
@@ -391,18 +391,18 @@ def test_animations_of_a_long_span_are_cut_short(anybody: Api, demo_film: Film) 
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/films/x", "/films/1/", "/boards/short", "/"])
-def test_any_other_address_is_not_found(path: str, anybody: Api) -> None:
+def test_an_unknown_url_is_not_found(path: str, anybody: Api) -> None:
     assert anybody.get(path, 404)["code"] == "not_found"
 
 
-def test_a_method_that_is_not_taken_is_told(anybody: Api) -> None:
+def test_a_wrong_method_is_reported(anybody: Api) -> None:
     response = anybody.client.post(f"{ROOT}/search")
     assert response.status_code == 405
     assert response.json()["code"] == "method_not_allowed"
     assert response.headers["Allow"] == "GET"
 
 
-def test_an_index_out_of_reach_is_no_fault_of_who_asks(
+def test_an_unreachable_index_is_a_server_error(
     anybody: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "REDIS_URL", "unix:///nowhere/redis.sock?db=0")
@@ -412,7 +412,7 @@ def test_an_index_out_of_reach_is_no_fault_of_who_asks(
     assert response.headers["Retry-After"]
 
 
-def test_an_error_nobody_thought_of_is_json_as_well(
+def test_an_unexpected_error_is_json_too(
     anybody: Api, monkeypatch: pytest.MonkeyPatch, static_files: None
 ) -> None:
     def fail(_query: Any) -> Any:
@@ -423,7 +423,7 @@ def test_an_error_nobody_thought_of_is_json_as_well(
     assert anybody.get("/search?q=dog", 500)["code"] == "internal_error"
 
 
-def test_a_body_that_is_no_json_is_told(ada: Api) -> None:
+def test_an_invalid_json_body_is_reported(ada: Api) -> None:
     for body in ("{", "[]", '"x"', "nonsense"):
         response = ada.client.post(
             f"{ROOT}/boards", body, content_type="application/json", headers=ada.headers

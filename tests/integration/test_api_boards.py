@@ -15,7 +15,7 @@ from tests.asking import Api, Json, all_pages
 # --- boards ---------------------------------------------------------------------------------------
 
 
-def test_a_board_is_made_filled_reordered_and_deleted(ada: Api, demo_film: Film) -> None:
+def test_a_board_can_be_created_filled_reordered_and_deleted(ada: Api, demo_film: Film) -> None:
     board = ada.post("/boards", {"name": " Rain "})
     assert (board["name"], board["count"], board["scenes"]) == ("Rain", 0, [])
     scenes = f"/boards/{board['token']}/scenes"
@@ -58,7 +58,7 @@ def filled(api: Api, film: Film) -> Json:
     return whole
 
 
-def test_whoever_has_the_token_of_a_board_may_look_but_not_touch(
+def test_a_board_token_allows_viewing_but_not_changing(
     ada: Api, bob: Api, anybody: Api, demo_film: Film
 ) -> None:
     board = filled(ada, demo_film)
@@ -96,7 +96,7 @@ def test_whoever_has_the_token_of_a_board_may_look_but_not_touch(
         ({"film": 1, "start": 0, "end": 1, "note": "x" * 2001}, 400),
     ],
 )
-def test_a_scene_that_is_none_is_not_collected(
+def test_an_invalid_scene_is_not_collected(
     body: Json, status: int, ada: Api, demo_film: Film
 ) -> None:
     board = ada.post("/boards", {"name": "Rain"})
@@ -111,7 +111,7 @@ def test_a_board_needs_a_name(name: str, ada: Api) -> None:
     assert not Board.objects.exists()
 
 
-def test_a_board_is_exported(ada: Api, demo_film: Film) -> None:
+def test_a_board_can_be_exported(ada: Api, demo_film: Film) -> None:
     board = filled(ada, demo_film)
     table = ada.client.get(board["exports"]["csv"]).content.decode()
     assert demo_film.title in table
@@ -121,7 +121,7 @@ def test_a_board_is_exported(ada: Api, demo_film: Film) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_zip_of_clips_is_asked_for_and_waited_for(ada: Api, demo_film: Film) -> None:
+def test_a_zip_of_clips_can_be_requested_and_polled(ada: Api, demo_film: Film) -> None:
     board = filled(ada, demo_film)
     path = f"/boards/{board['token']}/exports"
     asked = ada.ask("POST", path, 202)
@@ -144,7 +144,7 @@ def test_an_empty_board_has_no_clips(ada: Api) -> None:
     assert "no scene" in told["error"]
 
 
-def test_who_may_not_save_scenes_gets_no_zip(
+def test_without_the_right_to_save_there_is_no_zip(
     ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = filled(ada, demo_film)

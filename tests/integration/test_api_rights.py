@@ -14,27 +14,25 @@ from tests.films import noise
 # --- who may --------------------------------------------------------------------------------------
 
 
-def test_a_token_tells_who_asks(ada: Api, anybody: Api) -> None:
+def test_a_token_identifies_its_user(ada: Api, anybody: Api) -> None:
     assert ada.get("/me")["user"] == "ada"
     assert anybody.get("/me")["user"] is None
 
 
 @pytest.mark.parametrize("secret", ["wrong", "scene_", "é", " "])
-def test_a_token_that_is_none_is_refused_even_where_none_is_needed(
-    secret: str, anybody: Api
-) -> None:
+def test_an_invalid_token_is_refused_even_on_public_paths(secret: str, anybody: Api) -> None:
     told = anybody.get("/films", 401, Authorization=f"Bearer {secret}")
     assert told["code"] == "unauthorized"
 
 
-def test_a_revoked_token_and_one_of_a_user_who_left_are_no_good(ada: Api, bob: Api) -> None:
+def test_revoked_tokens_and_tokens_of_inactive_users_are_refused(ada: Api, bob: Api) -> None:
     get_user_model().objects.get(username="ada").api_tokens.all().delete()
     ada.get("/me", 401)
     get_user_model().objects.filter(username="bob").update(is_active=False)
     bob.get("/me", 401)
 
 
-def test_only_a_digest_is_kept_and_use_is_noted(ada: Api) -> None:
+def test_only_a_digest_is_stored_and_the_last_use_is_recorded(ada: Api) -> None:
     token = get_user_model().objects.get(username="ada").api_tokens.get()
     secret = ada.headers["Authorization"].removeprefix("Bearer ")
     assert token.last_used is None
@@ -48,7 +46,7 @@ def test_only_a_digest_is_kept_and_use_is_noted(ada: Api) -> None:
     assert token.last_used == first
 
 
-def test_where_searching_needs_a_login_the_api_needs_a_token(
+def test_the_api_needs_a_token_where_searching_needs_a_login(
     anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
@@ -72,7 +70,7 @@ def test_a_token_does_not_open_the_admin(page: Client) -> None:
     assert response.status_code == 302
 
 
-def test_a_session_reads_but_does_not_write(
+def test_a_session_can_read_but_not_write(
     anybody: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
@@ -83,7 +81,7 @@ def test_a_session_reads_but_does_not_write(
     assert not Board.objects.exists()
 
 
-def test_who_may_play_and_save_is_told_the_addresses(
+def test_urls_to_play_and_save_are_given_to_users_with_the_right(
     anybody: Api, ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = f"/films/{demo_film.pk}"
@@ -101,7 +99,7 @@ def test_who_may_play_and_save_is_told_the_addresses(
 # --- limits ---------------------------------------------------------------------------------------
 
 
-def test_there_is_a_limit_for_an_address_and_one_for_a_user(
+def test_rate_limits_apply_per_address_and_per_user(
     anybody: Api, ada: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "3/h")
@@ -123,7 +121,7 @@ def test_there_is_a_limit_for_an_address_and_one_for_a_user(
     ada.get("/labels", 429)
 
 
-def test_somebody_s_own_x_forwarded_for_does_not_help(
+def test_a_forged_x_forwarded_for_has_no_effect(
     anybody: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "1/h")

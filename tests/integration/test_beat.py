@@ -33,7 +33,7 @@ def sent(process: Process) -> int:
     return process.said().count("Sending due task")
 
 
-def test_only_one_queues_tasks_and_the_other_takes_over(beats: list[Process]) -> None:
+def test_one_beat_queues_tasks_and_the_other_takes_over(beats: list[Process]) -> None:
     active, waiting = beats
     assert beat.is_active()
     # Both tasks are due at once after a start, and the sweep again after SWEEP_SECONDS.
@@ -45,7 +45,7 @@ def test_only_one_queues_tasks_and_the_other_takes_over(beats: list[Process]) ->
     assert "beat: active" in waiting.said()
 
 
-def test_one_that_is_stopped_hands_over_at_once(beats: list[Process]) -> None:
+def test_a_stopped_beat_hands_over_at_once(beats: list[Process]) -> None:
     active, waiting = beats
     active.stop()
     assert active.process is not None
@@ -53,7 +53,7 @@ def test_one_that_is_stopped_hands_over_at_once(beats: list[Process]) -> None:
     wait_for(lambda: sent(waiting) >= 1)
 
 
-def test_one_that_hung_does_not_queue_beside_its_successor(beats: list[Process]) -> None:
+def test_a_resumed_beat_does_not_queue_beside_its_successor(beats: list[Process]) -> None:
     active, waiting = beats
     assert active.process is not None
     active.process.send_signal(signal.SIGSTOP)
@@ -64,7 +64,7 @@ def test_one_that_hung_does_not_queue_beside_its_successor(beats: list[Process])
     assert sent(active) <= before + 1
 
 
-def test_no_file_is_kept_that_could_be_corrupted(beats: list[Process]) -> None:
+def test_beat_keeps_no_file_that_could_be_corrupted(beats: list[Process]) -> None:
     files = {path.name for path in settings.VAR_DIR.iterdir()}
     assert not [name for name in files if "beat" in name]
     assert not list(Path.cwd().glob("celerybeat*"))

@@ -69,7 +69,7 @@ def url(board: Board, rest: str = "") -> str:
 # --- collecting -----------------------------------------------------------------------------------
 
 
-def test_the_first_scene_makes_a_board_of_the_session(page: Client, film: Film) -> None:
+def test_the_first_scene_creates_a_board_for_the_session(page: Client, film: Film) -> None:
     assert page.get("/boards/").status_code == 200
     row = collect(page, film)
     assert (row.film_id, row.start, row.end, row.second) == (film.pk, 1.0, 3.5, 1)
@@ -81,7 +81,7 @@ def test_the_first_scene_makes_a_board_of_the_session(page: Client, film: Film) 
     assert '<span aria-hidden="true">1</span>' in listed
 
 
-def test_without_javascript_one_comes_back_to_the_scene(page: Client, film: Film) -> None:
+def test_without_javascript_collecting_returns_to_the_scene(page: Client, film: Film) -> None:
     came_from = "http://testserver/?q=cat&page=2"
     response = page.post("/boards/collect/", scene_of(film), headers={"Referer": came_from})
     assert response["Location"] == f"{came_from}#collect-{film.pk}-1000-3500"
@@ -91,7 +91,7 @@ def test_without_javascript_one_comes_back_to_the_scene(page: Client, film: Film
     assert response["Location"] == Board.objects.get().get_absolute_url()
 
 
-def test_htmx_gets_the_control_the_count_and_a_word(page: Client, film: Film) -> None:
+def test_htmx_gets_the_control_the_count_and_a_message(page: Client, film: Film) -> None:
     response = page.post("/boards/collect/", scene_of(film), headers=HTMX)
     text = body(response)
     row = BoardScene.objects.get()
@@ -114,7 +114,7 @@ def test_the_same_scene_is_collected_once(page: Client, film: Film) -> None:
     assert BoardScene.objects.count() == 2
 
 
-def test_a_scene_taken_off_comes_back_with_its_note(page: Client, board: Board, film: Film) -> None:
+def test_a_removed_scene_is_restored_with_its_note(page: Client, board: Board, film: Film) -> None:
     row = board.scenes.all()[1]
     service.set_note(board, row.pk, "look")
     page.post(url(board, f"scenes/{row.pk}/remove/"))
@@ -141,7 +141,7 @@ def test_a_scene_taken_off_comes_back_with_its_note(page: Client, board: Board, 
         ({"second": -1}, "its start and end are missing"),
     ],
 )
-def test_what_cannot_be_collected_is_refused_in_words(
+def test_an_invalid_scene_is_refused_with_a_message(
     page: Client, film: Film, change: dict[str, Any], said: str
 ) -> None:
     given = {**scene_of(film), **change}
@@ -162,7 +162,7 @@ def test_a_scene_ends_with_its_film_and_has_a_picture(page: Client, demo_film: F
     assert run.thumbnail(row.second).is_file()
 
 
-def test_a_full_board_and_too_many_boards_are_told(
+def test_a_full_board_and_too_many_boards_are_reported(
     page: Client, board: Board, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "MAX_SCENES_WITHOUT_LOGIN", 4)
@@ -183,7 +183,9 @@ def test_the_next_scene_goes_to_the_board_used_last(page: Client, board: Board, 
     assert collect(page, film, 50.0).board == board
 
 
-def test_a_board_is_chosen_or_made_for_a_scene(page: Client, board: Board, film: Film) -> None:
+def test_a_board_can_be_chosen_or_created_for_a_scene(
+    page: Client, board: Board, film: Film
+) -> None:
     assert collect(page, film, 40.0, name="Night").board.name == "Night"
     assert collect(page, film, 50.0, board=board.token).board == board
     shown = body(page.get("/boards/choose/", scene_of(film, 40, 42.5, 41)))
@@ -257,7 +259,7 @@ def test_a_collected_scene_is_shown_as_such(page: Client, board: Board, film: Fi
         (10.0, {}, [1.0, 10.0, 20.0, 30.0]),
     ],
 )
-def test_scenes_are_put_in_order(
+def test_scenes_can_be_reordered(
     page: Client, board: Board, moved: float, how: dict[str, Any], order: list[float]
 ) -> None:
     ids = {scene.start: scene.pk for scene in board.scenes.all()}
@@ -268,7 +270,7 @@ def test_scenes_are_put_in_order(
     assert scenes(board) == order
 
 
-def test_htmx_gets_the_scenes_in_their_new_order(page: Client, board: Board) -> None:
+def test_htmx_gets_the_scenes_in_the_new_order(page: Client, board: Board) -> None:
     row = board.scenes.first()
     text = body(page.post(url(board, f"scenes/{row.pk}/place/"), {"by": 1}, headers=HTMX))
     assert re.findall(r'data-scene="(\d+)"', text)[1] == str(row.pk)
@@ -282,7 +284,7 @@ def test_htmx_gets_the_scenes_in_their_new_order(page: Client, board: Board) -> 
     assert f"/scenes/{row.pk}/restore/" in body(gone)
 
 
-def test_notes_are_kept(page: Client, board: Board) -> None:
+def test_notes_are_saved(page: Client, board: Board) -> None:
     row = board.scenes.all()[2]
     address = url(board, f"scenes/{row.pk}/note/")
     response = page.post(address, {"note": "<b>bold</b> & 中文"})
@@ -298,7 +300,7 @@ def test_notes_are_kept(page: Client, board: Board) -> None:
     assert row.note == ""
 
 
-def test_a_long_board_has_pages_and_scenes_move_across_them(
+def test_scenes_move_across_the_pages_of_a_long_board(
     page: Client, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_parts, "SCENES_PER_PAGE", 2)
@@ -320,7 +322,7 @@ CHANGES = ["rename/", "delete/", "scenes/{}/remove/", "scenes/{}/restore/", "sce
            "scenes/{}/place/"]  # fmt: skip
 
 
-def test_who_has_the_link_may_look_but_not_change(
+def test_visitors_with_the_link_can_view_but_not_change(
     page: Client, board: Board, django_user_model: Any
 ) -> None:
     row = board.scenes.first()
@@ -341,7 +343,7 @@ def test_who_has_the_link_may_look_but_not_change(
     assert Client().get("/boards/aaaaaaaaaaaaaaaaaaaaaa/").status_code == 404
 
 
-def test_a_scene_of_another_board_is_out_of_reach(page: Client, board: Board, film: Film) -> None:
+def test_scenes_of_another_board_are_out_of_reach(page: Client, board: Board, film: Film) -> None:
     stranger = Client()
     row = collect(stranger, film, 60.0)
     for change in ("remove/", "restore/", "note/", "place/"):
@@ -365,7 +367,7 @@ def test_a_shared_board_can_be_copied(page: Client, board: Board) -> None:
     assert scenes(board) == [1.0, 10.0, 20.0]
 
 
-def test_logging_in_takes_the_boards_along(
+def test_boards_of_the_session_follow_into_the_account(
     page: Client, board: Board, film: Film, django_user_model: Any
 ) -> None:
     user = django_user_model.objects.create_user("ada")
@@ -381,7 +383,7 @@ def test_logging_in_takes_the_boards_along(
     assert "No boards yet" in body(page.get("/boards/"))
 
 
-def test_a_board_is_renamed_and_deleted(page: Client, board: Board) -> None:
+def test_a_board_can_be_renamed_and_deleted(page: Client, board: Board) -> None:
     page.post(url(board, "rename/"), {"name": " Night shots "})
     board.refresh_from_db()
     assert board.name == "Night shots"
@@ -398,7 +400,7 @@ def test_a_board_is_renamed_and_deleted(page: Client, board: Board) -> None:
 # --- what happens around them ---------------------------------------------------------------------
 
 
-def test_the_scenes_of_a_deleted_film_go(
+def test_deleting_a_film_removes_its_scenes(
     page: Client, board: Board, film: Film, ready_film: Any, make_video: Any
 ) -> None:
     other = ready_film(make_video("b.mp4", seconds=4), "Short")
@@ -413,9 +415,7 @@ def test_the_scenes_of_a_deleted_film_go(
     assert page.get("/boards/").status_code == 200
 
 
-def test_the_scenes_of_a_film_that_is_imported_anew_stay(
-    page: Client, board: Board, film: Film
-) -> None:
+def test_re_importing_a_film_keeps_its_scenes(page: Client, board: Board, film: Film) -> None:
     Film.objects.filter(pk=film.pk).update(state=Film.State.IMPORTING, run=2)
     assert page.get(url(board)).status_code == 200
     assert len(scenes(board)) == 4
@@ -423,7 +423,7 @@ def test_the_scenes_of_a_film_that_is_imported_anew_stay(
     assert page.get(url(board)).status_code == 200
 
 
-def test_what_nobody_uses_is_removed(page: Client, board: Board, django_user_model: Any) -> None:
+def test_unused_boards_are_removed(page: Client, board: Board, django_user_model: Any) -> None:
     now = timezone.now()
     user = django_user_model.objects.create_user("ada")
     old = now - timedelta(days=61)
@@ -440,7 +440,7 @@ def test_what_nobody_uses_is_removed(page: Client, board: Board, django_user_mod
     } == {second.pk}  # fmt: skip
 
 
-def test_pages_of_boards_need_no_query_for_each_scene(
+def test_board_pages_have_a_constant_number_of_queries(
     page: Client, board: Board, film: Film, django_assert_max_num_queries: Any
 ) -> None:
     rows = [
@@ -458,7 +458,7 @@ def test_pages_of_boards_need_no_query_for_each_scene(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("who", ["a session", "a user"])
-def test_twenty_at_once_make_one_board_in_one_order(
+def test_twenty_concurrent_requests_make_one_board_in_one_order(
     film: Film, who: str, django_user_model: Any
 ) -> None:
     if who == "a user":

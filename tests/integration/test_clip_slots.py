@@ -41,7 +41,7 @@ def first_answered(
     return answered()[:count]
 
 
-def test_slow_clips_leave_half_of_the_threads(web_server: Web, long_film: Film) -> None:  # noqa: F811
+def test_slow_clips_leave_half_of_the_slots(web_server: Web, long_film: Film) -> None:  # noqa: F811
     clip = f"/films/{long_film.pk}/exact/0-999.mp4"
     asked = [request(web_server, clip) for _number in range(product.WEB_THREADS * 2)]
     # Those for whom there is no place, though all want the same clip, are told so at once.
@@ -56,7 +56,7 @@ def test_slow_clips_leave_half_of_the_threads(web_server: Web, long_film: Film) 
     wait_for(lambda: not mine(long_film), patience=10)
 
 
-def test_two_processes_make_a_clip_once(web_server: Web, long_film: Film) -> None:  # noqa: F811
+def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> None:  # noqa: F811
     order = clips.playback_order(long_film, 0, 20)
     with clip_lock(order.path, try_clip_lock(order.path), lambda: False):
         waiting = request(web_server, f"/films/{long_film.pk}/clips/0-20.mp4?stream")
@@ -70,7 +70,7 @@ def test_two_processes_make_a_clip_once(web_server: Web, long_film: Film) -> Non
     wait_for(lambda: not list(locks.iterdir()), patience=5)
 
 
-def test_a_clip_of_a_film_that_is_deleted_meanwhile_goes_too(
+def test_a_clip_of_a_film_that_is_being_deleted_is_removed(
     web_server: Web,
     long_film: Film,  # noqa: F811
 ) -> None:
@@ -86,7 +86,7 @@ def test_a_clip_of_a_film_that_is_deleted_meanwhile_goes_too(
 
 
 @pytest.mark.parametrize("how", ["exact", "still"])
-def test_what_is_made_of_a_deleted_film_does_not_stay(
+def test_files_of_a_deleted_film_are_removed(
     how: str,
     long_film: Film,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
@@ -110,7 +110,7 @@ def test_what_is_made_of_a_deleted_film_does_not_stay(
     assert not (product.MEDIA_ROOT / "clips" / long_film.uid).exists()
 
 
-def test_nobody_takes_all_places(place: Path, settings: Any) -> None:  # noqa: F811
+def test_a_client_cannot_take_all_slots(place: Path, settings: Any) -> None:  # noqa: F811
     settings.CLIPS_AT_ONCE = 0
     joined = []
 
@@ -126,7 +126,7 @@ def test_nobody_takes_all_places(place: Path, settings: Any) -> None:  # noqa: F
         clip_jobs.leave_job(one)
 
 
-def test_who_had_a_turn_queues_behind_those_who_wait(settings: Any) -> None:
+def test_clients_that_had_a_slot_wait_behind_the_others(settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     got, done = threading.Event(), threading.Event()
 

@@ -68,7 +68,7 @@ def test_a_clip_between_two_times_has_these_frames(counted: Film) -> None:
         assert codes(path) == list(range(first, last))
 
 
-def test_a_file_is_made_once(counted: Film) -> None:
+def test_a_file_is_rendered_once(counted: Film) -> None:
     for order in (
         clips.playback_order(counted, 10, 40),
         clips.export_order(counted, 10, 40),
@@ -81,7 +81,7 @@ def test_a_file_is_made_once(counted: Film) -> None:
 
 
 @pytest.mark.parametrize(("first", "last"), [(20, 20), (30, 20), (9999, 10010)])
-def test_a_span_that_makes_no_sense_is_refused(counted: Film, first: int, last: int) -> None:
+def test_an_invalid_span_is_refused(counted: Film, first: int, last: int) -> None:
     with pytest.raises(QueryError, match="must start before it ends"):
         clips.playback_order(counted, first, last)
 
@@ -99,13 +99,13 @@ def test_a_span_that_is_too_long_is_refused(counted: Film, settings: Any) -> Non
         clips.animation_order(Film(duration=60, rate_numerator=24), 0, 500, "gif")
 
 
-def test_a_film_whose_file_is_gone_says_so(counted: Film) -> None:
+def test_a_missing_source_file_is_reported(counted: Film) -> None:
     counted.files.source().unlink()
     with pytest.raises(FilmError, match="missing from the media store"):
         clips.playback_order(counted, 0, 10)
 
 
-def test_stills_are_exact_and_kept(counted: Film) -> None:
+def test_stills_are_exact_and_cached(counted: Film) -> None:
     for number, kind in ((0, "jpg"), (77, "png"), (143, "jpg")):
         path = clips.render_still(counted, number, kind)  # type: ignore[arg-type]
         with Image.open(path) as picture:
@@ -156,7 +156,7 @@ def streamed(order: ClipOrder, is_gone: Callable[[], bool] = lambda: False) -> C
     return ClipStream(clip_jobs.join_job(order), is_gone)
 
 
-def test_what_is_streamed_arrives_while_it_is_made(place: Path) -> None:
+def test_a_stream_arrives_while_it_is_rendered(place: Path) -> None:
     stream = streamed(endless(place, streams=True))
     before = children()
     got = b""
@@ -168,7 +168,7 @@ def test_what_is_streamed_arrives_while_it_is_made(place: Path) -> None:
     stream.close()
 
 
-def test_the_last_who_leaves_ends_ffmpeg(place: Path) -> None:
+def test_ffmpeg_ends_when_the_last_client_disconnects(place: Path) -> None:
     before = children()
     one, other = (streamed(endless(place, streams=True)) for _ in range(2))
     assert one.job is other.job
@@ -183,7 +183,7 @@ def test_the_last_who_leaves_ends_ffmpeg(place: Path) -> None:
     assert not place.exists()
 
 
-def test_one_who_comes_later_gets_all_of_it(place: Path) -> None:
+def test_a_client_that_joins_later_gets_the_whole_clip(place: Path) -> None:
     one = streamed(endless(place, streams=True))
     begun = next(one) + next(one)
     other = streamed(endless(place, streams=True))
@@ -195,7 +195,7 @@ def test_one_who_comes_later_gets_all_of_it(place: Path) -> None:
     other.close()
 
 
-def test_one_who_has_gone_is_sent_nothing_more(place: Path) -> None:
+def test_nothing_is_sent_to_a_disconnected_client(place: Path) -> None:
     gone = threading.Event()
     stream = streamed(endless(place, streams=True), gone.is_set)
     next(stream)
@@ -208,7 +208,7 @@ def test_one_who_has_gone_is_sent_nothing_more(place: Path) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_what_was_given_up_can_be_asked_for_again(counted: Film) -> None:
+def test_an_abandoned_clip_can_be_requested_again(counted: Film) -> None:
     order = clips.playback_order(counted, 0, 100)
     stream = streamed(order)
     next(stream)
@@ -216,7 +216,7 @@ def test_what_was_given_up_can_be_asked_for_again(counted: Film) -> None:
     assert codes(clip_jobs.get_or_render(order)) == list(range(100))
 
 
-def test_at_most_so_many_are_made_at_once(place: Path, settings: Any) -> None:
+def test_the_number_of_concurrent_renders_is_limited(place: Path, settings: Any) -> None:
     """With two turns, the first is kept for those who look at an empty player."""
     settings.CLIPS_AT_ONCE = 2
     before = children()
@@ -236,7 +236,7 @@ def test_at_most_so_many_are_made_at_once(place: Path, settings: Any) -> None:
     wait_for(lambda: not children() - before, patience=5)
 
 
-def test_turns_count_over_processes(place: Path, settings: Any) -> None:
+def test_slots_are_shared_by_processes(place: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     folder = product.MEDIA_ROOT / "turns"
     folder.mkdir(exist_ok=True)
@@ -249,7 +249,7 @@ def test_turns_count_over_processes(place: Path, settings: Any) -> None:
     stream.close()
 
 
-def test_a_crowd_is_told_to_come_back(place: Path, settings: Any) -> None:
+def test_too_many_requests_are_told_to_retry_later(place: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     joined: list[ClipJob] = []
     with pytest.raises(ClipBusy):
@@ -272,7 +272,7 @@ def test_progress_and_the_time_left_are_known(place: Path) -> None:
     assert 10 < left < 40
 
 
-def test_the_limit_ends_ffmpeg_with_a_sentence(place: Path) -> None:
+def test_the_time_limit_ends_ffmpeg_with_a_message(place: Path) -> None:
     before = children()
     with pytest.raises(FilmError, match="took longer than 1 seconds"):
         clip_jobs.get_or_render(endless(place, limit=1.0))
@@ -280,7 +280,7 @@ def test_the_limit_ends_ffmpeg_with_a_sentence(place: Path) -> None:
     assert not place.exists()
 
 
-def test_a_failure_is_told_to_all_who_wait(place: Path) -> None:
+def test_a_failure_is_reported_to_all_waiting_clients(place: Path) -> None:
     order = ClipOrder(place, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0)
     one, other = clip_jobs.join_job(order), clip_jobs.join_job(order)
     for joined in (one, other):
@@ -290,7 +290,7 @@ def test_a_failure_is_told_to_all_who_wait(place: Path) -> None:
         clip_jobs.leave_job(joined)
 
 
-def test_a_film_that_breaks_off_gives_no_short_clip(counted: Film) -> None:
+def test_a_truncated_film_gives_no_short_clip(counted: Film) -> None:
     """FFmpeg ends where the file ends, and says that all is well."""
     source = counted.files.source()
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
@@ -302,7 +302,7 @@ def test_a_film_that_breaks_off_gives_no_short_clip(counted: Film) -> None:
 # --- what is kept -------------------------------------------------------------------------------
 
 
-def test_what_is_not_used_goes_first(tmp_path: Path) -> None:
+def test_least_recently_used_files_are_removed_first(tmp_path: Path) -> None:
     for age, name in enumerate("abcd"):
         (tmp_path / name).write_bytes(b"x" * 100)
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
@@ -312,7 +312,7 @@ def test_what_is_not_used_goes_first(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: Any) -> None:
+def test_the_cache_keeps_its_limit_and_the_files_in_use(counted: Film, settings: Any) -> None:
     first = clip_jobs.get_or_render(clips.playback_order(counted, 0, 20))
     os.utime(first, (1000, first.stat().st_mtime))
     second = clip_jobs.get_or_render(clips.playback_order(counted, 20, 40))
@@ -328,12 +328,12 @@ def test_the_cache_keeps_to_its_limit_and_what_is_used(counted: Film, settings: 
     assert third.exists()
 
 
-def test_what_is_larger_than_the_cache_is_sent_all_the_same(counted: Film, settings: Any) -> None:
+def test_a_clip_larger_than_the_cache_is_still_sent(counted: Film, settings: Any) -> None:
     settings.CLIP_CACHE_BYTES = 10
     assert clip_jobs.get_or_render(clips.export_order(counted, 0, 20)).is_file()
 
 
-def test_the_sweep_removes_what_a_killed_server_left(redis_server: Any, db: None) -> None:
+def test_the_sweep_removes_leftovers_of_a_killed_server(redis_server: Any, db: None) -> None:
     draft = product.MEDIA_ROOT / "drafts" / "old"
     draft.mkdir(parents=True)
     (draft / "draft.mp4").write_bytes(b"half")
@@ -390,7 +390,7 @@ def test_a_clip_is_streamed_first_and_plain_afterwards(
     assert page.get(address, headers={"Range": f"bytes={len(data)}-"}).status_code == 416
 
 
-def test_a_clip_is_made_for_those_who_do_not_stream(page: Client, counted: Film) -> None:
+def test_a_clip_is_rendered_for_clients_that_do_not_stream(page: Client, counted: Film) -> None:
     answer: Any = page.get(f"/films/{counted.pk}/clips/0-24.mp4", headers={"Range": "bytes=0-"})
     assert answer.status_code == 206
     assert body(answer)[4:8] == b"ftyp"
@@ -421,13 +421,13 @@ def begin_to_watch(server: Web, film: Film) -> socket.socket:
     return line
 
 
-def test_a_stream_that_nobody_reads_is_given_up(web_server: Web, long_film: Film) -> None:
+def test_a_stream_without_readers_is_abandoned(web_server: Web, long_film: Film) -> None:
     begin_to_watch(web_server, long_film).close()
     wait_for(lambda: not mine(long_film), patience=2)
     assert not clips.playback_order(long_film, 0, 1000).path.exists()
 
 
-def test_a_killed_server_leaves_no_half_clip(
+def test_a_killed_server_leaves_no_partial_clip(
     long_film: Film, redis_server: Any, static_files: None, tmp_path: Path
 ) -> None:
     server = Web(tmp_path)
@@ -444,7 +444,7 @@ def test_a_killed_server_leaves_no_half_clip(
     tidy()
 
 
-def test_a_server_that_is_told_to_end_leaves_nothing(
+def test_a_terminated_server_leaves_nothing(
     long_film: Film, redis_server: Any, static_files: None, tmp_path: Path
 ) -> None:
     """Though somebody still watches: gunicorn would wait for the end of it, and kill in the end."""
@@ -458,7 +458,7 @@ def test_a_server_that_is_told_to_end_leaves_nothing(
     assert drafts() <= before
 
 
-def test_saving_tells_how_far_it_is(page: Client, counted: Film, tmp_path: Path) -> None:
+def test_saving_reports_its_progress(page: Client, counted: Film, tmp_path: Path) -> None:
     address = f"/films/{counted.pk}/exact/24-72.mp4"
     lines = [json.loads(line) for line in body(page.get(f"{address}?progress")).splitlines()]
     assert lines[-1] == {"done": True}
@@ -474,14 +474,14 @@ def test_saving_tells_how_far_it_is(page: Client, counted: Film, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp"])
-def test_looping_pictures_are_saved(page: Client, counted: Film, kind: str) -> None:
+def test_animations_can_be_saved(page: Client, counted: Film, kind: str) -> None:
     answer: Any = page.get(f"/films/{counted.pk}/exact/24-48.{kind}")
     assert answer["Content-Type"] == f"image/{kind}"
     assert answer["Content-Disposition"].endswith(f'-00.00.02.00.{kind}"')
     assert len(body(answer)) > 100
 
 
-def test_a_still_is_shown_or_saved(page: Client, counted: Film) -> None:
+def test_a_still_can_be_shown_or_saved(page: Client, counted: Film) -> None:
     address = f"/films/{counted.pk}/stills/77.jpg"
     assert "Content-Disposition" not in page.get(address)
     assert page.get(f"{address}?save")["Content-Disposition"] == (
@@ -500,14 +500,14 @@ def test_a_still_is_shown_or_saved(page: Client, counted: Film) -> None:
         ("stills/999999.jpg", 404),
     ],
 )
-def test_addresses_that_make_no_sense_lead_nowhere(
+def test_invalid_addresses_are_not_found(
     address: str, status: int, page: Client, counted: Film
 ) -> None:
     assert page.get(f"/films/{counted.pk}/{address}").status_code == status
     assert page.get(f"/films/987654/{address}").status_code == 404
 
 
-def test_a_crowd_is_answered_at_once(page: Client, counted: Film, settings: Any) -> None:
+def test_excess_requests_are_answered_at_once(page: Client, counted: Film, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 0
     waiting = [
         clip_jobs.join_job(clips.export_order(counted, 0, 10 + n))
@@ -537,7 +537,7 @@ def test_the_whole_film_and_parts_of_it_are_sent(
     assert (part.status_code, body(part)) == (206, data[5:10])
 
 
-def test_ffmpeg_is_told_nothing_by_the_address(counted: Film) -> None:
+def test_nothing_of_the_url_reaches_ffmpeg(counted: Film) -> None:
     arguments = cutting.playback_arguments(clips.make_cut(counted, 3, 9))
     assert all("\n" not in argument for argument in arguments)
     assert arguments[arguments.index("-i") + 1].startswith("file:/")

@@ -80,12 +80,12 @@ def test_search_takes_a_picture(demo_film: Film) -> None:
     assert row["start"] <= 30 < row["end"]
 
 
-def test_search_keeps_to_one_film(demo_film: Film) -> None:
+def test_search_can_be_limited_to_one_film(demo_film: Film) -> None:
     assert json.loads(call("search", "dog", film=demo_film.pk + 1, json=True)[0]) == []
     assert "No results" in call("search", "dog", film=demo_film.pk + 1)[0]
 
 
-def test_search_refuses_what_makes_no_sense(demo_film: Film, tmp_path: Path) -> None:
+def test_search_refuses_invalid_arguments(demo_film: Film, tmp_path: Path) -> None:
     for arguments, sentence in (
         (([],), "Nothing to search for"),
         ((["x" * 10_000],), "10000 characters"),
@@ -114,12 +114,14 @@ def test_search_says_when_redis_is_down(demo_film: Film) -> None:
 # --- import_film ----------------------------------------------------------------------------------
 
 
-def test_import_film_takes_one_title_for_one_film(make_video: Callable[..., Path]) -> None:
+def test_import_film_accepts_a_title_for_a_single_film_only(
+    make_video: Callable[..., Path],
+) -> None:
     with pytest.raises(CommandError, match="one film at a time"):
         call("import_film", make_video("a.mp4", seconds=1), "b.mp4", title="Title")
 
 
-def test_a_film_is_filed_although_the_queue_is_away(
+def test_a_film_is_stored_although_the_queue_is_down(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     begun = time.monotonic()
@@ -145,7 +147,7 @@ def examine() -> tuple[str, str]:
     return out.getvalue(), str(caught.value)
 
 
-def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
+def test_the_doctor_reports_problems(demo_film: Film) -> None:
     frame_index.current().drop(demo_film.pk)
     said, verdict = examine()
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", said)
@@ -156,7 +158,9 @@ def test_the_doctor_names_what_is_ill(demo_film: Film) -> None:
     assert re.search(r"BAD  Films .*run manage\.py reembed", examine()[0])
 
 
-def test_the_doctor_names_a_redis_that_forgets(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_the_doctor_reports_a_redis_that_evicts_keys(
+    demo_film: Film, redis_server: redis.Redis
+) -> None:
     """One that removes keys when its memory is full would lose frames without an error."""
     redis_server.config_set("maxmemory", "1gb")
     redis_server.config_set("maxmemory-policy", "allkeys-lru")
@@ -168,7 +172,7 @@ def test_the_doctor_names_a_redis_that_forgets(demo_film: Film, redis_server: re
     assert re.search(r"ok   Redis ", examine()[0])
 
 
-def test_the_doctor_survives_a_missing_redis(transactional_db: None) -> None:
+def test_the_doctor_works_without_redis(transactional_db: None) -> None:
     address = f"redis://user:hush@127.0.0.1:{free_port()}/0"
     done = manage("doctor", REDIS_URL=address, CELERY_BROKER_URL=address)
     assert done.returncode == 1
@@ -181,7 +185,7 @@ def test_the_doctor_survives_a_missing_redis(transactional_db: None) -> None:
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def test_settings_that_make_no_sense_are_told_at_the_start() -> None:
+def test_invalid_settings_are_reported_at_start() -> None:
     done = manage("check", CLIP_EDGES="crop", SEGMENT_SECONDS="0", CLIP_PRECISION="int4")
     assert done.returncode == 1
     assert "CLIP_PRECISION is 'int4'" in done.stderr
@@ -190,7 +194,9 @@ def test_settings_that_make_no_sense_are_told_at_the_start() -> None:
     assert "SEGMENT_SECONDS must be at least 1" in done.stderr
 
 
-def test_int8_without_its_package_is_told(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_without_its_package_is_reported(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.CLIP_PRECISION = "int8"
     monkeypatch.setattr("gallery.clip.conversion.has_quantizer", lambda: False)
     assert [message.id for message in checks.check_int8()] == ["gallery.W002"]
@@ -198,7 +204,7 @@ def test_int8_without_its_package_is_told(settings: Any, monkeypatch: pytest.Mon
     assert checks.check_int8() == []
 
 
-def test_a_model_that_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
+def test_a_missing_model_is_reported_at_start(tmp_path: Path) -> None:
     done = manage("check", CLIP_MODEL=str(tmp_path))
     assert "gallery.W001" in done.stderr
     assert "has no config.json" in done.stderr
@@ -224,7 +230,7 @@ def use_ffmpeg(settings: Any) -> Iterator[Callable[[str], None]]:
     ffmpeg.binary.cache_clear()
 
 
-def test_an_ffmpeg_that_does_not_run_is_told(
+def test_an_ffmpeg_that_does_not_run_is_reported(
     use_ffmpeg: Callable[[str], None], tmp_path: Path
 ) -> None:
     assert checks.check_ffmpeg() == []
@@ -235,7 +241,7 @@ def test_an_ffmpeg_that_does_not_run_is_told(
         assert "Unset FFMPEG" in (message.hint or "")
 
 
-def test_an_ffmpeg_on_the_path_is_not_used_unless_it_is_named(tmp_path: Path) -> None:
+def test_an_ffmpeg_on_the_path_is_used_only_if_configured(tmp_path: Path) -> None:
     old = program(
         tmp_path / "bin" / "ffmpeg",
         "echo ffmpeg version 5.1.9-0+deb12u1 Copyright \\(c\\) 2000-2026",
@@ -265,7 +271,7 @@ def test_versions_of_ffmpeg_are_compared_as_numbers(line: str, is_too_old: bool)
     assert bool(ffmpeg.describe_outdated_version(line)) == is_too_old
 
 
-def test_a_media_store_that_cannot_be_made_is_told(settings: Any, tmp_path: Path) -> None:
+def test_an_unwritable_media_store_is_reported(settings: Any, tmp_path: Path) -> None:
     noise(1).save(tmp_path / "file.png")
     settings.MEDIA_ROOT = tmp_path / "file.png" / "media"
     assert [message.id for message in checks.check_media_store()] == ["gallery.E002"]
@@ -274,7 +280,7 @@ def test_a_media_store_that_cannot_be_made_is_told(settings: Any, tmp_path: Path
 # --- how times are written ------------------------------------------------------------------------
 
 
-def test_times_are_written_as_people_read_them() -> None:
+def test_times_are_readable() -> None:
     from fractions import Fraction
 
     assert [clock(t) for t in (0, 59.9, 61, 3600, 7384.5)] == [

@@ -42,7 +42,7 @@ def test_text_is_compressed_for_clients_that_accept_it(
         assert len(text) == len(plain.content.decode())
 
 
-def test_the_length_of_an_answer_varies(page: Client, demo_film: Film) -> None:
+def test_the_length_of_a_response_varies(page: Client, demo_film: Film) -> None:
     """Its length alone must not tell whether a guess is in it (BREACH)."""
     address = f"/api/v1/films/{demo_film.pk}"
     answers = [page.get(address, **ACCEPTS).content for _ in range(20)]
@@ -60,7 +60,7 @@ def test_the_length_of_an_answer_varies(page: Client, demo_film: Film) -> None:
         "/thumbs/{uid}/{run}/3.jpg",
     ],
 )
-def test_what_is_streamed_is_not_compressed(address: str, page: Client, demo_film: Film) -> None:
+def test_streams_are_not_compressed(address: str, page: Client, demo_film: Film) -> None:
     names = {"film": demo_film.pk, "uid": demo_film.uid, "run": demo_film.searchable_run}
     response = page.get(address.format(**names), **ACCEPTS)
     assert response.status_code == 200
@@ -69,7 +69,7 @@ def test_what_is_streamed_is_not_compressed(address: str, page: Client, demo_fil
     assert b"".join(response.streaming_content)
 
 
-def test_parts_of_a_clip_are_counted_in_its_own_bytes(page: Client, demo_film: Film) -> None:
+def test_ranges_of_a_clip_are_of_uncompressed_bytes(page: Client, demo_film: Film) -> None:
     address = f"/films/{demo_film.pk}/clips/0-25.mp4"
     whole = b"".join(page.get(address).streaming_content)
     headers = {"Accept-Encoding": "gzip", "Range": "bytes=100-199"}

@@ -58,7 +58,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         (tiny_chinese_clip, ["一只狗", "雪地里的猫 dog", "狗" * 80]),
     ],
 )
-def test_converted_families_give_what_torch_gives(
+def test_converted_models_agree_with_torch(
     make: Any, texts: list[str], cache_dir: Path, tmp_path: Path
 ) -> None:
     """With other batches and other lengths of text than the towers were traced with."""
@@ -84,7 +84,7 @@ def test_converted_families_give_what_torch_gives(
 
 
 @pytest.mark.parametrize("make", [tiny_clip, tiny_chinese_clip, tiny_siglip])
-def test_the_last_layer_needs_the_class_token_only(make: Any, tmp_path: Path) -> None:
+def test_the_last_layer_computes_the_class_token_only(make: Any, tmp_path: Path) -> None:
     import torch
 
     from gallery.clip.network import ClassTokenLayer, Network, only_class_token
@@ -157,7 +157,7 @@ def test_a_faster_target_that_was_never_tried_is_made(converted: weights.Model) 
     assert conversion.is_prepared(converted, [FP32, BF16])
 
 
-def test_an_error_is_tried_again_after_a_while(
+def test_a_failed_conversion_is_retried_after_a_while(
     converted: weights.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = conversion.target_folder(converted, BF16)
@@ -168,7 +168,7 @@ def test_an_error_is_tried_again_after_a_while(
     assert not conversion.is_prepared(converted, [BF16, FP32])
 
 
-def test_a_model_that_cannot_be_converted_runs_with_torch(
+def test_a_model_that_cannot_be_converted_runs_in_torch(
     tmp_path: Path, settings: Any, cache_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Weights that are not numbers: nothing can be compared with them."""
@@ -193,7 +193,7 @@ def test_a_model_that_cannot_be_converted_runs_with_torch(
 # --- the check ------------------------------------------------------------------------------------
 
 
-def test_the_check_measures_what_it_says() -> None:
+def test_the_self_check_reports_what_it_measures() -> None:
     rng = np.random.default_rng(2)
 
     def unit(rows: np.ndarray) -> np.ndarray:
@@ -290,7 +290,7 @@ def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model, here: No
 
 
 @pytest.mark.parametrize("how", ["other bytes", "zeros", "gone"])
-def test_damage_that_shows_late_is_repaired(
+def test_damage_that_is_noticed_late_is_repaired(
     how: str, converted: weights.Model, here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the same size, in what embeds pictures, which is compiled when a picture comes."""
@@ -315,7 +315,7 @@ def test_damage_that_shows_late_is_repaired(
     assert np.allclose(encoder.current().embed_pictures(PICTURES), expected, atol=1e-5)
 
 
-def test_odd_settings_harm_no_cache(converted: weights.Model, settings: Any) -> None:
+def test_invalid_settings_leave_the_cache_intact(converted: weights.Model, settings: Any) -> None:
     settings.CLIP_THREADS, settings.CLIP_BATCH = -5, -1
     loaded = encoder._load_best(converted)
     assert loaded.target == FP32
@@ -323,7 +323,7 @@ def test_odd_settings_harm_no_cache(converted: weights.Model, settings: Any) -> 
     assert conversion.find_passed_targets(converted, [FP32]) == [FP32]
 
 
-def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
+def test_an_unwritable_cache_does_not_stop_the_model(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = manage("prepare_model", MODEL_CACHE_DIR=str(tmp_path / "file"))
     assert done.returncode == 0, done.stderr
@@ -348,7 +348,7 @@ def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
     assert len(folders) == 5
 
 
-def test_a_process_converts_once_and_needs_no_torch_after(tmp_path: Path) -> None:
+def test_a_process_converts_once_and_then_needs_no_torch(tmp_path: Path) -> None:
     """Two processes that start at once: one of them converts, in a process of its own."""
     code = (
         "import sys, django; django.setup(); from gallery.clip import encoder;"
@@ -371,7 +371,7 @@ def test_a_process_converts_once_and_needs_no_torch_after(tmp_path: Path) -> Non
     assert not list(tmp_path.glob("*/.draft-*"))
 
 
-def test_the_digest_of_large_weights_is_remembered(
+def test_the_digest_of_large_weights_is_cached(
     tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "MIN_CACHED_DIGEST", 10)
@@ -423,9 +423,7 @@ def test_targets(
     assert [target.precision for target in encoder.candidate_targets()] == expected
 
 
-def test_threads_are_shared_out_among_workers(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_are_divided_among_workers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes, "available_cores", lambda: 8)
     settings.CLIP_THREADS = 0
     for workers, threads in ((1, 8), (2, 4), (3, 2), (8, 1), (20, 1)):
@@ -438,7 +436,7 @@ def test_threads_are_shared_out_among_workers(
 # --- many threads ---------------------------------------------------------------------------------
 
 
-def test_threads_get_their_own_texts_and_pictures(clip: Encoder) -> None:
+def test_concurrent_threads_get_their_own_results(clip: Encoder) -> None:
     """Texts that are too long, and texts to be padded, from eight threads at once.
 
     With padding and truncation set at each call on one tokenizer, long texts came back uncut.
@@ -485,7 +483,7 @@ def test_siglip_2_reads_lower_case_padded_on_the_right(tmp_path: Path) -> None:
     assert not fast.is_truncated("dog")
 
 
-def test_an_idle_image_tower_is_released_and_comes_back(
+def test_an_idle_image_tower_is_released_and_reloaded(
     converted: weights.Model, settings: Any
 ) -> None:
     settings.CLIP_IDLE_SECONDS = 0.3

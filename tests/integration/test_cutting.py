@@ -150,7 +150,7 @@ def test_clips_are_exact(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-def test_a_span_at_the_films_beginning_and_end_is_exact(name: str, tmp_path: Path) -> None:
+def test_spans_at_the_start_and_end_of_a_film_are_exact(name: str, tmp_path: Path) -> None:
     film = coded_film(tmp_path / name, rate="25", seconds=4, codec=OUT_OF_ORDER)
     assert probe(film).duration == pytest.approx(4, abs=0.03)
     for first, last in ((0, 1), (0, 7), (99, 100), (90, 100)):
@@ -188,7 +188,7 @@ def test_decoding_begins_at_a_key_frame_just_at_the_span(tmp_path: Path) -> None
     assert b"\n0,       4000, " in begun
 
 
-def test_sound_that_ends_early_becomes_silence(tmp_path: Path) -> None:
+def test_missing_sound_at_the_end_becomes_silence(tmp_path: Path) -> None:
     pictures = coded_film(tmp_path / "v.mkv", rate="25", seconds=6, sound=())
     film = tmp_path / "film.mkv"
     run_ffmpeg(
@@ -207,7 +207,7 @@ def test_sound_that_ends_early_becomes_silence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turn", [90, 270])
-def test_turned_films_come_out_upright(turn: int, tmp_path: Path) -> None:
+def test_rotated_films_become_upright(turn: int, tmp_path: Path) -> None:
     flat = coded_film(tmp_path / "flat.mp4", seconds=3, sound=())
     film = tmp_path / "turned.mp4"
     # Its pictures are stored lying; played, the bars lie across, numbered from the top or bottom.
@@ -224,7 +224,7 @@ def test_turned_films_come_out_upright(turn: int, tmp_path: Path) -> None:
         )
 
 
-def test_stretched_pixels_become_square(tmp_path: Path) -> None:
+def test_anamorphic_pixels_become_square(tmp_path: Path) -> None:
     film = coded_film(tmp_path / "a.mp4", seconds=2, filters="scale=720:576,setsar=64/45")
     for make in (play, export):
         clip = make(cut_of(film, 5, 10), tmp_path)
@@ -243,14 +243,14 @@ def test_odd_sizes_become_even(size: str, tmp_path: Path) -> None:
         assert abs(found.height - height) <= 1
 
 
-def test_a_clip_to_play_is_small_and_an_exact_one_is_not(tmp_path: Path) -> None:
+def test_a_clip_for_playing_is_small_and_an_exact_one_is_not(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mp4", seconds=1, size="1920x800", rate="24")
     cut = cut_of(film, 0, 4)
     assert probe(play(cut, tmp_path)).width == 1280
     assert probe(export(cut, tmp_path)).width == 1920
 
 
-def test_interlaced_pictures_are_woven_into_whole_ones(tmp_path: Path) -> None:
+def test_interlaced_pictures_are_deinterlaced(tmp_path: Path) -> None:
     """A bar that moves fast has combed edges in an interlaced film, and none in its clip."""
     film = tmp_path / "a.mkv"
     run_ffmpeg(
@@ -276,7 +276,7 @@ def test_interlaced_pictures_are_woven_into_whole_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "expected"), [("", "00:00:00:20"), ("10:00:00;02", "10:00:00;22")]
 )
-def test_an_exact_clip_carries_the_films_timecode(
+def test_an_exact_clip_has_the_timecode_of_the_film(
     written: str, expected: str, tmp_path: Path
 ) -> None:
     options: Sequence[str] = ("-timecode", written) if written else ()
@@ -286,7 +286,7 @@ def test_an_exact_clip_carries_the_films_timecode(
     assert probe(clip).rate == Fraction(30000, 1001)
 
 
-def test_nothing_of_the_films_own_data_goes_along(tmp_path: Path) -> None:
+def test_a_clip_has_no_metadata_of_the_film(tmp_path: Path) -> None:
     film = make_film(
         tmp_path / "a.mp4", seconds=1, options=("-metadata", "comment=a secret of its owner")
     )
@@ -306,14 +306,14 @@ def still_number(cut: ClipSpan) -> int:
 
 
 @pytest.mark.parametrize("kind", [k for k in FILMS if "varying" in k or "order" in k or "TS" in k])
-def test_a_still_is_the_frame_that_was_asked_for(kind: str, tmp_path: Path) -> None:
+def test_a_still_is_the_requested_frame(kind: str, tmp_path: Path) -> None:
     film = FILMS[kind](tmp_path)
     for number in (0, 1, 47, 100, 147):
         cut = cut_of(film, number, number + 1)
         assert still_number(cut) == shown_at_ticks(cut)[0]
 
 
-def test_stills_are_as_large_as_the_film_is_shown(tmp_path: Path) -> None:
+def test_stills_have_the_display_size_of_the_film(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mp4", seconds=1, size="720x576", filters="setsar=64/45")
     picture = read_ppm(ffmpeg.run(cutting.still_arguments(cut_of(film, 3, 4)), 60).output)
     assert picture is not None
@@ -321,9 +321,7 @@ def test_stills_are_as_large_as_the_film_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "rate"), [("gif", Fraction(25, 2)), ("webp", Fraction(24))])
-def test_a_looping_picture_shows_the_span_for_ever(
-    kind: str, rate: Fraction, tmp_path: Path
-) -> None:
+def test_an_animation_loops_forever(kind: str, rate: Fraction, tmp_path: Path) -> None:
     film = coded_film(tmp_path / "a.mp4", seconds=4)
     path = tmp_path / f"a.{kind}"
     cut = cut_of(film, 24, 72)
@@ -343,7 +341,7 @@ def test_a_looping_picture_shows_the_span_for_ever(
     assert sum(time for _frame, time in frames) == pytest.approx(2000, abs=float(1000 / rate))
 
 
-def test_a_looping_picture_is_not_wide(tmp_path: Path) -> None:
+def test_an_animation_is_small(tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mp4", seconds=1, size="1280x720")
     for kind in ("gif", "webp"):
         path = tmp_path / f"a.{kind}"
@@ -375,7 +373,7 @@ def test_a_film_of_many_codecs_can_be_cut(tmp_path: Path) -> None:
         assert codes(play(cut, tmp_path)) == shown_at_ticks(cut), name
 
 
-def test_a_film_of_h264_in_ten_bits_is_played_in_eight(tmp_path: Path) -> None:
+def test_ten_bit_h264_is_played_in_eight_bits(tmp_path: Path) -> None:
     film = coded_film(
         tmp_path / "a.mkv", seconds=1, codec=(*H264[:-4], "-pix_fmt", "yuv420p10le"), sound=()
     )

@@ -65,7 +65,7 @@ def first_frames(path: Path) -> list[float]:
     return list(found.values())
 
 
-def test_frames_and_cuts_are_the_same_with_any_number_of_threads(film: Path) -> None:
+def test_frames_and_cuts_do_not_depend_on_the_number_of_threads(film: Path) -> None:
     one = decoded(film, 1)
     times, pictures, cuts = one
     assert times == pytest.approx(first_frames(film), abs=1e-5)
@@ -75,7 +75,7 @@ def test_frames_and_cuts_are_the_same_with_any_number_of_threads(film: Path) -> 
         assert decoded(film, threads) == one
 
 
-def test_hardware_that_cannot_be_used_is_not_asked_for(
+def test_unusable_hardware_is_not_tried(
     film: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A device file without a driver that works, as in many containers; and a typing error.
@@ -94,9 +94,7 @@ def test_hardware_that_cannot_be_used_is_not_asked_for(
     ffmpeg.hwaccel_arguments.cache_clear()
 
 
-def test_the_first_device_that_opens_is_used(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_working_device_is_used(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no graphics card where the tests run, so opening one is faked."""
     acceleration = ffmpeg.hwaccel_arguments.__wrapped__
     settings.FFMPEG_HWACCEL = "auto"

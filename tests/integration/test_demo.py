@@ -27,19 +27,19 @@ def test_the_film_is_small() -> None:
     assert 100_000 < (DEMO / "film.mp4").stat().st_size <= 6 * MEGABYTE
 
 
-def test_the_film_s_script_is_sound() -> None:
+def test_the_script_of_the_film_is_consistent() -> None:
     assert film_check.script_faults() == []
 
 
-def test_the_film_s_streams_are_as_the_script_says() -> None:
+def test_the_streams_of_the_film_match_the_script() -> None:
     assert film_check.stream_faults(DEMO / "film.mp4") == []
 
 
-def test_the_film_s_cuts_and_beeps_are_where_the_script_says() -> None:
+def test_cuts_and_beeps_of_the_film_match_the_script() -> None:
     assert film_check.time_faults(DEMO / "film.mp4") == []
 
 
-def test_subtitles_and_ground_truth_are_what_the_script_gives() -> None:
+def test_subtitles_and_ground_truth_match_the_script() -> None:
     assert film_check.text_faults(DEMO) == []
 
 
@@ -60,7 +60,7 @@ def test_everything_has_names_in_both_languages(kind: str) -> None:
     assert set(LANGUAGES) == {"en", "zh"}
 
 
-def test_training_evaluation_and_film_seeds_do_not_meet() -> None:
+def test_training_evaluation_and_film_seeds_are_disjoint() -> None:
     kept = (splits.TRAINING_SEEDS, splits.EVALUATION_SEEDS, splits.FILM_SEEDS)
     for one, other in combinations(kept, 2):
         assert len(one) > 0
@@ -93,7 +93,7 @@ def test_no_training_picture_shows_a_pair_that_is_held_out() -> None:
     assert pairs_seen >= 20
 
 
-def test_the_film_s_pictures_were_never_learnt() -> None:
+def test_the_pictures_of_the_film_were_never_trained() -> None:
     seeds = {shot.film_seed() for shot in SHOTS}
     assert len(seeds) == len(SHOTS) >= 25
     assert all(seed in splits.FILM_SEEDS for seed in seeds)

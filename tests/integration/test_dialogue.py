@@ -79,9 +79,7 @@ LINES = (
         ("ｍｏｏｎ", 4, ["Moon"]),
     ],
 )
-def test_words_are_found_in_any_form_and_marked_as_they_stand(
-    words: str, line: int, marks: list[str]
-) -> None:
+def test_inflected_words_are_found_and_marked(words: str, line: int, marks: list[str]) -> None:
     spoken_film(en=LINES)
     first = found(words)[0]
     assert first.text == LINES[line]
@@ -90,7 +88,7 @@ def test_words_are_found_in_any_form_and_marked_as_they_stand(
     assert first.record.shot == line
 
 
-def test_lines_with_all_words_come_first_then_by_how_much_they_hold() -> None:
+def test_lines_with_more_of_the_words_come_first() -> None:
     spoken_film(
         en=[
             "Only the elephant.",
@@ -109,7 +107,7 @@ def test_lines_with_all_words_come_first_then_by_how_much_they_hold() -> None:
     assert [line.complete for line in lines] == [True, False, False, False]
 
 
-def test_what_is_said_word_for_word_comes_before_the_same_words_apart() -> None:
+def test_exact_phrases_come_before_scattered_words() -> None:
     spoken_film(
         en=[
             "You call it a day and I call it a night, you last fool of a caller",
@@ -122,7 +120,7 @@ def test_what_is_said_word_for_word_comes_before_the_same_words_apart() -> None:
     assert texts("最后一天")[0] == "最后一天"
 
 
-def test_what_is_in_quotes_is_found_as_it_is() -> None:
+def test_quoted_phrases_match_exactly() -> None:
     spoken_film(
         en=["The night train is late.", "Train all night!", "A night of trains.", "Night trains."],
         zh=["我当然是真的，你呢？", "是真的，当然"],
@@ -140,7 +138,7 @@ def test_what_is_in_quotes_is_found_as_it_is() -> None:
     assert len(texts('"night train')) == 4
 
 
-def test_common_words_may_be_lacking_unless_there_are_no_others() -> None:
+def test_stop_words_are_optional_unless_there_are_no_others() -> None:
     spoken_film(en=["A dog plays in snow.", "It is the one.", "Is it?"], de=["Das ist hart."])
     (line,) = found("the dog of the snow")
     assert line.complete
@@ -151,7 +149,7 @@ def test_common_words_may_be_lacking_unless_there_are_no_others() -> None:
     assert [line.complete for line in found("die hard")] == [False] * len(found("die hard"))
 
 
-def test_a_misspelt_word_is_found_as_a_last_resort() -> None:
+def test_misspelt_words_match_as_a_last_resort() -> None:
     spoken_film(en=["My paws are freezing!", "Do you deliver spaceships?", "A cat."])
     (line,) = found("freezng")
     assert (line.text, marked(line), line.complete) == (
@@ -180,7 +178,7 @@ def test_a_shot_is_found_once() -> None:
     assert len(dialogue.find("moon", range(1, 3000), 9)) == 3
 
 
-def test_nothing_said_is_nothing_found() -> None:
+def test_films_without_dialogue_have_no_lines() -> None:
     assert found("moon") == []
     spoken_film(en=["♪ ♪", "..."])
     for nothing in ("", " ", "♪", "...", "?!", '""', "-", "moon"):
@@ -221,7 +219,7 @@ def test_parts_of_chinese_sentences_are_found(language: str) -> None:
         assert set(marks) <= set(marked(first)) <= {*marks, "梦想"}, words
 
 
-def test_simplified_finds_traditional() -> None:
+def test_simplified_chinese_finds_traditional() -> None:
     spoken_film(zh_Hant=["飛船送貨上門嗎？", "國王從不問路。"])
     (line,) = found("国王从不")
     assert marked(line) == ["國王從不"]
@@ -249,7 +247,7 @@ def test_simplified_finds_traditional() -> None:
         ("xx", "foreign words", "word", ["words"]),
     ],
 )
-def test_every_language_is_found_in_its_own_way(
+def test_every_language_has_its_own_analysis(
     language: str, line: str, words: str, marks: list[str]
 ) -> None:
     spoken_film(en=["Nothing to do with it."], **{language: [line]})
@@ -258,7 +256,7 @@ def test_every_language_is_found_in_its_own_way(
     assert marked(first) == marks
 
 
-def test_words_without_spaces_are_found_in_part() -> None:
+def test_words_of_languages_without_spaces_are_found_in_part() -> None:
     spoken_film(ko=["고양이가 좋아요", "강아지"], ja=["これは冷蔵庫だ", "犬です"])
     (line,) = found("고양이를")
     assert (marked(line), line.complete) == (["고양이"], False)
@@ -276,7 +274,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def test_nothing_that_is_typed_is_a_command(redis_server: redis.Redis) -> None:
+def test_query_syntax_is_escaped(redis_server: redis.Redis) -> None:
     lines = {"The moon.", "A film with words.", "AND so OR NOT"}
     spoken_film(en=sorted(lines))
     before = redis_server.dbsize()
@@ -291,7 +289,7 @@ def test_nothing_that_is_typed_is_a_command(redis_server: redis.Redis) -> None:
             assert [line.text for line in answers] == ["The moon."], words[:40]
 
 
-def test_a_long_query_in_a_library_of_many_languages_is_answered() -> None:
+def test_a_long_query_works_in_a_library_of_many_languages() -> None:
     tags = "en de fr es it pt nl ru zh ja ko th ar he pl cs hu fi sv da no tr el ro uk id vi hi"
     spoken_film(**{language: ["one moon 月"] for language in tags.split()})
     words = " ".join(f"word{n} 月亮{n}" for n in range(50))[:500]
@@ -301,14 +299,14 @@ def test_a_long_query_in_a_library_of_many_languages_is_answered() -> None:
     assert len(dialogue.find("moon", None, 50)) == 1
 
 
-def test_a_filter_cannot_be_typed() -> None:
+def test_a_filter_cannot_be_injected() -> None:
     one, two = spoken_film("One", en=["The moon."]), spoken_film("Two", en=["The moon."])
     typed = f"moon @film:{{{two.pk}}}"
     assert {line.record.film for line in found(typed)} == {one.pk, two.pk}
     assert texts(typed, film=one) == ["The moon."]
 
 
-def test_what_is_said_cannot_harm(redis_server: redis.Redis) -> None:
+def test_dialogue_is_escaped(redis_server: redis.Redis) -> None:
     lines = [
         "@film:{1} | *",
         'He said "stop"\n- now',

@@ -63,7 +63,7 @@ def rows(*shots: tuple[float, float, list[float]]) -> list[FrameRecord]:
         (40.0, 41.0, 3, 9),
     ],
 )
-def test_a_line_is_heard_over_the_shot_that_most_of_it_lies_in(
+def test_a_line_belongs_to_the_shot_it_overlaps_most(
     start: float, end: float, shot: int, second: int
 ) -> None:
     film = rows(
@@ -75,7 +75,7 @@ def test_a_line_is_heard_over_the_shot_that_most_of_it_lies_in(
     assert (record.shot, record.second) == (shot, second)
 
 
-def test_a_blank_frame_is_passed_over() -> None:
+def test_blank_frames_are_skipped() -> None:
     film = [
         FrameRecord(1, 0, 0.0, 0, 0.0, 4.0, FrameKind.BLANK),
         FrameRecord(1, 1, 1.0, 0, 0.0, 4.0, FrameKind.BLANK),
@@ -90,7 +90,7 @@ def test_a_blank_frame_is_passed_over() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_published_film_s_lines_are_found(tmp_path: Path, redis_server: redis.Redis) -> None:
+def test_lines_of_a_published_film_are_found(tmp_path: Path, redis_server: redis.Redis) -> None:
     path = scenes(tmp_path / "a.mp4", ["red", "white", "blue"], frames=48)
     film = add(path)
     content = "\n".join(
@@ -118,7 +118,7 @@ def test_a_published_film_s_lines_are_found(tmp_path: Path, redis_server: redis.
     assert found("colour") == []
 
 
-def test_deleted_subtitles_are_found_no_more(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_deleted_subtitles_are_not_found(demo_film: Film, redis_server: redis.Redis) -> None:
     assert texts("refrigerator")
     assert texts("冰箱")
     assert len(line_keys(redis_server)) == 64
@@ -133,7 +133,7 @@ def test_deleted_subtitles_are_found_no_more(demo_film: Film, redis_server: redi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_deleted_row_takes_its_file_and_its_lines_along(
+def test_deleting_a_row_deletes_its_file_and_its_lines(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
     row = demo_film.subtitles.get(language="en")
@@ -146,7 +146,7 @@ def test_a_deleted_row_takes_its_file_and_its_lines_along(
     assert line_keys(redis_server) == keys_of(number) == []
 
 
-def test_another_language_is_another_way_to_search() -> None:
+def test_changing_the_language_changes_the_analysis() -> None:
     film = spoken_film(und=["Die Pfoten frieren."])
     assert not found("pfote")[0].complete
     Subtitles.objects.update(language="de")
@@ -156,7 +156,7 @@ def test_another_language_is_another_way_to_search() -> None:
     assert (line.text, line.language, line.complete) == ("Die Pfoten frieren.", "de", True)
 
 
-def test_fewer_lines_leave_nothing_behind(redis_server: redis.Redis) -> None:
+def test_replaced_subtitles_leave_no_old_lines(redis_server: redis.Redis) -> None:
     film = spoken_film(en=["one moon", "two moons", "three moons"], fr=["la lune"])
     row = film.subtitles.get(language="en")
     row.lines.filter(number__gt=0).delete()
@@ -168,7 +168,7 @@ def test_fewer_lines_leave_nothing_behind(redis_server: redis.Redis) -> None:
     assert texts("lune") == []
 
 
-def test_the_sweep_mends_what_is_missing(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_the_sweep_restores_missing_lines(demo_film: Film, redis_server: redis.Redis) -> None:
     assert dialogue.reconcile() == 0
     redis_server.flushdb()
     assert dialogue.reconcile() == 1
@@ -185,7 +185,7 @@ def test_the_sweep_mends_what_is_missing(demo_film: Film, redis_server: redis.Re
     assert texts("ghost") == []
 
 
-def test_a_film_whose_frames_are_gone_keeps_nobody_waiting(demo_film: Film) -> None:
+def test_a_film_without_frames_does_not_block_others(demo_film: Film) -> None:
     gone = Film.objects.create(
         title="Gone", sha256="gone", state=Film.State.READY, searchable_run=1, tracks_run=1
     )
@@ -196,7 +196,7 @@ def test_a_film_whose_frames_are_gone_keeps_nobody_waiting(demo_film: Film) -> N
     assert texts("unheard") == []
 
 
-def test_a_put_that_breaks_off_is_made_up_for(
+def test_an_interrupted_put_is_completed_later(
     redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, demo_film: Film
 ) -> None:
     """The server goes away between two batches; the lines that are written are noted."""
@@ -244,7 +244,7 @@ def test_an_index_of_an_earlier_version_is_replaced(
     assert texts("refrigerator")
 
 
-def test_rebuild_index_brings_the_lines_back(
+def test_rebuild_index_restores_the_lines(
     demo_film: Film, redis_server: redis.Redis, capsys: Any
 ) -> None:
     redis_server.flushdb()
@@ -256,7 +256,7 @@ def test_rebuild_index_brings_the_lines_back(
 # --- when Redis is not as it should be ------------------------------------------------------------
 
 
-def test_an_emptied_server_is_told_only_when_something_is_missing(
+def test_an_emptied_server_is_reported_only_if_lines_are_missing(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
     redis_server.flushdb()
@@ -270,7 +270,7 @@ def lines_at(url: str) -> LineIndex:
     return LineIndex(frame_index.connect(url), "t:dialogue")
 
 
-def test_a_killed_server_comes_back_with_every_line(tmp_path: Path) -> None:
+def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
     here = lines_at(embedded_redis_url(tmp_path))
     frame = frames(1, 1)[0]
     lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
@@ -303,7 +303,7 @@ def test_a_killed_server_comes_back_with_every_line(tmp_path: Path) -> None:
         assert here.states() == {1: "state"}
 
 
-def test_an_index_that_is_being_built_is_told(tmp_path: Path) -> None:
+def test_an_unfinished_index_is_reported(tmp_path: Path) -> None:
     here = lines_at(embedded_redis_url(tmp_path))
     frame = frames(1, 1)[0]
     lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
@@ -327,7 +327,7 @@ def _groups(here: LineIndex) -> list[str]:
         return []
 
 
-def test_a_server_that_is_down_is_told(settings: Any) -> None:
+def test_an_unreachable_server_is_reported(settings: Any) -> None:
     film = spoken_film(en=["The moon."])
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     for ask in (
@@ -343,7 +343,7 @@ def test_a_server_that_is_down_is_told(settings: Any) -> None:
     subtitle_import.publish(film.pk)
 
 
-def test_a_server_without_search_is_told() -> None:
+def test_a_server_without_redisearch_is_reported() -> None:
     port = free_port()
     program, _module = embedded.binaries()
     command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
@@ -359,7 +359,7 @@ def test_a_server_without_search_is_told() -> None:
             process.kill()
 
 
-def test_time_outs_are_errors(redis_server: redis.Redis) -> None:
+def test_timeouts_are_errors(redis_server: redis.Redis) -> None:
     redis_server.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "RETURN")
     dialogue.current().ensure()
     assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT")[0][1] == b"fail"
@@ -368,7 +368,7 @@ def test_time_outs_are_errors(redis_server: redis.Redis) -> None:
 # --- listing --------------------------------------------------------------------------------------
 
 
-def test_a_page_lists_what_is_said(demo_film: Film) -> None:
+def test_the_film_page_lists_the_dialogue(demo_film: Film) -> None:
     from django.utils import translation
 
     whole = dialogue.lines(demo_film)
@@ -387,7 +387,7 @@ def test_a_page_lists_what_is_said(demo_film: Film) -> None:
     assert dialogue.lines(demo_film.pk + 1) == []
 
 
-def test_the_doctor_looks_at_the_dialogue(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_the_doctor_checks_the_dialogue(demo_film: Film, redis_server: redis.Redis) -> None:
     from gallery.core.errors import GalleryError
     from gallery.management.commands.doctor import _dialogue
 
@@ -399,7 +399,7 @@ def test_the_doctor_looks_at_the_dialogue(demo_film: Film, redis_server: redis.R
     assert _dialogue() == "no film has subtitles yet"
 
 
-def test_mending_takes_no_longer_than_it_may(redis_server: redis.Redis) -> None:
+def test_a_repair_has_a_time_limit(redis_server: redis.Redis) -> None:
     for number in range(3):
         Film.objects.create(
             title="Gone", sha256=f"gone {number}", state=Film.State.READY, searchable_run=1,

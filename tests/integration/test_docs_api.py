@@ -43,7 +43,7 @@ def run(example: str, token: str) -> Any:
     return client.post(address, data, content_type=kind, headers=headers)
 
 
-def test_the_examples_work(page: Client, demo_film: Film) -> None:
+def test_the_examples_of_the_documentation_work(page: Client, demo_film: Film) -> None:
     _token, secret = tokens.create_token(get_user_model().objects.create_user("ada").pk, "test")
     assert len(EXAMPLES) == 2
     search, board = (run(example, secret) for example in EXAMPLES)
@@ -54,14 +54,14 @@ def test_the_examples_work(page: Client, demo_film: Film) -> None:
 
 
 @pytest.mark.parametrize("rate", ["fast", "0/m", "10", "10/x", "/m"])
-def test_a_limit_that_is_none_is_noticed_at_the_start(
-    rate: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_limit_is_reported_at_start(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "API_RATE", rate)
     assert [message.id for message in run_checks() if "API_RATE" in message.msg] == ["gallery.E006"]
 
 
 @pytest.mark.parametrize("rate", ["600/m", "10/s", "100/5m", ""])
-def test_a_limit_as_the_readme_has_it_is_fine(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limits_of_the_documentation_are_valid(
+    rate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(settings, "API_RATE", rate)
     assert [message for message in run_checks() if "API_RATE" in message.msg] == []

@@ -59,7 +59,7 @@ def offered(film: Film) -> set[int]:
     return {neighbour.shot for neighbour in near}
 
 
-def test_dull_shots_are_not_offered_and_all_the_rest_is_there(film: Film, page: Client) -> None:
+def test_blank_shots_and_credits_are_not_found_and_all_others_are(film: Film, page: Client) -> None:
     assert_complete(film)
     assert film.frame_count == 5 * SECONDS
     assert [shot.number for shot in film.shots.filter(dull=True)] == [BLACK_SHOT, CREDITS, FADE]
@@ -73,13 +73,13 @@ def test_dull_shots_are_not_offered_and_all_the_rest_is_there(film: Film, page: 
         assert page.get(f"/films/{film.pk}/frames/{shot.second}/").status_code in (200, 301)
 
 
-def test_a_dull_frame_that_is_asked_for_is_searched_with(film: Film) -> None:
+def test_a_blank_frame_can_still_be_searched_with(film: Film) -> None:
     credits_at = film.shots.get(number=CREDITS).second
     hits = engine.search(Query(examples=(Example((film.pk, credits_at)),))).hits
     assert set(PICTURES) <= {hit.shot for hit in hits}
 
 
-def test_a_film_is_stood_for_by_a_picture(film: Film) -> None:
+def test_a_film_has_a_poster_picture(film: Film) -> None:
     """By that a third into it, or one after it, or one before it; only at last by a dull one."""
     first, later = (film.shots.get(number=number) for number in PICTURES)
     for shots, dull, expected in (

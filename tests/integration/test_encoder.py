@@ -88,7 +88,7 @@ def test_the_model_is_the_published_configuration(base_model: Path) -> None:
     assert (text.vocab_size, text.max_position_embeddings) == (49408, 77)
 
 
-def test_square_pictures_are_embedded_as_by_transformers(
+def test_square_pictures_are_embedded_as_transformers_does(
     plain: tuple[CLIPModel, CLIPProcessor],
     ours: Encoder,
     ours_of_pictures: np.ndarray,
@@ -110,7 +110,7 @@ def test_square_pictures_are_embedded_as_by_transformers(
     assert float(others.max()) < 0.99995
 
 
-def test_texts_are_embedded_as_by_transformers(
+def test_texts_are_embedded_as_transformers_does(
     plain: tuple[CLIPModel, CLIPProcessor], ours: Encoder
 ) -> None:
     model, processor = plain
@@ -129,7 +129,7 @@ def test_texts_are_embedded_as_by_transformers(
     assert float((expected @ expected.T - np.eye(16)).max()) < 0.9999
 
 
-def test_probabilities_are_those_of_transformers(
+def test_probabilities_agree_with_transformers(
     plain: tuple[CLIPModel, CLIPProcessor],
     ours: Encoder,
     ours_of_pictures: np.ndarray,
@@ -163,7 +163,7 @@ def test_a_square_picture_is_the_same_in_all_modes(side: int) -> None:
 
 @pytest.mark.parametrize("edges", EDGES)
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
-def test_what_stands_at_the_edge_is_still_there(edges: str, side: str) -> None:
+def test_things_at_the_edge_are_kept(edges: str, side: str) -> None:
     wide = (956, 400)
     picture = Image.new("RGB", wide if side in ("left", "right") else wide[::-1], "blue")
     width, height = picture.size
@@ -194,7 +194,7 @@ def test_padding_keeps_proportions() -> None:
 
 
 @pytest.mark.parametrize("size", [(300, 100), (101, 100), (100, 239), (1000, 10)])
-def test_tiles_cover_all_and_overlap(size: tuple[int, int]) -> None:
+def test_tiles_cover_the_picture_and_overlap(size: tuple[int, int]) -> None:
     """Every column of the picture is in a tile, and neighbours share a quarter of their width."""
     long, short = max(size), min(size)
     ramp = np.linspace(0, 255, long).astype(np.uint8)
@@ -238,9 +238,7 @@ def test_tiles_of_a_wide_picture_are_averaged(tmp_path: Path) -> None:
         (tiny_chinese_clip, 20, ["一只狗", "雪地里的猫 dog"]),
     ],
 )
-def test_other_families_load_through_the_same_code(
-    make: Any, width: int, texts: list[str], tmp_path: Path
-) -> None:
+def test_other_model_families_load(make: Any, width: int, texts: list[str], tmp_path: Path) -> None:
     model = load(make(tmp_path / "model"))
     assert model.model.width == width
     pictures = model.embed_pictures([noise(1, (90, 40)), noise(2), Image.new("L", (7, 90), 90)])
@@ -266,7 +264,7 @@ def test_siglip_texts_are_padded_to_their_full_length(tmp_path: Path) -> None:
     assert float(load(folder).embed_text("dog") @ expected) >= 0.9999
 
 
-def test_a_long_text_is_cut_and_said_to_be(tmp_path: Path) -> None:
+def test_a_long_text_is_truncated_and_reported(tmp_path: Path) -> None:
     model = load(tiny_clip(tmp_path / "m"))
     assert np.isfinite(model.embed_text("dog " * 500)).all()
     assert model.is_truncated("dog " * 500)
@@ -303,7 +301,7 @@ def damage(folder: Path, how: str) -> None:
     "how",
     ["half the weights", "no weights", "no tokenizer", "unknown family", "no pictures' settings"],
 )
-def test_a_broken_folder_is_told_in_a_sentence(how: str, tmp_path: Path) -> None:
+def test_a_damaged_model_folder_is_reported(how: str, tmp_path: Path) -> None:
     folder = tiny_clip(tmp_path / "broken")
     damage(folder, how)
     with pytest.raises(ModelError, match=r"Could not load the model broken from .*: .+") as caught:
@@ -311,7 +309,7 @@ def test_a_broken_folder_is_told_in_a_sentence(how: str, tmp_path: Path) -> None
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_an_unsupported_model_is_refused(tmp_path: Path) -> None:
     from transformers import BertConfig, BertModel
 
     folder = tiny_clip(tmp_path / "m")
@@ -340,12 +338,12 @@ def test_weights_that_are_not_numbers_are_noticed(tmp_path: Path) -> None:
         loaded.embed_text("a dog")
 
 
-def test_an_unknown_way_with_edges_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_edge_mode_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="squash, pad or tiles"):
         load(tiny_clip(tmp_path / "m"), "crop")
 
 
-def test_half_precision_weights_are_computed_with_in_full(tmp_path: Path) -> None:
+def test_half_precision_weights_are_computed_in_full_precision(tmp_path: Path) -> None:
     folder = tiny_clip(tmp_path / "m")
     CLIPModel.from_pretrained(folder).half().save_pretrained(folder)
     loaded = load(folder)

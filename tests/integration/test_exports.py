@@ -97,7 +97,7 @@ def body(response: Any) -> str:
 # --- what is made at once -------------------------------------------------------------------------
 
 
-def test_a_board_is_downloaded_for_editing_programs(page: Client, film: Film) -> None:
+def test_a_board_can_be_downloaded_for_editing_software(page: Client, film: Film) -> None:
     board = board_of(film, (10, 34), (50, 60))
     service.set_note(board, board.scenes.first().pk, "=look")
     table = page.get(f"{board.get_absolute_url()}csv/")
@@ -134,7 +134,7 @@ def test_a_board_of_several_rates_gives_a_zip_of_lists(
     assert "one per frame rate: 23.976, 25 fps" in menu
 
 
-def test_a_rate_that_lists_do_not_know_is_told(page: Client, tmp_path: Path) -> None:
+def test_a_rate_that_edl_does_not_support_is_reported(page: Client, tmp_path: Path) -> None:
     odd = add_film(make_film(tmp_path / "odd.mp4", seconds=2, rate="12"), "Odd", "12")
     service.add_scene(VISITOR, Scene(odd.pk, 0.0, 1.0, 0))
     board = service.current_board(VISITOR)
@@ -143,7 +143,7 @@ def test_a_rate_that_lists_do_not_know_is_told(page: Client, tmp_path: Path) -> 
     assert "EDL has no 12 fps: times from Odd are rounded." in menu
 
 
-def test_an_empty_board_has_nothing_to_take_along(page: Client) -> None:
+def test_an_empty_board_has_nothing_to_export(page: Client) -> None:
     board = service.create_board(VISITOR, "Empty")
     for kind in ("csv", "edl", "otio"):
         assert page.get(f"{board.get_absolute_url()}{kind}/").status_code == 404
@@ -205,7 +205,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_power_cut_does_not_lose_what_is_cut(worker: Worker, film: Film) -> None:
+def test_an_export_keeps_its_clips_after_a_power_cut(worker: Worker, film: Film) -> None:
     board = board_of(film, *((n, n + 60) for n in range(24)))
     export = asked(board)
     assert tasks.queue_export(export)
@@ -233,7 +233,7 @@ def test_a_power_cut_does_not_lose_what_is_cut(worker: Worker, film: Film) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_that_is_down_is_told_and_nothing_is_lost(
+def test_an_unreachable_queue_is_reported_and_nothing_is_lost(
     worker: Worker, film: Film, static_files: None
 ) -> None:
     worker.stop()
@@ -262,9 +262,7 @@ def test_a_queue_that_is_down_is_told_and_nothing_is_lost(
 # --- turns and claims -----------------------------------------------------------------------------
 
 
-def test_a_long_export_lets_others_have_their_turn(
-    film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_export_yields_to_others(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     export = asked(board_of(film, (0, 5), (10, 15), (20, 25)))
     monkeypatch.setattr(exports, "MAX_TASK_SECONDS", 0.0)
     monkeypatch.setattr(time, "monotonic", iter(range(10**6)).__next__)
@@ -283,7 +281,7 @@ def test_progress_is_counted_in_seconds_of_film(film: Film) -> None:
     assert progress.seconds_left == pytest.approx(10, abs=1)
 
 
-def test_only_one_worker_has_it(film: Film) -> None:
+def test_only_one_worker_runs_an_export(film: Film) -> None:
     export = asked(board_of(film, (0, 5)))
     Export.objects.update(
         state=Export.State.RUNNING, lease_until=timezone.now() + timedelta(seconds=60)
@@ -298,7 +296,7 @@ def test_only_one_worker_has_it(film: Film) -> None:
     assert not exports.continue_export(export.pk + 1)
 
 
-def test_a_worker_whose_claim_is_lost_publishes_nothing(
+def test_a_worker_that_lost_its_lease_publishes_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = asked(board_of(film, (0, 5), (10, 15)))
@@ -315,7 +313,7 @@ def test_a_worker_whose_claim_is_lost_publishes_nothing(
     assert export.state == Export.State.RUNNING
 
 
-def test_an_export_given_up_under_way_leaves_nothing(
+def test_an_export_cancelled_while_running_leaves_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = asked(board_of(film, (0, 5), (10, 15)))
@@ -355,7 +353,7 @@ def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
     assert asked(board).pk != export.pk
 
 
-def test_when_no_clip_can_be_cut_it_fails_with_a_sentence(page: Client, film: Film) -> None:
+def test_without_any_clip_it_fails_with_a_message(page: Client, film: Film) -> None:
     board = board_of(film, (0, 5))
     export = asked(board)
     film.files.source().unlink()
@@ -376,7 +374,7 @@ def test_a_zip_that_would_be_too_large_is_refused(film: Film, settings: LazySett
     assert list(exports.exports_folder().iterdir()) == []
 
 
-def test_a_full_disk_is_told(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     export = asked(board_of(film, (0, 24)))
 
     def full(*_given: Any) -> None:
@@ -388,7 +386,7 @@ def test_a_full_disk_is_told(film: Film, monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(exports.exports_folder().iterdir()) == []
 
 
-def test_what_nobody_foresaw_fails_with_a_sentence_and_is_logged(
+def test_an_unexpected_error_fails_with_a_message_and_is_logged(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = asked(board_of(film, (0, 24)))
@@ -402,7 +400,7 @@ def test_what_nobody_foresaw_fails_with_a_sentence_and_is_logged(
 # --- asking ---------------------------------------------------------------------------------------
 
 
-def test_pressing_twice_makes_one(film: Film) -> None:
+def test_a_double_click_makes_one_export(film: Film) -> None:
     board = board_of(film, (0, 5))
     export = asked(board)
     assert asked(board) == export
@@ -415,7 +413,7 @@ def test_pressing_twice_makes_one(film: Film) -> None:
     assert exports.latest_export(board) == newer
 
 
-def test_nobody_has_many_zips_made_at_the_same_time(page: Client, film: Film) -> None:
+def test_concurrent_exports_of_a_user_are_limited(page: Client, film: Film) -> None:
     for number in range(3):
         board = service.create_board(VISITOR, str(number))
         board_of(film, (0, 5))
@@ -430,7 +428,9 @@ def test_nobody_has_many_zips_made_at_the_same_time(page: Client, film: Film) ->
     assert asked(other).state == Export.State.WAITING
 
 
-def test_who_has_the_link_may_save_clips_but_not_stop_them(page: Client, film: Film) -> None:
+def test_visitors_with_the_link_can_start_an_export_but_not_stop_it(
+    page: Client, film: Film
+) -> None:
     board = board_of(film, (0, 5))
     address = f"{board.get_absolute_url()}clips/"
     page.post(address)
@@ -446,7 +446,7 @@ def test_who_has_the_link_may_save_clips_but_not_stop_them(page: Client, film: F
     assert "Create it again" in body(gone)
 
 
-def test_the_owner_stops_an_export(
+def test_the_owner_can_stop_an_export(
     page: Client, film: Film, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     page.post("/boards/", {"name": "Mine"})
@@ -460,7 +460,7 @@ def test_the_owner_stops_an_export(
     assert not exports.zip_path(export).exists()
 
 
-def test_a_setting_says_who_may_save_clips(
+def test_a_setting_says_who_can_save_clips(
     page: Client, film: Film, settings: LazySettings
 ) -> None:
     settings.DOWNLOADS_FOR = "nobody"
@@ -498,7 +498,7 @@ def test_zips_are_kept_for_a_day_and_within_a_limit(
     assert list(exports.exports_folder().iterdir()) == [exports.zip_path(made[2])]
 
 
-def test_the_clock_sweeps_and_tidies() -> None:
+def test_beat_runs_sweeps_and_cleanups() -> None:
     from imgsearch.celery import app
 
     schedule = app.conf.beat_schedule
@@ -510,7 +510,7 @@ def test_the_clock_sweeps_and_tidies() -> None:
                       "segment": "films"}  # fmt: skip
 
 
-def test_names_of_clips_sort_in_the_board_s_order(film: Film) -> None:
+def test_names_of_clips_sort_in_board_order(film: Film) -> None:
     board = board_of(film, *((n, n + 2) for n in range(3)))
     cuts = exports.edits_of(board, lambda _scene: "")
     names = [exports.clip_name(cut, 1200) for cut in cuts]

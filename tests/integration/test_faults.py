@@ -144,7 +144,7 @@ class Installation:
         ]
 
 
-def test_killed_workers_and_servers_leave_a_whole_library(
+def test_the_library_survives_killed_workers_and_servers(
     own_redis: OwnRedis, tmp_path: Path, clip: Encoder
 ) -> None:
     chance = random.Random(SEED)
@@ -191,7 +191,7 @@ def is_ready(film: Film) -> bool:
     return film.state == Film.State.READY
 
 
-def test_an_emptied_redis_is_filled_again_by_the_worker(
+def test_the_worker_refills_an_emptied_redis(
     worker: Worker, tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     """Nobody types a command: the sweep notices, and the worker puts everything back."""
@@ -210,9 +210,7 @@ def test_an_emptied_redis_is_filled_again_by_the_worker(
     wait_for(lambda: [one.problems for one in check_library().films] == [[], []])
 
 
-def test_a_worker_killed_by_each_attempt_at_a_segment_fails_the_film(
-    worker: Worker, tmp_path: Path
-) -> None:
+def test_a_segment_that_kills_each_worker_fails_the_film(worker: Worker, tmp_path: Path) -> None:
     """A process that dies whenever it embeds: three attempts, then a sentence, and others go on."""
     worker.stop()
     killer = tmp_path / "killer.py"

@@ -103,7 +103,7 @@ FILMS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("kind", FILMS)
-def test_a_second_is_shown_by_the_first_frame_at_or_after_it(kind: str, tmp_path: Path) -> None:
+def test_the_frame_of_a_second_is_the_first_at_or_after_it(kind: str, tmp_path: Path) -> None:
     film = FILMS[kind](tmp_path)
     times = presentation_times(film)
     expected = first_at_or_after_each_second(times)
@@ -120,7 +120,7 @@ def test_a_second_is_shown_by_the_first_frame_at_or_after_it(kind: str, tmp_path
 
 @pytest.mark.parametrize("kind", FILMS)
 @pytest.mark.parametrize("borders", [(1, 2, 3, 4, 5), (2,), (3, 4)])
-def test_spans_give_what_the_whole_film_gives(
+def test_spans_have_the_same_frames_as_the_whole_film(
     kind: str, borders: tuple[int, ...], tmp_path: Path
 ) -> None:
     film = FILMS[kind](tmp_path)
@@ -136,7 +136,7 @@ def test_spans_give_what_the_whole_film_gives(
         assert one.tobytes() == other.tobytes()
 
 
-def test_a_long_film_may_be_cut_anywhere(tmp_path: Path) -> None:
+def test_a_long_film_can_be_split_anywhere(tmp_path: Path) -> None:
     """Seeking lands before a span's start also beyond the pre-roll, with distant key frames."""
     film = make_film(
         tmp_path / "a.mkv",
@@ -158,7 +158,7 @@ def test_a_film_of_less_than_a_second_has_one_frame(make_video: Make) -> None:
     assert cuts == []
 
 
-def test_a_single_picture_is_a_film_of_one_frame(make_video: Make) -> None:
+def test_a_still_picture_is_a_film_of_one_frame(make_video: Make) -> None:
     assert decode(make_video(seconds=0.04))[0] == [0.0]
 
 
@@ -172,7 +172,7 @@ def test_the_rate_is_exact(rate: str, name: str, make_video: Make) -> None:
     assert found.rate == Fraction(rate)
 
 
-def test_probe_tells_what_is_in_the_file(make_video: Make) -> None:
+def test_probe_describes_the_file(make_video: Make) -> None:
     found = probe(make_video("a.mp4", seconds=3, sound=True, size="320x180"))
     assert found.duration == pytest.approx(3, abs=0.1)
     assert (found.width, found.height) == (320, 180)
@@ -181,7 +181,7 @@ def test_probe_tells_what_is_in_the_file(make_video: Make) -> None:
     assert found.start == pytest.approx(0, abs=0.05)
 
 
-def test_sound_that_begins_first_does_not_shift_the_pictures(tmp_path: Path) -> None:
+def test_earlier_sound_does_not_shift_the_pictures(tmp_path: Path) -> None:
     """The film begins with its sound; the picture of its second 0 comes after 0.5 s."""
     picture = make_film(tmp_path / "v.mkv", seconds=4)
     film = tmp_path / "film.mkv"
@@ -228,7 +228,7 @@ def test_the_time_of_the_first_picture_is_counted_from_the_films_beginning(
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_turned_films_are_upright(turn: int, tmp_path: Path) -> None:
+def test_rotated_films_are_upright(turn: int, tmp_path: Path) -> None:
     """A phone writes sideways frames and says so; the picture comes out as it was seen."""
     flat = scenes(tmp_path / "flat.mp4", ["red"], frames=24)
     film = tmp_path / "turned.mp4"
@@ -251,7 +251,7 @@ def test_turned_films_are_upright(turn: int, tmp_path: Path) -> None:
     assert min(still.getpixel((80, 10))) > 200
 
 
-def test_stretched_pixels_are_made_square(make_video: Make) -> None:
+def test_anamorphic_pixels_are_made_square(make_video: Make) -> None:
     film = make_video(seconds=1, size="720x576", filters="setsar=64/45")
     found = probe(film)
     _, pictures, _ = decode(film)
@@ -272,7 +272,7 @@ def test_odd_sizes_are_read(size: str, make_video: Make) -> None:
     assert shown == pytest.approx(width / height, rel=1.5 / pictures[0].height)
 
 
-def test_wide_pictures_are_made_smaller(make_video: Make) -> None:
+def test_wide_pictures_are_scaled_down(make_video: Make) -> None:
     _, pictures, _ = decode(make_video(seconds=1, size="1280x536"), width=320)
     assert pictures[0].size == (320, 134)
 
@@ -297,7 +297,7 @@ def test_cuts_are_exact_to_the_frame(rate: int, tmp_path: Path) -> None:
     assert cuts == pytest.approx([37 * n / rate for n in range(1, 5)], abs=2e-6)
 
 
-def test_a_moving_picture_is_no_cut(make_video: Make) -> None:
+def test_motion_is_no_cut(make_video: Make) -> None:
     assert decode(make_video(seconds=4))[2] == []
 
 
@@ -366,7 +366,7 @@ def test_a_script_named_like_a_film_is_refused_and_reads_nothing(
     assert secret.stat().st_atime_ns == 0, "somebody read the other file"
 
 
-def test_a_name_that_looks_like_an_option_or_a_protocol_is_a_name(
+def test_a_file_name_like_an_option_or_a_protocol_is_a_file_name(
     tmp_path: Path, make_video: Make
 ) -> None:
     for name in ("-i.mp4", "concat:a|b.mp4", "a%03d.mp4", "quote'; rm.mp4", "影片 one.mp4"):
@@ -386,7 +386,7 @@ def test_a_name_that_looks_like_an_option_or_a_protocol_is_a_name(
         ("a picture", "Unsupported file format|damaged or not a video"),
     ],
 )
-def test_what_is_no_film_is_refused_with_a_sentence(
+def test_a_file_that_is_not_a_film_is_refused_with_a_message(
     kind: str, sentence: str, tmp_path: Path
 ) -> None:
     film = tmp_path / "film.mp4"
@@ -436,7 +436,7 @@ def import_like_the_pipeline(path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("part", [0.5, 0.8])
-def test_half_a_film_is_told_as_such(
+def test_a_truncated_film_is_reported(
     name: str, options: tuple[str, ...], sentence: str, part: float, tmp_path: Path
 ) -> None:
     whole = make_film(tmp_path / name, seconds=60, sound=True, rate="12", options=options)
@@ -448,7 +448,7 @@ def test_half_a_film_is_told_as_such(
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_half_a_film_is_noticed_before_it_is_decoded(name: str, tmp_path: Path) -> None:
+def test_a_truncated_film_is_noticed_before_decoding(name: str, tmp_path: Path) -> None:
     fast = ("-movflags", "+faststart") if name == "a.mp4" else ()
     whole = make_film(tmp_path / name, seconds=60, rate="12", options=fast)
     half = tmp_path / f"half{whole.suffix}"
@@ -458,7 +458,7 @@ def test_half_a_film_is_noticed_before_it_is_decoded(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_a_long_still_at_the_end_is_no_missing_end(name: str, tmp_path: Path) -> None:
+def test_a_long_still_at_the_end_is_not_a_truncation(name: str, tmp_path: Path) -> None:
     """Slides: the last picture is shown for half a minute, and nothing comes after it."""
     film = make_film(tmp_path / name, seconds=120, rate="1/30", picture="testsrc2")
     assert probe(film).duration == pytest.approx(120, abs=1)
@@ -523,7 +523,7 @@ def test_the_limit_ends_a_decoder_and_its_children(sleepy_ffmpeg: Path, tmp_path
     wait_for(lambda: in_group(int(sleepy_ffmpeg.read_text())) == [], patience=5)
 
 
-def test_leaving_early_ends_the_decoder(make_video: Make) -> None:
+def test_leaving_early_stops_the_decoder(make_video: Make) -> None:
     film = make_video(seconds=30, size="640x360")
     with decoding.decode(
         film, probe(film), WHOLE, width=640, max_pixels=PIXELS, limit=60
@@ -541,11 +541,11 @@ def test_leaving_early_ends_the_decoder(make_video: Make) -> None:
         b"P7\nWIDTH 4\n",
     ],
 )
-def test_a_picture_that_breaks_off_is_none(data: bytes) -> None:
+def test_a_truncated_picture_is_dropped(data: bytes) -> None:
     assert decoding.read_ppm(data) is None
 
 
-def test_a_whole_picture_is_read() -> None:
+def test_a_complete_picture_is_read() -> None:
     file = io.BytesIO()
     Image.new("RGB", (3, 5), "red").save(file, "PPM")
     picture = decoding.read_ppm(file.getvalue())

@@ -32,7 +32,7 @@ def reading(path: Path) -> list[int]:
     return [process.pid for process in find_children(os.getpid(), f"file:{path}")]
 
 
-def test_a_decoder_that_hangs_is_ended(make_video: Callable[..., Path], impatient: None) -> None:
+def test_a_hung_decoder_is_stopped(make_video: Callable[..., Path], impatient: None) -> None:
     film = make_video(seconds=60, size="640x360")
     found = probing.probe(film, PIXELS, 3600)
     with decoding.decode(
@@ -46,7 +46,9 @@ def test_a_decoder_that_hangs_is_ended(make_video: Callable[..., Path], impatien
     assert reading(film) == []
 
 
-def test_a_decoder_may_wait_for_us(make_video: Callable[..., Path], impatient: None) -> None:
+def test_a_decoder_waits_for_a_slow_consumer(
+    make_video: Callable[..., Path], impatient: None
+) -> None:
     film = make_video(seconds=60, size="640x360")
     found = probing.probe(film, PIXELS, 3600)
     with decoding.decode(
@@ -57,7 +59,7 @@ def test_a_decoder_may_wait_for_us(make_video: Callable[..., Path], impatient: N
         assert len(list(running.pictures)) == 59
 
 
-def test_work_without_output_is_progress_for_a_while(impatient: None) -> None:
+def test_computing_without_output_counts_as_progress_for_a_while(impatient: None) -> None:
     with tempfile.TemporaryFile() as printed:
         process = ffmpeg.start(BUSY, printed)
         begun = time.monotonic()
@@ -67,7 +69,7 @@ def test_work_without_output_is_progress_for_a_while(impatient: None) -> None:
         assert (watch.stalled, watch.timed_out) == (True, False)
 
 
-def test_the_limit_of_wall_clock_holds_also_while_it_works(impatient: None) -> None:
+def test_the_wall_clock_limit_applies_while_it_works(impatient: None) -> None:
     with tempfile.TemporaryFile() as printed:
         process = ffmpeg.start(BUSY, printed)
         with ffmpeg.watched(process, limit=1) as watch:
@@ -76,7 +78,7 @@ def test_the_limit_of_wall_clock_holds_also_while_it_works(impatient: None) -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_ffmpeg_ends_with_the_process_that_started_it() -> None:
+def test_ffmpeg_ends_with_its_parent_process() -> None:
     code = (
         "import django, sys, tempfile; django.setup()\n"
         "from gallery.media import ffmpeg\n"

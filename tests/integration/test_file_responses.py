@@ -79,7 +79,7 @@ WHOLE = (200, range(100))
         ("", *WHOLE),
     ],
 )
-def test_a_range_gives_these_bytes(asked: str, status: int, part: range | None, file: Path) -> None:
+def test_a_range_returns_its_bytes(asked: str, status: int, part: range | None, file: Path) -> None:
     answer = ask(file, Range=asked)
     assert answer.status_code == status
     assert answer["Accept-Ranges"] == "bytes"
@@ -102,7 +102,7 @@ def test_ranges_of_an_empty_file(tmp_path: Path) -> None:
         assert (answer.status_code, body(answer)) == (status, b"")
 
 
-def test_head_tells_of_the_whole(file: Path) -> None:
+def test_head_describes_the_whole_file(file: Path) -> None:
     for asked in ("", "bytes=0-9", "bytes=100-"):
         answer = ask(file, "HEAD", Range=asked)
         assert (answer.status_code, answer["Content-Length"]) == (200, "100")
@@ -122,7 +122,7 @@ def test_head_tells_of_the_whole(file: Path) -> None:
         ("nonsense", 200),
     ],
 )
-def test_a_range_counts_if_the_file_is_still_the_same(
+def test_if_range_applies_while_the_file_is_unchanged(
     condition: str, status: int, file: Path
 ) -> None:
     etag = ask(file)["ETag"]
@@ -153,7 +153,7 @@ def test_a_range_counts_if_the_file_is_still_the_same(
         (f"If-Unmodified-Since: {http_date(LONG_AGO)}", 412),
     ],
 )
-def test_conditions_come_before_ranges(
+def test_conditions_take_precedence_over_ranges(
     condition: str, status: int, method: str, asked: str, file: Path
 ) -> None:
     etag = ask(file)["ETag"]
@@ -171,7 +171,7 @@ def test_a_changed_file_has_another_tag(file: Path) -> None:
     assert ask(file)["ETag"] != before
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         ask(tmp_path)
 

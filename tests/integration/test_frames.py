@@ -28,7 +28,7 @@ def stream_all(path: Path, span: Span = Span(0, None)) -> tuple[list[Frame], lis
         return list(some), how.small.times.tolist()
 
 
-def test_a_frame_knows_its_second_and_its_time(make_video: Callable[..., Path]) -> None:
+def test_frames_have_a_second_and_a_time(make_video: Callable[..., Path]) -> None:
     film = make_video("a.mkv", seconds=5, rate="24000/1001")
     found, _ = stream_all(film)
     assert [frame.second for frame in found] == [0, 1, 2, 3, 4]
@@ -40,19 +40,19 @@ def test_a_frame_knows_its_second_and_its_time(make_video: Callable[..., Path]) 
     assert decoders() == []
 
 
-def test_a_second_without_a_frame_is_left_out(make_video: Callable[..., Path]) -> None:
+def test_a_second_without_a_frame_is_omitted(make_video: Callable[..., Path]) -> None:
     film = make_video("a.mkv", seconds=9, rate="1/3")
     found, _ = stream_all(film)
     assert [(frame.second, frame.time) for frame in found] == [(0, 0.0), (3, 3.0), (6, 6.0)]
 
 
-def test_a_span_holds_only_its_own_seconds(make_video: Callable[..., Path]) -> None:
+def test_a_span_has_only_its_own_seconds(make_video: Callable[..., Path]) -> None:
     film = make_video(seconds=8)
     assert [f.second for f in stream_all(film, Span(3, 6))[0]] == [3, 4, 5]
     assert stream_all(film, Span(100, None))[0] == []
 
 
-def test_an_error_of_the_decoder_arrives_where_frames_are_taken(
+def test_a_decoder_error_is_raised_in_the_consumer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = tmp_path / "ffmpeg"
@@ -73,7 +73,7 @@ def test_an_error_of_the_decoder_arrives_where_frames_are_taken(
     assert decoders() == []
 
 
-def test_leaving_early_ends_the_decoder_s_thread(make_video: Callable[..., Path]) -> None:
+def test_leaving_early_stops_the_decoder_thread(make_video: Callable[..., Path]) -> None:
     """More frames than are decoded ahead: the thread waits for room, and must not wait for ever."""
     film = make_video(seconds=100, rate="2")
     found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
@@ -93,7 +93,7 @@ def test_leaving_early_ends_the_decoder_s_thread(make_video: Callable[..., Path]
     assert decoders() == []
 
 
-def test_no_more_than_some_frames_are_held_ahead(make_video: Callable[..., Path]) -> None:
+def test_a_limited_number_of_frames_is_prefetched(make_video: Callable[..., Path]) -> None:
     film = make_video(seconds=200, rate="1", size="32x18")
     found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
     with frame_stream.stream_frames(

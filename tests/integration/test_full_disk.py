@@ -69,7 +69,7 @@ def test_a_full_disk_is_recognised(write: Callable[[], None]) -> None:
         (ValueError("x"), False),
     ],
 )
-def test_what_says_that_the_disk_is_full(error: Exception, is_full: bool) -> None:
+def test_errors_that_mean_a_full_disk(error: Exception, is_full: bool) -> None:
     assert disk.is_disk_full(error) is is_full
     try:
         try:
@@ -121,7 +121,7 @@ def until_refused(write: Callable[[int], Any]) -> Any:
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the limit is SQLite's")
-def test_a_full_database_answers_507_and_searching_goes_on(
+def test_a_full_database_answers_507_and_search_still_works(
     staff: Client, demo_film: Film, static_files: None
 ) -> None:
     _token, secret = tokens.create_token(user_named("ada").pk, "test")
@@ -172,7 +172,7 @@ def arrived() -> list[str]:
     return sorted(path.name for path in settings.FILE_UPLOAD_TEMP_DIR.iterdir())
 
 
-def test_below_the_reserve_nothing_large_is_accepted(
+def test_below_the_reserve_no_upload_is_accepted(
     staff: Client, demo_film: Film, static_files: None, below_reserve: None
 ) -> None:
     before = arrived()
@@ -204,14 +204,14 @@ def test_below_the_reserve_nothing_large_is_accepted(
     assert staff.post("/boards/", {"name": "Rain"}).status_code == 302
 
 
-def test_the_command_line_says_it_in_a_sentence(transactional_db: None) -> None:
+def test_the_command_line_reports_a_full_disk(transactional_db: None) -> None:
     done = manage("import_film", "demo/film.mp4", MIN_FREE_BYTES=str(10**18))
     assert done.returncode != 0
     assert SENTENCE in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_that_may_not_grow_is_told_by_the_command_line(tmp_path: Path) -> None:
+def test_the_command_line_reports_a_file_size_limit(tmp_path: Path) -> None:
     """A limit on the size of files: what users without root have, and what quotas are like."""
     code = (
         "import resource, runpy, signal, sys; "
@@ -225,7 +225,7 @@ def test_a_file_that_may_not_grow_is_told_by_the_command_line(tmp_path: Path) ->
     assert SENTENCE in done.stderr
 
 
-def test_doctor_and_admin_warn_in_time(
+def test_doctor_and_admin_warn_before_the_disk_is_full(
     staff: Client, static_files: None, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     warned = "The disk is almost full"

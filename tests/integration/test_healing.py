@@ -66,7 +66,7 @@ def problems_of(*films: Film) -> list[str]:
 # --- the index is lost ----------------------------------------------------------------------------
 
 
-def test_pages_say_how_far_the_index_is_and_answer_with_what_is_there(
+def test_pages_report_an_incomplete_index_and_use_it(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis, page: Client
 ) -> None:
     here = ready_film(moving_scenes(tmp_path / "a.mp4", 3, seconds=3), "Here")
@@ -169,7 +169,7 @@ LOSSES = [
 
 
 @pytest.mark.parametrize("lose", LOSSES, ids=lambda f: f.__name__)
-def test_each_loss_heals(
+def test_each_loss_is_repaired(
     lose: Callable[[Film, redis.Redis], None], demo_film: Film, redis_server: redis.Redis
 ) -> None:
     before = nearest(demo_film, 40)
@@ -192,7 +192,7 @@ def test_labels_of_an_older_backup_are_computed_again(demo_film: Film) -> None:
     assert demo_film.labelled_as == ""
 
 
-def test_what_an_earlier_version_put_into_the_index_stays(
+def test_index_entries_of_an_earlier_version_stay(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
     here = frame_index.current()
@@ -204,7 +204,7 @@ def test_what_an_earlier_version_put_into_the_index_stays(
 # --- what belongs to no film ----------------------------------------------------------------------
 
 
-def test_orphans_that_no_list_names_are_found(
+def test_unlisted_orphans_are_found(
     demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     gone = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
@@ -224,7 +224,7 @@ def test_orphans_that_no_list_names_are_found(
     assert redis_server.keys(f"{settings.INDEX_PREFIX}:0123456789ab:frame:*") == []
 
 
-def test_a_deletion_that_was_cut_short_is_completed(
+def test_an_interrupted_deletion_is_completed(
     ready_film: Callable[..., Film], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
@@ -252,7 +252,7 @@ def test_folders_of_another_database_are_never_removed(
     film.files.remove()
 
 
-def test_an_upload_that_broke_off_before_its_row_leaves_nothing(
+def test_an_upload_without_a_row_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
@@ -294,7 +294,7 @@ def lose_the_pictures(film: Film) -> None:
 
 
 @pytest.mark.parametrize("lose", [lose_a_segment, damage_a_segment, lose_the_pictures])
-def test_what_the_media_store_lost_is_made_again(
+def test_lost_files_of_the_media_store_are_restored(
     lose: Callable[[Film], None], ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
@@ -313,7 +313,7 @@ def test_what_the_media_store_lost_is_made_again(
     assert tidy() == []
 
 
-def test_a_picture_that_is_missing_says_so_and_is_made_again(
+def test_a_missing_picture_is_reported_and_restored(
     ready_film: Callable[..., Film], tmp_path: Path, page: Client
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 3, seconds=3))
@@ -334,7 +334,7 @@ def test_a_picture_that_is_missing_says_so_and_is_made_again(
     assert "immutable" in whole["Cache-Control"]
 
 
-def test_a_lost_index_and_a_lost_segment_leave_what_is_left(
+def test_a_lost_index_and_a_lost_segment_leave_the_rest(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     """Without the film's file nothing can be made again: what is left is searched, quietly."""
@@ -352,7 +352,7 @@ def test_a_lost_index_and_a_lost_segment_leave_what_is_left(
 # --- the film's file is gone ----------------------------------------------------------------------
 
 
-def test_a_source_given_again_takes_its_place(
+def test_uploading_a_lost_source_again_restores_it(
     ready_film: Callable[..., Film], tmp_path: Path, page: Client
 ) -> None:
     path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
@@ -377,7 +377,7 @@ def test_a_source_given_again_takes_its_place(
     assert "This file has already been uploaded" in again.content.decode()
 
 
-def test_a_damaged_source_is_replaced_and_what_was_lost_is_made_again(
+def test_replacing_a_damaged_source_restores_the_rest(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     path = moving_scenes(tmp_path / "a.mp4", 3, seconds=3)
@@ -393,7 +393,7 @@ def test_a_damaged_source_is_replaced_and_what_was_lost_is_made_again(
     assert_complete(film)
 
 
-def test_a_film_that_failed_without_its_file_is_retried_when_it_is_back(tmp_path: Path) -> None:
+def test_a_film_that_failed_without_its_file_is_retried_with_it(tmp_path: Path) -> None:
     path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
     film = add(path)
     film.files.source().unlink()
@@ -413,7 +413,7 @@ def expire() -> None:
     Film.objects.exclude(lease_until=None).update(lease_until=past)
 
 
-def test_a_worker_that_is_killed_at_each_attempt_fails_the_film(
+def test_a_step_that_kills_each_worker_fails_the_film(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=8))
@@ -432,7 +432,7 @@ def test_a_worker_that_is_killed_at_each_attempt_fails_the_film(
 
 
 @pytest.mark.parametrize("state", [Film.State.PROBING, Film.State.INDEXING])
-def test_so_do_the_other_steps(
+def test_other_steps_that_kill_each_worker_fail_the_film(
     state: str, redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=3))
@@ -448,7 +448,7 @@ def test_so_do_the_other_steps(
 # --- messages that come late, and turns -----------------------------------------------------------
 
 
-def test_a_late_message_does_not_publish_half_a_film(
+def test_a_late_message_does_not_publish_a_partial_film(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=12))
@@ -465,7 +465,7 @@ def test_a_late_message_does_not_publish_half_a_film(
     assert_complete(film)
 
 
-def test_a_segment_whose_file_went_before_the_last_step_is_done_again(
+def test_a_segment_without_its_file_is_repeated(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=12))
@@ -479,7 +479,9 @@ def test_a_segment_whose_file_went_before_the_last_step_is_done_again(
     assert_complete(film)
 
 
-def test_films_take_turns(redis_server: redis.Redis, make_video: Callable[..., Path]) -> None:
+def test_films_take_turns_in_repairs(
+    redis_server: redis.Redis, make_video: Callable[..., Path]
+) -> None:
     long, short = add(make_video("a.mp4", seconds=40)), add(make_video("b.mp4", seconds=8))
     probe_step.probe_film(long.pk)
     served = []

@@ -80,7 +80,7 @@ def here(make_index: Callable[..., FrameIndex]) -> FrameIndex:
 # --- put, find, drop ------------------------------------------------------------------------------
 
 
-def test_a_frame_finds_itself_first_and_comes_back_whole(here: FrameIndex) -> None:
+def test_a_frame_is_its_own_best_hit_and_round_trips(here: FrameIndex) -> None:
     vectors, rows = random_vectors(50), records(7, 50)
     here.put(7, rows, vectors)
     for number in (0, 17, 49):
@@ -109,7 +109,7 @@ def test_one_film_only(here: FrameIndex) -> None:
     assert here.nearest(vectors[3], 10, Scope(films=(5,))) == []
 
 
-def test_putting_again_replaces(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_putting_a_film_again_replaces_it(here: FrameIndex, redis_server: redis.Redis) -> None:
     here.put(1, records(1, 30), random_vectors(30, 1))
     fresh = random_vectors(12, 2)
     here.put(1, records(1, 12), fresh)
@@ -120,7 +120,7 @@ def test_putting_again_replaces(here: FrameIndex, redis_server: redis.Redis) -> 
     assert here.vector(1, 20) is None
 
 
-def test_dropping_leaves_nothing(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_dropping_a_film_leaves_nothing(here: FrameIndex, redis_server: redis.Redis) -> None:
     here.put(1, records(1, 30), random_vectors(30, 1))
     here.put(2, records(2, 10), random_vectors(10, 2))
     assert here.films() == [1, 2]
@@ -147,7 +147,7 @@ def test_vectors_that_redisearch_would_skip_are_refused(
             here.nearest(query, 5)
 
 
-def test_two_models_never_meet(make_index: Callable[..., FrameIndex]) -> None:
+def test_vectors_of_two_models_are_never_compared(make_index: Callable[..., FrameIndex]) -> None:
     one, other = make_index("t:aaaa"), make_index("t:bbbb", width=32)
     one.put(1, records(1, 20), random_vectors(20))
     other.put(1, records(1, 5), random_vectors(5, width=32))
@@ -213,7 +213,7 @@ def tend_until(here: FrameIndex, kind: IndexKind) -> list[str]:
     return said
 
 
-def test_it_moves_to_the_graph_and_back_while_searches_go_on(
+def test_it_switches_to_hnsw_and_back_during_searches(
     make_index: Callable[..., FrameIndex], redis_server: redis.Redis
 ) -> None:
     here = make_index(flat_max=200)
@@ -243,7 +243,9 @@ def test_it_moves_to_the_graph_and_back_while_searches_go_on(
     assert names == [b"t:model1:3:flat"]
 
 
-def test_between_the_two_limits_it_stays_what_it_is(make_index: Callable[..., FrameIndex]) -> None:
+def test_between_the_two_limits_the_index_kind_does_not_change(
+    make_index: Callable[..., FrameIndex],
+) -> None:
     here = make_index(flat_max=200)
     here.put(1, records(1, 200), random_vectors(200))
     assert here.reconcile() is None
@@ -254,7 +256,7 @@ def test_between_the_two_limits_it_stays_what_it_is(make_index: Callable[..., Fr
     assert here.status().kind is IndexKind.HNSW
 
 
-def test_the_graph_finds_what_the_exact_search_finds(
+def test_hnsw_finds_what_the_exact_search_finds(
     make_index: Callable[..., FrameIndex], redis_server: redis.Redis
 ) -> None:
     here = make_index(flat_max=200, width=128)
@@ -278,7 +280,7 @@ def test_the_graph_finds_what_the_exact_search_finds(
     assert [r.film * 1000 + r.second for r in itself] == chosen.tolist()
 
 
-def test_the_graph_searches_as_wide_as_the_settings_say(
+def test_hnsw_uses_the_ef_of_the_settings(
     make_index: Callable[..., FrameIndex], redis_server: redis.Redis
 ) -> None:
     here = make_index(flat_max=2)
@@ -289,22 +291,22 @@ def test_the_graph_searches_as_wide_as_the_settings_say(
     assert graph[graph.index(b"EF_RUNTIME") + 1] == 200
 
 
-def test_a_search_that_takes_too_long_is_an_error(
-    here: FrameIndex, redis_server: redis.Redis
-) -> None:
+def test_a_search_that_times_out_is_an_error(here: FrameIndex, redis_server: redis.Redis) -> None:
     here.ensure()
     assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT") == [
         [b"ON_TIMEOUT", b"fail"]
     ]
 
 
-def test_a_lenient_server_is_made_strict(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_a_server_that_returns_partial_results_is_reconfigured(
+    here: FrameIndex, redis_server: redis.Redis
+) -> None:
     redis_server.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "RETURN")
     here.ensure()
     assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT")[0][1] == b"fail"
 
 
-def test_two_processes_make_the_index_at_once(redis_server: redis.Redis) -> None:
+def test_two_processes_create_the_index_at_once(redis_server: redis.Redis) -> None:
     failures: list[BaseException] = []
 
     def make() -> None:
@@ -330,7 +332,7 @@ def index_at(url: str) -> FrameIndex:
     )
 
 
-def test_a_killed_server_comes_back_with_every_frame(tmp_path: Path) -> None:
+def test_a_killed_server_recovers_every_frame(tmp_path: Path) -> None:
     here = index_at(embedded_redis_url(tmp_path))
     vectors = random_vectors(800)
     with redis_process(tmp_path) as process:
@@ -353,7 +355,7 @@ def test_a_killed_server_comes_back_with_every_frame(tmp_path: Path) -> None:
         assert here.count(1) == here.status().frames == 800
 
 
-def test_a_server_that_is_down_is_told(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported(tmp_path: Path) -> None:
     here = index_at(f"redis://127.0.0.1:{free_port()}/0")
     for ask in (
         lambda: here.nearest(random_vectors(1)[0], 3),
@@ -383,7 +385,7 @@ def plain_redis() -> Iterator[str]:
             process.kill()
 
 
-def test_a_server_without_search_is_told(plain_redis: str) -> None:
+def test_a_server_without_redisearch_is_reported(plain_redis: str) -> None:
     here = index_at(plain_redis)
     with pytest.raises(NoSearchCommands, match=r"no search commands \(FT.SEARCH\). Use Redis 8"):
         here.ensure()
@@ -393,7 +395,7 @@ def test_a_server_without_search_is_told(plain_redis: str) -> None:
         server.check_server(plain_redis)
 
 
-def test_an_emptied_server_is_told(make_index: Callable[..., FrameIndex]) -> None:
+def test_an_emptied_server_is_reported(make_index: Callable[..., FrameIndex]) -> None:
     here = make_index()
     here.put(1, records(1, 5), random_vectors(5))
     here.client.flushdb()
@@ -403,7 +405,7 @@ def test_an_emptied_server_is_told(make_index: Callable[..., FrameIndex]) -> Non
         here.status()
 
 
-def test_a_full_server_is_told(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_a_full_server_is_reported(here: FrameIndex, redis_server: redis.Redis) -> None:
     used = int(redis_server.info("memory")["used_memory"])
     redis_server.config_set("maxmemory", used + 200_000)
     try:
@@ -413,7 +415,7 @@ def test_a_full_server_is_told(here: FrameIndex, redis_server: redis.Redis) -> N
         redis_server.config_set("maxmemory", 0)
 
 
-def test_a_loading_server_is_told(tmp_path: Path) -> None:
+def test_a_loading_server_is_reported(tmp_path: Path) -> None:
     """A server that reads a long append-only file answers, but not yet with data."""
     here = index_at(embedded_redis_url(tmp_path))
     with redis_process(tmp_path) as process:
@@ -445,7 +447,9 @@ def test_a_loading_server_is_told(tmp_path: Path) -> None:
             process.kill()
 
 
-def test_a_hung_redis_is_waited_for_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_waits_once_for_a_hung_redis(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A page asks several times; each would wait until its own timeout."""
     monkeypatch.setattr(server, "_timed_out_at", float("-inf"))
     settings.REDIS_TIMEOUT = 3.0

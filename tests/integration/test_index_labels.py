@@ -37,7 +37,7 @@ def test_labels_filter_and_are_replaced(here: FrameIndex) -> None:
     assert found(here, 1) == set()
 
 
-def test_what_is_there_already_is_not_written_again(here: FrameIndex) -> None:
+def test_unchanged_labels_are_not_written_again(here: FrameIndex) -> None:
     here.put(1, records(1, 4), random_vectors(4))
     assert here.set_labels(1, {2: (7,)}) == 1
     assert here.set_labels(1, {2: (7,)}) == 0
@@ -52,7 +52,7 @@ def test_another_film_keeps_its_labels(here: FrameIndex) -> None:
     assert {n.film for n in here.nearest(vector, 9, Scope(labels=(7,)))} == {11}
 
 
-def test_frames_worth_offering_come_with_their_embeddings(here: FrameIndex) -> None:
+def test_frames_that_are_no_credits_come_with_their_embeddings(here: FrameIndex) -> None:
     rows, vectors = records(3, 5), random_vectors(5)
     rows[2] = replace(rows[2], look=FrameKind.CREDITS)
     here.put(3, rows, vectors)
@@ -82,7 +82,7 @@ def test_one_worker_writes_a_film_at_a_time(here: FrameIndex) -> None:
     assert order == ["another film", "first", "second"]
 
 
-def test_a_worker_that_waits_in_vain_is_told(
+def test_a_worker_that_cannot_get_the_lock_gets_an_error(
     here: FrameIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frame_index, "MAX_LOCK_WAIT", 0.1)

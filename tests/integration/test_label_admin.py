@@ -71,7 +71,7 @@ def test_labels_need_a_login(page: Client) -> None:
         assert response.url.startswith("/admin/login/")
 
 
-def test_saving_without_a_threshold_takes_the_suggested_one(staff: Client, demo_film: Film) -> None:
+def test_saving_without_a_threshold_uses_the_suggested_one(staff: Client, demo_film: Film) -> None:
     queue_client().delete("films-soon")
     response = staff.post(ADD, {"name": "Dogs", "prompts": " dog \n\n", "threshold": ""})
     assert response.status_code == 302, text(response)
@@ -88,7 +88,7 @@ def test_saving_without_a_threshold_takes_the_suggested_one(staff: Client, demo_
     assert [(t.name, t.shots) for t in scoring.count_shots()] == [("Dogs", 4)]
 
 
-def test_looking_saves_nothing_and_keeps_what_was_typed(staff: Client, demo_film: Film) -> None:
+def test_a_preview_saves_nothing_and_keeps_the_input(staff: Client, demo_film: Film) -> None:
     page = text(
         staff.post(ADD, {"name": "Dogs & co", "prompts": "dog", "threshold": "", "_look": "1"})
     )
@@ -131,7 +131,7 @@ def test_the_suggestion_is_offered_when_another_threshold_is_chosen(
     assert "Use the suggested" not in text(staff.post(LOOK, {"prompts": "dog", "threshold": ""}))
 
 
-def test_the_best_are_shown_when_many_carry_it(staff: Client, demo_film: Film) -> None:
+def test_the_best_matches_are_shown_when_there_are_many(staff: Client, demo_film: Film) -> None:
     page = text(staff.post(LOOK, {"prompts": "dog", "threshold": "-0.5"}))
     assert "Best matches" in page
     assert "Best matches" not in text(staff.post(LOOK, {"prompts": "dog", "threshold": "1.4"}))
@@ -142,7 +142,7 @@ def test_the_best_are_shown_when_many_carry_it(staff: Client, demo_film: Film) -
     assert "No shot reaches the threshold." in nothing
 
 
-def test_the_histogram_colours_what_carries_it(staff: Client, demo_film: Film) -> None:
+def test_the_histogram_colours_the_matching_shots(staff: Client, demo_film: Film) -> None:
     page = text(staff.post(LOOK, {"prompts": "dog", "threshold": "1.4"}))
     bars = re.findall(r'<rect x="([\d.]+)"[^>]*?( class="carries")?/>', page)
     line = re.search(r'<line x1="([\d.]+)"', page)
@@ -152,7 +152,7 @@ def test_the_histogram_colours_what_carries_it(staff: Client, demo_film: Film) -
         assert (float(x) + 5 >= float(line[1])) is bool(carries)
 
 
-def test_what_is_missing_is_told(staff: Client, demo_film: Film) -> None:
+def test_missing_input_is_reported(staff: Client, demo_film: Film) -> None:
     empty = text(staff.post(ADD, {"name": "", "prompts": " ", "threshold": "x"}))
     assert empty.count("errorlist") >= 3
     many = "\n".join(f"prompt {n}" for n in range(scoring.MAX_PROMPTS + 1))
@@ -164,21 +164,21 @@ def test_what_is_missing_is_told(staff: Client, demo_film: Film) -> None:
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "1e9", "x", "1.2.3"])
-def test_a_threshold_that_is_no_number_is_none(number: str, staff: Client, demo_film: Film) -> None:
+def test_a_threshold_must_be_a_number(number: str, staff: Client, demo_film: Film) -> None:
     page = staff.post(LOOK, {"prompts": "dog", "threshold": number, "label": "x" * 30})
     assert page.status_code == 200
     assert "<strong>4 shots</strong>" in text(page)
     assert staff.post(ADD, {"name": "a", "prompts": "dog", "threshold": number}).status_code == 200
 
 
-def test_without_a_film_a_threshold_has_to_be_given(staff: Client) -> None:
+def test_without_films_a_threshold_must_be_given(staff: Client) -> None:
     assert "Import a film" in text(staff.post(LOOK, {"prompts": "dog"}))
     assert "Import a film" in text(staff.post(ADD, {"name": "Dogs", "prompts": "dog"}))
     assert staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": "2"}).status_code == 302
     assert "waiting for the first film" in text(staff.get(LIST))
 
 
-def test_without_the_index_a_label_can_be_saved_all_the_same(
+def test_a_label_can_be_saved_without_the_index(
     staff: Client, demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
@@ -194,9 +194,7 @@ def test_without_the_index_a_label_can_be_saved_all_the_same(
     assert [(t.name, t.shots) for t in scoring.count_shots()] == [("Dogs", 4)]
 
 
-def test_the_list_tells_what_carries_a_label_and_how_far_it_is(
-    staff: Client, demo_film: Film
-) -> None:
+def test_the_list_shows_matches_and_progress_of_a_label(staff: Client, demo_film: Film) -> None:
     staff.post(ADD, {"name": "Dogs", "prompts": "dog\n狗", "threshold": ""})
     label = Label.objects.get()
     before = text(staff.get(LIST))
@@ -213,7 +211,7 @@ def test_the_list_tells_what_carries_a_label_and_how_far_it_is(
     assert text(staff.get(f"{LIST}{label.pk or 99}/progress/")) == ""
 
 
-def test_changing_shows_the_examples_of_what_is_saved(staff: Client, demo_film: Film) -> None:
+def test_the_change_page_shows_the_saved_examples(staff: Client, demo_film: Film) -> None:
     staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": "1.4"})
     compute()
     label = Label.objects.get()
@@ -231,7 +229,7 @@ def test_changing_shows_the_examples_of_what_is_saved(staff: Client, demo_film: 
     assert set(scoring.levels_of(label) or ()) == {"dog", "cat"}
 
 
-def test_another_model_asks_to_look_again(staff: Client, demo_film: Film) -> None:
+def test_a_new_model_asks_for_another_preview(staff: Client, demo_film: Film) -> None:
     staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": "1.4"})
     label = Label.objects.get()
     assert "another model" not in text(staff.get(LIST))
@@ -243,7 +241,7 @@ def test_another_model_asks_to_look_again(staff: Client, demo_film: Film) -> Non
     assert "another model" not in text(staff.get(LIST))
 
 
-def test_deleting_takes_it_out_of_the_index(staff: Client, demo_film: Film) -> None:
+def test_deleting_a_label_removes_it_from_the_index(staff: Client, demo_film: Film) -> None:
     staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": ""})
     compute()
     number = Label.objects.get().pk
@@ -255,7 +253,7 @@ def test_deleting_takes_it_out_of_the_index(staff: Client, demo_film: Film) -> N
 
 
 @pytest.mark.parametrize(("right", "may_look"), [("view_label", False), ("change_label", True)])
-def test_who_may(right: str, may_look: bool, page: Client, demo_film: Film) -> None:
+def test_permissions_for_labels(right: str, may_look: bool, page: Client, demo_film: Film) -> None:
     label = Label.objects.create(name="Dogs", prompts="dog", threshold=1.4)
     user = get_user_model().objects.create_user("helper", password=PASSWORD, is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename=right))

@@ -23,14 +23,14 @@ def survey_of(scores: list[float], floor: float = -math.inf, total: int = 0) -> 
     return Survey({"x": (0.0, 1.0)}, shots, floor, total or len(shots))
 
 
-def test_the_suggestion_is_the_gap_below_what_stands_out() -> None:
+def test_the_suggested_threshold_is_in_the_gap_below_the_outliers() -> None:
     ordinary_scores = np.random.default_rng(3).normal(size=3000).tolist()
     outstanding = np.random.default_rng(4).normal(6.5, 0.5, size=40).tolist()
     found = survey_of(ordinary_scores + outstanding)
     assert found.coverage(found.suggestion()).shots == 40
 
 
-def test_around_a_threshold() -> None:
+def test_shots_just_above_and_below_a_threshold() -> None:
     found = survey_of([5.0, 4.0, 3.0, 2.0, 1.0])
     above, below = found.around(3.0, 2)
     assert [one.score for one in above] == [4.0, 3.0]
@@ -40,12 +40,12 @@ def test_around_a_threshold() -> None:
 
 
 @pytest.mark.parametrize("at", range(6))
-def test_a_cut_leaves_as_many_above_as_asked(at: int) -> None:
+def test_a_threshold_leaves_the_requested_number_above(at: int) -> None:
     found = survey_of([5.0, 4.0, 3.0, 2.0, 1.0])
     assert found.rank(found.threshold_for(at)) == at
 
 
-def test_the_histogram_holds_every_shot() -> None:
+def test_the_histogram_counts_every_shot() -> None:
     found = survey_of([5.0, 1.0, 1.0, 1.0, 0.0])
     bars = found.bars()
     assert bars[0].left == 0.0
@@ -55,7 +55,7 @@ def test_the_histogram_holds_every_shot() -> None:
     assert survey_of([]).bars() == []
 
 
-def test_in_a_large_library_shots_drawn_evenly_stand_for_the_rest(
+def test_a_large_library_is_sampled_evenly(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = look_at("dog")
@@ -77,7 +77,7 @@ def test_in_a_large_library_shots_drawn_evenly_stand_for_the_rest(
     assert some.coverage(0.0).shots == pytest.approx(whole.coverage(0.0).shots, abs=8)
 
 
-def test_a_library_is_looked_through_once(demo_film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_is_surveyed_once(demo_film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     first = look_at("dog")
     monkeypatch.setattr(frame_index.FrameIndex, "nearest", None)
     assert look_at("dog") is first

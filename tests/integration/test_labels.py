@@ -98,12 +98,12 @@ def tallies() -> dict[str, int]:
 # --- scores ---------------------------------------------------------------------------------------
 
 
-def test_prompts_are_lines() -> None:
+def test_prompts_are_one_per_line() -> None:
     assert scoring.parse_prompts(" a dog \n\n狗\r\na dog\n") == ("a dog", "狗")
     assert scoring.parse_prompts(" \n ") == ()
 
 
-def test_a_prompt_is_no_longer_than_can_be_embedded(settings: Any) -> None:
+def test_prompts_longer_than_the_model_reads_are_refused(settings: Any) -> None:
     settings.MAX_QUERY_CHARACTERS = 5
     assert scoring.parse_prompts("a dog in the snow") == ("a dog",)
 
@@ -120,7 +120,7 @@ def test_a_score_is_in_standard_deviations_above_ordinary_frames(demo_film: Film
         assert float(found.std()) == pytest.approx(1, abs=0.01)
 
 
-def test_a_frame_scores_what_its_best_prompt_gives(demo_film: Film) -> None:
+def test_a_frame_has_the_score_of_its_best_prompt(demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     data = demo_film.files.run(demo_film.searchable_run).load()
     levels = scoring.measure_levels(["dog", "cat"])
@@ -129,7 +129,7 @@ def test_a_frame_scores_what_its_best_prompt_gives(demo_film: Film) -> None:
     assert scoring.score_frames(data.vectors, levels) == pytest.approx(np.maximum(*alone), abs=1e-5)
 
 
-def test_without_films_nothing_can_be_measured(page: Any) -> None:
+def test_without_films_there_are_no_scores(page: Any) -> None:
     assert scoring.measure_levels(["dog"]) is None
     assert survey.survey(["dog"]) is None
     label = Label.objects.create(name="Dogs", prompts="dog", threshold=1)
@@ -148,17 +148,17 @@ def test_the_suggested_threshold_finds_what_the_film_shows(thing: str, demo_film
     assert tallies() == {thing: len(shots_with(thing))}
 
 
-def test_a_shot_fits_any_of_the_prompts(demo_film: Film) -> None:
+def test_a_shot_needs_to_match_one_prompt_only(demo_film: Film) -> None:
     label = make_label("snow\nindoors", "Snow, or indoors")
     assert carried(label)[demo_film.pk] == shots_with("snow") | shots_with("indoors")
 
 
-def test_labels_together_are_the_shots_that_carry_both(demo_film: Film) -> None:
+def test_several_labels_select_the_shots_with_all_of_them(demo_film: Film) -> None:
     dog, night = make_label("dog"), make_label("night")
     assert carried(dog, night) == {demo_film.pk: shots_with("dog") & shots_with("night")}
 
 
-def test_what_is_shown_before_saving_is_what_is_computed(demo_film: Film) -> None:
+def test_the_preview_agrees_with_the_computed_label(demo_film: Film) -> None:
     seen = look_at("dog\ncat")
     threshold = seen.threshold_for(6)
     label = Label.objects.create(name="Pets", prompts="dog\ncat", threshold=threshold)
@@ -185,7 +185,7 @@ def test_all_frames_of_a_shot_carry_its_labels(demo_film: Film) -> None:
     assert found == {(r.shot, r.second) for r in rows if r.shot in shots_with("dog")}
 
 
-def test_blank_frames_and_credits_do_not_carry_a_shot(demo_film: Film) -> None:
+def test_blank_frames_and_credits_do_not_label_a_shot(demo_film: Film) -> None:
     label = make_label("dog")
     assert demo_film.searchable_run is not None
     film = load_footage(demo_film, demo_film.searchable_run)
@@ -195,7 +195,7 @@ def test_blank_frames_and_credits_do_not_carry_a_shot(demo_film: Film) -> None:
     assert scoring.compute_labels(dull, film.vectors).shots == {label.pk: 3}
 
 
-def test_no_picture_is_embedded(demo_film: Film, no_embedding: None) -> None:
+def test_computing_a_label_embeds_no_picture(demo_film: Film, no_embedding: None) -> None:
     label = make_label("dog")
     Label.objects.filter(pk=label.pk).update(threshold=-10)
     compute()
@@ -205,7 +205,7 @@ def test_no_picture_is_embedded(demo_film: Film, no_embedding: None) -> None:
 # --- all films, always ----------------------------------------------------------------------------
 
 
-def test_another_threshold_replaces_what_was_carried(demo_film: Film) -> None:
+def test_a_new_threshold_replaces_the_labelled_shots(demo_film: Film) -> None:
     label = make_label("dog")
     assert label.applied is not None
     label.threshold = look_at("dog").threshold_for(1)
@@ -218,7 +218,7 @@ def test_another_threshold_replaces_what_was_carried(demo_film: Film) -> None:
     assert label.applied is not None
 
 
-def test_another_name_needs_no_work(demo_film: Film) -> None:
+def test_renaming_a_label_recomputes_nothing(demo_film: Film) -> None:
     label = make_label("dog")
     label.name = "Dogs"
     label.save()
@@ -238,7 +238,7 @@ def test_a_deleted_label_leaves_the_index(demo_film: Film) -> None:
     assert tallies() == {"night": 4}
 
 
-def test_work_that_is_done_is_not_done_again(demo_film: Film) -> None:
+def test_completed_work_is_not_repeated(demo_film: Film) -> None:
     make_label("dog")
     before = Film.objects.get(pk=demo_film.pk).labelled
     assert jobs.prepare() == []
@@ -246,12 +246,12 @@ def test_work_that_is_done_is_not_done_again(demo_film: Film) -> None:
     assert Film.objects.get(pk=demo_film.pk).labelled == before
 
 
-def test_a_film_that_is_gone_is_no_error(demo_film: Film) -> None:
+def test_a_deleted_film_is_no_error(demo_film: Film) -> None:
     make_label("dog")
     assert jobs.label_film(demo_film.pk + 1) is False
 
 
-def test_a_film_whose_vectors_are_gone_does_not_hold_up_the_others(demo_film: Film) -> None:
+def test_a_film_without_vectors_does_not_block_the_others(demo_film: Film) -> None:
     assert demo_film.searchable_run is not None
     shutil.rmtree(demo_film.files.run(demo_film.searchable_run).folder)
     label = Label.objects.create(name="Dogs", prompts="dog", threshold=1.4)
@@ -262,7 +262,7 @@ def test_a_film_whose_vectors_are_gone_does_not_hold_up_the_others(demo_film: Fi
     shutil.rmtree(demo_film.files.folder)
 
 
-def test_a_label_that_changes_meanwhile_is_not_taken_for_done(
+def test_a_label_that_changes_meanwhile_is_not_done(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = make_label("dog")
@@ -303,7 +303,7 @@ def test_an_imported_film_has_its_labels_when_it_becomes_searchable(
     assert label.applied is not None
 
 
-def test_a_film_imported_anew_has_its_labels_again(
+def test_a_re_imported_film_has_its_labels_again(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "film.mp4", 2))
@@ -327,7 +327,7 @@ def test_a_rebuilt_index_has_the_labels(demo_film: Film) -> None:
     assert carried(label) == {demo_film.pk: shots_with("dog")}
 
 
-def test_scores_stay_when_other_films_come(
+def test_new_films_do_not_change_scores(
     demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     label = make_label("dog")
@@ -340,7 +340,7 @@ def test_scores_stay_when_other_films_come(
     assert dict(look_at("dog").levels) != dict(again.levels)
 
 
-def test_another_model_measures_labels_anew(demo_film: Film) -> None:
+def test_labels_are_recomputed_for_a_new_model(demo_film: Film) -> None:
     label = make_label("dog")
     Label.objects.filter(pk=label.pk).update(scale={**label.scale, "model": "another"})
     label.refresh_from_db()
@@ -352,7 +352,7 @@ def test_another_model_measures_labels_anew(demo_film: Film) -> None:
     assert carried(label) == {demo_film.pk: shots_with("dog")}
 
 
-def test_what_was_measured_while_films_move_to_another_model_is_preliminary(
+def test_labels_computed_during_a_model_change_are_preliminary(
     demo_film: Film,
 ) -> None:
     waiting = Film.objects.create(title="Elsewhere", sha256="0", searchable_run=1, model="another")
@@ -369,7 +369,7 @@ def test_what_was_measured_while_films_move_to_another_model_is_preliminary(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_saved_label_is_computed_by_a_worker_and_a_lost_message_is_made_up_for(
+def test_a_worker_computes_saved_labels_even_if_the_message_is_lost(
     worker: Worker, demo_film: Film
 ) -> None:
     label = Label.objects.create(name="dog", prompts="dog", threshold=1.4)
@@ -389,7 +389,7 @@ def test_a_saved_label_is_computed_by_a_worker_and_a_lost_message_is_made_up_for
     Film.objects.all().delete()
 
 
-def test_the_index_out_of_reach_is_no_half_done_work(
+def test_an_unreachable_index_leaves_no_partial_work(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = make_label("dog")
@@ -417,7 +417,7 @@ def film_row(number: int, **fields: Any) -> Film:
     )
 
 
-def test_progress_tells_how_long_it_will_take(db: None) -> None:
+def test_progress_estimates_the_remaining_time(db: None) -> None:
     now = timezone.now()
     state = scoring.labels_state([])
     for number in range(3):
@@ -431,7 +431,7 @@ def test_progress_tells_how_long_it_will_take(db: None) -> None:
     assert jobs.progress().seconds_left is None
 
 
-def test_counts_keep_to_films_and_years_in_one_query(db: None) -> None:
+def test_counts_respect_films_and_years_in_one_query(db: None) -> None:
     old, new = film_row(1, year=1927), film_row(2, year=2010)
     other = film_row(3, year=2010)
     Film.objects.filter(pk=other.pk).update(model="another")

@@ -62,7 +62,7 @@ def test_pages_can_be_read_in_chinese_and_in_english(
     assert page.get(address).content.decode().count("lang=") == english.count("lang=")
 
 
-def test_the_browser_s_language_is_used_at_first(page: Client) -> None:
+def test_the_default_language_is_that_of_the_browser(page: Client) -> None:
     assert (
         '<html lang="zh-Hans"'
         in page.get("/", headers={"Accept-Language": "zh-CN"}).content.decode()
@@ -70,7 +70,7 @@ def test_the_browser_s_language_is_used_at_first(page: Client) -> None:
     assert '<html lang="en"' in page.get("/", headers={"Accept-Language": "fr"}).content.decode()
 
 
-def test_errors_are_told_in_chinese(page: Client, demo_film: Film) -> None:
+def test_errors_are_in_chinese(page: Client, demo_film: Film) -> None:
     switch(page, "zh-hans")
     for address in ("/?q=" + "x" * 900, "/?frame=abc", f"/?frame={demo_film.pk}-9999"):
         response = page.get(address)
@@ -122,7 +122,7 @@ def test_every_message_of_the_sources_is_translated(tmp_path: Path) -> None:
     assert sorted(messages - translated) == []
 
 
-def test_the_catalog_is_whole_and_sound(tmp_path: Path) -> None:
+def test_the_message_catalog_is_complete_and_valid(tmp_path: Path) -> None:
     done = subprocess.run(
         ["msgfmt", "--check", "--statistics", "-o", str(tmp_path / "a.mo"), str(CATALOG)],
         env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, timeout=30, check=False,
@@ -152,7 +152,7 @@ OURS = {
 }  # fmt: skip
 
 
-def test_words_of_the_admin_keep_their_meaning() -> None:
+def test_translations_of_django_are_overridden_where_they_are_wrong() -> None:
     """ "Save" once became "save to a board" in the admin: one message of both, two meanings."""
     with CATALOG.open("rb") as file:
         ours = read_po(file, locale="zh_Hans")

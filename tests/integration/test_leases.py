@@ -25,7 +25,7 @@ from tests.processes import Process, wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_lock_is_kept_for_longer_than_it_lasts(
+def test_a_lock_is_renewed_before_it_expires(
     redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frame_index, "LOCK_SECONDS", 1.0)
@@ -45,7 +45,7 @@ def test_a_lock_is_kept_for_longer_than_it_lasts(
         pass
 
 
-def test_a_lost_lock_is_noticed_before_something_is_written(
+def test_a_lost_lock_is_noticed_before_a_write(
     demo_film: Film, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis lost it, and another worker writes: the first must not write over it."""
@@ -63,7 +63,7 @@ def test_a_lost_lock_is_noticed_before_something_is_written(
     assert redis_server.get(f"{here.prefix}:lock:{demo_film.pk}") == b"another worker"
 
 
-def test_a_process_that_stood_still_notices_at_once() -> None:
+def test_a_suspended_process_notices_a_lost_lease_at_once() -> None:
     """The thread that renews stood still as well: the check asks itself."""
     is_ours = True
     with keep_lease(lambda: is_ours, 0.4) as check:
@@ -74,7 +74,7 @@ def test_a_process_that_stood_still_notices_at_once() -> None:
             check()
 
 
-def test_a_long_look_at_a_file_is_not_done_twice(
+def test_a_long_probe_is_not_done_twice(
     redis_server: redis.Redis,
     make_video: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -101,7 +101,7 @@ def test_a_long_look_at_a_file_is_not_done_twice(
     assert (film.state, film.attempts) == (Film.State.IMPORTING, 0)
 
 
-def test_what_may_succeed_is_tried_three_times(
+def test_transient_failures_are_retried_three_times(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when FFmpeg hangs: twice it is tried again, the third time the film fails in words."""
@@ -137,7 +137,7 @@ def test_what_may_succeed_is_tried_three_times(
     assert_complete(import_here(film))
 
 
-def test_redis_that_is_away_uses_up_no_attempt(
+def test_an_unreachable_redis_uses_no_attempt(
     redis_server: redis.Redis, make_video: Callable[..., Path], settings: Any
 ) -> None:
     film = add(make_video(seconds=3))
@@ -172,7 +172,7 @@ for number in range(60):
 """
 
 
-def test_four_writers_wait_for_one_another(tmp_path: Path) -> None:
+def test_concurrent_writers_wait_for_each_other(tmp_path: Path) -> None:
     """No "database is locked", no update lost, and each segment done once."""
     film = Film.objects.create(
         title="Counted", sha256="counted", size=0, state=Film.State.IMPORTING

@@ -35,7 +35,7 @@ def problems(film: Film) -> list[str]:
     return counts.problems
 
 
-def test_a_whole_library_has_no_problems(demo_film: Film) -> None:
+def test_an_intact_library_has_no_problems(demo_film: Film) -> None:
     done = manage("check_library", "--json")
     assert done.returncode == 0, done.stdout
     found = json.loads(done.stdout)
@@ -49,7 +49,7 @@ def test_a_whole_library_has_no_problems(demo_film: Film) -> None:
     assert text.stdout.strip() == f"1 films, {frames} frames, 64 lines: no problems found."
 
 
-def test_each_loss_is_named(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_each_loss_is_reported(demo_film: Film, redis_server: redis.Redis) -> None:
     n = demo_film.frame_count
     here, run = frame_index.current(), demo_film.files.run(1)
     redis_server.delete(here.frame_key(demo_film.pk, 7), here.frame_key(demo_film.pk, 8))
@@ -75,7 +75,7 @@ def test_each_loss_is_named(demo_film: Film, redis_server: redis.Redis) -> None:
     assert "7 problems found." in done.stderr
 
 
-def test_what_belongs_to_no_film_is_named(
+def test_orphans_are_reported(
     ready_film: Callable[..., Film], make_video: Callable[..., Path], redis_server: redis.Redis
 ) -> None:
     film = ready_film(make_video(seconds=3))

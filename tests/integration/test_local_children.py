@@ -128,7 +128,7 @@ def own_signals() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_signals")
-def test_a_child_that_dies_during_the_start_is_reported_with_its_last_words(tmp_path: Path) -> None:
+def test_a_child_that_dies_during_start_is_reported_with_its_output(tmp_path: Path) -> None:
     last_words = "import sys; print('famous last words'); sys.exit(3)"
     with (
         pytest.raises(ChildDied, match=r"(?s)worker .* during the start \(exit code 3\).*famous"),

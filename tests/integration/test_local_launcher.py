@@ -64,7 +64,7 @@ def busy_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_busy_port_is_told_plainly(tmp_path: Path, busy_port: int) -> None:
+def test_a_busy_port_is_reported(tmp_path: Path, busy_port: int) -> None:
     result = launch(tmp_path, PORT=str(busy_port))
     assert result.returncode == 1
     assert f"Port {busy_port} on 127.0.0.1 is already in use" in result.stderr
@@ -82,7 +82,7 @@ def test_a_busy_port_is_told_plainly(tmp_path: Path, busy_port: int) -> None:
         ({"DATABASE_URL": "nonsense://x"}, "Invalid settings"),
     ],
 )
-def test_settings_that_cannot_be_used(
+def test_settings_the_launcher_refuses(
     tmp_path: Path, settings: dict[str, str], sentence: str
 ) -> None:
     result = launch(tmp_path, **{"PORT": str(free_port()), **settings})
@@ -91,7 +91,7 @@ def test_settings_that_cannot_be_used(
     assert "Traceback" not in result.stderr
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = launch(tmp_path / "file" / "var")
     assert result.returncode == 1
@@ -108,7 +108,7 @@ def test_one_launcher_for_each_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_the_lock_names_who_holds_it(tmp_path: Path) -> None:
+def test_the_lock_names_its_holder(tmp_path: Path) -> None:
     with (
         hold_run_lock(tmp_path, "http://127.0.0.1:8000/"),
         pytest.raises(LauncherError, match=f"process {os.getpid()}"),
@@ -170,7 +170,7 @@ def started(var_dir: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], s
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the embedded server is Linux only")
-def test_an_installation_starts_stops_and_starts_again(tmp_path: Path) -> None:
+def test_an_installation_starts_stops_and_restarts(tmp_path: Path) -> None:
     var_dir, port = tmp_path / "var", free_port()
     login = var_dir / "admin-login.txt"
     with started(var_dir, port) as (process, printed):
@@ -260,7 +260,7 @@ def test_addresses() -> None:
     assert (lan_address() or "0.0.0.0") in everywhere
 
 
-def test_translations_are_compiled_when_they_changed(tmp_path: Path) -> None:
+def test_changed_translations_are_compiled(tmp_path: Path) -> None:
     folder = tmp_path / "zh_Hans" / "LC_MESSAGES"
     folder.mkdir(parents=True)
     source = folder / "django.po"

@@ -18,7 +18,7 @@ from tests.processes import python
 
 
 @pytest.mark.django_db
-def test_a_login_is_made_once(tmp_path: Path) -> None:
+def test_the_admin_login_is_created_once(tmp_path: Path) -> None:
     login = ensure_login(tmp_path)
     assert login is not None
     assert stat.S_IMODE(login.file.stat().st_mode) == 0o600
@@ -34,7 +34,7 @@ def test_a_login_is_made_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_an_administrator_of_another_name_is_enough(tmp_path: Path) -> None:
+def test_an_administrator_with_another_name_is_enough(tmp_path: Path) -> None:
     User.objects.create_superuser("ada", password="a-password-of-hers")
     assert ensure_login(tmp_path) is None
     assert not (tmp_path / "admin-login.txt").exists()
@@ -55,7 +55,7 @@ def test_the_password_is_printed_to_a_terminal_only(
     assert str(login.file) in said
 
 
-def test_the_setup_of_containers_keeps_the_password_out_of_its_log(tmp_path: Path) -> None:
+def test_the_container_setup_keeps_the_password_out_of_its_log(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'db.sqlite3'}"
     setup = python("-m", "imgsearch.local.prepare", VAR_DIR=str(tmp_path), DATABASE_URL=database)
     assert setup.returncode == 0, setup.stdout + setup.stderr
@@ -65,7 +65,7 @@ def test_the_setup_of_containers_keeps_the_password_out_of_its_log(tmp_path: Pat
     assert f"Admin login: in {file}" in setup.stdout
 
 
-def test_secret_files_are_private_from_the_first_moment(tmp_path: Path) -> None:
+def test_secret_files_are_private_from_the_start(tmp_path: Path) -> None:
     write_private(tmp_path / "file", "text")
     secret = read_or_create_secret(tmp_path / "secret")
     assert secret == read_or_create_secret(tmp_path / "secret")

@@ -74,7 +74,7 @@ def test_it_searches_and_a_sigkill_loses_nothing(tmp_path: Path) -> None:
         assert found == 100
 
 
-def test_only_its_owner_can_reach_it(tmp_path: Path) -> None:
+def test_only_its_owner_can_connect(tmp_path: Path) -> None:
     with redis_server.running(tmp_path) as url:
         client = redis_server.connect(url)
         assert client.config_get("port")["port"] == "0"
@@ -100,7 +100,7 @@ def test_a_long_path_moves_the_socket_to_a_private_folder(tmp_path: Path) -> Non
     assert socket_path(Path("/srv/scenes")) == Path("/srv/scenes/redis/redis.sock")
 
 
-def test_somebody_elses_folder_is_refused(tmp_path: Path) -> None:
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     with pytest.raises(PermissionError):
@@ -114,12 +114,12 @@ def test_the_server_of_a_killed_launcher_is_stopped(tmp_path: Path) -> None:
         assert process.wait(timeout=5) == 0
 
 
-def test_a_given_server_with_search_is_welcome(tmp_path: Path) -> None:
+def test_a_given_server_with_redisearch_is_used(tmp_path: Path) -> None:
     with redis_server.running(tmp_path) as url:
         assert redis_server.check_external_server(url, quiet)[0].isdigit()
 
 
-def test_a_given_server_without_search_is_refused() -> None:
+def test_a_given_server_without_redisearch_is_refused() -> None:
     with plain_server() as url, pytest.raises(LauncherError, match="has no search commands"):
         redis_server.check_external_server(url, quiet)
 
@@ -130,7 +130,7 @@ def test_a_given_server_that_is_down_is_refused_without_its_password() -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_a_platform_without_wheels_is_told_to_set_redis_url(
+def test_without_wheels_the_platform_needs_redis_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda *_: None)

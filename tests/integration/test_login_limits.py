@@ -48,7 +48,7 @@ def end_waits(account: str = "ann", address: str = "127.0.0.1") -> None:
 
 
 @pytest.mark.parametrize("page", LOGINS)
-def test_after_five_failures_even_the_right_password_waits(page: str, ann: Any) -> None:
+def test_after_five_failures_the_right_password_has_to_wait_too(page: str, ann: Any) -> None:
     fail(5, page=page)
     refused = log_in(PASSWORD, page=page)
     assert refused.status_code == 429
@@ -62,7 +62,7 @@ def test_after_five_failures_even_the_right_password_waits(page: str, ann: Any) 
     assert log_in(PASSWORD, page=other).status_code == 429
 
 
-def test_it_is_told_in_chinese(ann: Any) -> None:
+def test_the_wait_is_announced_in_chinese(ann: Any) -> None:
     fail(5)
     client = Client(headers={"Accept-Language": "zh-hans"})
     refused = client.post("/login/", {"username": "ann", "password": PASSWORD})
@@ -96,7 +96,7 @@ def test_a_login_resets_the_failures(ann: Any) -> None:
     assert log_in(PASSWORD).status_code == 302
 
 
-def test_strangers_cannot_lock_the_owner_out(ann: Any) -> None:
+def test_others_cannot_lock_a_user_out(ann: Any) -> None:
     """Hundreds of failures from elsewhere: an address that the owner used before is let in."""
     assert log_in(PASSWORD, address="10.0.0.1").status_code == 302
     for number in range(ACCOUNT.free + 20):
@@ -114,7 +114,7 @@ def test_an_address_cannot_try_many_accounts(ann: Any) -> None:
     assert log_in(PASSWORD, address="10.0.0.2").status_code == 302
 
 
-def test_an_account_of_one_s_own_does_not_reset_the_address(ann: Any) -> None:
+def test_a_login_does_not_reset_the_limit_of_its_address(ann: Any) -> None:
     get_user_model().objects.create_user("eve", password=PASSWORD)
     refused = 0
     for number in range(ADDRESS.free + 5):
@@ -123,13 +123,13 @@ def test_an_account_of_one_s_own_does_not_reset_the_address(ann: Any) -> None:
     assert refused >= 4
 
 
-def test_names_of_nobody_are_limited_alike_and_case_does_not_matter(ann: Any) -> None:
+def test_unknown_names_are_limited_and_case_does_not_matter(ann: Any) -> None:
     for name in ("nobody", "Nobody", "NOBODY ", "nobody", "nobody"):
         assert log_in("wrong", name=name).status_code == 200
     assert log_in("wrong", name="nobody").status_code == 429
 
 
-def test_attempts_at_the_same_time_do_not_slip_through(ann: Any) -> None:
+def test_concurrent_attempts_are_counted(ann: Any) -> None:
     allowed = []
 
     def attempt() -> None:
@@ -159,7 +159,7 @@ def test_attempts_at_the_same_time_do_not_slip_through(ann: Any) -> None:
         (1, "unknown", "unknown"),
     ],
 )
-def test_the_address_is_the_one_that_proxies_tell(
+def test_the_address_comes_from_trusted_proxies(
     proxies: int, forwarded: str, counted: str, rf: Any, settings: Any
 ) -> None:
     from gallery.core.rate_limits import client_address
@@ -169,7 +169,7 @@ def test_the_address_is_the_one_that_proxies_tell(
     assert client_address(request) == counted
 
 
-def test_a_forged_header_gives_no_new_attempts(ann: Any) -> None:
+def test_a_forged_header_does_not_reset_the_limit(ann: Any) -> None:
     for number in range(5):
         Client().post(
             "/login/",
@@ -179,7 +179,7 @@ def test_a_forged_header_gives_no_new_attempts(ann: Any) -> None:
     assert log_in(PASSWORD).status_code == 429
 
 
-def test_a_command_ends_all_waits(ann: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_resets_all_limits(ann: Any, capsys: pytest.CaptureFixture[str]) -> None:
     fail(5)
     assert log_in(PASSWORD).status_code == 429
     call_command("unlock_logins")
@@ -196,7 +196,7 @@ def no_cache(settings: Any) -> Iterator[None]:
     settings.CACHES = before
 
 
-def test_without_the_cache_people_can_still_log_in(ann: Any, no_cache: None) -> None:
+def test_login_works_without_the_cache(ann: Any, no_cache: None) -> None:
     assert settings.CACHES["default"]["LOCATION"] == "redis://127.0.0.1:1/0"
     fail(7)
     assert log_in(PASSWORD).status_code == 302
@@ -206,5 +206,5 @@ def test_without_the_cache_people_can_still_log_in(ann: Any, no_cache: None) -> 
     ("seconds", "words"),
     [(1, "1 second"), (99, "99 seconds"), (100, "2 minutes"), (3600, "60 minutes")],
 )
-def test_waits_in_words(seconds: int, words: str) -> None:
+def test_wait_times_in_words(seconds: int, words: str) -> None:
     assert format_wait(seconds) == words

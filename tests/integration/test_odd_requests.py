@@ -61,7 +61,7 @@ def asked(place: str) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("place", PARAMETERS)
-def test_odd_parameters_are_answered(
+def test_unusual_parameters_get_an_answer(
     place: str, page: Client, demo_film: Film, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "API_RATE_WITHOUT_TOKEN", "")
@@ -88,7 +88,9 @@ def test_odd_parameters_are_answered(
         "[" * 20_000,
     ],
 )
-def test_a_scene_of_odd_numbers_is_not_collected(given: str, ada: Api, demo_film: Film) -> None:
+def test_a_scene_with_invalid_numbers_is_not_collected(
+    given: str, ada: Api, demo_film: Film
+) -> None:
     scenes = f"{ROOT}/boards/{ada.post('/boards', {'name': 'Rain'})['token']}/scenes"
     answer = ada.client.generic(
         "POST",
@@ -102,7 +104,9 @@ def test_a_scene_of_odd_numbers_is_not_collected(given: str, ada: Api, demo_film
     assert not BoardScene.all_objects.exists()
 
 
-def test_what_postgresql_cannot_keep_is_refused(ada: Api, page: Client, demo_film: Film) -> None:
+def test_text_that_postgresql_cannot_store_is_refused(
+    ada: Api, page: Client, demo_film: Film
+) -> None:
     ada.post("/boards", {"name": "a\0b"}, 400)
     ada.get("/films?title=a%00b", 400)
     assert page.get("/films/?title=%00cat").context["wanted"] == "cat"
@@ -114,14 +118,16 @@ def test_what_postgresql_cannot_keep_is_refused(ada: Api, page: Client, demo_fil
 @pytest.mark.parametrize(
     "part", ["bytes=" + "9" * 5000 + "-", "bytes=-" + "9" * 5000, "bytes=5-3", "bytes=-", "bytes"]
 )
-def test_odd_parts_of_a_film_are_answered(part: str, page: Client, demo_film: Film) -> None:
+def test_unusual_parts_of_a_film_get_an_answer(part: str, page: Client, demo_film: Film) -> None:
     page.force_login(get_user_model().objects.create_user("ann"))
     answer = page.get(f"/films/{demo_film.pk}/film", headers={"Range": part})
     assert answer.status_code in (200, 206, 416)
     answer.close()
 
 
-def test_subtitles_of_a_title_with_a_line_break_are_sent(page: Client, demo_film: Film) -> None:
+def test_subtitles_of_a_title_with_a_line_break_can_be_downloaded(
+    page: Client, demo_film: Film
+) -> None:
     Film.objects.update(title="The Cat\nWho")
     row = demo_film.subtitles.get(language="zh")
     for given in ({}, {"save": "1"}):
@@ -129,7 +135,7 @@ def test_subtitles_of_a_title_with_a_line_break_are_sent(page: Client, demo_film
         assert 'filename="The Cat Who.zh.vtt"' in answer["Content-Disposition"]
 
 
-def test_a_still_that_could_not_be_made_is_made_another_time(page: Client, demo_film: Film) -> None:
+def test_a_failed_still_can_be_requested_again(page: Client, demo_film: Film) -> None:
     address = f"/stills/{demo_film.uid}/{demo_film.searchable_run}/7.jpg"
     source = demo_film.files.source()
     away = source.rename(source.with_name("away.mp4"))
@@ -141,7 +147,7 @@ def test_a_still_that_could_not_be_made_is_made_another_time(page: Client, demo_
     assert b"".join(whole.streaming_content) != b"".join(small.streaming_content)
 
 
-def test_a_closed_house_shows_nothing_to_another_kind_of_authorization(
+def test_other_authorization_schemes_get_no_access(
     page: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "SEARCH_NEEDS_LOGIN", True)
@@ -150,7 +156,7 @@ def test_a_closed_house_shows_nothing_to_another_kind_of_authorization(
         assert answer.status_code == 401
 
 
-def test_a_picture_for_which_there_is_no_room_is_told(
+def test_a_lack_of_space_for_a_picture_is_reported(
     page: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     def keep(_picture: object) -> str:
@@ -173,7 +179,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     weights.current.cache_clear()
 
 
-def test_without_a_model_every_page_says_so_or_does_without(
+def test_without_a_model_every_page_says_so_or_works(
     page: Client, demo_film: Film, board: Board, no_model: None
 ) -> None:
     film = f"/films/{demo_film.pk}/"
@@ -185,7 +191,7 @@ def test_without_a_model_every_page_says_so_or_does_without(
         assert "has no config.json" in answer.content.decode()
 
 
-def test_without_redis_every_page_says_so_or_does_without(
+def test_without_redis_every_page_says_so_or_works(
     page: Client, demo_film: Film, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = f"/films/{demo_film.pk}/"
@@ -201,9 +207,7 @@ def test_without_redis_every_page_says_so_or_does_without(
         assert "index cannot be reached" in answer.content.decode()
 
 
-def test_a_film_whose_frames_are_gone_from_the_media_store_is_told(
-    page: Client, demo_film: Film
-) -> None:
+def test_a_film_without_its_frames_is_reported(page: Client, demo_film: Film) -> None:
     run = demo_film.files.run(demo_film.searchable_run or 0).folder
     away = run.rename(run.with_name("away"))
     try:

@@ -23,7 +23,7 @@ def marked(found: LineMatch | None) -> list[str]:
     return [text for text, is_marked in found.parts if is_marked]
 
 
-def test_a_query_is_split_into_words_phrases_and_chinese_words() -> None:
+def test_a_query_is_split_into_words_phrases_and_chinese_terms() -> None:
     query = parse_phrases('frozen "my paws" 月亮')
     assert query.units == (
         Unit(("frozen",)),
@@ -43,7 +43,9 @@ def test_a_query_is_split_into_words_phrases_and_chinese_words() -> None:
         ('"the moon"', "Look at the moon!", 1.0, ["the", "moon"]),
     ],
 )
-def test_words_match_in_any_form(query: str, line: str, contained: float, parts: list[str]) -> None:
+def test_words_match_in_any_inflection(
+    query: str, line: str, contained: float, parts: list[str]
+) -> None:
     found = match(query, line)
     assert marked(found) == parts
     assert found is not None
@@ -56,11 +58,11 @@ def test_a_quoted_phrase_must_match_exactly(line: str) -> None:
     assert match('"my paws" freezing', line) is None
 
 
-def test_nothing_in_common_is_no_match() -> None:
+def test_no_common_word_is_no_match() -> None:
     assert match("dog", "Look at the moon!") is None
 
 
-def test_a_part_of_a_chinese_word_counts_in_part() -> None:
+def test_part_of_a_chinese_word_is_a_partial_match() -> None:
     unit = Unit(("电", "冰", "箱"), unspaced=True)
     assert unit.pieces == (Unit(("电", "冰"), unspaced=True), Unit(("冰", "箱"), unspaced=True))
     found = match("电冰箱", "冰箱里有什么", "zh")
@@ -70,7 +72,7 @@ def test_a_part_of_a_chinese_word_counts_in_part() -> None:
     assert not found.complete
 
 
-def test_a_similar_word_is_accepted_for_one_that_no_line_contains() -> None:
+def test_a_misspelt_word_matches_a_similar_one() -> None:
     query = parse_phrases("refridgerator")
     (unit,) = query.units
     line = LineText("It is in the refrigerator.", "en")
@@ -82,7 +84,7 @@ def test_a_similar_word_is_accepted_for_one_that_no_line_contains() -> None:
     assert not found.complete
 
 
-def test_weights_say_how_much_a_word_counts() -> None:
+def test_rarer_words_weigh_more() -> None:
     query = parse_phrases("freeze moon")
     weights = dict(zip(query.units, (3.0, 1.0), strict=True))
     found = LineMatcher(query, weights).match(LineText("My paws are freezing.", "en"))
@@ -102,7 +104,7 @@ def test_weights_say_how_much_a_word_counts() -> None:
         ("freezing", "frightening", False),
     ],
 )
-def test_longer_words_may_have_more_wrong_letters(word: str, other: str, expected: bool) -> None:
+def test_longer_words_may_have_more_typos(word: str, other: str, expected: bool) -> None:
     assert is_misspelling_of(word, other) is expected
 
 

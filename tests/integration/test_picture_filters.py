@@ -159,7 +159,7 @@ FILMS: dict[str, tuple[str, str, str, Sequence[str]]] = {
 
 
 @pytest.mark.parametrize("kind", FILMS)
-def test_a_colour_is_the_same_in_everything_that_is_shown(kind: str, tmp_path: Path) -> None:
+def test_colours_are_the_same_in_all_outputs(kind: str, tmp_path: Path) -> None:
     name, size, conversion, codec = FILMS[kind]
     film = colour_film(tmp_path / name, size, conversion, codec)
     expected = COLOUR
@@ -176,7 +176,7 @@ def test_a_colour_is_the_same_in_everything_that_is_shown(kind: str, tmp_path: P
 # --- high dynamic range ---------------------------------------------------------------------------
 
 
-def test_highlights_are_compressed_not_cut_off(tmp_path: Path) -> None:
+def test_highlights_are_compressed_and_not_clipped(tmp_path: Path) -> None:
     """Steps of brightness up to 1000 cd/m2 stay apart, and keep their order."""
     film = tmp_path / "a.mp4"
     levels = (100, 203, 300, 500, 700, 1000)  # cd/m2
@@ -258,7 +258,7 @@ def test_interlaced_pictures_are_shown_without_combing(scan: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("scan", ["tff", "bff"])
-def test_interlacing_that_is_not_marked_is_seen(scan: str, tmp_path: Path) -> None:
+def test_unmarked_interlacing_is_detected(scan: str, tmp_path: Path) -> None:
     film = interlaced(tmp_path / "a.mkv", scan, H264, ",setfield=prog")
     found = interlacing.detect_field_order(film, probe(film), PIXELS)
     assert found.picture is not None
@@ -271,20 +271,20 @@ def test_interlacing_that_is_not_marked_is_seen(scan: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("picture", ["testsrc2=s=720x576:r=25", "color=gray:s=720x576:r=25"])
-def test_progressive_films_are_not_taken_for_interlaced(picture: str, tmp_path: Path) -> None:
+def test_progressive_films_are_not_mistaken_for_interlaced(picture: str, tmp_path: Path) -> None:
     film = make_film(tmp_path / "a.mkv", picture=picture, seconds=6)
     found = interlacing.detect_field_order(film, probe(film), PIXELS)
     assert found.picture is not None
     assert found.picture.field_order == ""
 
 
-def test_the_marks_of_a_film_are_believed(tmp_path: Path) -> None:
+def test_interlacing_flags_are_trusted(tmp_path: Path) -> None:
     codec = ("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct")
     film = interlaced(tmp_path / "a.ts", "tff", codec)
     assert interlacing.detect_field_order(film, probe(film), PIXELS) == probe(film)
 
 
-def test_progressive_pictures_are_not_touched(tmp_path: Path) -> None:
+def test_progressive_pictures_are_unchanged(tmp_path: Path) -> None:
     """Thin lines that an interlaced film would lose stay as they are."""
     film = tmp_path / "a.mkv"
     lines = "geq=lum='if(mod(Y+N,2),235,16)':cb=128:cr=128"
@@ -298,7 +298,7 @@ def test_progressive_pictures_are_not_touched(tmp_path: Path) -> None:
         assert np.abs(np.diff(rows[:, 80])).min() > 250, place
 
 
-def test_the_vectors_of_an_hdr_film_are_those_of_the_original(tmp_path: Path) -> None:
+def test_vectors_of_an_hdr_film_agree_with_its_sdr_original(tmp_path: Path) -> None:
     """The demo film's first shots in PQ: pictures, shots and scores stay."""
     demo = Path(__file__).resolve().parents[2] / "demo" / "film.mp4"
     film = tmp_path / "hdr.mp4"

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # --- power cuts -----------------------------------------------------------------------------------
 
 
-def test_a_film_waits_while_redis_is_away(
+def test_an_import_waits_while_redis_is_down(
     redis_server: redis.Redis, tmp_path: Path, settings: Any
 ) -> None:
     """The last step finds no index; nothing is lost, and the sweep tries again."""
@@ -70,7 +70,7 @@ def test_a_film_waits_while_redis_is_away(
 # --- deleting -------------------------------------------------------------------------------------
 
 
-def test_deleting_afterwards_leaves_nothing(
+def test_deleting_a_film_leaves_nothing(
     ready_film: Callable[..., Film], make_video: Callable[..., Path]
 ) -> None:
     kept = ready_film(make_video("a.mp4", seconds=3))
@@ -82,7 +82,7 @@ def test_deleting_afterwards_leaves_nothing(
     assert_complete(kept)
 
 
-def test_a_deletion_that_redis_missed_is_made_up_for(
+def test_a_deletion_while_redis_is_down_is_completed_later(
     ready_film: Callable[..., Film], make_video: Callable[..., Path], settings: Any
 ) -> None:
     film = ready_film(make_video(seconds=3))
@@ -98,7 +98,7 @@ def test_a_deletion_that_redis_missed_is_made_up_for(
 # --- the same file, the same film -----------------------------------------------------------------
 
 
-def test_the_same_file_twice_is_one_film(
+def test_the_same_file_imported_twice_is_one_film(
     redis_server: redis.Redis, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = make_video(seconds=2)
@@ -113,7 +113,7 @@ def test_the_same_file_twice_is_one_film(
     assert again.files.source().read_bytes() == path.read_bytes()
 
 
-def test_uploads_of_one_file_at_once_are_one_film(
+def test_concurrent_uploads_of_one_file_are_one_film(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_video(seconds=1)
@@ -154,7 +154,7 @@ def test_uploads_of_one_file_at_once_are_one_film(
 # --- failing, trying again, importing anew --------------------------------------------------------
 
 
-def test_an_import_under_way_is_not_started_twice(
+def test_a_running_import_is_not_started_twice(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     film = add(make_video(seconds=8))
@@ -167,7 +167,7 @@ def test_an_import_under_way_is_not_started_twice(
     assert segment_step.import_segment(first[0]) is None
 
 
-def test_a_failed_re_import_keeps_what_was_searchable(
+def test_a_failed_re_import_keeps_the_film_searchable(
     redis_server: redis.Redis, ready_film: Callable[..., Film], make_video: Callable[..., Path]
 ) -> None:
     film = ready_film(make_video(seconds=4))
@@ -186,7 +186,7 @@ def test_a_failed_re_import_keeps_what_was_searchable(
     assert_complete(film)
 
 
-def test_on_a_full_disk_an_import_waits_and_goes_on(
+def test_an_import_waits_while_the_disk_is_full(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thumbnails are written to /dev/full, the kernel's own full disk."""
@@ -219,9 +219,7 @@ def test_on_a_full_disk_an_import_waits_and_goes_on(
 # --- another model --------------------------------------------------------------------------------
 
 
-def test_a_model_that_changes_during_a_run_starts_it_over(
-    redis_server: redis.Redis, tmp_path: Path
-) -> None:
+def test_a_model_change_restarts_a_run(redis_server: redis.Redis, tmp_path: Path) -> None:
     film = add(moving_scenes(tmp_path / "a.mp4", 3, seconds=5))
     first, second, _third = probe_step.probe_film(film.pk)
     segment_step.import_segment(first)
@@ -237,7 +235,7 @@ def test_a_model_that_changes_during_a_run_starts_it_over(
     assert_complete(film)
 
 
-def test_a_model_that_changes_before_the_last_step_starts_it_over(
+def test_a_model_change_before_the_last_step_restarts_the_run(
     redis_server: redis.Redis, tmp_path: Path
 ) -> None:
     film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=4))
@@ -282,7 +280,7 @@ def test_the_index_is_rebuilt_without_decoding_or_embedding(
     assert engine.search(query).hits == before
 
 
-def test_rebuilding_removes_what_belongs_to_no_film_and_names_what_is_lost(
+def test_rebuilding_removes_orphans_and_reports_losses(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     kept = ready_film(make_film(tmp_path / "a.mp4", seconds=3), "Kept")
@@ -324,7 +322,7 @@ def test_a_segment_has_one_owner(
     assert (fresh.state, fresh.frames_done) == (Segment.State.DONE, 3)
 
 
-def test_a_worker_that_lost_its_segment_throws_its_work_away(
+def test_a_worker_that_lost_its_segment_discards_its_work(
     redis_server: redis.Redis,
     make_video: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -357,13 +355,11 @@ def test_a_worker_that_lost_its_segment_throws_its_work_away(
         (12.0, [Span(0, 5), Span(5, 10), Span(10, None)]),
     ],
 )
-def test_a_film_is_cut_into_spans_of_which_the_last_is_open(
-    duration: float, spans: list[Span]
-) -> None:
+def test_the_last_segment_of_a_film_is_open_ended(duration: float, spans: list[Span]) -> None:
     assert probe_step.plan_segments(duration) == spans
 
 
-def test_the_way_a_film_is_cut_does_not_matter(
+def test_segment_boundaries_do_not_change_the_frames(
     ready_film: Callable[..., Film], tmp_path: Path, settings: Any
 ) -> None:
     """Segments of 3 s or one of 1000 s: the same frames, cuts and (nearly) vectors."""

@@ -78,7 +78,7 @@ def test_words_with_a_minus_sign_are_avoided(
     assert (query.wanted, query.avoided) == (wanted, avoided)
 
 
-def test_the_field_takes_several_things_to_avoid() -> None:
+def test_several_things_can_be_avoided() -> None:
     query = Query(words="dog -cat", avoid="at night, snow，雨")
     assert query.avoided == ("cat", "at night", "snow", "雨")
 
@@ -97,7 +97,7 @@ def test_the_field_takes_several_things_to_avoid() -> None:
         (Query(words="dog", more=((1, 2),)), ProbeKind.MIXED),
     ],
 )
-def test_a_query_knows_what_it_is_made_of(query: Query, kind: ProbeKind | None) -> None:
+def test_a_query_lists_its_parts(query: Query, kind: ProbeKind | None) -> None:
     assert query.kind is kind
 
 
@@ -120,12 +120,12 @@ FULL = Query(
 
 
 @pytest.mark.parametrize("query", [FULL, Query(words="狗 & 猫 + 100 %"), Query(words="dog")])
-def test_a_query_comes_back_from_its_address(query: Query) -> None:
+def test_a_query_survives_its_url(query: Query) -> None:
     given = QueryDict(urlencode(to_parameters(query)))
     assert parse_query(given) == query
 
 
-def test_a_change_leads_to_the_first_page(db: None) -> None:
+def test_a_changed_query_starts_at_the_first_page(db: None) -> None:
     assert "page=" not in search_url(FULL, words="a cat")
     assert "page=4" in search_url(FULL, page=4)
     assert search_url(Query(words="dog")) == "/?q=dog"
@@ -155,7 +155,7 @@ def test_malformed_addresses_are_refused(given: str) -> None:
         ("一只狗", "夜晚", "一只狗", "夜晚的狗"),
     ],
 )
-def test_what_is_avoided_sinks(
+def test_avoided_things_rank_lower(
     words: str, avoided: str, all_shots: str, left: str, demo_film: Film
 ) -> None:
     language = "en" if words.isascii() else "zh"
@@ -184,7 +184,7 @@ def pairs_to_part(language: str) -> Iterator[tuple[str, str, set[int], set[int]]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_what_is_avoided_sinks_and_what_is_asked_for_stays(language: str, demo_film: Film) -> None:
+def test_avoided_things_rank_lower_and_wanted_ones_stay(language: str, demo_film: Film) -> None:
     """A thing without what is beside it: its other shots first, and the rest no higher."""
     right = precise = count = 0
     for thing, beside, wanted, unwanted in pairs_to_part(language):
@@ -223,7 +223,7 @@ def test_more_weight_counts_more(demo_film: Film) -> None:
         assert hits[0].shot in expected
 
 
-def test_marked_hits_move_their_like(demo_film: Film) -> None:
+def test_marked_hits_move_similar_ones(demo_film: Film) -> None:
     """Rocchio: dogs in the snow, and what looks like them, rise or sink with the mark."""
     marked = middle(demo_film, 3)
     vector = query_vectors.load_frame_vector(marked)
@@ -240,20 +240,20 @@ def test_marked_hits_move_their_like(demo_film: Film) -> None:
     assert marked not in [hit.key for hit in less]
 
 
-def test_a_query_of_nothing_but_what_to_avoid_is_refused(demo_film: Film) -> None:
+def test_a_query_with_only_things_to_avoid_is_refused(demo_film: Film) -> None:
     for query in (Query(words="-night"), Query(avoid="night"), Query(less=((demo_film.pk, 3),))):
         with pytest.raises(QueryError, match="something to search for"):
             engine.search(query)
 
 
-def test_not_everything_can_be_avoided(demo_film: Film) -> None:
+def test_the_number_of_things_to_avoid_is_limited(demo_film: Film) -> None:
     listed = ", ".join(f"thing {n}" for n in range(query_vectors.MAX_AVOIDED))
     assert engine.search(Query(words="a dog", avoid=listed)).hits
     with pytest.raises(QueryError, match="at most 20 things"):
         engine.search(Query(words="a dog -snow", avoid=listed))
 
 
-def test_a_query_that_undoes_itself_is_refused(demo_film: Film) -> None:
+def test_a_contradictory_query_is_refused(demo_film: Film) -> None:
     frame = middle(demo_film, 3)
     with pytest.raises(QueryError, match="are the same"):
         engine.search(Query(words="dog", words_weight=0.6, avoid="dog", mode=Mode.SEEN))
@@ -263,14 +263,14 @@ def test_a_query_that_undoes_itself_is_refused(demo_film: Film) -> None:
 # --- the ranking ----------------------------------------------------------------------------------
 
 
-def test_reciprocal_rank_fusion_adds_what_ranks_give() -> None:
+def test_reciprocal_rank_fusion_adds_reciprocal_ranks() -> None:
     scores = ranking.fuse_rankings([(1, 1), (1, 2), (1, 3)], [(1, 3), (2, 1)])
     assert list(scores) == [(1, 3), (1, 1), (1, 2), (2, 1)]
     assert scores[(1, 3)] == pytest.approx(1 / 63 + 1 / 61)
     assert scores[(2, 1)] == pytest.approx(1 / 62)
 
 
-def test_a_film_has_few_hits_and_tells_of_more(library: list[Film]) -> None:
+def test_a_film_shows_few_hits_and_the_number_of_others(library: list[Film]) -> None:
     results = engine.search(Query(words="a dog"))
     films = [hit.film for hit in results.hits]
     assert len(films) == 24
@@ -287,7 +287,7 @@ def test_a_film_has_few_hits_and_tells_of_more(library: list[Film]) -> None:
     assert [(h.film, h.shot) for h in hits if h.film == library[2].pk] == best
 
 
-def test_hits_stay_in_the_order_of_their_scores(library: list[Film]) -> None:
+def test_hits_are_in_order_of_score(library: list[Film]) -> None:
     """Films that gave all they may are left out of the second look: nothing else may move."""
     everything = engine.search(Query(words="a dog", page_size=80, per_film=1000)).hits
     counts: dict[int, int] = {}
@@ -300,7 +300,7 @@ def test_hits_stay_in_the_order_of_their_scores(library: list[Film]) -> None:
     assert [(hit.film, hit.shot) for hit in hits] == expected[:24]
 
 
-def test_years_and_films_keep_to_a_part(library: list[Film]) -> None:
+def test_years_and_films_filter(library: list[Film]) -> None:
     def years(query: Query) -> set[int | None]:
         return {hit.listed_film.year for hit in engine.search(query).hits}
 
@@ -314,7 +314,7 @@ def test_years_and_films_keep_to_a_part(library: list[Film]) -> None:
     assert years(replace(several, years=(1994, None))) == {1995}
 
 
-def test_labels_keep_to_shots_that_carry_all_of_them(library: list[Film]) -> None:
+def test_labels_filter_shots_with_all_of_them(library: list[Film]) -> None:
     film = library[3]
     frame_index.current().set_labels(film.pk, {0: (5,), 1: (5, 6), 7: (6,), 8: (55,)})
     query = Query(words="a dog", page_size=100)
@@ -325,7 +325,7 @@ def test_labels_keep_to_shots_that_carry_all_of_them(library: list[Film]) -> Non
     assert engine.search(replace(query, labels=(5,))).hits == []
 
 
-def test_hits_can_be_put_in_the_order_of_time(library: list[Film]) -> None:
+def test_hits_can_be_in_order_of_time(library: list[Film]) -> None:
     query = Query(words="a dog", order=Order.TIME, page_size=10)
     pages = [engine.search(replace(query, page=page)).hits for page in (1, 2, 3, 4)]
     places = [(hit.listed_film.title, hit.start) for page in pages for hit in page]
@@ -345,7 +345,9 @@ def test_films_of_one_title_are_not_mixed(library: list[Film]) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_right_shot_comes_first_whether_seen_or_said(language: str, demo_film: Film) -> None:
+def test_the_right_shot_comes_first_for_pictures_and_dialogue(
+    language: str, demo_film: Film
+) -> None:
     """Neither ranking may spoil the other: fused, each kind of query does as well as alone."""
     least = {
         ("queries", Mode.SEEN): 0.94, ("queries", Mode.BOTH): 0.94,
@@ -376,7 +378,7 @@ def test_the_line_comes_with_the_hit(demo_film: Film) -> None:
     assert engine.search(Query(words="my paws are freezing", mode=Mode.SEEN)).hits[0].line is None
 
 
-def test_lines_with_what_is_avoided_are_left_out(demo_film: Film) -> None:
+def test_lines_with_avoided_words_are_omitted(demo_film: Film) -> None:
     def shots(words: str) -> list[int]:
         return [hit.shot for hit in engine.search(Query(words=words, mode=Mode.SAID)).hits]
 
@@ -392,7 +394,7 @@ def test_the_switch_is_about_words_only(demo_film: Film) -> None:
     assert {hits[0].shot, hits[1].shot} == {3, 9}
 
 
-def test_half_a_line_is_told_apart(demo_film: Film) -> None:
+def test_a_partial_line_match_is_distinguished(demo_film: Film) -> None:
     results = engine.search(Query(words="my paws are on holiday", mode=Mode.SAID))
     assert results.hits[0].shot == 3
     assert results.hits[0].relevance < 1
@@ -402,7 +404,7 @@ def test_half_a_line_is_told_apart(demo_film: Film) -> None:
 # --- relevance ------------------------------------------------------------------------------------
 
 
-def test_relevance_runs_from_the_best_to_the_ordinary(demo_film: Film) -> None:
+def test_relevance_is_100_percent_for_the_best_hit_and_0_for_average(demo_film: Film) -> None:
     hits = seen(words="an astronaut at night")
     relevance = [hit.relevance for hit in hits]
     assert relevance[0] == 1
@@ -416,7 +418,7 @@ def test_relevance_runs_from_the_best_to_the_ordinary(demo_film: Film) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_it_says_when_nothing_really_matches(language: str, demo_film: Film) -> None:
+def test_a_search_says_when_nothing_matches_well(language: str, demo_film: Film) -> None:
     """Queries of the ground truth match; names of things that the film does not show do not."""
     shown = {thing["slug"] for shot in TRUTH["shots"] for thing in shot["things"]}
     concepts = CONCEPTS
@@ -448,7 +450,7 @@ def test_marked_and_shown_frames_always_match(demo_film: Film) -> None:
     assert engine.search(Query(words="asdf qwer", more=((demo_film.pk, 30),))).matches
 
 
-def test_what_is_ordinary_is_learnt_from_the_library(library: list[Film]) -> None:
+def test_the_baseline_is_sampled_from_the_library(library: list[Film]) -> None:
     here = baseline.get_baseline(len(library))
     assert here.frames.shape == (480, frame_index.current().width)
     assert np.linalg.norm(here.frames, axis=1) == pytest.approx(1, abs=1e-3)
@@ -465,5 +467,5 @@ def test_an_empty_library_is_no_error(redis_server: redis.Redis, db: None) -> No
     assert (results.hits, results.more, results.matches) == ([], False, False)
 
 
-def test_shares_of_a_query_are_no_markup(db: None) -> None:
+def test_parts_of_a_query_are_not_markup(db: None) -> None:
     assert re.search("q=%3Cscript%3E", search_url(Query(words="<script>")))

@@ -17,7 +17,7 @@ def few_searches(settings: Any, counted_anew: None) -> None:
     settings.SEARCH_RATE = "3/d"
 
 
-def test_too_many_searches_are_refused_in_words(
+def test_too_many_searches_are_refused_with_a_message(
     page: Client, few_searches: None, demo_film: Film
 ) -> None:
     for address in ("/?q=dog", f"/films/{demo_film.pk}/", f"/films/{demo_film.pk}/frames/5/"):
@@ -34,7 +34,7 @@ def test_too_many_searches_are_refused_in_words(
     assert Client(REMOTE_ADDR="10.0.0.9").get("/?q=cat").status_code == 200
 
 
-def test_a_user_is_counted_wherever_they_are(
+def test_a_user_is_counted_at_every_address(
     page: Client, few_searches: None, django_user_model: Any
 ) -> None:
     user = django_user_model.objects.create_user("ann")
@@ -45,7 +45,7 @@ def test_a_user_is_counted_wherever_they_are(
     assert status == 429
 
 
-def test_an_empty_rate_limits_nothing(page: Client, settings: Any, counted_anew: None) -> None:
+def test_an_empty_rate_means_no_limit(page: Client, settings: Any, counted_anew: None) -> None:
     settings.SEARCH_RATE = ""
     assert {page.get("/").status_code for _number in range(10)} == {200}
 

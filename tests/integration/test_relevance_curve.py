@@ -67,7 +67,7 @@ def test_a_curve_agrees_with_the_hits(asked: Query, demo_film: Film) -> None:
     assert min(at.values()) >= 0.0
 
 
-def test_what_stands_out_is_one_moment_of_a_shot_in_time_order(demo_film: Film) -> None:
+def test_peaks_are_one_per_shot_in_time_order(demo_film: Film) -> None:
     found = relevance_curve.curve(demo_film, Query(words="a dog"))
     times = [peak.record.time for peak in found.peaks]
     assert times == sorted(times)
@@ -92,7 +92,7 @@ def test_a_line_counts_for_as_long_as_it_is_shown(demo_film: Film) -> None:
     assert [peak.line for peak in found.peaks] == [line]
 
 
-def test_a_query_for_nothing_is_told(demo_film: Film) -> None:
+def test_an_empty_query_is_reported(demo_film: Film) -> None:
     with pytest.raises(QueryError):
         relevance_curve.curve(demo_film, Query(avoid="snow"))
 
@@ -136,7 +136,7 @@ def long_film(redis_server: object, db: None) -> Film:
     return film
 
 
-def test_three_hours_are_drawn_quickly_and_keep_their_summit(long_film: Film) -> None:
+def test_a_curve_of_three_hours_is_fast_and_keeps_its_peak(long_film: Film) -> None:
     query = Query(examples=(Example(frame=(long_film.pk, 7000)),))
     relevance_curve._load_run.cache_clear()
     engine.search(query)  # what the search itself keeps at hand
@@ -185,7 +185,7 @@ def test_bands_cover_the_film() -> None:
 @pytest.mark.parametrize(
     ("duration", "step", "marks"), [(5, 1, 6), (108, 15, 8), (5400, 900, 7), (10_800, 1800, 7)]
 )
-def test_a_scale_has_round_times(duration: int, step: int, marks: int) -> None:
+def test_the_time_axis_has_round_steps(duration: int, step: int, marks: int) -> None:
     scale = drawing.scale(duration)
     assert [seconds for _left, seconds in scale] == [n * step for n in range(marks)]
     assert all(left == pytest.approx(s / duration * 100) for left, s in scale)
@@ -194,7 +194,7 @@ def test_a_scale_has_round_times(duration: int, step: int, marks: int) -> None:
 # --- the barcode ----------------------------------------------------------------------------------
 
 
-def test_a_barcode_shows_the_colours_of_a_film_in_their_order(
+def test_a_barcode_shows_the_colours_of_a_film_in_order(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     film = ready_film(scenes(tmp_path / "flag.mp4", ["red", "lime", "blue"], frames=48))

@@ -80,7 +80,7 @@ def test_a_frame_without_a_shot_opens_with_two_seconds(film: Film) -> None:
         (("7000f", "99999f"), (7000, 7193)),
     ],
 )
-def test_the_address_says_which_span(
+def test_the_url_has_the_span(
     given: tuple[str, str], expected: tuple[int, int], film: Film
 ) -> None:
     span = spans.choose_span(film, own_of(film, 5.0), given)
@@ -98,20 +98,20 @@ def test_the_address_says_which_span(
         (("10f", "10f"), "start before it ends"),
     ],
 )
-def test_what_makes_no_sense_is_told(given: tuple[str, str], sentence: str, film: Film) -> None:
+def test_invalid_spans_are_reported(given: tuple[str, str], sentence: str, film: Film) -> None:
     span = spans.choose_span(film, own_of(film, 5.0), given)
     assert sentence in span.error
     assert (span.first, span.last) == (0, 240)
 
 
-def test_a_span_that_is_too_long_is_cut_off(film: Film, settings: Any) -> None:
+def test_a_span_that_is_too_long_is_shortened(film: Film, settings: Any) -> None:
     settings.MAX_CLIP_SECONDS = 10
     span = spans.choose_span(film, own_of(film, 5.0), ("0f", "5000f"))
     assert "at most 10 seconds" in span.error
     assert (span.first, span.last) == (0, 239)
 
 
-def test_the_in_of_a_search_is_another() -> None:
+def test_the_parameter_in_of_a_search_is_separate() -> None:
     assert spans.parse_ends([("in", ["seen"]), ("q", ["cat"])]) == ("", "")
     assert spans.parse_ends([("in", ["seen", "40f"]), ("out", ["64f"])]) == ("40f", "64f")
     for mode in Mode:
@@ -133,13 +133,13 @@ def test_the_strip_shows_the_film_around_a_span(film: Film) -> None:
     assert strip.part(99_999) == 1
 
 
-def test_the_strip_keeps_to_the_film(film: Film) -> None:
+def test_the_strip_ends_with_the_film(film: Film) -> None:
     assert spans.build_strip(film, spans.ChosenSpan(0, 240)).first == 0
     last = spans.build_strip(film, spans.ChosenSpan(7000, 7193)).last
     assert last == film.clock.frame_from(film.duration)
 
 
-def test_shots_beside_are_listed(film: Film) -> None:
+def test_neighbouring_shots_are_listed(film: Film) -> None:
     shot = film.shots.get(number=1)
     beside = spans.neighbouring_shots(film, shot, 4)
     assert [(one.shot.number, one.by, one.rel) for one in beside] == [
@@ -161,9 +161,7 @@ def citation(answer: Any) -> str:
     return found[1].replace("&amp;", "&")
 
 
-def test_a_scene_is_quoted_with_title_year_timecode_and_address(
-    page: Client, demo_film: Film
-) -> None:
+def test_a_citation_has_title_year_timecode_and_url(page: Client, demo_film: Film) -> None:
     demo_film.year = 2024
     demo_film.save()
     address = f"/films/{demo_film.pk}/frames/12/"
@@ -176,7 +174,7 @@ def test_a_scene_is_quoted_with_title_year_timecode_and_address(
     )
 
 
-def test_a_frame_is_quoted_with_the_number_of_its_frame(
+def test_a_citation_of_a_frame_has_its_number(
     page: Client, ready_film: Callable[..., Film], make_video: Callable[..., Path]
 ) -> None:
     film = ready_film(make_video("a.mkv", seconds=3, rate="24000/1001"), "NTSC")
@@ -185,7 +183,7 @@ def test_a_frame_is_quoted_with_the_number_of_its_frame(
     assert ", 00:00:02:00, " in citation(page.get(f"/films/{film.pk}/frames/2/"))
 
 
-def test_links_are_those_of_the_span(page: Client, demo_film: Film) -> None:
+def test_links_have_the_span(page: Client, demo_film: Film) -> None:
     text = body(page.get(f"/films/{demo_film.pk}/frames/12/?in=290f&out=310f"))
     for link in ("clips/290-310.mp4", "exact/290-310.mp4", "exact/290-310.gif"):
         assert f"/films/{demo_film.pk}/{link}" in text
@@ -194,13 +192,15 @@ def test_links_are_those_of_the_span(page: Client, demo_film: Film) -> None:
     assert f'name="end" value="{end}"' in text
 
 
-def test_a_span_that_is_too_long_for_an_animation_says_so(page: Client, demo_film: Film) -> None:
+def test_a_span_that_is_too_long_for_an_animation_is_reported(
+    page: Client, demo_film: Film
+) -> None:
     text = body(page.get(f"/films/{demo_film.pk}/frames/12/?in=0f&out=480f"))
     assert "GIF and WebP: up to 15 s" in text
     assert "480.gif" not in text
 
 
-def test_the_search_that_led_here_stays_in_every_address(page: Client, demo_film: Film) -> None:
+def test_the_search_stays_in_every_url(page: Client, demo_film: Film) -> None:
     asked = "q=a+dog&in=seen&page=1&frame=1-3"
     text = body(page.get(f"/films/{demo_film.pk}/frames/12/?{asked}&in=290f&out=310f&words=dog"))
     kept = "q=a+dog&amp;frame=1-3&amp;in=seen"
@@ -211,15 +211,13 @@ def test_the_search_that_led_here_stays_in_every_address(page: Client, demo_film
     assert '<input type="hidden" name="q" value="a dog">' in text
 
 
-def test_a_search_that_makes_no_sense_does_not_break_the_page(
-    page: Client, demo_film: Film
-) -> None:
+def test_an_invalid_search_does_not_break_the_page(page: Client, demo_film: Film) -> None:
     answer = page.get(f"/films/{demo_film.pk}/frames/12/?frame=nonsense&from=x")
     assert answer.status_code == 200
     assert 'class="back"' not in body(answer)
 
 
-def test_the_hits_before_and_after_are_a_click_away(page: Client, demo_film: Film) -> None:
+def test_the_previous_and_the_next_hit_are_linked(page: Client, demo_film: Film) -> None:
     hits = page.get("/?q=dog").context["results"].hits
     text = body(page.get(f"/films/{demo_film.pk}/frames/{hits[1].second}/?q=dog"))
     assert "Result 2" in text
@@ -228,7 +226,7 @@ def test_the_hits_before_and_after_are_a_click_away(page: Client, demo_film: Fil
         assert link in text
 
 
-def test_only_what_depends_on_the_span_is_sent_to_htmx(page: Client, demo_film: Film) -> None:
+def test_htmx_gets_only_what_depends_on_the_span(page: Client, demo_film: Film) -> None:
     answer = page.get(
         f"/films/{demo_film.pk}/frames/12/?in=290f&out=310f",
         headers={"HX-Request": "true", "HX-Target": "of-span"},
@@ -238,7 +236,7 @@ def test_only_what_depends_on_the_span_is_sent_to_htmx(page: Client, demo_film: 
     assert "HX-Target" in answer["Vary"]
 
 
-def test_what_is_said_in_the_span_is_listed(page: Client, demo_film: Film) -> None:
+def test_dialogue_in_the_span_is_listed(page: Client, demo_film: Film) -> None:
     from gallery.transcripts.models import Line, Subtitles
 
     rows = Subtitles.objects.create(film=demo_film, language="en", line_count=3)

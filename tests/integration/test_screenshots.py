@@ -105,7 +105,7 @@ def first_hit(picture: Picture) -> Hit:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_screenshot_finds_its_shot(
+def test_a_screenshot_finds_its_own_shot(
     demo_film: Film, stills: list[tuple[int, Picture]], kind: str
 ) -> None:
     found = [(number, first_hit(KINDS[kind](still)).shot) for number, still in stills]
@@ -115,7 +115,7 @@ def test_a_screenshot_finds_its_shot(
 
 
 @pytest.mark.parametrize("kind", ["letterboxed", "bars all around", "mirrored"])
-def test_bars_and_mirrors_cost_no_likeness(
+def test_bars_and_mirroring_do_not_reduce_similarity(
     demo_film: Film, stills: list[tuple[int, Picture]], kind: str
 ) -> None:
     """In 32 shots a worse picture still finds its own; among a million frames likeness counts."""
@@ -148,7 +148,7 @@ def test_bars_are_cut_off(stills: list[tuple[int, Picture]], kind: str, colour: 
     assert missed == []
 
 
-def test_a_picture_without_bars_stays_whole(stills: list[tuple[int, Picture]]) -> None:
+def test_a_picture_without_bars_is_not_cropped(stills: list[tuple[int, Picture]]) -> None:
     touched = [number for number, still in stills if borders.trim_borders(still) is not still]
     assert touched == []
 
@@ -163,7 +163,7 @@ def test_a_bar_with_a_subtitle_in_it_is_cut_off(stills: list[tuple[int, Picture]
     assert borders.inner_box(barred) == borders.Box(0, 80, still.width, 80 + still.height)
 
 
-def test_nothing_but_bar_stays_as_it_is() -> None:
+def test_a_picture_of_nothing_but_bars_is_not_cropped() -> None:
     for colour in ("black", "white", "#345678"):
         plain = Image.new("RGB", (320, 180), colour)
         assert borders.trim_borders(plain) is plain

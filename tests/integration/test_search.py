@@ -86,7 +86,7 @@ def test_the_right_scene_comes_first(language: str, demo_film: Film) -> None:
     assert in_five >= LEAST_IN_FIVE
 
 
-def test_what_stands_at_the_edges_is_found(demo_film: Film) -> None:
+def test_things_at_the_edges_are_found(demo_film: Film) -> None:
     """CLIP's own preparation would cut these things off: they are found all the same."""
     ranks = []
     for query in TRUTH["edge_queries"]:
@@ -97,7 +97,7 @@ def test_what_stands_at_the_edges_is_found(demo_film: Film) -> None:
     assert sum(rank <= 5 for rank in ranks) / len(ranks) >= 0.9
 
 
-def test_the_tutorial_s_words_are_told_apart(demo_film: Film) -> None:
+def test_the_tutorial_labels_are_told_apart(demo_film: Film) -> None:
     """The words of the tutorial on a frame that shows a smiling man who waves."""
     words = ["dog", "cat", "night", "astronaut", "man", "smiling", "wave", "smiling man wave"]
     (number,) = {n for q in TRUTH["queries"] if q["text"] == "smiling man wave" for n in q["shots"]}
@@ -115,7 +115,7 @@ def test_shots_and_cuts_are_those_of_the_script(demo_film: Film) -> None:
     assert demo_film.rate == Fraction(TRUTH["rate"])
 
 
-def test_every_frame_finds_itself_first(demo_film: Film) -> None:
+def test_every_frame_is_its_own_best_hit(demo_film: Film) -> None:
     seconds = demo_film.files.run(demo_film.searchable_run or 0).load().seconds.tolist()
     assert len(seconds) == demo_film.frame_count >= 100
     for second in seconds:
@@ -124,7 +124,7 @@ def test_every_frame_finds_itself_first(demo_film: Film) -> None:
         assert hits[0].score == pytest.approx(1.0, abs=2e-3)
 
 
-def test_a_frame_s_picture_finds_the_frame(demo_film: Film) -> None:
+def test_the_picture_of_a_frame_finds_the_frame(demo_film: Film) -> None:
     """An upload of a thumbnail, re-encoded twice on the way, leads to its shot."""
     run = demo_film.files.run(demo_film.searchable_run or 0)
     right = 0
@@ -188,7 +188,7 @@ def test_one_film_only(library: list[Film]) -> None:
     assert engine.search(Query(words="a dog", films=(10**9,))).hits == []
 
 
-def test_a_hit_tells_all_there_is_to_know(library: list[Film]) -> None:
+def test_a_hit_has_all_its_fields(library: list[Film]) -> None:
     film = library[0]
     hit = engine.search(Query(examples=(Example((film.pk, 100)),))).hits[0]
     assert (hit.second, hit.time, hit.shot) == (100, 100.0, 8)
@@ -196,7 +196,7 @@ def test_a_hit_tells_all_there_is_to_know(library: list[Film]) -> None:
     assert (hit.listed_film.title, hit.listed_film.year) == ("Film 1", 1999)
 
 
-def test_films_that_are_gone_or_not_searchable_are_no_hits(library: list[Film]) -> None:
+def test_deleted_and_unsearchable_films_have_no_hits(library: list[Film]) -> None:
     """Their vectors may still be in the index for a moment."""
     gone, unsearchable, kept = library
     Film.objects.filter(pk=gone.pk)._raw_delete("default")
@@ -210,13 +210,13 @@ def test_films_that_are_gone_or_not_searchable_are_no_hits(library: list[Film]) 
 # --- what is asked for ----------------------------------------------------------------------------
 
 
-def test_nothing_to_search_for_is_refused(library: list[Film]) -> None:
+def test_an_empty_query_is_refused(library: list[Film]) -> None:
     for query in (Query(), Query(words="  \n ")):
         with pytest.raises(QueryError, match="Nothing to search for"):
             engine.search(query)
 
 
-def test_a_query_that_is_too_long_is_refused(library: list[Film]) -> None:
+def test_a_query_that_is_too_long_is_rejected(library: list[Film]) -> None:
     with pytest.raises(QueryError, match="10000 characters"):
         engine.search(Query(words="x" * 10_000))
     assert engine.search(Query(words="dog " * 125)).notices == [
@@ -231,13 +231,13 @@ def test_words_are_never_commands(words: str, library: list[Film]) -> None:
     assert len(engine.search(Query(words=words)).hits) == 24
 
 
-def test_a_frame_that_is_not_there_is_told(library: list[Film]) -> None:
+def test_a_missing_frame_is_reported(library: list[Film]) -> None:
     for frame in ((library[0].pk, 99_999), (10**15, 1)):
         with pytest.raises(QueryError, match="not in the index"):
             engine.search(Query(examples=(Example(frame),)))
 
 
-def test_a_down_index_is_told(library: list[Film], settings: Any) -> None:
+def test_an_unreachable_index_is_reported(library: list[Film], settings: Any) -> None:
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     with pytest.raises(IndexUnavailable, match="cannot be reached"):
         engine.search(Query(words="a dog"))
@@ -281,7 +281,7 @@ def english_model(tmp_path: Path, settings: Any, redis_server: redis.Redis) -> I
     encoder._load.cache_clear()
 
 
-def test_chinese_words_get_a_notice_from_a_model_that_reads_none(
+def test_a_model_without_chinese_gives_a_notice_for_chinese_words(
     english_model: None, db: None
 ) -> None:
     synthetic_film("Film", 4, 4, 1)
@@ -313,7 +313,7 @@ def test_pictures_of_every_kind_are_read(name: str, tmp_path: Path) -> None:
     assert np.abs(difference).mean() < 12
 
 
-def test_pictures_are_turned_upright_and_put_on_white(tmp_path: Path) -> None:
+def test_pictures_are_rotated_upright_and_put_on_white(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = save(tmp_path / "turned.jpg", noise(1, (120, 80)), exif=exif)
@@ -349,14 +349,14 @@ def broken_pictures(folder: Path) -> dict[str, tuple[Path, str]]:
     }
 
 
-def test_broken_pictures_are_told_in_a_sentence(tmp_path: Path) -> None:
+def test_damaged_pictures_are_reported(tmp_path: Path) -> None:
     for kind, (path, sentence) in broken_pictures(tmp_path).items():
         with path.open("rb") as file, pytest.raises(QueryError, match=sentence):
             print(kind)
             pictures.open_picture(file)
 
 
-def test_a_kept_picture_has_one_address_and_is_embedded_once(
+def test_an_uploaded_picture_has_one_address_and_is_embedded_once(
     library: list[Film], settings: Any
 ) -> None:
     token = pictures.store_picture(noise(4, (2000, 1000)))
@@ -370,7 +370,7 @@ def test_a_kept_picture_has_one_address_and_is_embedded_once(
     assert np.linalg.norm(first, axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 
-def test_a_forgotten_picture_is_told(library: list[Film]) -> None:
+def test_an_expired_picture_is_reported(library: list[Film]) -> None:
     with pytest.raises(QueryError, match="has expired"):
         engine.search(Query(examples=(Example(picture="0" * 32),)))
     for malformed in ("../../etc/passwd", "0" * 31, "A" * 32, "0" * 33, ""):
@@ -378,7 +378,7 @@ def test_a_forgotten_picture_is_told(library: list[Film]) -> None:
             pictures.vectors(malformed)
 
 
-def test_pictures_in_any_shape_are_searched_with(
+def test_pictures_of_any_shape_can_be_searched_with(
     library: list[Film], tmp_path: Path, make_video: Callable[..., Path]
 ) -> None:
     for number, size in enumerate([(1, 1), (1, 500), (3000, 10), (7, 7)]):

@@ -52,7 +52,7 @@ def test_replies_are_parsed_by_hiredis(redis_server: redis.Redis) -> None:
     assert type(parser).__name__ == "_HiredisParser"
 
 
-def test_a_search_asks_once_and_reads_only_what_it_shows(
+def test_a_search_makes_one_query_and_reads_only_what_it_shows(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
     engine.search(SEEN)  # what is ordinary is measured once
@@ -64,7 +64,7 @@ def test_a_search_asks_once_and_reads_only_what_it_shows(
     assert not made["scan"] and not made["smembers"] and not made["ft.info"]
 
 
-def test_words_that_nobody_says_cost_no_wide_search(
+def test_words_without_lines_cost_no_wide_search(
     demo_film: Film, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -124,7 +124,7 @@ def test_a_still_shot_of_hours_does_not_slow_a_search(
 
 
 @pytest.mark.parametrize("words", ["a dog in the snow", "castle", "moon", "my paws are on holiday"])
-def test_small_pages_hold_what_a_large_one_does(demo_film: Film, words: str) -> None:
+def test_small_pages_have_the_hits_of_a_large_one(demo_film: Film, words: str) -> None:
     whole = engine.search(Query(words=words, page_size=40))
     assert len(whole.hits) > 12
     pages = [engine.search(Query(words=words, page_size=4, page=n)) for n in (1, 2, 3)]
@@ -153,14 +153,14 @@ def test_a_scene_page_does_not_search_again(
     assert made["ft.search"] == 2
 
 
-def test_a_curve_searches_once(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_a_curve_makes_one_search(demo_film: Film, redis_server: redis.Redis) -> None:
     with counted(redis_server) as made:
         found = relevance_curve.curve(demo_film, SEEN)
     assert found.results.hits
     assert made["ft.search"] == 1
 
 
-def test_lines_are_asked_for_in_few_round_trips(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_line_searches_take_few_round_trips(demo_film: Film, redis_server: redis.Redis) -> None:
     with counted(redis_server) as made:
         assert dialogue.find("kings never ask", None, 200)[0].complete
     # Before each round trip of a search, the run of the server is asked for.
@@ -178,7 +178,7 @@ def test_a_page_reads_each_kind_of_row_once(
     assert sum('FROM "gallery_film"' in one["sql"] for one in made.captured_queries) == 1
 
 
-def test_two_rankings_become_one() -> None:
+def test_two_rankings_are_fused() -> None:
     pictures = [Neighbour(1, 10 * shot, shot, 1 - shot / 10) for shot in range(4)]
 
     def said(shot: int) -> SpokenLine:
@@ -211,7 +211,7 @@ def lines(film: int) -> list[HeardLine]:
     return [HeardLine(1, 0, "en", 0, 1, "the moon", records(film, 1)[0])]
 
 
-def test_the_films_are_kept_in_step(
+def test_files_are_kept_with_the_films(
     here: FrameIndex, spoken: LineIndex, redis_server: redis.Redis
 ) -> None:
     assert here.films() == []
@@ -227,9 +227,7 @@ def test_the_films_are_kept_in_step(
     assert spoken.states() == {2: "silent", 3: "state 3"}
 
 
-def test_a_film_that_is_written_in_part_is_known(
-    here: FrameIndex, redis_server: redis.Redis
-) -> None:
+def test_a_partly_written_film_is_noticed(here: FrameIndex, redis_server: redis.Redis) -> None:
     used = int(redis_server.info("memory")["used_memory"])  # type: ignore[index]
     redis_server.config_set("maxmemory", used + 200_000)
     try:
@@ -243,7 +241,7 @@ def test_a_film_that_is_written_in_part_is_known(
     assert redis_server.keys("t:m:f*") == [b"t:m:films"]
 
 
-def test_films_of_an_earlier_version_are_looked_for_once(
+def test_films_of_an_earlier_version_are_searched_for_once(
     here: FrameIndex, spoken: LineIndex, redis_server: redis.Redis
 ) -> None:
     for film in (1, 2):
@@ -260,7 +258,7 @@ def test_films_of_an_earlier_version_are_looked_for_once(
 
 
 @pytest.mark.django_db
-def test_a_sweep_scans_nothing(demo_film: Film, redis_server: redis.Redis) -> None:
+def test_a_sweep_does_not_scan_redis(demo_film: Film, redis_server: redis.Redis) -> None:
     sweep()
     with counted(redis_server) as made:
         assert sweep() == []
@@ -268,7 +266,7 @@ def test_a_sweep_scans_nothing(demo_film: Film, redis_server: redis.Redis) -> No
     assert not made["scan"] and not made["keys"]
 
 
-def test_two_processes_draw_the_same_sample(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_two_processes_take_the_same_sample(here: FrameIndex, redis_server: redis.Redis) -> None:
     vectors = random_vectors(3000)
     for film in range(1, 4):
         here.put(film, records(film, 1000), vectors[film * 1000 - 1000 : film * 1000])
@@ -292,7 +290,7 @@ def redis_server_url(client: redis.Redis) -> str:
     return f"unix://{client.connection_pool.connection_kwargs['path']}?db=0&protocol=2"
 
 
-def test_an_index_of_an_earlier_version_answers_until_the_new_one_is_built(
+def test_the_old_index_is_used_until_the_new_one_is_built(
     here: FrameIndex, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors = random_vectors(50)

@@ -75,13 +75,13 @@ def hidden(response: Any, form: str) -> dict[str, list[str]]:
 # --- the query as parts ---------------------------------------------------------------------------
 
 
-def test_words_alone_stand_in_the_box_only(page: Client, demo_film: Film) -> None:
+def test_a_query_of_words_has_no_extra_parts(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog"})
     assert 'class="part ' not in body(response)
     assert 'value="a dog"' in body(response)
 
 
-def test_every_part_can_be_removed_and_weighed(page: Client, demo_film: Film) -> None:
+def test_every_part_can_be_removed_and_weighted(page: Client, demo_film: Film) -> None:
     film = demo_film.pk
     given = {"q": "a dog -snow", "frame": f"{film}-40", "more": f"{film}-64", "less": f"{film}-12"}
     response = page.get("/", {**given, "film": film, "from": 1900})
@@ -171,7 +171,7 @@ def test_an_address_of_a_frame_among_the_words_becomes_an_example(
     assert in_film.url == f"{demo_film.get_absolute_url()}?frame={demo_film.pk}-40"
 
 
-def test_a_search_has_one_address_whatever_form_it_came_from(page: Client, demo_film: Film) -> None:
+def test_a_search_has_one_canonical_url(page: Client, demo_film: Film) -> None:
     sent = {"q": "dog", "not": "", "from": "", "to": "", "w": "", "sort": "relevance", "page": "2"}
     response = page.get("/", sent)
     assert (response.status_code, response.url) == (302, "/?q=dog&page=2")
@@ -179,7 +179,7 @@ def test_a_search_has_one_address_whatever_form_it_came_from(page: Client, demo_
     assert page.get("/", {"q": ""}).url == "/?"
 
 
-def test_what_to_avoid_needs_something_to_look_for(page: Client, demo_film: Film) -> None:
+def test_a_query_needs_more_than_things_to_avoid(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "-snow"})
     assert response.status_code == 400
     assert "Words to avoid are not enough" in body(response)
@@ -189,7 +189,7 @@ def test_what_to_avoid_needs_something_to_look_for(page: Client, demo_film: Film
 # --- what a hit can be used for -------------------------------------------------------------------
 
 
-def test_a_hit_can_be_marked_and_its_like_looked_for(page: Client, demo_film: Film) -> None:
+def test_a_hit_can_be_rated_and_similar_ones_searched(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog", "not": "snow", "film": demo_film.pk})
     first = cards(response)[0]
     key = f"{first[0]}-{first[1]}"
@@ -207,7 +207,7 @@ def test_a_hit_can_be_marked_and_its_like_looked_for(page: Client, demo_film: Fi
     assert body(without).count("is-less") == 1
 
 
-def test_a_film_with_more_hits_says_so_once(page: Client, demo_film: Film) -> None:
+def test_a_film_with_more_hits_is_noted_once(page: Client, demo_film: Film) -> None:
     for number in range(8):
         synthetic_film(f"Other {number}", 4, 3, number)
     response = page.get("/", {"q": "a dog"})
@@ -222,7 +222,7 @@ def test_a_film_with_more_hits_says_so_once(page: Client, demo_film: Film) -> No
     assert links(only).by_text["Film overview"] == f"/films/{demo_film.pk}/?q=a+dog"
 
 
-def test_relevance_is_said_in_percent_and_never_as_a_cosine(page: Client, demo_film: Film) -> None:
+def test_relevance_is_in_percent_and_never_a_cosine(page: Client, demo_film: Film) -> None:
     text = body(page.get("/", {"q": "a dog in the snow"}))
     parts = [int(part) for part in re.findall(r'aria-label="Relevance (\d+)\xa0%"', text)]
     assert len(parts) == 24
@@ -231,7 +231,7 @@ def test_relevance_is_said_in_percent_and_never_as_a_cosine(page: Client, demo_f
     assert "cosine" not in text
 
 
-def test_the_line_that_is_said_stands_under_its_picture(page: Client, demo_film: Film) -> None:
+def test_the_line_is_shown_under_its_picture(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "flight moon", "in": "said"})
     quote = re.search(r'<q lang="en">(.*?)</q>', body(response))
     assert quote
@@ -242,7 +242,7 @@ def test_the_line_that_is_said_stands_under_its_picture(page: Client, demo_film:
     assert re.search(r'<q lang="zh[^"]*">.*?<mark>月球</mark>', chinese)
 
 
-def test_the_switch_says_where_words_are_looked_for(page: Client, demo_film: Film) -> None:
+def test_the_switch_selects_where_words_are_searched(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "moon", "not": "night"})
     found = links(response)
     assert {"All", "Best first"} <= found.current
@@ -257,7 +257,7 @@ def test_the_switch_says_where_words_are_looked_for(page: Client, demo_film: Fil
     assert "Dialogue" not in links(page.get("/", {"q": "moon"})).by_text
 
 
-def test_hits_can_stand_in_the_order_of_time(page: Client, demo_film: Film) -> None:
+def test_hits_can_be_sorted_by_time(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog"})
     by_time = page.get(links(response).by_text["By film"])
     seconds = [second for _film, second in cards(by_time)]
@@ -283,7 +283,7 @@ def test_hits_can_stand_in_the_order_of_time(page: Client, demo_film: Film) -> N
     assert "Weaker matches" not in body(page.get("/", {"q": "a dog", "page": 2}))
 
 
-def test_what_hardly_matches_follows_what_is_said(page: Client, demo_film: Film) -> None:
+def test_weak_picture_matches_follow_dialogue_matches(page: Client, demo_film: Film) -> None:
     """A line that holds the words is the match; the nearest picture is no full one."""
     found = engine.search(Query(words="kings never ask"))
     assert found.hits[0].line
@@ -326,7 +326,7 @@ def test_labels_are_filters_with_counts(page: Client, demo_film: Film) -> None:
     assert text.count("is-label") == 1
 
 
-def test_no_scene_in_a_part_of_the_library_is_told(page: Client, demo_film: Film) -> None:
+def test_an_empty_part_of_the_library_is_reported(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog", "to": 1890})
     assert response.status_code == 200
     assert "No searchable scenes match these filters." in body(response)
@@ -336,7 +336,7 @@ def test_no_scene_in_a_part_of_the_library_is_told(page: Client, demo_film: Film
     assert asked(links(nobody).by_text["Search picture and dialogue"]) == [("q", "xylophone")]
 
 
-def test_nothing_that_matches_is_told_above_the_nearest(page: Client, demo_film: Film) -> None:
+def test_no_good_match_is_reported_above_the_nearest_hits(page: Client, demo_film: Film) -> None:
     good = body(page.get("/", {"q": "a dog in the snow"}))
     assert "No close matches" not in good
     response = page.get("/", {"q": "qwertz uiop", "not": "snow", "film": demo_film.pk})
@@ -352,7 +352,7 @@ def test_nothing_that_matches_is_told_above_the_nearest(page: Client, demo_film:
     assert ("film", str(demo_film.pk)) not in asked(ways["Search the whole library"])
 
 
-def test_hundreds_of_films_to_choose_from_cost_few_queries(page: Client, demo_film: Film) -> None:
+def test_hundreds_of_films_take_few_queries(page: Client, demo_film: Film) -> None:
     counts = []
     for many in (5, 300):
         Film.objects.bulk_create(
@@ -372,7 +372,7 @@ def test_hundreds_of_films_to_choose_from_cost_few_queries(page: Client, demo_fi
 # --- a film's page --------------------------------------------------------------------------------
 
 
-def test_a_film_without_a_query_shows_its_length_its_shots_and_its_lines(
+def test_a_film_without_a_query_shows_its_length_shots_and_lines(
     page: Client, demo_film: Film
 ) -> None:
     response = page.get(demo_film.get_absolute_url())
@@ -415,7 +415,7 @@ def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> Non
     ]  # fmt: skip
 
 
-def test_a_film_shows_what_is_said_with_the_words(page: Client, demo_film: Film) -> None:
+def test_a_film_shows_the_lines_with_the_words(page: Client, demo_film: Film) -> None:
     response = page.get(demo_film.get_absolute_url(), {"q": "moon", "in": "said"})
     text = body(response)
     assert "1 line of dialogue" in text
@@ -428,7 +428,7 @@ def test_a_film_shows_what_is_said_with_the_words(page: Client, demo_film: Film)
     assert "<mark>moon</mark>" in text.partition('id="lines"')[2]
 
 
-def test_nothing_in_a_film_really_matches(page: Client, demo_film: Film) -> None:
+def test_no_good_match_in_a_film_is_reported(page: Client, demo_film: Film) -> None:
     text = body(page.get(demo_film.get_absolute_url(), {"q": "qwertz uiop"}))
     assert "No close matches in this film" in text
     assert 'class="glance only-near"' in text
@@ -437,7 +437,7 @@ def test_nothing_in_a_film_really_matches(page: Client, demo_film: Film) -> None
 
 
 @pytest.mark.parametrize("given", [{"frame": "x"}, {"q": "-snow"}, {"q": "x" * 900}])
-def test_a_query_that_makes_no_sense_leaves_the_film(
+def test_an_invalid_query_still_shows_the_film(
     given: dict[str, str], page: Client, demo_film: Film
 ) -> None:
     response = page.get(demo_film.get_absolute_url(), given)
@@ -460,7 +460,7 @@ def test_a_film_without_its_vectors_says_so(page: Client, demo_film: Film) -> No
     assert "search data is missing" in body(response)
 
 
-def test_a_barcode_is_kept_by_browsers(page: Client, demo_film: Film) -> None:
+def test_a_barcode_is_cached_by_browsers(page: Client, demo_film: Film) -> None:
     address = re.search(r"/barcodes/[^)']+", body(page.get(demo_film.get_absolute_url())))
     assert address
     response = page.get(address[0])
@@ -471,7 +471,7 @@ def test_a_barcode_is_kept_by_browsers(page: Client, demo_film: Film) -> None:
     assert page.get("/barcodes/0123456789abcdef/1.jpg").status_code == 404
 
 
-def test_many_lines_come_part_by_part(page: Client, demo_film: Film) -> None:
+def test_many_lines_are_loaded_in_parts(page: Client, demo_film: Film) -> None:
     demo_film.subtitles.all().delete()
     count = 2 * LINES_PER_PART + 10
     row = add_lines(demo_film, "en", [f"This is line {n}." for n in range(count)])
@@ -551,7 +551,7 @@ def test_the_start_page_has_an_example_of_each_kind_of_search(
     assert cards(page.get(wall[0]))[0][1] == int(wall[0].rpartition("-")[2])
 
 
-def test_the_start_page_stays_when_the_database_has_no_shots(page: Client, db: None) -> None:
+def test_the_start_page_works_without_shots_in_the_database(page: Client, db: None) -> None:
     Film.objects.create(
         title="Bare", sha256="b", searchable_run=1, model=weights.current().fingerprint
     )

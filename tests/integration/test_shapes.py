@@ -90,7 +90,7 @@ def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", PARTS)
-def test_a_clip_across_the_change_has_exactly_its_frames(kind: str, tmp_path: Path) -> None:
+def test_a_clip_across_a_size_change_has_exactly_its_frames(kind: str, tmp_path: Path) -> None:
     """In the shape of its first picture; the others keep theirs, between bars."""
     film, found = changing(tmp_path, kind)
     cut = ClipSpan(film, found, 90, 115, PIXELS)
@@ -117,7 +117,7 @@ def test_a_clip_across_the_change_has_exactly_its_frames(kind: str, tmp_path: Pa
     assert len(presentation_times(moving)) == 13
 
 
-def test_a_film_that_cannot_change_is_scaled_once(tmp_path: Path) -> None:
+def test_a_film_of_one_size_is_scaled_once(tmp_path: Path) -> None:
     film = coded_film(tmp_path / "a.mkv", seconds=1, sound=())
     cut = ClipSpan(film, probing.probe(film, PIXELS, 3600), 0, 5, PIXELS)
     assert "-filter_complex" not in cutting.playback_arguments(cut)

@@ -38,14 +38,14 @@ def owners(pictures: list[Picture]) -> list[int | None]:
     return [shared.find(number, [picture]) for number, picture in enumerate(pictures)]
 
 
-def test_what_a_codec_adds_to_a_still_is_the_same_picture() -> None:
+def test_codec_noise_does_not_make_a_new_picture() -> None:
     still = noise(1, (SIDE, SIDE))
     assert owners([still, still, still.copy()]) == [None, 0, 0]
     graded = plain()
     assert owners([graded, shifted(graded, 0.49)]) == [None, 0]
 
 
-def test_what_only_resembles_it_is_another() -> None:
+def test_a_similar_picture_is_another_picture() -> None:
     scene = noise(1, (SIDE, SIDE))
     blink = scene.copy()
     ImageDraw.Draw(blink).rectangle((40, 40, 47, 47), "black")  # an eye that closes
@@ -55,7 +55,7 @@ def test_what_only_resembles_it_is_another() -> None:
     assert owners([scene, shifted(scene, 3)]) == [None, None]
 
 
-def test_slow_changes_do_not_add_up() -> None:
+def test_slow_changes_are_noticed() -> None:
     """A fade by a fifth of a level a frame: each resembles the one before it."""
     fade = []
     for step in range(60):
@@ -70,14 +70,14 @@ def test_slow_changes_do_not_add_up() -> None:
     assert 8 <= found.count(None) <= 30
 
 
-def test_a_picture_that_comes_back_is_known_for_a_while() -> None:
+def test_a_returning_picture_is_recognised_for_a_while() -> None:
     slides = [noise(n, (SIDE, SIDE)) for n in range(3)]
     assert owners([*slides, slides[0], slides[2]]) == [None, None, None, 0, 2]
     many = [noise(n, (SIDE, SIDE)) for n in range(MAX_REMEMBERED + 1)]
     assert owners([*many, many[0]])[-1] is None
 
 
-def test_a_digest_is_of_all_squares() -> None:
+def test_a_digest_covers_all_squares() -> None:
     one, other = noise(1, (SIDE, SIDE)), noise(2, (SIDE, SIDE))
     assert digest([one]) == digest([one.copy()]) != digest([other])
     assert len({digest([one]), digest([one, other]), digest([other, one])}) == 3
@@ -108,7 +108,7 @@ def embed(encoder: Counting, path: Path, *, shares: bool = True) -> SegmentData:
         return embedder.embed(some, lambda _: None)
 
 
-def test_a_held_shot_is_embedded_once(clip: Encoder, make_video: Callable[..., Path]) -> None:
+def test_a_still_shot_is_embedded_once(clip: Encoder, make_video: Callable[..., Path]) -> None:
     """A drawn picture that stands for ten seconds, coded as films are."""
     held = make_video("held.mp4", seconds=10, picture="smptehdbars=size=320x180:rate=24")
     shared, alone = Counting(clip), Counting(clip)
@@ -176,7 +176,7 @@ def test_vectors_by_digest_leaves_out_frames_without_one() -> None:
     assert known[9].tolist() == [0, 0, 1]
 
 
-def test_an_error_of_the_decoder_ends_the_embedding(clip: Encoder) -> None:
+def test_a_decoder_error_ends_the_embedding(clip: Encoder) -> None:
     def broken() -> object:
         yield Frame(0, 0.0, noise(1))
         raise ValueError("the film broke off")

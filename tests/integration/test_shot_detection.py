@@ -102,7 +102,7 @@ def doctor() -> str:
     return out.getvalue()
 
 
-def test_shots_are_found_again_and_all_that_shows_them_follows(film: Film) -> None:
+def test_new_shots_are_used_everywhere(film: Film) -> None:
     new, vectors = state_of(film), vectors_of(film)
     assert [line.shot for line in new["lines"]] == [2]
     assert new["labels"] == [4]
@@ -128,7 +128,7 @@ def test_shots_are_found_again_and_all_that_shows_them_follows(film: Film) -> No
     assert [one.problems for one in check_library().films if one.film == film.pk] == [[]]
 
 
-def test_a_lost_index_is_rebuilt_with_the_new_shots(film: Film) -> None:
+def test_a_lost_index_is_rebuilt_with_new_shots(film: Film) -> None:
     new = state_of(film)
     outdate(film)
     detect()
@@ -159,9 +159,7 @@ def test_damaged_cuts_are_logged_and_detected_again(
     assert film.shots_version == shots.VERSION
 
 
-def test_a_worker_that_is_killed_in_the_last_step_leaves_it_to_the_next(
-    film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_last_step_is_repeated(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     new = state_of(film)
     outdate(film)
 
@@ -180,7 +178,7 @@ def test_a_worker_that_is_killed_in_the_last_step_leaves_it_to_the_next(
     assert film.shots_version == shots.VERSION
 
 
-def test_a_film_without_its_file_is_left_until_the_file_is_back(film: Film) -> None:
+def test_a_film_without_its_file_waits_for_it(film: Film) -> None:
     new = state_of(film)
     old = state_of(outdate(film))
     source = film.files.source()
@@ -197,7 +195,7 @@ def test_a_film_without_its_file_is_left_until_the_file_is_back(film: Film) -> N
     assert state_of(film) == new
 
 
-def test_a_failure_is_logged_and_tried_three_times(
+def test_a_failure_is_logged_and_retried_three_times(
     film: Film, caplog: pytest.LogCaptureFixture
 ) -> None:
     new = state_of(film)
@@ -223,7 +221,7 @@ def test_a_failure_is_logged_and_tried_three_times(
     assert state_of(film) == new
 
 
-def test_pictures_that_are_missing_in_the_file_are_a_failure(film: Film) -> None:
+def test_missing_pictures_in_the_file_are_a_failure(film: Film) -> None:
     """A file that breaks off now would leave the film without the cuts of its end."""
     old = state_of(outdate(film))
     source = film.files.source()
@@ -237,7 +235,7 @@ def test_pictures_that_are_missing_in_the_file_are_a_failure(film: Film) -> None
     assert shot_detection.given_up().get() == film
 
 
-def test_imports_come_first(film: Film, tmp_path: Path) -> None:
+def test_imports_have_priority(film: Film, tmp_path: Path) -> None:
     outdate(film)
     other = add(moving_scenes(tmp_path / "b.mp4", 2, seconds=3))
     assert ("find_shots",) not in sweep()
@@ -247,7 +245,7 @@ def test_imports_come_first(film: Film, tmp_path: Path) -> None:
     assert sweep(is_busy=True) == []
 
 
-def test_an_import_in_between_ends_it(film: Film) -> None:
+def test_an_import_ends_shot_detection(film: Film) -> None:
     outdate(film)
     assert shot_detection.detect_next() is True
     assert ShotDetection.objects.get(film=film).position == 5
@@ -257,9 +255,7 @@ def test_an_import_in_between_ends_it(film: Film) -> None:
     assert not ShotDetection.objects.exists()
 
 
-def test_a_detector_that_changed_again_begins_with_the_first_part(
-    film: Film, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_detector_starts_again(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     outdate(film)
     assert shot_detection.detect_next() is True
     monkeypatch.setattr(shots, "VERSION", "another")
@@ -281,7 +277,7 @@ def test_a_deleted_film_leaves_nothing(film: Film) -> None:
     assert not folder.exists()
 
 
-def test_the_admin_shows_how_far_it_is(film: Film, page: Client) -> None:
+def test_the_admin_shows_the_progress(film: Film, page: Client) -> None:
     outdate(film)
     User.objects.create_superuser("ada", password="x")
     page.force_login(User.objects.get())
@@ -296,7 +292,7 @@ def test_the_admin_shows_how_far_it_is(film: Film, page: Client) -> None:
 # --- with a worker, which stays until the end of this file and takes up whatever there is ---------
 
 
-def test_a_worker_that_is_killed_in_the_middle_goes_on(
+def test_shot_detection_survives_a_killed_worker(
     worker: Worker, ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     film = ready_film(moving_scenes(tmp_path / "a.mp4", 6, seconds=15))

@@ -46,7 +46,7 @@ def ask(
     return answer, text
 
 
-def test_pages_say_that_redis_is_silent(
+def test_pages_report_a_silent_redis(
     web_server: Web, demo_film: Film, redis_server: redis.Redis
 ) -> None:
     assert ask(web_server, "GET", "/healthz")[0].status == 200
@@ -66,7 +66,7 @@ def test_pages_say_that_redis_is_silent(
     wait_for(lambda: ask(web_server, "GET", "/?q=cat")[0].status == 200, patience=5)
 
 
-def test_login_and_admin_do_without_redis(
+def test_login_and_admin_work_without_redis(
     web_server: Web, demo_film: Film, redis_server: redis.Redis, client: Client
 ) -> None:
     get_user_model().objects.create_superuser("admin", password=PASSWORD)

@@ -35,7 +35,9 @@ def large_film(film: Film, client: Client) -> str:
     return "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
 
 
-def test_nine_hundred_slow_clients(web_server: Web, demo_film: Film, client: Client) -> None:
+def test_it_serves_users_beside_nine_hundred_slow_clients(
+    web_server: Web, demo_film: Film, client: Client
+) -> None:
     source = demo_film.files.source()
     whole = source.read_bytes()
     film = f"/films/{demo_film.pk}"
@@ -80,7 +82,9 @@ def test_nine_hundred_slow_clients(web_server: Web, demo_film: Film, client: Cli
         ("answer in a crowd", 3600, 29, 0),
     ],
 )
-def test_patience(doing: str, elapsed: float, silent: float, received: int) -> None:
+def test_clients_that_are_slow_but_active_are_served(
+    doing: str, elapsed: float, silent: float, received: int
+) -> None:
     assert not is_overdue(doing, elapsed, silent, received)
 
 
@@ -94,7 +98,9 @@ def test_patience(doing: str, elapsed: float, silent: float, received: int) -> N
         ("answer in a crowd", 3600, 31, 0),
     ],
 )
-def test_deadlines(doing: str, elapsed: float, silent: float, received: int) -> None:
+def test_deadlines_of_requests_and_responses(
+    doing: str, elapsed: float, silent: float, received: int
+) -> None:
     assert is_overdue(doing, elapsed, silent, received)
 
 
@@ -110,7 +116,7 @@ def is_overdue(doing: str, elapsed: float, silent: float, received: int) -> bool
 # --- addresses ------------------------------------------------------------------------------------
 
 
-def test_the_longest_queries_are_answered(web_server: Web, demo_film: Film) -> None:
+def test_the_longest_queries_work(web_server: Web, demo_film: Film) -> None:
     words = "%E7%8B%97" * 500
     status, _page = ask(web_server, f"/?q={words}")
     assert status == 200
@@ -123,7 +129,7 @@ def test_the_longest_queries_are_answered(web_server: Web, demo_film: Film) -> N
 # --- large bodies ---------------------------------------------------------------------------------
 
 
-def test_a_film_is_not_received_in_advance(web_server: Web, client: Client) -> None:
+def test_an_upload_is_not_buffered_before_its_view(web_server: Web, client: Client) -> None:
     """Somebody who is not staff is refused before the body has arrived."""
     connection = http.client.HTTPConnection("127.0.0.1", web_server.port, timeout=30)
     connection.putrequest("POST", "/admin/gallery/film/add/")

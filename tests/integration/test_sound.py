@@ -69,7 +69,7 @@ def test_a_clip_has_the_sound_of_the_chosen_track(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_sound_that_cannot_be_decoded_is_passed_over(streamed: bool, tmp_path: Path) -> None:
+def test_sound_that_cannot_be_decoded_is_skipped(streamed: bool, tmp_path: Path) -> None:
     film = film_with(tmp_path / "a.mkv", {440: "default", 1000: "0"}, codecs=("flac", "aac"))
     make_unknown(film)
     assert probing.probe(film, PIXELS, 3600).audio_codec == "aac"
@@ -86,7 +86,7 @@ def test_a_film_without_any_sound_gives_silent_clips(streamed: bool, tmp_path: P
         assert frequency(film, streamed=streamed) is None
 
 
-def test_what_a_film_says_of_its_tracks_is_read(tmp_path: Path) -> None:
+def test_descriptions_of_sound_tracks_are_read(tmp_path: Path) -> None:
     film = film_with(
         tmp_path / "a.mkv",
         {440: "comment", 1000: "default"},
@@ -104,7 +104,7 @@ def test_what_a_film_says_of_its_tracks_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_the_films_own_sound_goes_before_a_commentary_that_is_default_too() -> None:
+def test_original_sound_is_preferred_to_a_default_commentary() -> None:
     """Matroska takes every track for a default one that does not say otherwise."""
     tracks = (
         SoundTrack(0, "aac", is_default=True, is_extra=True),

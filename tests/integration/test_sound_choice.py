@@ -47,7 +47,7 @@ def test_the_api_lists_the_tracks(film: Film, page: Client) -> None:
     ]
 
 
-def test_one_track_leaves_no_choice(tmp_path: Path, page: Client) -> None:
+def test_a_single_track_offers_no_choice(tmp_path: Path, page: Client) -> None:
     film = filed(film_with(tmp_path / "a.mkv", {440: "default"}))
     thumbnail = film.files.run(1).thumbnail(0)
     thumbnail.parent.mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_one_track_leaves_no_choice(tmp_path: Path, page: Client) -> None:
     ("query", "expected"),
     [("", 1000), ("?sound=0", 440), ("?sound=2", 2000), ("?sound=9", 1000), ("?sound=-1", 1000)],
 )
-def test_a_clip_has_the_sound_that_its_address_asks_for(
+def test_a_clip_has_the_sound_track_in_its_url(
     query: str, expected: int, film: Film, page: Client, tmp_path: Path
 ) -> None:
     for kind in ("clips", "exact"):

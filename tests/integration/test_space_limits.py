@@ -72,7 +72,7 @@ def test_a_burst_from_several_processes_never_exceeds_the_limit(tmp_path: Path) 
     assert size_of(folder) == 5000
 
 
-def test_a_file_larger_than_the_limit_is_alone(tmp_path: Path) -> None:
+def test_a_file_larger_than_the_limit_is_stored_alone(tmp_path: Path) -> None:
     folder = tmp_path / "large"
     for name in "ab":
         store.write_within_limit(folder, 1500, folder / name, bytes(1000))
@@ -83,7 +83,7 @@ def test_a_file_larger_than_the_limit_is_alone(tmp_path: Path) -> None:
 # --- pictures, stills and clips ---------------------------------------------------------------
 
 
-def test_pictures_that_were_searched_with_have_a_limit(settings: Any) -> None:
+def test_uploaded_pictures_have_a_space_limit(settings: Any) -> None:
     folder = product_settings.MEDIA_ROOT / "probes"
     first = pictures.store_picture(noise(100))
     settings.PICTURE_CACHE_BYTES = int(3.5 * pictures.picture_path(first).stat().st_size)
@@ -94,7 +94,7 @@ def test_pictures_that_were_searched_with_have_a_limit(settings: Any) -> None:
     assert not pictures.picture_path(first).exists()
 
 
-def test_stills_of_both_kinds_share_the_limit_of_clips(
+def test_both_kinds_of_stills_share_the_limit_of_clips(
     page: Client, demo_film: Film, settings: Any
 ) -> None:
     whole = f"/stills/{demo_film.uid}/{demo_film.searchable_run}/{{}}.jpg"
@@ -119,7 +119,7 @@ def no_turn(settings: Any) -> Iterator[None]:
         yield
 
 
-def test_stills_wait_for_a_turn_like_clips(
+def test_stills_wait_for_a_slot_like_clips(
     page: Client, demo_film: Film, no_turn: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gallery.scenes.clips.STILL_SLOT_TIMEOUT", 0.1)
@@ -129,7 +129,7 @@ def test_stills_wait_for_a_turn_like_clips(
     assert (busy.status_code, busy["Retry-After"]) == (503, "3")
 
 
-def test_what_has_to_be_made_is_counted_and_what_is_kept_is_not(
+def test_rendered_files_are_counted_and_cached_ones_are_not(
     page: Client, demo_film: Film, settings: Any
 ) -> None:
     settings.CLIP_RATE = "2/d"
@@ -192,7 +192,7 @@ def test_a_browser_has_fewer_boards_and_scenes_than_a_user(
     assert not service.boards_of(stranger("b")).exists()
 
 
-def test_all_strangers_together_have_a_limit_that_users_do_not_share(
+def test_anonymous_visitors_share_a_limit_that_excludes_users(
     film: Film, django_user_model: Any, settings: Any
 ) -> None:
     settings.MAX_ANONYMOUS_BOARDS, settings.MAX_ANONYMOUS_SCENES = 3, 2
@@ -209,7 +209,7 @@ def test_all_strangers_together_have_a_limit_that_users_do_not_share(
     service.add_scene(user, Scene(film.pk, 3, 4, 0))
 
 
-def test_new_boards_and_sessions_of_an_address_have_a_rate(
+def test_new_boards_and_sessions_per_address_have_a_rate_limit(
     page: Client, film: Film, settings: Any
 ) -> None:
     settings.BOARD_RATE = "3/d"
@@ -228,7 +228,7 @@ def test_new_boards_and_sessions_of_an_address_have_a_rate(
     assert made == [302, 302, 302, 429]
 
 
-def test_tidying_removes_old_boards_empty_ones_and_sessions(film: Film) -> None:
+def test_the_cleanup_removes_old_and_empty_boards_and_sessions(film: Film) -> None:
     for name, age, scene in (("a", 61, True), ("b", 2, False), ("c", 2, True), ("d", 0, False)):
         board = service.create_board(stranger(name), name)
         if scene:
@@ -246,7 +246,7 @@ def test_tidying_removes_old_boards_empty_ones_and_sessions(film: Film) -> None:
 # --- zips -------------------------------------------------------------------------------------
 
 
-def test_zips_in_the_making_count_with_what_they_may_need(film: Film, settings: Any) -> None:
+def test_running_exports_count_with_their_estimated_size(film: Film, settings: Any) -> None:
     first = board_of(film, (0, 24))
     second = board_of(film, (0, 48), visitor=stranger("b"))
     one_second = 2 * exports.MAX_BYTES_PER_SECOND
@@ -259,7 +259,7 @@ def test_zips_in_the_making_count_with_what_they_may_need(film: Film, settings: 
     assert asked(second).state == Export.State.WAITING
 
 
-def test_old_zips_make_room_before_a_new_one_is_written(
+def test_old_zips_are_removed_before_a_new_one_is_written(
     film: Film, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exports_made = []
@@ -291,7 +291,7 @@ def test_old_zips_make_room_before_a_new_one_is_written(
     assert not Export.objects.filter(pk=exports_made[0].pk).exists()
 
 
-def test_a_zip_that_never_fits_is_told(film: Film, settings: Any) -> None:
+def test_a_zip_that_cannot_fit_is_reported(film: Film, settings: Any) -> None:
     settings.EXPORT_CACHE_BYTES = 2000
     export = finished(asked(board_of(film, (0, 24))))
     assert export.state == Export.State.FAILED
@@ -299,7 +299,7 @@ def test_a_zip_that_never_fits_is_told(film: Film, settings: Any) -> None:
     assert size_of(exports.exports_folder()) == 0
 
 
-def test_uploading_the_same_picture_again_takes_no_more_space(page: Client) -> None:
+def test_uploading_a_picture_again_takes_no_more_space(page: Client) -> None:
     data = io.BytesIO()
     noise(5).save(data, "PNG")
     folder = product_settings.MEDIA_ROOT / "probes"

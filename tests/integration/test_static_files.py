@@ -22,7 +22,7 @@ def served(source: Path) -> Path:
     return Path(settings.STATIC_ROOT) / staticfiles_storage.stored_name(name)
 
 
-def test_modules_import_each_other_by_their_hashed_names(static_files: None) -> None:
+def test_script_modules_import_each_other_by_hashed_names(static_files: None) -> None:
     """Browsers keep scripts for ever: a plain name would bring back an old one."""
     imported = 0
     for source in SOURCES.rglob("*.js"):
@@ -35,7 +35,7 @@ def test_modules_import_each_other_by_their_hashed_names(static_files: None) -> 
     assert imported >= 15
 
 
-def test_every_script_is_a_module_but_the_one_that_comes_first() -> None:
+def test_every_script_but_the_theme_is_a_module() -> None:
     tags = [tag for path in TEMPLATES for tag in SCRIPT.finditer(path.read_text("utf-8"))]
     assert len(tags) >= 10
     assert {tag[1] for tag in tags if 'type="module"' not in tag[0]} == {"theme.js"}
@@ -69,7 +69,7 @@ def test_a_page_loads_only_the_styles_it_uses(
     assert not set(loaded) & set(absent.split())
 
 
-def test_styles_lie_in_a_layer() -> None:
+def test_styles_are_in_a_layer() -> None:
     """A rule outside of all layers would win over every other, whatever its order."""
     for path in SOURCES.rglob("*.css"):
         if path.name in {"admin.css", "label.css", "subtitles.css"}:

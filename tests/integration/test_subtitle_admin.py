@@ -78,7 +78,9 @@ def incoming() -> set[Path]:
 # --- with the film --------------------------------------------------------------------------------
 
 
-def test_subtitles_come_with_the_film(staff: Client, make_video: Callable[..., Path]) -> None:
+def test_subtitles_can_be_uploaded_with_the_film(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
     before = incoming()
     response = send(
         staff, make_video(seconds=3).read_bytes(),
@@ -103,13 +105,13 @@ def test_subtitles_come_with_the_film(staff: Client, make_video: Callable[..., P
     assert "1 line starts after the end of the film." in shown
 
 
-def test_a_film_without_subtitles_is_a_film(staff: Client, make_video: Callable[..., Path]) -> None:
+def test_a_film_needs_no_subtitles(staff: Client, make_video: Callable[..., Path]) -> None:
     assert send(staff, make_video(seconds=1).read_bytes()).status_code == 200
     assert Film.objects.count() == 1
     assert not Subtitles.objects.exists()
 
 
-def test_subtitles_that_cannot_be_read_are_told_before_anything_is_kept(
+def test_unreadable_subtitles_are_reported_before_anything_is_stored(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
     before, folders = incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
@@ -126,7 +128,7 @@ def test_subtitles_that_cannot_be_read_are_told_before_anything_is_kept(
     assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
 
 
-def test_subtitles_that_are_too_large_or_too_many_are_told(
+def test_oversized_or_too_many_subtitles_are_reported(
     staff: Client, make_video: Callable[..., Path], settings: Any
 ) -> None:
     settings.MAX_SUBTITLE_BYTES = 1000
@@ -138,7 +140,7 @@ def test_subtitles_that_are_too_large_or_too_many_are_told(
     assert not Film.objects.exists()
 
 
-def test_subtitles_that_count_frames_take_the_film_s_rate(
+def test_frame_based_subtitles_use_the_frame_rate_of_the_film(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
     """The film is uploaded with them, so its rate is not in the database yet."""
@@ -148,13 +150,13 @@ def test_subtitles_that_count_frames_take_the_film_s_rate(
     assert [(line.start, line.end) for line in Line.objects.all()] == [(1, 1.5), (2, 2.5)]
 
 
-def test_subtitles_that_count_frames_of_no_film_say_so(staff: Client) -> None:
+def test_frame_based_subtitles_without_a_film_are_reported(staff: Client) -> None:
     said = text(send(staff, b"not a film", file("a.sub", "{20}{30}Hello\n")))
     assert "Subtitles a.sub: These subtitles count frames, and the film" in said
     assert not Subtitles.objects.exists()
 
 
-def test_embedded_fonts_do_not_make_subtitles_too_large(
+def test_embedded_fonts_do_not_count_towards_the_size_limit(
     staff: Client, make_video: Callable[..., Path], settings: Any
 ) -> None:
     settings.MAX_SUBTITLE_BYTES = 10_000
@@ -164,7 +166,7 @@ def test_embedded_fonts_do_not_make_subtitles_too_large(
     assert row.film.files.subtitles(row.pk).stat().st_size < 1000
 
 
-def test_a_file_name_that_is_not_utf8_on_its_disk_is_accepted(
+def test_a_file_name_that_is_not_utf8_is_accepted(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
     """Browsers send such a name with replacement characters."""
@@ -175,7 +177,7 @@ def test_a_file_name_that_is_not_utf8_on_its_disk_is_accepted(
     assert (row.language, row.original_name) == ("fr", "\ufffdt\ufffd.fr.srt")
 
 
-def test_a_full_disk_is_told_and_the_film_is_kept(
+def test_a_full_disk_is_reported_and_the_film_is_kept(
     staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The subtitles are written to /dev/full, the kernel's own full disk."""
@@ -199,7 +201,7 @@ def test_a_full_disk_is_told_and_the_film_is_kept(
     assert "Subtitles a.en.srt: 2 lines" in text(change(staff, film, file("a.en.srt", SRT)))
 
 
-def test_a_disk_that_is_full_on_arrival_is_told(
+def test_a_disk_that_is_full_at_upload_is_reported(
     staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = add(make_video(seconds=1))
@@ -221,7 +223,7 @@ def test_a_disk_that_is_full_on_arrival_is_told(
 # --- later ----------------------------------------------------------------------------------------
 
 
-def test_subtitles_are_added_put_right_and_deleted_later(staff: Client, demo_film: Film) -> None:
+def test_subtitles_can_be_added_corrected_and_deleted_later(staff: Client, demo_film: Film) -> None:
     demo_film.subtitles.all().delete()
     assert texts("refrigerator") == []
     english = (DEMO / "film.en.srt").read_bytes()
@@ -252,7 +254,7 @@ def test_subtitles_are_added_put_right_and_deleted_later(staff: Client, demo_fil
     assert texts("refrigerator") == []
 
 
-def test_the_page_says_what_became_of_the_tracks(staff: Client, demo_film: Film) -> None:
+def test_the_page_reports_the_result_for_each_text_track(staff: Client, demo_film: Film) -> None:
     from django.utils import timezone
 
     Film.objects.update(tracks_error="Text track 1 (en): FFmpeg cannot read it.")
@@ -263,7 +265,7 @@ def test_the_page_says_what_became_of_the_tracks(staff: Client, demo_film: Film)
     assert "Reading embedded text tracks" in text(staff.get(page_of(demo_film)))
 
 
-def test_who_may_only_look_changes_nothing(staff: Client, demo_film: Film) -> None:
+def test_view_permission_does_not_allow_changes(staff: Client, demo_film: Film) -> None:
     looker = get_user_model().objects.create_user("looker", is_staff=True)
     looker.user_permissions.add(Permission.objects.get(codename="view_film"))
     client = Client()
@@ -304,7 +306,7 @@ def import_film(*arguments: Any, **options: Any) -> tuple[str, str]:
     return out.getvalue(), err.getvalue()
 
 
-def test_what_lies_beside_a_film_is_taken(
+def test_subtitles_next_to_a_film_are_imported(
     redis_server: Any, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = make_video("My Film.mp4", seconds=2)
@@ -333,7 +335,7 @@ def test_what_lies_beside_a_film_is_taken(
     assert out.count(" lines, ") == 1
 
 
-def test_subtitles_are_given_by_name(
+def test_subtitles_can_be_named_on_the_command_line(
     redis_server: Any, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = make_video("a.mp4", seconds=2)
@@ -344,7 +346,7 @@ def test_subtitles_are_given_by_name(
     assert [s.language for s in film.subtitles.all()] == ["de", "en", "zh"]
 
 
-def test_given_subtitles_that_cannot_be_read_are_told_first(
+def test_unreadable_subtitles_are_reported_first(
     redis_server: Any, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = make_video(seconds=1)
@@ -358,13 +360,13 @@ def test_given_subtitles_that_cannot_be_read_are_told_first(
     assert not Film.objects.exists()
 
 
-def test_the_demo_film_brings_its_subtitles_along(redis_server: Any) -> None:
+def test_the_demo_film_comes_with_its_subtitles(redis_server: Any) -> None:
     import_film(DEMO / "film.mp4")
     film = Film.objects.get()
     assert [(s.language, s.line_count) for s in film.subtitles.all()] == [("en", 32), ("zh", 32)]
 
 
-def test_an_upload_that_breaks_off_half_way_leaves_nothing(
+def test_an_interrupted_upload_leaves_nothing(
     redis_server: Any, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = add(make_video(seconds=1))

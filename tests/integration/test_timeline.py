@@ -208,7 +208,7 @@ def test_each_second_and_each_clip_has_its_own_pictures(
 # --- how long a film is ---------------------------------------------------------------------------
 
 
-def test_a_text_track_may_go_on_after_the_pictures(tmp_path: Path) -> None:
+def test_a_text_track_may_outlast_the_pictures(tmp_path: Path) -> None:
     text = tmp_path / "late.srt"
     text.write_text("1\n00:00:55,000 --> 00:01:00,000\nThe last line\n")
     pictures = make_film(tmp_path / "a.mp4", seconds=12, sound=True)
@@ -218,7 +218,7 @@ def test_a_text_track_may_go_on_after_the_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [12.0, 0.04])
-def test_sound_may_go_on_after_the_pictures(seconds: float, tmp_path: Path) -> None:
+def test_sound_may_outlast_the_pictures(seconds: float, tmp_path: Path) -> None:
     """The film ends with its pictures; also when it has one only, as music has."""
     film = tmp_path / "a.mp4"
     run_ffmpeg(
@@ -231,7 +231,7 @@ def test_sound_may_go_on_after_the_pictures(seconds: float, tmp_path: Path) -> N
         assert len(list(running.pictures)) == max(1, int(seconds))
 
 
-def test_windows_media_may_begin_late(tmp_path: Path) -> None:
+def test_windows_media_may_start_late(tmp_path: Path) -> None:
     film = coded(
         tmp_path,
         "a.wmv",
@@ -245,7 +245,7 @@ def test_windows_media_may_begin_late(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.flv", "late.mkv"])
-def test_half_a_film_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_truncated_film_is_refused(name: str, tmp_path: Path) -> None:
     if name == "late.mkv":
         coded_film(
             tmp_path / "piece%d.mkv",
@@ -268,9 +268,7 @@ def test_half_a_film_is_refused(name: str, tmp_path: Path) -> None:
 # --- in the library -------------------------------------------------------------------------------
 
 
-def test_what_comes_after_a_jump_that_cannot_be_followed_is_told(
-    tmp_path: Path, settings: object
-) -> None:
+def test_frames_after_an_unreadable_jump_are_reported(tmp_path: Path, settings: object) -> None:
     """Matroska files put one behind the other: no program makes sense of the second."""
     files = stored(joined(tmp_path, "a.mkv", codec=X264), tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
@@ -279,7 +277,7 @@ def test_what_comes_after_a_jump_that_cannot_be_followed_is_told(
     assert numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
 
 
-def test_flv_files_that_were_joined_are_told(tmp_path: Path, settings: object) -> None:
+def test_concatenated_flv_files_are_reported(tmp_path: Path, settings: object) -> None:
     options = ("-ar", "44100")
     files = stored(joined(tmp_path, "a.flv", codec=X264, options=options), tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
@@ -287,9 +285,7 @@ def test_flv_files_that_were_joined_are_told(tmp_path: Path, settings: object) -
     assert numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
 
 
-def test_a_working_copy_leaves_out_only_the_sound_that_cannot_be_read(
-    tmp_path: Path, settings: object
-) -> None:
+def test_a_working_copy_omits_only_unreadable_sound(tmp_path: Path, settings: object) -> None:
     film = tmp_path / "a.avi"
     pictures = coded(tmp_path, "pictures.mkv", codec=X264, sound=())
     run_ffmpeg(
@@ -312,7 +308,7 @@ def test_a_working_copy_leaves_out_only_the_sound_that_cannot_be_read(
     assert beeps(target) == pytest.approx([0.8], abs=0.045)
 
 
-def test_a_film_is_imported_and_played_from_its_working_copy(
+def test_a_film_is_imported_and_played_from_a_working_copy(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     film = ready_film(coded(tmp_path, "a.flv", codec=X264, options=("-ar", "44100")), "Copied")
@@ -322,7 +318,7 @@ def test_a_film_is_imported_and_played_from_its_working_copy(
     assert film.files.source().suffix == ".flv"
 
 
-def test_one_picture_with_much_sound_is_a_film_of_one_picture(
+def test_a_still_with_long_sound_is_a_film_of_one_frame(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     path = tmp_path / "song.mp4"

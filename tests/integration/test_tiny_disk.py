@@ -103,7 +103,7 @@ def refuses_writes(url: str) -> bool:
     return False
 
 
-def test_searching_goes_on_writing_says_507_and_all_recovers(
+def test_search_works_writes_get_507_and_everything_recovers(
     small_disk: Path, tmp_path: Path, clip: object
 ) -> None:
     environment = environment_in(small_disk)

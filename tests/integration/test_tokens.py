@@ -36,7 +36,7 @@ def api_says(secret: str) -> int:
     return Client().get("/api/v1/me", headers=headers).status_code
 
 
-def test_they_need_a_login(page: Client) -> None:
+def test_tokens_need_a_login(page: Client) -> None:
     for response in (page.get(PAGE), page.post(PAGE, {"name": "x"}), page.post(f"{PAGE}1/revoke/")):
         assert response.status_code == 302
         assert response.url.startswith("/login/")
@@ -58,7 +58,7 @@ def test_a_token_is_shown_once_and_works(page: Client) -> None:
     assert "never used" not in text(ada.get(PAGE))
 
 
-def test_a_revoked_token_is_no_good_at_once(page: Client) -> None:
+def test_revoking_a_token_takes_effect_at_once(page: Client) -> None:
     ada = logged_in("ada")
     (secret,) = secrets_in(text(ada.post(PAGE, {"name": "x"})))
     assert api_says(secret) == 200
@@ -69,7 +69,7 @@ def test_a_revoked_token_is_no_good_at_once(page: Client) -> None:
     assert not ApiToken.objects.exists()
 
 
-def test_nobody_sees_or_revokes_another_s(page: Client) -> None:
+def test_users_can_neither_see_nor_revoke_tokens_of_others(page: Client) -> None:
     logged_in("ada").post(PAGE, {"name": "of ada"})
     bob = logged_in("bob")
     assert "of ada" not in text(bob.get(PAGE))
@@ -85,7 +85,7 @@ def test_a_token_needs_a_name(name: str, page: Client) -> None:
     assert not ApiToken.objects.exists()
 
 
-def test_there_are_not_too_many(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_tokens_is_limited(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "MAX_TOKENS", 2)
     ada = logged_in("ada")
     assert [ada.post(PAGE, {"name": "x"}).status_code for _time in range(3)] == [201, 201, 400]
@@ -93,7 +93,7 @@ def test_there_are_not_too_many(page: Client, monkeypatch: pytest.MonkeyPatch) -
     assert ApiToken.objects.count() == 2
 
 
-def test_staff_make_and_revoke_tokens_of_others(page: Client) -> None:
+def test_staff_create_and_revoke_tokens_of_others(page: Client) -> None:
     root = logged_in("root", is_staff=True, is_superuser=True)
     ada = get_user_model().objects.create_user("ada")
     after = root.post(f"{ADMIN}add/", {"user": ada.pk, "name": "for ada"}, follow=True)
@@ -110,7 +110,7 @@ def test_staff_make_and_revoke_tokens_of_others(page: Client) -> None:
     assert api_says(secret) == 401
 
 
-def test_staff_are_told_of_too_many(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_staff_see_the_limit_on_tokens(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "MAX_TOKENS", 0)
     root = logged_in("root", is_staff=True, is_superuser=True)
     user = get_user_model().objects.get()

@@ -77,7 +77,7 @@ def lines_of(path: Path, start: float = 0.0) -> list[list[tuple[float, float, st
         ("a.webm", [VTT], ["copy"]),
     ],
 )
-def test_every_kind_of_text_track_is_read(
+def test_every_format_of_text_track_is_read(
     name: str, contents: list[str], codecs: list[str], tmp_path: Path
 ) -> None:
     codec = ["-c:v", "libvpx", "-b:v", "100k"] if name.endswith("webm") else []
@@ -90,7 +90,7 @@ def test_every_kind_of_text_track_is_read(
     assert found_lines == expected
 
 
-def test_tracks_say_their_language_and_their_title(tmp_path: Path) -> None:
+def test_tracks_have_a_language_and_a_title(tmp_path: Path) -> None:
     path = with_tracks(
         tmp_path / "a.mkv", [SHORT] * 4, ["srt"] * 4, languages=["eng", "chi", "ger", "und"],
         options=["-metadata:s:s:1", "title=简体中文", "-metadata:s:s:2", "title=Forced: (signs)"],
@@ -102,7 +102,7 @@ def test_tracks_say_their_language_and_their_title(tmp_path: Path) -> None:
     assert tracks.list_tracks(make_film(tmp_path / "none.mp4", seconds=1, sound=True)) == []
 
 
-def test_tracks_of_pictures_are_left(tmp_path: Path) -> None:
+def test_bitmap_subtitle_tracks_are_skipped(tmp_path: Path) -> None:
     run_ffmpeg(
         *("-f", "lavfi", "-i", "testsrc2=size=720x576:rate=24:duration=4"),
         *("-f", "lavfi", "-i", "color=c=black@0:size=720x576:rate=1:duration=4,format=rgba"),
@@ -124,7 +124,7 @@ def test_tracks_of_pictures_are_left(tmp_path: Path) -> None:
     assert lines_of(tmp_path / "two.mkv") == [EXPECTED]
 
 
-def test_lines_are_in_seconds_of_a_film_whose_clock_begins_late(tmp_path: Path) -> None:
+def test_lines_are_relative_to_the_start_of_a_film(tmp_path: Path) -> None:
     late = ["-output_ts_offset", "100"]
     assert lines_of(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], options=late), 100) == [
         EXPECTED
@@ -138,7 +138,7 @@ def test_lines_are_in_seconds_of_a_film_whose_clock_begins_late(tmp_path: Path) 
     assert starts == pytest.approx([1.5, 6.0], abs=0.1)
 
 
-def test_a_damaged_track_costs_only_itself(tmp_path: Path) -> None:
+def test_a_damaged_track_does_not_affect_others(tmp_path: Path) -> None:
     path = with_tracks(tmp_path / "a.mkv", [SHORT, SHORT], ["srt", "srt"], languages=["eng", "fre"])
     data = path.read_bytes()
     # FFmpeg has no decoder for the first track any more.
@@ -151,9 +151,7 @@ def test_a_damaged_track_costs_only_itself(tmp_path: Path) -> None:
     )
 
 
-def test_reading_takes_no_longer_than_it_may(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reading_tracks_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"])
     listed = tracks.list_tracks(path)
     slow = tmp_path / "ffmpeg"
@@ -179,7 +177,7 @@ def test_reading_takes_no_longer_than_it_may(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_import_reads_the_tracks_and_the_next_one_replaces_them(tmp_path: Path) -> None:
+def test_a_re_import_replaces_the_lines_of_text_tracks(tmp_path: Path) -> None:
     path = with_tracks(
         tmp_path / "a.mkv", [SHORT, SHORT.replace("paws", "Pfoten")], ["srt", "srt"],
         languages=["eng", "ger"], options=["-metadata:s:s:1", "title=Full"],
@@ -210,7 +208,7 @@ def test_an_import_reads_the_tracks_and_the_next_one_replaces_them(tmp_path: Pat
     assert_complete(film)
 
 
-def test_tracks_are_read_once_a_run_and_by_one_worker(tmp_path: Path) -> None:
+def test_tracks_are_read_once_per_run_and_by_one_worker(tmp_path: Path) -> None:
     film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
     assert not subtitle_import.read_tracks(film.pk)  # nobody has looked at the file yet
     probe_step.probe_film(film.pk)
@@ -231,7 +229,7 @@ def test_tracks_are_read_once_a_run_and_by_one_worker(tmp_path: Path) -> None:
     assert not subtitle_import.read_tracks(film.pk + 1)
 
 
-def test_a_film_that_was_deleted_meanwhile_gets_no_lines(
+def test_a_film_deleted_meanwhile_gets_no_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))

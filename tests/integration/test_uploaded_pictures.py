@@ -71,7 +71,7 @@ DEEP = np.asarray(GREY, np.uint16) * 257
     ],
     ids=["I;16 PNG", "I;16", "I;16B", "I 16 bit", "I 8 bit", "F to 1", "F to 255", "LA", "P"],
 )  # fmt: skip
-def test_grey_of_any_depth_is_as_its_eight_bits(kind: str, picture: Image.Image) -> None:
+def test_grey_of_any_depth_equals_its_eight_bit_version(kind: str, picture: Image.Image) -> None:
     assert difference(open_picture(encoded(picture, kind)), GREY) < 0.6
 
 
@@ -84,7 +84,7 @@ def test_a_dark_picture_of_sixteen_bits_stays_dark() -> None:
     ("kind", "mode"),
     [("JPEG", "CMYK"), ("TIFF", "CMYK"), ("JPEG", "YCbCr"), ("TIFF", "YCbCr"), ("TIFF", "LAB")],
 )
-def test_colours_of_every_kind_become_rgb(kind: str, mode: str) -> None:
+def test_every_colour_mode_becomes_rgb(kind: str, mode: str) -> None:
     picture = noise(4, SIZE)
     if mode == "LAB":
         srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
@@ -120,13 +120,13 @@ def half_clear(colour: tuple[int, int, int]) -> Image.Image:
     ],
     ids=["PNG", "WebP", "TIFF", "HEIC", "GIF", "palette", "colour key"],
 )
-def test_what_is_transparent_is_white(kind: str, picture: Image.Image, how: Any) -> None:
+def test_transparent_pixels_become_white(kind: str, picture: Image.Image, how: Any) -> None:
     found = open_picture(encoded(picture, kind, **how))
     assert min(found.getpixel((10, 40))) > 250  # type: ignore[type-var, arg-type]
     assert found.getpixel((110, 40)) == pytest.approx((255, 0, 0), abs=6)
 
 
-def test_a_colour_profile_is_followed() -> None:
+def test_a_colour_profile_is_applied() -> None:
     """A profile whose red and green are exchanged: the colours are as it says."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = profile.replace(b"rXYZ", b"tmpX").replace(b"gXYZ", b"rXYZ").replace(b"tmpX", b"gXYZ")
@@ -139,7 +139,7 @@ def test_a_colour_profile_is_followed() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
-def test_pictures_are_turned_upright(kind: str) -> None:
+def test_pictures_are_rotated_upright(kind: str) -> None:
     exif = Image.Exif()
     exif[picture_decoder.ORIENTATION_TAG] = 6
     picture = noise(1, SIZE)
@@ -150,14 +150,14 @@ def test_pictures_are_turned_upright(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_the_first_of_moving_pictures_is_taken(kind: str) -> None:
+def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
     first, second = (Image.new("RGB", SIZE, colour) for colour in ("red", "blue"))
     moving = encoded(first, kind, save_all=True, append_images=[second])
     assert open_picture(moving).getpixel((60, 40)) == pytest.approx((255, 0, 0), abs=6)
 
 
 @pytest.mark.parametrize("size", [(3000, 2000), (5000, 3), (1, 4000), (641, 640), (1281, 700)])
-def test_large_pictures_are_scaled_down_as_a_whole(size: tuple[int, int]) -> None:
+def test_large_pictures_are_scaled_down_uncropped(size: tuple[int, int]) -> None:
     picture = noise(5, size)
     expected = picture.copy()
     expected.thumbnail((640, 640), Image.Resampling.LANCZOS)
@@ -219,7 +219,7 @@ def test_other_files_are_refused() -> None:
             open_picture(BytesIO(content))
 
 
-def test_a_decoder_that_crashes_takes_nothing_along(
+def test_a_crashing_decoder_harms_nothing_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     crashing = tmp_path / "crash.py"
@@ -244,7 +244,7 @@ def slow_decoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[]
 
 
 @pytest.mark.django_db
-def test_one_picture_is_opened_at_a_time_and_the_others_are_asked_to_wait(
+def test_one_picture_is_decoded_at_a_time_and_others_get_503(
     slow_decoder: Callable[[], None], monkeypatch: pytest.MonkeyPatch, static_files: None
 ) -> None:
     monkeypatch.setattr(uploaded_pictures, "MAX_WAIT", 0.05)
@@ -280,7 +280,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1000, answer.spl
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
-def test_sixty_million_pixels_cost_bounded_memory(kind: str, tmp_path: Path) -> None:
+def test_sixty_million_pixels_take_bounded_memory(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "large"
     mode = "CMYK" if kind == "JPEG" else "RGBA"
     how = {"compression": "tiff_lzw"} if kind == "TIFF" else {}

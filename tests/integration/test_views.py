@@ -58,7 +58,7 @@ def test_an_empty_library_says_so(page: Client) -> None:
     assert "No films yet" in body(page.get("/films/"))
 
 
-def test_words_find_scenes(page: Client, demo_film: Film) -> None:
+def test_scenes_are_found_by_words(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog in the snow"})
     assert response.status_code == 200
     hits = cards(response)
@@ -73,7 +73,7 @@ def test_words_find_scenes(page: Client, demo_film: Film) -> None:
     assert 'rel="prev"' in body(second)
 
 
-def test_an_address_gives_the_same_page_to_scripts(page: Client, demo_film: Film) -> None:
+def test_scripts_get_the_same_page_from_a_url(page: Client, demo_film: Film) -> None:
     """Scripts pick what they need from it: browsers cannot take a part for the whole."""
     asked = page.get("/", {"q": "a dog", "page": 2}, headers={"HX-Request": "true"})
     assert cards(asked) == cards(page.get("/", {"q": "a dog", "page": 2}))
@@ -81,13 +81,13 @@ def test_an_address_gives_the_same_page_to_scripts(page: Client, demo_film: Film
     assert "HX-Request" not in asked.headers["Vary"]
 
 
-def test_the_address_beyond_the_last_page_is_no_error(page: Client, demo_film: Film) -> None:
+def test_a_page_beyond_the_last_is_no_error(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog", "page": 200})
     assert response.status_code == 200
     assert cards(response) == []
 
 
-def test_a_search_keeps_to_one_film(page: Client, demo_film: Film) -> None:
+def test_a_search_can_be_limited_to_one_film(page: Client, demo_film: Film) -> None:
     other = synthetic_film("Other", 30, 3, 1)
     assert {film for film, _ in cards(page.get("/", {"q": "a dog", "film": other.pk}))} == {
         other.pk
@@ -118,7 +118,7 @@ def test_an_uploaded_picture_finds_its_scene(kind: str, page: Client, demo_film:
     assert "immutable" in picture.headers["Cache-Control"]
 
 
-def test_broken_pictures_are_refused_with_a_sentence(
+def test_damaged_pictures_are_refused_with_a_message(
     page: Client, demo_film: Film, tmp_path: Path
 ) -> None:
     address = reverse("upload_picture")
@@ -159,7 +159,7 @@ def test_a_query_of_10000_characters_is_refused(page: Client, demo_film: Film) -
         "/?frame=999999999-1",
     ],
 )
-def test_malformed_searches_are_refused_with_a_sentence(
+def test_malformed_searches_are_refused_with_a_message(
     address: str, page: Client, demo_film: Film
 ) -> None:
     response = page.get(address)
@@ -201,18 +201,18 @@ LONG = "9" * 400
         "/films/{film}/frames/" + "1" * 5000 + "/",
     ],
 )
-def test_addresses_of_nothing_are_404(address: str, page: Client, demo_film: Film) -> None:
+def test_unknown_urls_are_404(address: str, page: Client, demo_film: Film) -> None:
     response = page.get(address.format(film=demo_film.pk, uid=demo_film.uid))
     assert response.status_code == 404
     assert "This page does not exist" in body(response)
 
 
 @pytest.mark.parametrize("name", ["home", "films", "health"])
-def test_it_rejects_post(name: str, page: Client) -> None:
+def test_searching_rejects_post(name: str, page: Client) -> None:
     assert page.post(reverse(name)).status_code == 405
 
 
-def test_it_rejects_get_where_pictures_are_sent(page: Client) -> None:
+def test_uploading_pictures_rejects_get(page: Client) -> None:
     assert page.get(reverse("upload_picture")).status_code == 405
 
 
@@ -249,7 +249,7 @@ def test_a_film_that_is_not_searchable_yet_has_no_page(page: Client) -> None:
     assert "Waiting" not in body(page.get("/films/"))
 
 
-def test_a_frame_shows_its_neighbours_and_what_looks_like_it(page: Client, demo_film: Film) -> None:
+def test_a_frame_shows_its_neighbours_and_similar_ones(page: Client, demo_film: Film) -> None:
     response = page.get(f"/films/{demo_film.pk}/frames/50/")
     assert response.status_code == 200
     at = demo_film.shots.filter(start__lte=50).last()
@@ -283,7 +283,7 @@ def test_words_get_probabilities_that_sum_to_one(page: Client, demo_film: Film) 
     assert "Enter at most 100 words" in body(page.get(address, {"words": many}))
 
 
-def test_small_and_large_pictures_are_kept_by_browsers(page: Client, demo_film: Film) -> None:
+def test_pictures_are_cached_by_browsers(page: Client, demo_film: Film) -> None:
     small = page.get(f"/thumbs/{demo_film.uid}/{demo_film.searchable_run}/20.jpg")
     large = page.get(f"/stills/{demo_film.uid}/{demo_film.searchable_run}/20.jpg")
     for response in (small, large):
@@ -295,7 +295,7 @@ def test_small_and_large_pictures_are_kept_by_browsers(page: Client, demo_film: 
     assert data(again)[:2] == b"\xff\xd8"
 
 
-def test_without_the_film_s_file_the_small_picture_stands_in(page: Client, demo_film: Film) -> None:
+def test_without_the_film_file_the_thumbnail_is_the_fallback(page: Client, demo_film: Film) -> None:
     source = demo_film.files.source()
     aside = source.rename(source.with_name("aside"))
     try:
@@ -316,7 +316,7 @@ def no_redis(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("query", [{"q": "a dog"}, {"frame": "1-1"}])
-def test_a_search_without_redis_is_503_with_a_sentence(
+def test_a_search_without_redis_is_503_with_a_message(
     query: dict[str, str], page: Client, demo_film: Film, no_redis: None
 ) -> None:
     begun = time.monotonic()
@@ -337,14 +337,14 @@ def test_pages_that_need_no_index_work_without_it(
     assert "cannot be reached" in body(frame)
 
 
-def test_an_emptied_index_is_told(page: Client, demo_film: Film) -> None:
+def test_an_emptied_index_is_reported(page: Client, demo_film: Film) -> None:
     frame_index.current().client.flushdb()
     response = page.get("/", {"q": "a dog"})
     assert response.status_code == 503
     assert "being rebuilt from the stored films" in body(response)
 
 
-def test_health_tells_what_is_wrong(page: Client, demo_film: Film, settings: Any) -> None:
+def test_health_reports_problems(page: Client, demo_film: Film, settings: Any) -> None:
     cache.clear()
     wait_for(lambda: page.get("/healthz").json().get("frames") == demo_film.frame_count)
     good = page.get("/healthz")
@@ -365,7 +365,7 @@ def test_health_tells_what_is_wrong(page: Client, demo_film: Film, settings: Any
 @pytest.mark.parametrize(
     "address", ["/", "/films/", "/nothing/", "/admin/login/", "/?q=" + "x" * 900]
 )
-def test_every_answer_carries_its_protection(address: str, page: Client) -> None:
+def test_every_response_has_security_headers(address: str, page: Client) -> None:
     headers = page.get(address).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
@@ -377,7 +377,7 @@ def test_every_answer_carries_its_protection(address: str, page: Client) -> None
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_what_users_write_is_never_markup(page: Client, demo_film: Film) -> None:
+def test_user_input_is_escaped(page: Client, demo_film: Film) -> None:
     Film.objects.filter(pk=demo_film.pk).update(title="<script>alert(1)</script>")
     attack = '"><script>alert(2)</script>'
     for response in (
@@ -389,7 +389,7 @@ def test_what_users_write_is_never_markup(page: Client, demo_film: Film) -> None
         assert "<script>alert" not in body(response)
 
 
-def test_pages_do_not_ask_the_network_for_anything(page: Client, demo_film: Film) -> None:
+def test_pages_load_nothing_from_other_hosts(page: Client, demo_film: Film) -> None:
     for address in ("/", "/films/", "/?q=a+dog", f"/films/{demo_film.pk}/frames/3/"):
         assert re.findall(r'(?:src|href|action)="(?:https?:)?//', body(page.get(address))) == []
 
@@ -406,7 +406,7 @@ def test_chinese_words_on_an_english_model_get_a_notice(
 # --- bodies that are too large, at a real server -------------------------------------------------
 
 
-def test_a_stranger_s_large_body_is_refused_unread(web_server: Web) -> None:
+def test_a_large_anonymous_body_is_refused_unread(web_server: Web) -> None:
     """Ten gigabytes are announced and the answer comes at once, with nothing stored."""
     incoming = pictures.settings.FILE_UPLOAD_TEMP_DIR
     before = set(incoming.iterdir())
@@ -426,7 +426,7 @@ def test_a_stranger_s_large_body_is_refused_unread(web_server: Web) -> None:
     assert set(incoming.iterdir()) == before
 
 
-def test_the_length_of_a_body_must_be_a_number(web_server: Web) -> None:
+def test_content_length_must_be_a_number(web_server: Web) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", web_server.port, timeout=30)
     connection.putrequest("POST", "/picture/")
     connection.putheader("Content-Length", "many")
@@ -446,9 +446,7 @@ def test_a_picture_above_the_limit_is_refused(page: Client, settings: Any) -> No
     assert "too large" in body(response)
 
 
-def test_a_frame_belongs_to_the_shot_that_its_own_time_lies_in(
-    page: Client, demo_film: Film
-) -> None:
+def test_a_frame_belongs_to_the_shot_at_its_time(page: Client, demo_film: Film) -> None:
     """The frame of second 7 may be shown a little later, after a cut that comes in between."""
     frame_index.current().client.hset(
         frame_index.current().frame_key(demo_film.pk, 7), "time", repr(7.0 + 1 / 24)

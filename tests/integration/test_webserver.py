@@ -65,7 +65,7 @@ def test_a_large_film_is_streamed_to_disk(
     film.delete()
 
 
-def test_it_ends_in_time_though_clients_hold_on(
+def test_it_stops_in_time_although_clients_stay_connected(
     demo_film: Film, redis_server: Any, static_files: None, tmp_path: Path
 ) -> None:
     server = Web(tmp_path)

@@ -48,7 +48,7 @@ def start_up() -> float:
 # --- the fingerprint ------------------------------------------------------------------------------
 
 
-def test_the_fingerprint_changes_with_whatever_changes_the_vectors(
+def test_the_fingerprint_changes_with_everything_that_changes_vectors(
     tmp_path: Path, settings: Any
 ) -> None:
     folder = tiny_clip(tmp_path / "m")
@@ -68,7 +68,7 @@ def test_the_fingerprint_changes_with_whatever_changes_the_vectors(
     assert all(len(one) == 12 for one in seen)
 
 
-def test_what_a_model_says_of_itself(tmp_path: Path) -> None:
+def test_model_descriptions(tmp_path: Path) -> None:
     plain = weights.describe("m", tiny_clip(tmp_path / "a"))
     assert (plain.languages, plain.is_demo, plain.width, plain.reads_chinese) == (
         ("en",), False, 24, False,
@@ -85,7 +85,7 @@ def test_siglip_2_reads_chinese(vocabulary: int, reads: bool, tmp_path: Path) ->
     assert weights.describe("m", tmp_path).reads_chinese is reads
 
 
-def test_describing_a_model_loads_no_torch() -> None:
+def test_describing_a_model_does_not_import_torch() -> None:
     done = python(
         "-c",
         "import sys, django; django.setup(); from gallery.clip import weights;"
@@ -103,7 +103,7 @@ def test_a_folder_is_used_as_it_is(tmp_path: Path, settings: Any, fresh: None) -
     assert weights.current().name == settings.CLIP_MODEL
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path, settings: Any, fresh: None) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Path, settings: Any, fresh: None) -> None:
     settings.CLIP_MODEL = str(tmp_path)
     with pytest.raises(ModelError, match=r"has no config\.json"):
         weights.current()
@@ -112,7 +112,7 @@ def test_a_folder_without_a_model_is_told(tmp_path: Path, settings: Any, fresh: 
     assert "has no config.json" in said
 
 
-def test_without_its_files_the_demo_model_stands_in(settings: Any, fresh: None) -> None:
+def test_without_its_files_the_demo_model_is_the_fallback(settings: Any, fresh: None) -> None:
     settings.CLIP_MODEL = "nobody/has-this-model"
     settings.DEMO_MODEL_DIR = settings.BASE_DIR / "demo" / "model"
     assert weights.local_folder("nobody/has-this-model") is None
@@ -123,7 +123,7 @@ def test_without_its_files_the_demo_model_stands_in(settings: Any, fresh: None) 
 # --- the hub --------------------------------------------------------------------------------------
 
 
-def test_a_silent_hub_is_given_up_after_some_seconds(tmp_path: Path) -> None:
+def test_a_silent_hub_times_out(tmp_path: Path) -> None:
     idle = start_up()
     with silent_hub() as endpoint:
         code, said, took = fetch(endpoint, tmp_path)
@@ -133,7 +133,7 @@ def test_a_silent_hub_is_given_up_after_some_seconds(tmp_path: Path) -> None:
     assert took < weights.HUB_TIMEOUT + 2 * idle + 2
 
 
-def test_a_refusing_hub_is_given_up_at_once(tmp_path: Path) -> None:
+def test_a_refusing_hub_fails_at_once(tmp_path: Path) -> None:
     idle = start_up()
     code, said, took = fetch(f"http://127.0.0.1:{free_port()}", tmp_path)
     assert code == 0
@@ -166,7 +166,7 @@ def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
     assert done.stdout.strip() == f"{HUB_ID} 24 (24,)", done.stderr
 
 
-def test_a_model_without_weights_is_not_taken(tmp_path: Path) -> None:
+def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
     folder = tiny_clip(tmp_path / "source")
     (folder / "model.safetensors").unlink()
     with serving_hub(HUB_ID, folder) as (endpoint, _fetched):
@@ -176,14 +176,14 @@ def test_a_model_without_weights_is_not_taken(tmp_path: Path) -> None:
     assert "Using the small demo model" in said
 
 
-def test_an_unknown_model_is_told(tmp_path: Path) -> None:
+def test_an_unknown_model_is_reported(tmp_path: Path) -> None:
     with serving_hub("else/where", tiny_clip(tmp_path / "source")) as (endpoint, _fetched):
         code, said, _ = fetch(endpoint, tmp_path / "home")
     assert code == 0
     assert f"Could not download {HUB_ID}" in said
 
 
-def test_half_a_download_is_no_model(tmp_path: Path) -> None:
+def test_a_partial_download_is_not_a_model(tmp_path: Path) -> None:
     """The cache holds the configuration, but no weights: the demo model stands in."""
     folder = tiny_clip(tmp_path / "source")
     home = tmp_path / "home"

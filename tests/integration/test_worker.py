@@ -61,7 +61,7 @@ def test_an_import_makes_every_frame_searchable(worker: Worker, tmp_path: Path) 
     assert (progress.part, progress.done, progress.expected) == (1.0, 20, 20)
 
 
-def test_workers_give_way_to_the_web(worker: Worker) -> None:
+def test_workers_run_at_lower_priority_than_the_web_server(worker: Worker) -> None:
     """The whole tree of the worker, and so the FFmpegs that it starts, has a lower priority."""
     assert worker.process is not None
     own = os.nice(0)
@@ -71,7 +71,7 @@ def test_workers_give_way_to_the_web(worker: Worker) -> None:
     wait_for(lambda: {os.getpriority(os.PRIO_PROCESS, pid) for pid in tree} == {expected})
 
 
-def test_health_says_when_no_worker_answers(worker: Worker, page: Client) -> None:
+def test_health_reports_missing_workers(worker: Worker, page: Client) -> None:
     """A worker whose main process hangs looks alive from outside."""
 
     def said() -> str:
@@ -103,7 +103,7 @@ def test_two_films_are_imported_at_once(worker: Worker, tmp_path: Path) -> None:
     assert frame_index.current().status().frames == 35
 
 
-def test_progress_is_told_while_the_import_runs(worker: Worker, tmp_path: Path) -> None:
+def test_progress_is_reported_during_an_import(worker: Worker, tmp_path: Path) -> None:
     film = upload(moving_scenes(tmp_path / "a.mp4", 4, seconds=15))
     seen: set[int] = set()
     while film.is_unfinished:
@@ -140,7 +140,7 @@ def test_a_search_is_answered_while_an_import_runs(
 # --- power cuts -----------------------------------------------------------------------------------
 
 
-def test_a_power_cut_in_the_middle_changes_nothing(worker: Worker, tmp_path: Path) -> None:
+def test_an_import_survives_a_power_cut(worker: Worker, tmp_path: Path) -> None:
     film = upload(moving_scenes(tmp_path / "a.mp4", 6, seconds=15))
     segments_done(film, 2)
     worker.kill()
@@ -165,7 +165,7 @@ def test_a_power_cut_in_the_middle_changes_nothing(worker: Worker, tmp_path: Pat
         assert one.tobytes() == other.tobytes(), name
 
 
-def test_a_lost_queue_is_found_again(worker: Worker, tmp_path: Path) -> None:
+def test_an_import_survives_the_loss_of_the_queue(worker: Worker, tmp_path: Path) -> None:
     """Messages that vanished: of a film, of its segments, and of the last step."""
     worker.stop()
     paths = [moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=n) for n in (4, 5, 6)]
@@ -220,7 +220,7 @@ def bad_films(folder: Path) -> Iterator[tuple[str, Path]]:
         yield r"The file is incomplete", half
 
 
-def test_bad_files_end_with_a_sentence_and_leave_nothing(worker: Worker, tmp_path: Path) -> None:
+def test_bad_files_fail_with_a_message_and_leave_nothing(worker: Worker, tmp_path: Path) -> None:
     cases = list(bad_films(tmp_path))
     films = [(sentence, upload(path)) for sentence, path in cases]
     for sentence, film in films:
@@ -236,7 +236,7 @@ def test_bad_files_end_with_a_sentence_and_leave_nothing(worker: Worker, tmp_pat
         assert progress_of(film).error == film.error
 
 
-def test_a_film_that_breaks_off_in_the_middle_of_an_import_fails_whole(
+def test_a_film_that_is_truncated_during_an_import_fails_as_a_whole(
     worker: Worker, tmp_path: Path
 ) -> None:
     """The end of the file is there, but its middle is rubbish: some seconds cannot be decoded."""
@@ -268,7 +268,7 @@ def test_a_failed_film_can_be_retried(worker: Worker, make_video: Callable[..., 
     assert film.run == film.searchable_run == 2
 
 
-def test_a_film_stays_searchable_while_it_is_imported_anew(worker: Worker, tmp_path: Path) -> None:
+def test_a_film_stays_searchable_while_it_is_re_imported(worker: Worker, tmp_path: Path) -> None:
     film = ready(upload(moving_scenes(tmp_path / "a.mp4", 4, seconds=12)))
     before = film.files.run(1).load()
     assert transitions.restart(film)
@@ -292,7 +292,7 @@ def test_a_film_stays_searchable_while_it_is_imported_anew(worker: Worker, tmp_p
 # --- another model --------------------------------------------------------------------------------
 
 
-def test_reembed_brings_films_over_to_the_model_in_use(
+def test_reembed_moves_films_to_the_current_model(
     worker: Worker, tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     film = ready(upload(moving_scenes(tmp_path / "a.mp4", 2, seconds=4)))
@@ -334,7 +334,7 @@ def test_import_film_waits_until_the_film_is_ready(
     assert Film.objects.count() == 1
 
 
-def test_import_film_tells_of_each_film_that_cannot_be_imported(
+def test_import_film_reports_each_failed_film(
     worker: Worker, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     text = tmp_path / "text.mp4"
@@ -352,7 +352,7 @@ def test_import_film_tells_of_each_film_that_cannot_be_imported(
     assert retried.returncode == 1
 
 
-def test_the_doctor_finds_everything_well(worker: Worker, demo_film: Film) -> None:
+def test_the_doctor_finds_no_problems(worker: Worker, demo_film: Film) -> None:
     done = manage("doctor")
     assert done.returncode == 0, done.stdout
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))

@@ -11,7 +11,7 @@ from tests.films import run_ffmpeg
 from tests.processes import python
 
 
-def test_a_lengthened_film_repeats_no_frame(tmp_path: Path) -> None:
+def test_lengthening_repeats_no_frame(tmp_path: Path) -> None:
     short, long = tmp_path / "short.mp4", tmp_path / "long.mp4"
     run_ffmpeg("-i", str(FILM), "-t", "5", "-c", "copy", str(short))
     lengthen(short, long, seconds=15, height=180)
@@ -25,7 +25,7 @@ def test_a_lengthened_film_repeats_no_frame(tmp_path: Path) -> None:
     assert count_twins([*smalls, smalls[0]]) == 2
 
 
-def test_the_command_names_its_measurements() -> None:
+def test_the_command_lists_its_benchmarks() -> None:
     done = python("-m", "benchmarks", "--help")
     assert done.returncode == 0, done.stderr
     assert "tutorial" in done.stdout

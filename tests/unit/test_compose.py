@@ -30,7 +30,7 @@ def test_it_follows_the_compose_schema() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_every_lasting_service_has_a_health_check(compose: dict[str, Any]) -> None:
+def test_every_long_running_service_has_a_health_check(compose: dict[str, Any]) -> None:
     services = compose["services"]
     assert set(services) == {"web", "worker", "beat", "redis", "postgres", "setup"}
     for name in ("web", "worker", "beat", "redis", "postgres"):
@@ -63,7 +63,7 @@ def test_redis_keeps_everything(compose: dict[str, Any]) -> None:
     assert "--maxmemory-policy noeviction" in command
 
 
-def test_secrets_and_stores_stay_inside(compose: dict[str, Any]) -> None:
+def test_secrets_and_stores_are_not_exposed(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     assert "${POSTGRES_PASSWORD:?" in text
     assert "POSTGRES_PASSWORD=\n" in (ROOT / ".env.example").read_text("utf-8")

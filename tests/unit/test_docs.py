@@ -26,7 +26,7 @@ def names_read() -> set[str]:
     } - NOT_SETTINGS
 
 
-def test_the_settings_are_found_at_all() -> None:
+def test_settings_are_found() -> None:
     assert {"VAR_DIR", "CLIP_MODEL", "REDIS_URL", "HOST"} <= names_read()
 
 
@@ -55,7 +55,7 @@ def anchors(document: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_are_not_broken(document: Path) -> None:
     for link in LINK.findall(document.read_text(encoding="utf-8")):
         name, _, anchor = link.partition("#")
         target = document.parent / name if name else document

@@ -36,7 +36,7 @@ def kind(name: str) -> str:
     return name.split(maxsplit=1)[0]
 
 
-def test_credits_are_told_from_what_resembles_them() -> None:
+def test_credits_are_distinguished_from_similar_scenes() -> None:
     cards = [(name, classify_frame(picture)) for name, picture in map(credits_like, CARDS)]
     pictures = [(name, classify_frame(picture)) for name, picture in map(worth_finding, PICTURES)]
     assert len({kind(name) for name, _look in cards}) == len(LAYOUTS)
@@ -56,7 +56,7 @@ def test_credits_are_told_from_what_resembles_them() -> None:
     assert max(Counter(map(kind, missed)).values(), default=0) <= len(cards) / 20
 
 
-def test_blank_frames_are_seen_whatever_their_colour_noise_and_bars() -> None:
+def test_blank_frames_are_detected_despite_colour_noise_and_bars() -> None:
     assert [
         name
         for name, picture in map(blank, BLANKS)
@@ -95,12 +95,12 @@ def lettered(picture: Picture, text: str, place: tuple[float, float], size: int 
 
 
 @pytest.mark.parametrize(("spots", "size"), [(4, 4), (20, 2), (400, 2), (60, 5), (1, 40)])
-def test_lights_in_the_dark_are_pictures(spots: int, size: float) -> None:
+def test_lights_in_the_dark_are_not_blank(spots: int, size: float) -> None:
     assert classify_frame(night(spots, size)) is FrameKind.PICTURE
 
 
 @pytest.mark.parametrize("spots", [0, 1, 3])
-def test_dust_on_black_is_nothing(spots: int) -> None:
+def test_dust_on_black_is_blank(spots: int) -> None:
     assert classify_frame(night(spots, 2)) is FrameKind.BLANK
 
 
@@ -114,7 +114,7 @@ def test_a_subtitle_over_black_is_text_and_over_stars_a_picture() -> None:
 @pytest.mark.parametrize(
     "text", ["THE LONG NIGHT", "Directed by Anna Berg", "本片根据真实事件改编"]
 )
-def test_a_title_fades_in_and_stays_a_title(text: str) -> None:
+def test_a_title_is_recognised_while_it_fades(text: str) -> None:
     for light in (1.0, 0.7, 0.4):
         card = lettered(Image.new("RGB", WIDE), text, (320, 180), 34)
         assert (
@@ -133,14 +133,14 @@ def test_a_scene_fades_to_black() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (640, 1), (1, 400), (3, 3), (17, 9), (4000, 12)])
-def test_pictures_of_every_shape_are_judged(size: tuple[int, int]) -> None:
+def test_pictures_of_every_shape_are_classified(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     assert classify_frame(Image.fromarray(noise, "RGB")) is FrameKind.PICTURE
     assert classify_frame(Image.new("RGB", size, (9, 9, 9))) in (FrameKind.BLANK, FrameKind.PICTURE)
 
 
-def test_a_blank_frame_between_bars_of_any_thickness() -> None:
+def test_blank_frames_are_detected_between_bars_of_any_height() -> None:
     for rows in range(0, 90, 10):
         frame = Image.new("RGB", SCOPE, (200, 60, 60))
         frame.paste((0, 0, 0), (0, 0, SCOPE[0], rows))
@@ -168,7 +168,7 @@ def slow_parts(mask: np.ndarray) -> list[tuple[int, int, int, int, int]]:
 
 
 @pytest.mark.parametrize("density", [0.02, 0.2, 0.4, 0.6, 1.0])
-def test_parts_are_those_of_a_walk_from_pixel_to_pixel(density: float) -> None:
+def test_parts_agree_with_a_flood_fill(density: float) -> None:
     for seed in range(20):
         mask = np.random.default_rng(seed).random((23, 31)) < density
         parts, _label = find_parts(find_runs(mask))
@@ -176,7 +176,7 @@ def test_parts_are_those_of_a_walk_from_pixel_to_pixel(density: float) -> None:
         assert sorted(tuple(int(v) for v in box) for box in boxes) == slow_parts(mask)
 
 
-def test_outlines_are_measured_around_holes_too() -> None:
+def test_outlines_include_holes() -> None:
     mask = np.ones((6, 8), bool)
     mask[2:4, 3:5] = False
     parts, _label = find_parts(find_runs(mask))
@@ -189,7 +189,7 @@ def test_an_empty_mask_has_no_parts() -> None:
     assert not is_lettering(np.zeros((5, 5), bool))
 
 
-def test_runs_are_joined_over_gaps_up_to_a_width() -> None:
+def test_runs_are_joined_over_small_gaps() -> None:
     mask = np.array([[1, 1, 0, 0, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0, 1]], bool)
     joined, number = bridge_gaps(find_runs(mask), 2)
     assert joined.start.tolist() == [0, 8, 8]

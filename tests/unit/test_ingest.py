@@ -42,7 +42,7 @@ class Grey:
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_frames_are_embedded_in_batches_and_progress_is_told() -> None:
+def test_frames_are_embedded_in_batches_and_progress_is_reported() -> None:
     frames = [Frame(n, n + 0.25, noise(n, (8, 8))) for n in range(10)]
     grey, saved, told = Grey(), [], []
     embedder = SpanEmbedder(grey, lambda second, _picture: saved.append(second))
@@ -62,7 +62,7 @@ def test_a_span_without_frames_is_no_error() -> None:
     assert len(data.seconds) == len(data.times) == len(data.vectors) == 0
 
 
-def test_cuts_part_a_film_into_shots() -> None:
+def test_cuts_split_a_film_into_shots() -> None:
     assert split_into_shots([], 10) == [Shot(0, 0.0, 10)]
     assert split_into_shots([4.0, 2.0, 4.0], 10) == [
         Shot(0, 0.0, 2.0), Shot(1, 2.0, 4.0), Shot(2, 4.0, 10),
@@ -73,11 +73,11 @@ def test_cuts_part_a_film_into_shots() -> None:
 @pytest.mark.parametrize(
     ("time", "number"), [(0.0, 0), (1.999, 0), (2.0, 1), (2.0 - 1e-7, 1), (3.9, 1), (99.0, 2)]
 )
-def test_a_frame_belongs_to_the_shot_that_began_last(time: float, number: int) -> None:
+def test_a_frame_belongs_to_the_latest_shot(time: float, number: int) -> None:
     assert find_shot(time, split_into_shots([2.0, 4.0], 10)) == number
 
 
-def test_every_frame_knows_its_shot() -> None:
+def test_every_frame_has_its_shot() -> None:
     data = SegmentData(
         np.arange(4, dtype=np.int32),
         np.array([0.0, 1.02, 2.01, 3.04]),
@@ -129,7 +129,7 @@ def looks_of(letters: str) -> str:
     return "".join(row.look[0] for row in film.records)
 
 
-def test_each_frame_is_looked_at_once() -> None:
+def test_each_frame_is_classified_once() -> None:
     pictures = [noise(1, (160, 90)), Image.new("RGB", (160, 90), "maroon"), worth_finding(3)[1]]
     frames = [Frame(n, float(n), picture) for n, picture in enumerate([*pictures, CARD])]
     data = SpanEmbedder(Grey(3), lambda *_: None).embed(iter(frames), lambda _: None)
@@ -148,7 +148,7 @@ def test_each_frame_is_looked_at_once() -> None:
         ("", ""),
     ],
 )
-def test_what_a_film_is_made_of_is_offered(given: str, offered: str) -> None:
+def test_the_pythons_that_are_offered(given: str, offered: str) -> None:
     assert looks_of(given) == offered
 
 

@@ -70,7 +70,7 @@ def find(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ({"python3.11": "3.11"}, "python3.11"),
     ],
 )
-def test_the_default_is_taken_where_it_suits_and_else_the_newest(
+def test_the_default_python_is_used_if_suitable_else_the_newest(
     path: Path, installed: dict[str, str], chosen: str
 ) -> None:
     for name, version in installed.items():
@@ -78,7 +78,7 @@ def test_the_default_is_taken_where_it_suits_and_else_the_newest(
     assert find(path).stdout.strip() == chosen
 
 
-def test_one_that_can_make_environments_is_preferred(path: Path) -> None:
+def test_a_python_that_can_create_environments_is_preferred(path: Path) -> None:
     fake_python(path, "python3", "3.12", can_make_venvs=False)
     fake_python(path, "python3.11", "3.11")
     assert find(path).stdout.strip() == "python3.11"
@@ -93,7 +93,7 @@ def test_pythons_of_uv_and_pyenv_are_found(path: Path) -> None:
     assert find(path).stdout.strip() == str(of_uv)
 
 
-def test_a_python_that_does_not_run_is_passed_over(path: Path) -> None:
+def test_a_python_that_does_not_run_is_skipped(path: Path) -> None:
     program(path, "python3", "echo pyenv: not found >&2; exit 127")
     program(path, "python3.13", "exit 0")  # PyPy, 32 bits or free-threaded: says nothing
     fake_python(path, "python3.12", "3.12")
@@ -115,7 +115,7 @@ def test_a_python_that_does_not_run_is_passed_over(path: Path) -> None:
         ("nothing", "", "install Python 3.13 from"),
     ],
 )
-def test_without_one_it_says_what_is_needed_and_one_line_to_type(
+def test_without_a_python_it_says_what_to_install(
     path: Path, tool: str, code: str, line: str
 ) -> None:
     fake_python(path, "python3", "3.14")
@@ -130,7 +130,7 @@ def test_without_one_it_says_what_is_needed_and_one_line_to_type(
     assert line in command
 
 
-def test_debian_without_venv_is_told_which_package(path: Path) -> None:
+def test_debian_without_venv_names_the_package(path: Path) -> None:
     fake_python(path, "python3", "3.11", can_make_venvs=False)
     result = find(path)
     assert result.returncode == 1
@@ -144,7 +144,7 @@ def test_a_named_python_is_the_only_candidate(path: Path) -> None:
     assert find(path, str(fake_python(path, "old", "3.10"))).returncode == 1
 
 
-def test_a_real_python_is_understood(path: Path) -> None:
+def test_a_real_python_is_recognised(path: Path) -> None:
     assert find(path, sys.executable).stdout.strip() == sys.executable
 
 
@@ -163,7 +163,7 @@ def make(path: Path, venv: Path, target: str, **variables: str) -> subprocess.Co
     return run(path, "make", "--no-print-directory", target, f"VENV={venv}", *words)
 
 
-def test_make_makes_the_environment_with_the_chosen_python(path: Path, tmp_path: Path) -> None:
+def test_make_creates_the_environment_with_the_chosen_python(path: Path, tmp_path: Path) -> None:
     fake_python(path, "python3", "3.14")
     fake_python(path, "python3.13", "3.13")
     venv = tmp_path / "venv"
@@ -181,7 +181,7 @@ def test_make_stops_without_a_suitable_python(path: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "venv").exists()
 
 
-def test_an_environment_of_an_unsuitable_python_is_told(path: Path, tmp_path: Path) -> None:
+def test_an_environment_of_an_unsuitable_python_is_reported(path: Path, tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     fake_python(venv / "bin", "python", "3.14")
     fake_python(path, "python3", "3.13")
@@ -191,7 +191,7 @@ def test_an_environment_of_an_unsuitable_python_is_told(path: Path, tmp_path: Pa
     assert "make clean" in result.stderr
 
 
-def test_an_environment_whose_python_is_gone_is_told(path: Path, tmp_path: Path) -> None:
+def test_an_environment_without_its_python_is_reported(path: Path, tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(tmp_path / "gone")

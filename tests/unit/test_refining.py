@@ -36,7 +36,7 @@ def read(query: Query) -> Query:
     return parse_query(given)
 
 
-def test_all_of_a_query_stands_in_its_address() -> None:
+def test_the_url_has_the_whole_query() -> None:
     assert read(WHOLE) == WHOLE
     assert read(replace(WHOLE, page=3)) == replace(WHOLE, page=3)
 
@@ -72,7 +72,7 @@ def test_a_hit_is_marked_one_way_at_a_time() -> None:
     assert refining.less_like(wrong, (2, 3)).less == WHOLE.less
 
 
-def test_what_is_avoided_can_be_let_in_again() -> None:
+def test_an_avoided_thing_can_be_removed() -> None:
     assert WHOLE.avoided == ("snow", "night", "rain")
     assert refining.without_avoided(WHOLE, "snow").words == "a dog"
     assert refining.without_avoided(WHOLE, "snow").avoided == ("night", "rain")
@@ -85,13 +85,13 @@ def test_what_is_avoided_can_be_let_in_again() -> None:
     assert Query(words='cat -""').avoided == ()
 
 
-def test_words_alone_are_let_go() -> None:
+def test_the_words_can_be_removed() -> None:
     assert refining.without_words(WHOLE) == replace(
         WHOLE, words="-snow", words_weight=1, mode=Mode.BOTH
     )
 
 
-def test_similar_scenes_are_looked_for_in_the_same_part_of_the_library() -> None:
+def test_similar_scenes_are_searched_with_the_same_filters() -> None:
     similar = refining.similar_to(WHOLE, (2, 9))
     assert similar == Query(
         examples=(Example(frame=(2, 9)),), films=(1, 2), years=(1930, None), labels=(7,)
@@ -114,7 +114,7 @@ def test_similar_scenes_are_looked_for_in_the_same_part_of_the_library() -> None
         lambda query: refining.with_order(query, Order.RELEVANCE),
     ],
 )
-def test_a_changed_query_begins_at_its_first_page(change: object) -> None:
+def test_a_changed_query_restarts_at_its_first_page(change: object) -> None:
     assert callable(change)
     assert change(replace(WHOLE, page=4)).page == 1
     assert "page" not in search_url(WHOLE)
@@ -159,7 +159,7 @@ def test_other_words_stay_as_they_are(words: str) -> None:
 
 
 @pytest.mark.django_db
-def test_the_picture_of_a_frame_and_a_picture_searched_with_are_examples() -> None:
+def test_urls_of_pictures_are_examples() -> None:
     film = Film.objects.create(title="A", sha256="a")
     for kind in ("thumbs", "stills"):
         query = pasted.replace_pasted_urls(Query(words=f"{HERE}/{kind}/{film.uid}/1/12.jpg"), HOSTS)

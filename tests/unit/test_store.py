@@ -42,13 +42,13 @@ def test_segments_are_joined_in_time_order(tmp_path: Path) -> None:
     assert data.looks.tolist() == [look for part in parts for look in part.looks.tolist()]
 
 
-def test_nothing_stored_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_segment_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         RunFiles(tmp_path / "none").load()
     assert RunFiles(tmp_path / "none").count_thumbnails() == 0
 
 
-def test_a_broken_off_write_leaves_the_old_file(tmp_path: Path) -> None:
+def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     store.write_atomically(path, lambda file: file.write(b"old"))
 
@@ -63,7 +63,7 @@ def test_a_broken_off_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """/dev/full fails a small file when it is closed, and a large one while it is written."""
@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
         ("film.mp4\x00.exe", "source.exe"),
     ],
 )
-def test_a_film_s_name_says_nothing_but_its_kind(name: str, stored: str, tmp_path: Path) -> None:
+def test_a_stored_name_keeps_only_the_extension(name: str, stored: str, tmp_path: Path) -> None:
     files = FilmFiles("0011223344556677")
     arrived = tmp_path / "arrived"
     arrived.write_bytes(b"film")
@@ -120,7 +120,7 @@ def test_other_runs_are_removed() -> None:
         files.remove()
 
 
-def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
+def test_only_old_files_are_removed(tmp_path: Path) -> None:
     """Files, and folders with all that is in them."""
     for age, name in ((100, "old"), (10, "new")):
         (tmp_path / f"{name}-folder").mkdir()

@@ -25,7 +25,7 @@ def cues(text: str, rate: Fraction | None = None) -> list[Cue]:
 
 @pytest.mark.parametrize("content", [SRT, SRT.replace(",", ".")], ids=["commas", "points"])
 @pytest.mark.parametrize("first", ["", "WEBVTT\n\n"], ids=["SubRip", "WebVTT"])
-def test_the_content_says_the_format(content: str, first: str) -> None:
+def test_the_format_is_detected_from_the_content(content: str, first: str) -> None:
     assert cues(first + content) == cues(SRT)
 
 
@@ -36,21 +36,21 @@ def test_the_content_says_the_format(content: str, first: str) -> None:
         ("00:00:09", 9), ("00: 00: 09, 500", 9.5), ("00:00:09,5004", 9.5), ("  00:00:09,500", 9.5),
     ],
 )  # fmt: skip
-def test_times_are_read_however_they_are_written(written: str, start: float) -> None:
+def test_all_notations_of_times_are_read(written: str, start: float) -> None:
     text = f"1\n{written} --> {written}\nOne\n\n2\n200:00:00,000 --> 200:00:01,000\nTwo\n"
     assert cues(text) == [Cue(start, start, "One"), Cue(720_000, 720_001, "Two")]
     assert cues(text.replace(" --> ", "-->")) == cues(text)
     assert cues(text.replace(" --> ", " -> ")) == cues(text)
 
 
-def test_a_time_before_the_beginning_is_the_beginning() -> None:
+def test_a_negative_time_is_the_start() -> None:
     assert cues("1\n-00:00:01,000 --> 00:00:02,000\nHello\n") == [Cue(0, 2, "Hello")]
     with pytest.raises(SubtitlesError, match="No timed lines"):
         cues("1\n-00:00:03,000 --> -00:00:02,000\nHello\n")
 
 
 @pytest.mark.parametrize("blank", ["\n", "\n\n", "\r\r\n"], ids=["usual", "double", "\\r\\r\\n"])
-def test_digits_are_text_and_numbers_of_cues_are_not(blank: str) -> None:
+def test_numeric_lines_are_text_and_cue_numbers_are_not(blank: str) -> None:
     text = (
         "1\n00:00:01,000 --> 00:00:02,000\nThe answer is\n42\n\n"
         "2\n00:00:03,000 --> 00:00:04,000\n7\n\n"
@@ -64,7 +64,7 @@ def test_digits_are_text_in_a_file_without_numbers() -> None:
     assert [cue.text for cue in cues(text)] == ["Room\n101", "2"]
 
 
-def test_cues_that_are_not_separated_keep_their_numbers_out_of_the_text() -> None:
+def test_cues_without_separators_keep_numbers_out_of_the_text() -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nOne\n2\n00:00:03,000 --> 00:00:04,000\nTwo"
     assert [cue.text for cue in cues(text)] == ["One", "Two"]
 
@@ -124,7 +124,7 @@ def test_rolling_captions_give_each_line_once() -> None:
     assert cues(as_srt(ROLLING)) == ROLLED
 
 
-def test_captions_that_roll_by_three_rows_give_each_line_once() -> None:
+def test_captions_rolling_by_three_rows_give_each_line_once() -> None:
     rows = ["one", "two", "three", "four", "five"]
     shown = ["\n".join(rows[max(0, n - 2) : n + 1]) for n in range(5)]
     text = "".join(
@@ -134,7 +134,7 @@ def test_captions_that_roll_by_three_rows_give_each_line_once() -> None:
     assert cues(text) == [Cue(n, n + 1, row) for n, row in enumerate(rows)]
 
 
-def test_a_row_that_is_said_twice_is_kept_in_other_subtitles() -> None:
+def test_a_repeated_row_is_kept_in_other_subtitles() -> None:
     said = ["No.", "No.\nNever.", "Why?", "Because.", "But", "why?", "I said", "so.", "Oh."]
     text = "".join(
         f"{n + 1}\n00:00:0{n},000 --> 00:00:0{n + 1},000\n{row}\n\n" for n, row in enumerate(said)
@@ -159,7 +159,7 @@ def test_lyrics_are_read() -> None:
     assert [cue.start for cue in earlier] == [cue.start - 0.5 for cue in expected]
 
 
-def test_frames_are_counted_at_the_file_s_rate_or_the_film_s() -> None:
+def test_frames_use_the_rate_of_the_file_or_of_the_film() -> None:
     text = "{25}{75}First|row\n{100}{150}{Y:i}Second\n"
     expected = [Cue(1, 3, "First\nrow"), Cue(4, 6, "Second")]
     assert cues(text, Fraction(25)) == expected
@@ -194,7 +194,7 @@ and blues
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp949", "utf-16"])
-def test_sami_is_read_a_language_after_the_other(encoding: str) -> None:
+def test_sami_is_read_language_by_language(encoding: str) -> None:
     assert read(SAMI.encode(encoding)) == [
         Cue(1, 3, "안녕\n하세요"),
         Cue(1, 3, "Hello there"),
@@ -266,7 +266,7 @@ ENTITIES = "<!ENTITY e0 'ha'>" + "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">
     ],
     ids=["entities", "external", "damaged", "html", "other", "deep", "empty", "vobsub"],
 )  # fmt: skip
-def test_what_cannot_be_read_says_why(text: str, sentence: str) -> None:
+def test_unreadable_subtitles_say_why(text: str, sentence: str) -> None:
     with pytest.raises(SubtitlesError, match=sentence):
         cues(text)
 
@@ -291,7 +291,7 @@ def test_what_cannot_be_read_says_why(text: str, sentence: str) -> None:
         "\n1" * 1_000_000 + "\n00:00:01,000 --> 00:00:02,000\nx",
     ],
 )
-def test_a_file_made_to_harm_is_over_soon(text: str) -> None:
+def test_a_malicious_file_is_rejected_quickly(text: str) -> None:
     begun = time.process_time()
     try:
         found = cues(text, Fraction(25))
@@ -317,7 +317,7 @@ def with_fonts(size: int) -> str:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
-def test_embedded_fonts_do_not_count(encoding: str, settings: Any) -> None:
+def test_embedded_fonts_do_not_count_as_text(encoding: str, settings: Any) -> None:
     settings.MAX_SUBTITLE_BYTES = 1000
     data = read_file(io.BytesIO(with_fonts(200_000).encode(encoding)))
     assert len(data) < 500
@@ -338,7 +338,7 @@ def test_a_large_file_is_read_in_bounded_memory(settings: Any) -> None:
         tracemalloc.stop()
 
 
-def test_more_fonts_than_anybody_embeds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_embedded_fonts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gallery.transcripts.subtitle_text.MAX_EMBEDDED_BYTES", 50_000)
     with pytest.raises(SubtitlesError, match="larger than"):
         read_file(io.BytesIO(with_fonts(60_000).encode()))

@@ -89,11 +89,11 @@ def texts(data: bytes | str) -> list[str]:
 
 @pytest.mark.parametrize("content", [SRT, VTT, ASS, SSA], ids=["srt", "vtt", "ass", "ssa"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["unix", "windows", "old-mac"])
-def test_each_format_gives_the_same_lines(content: str, line_end: str) -> None:
+def test_all_formats_give_the_same_lines(content: str, line_end: str) -> None:
     assert read(content.replace("\n", line_end).encode()) == EXPECTED
 
 
-def test_the_demo_film_s_subtitles_are_read_whole() -> None:
+def test_the_subtitles_of_the_demo_film_are_read_completely() -> None:
     for language in ("en", "zh"):
         data = (DEMO / f"film.{language}.srt").read_bytes()
         cues = read(data)
@@ -103,7 +103,7 @@ def test_the_demo_film_s_subtitles_are_read_whole() -> None:
     assert cues[0] == Cue(0.25, 3.433, "谁都有梦想，我的梦想上全是环形山。")
 
 
-def test_marks_of_every_kind_are_taken_out() -> None:
+def test_markup_of_every_kind_is_removed() -> None:
     assert texts(
         srt(
             "<font color='#fff'>A <b>bold</b> word</font>",
@@ -119,7 +119,7 @@ def test_marks_of_every_kind_are_taken_out() -> None:
     ]
 
 
-def test_empty_lines_go_and_overlapping_ones_stay() -> None:
+def test_empty_lines_are_dropped_and_overlapping_ones_kept() -> None:
     text = (
         "1\n00:00:05,000 --> 00:00:09,000\nthe long one\n\n"
         "2\n00:00:01,000 --> 00:00:02,000\n\n"
@@ -134,7 +134,7 @@ def test_empty_lines_go_and_overlapping_ones_stay() -> None:
     ]
 
 
-def test_text_that_is_shown_on_is_one_line() -> None:
+def test_text_shown_across_cues_is_one_line() -> None:
     """A sign that moves is an event for every frame."""
     moving = "".join(
         f"Dialogue: 0,0:00:01.{n:02d},0:00:01.{n + 4:02d},Default,,0,0,0,,{{\\pos({n},0)}}EXIT\n"
@@ -144,7 +144,7 @@ def test_text_that_is_shown_on_is_one_line() -> None:
     assert read(f"[Events]\n{moving}{again}".encode()) == [Cue(1, 1.8, "EXIT"), Cue(5, 6, "EXIT")]
 
 
-def test_webvtt_is_written_and_read_back() -> None:
+def test_webvtt_round_trips() -> None:
     cues = [Cue(0, 1.25, "A --> B <i>x</i> & y"), Cue(3661.5, 3662.0, "第二行\n完")]
     written = subtitles.webvtt(cues)
     assert "01:01:01.500 --> 01:01:02.000" in written
@@ -186,7 +186,7 @@ ENCODINGS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_every_usual_encoding_is_read(encoding: str) -> None:
+def test_common_encodings_are_read(encoding: str) -> None:
     lines = ENCODINGS[encoding]
     assert texts(srt(*lines).encode(encoding)) == list(lines)
 
@@ -211,26 +211,26 @@ def test_every_usual_encoding_is_read(encoding: str) -> None:
         (bytes(range(32)) * 500, "not a text file"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_told(data: bytes, sentence: str) -> None:
+def test_unreadable_files_are_reported(data: bytes, sentence: str) -> None:
     with pytest.raises(SubtitlesError, match=sentence):
         read(data)
 
 
-def test_a_file_that_is_too_large_is_told(settings: Any) -> None:
+def test_a_file_that_is_too_large_is_reported(settings: Any) -> None:
     settings.MAX_SUBTITLE_BYTES = 10_000
     with pytest.raises(SubtitlesError, match="larger than 10 kB"):
         read(SRT.encode().ljust(10_001))
     assert read(SRT.encode().ljust(10_000)) == EXPECTED
 
 
-def test_too_many_lines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_lines_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subtitles, "MAX_LINES", 3)
     assert len(texts(srt("a", "b", "c"))) == 3
     with pytest.raises(SubtitlesError, match=r"4 lines\. The limit is 3"):
         read(srt("a", "b", "c", "d").encode())
 
 
-def test_a_damaged_middle_costs_only_itself() -> None:
+def test_a_damaged_part_does_not_affect_the_rest() -> None:
     damaged = SRT.replace("2\n00:01:02", "2\n00:0x:99,000 --> nowhere\nlost\n\n3\n00:01:02")
     assert [cue.start for cue in read(damaged.encode())] == [1.5, 62.0]
     cut = read(SRT.encode()[:-12])
@@ -261,7 +261,7 @@ EVENT = "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
         "Dialogue:" + "0," * 1_000_000,
     ],
 )
-def test_a_file_made_to_harm_is_over_soon(text: str) -> None:
+def test_a_malicious_file_is_rejected_quickly(text: str) -> None:
     begun = time.monotonic()
     try:
         cues = read(text.encode())
@@ -286,7 +286,7 @@ def test_a_file_made_to_harm_is_over_soon(text: str) -> None:
         ("Let.It.Be.srt", "und"), ("The.Third.Man.srt", "und"), ("", "und"), ("...", "und"),
     ],
 )  # fmt: skip
-def test_a_file_s_name_says_its_language(name: str, expected: str) -> None:
+def test_the_language_is_in_the_file_name(name: str, expected: str) -> None:
     assert languages.from_file_name(name) == expected
 
 
@@ -309,12 +309,12 @@ def test_a_file_s_name_says_its_language(name: str, expected: str) -> None:
         ("OK. No.", "und"),
     ],
 )
-def test_a_text_shows_its_language(text: str, expected: str) -> None:
+def test_the_language_is_detected_from_the_text(text: str, expected: str) -> None:
     found = languages.from_text(text)
     assert found == expected
 
 
-def test_a_word_of_an_english_title_is_no_language() -> None:
+def test_words_of_a_title_are_not_a_language() -> None:
     english = " ".join(texts((DEMO / "film.en.srt").read_bytes()))
     assert languages.guess("let.it.be.srt", english) == "en"
     assert languages.guess("film.en-US.srt", english) == "en-US"
@@ -329,7 +329,7 @@ def test_a_word_of_an_english_title_is_no_language() -> None:
      ("", "und"), ("q!", "und"),
      ("pt_br", "pt-BR"), ("sr-latn-rs", "sr-Latn-RS")],
 )  # fmt: skip
-def test_codes_of_films_become_tags(code: str, expected: str) -> None:
+def test_language_codes_of_films_become_tags(code: str, expected: str) -> None:
     assert languages.tag(code) == expected
 
 

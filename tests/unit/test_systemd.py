@@ -59,7 +59,7 @@ def test_the_unit_ends_the_launcher_first_and_has_it_restarted() -> None:
     assert lines_of("Restart") == ["on-failure"]
 
 
-def test_the_guide_names_what_exists() -> None:
+def test_the_guide_names_existing_files_and_commands() -> None:
     make = (ROOT / "Makefile").read_text("utf-8")
     for target in re.findall(r"\bmake ([a-z]+)", GUIDE):
         assert re.search(rf"^{target}:", make, re.MULTILINE) or target == "run", target

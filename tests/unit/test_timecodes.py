@@ -46,7 +46,7 @@ RATES = [FILM, Fraction(24), Fraction(25), NTSC, Fraction(30), Fraction(48), Fra
 
 
 @pytest.mark.parametrize("rate", RATES, ids=str)
-def test_every_timecode_is_the_one_that_opentimelineio_writes(rate: Fraction) -> None:
+def test_timecodes_agree_with_opentimelineio(rate: Fraction) -> None:
     clock = Clock(rate)
     for frame in (0, 1, 23, 24, 1799, 1800, 17982, 86313, 86314, 107892, 1_000_000):
         time = opentime.RationalTime(frame, float(rate))
@@ -55,7 +55,7 @@ def test_every_timecode_is_the_one_that_opentimelineio_writes(rate: Fraction) ->
 
 @pytest.mark.parametrize("rate", [*RATES, Fraction(12), Fraction(2997, 125), Fraction(0)], ids=str)
 @pytest.mark.parametrize("first", [0.0, 0.021, 0.0391, 0.5, 1.48])
-def test_a_frame_a_second_and_a_timecode_are_the_same_thing(rate: Fraction, first: float) -> None:
+def test_frames_seconds_and_timecodes_round_trip(rate: Fraction, first: float) -> None:
     clock = Clock(rate, first)
     for frame in (0, 1, 2, 1000, 86_313, 86_314, 200_000, 999_999):
         seconds = clock.seconds(frame)
@@ -66,7 +66,7 @@ def test_a_frame_a_second_and_a_timecode_are_the_same_thing(rate: Fraction, firs
         assert clock.parse(f"{frame}f") == frame
 
 
-def test_the_first_picture_lies_on_the_grid_of_frames() -> None:
+def test_the_first_picture_is_on_the_frame_grid() -> None:
     """A film whose sound begins half a second earlier: its pictures are where they are shown."""
     clock = Clock(Fraction(25), first_frame=0.505)
     shown = [0.505 + n / 25 for n in range(100)]
@@ -83,14 +83,14 @@ def test_the_first_picture_lies_on_the_grid_of_frames() -> None:
         ("2.52", 61),
     ],
 )  # fmt: skip
-def test_what_people_type_is_understood(text: str, frame: int) -> None:
+def test_typed_times_are_parsed(text: str, frame: int) -> None:
     assert Clock(Fraction(24)).parse(text) == frame
 
 
 @pytest.mark.parametrize(
     "text", ["", "abc", "1:2:3:4:5", "-3", "1e9", "f", "99999999999f", "12:", "٣"]
 )
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_invalid_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Clock(Fraction(24)).parse(text)
 
@@ -98,7 +98,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 # --- the timecode of the file itself ------------------------------------------------------------
 
 
-def test_the_files_own_timecode_is_added() -> None:
+def test_the_timecode_of_the_file_is_added() -> None:
     clock = Clock(FILM, start_timecode="01:00:00:00")
     assert clock.start_frame == 86400
     assert clock.source_frame(float(10 / FILM)) == 86410
@@ -106,7 +106,7 @@ def test_the_files_own_timecode_is_added() -> None:
     assert not clock.drops_frames
 
 
-def test_a_file_without_timecode_begins_at_zero() -> None:
+def test_a_file_without_a_timecode_starts_at_zero() -> None:
     assert Clock(Fraction(25)).source_timecode(61) == "00:01:01:00"
 
 
@@ -120,7 +120,7 @@ def test_dropped_numbers_stay_dropped() -> None:
     assert clock.source_timecode(float(1798 / NTSC)) == "10:01:00;02"
 
 
-def test_a_semicolon_at_a_rate_that_drops_nothing_is_a_colon() -> None:
+def test_a_semicolon_at_a_non_drop_rate_is_a_colon() -> None:
     clock = Clock(Fraction(25), start_timecode="10:00:00;02")
     assert not clock.drops_frames
     assert clock.source_timecode(1) == "10:00:01:02"

@@ -68,7 +68,7 @@ def only(lists: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_an_edit_list_read_back_has_the_frames_of_the_scenes(rate: str) -> None:
+def test_an_edl_round_trips_the_frames_of_the_scenes(rate: str) -> None:
     spans = [(0, 1), (1, 48), (1000, 1777), (100_003, 100_500), (5, 3005)]
     of = film(rate)
     text = only(edit_lists("Board", [cut(of, a, b, n) for n, (a, b) in enumerate(spans, 1)]))
@@ -85,7 +85,7 @@ def test_an_edit_list_read_back_has_the_frames_of_the_scenes(rate: str) -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_the_timecodes_are_those_that_the_pages_show(rate: str) -> None:
+def test_timecodes_agree_with_the_pages(rate: str) -> None:
     of = film(rate)
     scene = cut(of, 90_001, 90_101)
     line = re.search(r"(?m)^001 .*$", only(edit_lists("Board", [scene])))
@@ -95,7 +95,7 @@ def test_the_timecodes_are_those_that_the_pages_show(rate: str) -> None:
     assert line[0].split()[-2] == "01:00:00:00"
 
 
-def test_each_rate_has_a_list_and_its_own_record_times() -> None:
+def test_each_rate_has_an_edl_with_its_own_record_times() -> None:
     films = [film(rate, n) for n, rate in enumerate(RATES, start=1)]
     cuts = [cut(of, 10 * n, 10 * n + 25, n) for n, of in enumerate([*films, *films], start=1)]
     lists = edit_lists("Mixed: all/rates?", cuts)
@@ -111,14 +111,14 @@ def test_each_rate_has_a_list_and_its_own_record_times() -> None:
         ]  # fmt: skip
 
 
-def test_the_file_s_own_timecode_counts() -> None:
+def test_the_timecode_of_the_file_is_used() -> None:
     of = film("24000/1001", start_timecode="10:00:00:00")
     text = only(edit_lists("Board", [cut(of, 24, 48)]))
     assert "10:00:01:00 10:00:02:00 01:00:00:00 01:00:01:00" in text
     assert tracks(text, "24000/1001")["V"] == [(10 * 86_400 + 24, 86_400, 24)]
 
 
-def test_dropped_numbers_are_dropped_again() -> None:
+def test_drop_frame_timecodes_are_written() -> None:
     dropping = film("30000/1001", 1, start_timecode="01:00:00;00")
     plain = film("30000/1001", 2)
     lists = edit_lists("Board", [cut(dropping, 1800, 1860), cut(plain, 1800, 1860, 2)])
@@ -140,18 +140,18 @@ def test_dropped_numbers_are_dropped_again() -> None:
         ("120000/1001", "60000/1001"), ("1463/50", "30000/1001"), ("23", "24000/1001"),
     ],
 )  # fmt: skip
-def test_odd_rates_are_counted_at_one_that_editors_know(rate: str, counted: str) -> None:
+def test_unusual_rates_are_mapped_to_a_supported_one(rate: str, counted: str) -> None:
     assert nearest_standard_rate(Fraction(rate)) == Fraction(counted)
 
 
-def test_a_list_says_where_it_counts_otherwise_than_the_film() -> None:
+def test_an_edl_notes_where_its_rate_differs_from_the_film() -> None:
     text = only(edit_lists("Board", [cut(film("12"), 12, 30)]))
     assert tracks(text, "24")["V"] == [(24, 86_400, 36)]
     assert "* RATE: THE FILM HAS 12 FRAMES PER SECOND, COUNTED HERE AT 24" in text
     assert "RATE:" not in only(edit_lists("Board", [cut(film("2997/125"), 12, 30)]))
 
 
-def test_a_film_that_does_not_tell_its_rate_is_counted_at_25_and_that_is_said() -> None:
+def test_an_unknown_rate_becomes_25_with_a_note() -> None:
     of = film()
     of.rate_numerator = 0
     text = only(edit_lists("Board", [Edit(1, of, 1.0, 2.0)]))
@@ -163,7 +163,7 @@ def test_a_scene_has_at_least_a_frame() -> None:
     assert Edit(1, film("25"), 1.0, 1.001).frames == (25, 26)
 
 
-def test_reels_are_eight_characters_and_tell_films_apart() -> None:
+def test_reels_have_eight_characters_and_are_unique() -> None:
     films = [
         film(number=1, title="Film"), film(number=2, title="Film"), film(number=30, title="你好"),
         film(number=4, title="A very long title"), film(number=12_345, title="Film"),
@@ -174,7 +174,7 @@ def test_reels_are_eight_characters_and_tell_films_apart() -> None:
     assert re.findall(r"(?m)^\d{3}  (\S+)", text) == reels
 
 
-def test_notes_and_names_are_comments_and_break_nothing() -> None:
+def test_notes_and_names_are_safe_comments() -> None:
     note = "LOC: 01:00:00:00 RED\n\nM2 second line\x0b001  AX V C\u2028FROM CLIP: x"
     of = film(title="Two\nlines", original_name="two\r\nlines.mkv", audio_codec="")
     text = only(edit_lists("A\nboard", [cut(of, 0, 25, note=note, link="https://x/y")]))
@@ -191,7 +191,7 @@ def test_notes_and_names_are_comments_and_break_nothing() -> None:
     assert [track.name for track in found.tracks] == ["V"]
 
 
-def test_more_events_than_a_list_has_numbers_for_go_into_several() -> None:
+def test_more_events_than_an_edl_can_number_are_split() -> None:
     of = film("24000/1001")
     lists = edit_lists("Long", [cut(of, 10 * n, 10 * n + 24, n) for n in range(1, 1101)])
     assert list(lists) == ["Long 23.976 1 of 2.edl", "Long 23.976 2 of 2.edl"]
@@ -205,7 +205,7 @@ def test_more_events_than_a_list_has_numbers_for_go_into_several() -> None:
                text.splitlines() if line[:1].isdigit())  # fmt: skip
 
 
-def test_a_list_ends_before_its_timecodes_begin_again() -> None:
+def test_an_edl_ends_before_its_timecodes_wrap_around() -> None:
     of = film("25", duration=36_000.0)
     lists = edit_lists("Long", [cut(of, 0, 25 * 36_000, n) for n in range(1, 4)])
     assert [len(tracks(text, "25")["V"]) for text in lists.values()] == [2, 1]
@@ -214,7 +214,7 @@ def test_a_list_ends_before_its_timecodes_begin_again() -> None:
 # --- OTIO -----------------------------------------------------------------------------------------
 
 
-def test_otio_read_back_has_every_scene_at_its_film_s_own_rate() -> None:
+def test_otio_round_trips_every_scene_at_the_rate_of_its_film() -> None:
     films = [film(rate, n) for n, rate in enumerate([*RATES, "12", "1463/50"], start=1)]
     cuts = [cut(of, 100, 150 + n, n, note="Look!") for n, of in enumerate(films, start=1)]
     timeline = otio.adapters.read_from_string(otio_timeline("Mixed", cuts), "otio_json")
@@ -233,7 +233,7 @@ def test_otio_read_back_has_every_scene_at_its_film_s_own_rate() -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_otio_and_the_edit_list_say_the_same(rate: str) -> None:
+def test_otio_and_edl_agree(rate: str) -> None:
     of = film(rate, start_timecode="02:00:00:00")
     cuts = [cut(of, 17 * n, 17 * n + 9, n) for n in range(1, 101)]
     read = otio.adapters.read_from_string(otio_timeline("Board", cuts), "otio_json")
@@ -256,7 +256,7 @@ def test_otio_and_the_edit_list_say_the_same(rate: str) -> None:
     assert timecodes(read)[0][0] == of.clock.source_timecode(cuts[0].start)
 
 
-def test_otio_beside_the_clips_plays_them_as_they_are() -> None:
+def test_otio_next_to_the_clips_refers_to_them() -> None:
     cuts = [cut(film("24000/1001"), 100, 148), cut(film("25", 2), 50, 60, 2, note="Look!")]
     text = otio_timeline("Board", cuts, {1: "01 a.mp4", 2: "02 b.mp4"})
     first, second = otio.adapters.read_from_string(text, "otio_json").tracks[0]
@@ -301,7 +301,7 @@ def test_a_table_has_a_row_for_each_scene() -> None:
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝"])
-def test_no_cell_is_taken_for_a_formula(sign: str) -> None:
+def test_no_cell_can_be_a_formula(sign: str) -> None:
     of = film(title=f"{sign}cmd|' /C calc'!A0")
     text = csv_table([cut(of, 0, 25, note=f"{sign}1")])
     rows = list(csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK))))
@@ -318,5 +318,5 @@ def test_no_cell_is_taken_for_a_formula(sign: str) -> None:
         ("dots. ", "dots"), ("com1 and more", "com1 and more"),
     ],
 )  # fmt: skip
-def test_names_are_allowed_everywhere(text: str, name: str) -> None:
+def test_file_names_are_valid_on_all_systems(text: str, name: str) -> None:
     assert file_name(text) == name
