@@ -7,6 +7,7 @@ from django.utils.translation import gettext_noop
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 from ninja.renderers import JSONRenderer
 
 from gallery.boards import api as boards
@@ -16,7 +17,7 @@ from gallery.core.errors import GalleryError
 from gallery.films import api as films
 from gallery.labels import api as service
 from gallery.rest.docs import Page
-from gallery.rest.guard import RequestLimit, read_session
+from gallery.rest.guard import TOKEN_OPTIONAL, RequestLimit, read_session
 from gallery.scenes import api as frames
 from gallery.search import api as finding
 
@@ -36,11 +37,15 @@ class Readable(JSONRenderer):
 class SceneApi(NinjaAPI):
     """An API whose description marks the operations that need no token."""
 
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        """Return the name of the function, which is also the name of the URL."""
+        return operation.view_func.__name__
+
     def get_openapi_schema(self, **how: Any) -> OpenAPISchema:
         """Mark the token as optional where reading needs none."""
         schema = super().get_openapi_schema(**how)
         open_to_readers = {
-            operation.operation_id
+            self.get_openapi_operation_id(operation)
             for bound in self._get_bound_routers()
             for view in bound.path_operations.values()
             for operation in view.operations
@@ -63,6 +68,7 @@ api = SceneApi(
     urls_namespace="api",
     docs=Page(),
     renderer=Readable(),
+    auth=TOKEN_OPTIONAL,
     throttle=RequestLimit(),
     openapi_extra={
         "tags": [

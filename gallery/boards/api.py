@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from ninja import Body, Query, Router, Status
+from ninja import Body, Query, Status
 
 from gallery import tasks
 from gallery.boards import exports, service
@@ -16,9 +16,9 @@ from gallery.boards.service import Scene, Visitor, scene_url
 from gallery.core import access, rate_limits
 from gallery.core.api_errors import ApiError
 from gallery.rest import schemas
-from gallery.rest.guard import TOKEN_OPTIONAL, TOKEN_REQUIRED
+from gallery.rest.guard import TOKEN_REQUIRED
 from gallery.rest.paging import Page, Paging, paginate
-from gallery.rest.responses import error_responses
+from gallery.rest.routing import Router
 from gallery.rest.serializers import Serialized, Serializer
 
 router = Router(tags=["Boards"])
@@ -47,7 +47,7 @@ def _board_name(serializer: Serializer, board: Any) -> Serialized:
         "created": board.created,
         "used": board.used,
         "page": serializer.here("board", board.token),
-        "url": serializer.resource("board", board.token),
+        "url": serializer.resource("get_board", board.token),
     }
 
 
@@ -86,9 +86,7 @@ def _board_scene(serializer: Serializer, row: BoardScene, number: int) -> Serial
 @router.get(
     "/boards",
     auth=TOKEN_REQUIRED,
-    response={200: Page[schemas.BoardName], **error_responses(400)},
-    operation_id="list_boards",
-    url_name="boards",
+    response=Page[schemas.BoardName],
     summary=gettext_noop("List your boards"),
 )
 def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
@@ -101,22 +99,16 @@ def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
 @router.post(
     "/boards",
     auth=TOKEN_REQUIRED,
-    response={201: schemas.Board, **error_responses(400)},
-    operation_id="make_board",
+    response={201: schemas.Board},
     summary=gettext_noop("Create a board"),
 )
-def create_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
+def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     """Create an empty board."""
     return Status(201, _board(request, service.create_board(_visitor(request), given.name).token))
 
 
 @router.get(
-    "/boards/{unguessable:token}",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Board, **error_responses(404)},
-    operation_id="get_board",
-    url_name="board",
-    summary=gettext_noop("Get a board"),
+    "/boards/{unguessable:token}", response=schemas.Board, summary=gettext_noop("Get a board")
 )
 def get_board(request: HttpRequest, token: str) -> Any:
     """A board and its scenes, for anyone who knows its token."""
@@ -126,8 +118,7 @@ def get_board(request: HttpRequest, token: str) -> Any:
 @router.patch(
     "/boards/{unguessable:token}",
     auth=TOKEN_REQUIRED,
-    response={200: schemas.Board, **error_responses(400, 403, 404)},
-    operation_id="rename_board",
+    response=schemas.Board,
     summary=gettext_noop("Rename a board"),
 )
 def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn]) -> Any:
@@ -142,8 +133,7 @@ def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn])
 @router.delete(
     "/boards/{unguessable:token}",
     auth=TOKEN_REQUIRED,
-    response={204: None, **error_responses(403, 404)},
-    operation_id="delete_board",
+    response={204: None},
     summary=gettext_noop("Delete a board"),
 )
 def delete_board(request: HttpRequest, token: str) -> Any:
@@ -158,9 +148,7 @@ def delete_board(request: HttpRequest, token: str) -> Any:
 @router.post(
     "/boards/{unguessable:token}/scenes",
     auth=TOKEN_REQUIRED,
-    response={201: schemas.BoardScene, **error_responses(400, 403, 404)},
-    operation_id="collect_scene",
-    url_name="board_scenes",
+    response={201: schemas.BoardScene},
     summary=gettext_noop("Add a scene to a board"),
 )
 def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]) -> Any:
@@ -177,9 +165,7 @@ def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]
 @router.patch(
     "/boards/{unguessable:token}/scenes/{number:scene_id}",
     auth=TOKEN_REQUIRED,
-    response={200: schemas.BoardScene, **error_responses(400, 403, 404)},
-    operation_id="change_scene",
-    url_name="board_scene",
+    response=schemas.BoardScene,
     summary=gettext_noop("Move a scene or edit its note"),
 )
 def change_scene(
@@ -199,8 +185,7 @@ def change_scene(
 @router.delete(
     "/boards/{unguessable:token}/scenes/{number:scene_id}",
     auth=TOKEN_REQUIRED,
-    response={204: None, **error_responses(403, 404)},
-    operation_id="remove_scene",
+    response={204: None},
     summary=gettext_noop("Remove a scene"),
 )
 def remove_scene(request: HttpRequest, token: str, scene_id: int) -> Any:
@@ -226,9 +211,7 @@ def _scene_by_id(request: HttpRequest, board: Board, scene_id: int) -> Serialize
 @router.post(
     "/boards/{unguessable:token}/exports",
     auth=TOKEN_REQUIRED,
-    response={202: schemas.Export, **error_responses(400, 403, 404)},
-    operation_id="export_clips",
-    url_name="board_exports",
+    response={202: schemas.Export, 400: schemas.Error},
     summary=gettext_noop("Start a ZIP export"),
 )
 def export_clips(request: HttpRequest, token: str) -> Any:
@@ -251,10 +234,7 @@ def export_clips(request: HttpRequest, token: str) -> Any:
 
 @router.get(
     "/boards/{unguessable:token}/exports/{unguessable:export}",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Export, **error_responses(404)},
-    operation_id="get_export",
-    url_name="board_export",
+    response=schemas.Export,
     summary=gettext_noop("ZIP status"),
 )
 def get_export(request: HttpRequest, token: str, export: str) -> Any:
@@ -271,6 +251,6 @@ def _export(serializer: Serializer, export: Export) -> Serialized:
         "done": export.done_count,
         "total": export.total_count,
         "error": export.error,
-        "url": serializer.resource("board_export", *names),
+        "url": serializer.resource("get_export", *names),
         "download": serializer.here("download_export", *names) if done else None,
     }

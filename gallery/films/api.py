@@ -5,15 +5,14 @@ from typing import Annotated, Any
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_noop
-from ninja import Field, Query, Router
+from ninja import Field, Query
 
 from gallery.films.catalogue import searchable
 from gallery.films.models import Film
 from gallery.films.shortcuts import film_or_404
 from gallery.rest import schemas
-from gallery.rest.guard import TOKEN_OPTIONAL
 from gallery.rest.paging import Page, Paging, paginate
-from gallery.rest.responses import error_responses
+from gallery.rest.routing import Router
 from gallery.rest.serializers import Serializer, select_listed_films
 from gallery.search import pasted, relevance_curve
 from gallery.search.address import SearchParameters, Year
@@ -32,14 +31,7 @@ class FilmFilters(Paging):
     to: Year = Field(None, description="Only films from this year or earlier.")
 
 
-@router.get(
-    "/films",
-    auth=TOKEN_OPTIONAL,
-    response={200: Page[schemas.Film], **error_responses(400)},
-    operation_id="list_films",
-    url_name="films",
-    summary=gettext_noop("List films"),
-)
+@router.get("/films", response=Page[schemas.Film], summary=gettext_noop("List films"))
 def list_films(request: HttpRequest, filters: Query[FilmFilters]) -> Any:
     """The searchable films, newest first."""
     films = searchable()
@@ -52,15 +44,8 @@ def list_films(request: HttpRequest, filters: Query[FilmFilters]) -> Any:
     return paginate(request, select_listed_films(films), filters, Serializer(request).film)
 
 
-@router.get(
-    "/films/{number:film_id}",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Film, **error_responses(404)},
-    operation_id="get_film",
-    url_name="film",
-    summary=gettext_noop("Get a film"),
-)
-def one_film(request: HttpRequest, film_id: int) -> Any:
+@router.get("/films/{number:film_id}", response=schemas.Film, summary=gettext_noop("Get a film"))
+def get_film(request: HttpRequest, film_id: int) -> Any:
     """Details of a film."""
     film = get_object_or_404(select_listed_films(Film.objects.filter(pk=film_or_404(film_id).pk)))
     return Serializer(request).film(film)
@@ -68,10 +53,7 @@ def one_film(request: HttpRequest, film_id: int) -> Any:
 
 @router.get(
     "/films/{number:film_id}/shots",
-    auth=TOKEN_OPTIONAL,
-    response={200: Page[schemas.Shot], **error_responses(400, 404)},
-    operation_id="list_shots",
-    url_name="shots",
+    response=Page[schemas.Shot],
     summary=gettext_noop("List the shots of a film"),
 )
 def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any:
@@ -93,10 +75,7 @@ class LineFilters(Paging):
 
 @router.get(
     "/films/{number:film_id}/lines",
-    auth=TOKEN_OPTIONAL,
-    response={200: Page[schemas.Line], **error_responses(400, 404)},
-    operation_id="list_lines",
-    url_name="lines",
+    response=Page[schemas.Line],
     summary=gettext_noop("List the dialogue of a film"),
 )
 def list_lines(request: HttpRequest, film_id: int, filters: Query[LineFilters]) -> Any:
@@ -114,13 +93,10 @@ def list_lines(request: HttpRequest, film_id: int, filters: Query[LineFilters]) 
 
 @router.get(
     "/films/{number:film_id}/relevance",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Curve, **error_responses(400, 404)},
-    operation_id="film_relevance",
-    url_name="relevance",
+    response=schemas.Curve,
     summary=gettext_noop("Relevance over a film"),
 )
-def relevance(
+def film_relevance(
     request: HttpRequest,
     film_id: int,
     parameters: Query[SearchParameters],

@@ -59,7 +59,7 @@ class Serializer:
             "id": film.pk,
             "title": film.title,
             "year": film.year,
-            "url": self.resource("film", film.pk),
+            "url": self.resource("get_film", film.pk),
         }
 
     def film(self, film: Film) -> Serialized:
@@ -99,7 +99,7 @@ class Serializer:
             "time": time,
             "timecode": film.clock.timecode(time),
             "page": self.here("frame", film.pk, second),
-            "url": self.resource("frame", film.pk, second),
+            "url": self.resource("get_frame", film.pk, second),
             "thumbnail": self.absolute(thumbnail_url(film, second)),
             "still": self.here("frame_still", film.pk, film.clock.frame(time), "jpg"),
         }

@@ -4,16 +4,15 @@ from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_noop
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Schema
 
 from gallery.films import catalogue
 from gallery.films.models import Film, Shot
 from gallery.films.shortcuts import film_or_404
 from gallery.index import frame_index
 from gallery.rest import schemas
-from gallery.rest.guard import TOKEN_OPTIONAL
 from gallery.rest.paging import MAX_PAGE_SIZE
-from gallery.rest.responses import error_responses
+from gallery.rest.routing import Router
 from gallery.rest.serializers import Serializer
 from gallery.scenes import clips
 from gallery.search import engine
@@ -32,10 +31,7 @@ def _require_frame(film_id: int, second: int) -> Film:
 
 @router.get(
     "/films/{number:film_id}/frames/{number:second}",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Frame, **error_responses(404)},
-    operation_id="get_frame",
-    url_name="frame",
+    response=schemas.Frame,
     summary=gettext_noop("Get a frame"),
 )
 def get_frame(request: HttpRequest, film_id: int, second: int) -> Any:
@@ -66,13 +62,10 @@ class Count(Schema):
 
 @router.get(
     "/films/{number:film_id}/frames/{number:second}/similar",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Similar, **error_responses(400, 404)},
-    operation_id="similar_shots",
-    url_name="similar",
+    response=schemas.Similar,
     summary=gettext_noop("Find similar shots"),
 )
-def similar(request: HttpRequest, film_id: int, second: int, options: Query[Count]) -> Any:
+def similar_shots(request: HttpRequest, film_id: int, second: int, options: Query[Count]) -> Any:
     """Other shots that look like this frame, most similar first."""
     _require_frame(film_id, second)
     return {"results": Serializer(request).hits(engine.similar(film_id, second, options.count))}
@@ -91,13 +84,10 @@ class Words(Schema):
 
 @router.get(
     "/films/{number:film_id}/frames/{number:second}/probabilities",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Probabilities, **error_responses(400, 404)},
-    operation_id="word_probabilities",
-    url_name="probabilities",
+    response=schemas.Probabilities,
     summary=gettext_noop("Score words for a frame"),
 )
-def probabilities(
+def word_probabilities(
     request: HttpRequest,  # noqa: ARG001
     film_id: int,
     second: int,
@@ -117,14 +107,9 @@ class Span(Schema):
 
 
 @router.get(
-    "/films/{number:film_id}/scene",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Scene, **error_responses(400, 404)},
-    operation_id="get_scene",
-    url_name="scene",
-    summary=gettext_noop("Get a scene"),
+    "/films/{number:film_id}/scene", response=schemas.Scene, summary=gettext_noop("Get a scene")
 )
-def scene(request: HttpRequest, film_id: int, span: Query[Span]) -> Any:
+def get_scene(request: HttpRequest, film_id: int, span: Query[Span]) -> Any:
     """The scene from the frame nearest to `start` up to `end`, and the addresses of its clips.
 
     Clips are made on first request and cannot extend past the end of the film.

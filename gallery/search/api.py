@@ -5,15 +5,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_noop
-from ninja import Field, File, Query, Router, Status
+from ninja import Field, File, Query, Status
 from ninja.files import UploadedFile
 
 from gallery.core.api_errors import ApiError
 from gallery.films import catalogue, rebuilding
 from gallery.rest import schemas
-from gallery.rest.guard import TOKEN_OPTIONAL
 from gallery.rest.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, neighbour_urls
-from gallery.rest.responses import error_responses
+from gallery.rest.routing import Router
 from gallery.rest.serializers import Serializer
 from gallery.search import engine, pasted, pictures, types
 from gallery.search.address import MAX_PAGES, PageParameters, search_url
@@ -37,14 +36,7 @@ def _rebuilding_notices() -> list[str]:
     return [str(state)] if state else []
 
 
-@router.get(
-    "/search",
-    auth=TOKEN_OPTIONAL,
-    response={200: schemas.Hits, **error_responses(400)},
-    operation_id="search",
-    url_name="search",
-    summary=gettext_noop("Find scenes"),
-)
+@router.get("/search", response=schemas.Hits, summary=gettext_noop("Find scenes"))
 def search(
     request: HttpRequest,
     parameters: Query[Parameters],
@@ -70,13 +62,10 @@ def search(
 
 @router.post(
     "/pictures",
-    auth=TOKEN_OPTIONAL,
-    response={201: schemas.KeptPicture, **error_responses(400, 413, 503, 507)},
-    operation_id="keep_picture",
-    url_name="pictures",
+    response={201: schemas.KeptPicture, 413: schemas.Error, 507: schemas.Error},
     summary=gettext_noop("Upload a picture to search with"),
 )
-def store_picture(
+def keep_picture(
     request: HttpRequest,
     picture: File[UploadedFile],  # noqa: ARG001 - documented; parsed by the form
 ) -> Any:
