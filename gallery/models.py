@@ -3,18 +3,8 @@
 from gallery.accounts.models import ApiToken
 from gallery.boards.models import Board, BoardScene, Export
 from gallery.core.leases import keep_lease, lease_end
-from gallery.films.models import (
-    FIRST_YEAR,
-    LAST_YEAR,
-    MAX_ATTEMPTS,
-    Film,
-    FilmQuerySet,
-    Leftover,
-    Segment,
-    Shot,
-    new_uid,
-)
-from gallery.importing.models import ShotDetection
+from gallery.films.models import FIRST_YEAR, LAST_YEAR, Film, FilmQuerySet, Leftover, Shot, new_uid
+from gallery.importing.models import MAX_ATTEMPTS, Segment, ShotDetection
 from gallery.labels.models import Label, LabelCount
 from gallery.transcripts.models import Line, Subtitles
 

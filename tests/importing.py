@@ -9,8 +9,9 @@ import redis
 from django.conf import settings
 
 from gallery import tasks
-from gallery.films.models import Film, Segment, Shot
+from gallery.films.models import Film, Shot
 from gallery.importing import housekeeping, intake, probe_step, publish_step, segment_step
+from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.transcripts import subtitle_import
 from gallery.transcripts.models import Subtitles

@@ -10,15 +10,15 @@ from django.utils.translation import gettext_noop
 from ninja import Body, Query, Status
 
 from gallery import tasks
-from gallery.boards import exports, service
+from gallery.boards import exports, schemas, service
 from gallery.boards.models import Board, BoardScene, Export
 from gallery.boards.service import Scene, Visitor, scene_url
 from gallery.core import access, rate_limits
 from gallery.core.api_errors import ApiError
-from gallery.rest import schemas
 from gallery.rest.guard import TOKEN_REQUIRED
 from gallery.rest.paging import Page, Paging, paginate
 from gallery.rest.routing import Router
+from gallery.rest.schemas import Error
 from gallery.rest.serializers import Serialized, Serializer
 
 router = Router(tags=["Boards"])
@@ -211,7 +211,7 @@ def _scene_by_id(request: HttpRequest, board: Board, scene_id: int) -> Serialize
 @router.post(
     "/boards/{unguessable:token}/exports",
     auth=TOKEN_REQUIRED,
-    response={202: schemas.Export, 400: schemas.Error},
+    response={202: schemas.Export, 400: Error},
     summary=gettext_noop("Start a ZIP export"),
 )
 def export_clips(request: HttpRequest, token: str) -> Any:

@@ -5,17 +5,16 @@ from django.utils.translation import gettext_lazy as _
 
 from gallery.boards.models import Board, BoardScene
 from gallery.boards.service import Scene
-
-MAX_SECONDS = 10**6  # longer than any film
+from gallery.films.models import MAX_FILM_SECONDS
 
 
 class SceneForm(forms.Form):
     """A scene as sent by `_collect.html`."""
 
     film = forms.IntegerField(min_value=1, max_value=10**9)
-    start = forms.FloatField(min_value=0, max_value=MAX_SECONDS)
-    end = forms.FloatField(min_value=0, max_value=MAX_SECONDS)
-    second = forms.IntegerField(min_value=0, max_value=MAX_SECONDS)
+    start = forms.FloatField(min_value=0, max_value=MAX_FILM_SECONDS)
+    end = forms.FloatField(min_value=0, max_value=MAX_FILM_SECONDS)
+    second = forms.IntegerField(min_value=0, max_value=MAX_FILM_SECONDS)
 
     def scene(self) -> Scene:
         """Return the scene of a valid form."""
@@ -43,5 +42,5 @@ class PlaceForm(forms.Form):
     """Where to move a scene: by a number of places, to a position, or before another scene (id)."""
 
     by = forms.IntegerField(required=False, min_value=-1, max_value=1)
-    number = forms.IntegerField(required=False, min_value=1, max_value=MAX_SECONDS)
+    number = forms.IntegerField(required=False, min_value=1, max_value=MAX_FILM_SECONDS)
     before = forms.IntegerField(required=False, min_value=0)

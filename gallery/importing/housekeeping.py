@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from gallery.boards import export_files, service
 from gallery.core.errors import GalleryError
-from gallery.films.models import Film, Segment
+from gallery.films.models import Film
 from gallery.importing import healing, shot_detection, transitions
 from gallery.importing.healing import Queue
+from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.labels import jobs
 from gallery.media import store

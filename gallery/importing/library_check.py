@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db.models import Count, F, Q
 
 from gallery.clip import weights
-from gallery.films.models import Film, Segment
+from gallery.films.models import Film
+from gallery.importing.models import Segment
 from gallery.index import contents, frame_index
 from gallery.transcripts import dialogue
 from gallery.transcripts.models import Subtitles

@@ -13,7 +13,8 @@ from gallery.clip import weights
 from gallery.core import disk
 from gallery.core.errors import DiskFull, GalleryError, RetryableError
 from gallery.core.leases import lease_end
-from gallery.films.models import MAX_ATTEMPTS, Film, Segment
+from gallery.films.models import Film
+from gallery.importing.models import MAX_ATTEMPTS, Segment
 from gallery.importing.transitions import at_same_step, fail, hold_lease
 from gallery.media import working_copy
 from gallery.media.types import Span

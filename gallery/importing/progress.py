@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.films.models import MAX_ATTEMPTS, Film
-from gallery.importing.models import ShotDetection
+from gallery.films.models import Film
+from gallery.importing.models import MAX_ATTEMPTS, ShotDetection
 from gallery.media import shots
 
 MIN_FRACTION_FOR_ESTIMATE = 0.02  # of the frames, for a useful estimate of the time left

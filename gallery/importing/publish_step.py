@@ -21,8 +21,8 @@ from gallery.core.errors import (
 )
 from gallery.core.leases import lease_end
 from gallery.films.footage import Footage, load_footage, middle_frames
-from gallery.films.models import MAX_ATTEMPTS, Film, Leftover, Segment, Shot
-from gallery.importing.models import ShotDetection
+from gallery.films.models import Film, Leftover, Shot
+from gallery.importing.models import MAX_ATTEMPTS, Segment, ShotDetection
 from gallery.importing.transitions import (
     at_same_step,
     fail,

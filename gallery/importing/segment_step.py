@@ -12,8 +12,9 @@ from gallery.clip.runtimes import inference_threads
 from gallery.core import disk
 from gallery.core.errors import DiskFull, FilmError, GalleryError, LostClaim, RetryableError
 from gallery.core.leases import keep_lease
-from gallery.films.models import MAX_ATTEMPTS, Film, Segment
+from gallery.films.models import Film
 from gallery.importing import ingest
+from gallery.importing.models import MAX_ATTEMPTS, Segment
 from gallery.importing.transitions import fail, restart_if_model_changed
 from gallery.media import frame_stream, probing, shots, store
 from gallery.media.shots import Numbers, SmallPictures

@@ -18,9 +18,9 @@ from gallery.clip.runtimes import inference_threads
 from gallery.core import disk
 from gallery.core.errors import DiskFull, FilmError, IndexUnavailable, LostClaim
 from gallery.films.catalogue import searchable
-from gallery.films.models import MAX_ATTEMPTS, Film, FilmQuerySet
+from gallery.films.models import Film, FilmQuerySet
 from gallery.importing import publish_step
-from gallery.importing.models import ShotDetection
+from gallery.importing.models import MAX_ATTEMPTS, ShotDetection
 from gallery.index import server
 from gallery.media import decoding, shots
 from gallery.media.shots import Numbers, SmallPictures

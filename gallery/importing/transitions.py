@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from gallery.clip import weights
 from gallery.core.errors import GalleryError
 from gallery.core.leases import keep_lease, lease_end
-from gallery.films.models import MAX_ATTEMPTS, Film, Segment
+from gallery.films.models import Film
+from gallery.importing.models import MAX_ATTEMPTS, Segment
 
 log = logging.getLogger(__name__)
 

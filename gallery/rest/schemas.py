@@ -1,12 +1,11 @@
 """The schemas of the API: typed fields with descriptions and examples."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from ninja import Field, Schema
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator
 
-from gallery.boards.forms import MAX_SECONDS
+from gallery.films.models import MAX_FILM_SECONDS
 
 
 def _url_field(example: str) -> Any:
@@ -28,7 +27,7 @@ SecondsIn = Annotated[
     float,
     Field(
         ge=0,
-        le=MAX_SECONDS,
+        le=MAX_FILM_SECONDS,
         description="Seconds from the start of the film.",
         examples=[10.833333],
     ),
@@ -314,97 +313,3 @@ class Me(Schema):
     may_play_films: bool
     may_download: bool
     model: str = Field(description="The model in use.", examples=["demo"])
-
-
-# --- boards -------------------------------------------------------------------------------------
-
-
-class BoardIn(Schema):
-    """The name of a new or renamed board."""
-
-    name: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), STORABLE
-    ] = Field(examples=["Rain"])
-
-
-Note = Annotated[str, Field(max_length=2000), STORABLE]
-
-
-class SceneIn(Schema):
-    """A scene to add to a board."""
-
-    film: int = Field(examples=[1])
-    start: SecondsIn
-    end: Annotated[SecondsIn, Field(gt=0, examples=[13.916667])]
-    second: int | None = Field(
-        None,
-        ge=0,
-        le=MAX_SECONDS,
-        description="The frame that represents the scene; the middle one by default.",
-    )
-    note: Note = Field("", examples=["for the opening"])
-
-
-class SceneChange(Schema):
-    """Changes to a scene on a board. Omitted fields stay as they are."""
-
-    note: Note | None = Field(None, examples=["for the end"])
-    number: int | None = Field(
-        None, ge=1, le=100_000, description="Position on the board, from 1.", examples=[1]
-    )
-
-
-class Exports(Schema):
-    """A board as files for editing software. An empty board has none."""
-
-    csv: File
-    edl: File = Field(description="CMX 3600; a ZIP of several if the films differ in frame rate.")
-    otio: File
-
-
-class BoardName(Schema):
-    """A board."""
-
-    token: str = Field(
-        description="Anyone who knows it can view the board.", examples=["kSEaFpPPbR3wqTzYtE4_Cw"]
-    )
-    name: str = Field(examples=["Rain"])
-    count: int = Field(description="Number of scenes.", examples=[2])
-    duration: float = Field(description="Total length of the scenes, in seconds.", examples=[6.4])
-    created: datetime
-    used: datetime = Field(description="When the owner last opened or changed it.")
-    page: Page
-    url: Resource
-
-
-class BoardScene(Schema):
-    """A scene on a board."""
-
-    id: int = Field(examples=[7])
-    number: int = Field(description="Position on the board, from 1.", examples=[1])
-    film: FilmName
-    scene: Scene
-    frame: FrameName
-    note: str = Field(examples=["for the opening"])
-    page: Page = Field(description="Page that plays the scene.")
-
-
-class Board(BoardName):
-    """A board with its scenes in order."""
-
-    mine: bool = Field(description="Whether the token's user can edit it.")
-    scenes: list[BoardScene]
-    exports: Exports
-
-
-class Export(Schema):
-    """A ZIP of a board's clips, made in the background. Poll it to see its progress."""
-
-    state: str = Field(description="waiting, running, done or failed", examples=["running"])
-    done: int = Field(description="Number of clips made.", examples=[1])
-    total: int = Field(examples=[2])
-    error: str = Field(description="What failed or is missing.", examples=[""])
-    url: Resource
-    download: File | None = Field(
-        description="Address of the ZIP once it is done; kept for one day."
-    )

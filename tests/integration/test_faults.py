@@ -20,9 +20,10 @@ from gallery import tasks
 from gallery.clip.encoder import Encoder
 from gallery.core.errors import IndexUnavailable
 from gallery.films import catalogue, rebuilding
-from gallery.films.models import Film, Segment
+from gallery.films.models import Film
 from gallery.importing import healing, transitions
 from gallery.importing.library_check import check_library
+from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.index.server import connect
 from gallery.search import engine

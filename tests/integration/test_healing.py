@@ -18,9 +18,10 @@ from django.utils import timezone
 
 from gallery.films import catalogue, rebuilding, shortcuts
 from gallery.films.footage import load_footage
-from gallery.films.models import Film, Leftover, Segment
+from gallery.films.models import Film, Leftover
 from gallery.importing import healing, probe_step, publish_step, segment_step, transitions
 from gallery.importing.library_check import check_library
+from gallery.importing.models import Segment
 from gallery.importing.progress import progress_of
 from gallery.index import frame_index
 from gallery.search import engine

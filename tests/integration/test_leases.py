@@ -15,8 +15,9 @@ from django.utils import timezone
 from gallery.core.errors import IndexUnavailable, LostClaim, RetryableError
 from gallery.core.leases import keep_lease
 from gallery.films.footage import load_footage
-from gallery.films.models import Film, Segment
+from gallery.films.models import Film
 from gallery.importing import probe_step, publish_step, segment_step, transitions
+from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.media import working_copy
 from tests.importing import add, assert_complete, import_here, sweep

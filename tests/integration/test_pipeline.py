@@ -19,8 +19,9 @@ from django.utils import timezone
 from gallery.clip import weights
 from gallery.core.errors import QueryError
 from gallery.films.footage import load_run
-from gallery.films.models import Film, Segment
+from gallery.films.models import Film
 from gallery.importing import intake, probe_step, publish_step, segment_step, transitions
+from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.media import store
 from gallery.media.store import FilmFiles, RunFiles

@@ -16,8 +16,9 @@ from django.test import Client
 from gallery import tasks
 from gallery.clip import encoder, weights
 from gallery.films.footage import load_footage
-from gallery.films.models import Film, Segment
+from gallery.films.models import Film
 from gallery.importing import probe_step, segment_step, transitions
+from gallery.importing.models import Segment
 from gallery.importing.progress import progress_of
 from gallery.index import frame_index
 from gallery.search import engine
