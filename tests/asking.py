@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def counted_anew(redis_server: Any, static_files: None) -> None:
+def reset_rate_limits(redis_server: Any, static_files: None) -> None:
     """Requests of the tests before this one do not count."""
     cache.clear()
 
@@ -65,32 +65,32 @@ class Api:
         return self.ask("DELETE", path, status)
 
 
-def user_named(name: str) -> Any:
+def create_user(name: str) -> Any:
     # Without a password, which would take half a second to hash.
     return get_user_model().objects.create_user(name)
 
 
 @pytest.fixture
-def anybody(db: None, counted_anew: None) -> Api:
+def anonymous(db: None, reset_rate_limits: None) -> Api:
     """A program without a token."""
     return Api(Client())
 
 
 @pytest.fixture
-def ada(db: None, counted_anew: None) -> Api:
+def ada(db: None, reset_rate_limits: None) -> Api:
     """A program with a token of Ada's."""
-    _token, secret = tokens.create_token(user_named("ada").pk, "test")
+    _token, secret = tokens.create_token(create_user("ada").pk, "test")
     return Api(Client(), secret)
 
 
 @pytest.fixture
-def bob(db: None, counted_anew: None) -> Api:
+def bob(db: None, reset_rate_limits: None) -> Api:
     """One with a token of Bob's."""
-    _token, secret = tokens.create_token(user_named("bob").pk, "test")
+    _token, secret = tokens.create_token(create_user("bob").pk, "test")
     return Api(Client(), secret)
 
 
-def all_pages(api: Api, path: str, results: str = "results") -> Iterator[Any]:
+def list_all(api: Api, path: str, results: str = "results") -> Iterator[Any]:
     """Everything on all pages, by following `next`."""
     address: str | None = path
     while address:
@@ -99,7 +99,7 @@ def all_pages(api: Api, path: str, results: str = "results") -> Iterator[Any]:
         address = page["next"]
 
 
-def jpeg_of(picture: Image.Image) -> io.BytesIO:
+def to_jpeg(picture: Image.Image) -> io.BytesIO:
     file = io.BytesIO()
     picture.save(file, "JPEG")
     file.seek(0)

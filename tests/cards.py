@@ -90,13 +90,13 @@ def pick(rng: Generator, some: tuple[str, ...] | list[str] | str) -> str:
     return some[int(rng.integers(len(some)))]
 
 
-def name_of(rng: Generator, chinese: bool) -> str:
+def random_name(rng: Generator, chinese: bool) -> str:
     if chinese:
         return pick(rng, FAMILY) + "".join(pick(rng, GIVEN) for _ in range(rng.integers(1, 3)))
     return f"{pick(rng, FIRST)} {pick(rng, LAST)}"
 
 
-def role_of(rng: Generator, chinese: bool) -> str:
+def random_role(rng: Generator, chinese: bool) -> str:
     return pick(rng, ROLES_ZH if chinese else ROLES)
 
 
@@ -105,17 +105,17 @@ def _card(style: Style) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     return picture, ImageDraw.Draw(picture)
 
 
-def rolling(style: Style, rng: Generator) -> Image.Image:
+def rolling_credits(style: Style, rng: Generator) -> Image.Image:
     """Roles and names, centred, rolling: cut off at the top and at the bottom."""
     picture, pen = _card(style)
     width, height = style.size
     y = -float(rng.uniform(0, 3 * style.height))
     small = font(style.face, max(9, style.height * 3 // 4))
     while y < height:
-        pen.text((width / 2, y), role_of(rng, style.chinese), style.second, small, "ma")
+        pen.text((width / 2, y), random_role(rng, style.chinese), style.second, small, "ma")
         y += style.height * 1.2
         for _name in range(rng.integers(1, 5)):
-            text = name_of(rng, style.chinese)
+            text = random_name(rng, style.chinese)
             pen.text((width / 2, y), text, style.ink, font(style.face, style.height), "ma")
             y += style.height * 1.45
         y += style.height * float(rng.uniform(0.8, 2))
@@ -130,8 +130,8 @@ def two_columns(style: Style, rng: Generator) -> Image.Image:
     y = -float(rng.uniform(0, style.height))
     face = font(style.face, style.height)
     while y < height:
-        pen.text((middle - 12, y), role_of(rng, style.chinese), style.second, face, "ra")
-        pen.text((middle + 12, y), name_of(rng, style.chinese), style.ink, face, "la")
+        pen.text((middle - 12, y), random_role(rng, style.chinese), style.second, face, "ra")
+        pen.text((middle + 12, y), random_name(rng, style.chinese), style.ink, face, "la")
         y += style.height * (1.5 if rng.random() < 0.85 else 3)
     return picture
 
@@ -144,11 +144,11 @@ def three_columns(style: Style, rng: Generator) -> Image.Image:
     for row in range(int(height / style.height / 1.5) + 1):
         for column in (0.2, 0.5, 0.8):
             place = (width * column, row * style.height * 1.5 - 5)
-            pen.text(place, name_of(rng, style.chinese), style.ink, face, "ma")
+            pen.text(place, random_name(rng, style.chinese), style.ink, face, "ma")
     return picture
 
 
-def title(style: Style, rng: Generator) -> Image.Image:
+def title_card(style: Style, rng: Generator) -> Image.Image:
     """A few large words in the middle."""
     picture, pen = _card(style)
     width, height = style.size
@@ -159,16 +159,16 @@ def title(style: Style, rng: Generator) -> Image.Image:
     return picture
 
 
-def single(style: Style, rng: Generator) -> Image.Image:
+def single_credit(style: Style, rng: Generator) -> Image.Image:
     """A role and a name, small, somewhere."""
     picture, pen = _card(style)
     width, height = style.size
     x, y = width * float(rng.uniform(0.35, 0.65)), height * float(rng.uniform(0.3, 0.7))
     pen.text(
-        (x, y), role_of(rng, style.chinese), style.second, font(style.face, style.height), "mm"
+        (x, y), random_role(rng, style.chinese), style.second, font(style.face, style.height), "mm"
     )
     big = font(style.face, round(style.height * 1.5))
-    pen.text((x, y + style.height * 2), name_of(rng, style.chinese), style.ink, big, "mm")
+    pen.text((x, y + style.height * 2), random_name(rng, style.chinese), style.ink, big, "mm")
     return picture
 
 
@@ -178,7 +178,10 @@ def paragraph(style: Style, rng: Generator) -> Image.Image:
     width, height = style.size
     face = font(style.face, style.height)
     words = (
-        ["".join(name_of(rng, True) + role_of(rng, True) for _ in range(3)) for _ in range(20)]
+        [
+            "".join(random_name(rng, True) + random_role(rng, True) for _ in range(3))
+            for _ in range(20)
+        ]
         if style.chinese
         else LEGAL.split()
     )
@@ -199,7 +202,7 @@ def paragraph(style: Style, rng: Generator) -> Image.Image:
     return picture
 
 
-def with_logos(style: Style, rng: Generator) -> Image.Image:
+def names_with_logos(style: Style, rng: Generator) -> Image.Image:
     """Names, and the small logos of those who paid."""
     picture = two_columns(style, rng)
     pen = ImageDraw.Draw(picture)
@@ -218,12 +221,12 @@ def with_logos(style: Style, rng: Generator) -> Image.Image:
     return picture
 
 
-def upright(style: Style, rng: Generator) -> Image.Image:
+def vertical_text(style: Style, rng: Generator) -> Image.Image:
     """Chinese from top to bottom, as titles are set."""
     picture, pen = _card(style)
     width, height = style.size
     size = style.height * 2
-    columns = [pick(rng, TITLES_ZH), name_of(rng, True) + pick(rng, ROLES_ZH)]
+    columns = [pick(rng, TITLES_ZH), random_name(rng, True) + pick(rng, ROLES_ZH)]
     for number, text in enumerate(columns):
         face = font(style.face, size if number == 0 else style.height)
         step = (size if number == 0 else style.height) * 1.15
@@ -235,7 +238,7 @@ def upright(style: Style, rng: Generator) -> Image.Image:
     return picture
 
 
-def spoken(style: Style, rng: Generator) -> Image.Image:
+def subtitle_only(style: Style, rng: Generator) -> Image.Image:
     """Nothing but a subtitle."""
     picture, pen = _card(style)
     width, height = style.size
@@ -248,7 +251,7 @@ def spoken(style: Style, rng: Generator) -> Image.Image:
     return picture
 
 
-def framed(style: Style, rng: Generator) -> Image.Image:
+def intertitle(style: Style, rng: Generator) -> Image.Image:
     """What a silent film says, in a frame."""
     picture = paragraph(style, rng)
     pen = ImageDraw.Draw(picture)
@@ -258,8 +261,8 @@ def framed(style: Style, rng: Generator) -> Image.Image:
 
 
 LAYOUTS: tuple[Callable[[Style, Generator], Image.Image], ...] = (
-    rolling, two_columns, three_columns, title, single, paragraph, with_logos, upright, spoken,
-    framed,
+    rolling_credits, two_columns, three_columns, title_card, single_credit, paragraph,
+    names_with_logos, vertical_text, subtitle_only, intertitle,
 )  # fmt: skip
 GROUNDS: tuple[tuple[Colour, Colour], ...] = (
     (BLACK, WHITE), (BLACK, WHITE), (BLACK, WHITE), (BLACK, (255, 220, 60)), (BLACK, (230, 60, 50)),
@@ -269,21 +272,21 @@ GROUNDS: tuple[tuple[Colour, Colour], ...] = (
 )  # fmt: skip
 
 
-def jpeg(picture: Image.Image, quality: int) -> Image.Image:
+def compress(picture: Image.Image, quality: int) -> Image.Image:
     """The picture as it comes out of a JPEG."""
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")
 
 
-def grained(picture: Image.Image, rng: Generator, strength: float) -> Image.Image:
+def add_grain(picture: Image.Image, rng: Generator, strength: float) -> Image.Image:
     """With the grain of film."""
     pixels = np.asarray(picture, np.float32)
     grain = rng.normal(0, strength, pixels.shape[:2])[:, :, None]
     return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8), "RGB")
 
 
-def letterboxed(picture: Image.Image, rows: int) -> Image.Image:
+def add_letterbox(picture: Image.Image, rows: int) -> Image.Image:
     """With black bars above and below."""
     width, height = picture.size
     boxed = Image.new("RGB", (width, height + 2 * rows))
@@ -291,7 +294,7 @@ def letterboxed(picture: Image.Image, rows: int) -> Image.Image:
     return boxed
 
 
-def shaded(picture: Image.Image, rng: Generator, ground: Colour) -> Image.Image:
+def add_vignette(picture: Image.Image, rng: Generator, ground: Colour) -> Image.Image:
     """On a ground that darkens towards the edges."""
     width, height = picture.size
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -301,11 +304,11 @@ def shaded(picture: Image.Image, rng: Generator, ground: Colour) -> Image.Image:
     return Image.fromarray(np.clip(pixels + light * (1 - near), 0, 255).astype(np.uint8), "RGB")
 
 
-def credits_like(seed: int) -> tuple[str, Image.Image]:
+def draw_credits(seed: int) -> tuple[str, Image.Image]:
     """A credit-like frame and what it is: every layout comes round, in changing dress."""
     rng = np.random.default_rng([seed, 1])
     layout = LAYOUTS[seed % len(LAYOUTS)]
-    chinese = layout is upright or bool(rng.random() < 0.35)
+    chinese = layout is vertical_text or bool(rng.random() < 0.35)
     ground, ink = GROUNDS[int(rng.integers(len(GROUNDS)))]
     second = ink if rng.random() < 0.5 else (ink[0] * 2 // 3, ink[1] * 2 // 3, ink[2] * 2 // 3)
     size = (WIDE, WIDE, SCOPE, OLD)[int(rng.integers(4))]
@@ -314,17 +317,17 @@ def credits_like(seed: int) -> tuple[str, Image.Image]:
     picture = layout(style, rng)
     dress = int(rng.integers(7))
     if dress == 1:
-        picture = grained(picture, rng, 6)
+        picture = add_grain(picture, rng, 6)
     elif dress == 2:
-        picture = letterboxed(picture, 44)
+        picture = add_letterbox(picture, 44)
     elif dress == 3 and max(ground) < 100:
-        picture = shaded(picture, rng, ground)
+        picture = add_vignette(picture, rng, ground)
     elif dress == 4:
         picture = Image.blend(picture, Image.new("RGB", picture.size, ground), 0.5)
-    return f"{layout.__name__} {seed}", jpeg(picture, (80, 80, 60, 30)[int(rng.integers(4))])
+    return f"{layout.__name__} {seed}", compress(picture, (80, 80, 60, 30)[int(rng.integers(4))])
 
 
-def blank(seed: int) -> tuple[str, Image.Image]:
+def draw_blank(seed: int) -> tuple[str, Image.Image]:
     """A frame with nothing in it: one colour, noise, a fade, a flash between bars."""
     rng = np.random.default_rng([seed, 2])
     kinds = ("black", "white", "colour", "grain", "fade", "bars", "soft")
@@ -334,13 +337,13 @@ def blank(seed: int) -> tuple[str, Image.Image]:
     size = (WIDE, SCOPE, OLD)[int(rng.integers(3))]
     picture = Image.new("RGB", size, ground)
     if kind == "grain":
-        picture = grained(Image.new("RGB", size, (20, 20, 22)), rng, float(rng.uniform(3, 9)))
+        picture = add_grain(Image.new("RGB", size, (20, 20, 22)), rng, float(rng.uniform(3, 9)))
     elif kind == "bars":
-        picture = letterboxed(picture, int(rng.integers(20, 70)))
+        picture = add_letterbox(picture, int(rng.integers(20, 70)))
     elif kind == "fade":
         scene = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
         picture = Image.fromarray(scene, "RGB").resize(size, Image.Resampling.BICUBIC)
         picture = Image.blend(picture, Image.new("RGB", size), 0.96)
     elif kind == "soft":
-        picture = shaded(Image.new("RGB", size, (8, 8, 10)), rng, (8, 8, 10))
-    return f"{kind} {seed}", jpeg(picture, (90, 60, 30)[int(rng.integers(3))])
+        picture = add_vignette(Image.new("RGB", size, (8, 8, 10)), rng, (8, 8, 10))
+    return f"{kind} {seed}", compress(picture, (90, 60, 30)[int(rng.integers(3))])

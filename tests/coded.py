@@ -8,7 +8,7 @@ import numpy as np
 from gallery.films.models import Film
 from gallery.media import probing
 from tests.films import H264, run_ffmpeg
-from tests.importing import add
+from tests.importing import add_film
 
 BITS = 12
 SIZE = "240x80"
@@ -16,7 +16,7 @@ CODE = f"geq=lum='if(mod(floor(N/pow(2,floor(X*{BITS}/W))),2),230,25)':cb=128:cr
 BEEP = "aevalsrc='0.8*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':sample_rate=48000"
 
 
-def coded_film(
+def make_coded_film(
     path: Path,
     *,
     rate: str = "24",
@@ -42,7 +42,7 @@ def coded_film(
     return path
 
 
-def codes(path: Path, *, turned: bool = False) -> list[int]:
+def read_codes(path: Path, *, turned: bool = False) -> list[int]:
     """The number in every picture of a film, in the order of showing; `turned` for upright bars."""
     shape = f"1:{BITS}" if turned else f"{BITS}:1"
     data = run_ffmpeg(
@@ -53,7 +53,7 @@ def codes(path: Path, *, turned: bool = False) -> list[int]:
     return [int(row @ (1 << np.arange(BITS))) for row in bars]
 
 
-def beeps(path: Path, start: float = 0.0) -> list[float]:
+def find_beeps(path: Path, start: float = 0.0) -> list[float]:
     """When each beep of a film begins, in seconds; its own clock begins at `start`."""
     data = run_ffmpeg(
         *("-copyts", "-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", "48000"),
@@ -65,7 +65,7 @@ def beeps(path: Path, start: float = 0.0) -> list[float]:
     return [float(t) for i, t in enumerate(at) if i == 0 or t - at[i - 1] > 0.5]
 
 
-def lengths(path: Path) -> tuple[float, float | None]:
+def measure_durations(path: Path) -> tuple[float, float | None]:
     """How long the pictures and the sound of a file are, in seconds; None without sound."""
     text = run_ffmpeg("-i", str(path), "-c", "copy", "-f", "framecrc", "-").decode()
     bases = {}
@@ -81,9 +81,9 @@ def lengths(path: Path) -> tuple[float, float | None]:
     return ends["0"], ends.get("1")
 
 
-def filed(path: Path, title: str = "") -> Film:
+def create_film(path: Path, title: str = "") -> Film:
     """A film as an import files it, without its frames: enough to play and to cut it."""
-    film = add(path, title)
+    film = add_film(path, title)
     found = probing.probe(film.files.source(), 10**8, 3600)
     Film.objects.filter(pk=film.pk).update(
         state=Film.State.READY,

@@ -29,10 +29,10 @@ from gallery.index import frame_index
 from gallery.transcripts import subtitle_import
 from gallery.transcripts.models import Line, Subtitles
 from imgsearch.local import redis_server as embedded
-from tests.asking import ada, anybody, bob, counted_anew  # noqa: F401 - fixtures
+from tests.asking import ada, anonymous, bob, reset_rate_limits  # noqa: F401 - fixtures
 from tests.browsing import browser, errors, tab  # noqa: F401 - fixtures
 from tests.films import make_film
-from tests.importing import DEMO, add, import_here, queue_client
+from tests.importing import DEMO, add_film, import_here, queue_client
 from tests.processes import Web, Worker
 
 TESTS = Path(__file__).resolve().parent
@@ -163,7 +163,7 @@ def ready_film(redis_server: redis.Redis, db: None) -> Callable[..., Film]:
     """`ready_film(path, title)`: a film that is imported, here and now."""
 
     def make(path: Path, title: str = "") -> Film:
-        film = import_here(add(path, title))
+        film = import_here(add_film(path, title))
         assert film.state == Film.State.READY, film.error
         return film
 
@@ -185,7 +185,7 @@ def _imported_demo(
     _redis_session: str, django_db_setup: None, django_db_blocker: Any
 ) -> ImportedDemo:
     with django_db_blocker.unblock():
-        film = import_here(add(DEMO / "film.mp4", "The Cat Who Borrowed a Rocket"))
+        film = import_here(add_film(DEMO / "film.mp4", "The Cat Who Borrowed a Rocket"))
         assert film.state == Film.State.READY, film.error
         for path in (DEMO / "film.en.srt", DEMO / "film.zh.srt"):
             subtitle_import.add_subtitles(film, path.name, path.read_bytes())

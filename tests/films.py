@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-y")
+QUIET_OPTIONS = ("-hide_banner", "-loglevel", "error", "-nostdin", "-y")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "24")
 SILENT = ("-an",)
 
 
 def run_ffmpeg(*arguments: str) -> bytes:
     """Run FFmpeg; fails with what it said."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), *QUIET, *arguments]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *QUIET_OPTIONS, *arguments]
     done = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout
@@ -51,7 +51,7 @@ def make_film(
     return path
 
 
-def scenes(
+def make_scenes(
     path: Path, colours: Sequence[str], *, frames: int = 36, rate: int = 24, size: str = "160x90"
 ) -> Path:
     """A film of plain colours, each `frames` long: hard cuts at known frames."""
@@ -72,7 +72,7 @@ def scenes(
     return path
 
 
-def moving_scenes(path: Path, shots: int, *, seconds: float = 3, size: str = "160x90") -> Path:
+def make_moving_scenes(path: Path, shots: int, *, seconds: float = 3, size: str = "160x90") -> Path:
     """A film of `shots` different moving pictures, as a real import has."""
     inputs = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=12:duration={seconds}"] * shots
     tints = ("red", "white", "black", "yellow", "blue", "cyan")
@@ -109,7 +109,7 @@ def presentation_times(path: Path) -> list[Fraction]:
     return sorted(times)
 
 
-def first_at_or_after_each_second(times: Sequence[Fraction]) -> list[int]:
+def find_first_of_each_second(times: Sequence[Fraction]) -> list[int]:
     """Indices of the frames that stand for the seconds 0, 1, 2, ...; times begin anywhere."""
     begun = [time - times[0] for time in times]
     chosen: list[int] = []
@@ -120,7 +120,7 @@ def first_at_or_after_each_second(times: Sequence[Fraction]) -> list[int]:
     return chosen
 
 
-def all_frames(path: Path, width: int, height: int) -> NDArray[np.uint8]:
+def decode_all(path: Path, width: int, height: int) -> NDArray[np.uint8]:
     """Every decoded frame, shape (n, height, width, 3)."""
     data = run_ffmpeg(
         *("-i", str(path), "-map", "0:V:0", "-fps_mode", "passthrough"),

@@ -26,7 +26,7 @@ def queue_client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL.replace("db=0", "db=1"), protocol=2)
 
 
-def add(path: Path, title: str = "") -> Film:
+def add_film(path: Path, title: str = "") -> Film:
     """File a film, as an upload does, without queueing its import."""
     copy, sha256 = intake.copy_to_uploads(path)
     film, _is_new = intake.add_film(copy, sha256, name=path.name, title=title)
@@ -47,17 +47,19 @@ def import_here(film: Film) -> Film:
             publish_step.finish_film(done)
     film.refresh_from_db()
     segments = film.segments.filter(run=film.run)
-    return ended(film) if segments.exclude(state=Segment.State.WAITING).exists() else film
+    return (
+        wait_until_ended(film) if segments.exclude(state=Segment.State.WAITING).exists() else film
+    )
 
 
 def upload(path: Path, title: str = "") -> Film:
     """File a film and queue its import, as the admin does."""
-    film = add(path, title)
+    film = add_film(path, title)
     tasks.queue_import(film)
     return film
 
 
-def ended(film: Film, patience: float = 90.0) -> Film:
+def wait_until_ended(film: Film, patience: float = 90.0) -> Film:
     """The film once its import has ended, well or not."""
 
     def look() -> bool:
@@ -68,8 +70,8 @@ def ended(film: Film, patience: float = 90.0) -> Film:
     return film
 
 
-def ready(film: Film) -> Film:
-    assert ended(film).state == Film.State.READY, film.error
+def wait_until_ready(film: Film) -> Film:
+    assert wait_until_ended(film).state == Film.State.READY, film.error
     return film
 
 
@@ -82,7 +84,7 @@ def is_idle() -> bool:
     return all(t["name"] == "gallery.tasks.sweep" for ts in active.values() for t in ts)
 
 
-def segments_done(film: Film, at_least: int) -> None:
+def wait_for_segments(film: Film, at_least: int) -> None:
     """Wait until so many segments are done, and fail when the import is over by then."""
     wait_for(lambda: film.segments.filter(state=Segment.State.DONE).count() >= at_least, pause=0.01)
 
@@ -94,20 +96,20 @@ def sweep(*, is_busy: bool = False) -> list[tuple[object, ...]]:
     return handed_out
 
 
-def tidy() -> list[tuple[object, ...]]:
+def clean_up() -> list[tuple[object, ...]]:
     """Tidy as the task does. Returns what it handed out."""
     handed_out: list[tuple[object, ...]] = []
     housekeeping.tidy(lambda *step: handed_out.append(step))
     return handed_out
 
 
-def forget(film: Film) -> None:
+def delete_rows(film: Film) -> None:
     """Delete a film's rows and nothing else, as if the database were another one."""
     film.shots.all()._raw_delete("default")
     Film.objects.filter(pk=film.pk)._raw_delete("default")
 
 
-def keys_of(film: Film | int) -> list[bytes]:
+def list_keys(film: Film | int) -> list[bytes]:
     client = frame_index.connect(settings.REDIS_URL)
     number = film if isinstance(film, int) else film.pk
     patterns = (f"*:frame:{number}:*", f"*:line:{number}:*", f"*:film:{number}")
@@ -142,6 +144,6 @@ def assert_complete(film: Film) -> None:
 
 def assert_gone(film_id: int, folder: Path) -> None:
     assert not folder.exists()
-    assert keys_of(film_id) == []
+    assert list_keys(film_id) == []
     for model in (Segment, Shot, Subtitles):
         assert not model.objects.filter(film_id=film_id).exists()

@@ -12,7 +12,7 @@ from gallery.transcripts.types import SpokenLine
 SHOT = 4  # seconds, and frames, of each shot
 
 
-def frames(film: int, shots: int) -> list[FrameRecord]:
+def make_frames(film: int, shots: int) -> list[FrameRecord]:
     """A frame a second, in shots of SHOT seconds each."""
     return [
         FrameRecord(
@@ -23,7 +23,7 @@ def frames(film: int, shots: int) -> list[FrameRecord]:
     ]  # fmt: skip
 
 
-def spoken_film(title: str = "Film", **said: Sequence[str]) -> Film:
+def make_spoken_film(title: str = "Film", **said: Sequence[str]) -> Film:
     """A searchable film in which, in each language, line n is said over shot n.
 
     A language may be written with an underscore: zh_Hans.
@@ -36,7 +36,7 @@ def spoken_film(title: str = "Film", **said: Sequence[str]) -> Film:
     )  # fmt: skip
     for language, lines in said.items():
         add_lines(film, language.replace("_", "-"), lines)
-    dialogue.put_run(film, 1, frames(film.pk, shots))
+    dialogue.put_run(film, 1, make_frames(film.pk, shots))
     return film
 
 
@@ -51,15 +51,15 @@ def add_lines(film: Film, language: str, lines: Sequence[str]) -> Subtitles:
     return row
 
 
-def texts(words: str, count: int = 50, film: Film | None = None) -> list[str]:
+def find_texts(words: str, count: int = 50, film: Film | None = None) -> list[str]:
     """The lines that are found, best first."""
-    return [line.text for line in found(words, count, film)]
+    return [line.text for line in find_lines(words, count, film)]
 
 
-def found(words: str, count: int = 50, film: Film | None = None) -> list[SpokenLine]:
+def find_lines(words: str, count: int = 50, film: Film | None = None) -> list[SpokenLine]:
     return dialogue.find(words, [film.pk] if film else None, count)
 
 
-def marked(line: SpokenLine) -> list[str]:
+def find_highlights(line: SpokenLine) -> list[str]:
     """What is marked in a line."""
     return [text for text, is_marked in line.parts if is_marked]

@@ -36,7 +36,7 @@ def wait_for(what: Callable[[], T], patience: float = 60.0, pause: float = 0.05)
         time.sleep(pause)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port of 127.0.0.1 that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -63,14 +63,14 @@ def find_children(pid: int, mark: str = "") -> list[psutil.Process]:
     return found
 
 
-def manage(
+def run_manage(
     *arguments: str, patience: float = 120.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run manage.py to its end; it never raises for a bad exit."""
-    return python("manage.py", *arguments, patience=patience, **environment)
+    return run_python("manage.py", *arguments, patience=patience, **environment)
 
 
-def python(
+def run_python(
     *arguments: str, patience: float = 120.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in the repository, with the tests' environment and what is given."""
@@ -180,7 +180,7 @@ class Web(Process):
     """The web server, as `make run` starts it."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.port = free_port()
+        self.port = find_free_port()
         super().__init__(
             [
                 *("-m", "gunicorn", "--no-control-socket", f"--bind=127.0.0.1:{self.port}"),

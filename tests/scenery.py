@@ -17,9 +17,9 @@ from tests.cards import (
     WHITE,
     WIDE,
     Size,
+    add_letterbox,
+    compress,
     font,
-    jpeg,
-    letterboxed,
 )
 
 
@@ -262,7 +262,7 @@ def drawn_scene(size: Size, rng: Generator) -> Image.Image:
     return draw(scene, size)
 
 
-def subtitled(size: Size, rng: Generator) -> Image.Image:
+def subtitled_scene(size: Size, rng: Generator) -> Image.Image:
     """A scene, often a dark one, with a line of dialogue."""
     picture = (drawn_scene, face_in_the_dark, skyline, moon, silhouettes)[int(rng.integers(5))](
         size, rng
@@ -399,16 +399,16 @@ def film_static(size: Size, rng: Generator) -> Image.Image:
 SCENES: tuple[Callable[[Size, Generator], Image.Image], ...] = (
     stars, moon, fireworks, snowfall, rain, face_in_the_dark, silhouettes, birds, wires, skyline,
     lanterns, bokeh, road, line_drawing, house_drawing, cartoon, row_of_figures, drawn_scene,
-    subtitled, signs, glowing_screen, lit_window, chessboard, bars, lightning, candle, bubbles,
-    confetti, dim_room, film_static,
+    subtitled_scene, signs, glowing_screen, lit_window, chessboard, bars, lightning, candle,
+    bubbles, confetti, dim_room, film_static,
 )  # fmt: skip
 
 
-def worth_finding(seed: int) -> tuple[str, Image.Image]:
+def draw_scene(seed: int) -> tuple[str, Image.Image]:
     """A frame that must be offered, and what it shows: every scene comes round."""
     rng = np.random.default_rng([seed, 3])
     scene = SCENES[seed % len(SCENES)]
     picture = scene((WIDE, WIDE, SCOPE, OLD)[int(rng.integers(4))], rng)
     if rng.random() < 0.2:
-        picture = letterboxed(picture, 44)
-    return f"{scene.__name__} {seed}", jpeg(picture, (80, 80, 60, 30)[int(rng.integers(4))])
+        picture = add_letterbox(picture, 44)
+    return f"{scene.__name__} {seed}", compress(picture, (80, 80, 60, 30)[int(rng.integers(4))])

@@ -31,23 +31,23 @@ def library(web_server: Web, demo_film: Film) -> Film:
 
 
 @pytest.fixture
-def calm(browser: Browser) -> Iterator[Page]:
+def still_tab(browser: Browser) -> Iterator[Page]:
     """A tab in which nothing fades: colours are looked at as they stay."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", locale="en-GB")
     yield context.new_page()
     context.close()
 
 
-def look(tab: Page, address: str, status: int = 200) -> None:
+def check_page(tab: Page, address: str, status: int = 200) -> None:
     """Open a page with all its folds, and look at it in both themes and sizes."""
     answer = tab.goto(address)
     assert answer
     assert answer.status == status, address
     tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
-    look_here(tab)
+    check_current_page(tab)
 
 
-def look_here(tab: Page) -> None:
+def check_current_page(tab: Page) -> None:
     pictures = "[...document.images].every((one) => one.loading === 'lazy' || one.complete)"
     for size in (DESKTOP, PHONE):
         tab.set_viewport_size(size)
@@ -63,7 +63,7 @@ def look_here(tab: Page) -> None:
             assert bad == [], (tab.url, theme, size)
 
 
-def test_public_pages(web_server: Web, library: Film, calm: Page) -> None:
+def test_public_pages(web_server: Web, library: Film, still_tab: Page) -> None:
     film = library.pk
     composed = (
         f"/?q=moon+-snow&w=2&frame={film}-40*2&more={film}-64&less={film}-12"
@@ -86,36 +86,36 @@ def test_public_pages(web_server: Web, library: Film, calm: Page) -> None:
         reverse("admin:login"),
         reverse("api:openapi-view"),
     ):
-        look(calm, web_server.url + path)
-    look(calm, f"{web_server.url}/nothing/", status=404)
-    look(calm, f"{web_server.url}/?q=-snow", status=400)
+        check_page(still_tab, web_server.url + path)
+    check_page(still_tab, f"{web_server.url}/nothing/", status=404)
+    check_page(still_tab, f"{web_server.url}/?q=-snow", status=400)
 
 
-def test_overlays_on_the_page_of_hits(web_server: Web, library: Film, calm: Page) -> None:
-    calm.goto(f"{web_server.url}/?q=moon")
-    calm.keyboard.press("?")
-    look_here(calm)
-    calm.keyboard.press("Escape")
-    calm.locator(".hits .card .shown").first.focus()
-    look_here(calm)
-    calm.keyboard.press("c")
-    calm.locator("#toast p").wait_for()
-    look_here(calm)
+def test_overlays_on_the_page_of_hits(web_server: Web, library: Film, still_tab: Page) -> None:
+    still_tab.goto(f"{web_server.url}/?q=moon")
+    still_tab.keyboard.press("?")
+    check_current_page(still_tab)
+    still_tab.keyboard.press("Escape")
+    still_tab.locator(".hits .card .shown").first.focus()
+    check_current_page(still_tab)
+    still_tab.keyboard.press("c")
+    still_tab.locator("#toast p").wait_for()
+    check_current_page(still_tab)
     board = Board.objects.get()
-    look(calm, web_server.url + board.get_absolute_url())
-    calm.goto(f"{web_server.url}/films/{library.pk}/?q=moon")
-    calm.locator(".scrub").focus()
-    calm.keyboard.press("End")
-    look_here(calm)
+    check_page(still_tab, web_server.url + board.get_absolute_url())
+    still_tab.goto(f"{web_server.url}/films/{library.pk}/?q=moon")
+    still_tab.locator(".scrub").focus()
+    still_tab.keyboard.press("End")
+    check_current_page(still_tab)
 
 
-def test_pages_of_the_admin(web_server: Web, library: Film, calm: Page) -> None:
+def test_pages_of_the_admin(web_server: Web, library: Film, still_tab: Page) -> None:
     get_user_model().objects.create_superuser("admin", password=PASSWORD)
-    calm.goto(f"{web_server.url}/admin/")
-    calm.fill("#id_username", "admin")
-    calm.fill("#id_password", PASSWORD)
-    calm.click("[type=submit]")
-    calm.wait_for_url("**/admin/")
+    still_tab.goto(f"{web_server.url}/admin/")
+    still_tab.fill("#id_username", "admin")
+    still_tab.fill("#id_password", PASSWORD)
+    still_tab.click("[type=submit]")
+    still_tab.wait_for_url("**/admin/")
     label = Label.objects.get()
     for name, arguments in (
         ("index", []),
@@ -128,6 +128,6 @@ def test_pages_of_the_admin(web_server: Web, library: Film, calm: Page) -> None:
         ("gallery_label_add", []),
         ("gallery_label_change", [label.pk]),
     ):
-        look(calm, web_server.url + reverse(f"admin:{name}", args=arguments))
+        check_page(still_tab, web_server.url + reverse(f"admin:{name}", args=arguments))
     for page in ("home", "tokens"):
-        look(calm, web_server.url + reverse(page))
+        check_page(still_tab, web_server.url + reverse(page))

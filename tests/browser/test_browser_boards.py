@@ -17,11 +17,11 @@ from tests.processes import Web, wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def board_of(tab: Page) -> Board:
+def get_board(tab: Page) -> Board:
     return Board.objects.get(token=tab.url.rstrip("/").rsplit("/", 1)[-1])
 
 
-def starts(board: Board) -> list[float]:
+def list_starts(board: Board) -> list[float]:
     return list(board.scenes.values_list("start", flat=True))
 
 
@@ -39,7 +39,7 @@ def open_board(tab: Page, web: Web) -> Board:
     tab.goto(f"{web.url}/boards/")
     tab.locator(".board-list a").first.click()
     expect(tab.locator("#scenes")).to_be_visible()
-    return board_of(tab)
+    return get_board(tab)
 
 
 def drag(tab: Page, grip: Locator, to: Locator, part: float) -> None:
@@ -71,7 +71,7 @@ def test_scenes_are_collected_by_keyboard_annotated_and_reordered(
 
     # A note is kept without a button.
     board = open_board(tab, web_server)
-    first = starts(board)
+    first = list_starts(board)
     tab.get_by_label("Note for scene 2").fill("hold on the dog")
     expect(tab.locator(".note-state").nth(1)).to_have_text("Saved")
 
@@ -80,21 +80,21 @@ def test_scenes_are_collected_by_keyboard_annotated_and_reordered(
     later.focus()
     tab.keyboard.press("Enter")
     expect(tab.locator("#board-status")).to_have_text("Moved to position 2 of 4")
-    assert starts(board) == [first[1], first[0], first[2], first[3]]
+    assert list_starts(board) == [first[1], first[0], first[2], first[3]]
     expect(tab.locator(".board-scene").nth(1).get_by_role("button", name="later")).to_be_focused()
     tab.get_by_label("Position of scene 2").fill("4")
     tab.keyboard.press("Enter")
     expect(tab.locator("#board-status")).to_have_text("Moved to position 4 of 4")
-    assert starts(board) == [first[1], first[2], first[3], first[0]]
+    assert list_starts(board) == [first[1], first[2], first[3], first[0]]
 
     # By the mouse: the last one in front of the first.
     scenes = tab.locator(".board-scene")
     drag(tab, scenes.nth(3).locator(".grip"), scenes.first, 0.1)
     expect(tab.locator("#board-status")).to_have_text("Moved to position 1 of 4")
-    assert starts(board) == first
+    assert list_starts(board) == first
     drag(tab, scenes.first.locator(".grip"), scenes.nth(2), 0.9)
     expect(tab.locator("#board-status")).to_have_text("Moved to position 3 of 4")
-    assert starts(board) == [first[1], first[2], first[0], first[3]]
+    assert list_starts(board) == [first[1], first[2], first[0], first[3]]
 
     expect(tab.get_by_label("Note for scene 1")).to_have_value("hold on the dog")
     tab.reload()
@@ -107,14 +107,14 @@ def test_a_scene_is_removed_and_restored_and_the_board_exported(
 ) -> None:
     collect_hits(tab, web_server, 4)
     board = open_board(tab, web_server)
-    first = starts(board)
+    first = list_starts(board)
     scenes = tab.locator(".board-scene")
     scenes.nth(1).get_by_role("button", name="Remove scene").click()
     expect(scenes).to_have_count(3)
     expect(tab.locator("#board-facts")).to_contain_text("3 scenes")
     tab.locator("#toast").get_by_role("button", name="Undo").click()
     expect(scenes).to_have_count(4)
-    assert starts(board) == first
+    assert list_starts(board) == first
 
     # Edit list and timeline, read back.
     files = {}
@@ -131,7 +131,7 @@ def test_a_scene_is_removed_and_restored_and_the_board_exported(
     timeline = otio.adapters.read_from_file(str(files["OTIO"]))
     spans = [clip.source_range for clip in timeline.video_tracks()[0]]
     assert spans == [clip.source_range for clip in listed.video_tracks()[0]]
-    frames = [demo_film.clock.frame_from(start) for start in starts(board)]
+    frames = [demo_film.clock.frame_from(start) for start in list_starts(board)]
     assert [span.start_time.value for span in spans] == frames
     shown = tab.locator(".in-out span:first-child").all_inner_texts()
     assert [span.start_time.to_timecode() for span in spans] == shown
@@ -170,7 +170,7 @@ def test_a_scene_is_collected_from_its_player(
     own = tab.locator("main .collect:not(.card > .collect)")
     expect(own.get_by_role("button", name="Saved ✓ (undo)")).to_be_visible()
     own.get_by_role("link", name="My scenes").click()
-    board = board_of(tab)
+    board = get_board(tab)
     assert [(scene.start, scene.end) for scene in board.scenes.all()] == [
         (pytest.approx(290 / 24, abs=1e-3), pytest.approx(350 / 24, abs=1e-3))
     ]
@@ -229,10 +229,10 @@ def test_visitors_with_the_link_can_view_and_copy_but_not_change(
         expect(other.locator(gone)).to_have_count(0)
     other.get_by_role("button", name="Copy to my boards").click()
     expect(other.locator(".note-form")).to_have_count(2)
-    assert board_of(other) != board
+    assert get_board(other) != board
     other.locator(".board-scene").first.get_by_role("button", name="Remove scene").click()
     expect(other.locator(".board-scene")).to_have_count(1)
-    assert len(starts(board)) == 2
+    assert len(list_starts(board)) == 2
     context.close()
 
 
@@ -246,7 +246,7 @@ def test_touch_drags_scenes_on_a_phone(web_server: Web, demo_film: Film, browser
         tab.locator(".hits .collect-button").nth(number).tap()
         expect(tab.locator("#collected-count")).to_contain_text(str(number + 1))
     board = open_board(tab, web_server)
-    first = starts(board)
+    first = list_starts(board)
     grip = tab.locator(".board-scene").nth(1).locator(".grip")
     grip.scroll_into_view_if_needed()
     box = grip.bounding_box()
@@ -264,7 +264,7 @@ def test_touch_drags_scenes_on_a_phone(web_server: Web, demo_film: Film, browser
     # Near the window's edge the page scrolls along.
     expect(tab.locator(".board-scene").first).to_have_class(re.compile("goes-before"))
     touch("touchEnd")
-    wait_for(lambda: starts(board) == [first[1], first[0], first[2]])
+    wait_for(lambda: list_starts(board) == [first[1], first[0], first[2]])
     context.close()
 
 
@@ -281,13 +281,13 @@ def test_everything_works_without_javascript(
         assert "q=dog" in tab.url
         expect(tab.locator(".hits .is-collected")).to_have_count(number + 1)
     board = open_board(tab, web_server)
-    first = starts(board)
+    first = list_starts(board)
     tab.locator(".board-scene").first.get_by_role("button", name="later").click()
-    assert starts(board) == [first[1], first[0], first[2]]
+    assert list_starts(board) == [first[1], first[0], first[2]]
     tab.get_by_label("Position of scene 3").fill("1")
     with tab.expect_navigation():
         tab.keyboard.press("Enter")
-    assert starts(board) == [first[2], first[1], first[0]]
+    assert list_starts(board) == [first[2], first[1], first[0]]
     tab.get_by_label("Note for scene 1").fill("written by hand")
     tab.get_by_role("button", name="Save note").first.click()
     expect(tab.get_by_label("Note for scene 1")).to_have_value("written by hand")
@@ -346,20 +346,20 @@ def test_axe_finds_nothing_serious_in_menus_dialogs_and_shared_boards(
     collect_hits(tab, web_server, 2)
     tab.locator("#toast").get_by_role("link", name="Change board").click()
     expect(tab.locator("#chooser")).to_be_visible()
-    look(tab)
+    check_accessibility(tab)
     board = open_board(tab, web_server)
     for menu in ("Export", "Share", "Edit"):
         tab.locator(".menu summary", has_text=menu).click()
-        look(tab)
+        check_accessibility(tab)
     tab.goto(f"{web_server.url}{board.get_absolute_url()}delete/")
-    look(tab)
+    check_accessibility(tab)
     stranger = browser.new_context(locale="en-GB").new_page()
     stranger.goto(f"{web_server.url}{board.get_absolute_url()}")
-    look(stranger)
+    check_accessibility(stranger)
     stranger.context.close()
 
 
-def look(tab: Page) -> None:
+def check_accessibility(tab: Page) -> None:
     """Let axe look at the page in both themes."""
     for theme in ("light", "dark"):
         tab.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)

@@ -18,10 +18,10 @@ from tests.processes import Web, wait_for
 
 DEMO_FILM = Path(__file__).resolve().parents[2] / "demo" / "film.mp4"
 TITLE = "The Cat Who Borrowed a Rocket"
-PATIENCE = 120_000  # milliseconds
+TIMEOUT = 120_000  # milliseconds
 
 
-def frames_of_right_shots(text: str) -> re.Pattern[str]:
+def match_right_frames(text: str) -> re.Pattern[str]:
     """The addresses of all frames that are right for a query of the ground truth."""
     truth = json.loads((DEMO_FILM.parent / "ground_truth.json").read_text(encoding="utf-8"))
     numbers = next(query["shots"] for query in truth["queries"] if query["text"] == text)
@@ -34,7 +34,7 @@ def frames_of_right_shots(text: str) -> re.Pattern[str]:
     return re.compile(rf"/films/\d+/frames/({'|'.join(seconds)})/")
 
 
-def fits(page: Page) -> bool:
+def fits_window(page: Page) -> bool:
     """Whether nothing sticks out to the right of the window."""
     return bool(
         page.evaluate(
@@ -57,12 +57,12 @@ def test_the_whole_journey(web_server: Web, tab: Page, errors: list[str]) -> Non
     expect(tab.locator("#id_year")).to_have_value("")
     tab.fill("#id_title", TITLE)
     tab.click("[name=_save]")
-    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
+    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=TIMEOUT)
 
     # Watch the progress end, without touching the page.
     row = tab.locator("#result_list tbody tr").first
     expect(row).to_contain_text(TITLE)
-    expect(row).to_contain_text("ready", timeout=PATIENCE)
+    expect(row).to_contain_text("ready", timeout=TIMEOUT)
     film = Film.objects.get()
     assert film.title == TITLE
     assert film.frame_count > 100
@@ -73,7 +73,7 @@ def test_the_whole_journey(web_server: Web, tab: Page, errors: list[str]) -> Non
     tab.keyboard.press("Enter")
     first = tab.locator(".hits li").first
     expect(first.locator(".shown")).to_have_attribute(
-        "href", frames_of_right_shots("an astronaut at night")
+        "href", match_right_frames("an astronaut at night")
     )
     expect(tab).to_have_url(re.compile(r"q=an\+astronaut\+at\+night"))
 
@@ -81,7 +81,7 @@ def test_the_whole_journey(web_server: Web, tab: Page, errors: list[str]) -> Non
     tab.fill("input[name=q]", "一个微笑的男人在挥手")
     tab.keyboard.press("Enter")
     expect(tab.locator("h1")).to_have_text("一个微笑的男人在挥手")
-    right = frames_of_right_shots("一个微笑的男人在挥手")
+    right = match_right_frames("一个微笑的男人在挥手")
     expect(tab.locator(".hits li").first.locator(".shown")).to_have_attribute("href", right)
 
     # Click the hit: the frame, its neighbours, similar frames.
@@ -177,7 +177,7 @@ def test_no_page_is_wider_than_its_window(
                  f"/films/{searchable.pk}/frames/12/?words=狗,猫"):  # fmt: skip
         tab.goto(web_server.url + path)
         assert tab.locator("html").get_attribute("lang") == "zh-Hans"
-        assert fits(tab), path
+        assert fits_window(tab), path
         broken = tab.evaluate(
             "[...document.images].map(i => i.complete && !i.naturalWidth && i.src).filter(Boolean)"
         )

@@ -15,7 +15,7 @@ from tests.processes import Web, Worker, wait_for
 ADD = "/admin/gallery/label/add/"
 
 
-def harmful(tab: Page) -> list[str]:
+def find_violations(tab: Page) -> list[str]:
     """What axe finds serious or critical on the page."""
     found = Axe().run(tab).response["violations"]
     return [
@@ -64,15 +64,15 @@ def test_staff_create_a_label_from_examples_and_find_its_scenes(
     tab.get_by_role("button", name="Use the suggested threshold").click()
     expect(tab.locator(".label-said")).to_contain_text("4 shots")
     assert not Label.objects.exists()
-    assert harmful(tab) == []
+    assert find_violations(tab) == []
     tab.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    assert harmful(tab) == []
+    assert find_violations(tab) == []
     tab.emulate_media(color_scheme="light", reduced_motion="reduce")
 
     tab.get_by_role("button", name="Save", exact=True).click()
     expect(tab.locator(".success")).to_contain_text("雪 & dogs")
     expect(tab.locator(".label-progress strong")).to_have_text("4 shots", timeout=60_000)
-    assert harmful(tab) == []
+    assert find_violations(tab) == []
     label = Label.objects.get()
     assert label.applied is not None
     assert [(t.name, t.shots) for t in scoring.count_shots()] == [("雪 & dogs", 4)]
@@ -93,10 +93,10 @@ def test_staff_create_a_label_from_examples_and_find_its_scenes(
     }
     assert shots == shots_with("dog")
     assert errors == []
-    make_one_without_a_script(tab, web_server.url)
+    create_without_script(tab, web_server.url)
 
 
-def make_one_without_a_script(tab: Page, url: str) -> None:
+def create_without_script(tab: Page, url: str) -> None:
     """On a phone: buttons look, move the threshold and save."""
     assert tab.context.browser
     phone = tab.context.browser.new_context(

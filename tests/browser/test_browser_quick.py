@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from gallery.boards.models import Board
 from gallery.films.models import Film
-from tests.browser.test_browser_boards import collect_hits, open_board, starts
+from tests.browser.test_browser_boards import collect_hits, list_starts, open_board
 from tests.browsing import Gate
 from tests.processes import Web, wait_for
 
@@ -43,7 +43,7 @@ def test_a_button_pressed_twice_acts_twice(
 ) -> None:
     collect_hits(tab, web_server, 4)
     board = open_board(tab, web_server)
-    first = starts(board)
+    first = list_starts(board)
     gate = Gate(tab, "**/place/**")
     tab.locator(".board-scene").first.get_by_role("button", name="later").focus()
     tab.keyboard.press("Enter")
@@ -51,7 +51,7 @@ def test_a_button_pressed_twice_acts_twice(
     wait_for(lambda: tab.evaluate("1") and gate.held)
     gate.open()
     expect(tab.locator("#board-status")).to_have_text("Moved to position 3 of 4")
-    assert starts(board) == [first[1], first[2], first[0], first[3]]
+    assert list_starts(board) == [first[1], first[2], first[0], first[3]]
     assert errors == []
 
 

@@ -14,7 +14,7 @@ from gallery.films.models import Film
 from tests.browsing import log_in
 from tests.processes import Web
 
-PATIENCE = 120_000  # milliseconds
+TIMEOUT = 120_000  # milliseconds
 
 
 @pytest.mark.usefixtures("worker")
@@ -27,9 +27,9 @@ def test_the_admin_says_why_a_file_is_not_a_film(
     tab.goto(f"{web_server.url}/admin/gallery/film/add/")
     tab.set_input_files("input[type=file]", text)
     tab.click("[name=_save]")
-    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
+    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=TIMEOUT)
     row = tab.locator("#result_list tbody tr").first
-    expect(row).to_contain_text("failed", timeout=PATIENCE)
+    expect(row).to_contain_text("failed", timeout=TIMEOUT)
     expect(row).to_contain_text("This file is damaged or not a video.")
     film = Film.objects.get()
     assert film.error

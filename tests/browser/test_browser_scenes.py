@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from gallery.films.models import Film
 from tests.browsing import DESKTOP
-from tests.coded import coded_film, codes
+from tests.coded import make_coded_film, read_codes
 from tests.processes import Web, wait_for
 
 READ = """() => {
@@ -36,9 +36,9 @@ READ = """() => {
 
 
 @pytest.fixture
-def numbered(web_server: Web, ready_film: Callable[..., Film], tmp_path: Path) -> Film:
+def numbered_film(web_server: Web, ready_film: Callable[..., Film], tmp_path: Path) -> Film:
     """A film that Chromium does not play, 24000/1001, with cuts where many bars change."""
-    path = coded_film(
+    path = make_coded_film(
         tmp_path / "numbered.mkv",
         rate="24000/1001",
         seconds=16,
@@ -50,22 +50,22 @@ def numbered(web_server: Web, ready_film: Callable[..., Film], tmp_path: Path) -
     return film
 
 
-def number(tab: Page) -> int:
+def read_number(tab: Page) -> int:
     """The number in the picture that is shown; -1 as long as there is none."""
     return int(tab.evaluate(READ))
 
 
 def open_scene(tab: Page, server: Web, film: Film, second: int = 3, asked: str = "") -> None:
     tab.goto(f"{server.url}/films/{film.pk}/frames/{second}/{asked}")
-    wait_for(lambda: number(tab) >= 0, patience=20)
+    wait_for(lambda: read_number(tab) >= 0, patience=20)
 
 
-def playhead(tab: Page) -> str:
+def read_playhead(tab: Page) -> str:
     """The time of the frame that is looked at, as the page says it."""
     return tab.locator("#playhead-time").inner_text()
 
 
-def ends(tab: Page) -> tuple[int, int]:
+def read_span(tab: Page) -> tuple[int, int]:
     """The chosen frames, as the handles say."""
     values = [
         int(tab.locator(f".handle.{end}").get_attribute("aria-valuenow") or -1)
@@ -74,22 +74,22 @@ def ends(tab: Page) -> tuple[int, int]:
     return values[0], values[1]
 
 
-def settled(tab: Page) -> Locator:
+def wait_until_updated(tab: Page) -> Locator:
     """The part of the page that depends on the span, once it is that of the handles."""
-    first, last = ends(tab)
+    first, last = read_span(tab)
     link = tab.locator("a.save")
     expect(link).to_have_attribute("href", re.compile(f"/exact/{first}-{last}.mp4$"))
     return link
 
 
 def test_a_scene_plays_although_the_browser_does_not_support_its_codec(
-    web_server: Web, numbered: Film, tab: Page, errors: list[str]
+    web_server: Web, numbered_film: Film, tab: Page, errors: list[str]
 ) -> None:
-    open_scene(tab, web_server, numbered, asked="?in=40f&out=64f")
-    assert ends(tab) == (40, 64)
+    open_scene(tab, web_server, numbered_film, asked="?in=40f&out=64f")
+    assert read_span(tab) == (40, 64)
     seen = set()
     for _look in range(60):
-        seen.add(number(tab))
+        seen.add(read_number(tab))
         tab.wait_for_timeout(40)
     seen.discard(-1)  # at its end, the video goes back to its beginning, and has no picture for now
     # It moves, over and over, and shows nothing but its own frames.
@@ -106,24 +106,24 @@ def test_a_scene_plays_although_the_browser_does_not_support_its_codec(
 
 
 def test_the_handles_move_by_keyboard(
-    web_server: Web, numbered: Film, tab: Page, errors: list[str]
+    web_server: Web, numbered_film: Film, tab: Page, errors: list[str]
 ) -> None:
-    open_scene(tab, web_server, numbered, asked="?in=40f&out=64f")
+    open_scene(tab, web_server, numbered_film, asked="?in=40f&out=64f")
     begin, end = tab.locator(".handle.begin"), tab.locator(".handle.end")
     begin.focus()
     for _press in range(3):
         tab.keyboard.press("ArrowRight")
-    assert ends(tab) == (43, 64)
+    assert read_span(tab) == (43, 64)
     # What is shown is the frame at the handle, of the clip that is there.
-    wait_for(lambda: number(tab) == 43, patience=5)
+    wait_for(lambda: read_number(tab) == 43, patience=5)
     expect(tab.locator("#mark-in")).to_have_value("00:00:01:19")
     expect(begin).to_have_attribute("aria-valuetext", "00:00:01:19")
     end.focus()
     tab.keyboard.press("Shift+ArrowRight")
-    assert ends(tab) == (43, 88)
+    assert read_span(tab) == (43, 88)
     # Beyond the clip the frame comes as a still.
-    wait_for(lambda: number(tab) == 87, patience=10)
-    settled(tab)
+    wait_for(lambda: read_number(tab) == 87, patience=10)
+    wait_until_updated(tab)
     assert "in=43f&out=88f" in tab.url
     expect(tab.locator("#citation")).to_have_value(
         re.compile(r"Numbered, 00:00:01:19–00:00:03:16, http.*\?in=43f&out=88f$")
@@ -132,10 +132,10 @@ def test_the_handles_move_by_keyboard(
     begin.focus()
     tab.keyboard.press("End")
     tab.keyboard.press("Shift+ArrowRight")
-    assert ends(tab)[0] < ends(tab)[1]
+    assert read_span(tab)[0] < read_span(tab)[1]
     tab.locator("#mark-own").click()
     expect(tab.locator("#mark-own")).to_be_hidden()
-    assert "in=" not in settled(tab).page.url
+    assert "in=" not in wait_until_updated(tab).page.url
     assert errors == []
 
 
@@ -144,7 +144,7 @@ def test_a_handle_is_dragged_and_snaps_to_a_cut(
 ) -> None:
     tab.goto(f"{web_server.url}/films/{demo_film.pk}/frames/12/")
     shot = demo_film.shots.get(number=3)
-    first, last = ends(tab)
+    first, last = read_span(tab)
     assert (first, last) == tuple(demo_film.clock.frame_from(t) for t in (shot.start, shot.end))
     box = tab.locator(".track").bounding_box()
     handle = tab.locator(".handle.end span").bounding_box()
@@ -160,14 +160,14 @@ def test_a_handle_is_dragged_and_snaps_to_a_cut(
     tab.mouse.move(handle["x"] + 4, middle)
     tab.mouse.down()
     tab.mouse.move(x_of(last - 30), middle, steps=5)
-    assert ends(tab)[1] == pytest.approx(last - 30, abs=2)
+    assert read_span(tab)[1] == pytest.approx(last - 30, abs=2)
     tab.mouse.move(x_of(last) + 5, middle, steps=5)
-    assert ends(tab) == (first, last)
+    assert read_span(tab) == (first, last)
     after = demo_film.clock.frame_from(demo_film.shots.get(number=4).end)
     tab.mouse.move(x_of(after) - 6, middle, steps=5)
     tab.mouse.up()
-    assert ends(tab) == (first, after)
-    settled(tab)
+    assert read_span(tab) == (first, after)
+    wait_until_updated(tab)
     # It plays what was chosen.
     wait_for(
         lambda: (
@@ -184,7 +184,7 @@ def test_a_touched_handle_moves(web_server: Web, demo_film: Film, browser: Brows
     )
     tab = context.new_page()
     tab.goto(f"{web_server.url}/films/{demo_film.pk}/frames/12/")
-    first, last = ends(tab)
+    first, last = read_span(tab)
     handle = tab.locator(".handle.begin span")
     handle.scroll_into_view_if_needed()
     box = handle.bounding_box()
@@ -195,41 +195,41 @@ def test_a_touched_handle_moves(web_server: Web, demo_film: Film, browser: Brows
                     ("touchMove", box["x"] + 40), ("touchEnd", None)):  # fmt: skip
         points = [] if x is None else [{"x": x, "y": y}]
         line.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    assert first < ends(tab)[0] < last
+    assert first < read_span(tab)[0] < last
     context.close()
 
 
-def test_times_can_be_typed(web_server: Web, numbered: Film, tab: Page) -> None:
-    open_scene(tab, web_server, numbered, asked="?in=40f&out=64f")
+def test_times_can_be_typed(web_server: Web, numbered_film: Film, tab: Page) -> None:
+    open_scene(tab, web_server, numbered_film, asked="?in=40f&out=64f")
     tab.fill("#mark-out", "00:00:03:00")
     tab.keyboard.press("Enter")
-    assert ends(tab) == (40, 72)
+    assert read_span(tab) == (40, 72)
     tab.fill("#mark-in", "nonsense")
     tab.keyboard.press("Tab")
     expect(tab.locator("#mark-error")).to_contain_text("Not a time in this film")
     expect(tab.locator("#mark-in")).to_have_attribute("aria-invalid", "true")
-    assert ends(tab) == (40, 72)
+    assert read_span(tab) == (40, 72)
     # Far away, the strip shows another part of the film.
     tab.fill("#mark-in", "0:12")
     tab.fill("#mark-out", "0:14")
     tab.keyboard.press("Enter")
     expect(tab).to_have_url(re.compile("in=288f&out=336f"))
-    wait_for(lambda: number(tab) >= 288, patience=20)
+    wait_for(lambda: read_number(tab) >= 288, patience=20)
 
 
 def test_the_exact_scene_is_saved(
-    web_server: Web, numbered: Film, tab: Page, tmp_path: Path
+    web_server: Web, numbered_film: Film, tab: Page, tmp_path: Path
 ) -> None:
-    open_scene(tab, web_server, numbered, asked="?in=40f&out=64f")
+    open_scene(tab, web_server, numbered_film, asked="?in=40f&out=64f")
     tab.locator(".handle.end").focus()
     tab.keyboard.press("ArrowLeft")
-    link = settled(tab)
+    link = wait_until_updated(tab)
     with tab.expect_download() as waiting:
         link.click()
     assert waiting.value.suggested_filename == "Numbered 00.00.01.16-00.00.02.15.mp4"
     saved = tmp_path / "saved.mp4"
     waiting.value.save_as(saved)
-    assert codes(saved) == list(range(40, 63))
+    assert read_codes(saved) == list(range(40, 63))
     expect(tab.locator(".saving")).to_contain_text("Saved.")
     for name in ("GIF", "WebP", "Still PNG"):
         with tab.expect_download() as waiting:
@@ -238,35 +238,39 @@ def test_the_exact_scene_is_saved(
 
 
 def test_keys_set_in_and_out_and_play_and_navigate(
-    web_server: Web, numbered: Film, tab: Page, errors: list[str]
+    web_server: Web, numbered_film: Film, tab: Page, errors: list[str]
 ) -> None:
     tab.goto(f"{web_server.url}/?q=black+and+white")
     tab.locator(".hits .shown").first.click()
-    wait_for(lambda: number(tab) >= 0, patience=20)
+    wait_for(lambda: read_number(tab) >= 0, patience=20)
     found = tab.url
     assert "q=black+and+white" in found
     tab.keyboard.press(" ")
     assert tab.evaluate("document.querySelector('video').paused")
     # The page says the frame that is shown.
     tab.wait_for_timeout(100)
-    wait_for(lambda: playhead(tab) == numbered.clock.timecode_of(number(tab)), patience=5)
+    wait_for(
+        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), patience=5
+    )
     # A picture that comes after the pause counts, too.
-    before = number(tab)
+    before = read_number(tab)
     tab.evaluate(
         "at => { document.querySelector('video').currentTime += at }",
-        (-2 if before > ends(tab)[0] + 2 else 2) * 1001 / 24000,
+        (-2 if before > read_span(tab)[0] + 2 else 2) * 1001 / 24000,
     )
-    wait_for(lambda: number(tab) != before, patience=5)
-    wait_for(lambda: playhead(tab) == numbered.clock.timecode_of(number(tab)), patience=5)
-    first, last = ends(tab)
-    here = number(tab)
+    wait_for(lambda: read_number(tab) != before, patience=5)
+    wait_for(
+        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), patience=5
+    )
+    first, last = read_span(tab)
+    here = read_number(tab)
     assert first <= here < last
     if here > first:
         tab.keyboard.press("i")
-        assert ends(tab) == (here, last)
+        assert read_span(tab) == (here, last)
     tab.keyboard.press("o")
-    assert ends(tab) == (here, here + 1)
-    settled(tab)
+    assert read_span(tab) == (here, here + 1)
+    wait_until_updated(tab)
     tab.keyboard.press(" ")
     assert not tab.evaluate("document.querySelector('video').paused")
     beside = tab.locator(".strip a[rel=next], .strip a[rel=prev]").first.get_attribute("rel")
@@ -279,11 +283,11 @@ def test_keys_set_in_and_out_and_play_and_navigate(
 
 
 def test_without_javascript_a_scene_is_a_player_and_a_form(
-    web_server: Web, numbered: Film, browser: Browser
+    web_server: Web, numbered_film: Film, browser: Browser
 ) -> None:
     context = browser.new_context(java_script_enabled=False, locale="en")
     tab = context.new_page()
-    tab.goto(f"{web_server.url}/films/{numbered.pk}/frames/3/?q=cat&in=seen")
+    tab.goto(f"{web_server.url}/films/{numbered_film.pk}/frames/3/?q=cat&in=seen")
     tab.fill("#mark-in", "00:00:01:00")
     tab.fill("#mark-out", "00:00:02:00")
     tab.get_by_role("button", name="Set").click()
@@ -300,27 +304,27 @@ def test_without_javascript_a_scene_is_a_player_and_a_form(
 
 
 def test_with_reduced_motion_nothing_plays_until_a_button_is_pressed(
-    web_server: Web, numbered: Film, browser: Browser
+    web_server: Web, numbered_film: Film, browser: Browser
 ) -> None:
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", locale="en")
     tab = context.new_page()
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
-    tab.goto(f"{web_server.url}/films/{numbered.pk}/frames/3/")
+    tab.goto(f"{web_server.url}/films/{numbered_film.pk}/frames/3/")
     expect(tab.locator(".big-play")).to_be_visible()
     tab.wait_for_timeout(500)
     assert not [url for url in asked if "/clips/" in url]
     tab.locator(".big-play").click()
-    wait_for(lambda: number(tab) >= 0, patience=20)
+    wait_for(lambda: read_number(tab) >= 0, patience=20)
     expect(tab.locator(".big-play")).to_be_hidden()
     context.close()
 
 
 def test_a_failed_clip_is_reported_and_the_still_stays(
-    web_server: Web, numbered: Film, tab: Page
+    web_server: Web, numbered_film: Film, tab: Page
 ) -> None:
-    numbered.files.source().unlink()
-    tab.goto(f"{web_server.url}/films/{numbered.pk}/frames/3/")
+    numbered_film.files.source().unlink()
+    tab.goto(f"{web_server.url}/films/{numbered_film.pk}/frames/3/")
     expect(tab.locator(".screen-note")).to_contain_text(
         "cannot be played right now", timeout=20_000
     )

@@ -13,11 +13,11 @@ from playwright.sync_api import Browser, Error, Page, Route, expect
 
 from gallery.films.models import Film
 from tests.browsing import DESKTOP, PHONE, Gate
-from tests.films import scenes
+from tests.films import make_scenes
 from tests.processes import Web, wait_for
 
 Make = Callable[..., Film]
-PATIENCE = 60_000  # milliseconds
+TIMEOUT = 60_000  # milliseconds
 
 SHIFTS = """
 window.shifted = 0;
@@ -39,18 +39,18 @@ def searchable(web_server: Web, demo_film: Film) -> Film:
     return demo_film
 
 
-def asked(tab: Page) -> dict[str, list[str]]:
+def read_query(tab: Page) -> dict[str, list[str]]:
     """The query in the address bar. Playwright's own `url` misses what a drop changes."""
     return parse_qs(urlsplit(tab.evaluate("location.href")).query)
 
 
-def shown(tab: Page) -> list[str]:
+def read_hits(tab: Page) -> list[str]:
     """The hits on the page, by the frames that they lead to."""
     hrefs = tab.locator(".hits .card .shown").evaluate_all("all => all.map(a => a.pathname)")
     return [str(href) for href in hrefs]
 
 
-def soon(what: Callable[[], Any]) -> Any:
+def wait_for_value(what: Callable[[], Any]) -> Any:
     """The first true value; a page that is just being left has none."""
 
     def look() -> Any:
@@ -62,7 +62,7 @@ def soon(what: Callable[[], Any]) -> Any:
     return wait_for(look, patience=30)
 
 
-def focus(tab: Page) -> str:
+def get_focus(tab: Page) -> str:
     return str(tab.evaluate("document.activeElement.id"))
 
 
@@ -71,7 +71,7 @@ def search_for(tab: Page, url: str, words: str) -> None:
     tab.fill("#q", words)
     tab.keyboard.press("Enter")
     # The first search of a server loads the model.
-    expect(tab.locator(".hits .card").first).to_be_visible(timeout=PATIENCE)
+    expect(tab.locator(".hits .card").first).to_be_visible(timeout=TIMEOUT)
 
 
 def drop_picture(tab: Page, path: Path) -> None:
@@ -97,13 +97,13 @@ def test_a_query_of_words_a_dropped_picture_and_less_like_this(
     web_server: Web, searchable: Film, tab: Page, errors: list[str], browser: Browser
 ) -> None:
     search_for(tab, web_server.url, "a dog")
-    assert asked(tab) == {"q": ["a dog"]}
-    by_words = shown(tab)
+    assert read_query(tab) == {"q": ["a dog"]}
+    by_words = read_hits(tab)
     drop_picture(tab, searchable.files.run(searchable.searchable_run or 1).thumbnail(40))
     expect(tab.locator(".part")).to_have_count(2)
-    assert sorted(asked(tab)) == ["picture", "q"]
+    assert sorted(read_query(tab)) == ["picture", "q"]
     expect(tab.locator("#q")).to_have_value("a dog")
-    composed = shown(tab)
+    composed = read_hits(tab)
     assert composed != by_words
 
     wrong = tab.locator(".hits .card").nth(2)
@@ -111,26 +111,28 @@ def test_a_query_of_words_a_dropped_picture_and_less_like_this(
     wrong.hover()
     wrong.locator(".less-like").click()
     expect(tab.locator(".part.is-less")).to_be_visible()
-    assert asked(tab)["less"] == [unwanted.replace("/films/", "").replace("/frames/", "-")[:-1]]
-    assert unwanted not in shown(tab)
+    assert read_query(tab)["less"] == [
+        unwanted.replace("/films/", "").replace("/frames/", "-")[:-1]
+    ]
+    assert unwanted not in read_hits(tab)
 
     # The picture counts twice; the address says it all to somebody else.
     tab.locator(".part.is-picture .weigh a").last.click()
-    soon(lambda: asked(tab)["picture"][0].endswith("*2"))
-    final = shown(tab)
+    wait_for_value(lambda: read_query(tab)["picture"][0].endswith("*2"))
+    final = read_hits(tab)
     elsewhere = browser.new_page(viewport=DESKTOP)
     elsewhere.goto(tab.evaluate("location.href"))
-    assert shown(elsewhere) == final
+    assert read_hits(elsewhere) == final
     elsewhere.close()
 
     # And back, step by step.
     for expected in ({"q", "picture", "less"}, {"q", "picture"}, {"q"}):
         tab.go_back()
-        soon(lambda expected=expected: set(asked(tab)) == expected)
+        wait_for_value(lambda expected=expected: set(read_query(tab)) == expected)
         expect(tab.locator("#q")).to_have_value("a dog")
-    soon(lambda: shown(tab) == by_words)
+    wait_for_value(lambda: read_hits(tab) == by_words)
     tab.go_forward()
-    soon(lambda: shown(tab) == composed)
+    wait_for_value(lambda: read_hits(tab) == composed)
     assert errors == []
 
 
@@ -138,7 +140,7 @@ def test_a_hit_can_be_dragged_and_an_address_pasted_into_the_box(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     search_for(tab, web_server.url, "a dog")
-    first = re.sub(r"\D+", "-", shown(tab)[0]).strip("-")
+    first = re.sub(r"\D+", "-", read_hits(tab)[0]).strip("-")
     picture = tab.locator(".hits .card .still").first.bounding_box()
     box = tab.locator("#q").bounding_box()
     assert picture
@@ -148,7 +150,7 @@ def test_a_hit_can_be_dragged_and_an_address_pasted_into_the_box(
     tab.mouse.move(picture["x"] + 170, picture["y"] + 70, steps=4)
     tab.mouse.move(box["x"] + 100, box["y"] + 15, steps=8)
     tab.mouse.up()
-    soon(lambda: asked(tab).get("frame") == [first])
+    wait_for_value(lambda: read_query(tab).get("frame") == [first])
     expect(tab.locator("#q")).to_have_value("a dog")
     expect(tab.locator(".part.is-frame")).to_have_count(1)
 
@@ -163,7 +165,7 @@ def test_a_hit_can_be_dragged_and_an_address_pasted_into_the_box(
         }""",
         address,
     )
-    soon(lambda: asked(tab).get("frame") == [first, f"{searchable.pk}-40"])
+    wait_for_value(lambda: read_query(tab).get("frame") == [first, f"{searchable.pk}-40"])
     assert errors == []
 
 
@@ -174,9 +176,9 @@ def test_an_invalid_query_is_reported_in_place_of_the_hits(
     tab.fill("#q", "-snow")
     tab.keyboard.press("Enter")
     expect(tab.locator(".note.bad")).to_contain_text("Words to avoid are not enough")
-    assert asked(tab) == {"q": ["-snow"]}
+    assert read_query(tab) == {"q": ["-snow"]}
     tab.go_back()
-    soon(lambda: len(shown(tab)) == 24)
+    wait_for_value(lambda: len(read_hits(tab)) == 24)
 
 
 def test_placeholders_are_shown_while_hits_load(
@@ -195,10 +197,12 @@ def test_placeholders_are_shown_while_hits_load(
     )
     tab.fill("#q", "cat")
     tab.keyboard.press("Enter")
-    assert float(soon(lambda: tab.evaluate("window.opacityAtOnce"))) == 0  # nothing changes at once
-    soon(lambda: float(tab.evaluate(skeleton)) > 0.5)
+    assert (
+        float(wait_for_value(lambda: tab.evaluate("window.opacityAtOnce"))) == 0
+    )  # nothing changes at once
+    wait_for_value(lambda: float(tab.evaluate(skeleton)) > 0.5)
     gate.open()
-    soon(lambda: asked(tab) == {"q": ["cat"]})
+    wait_for_value(lambda: read_query(tab) == {"q": ["cat"]})
     expect(tab.locator(".waiting")).to_have_count(0)
 
 
@@ -212,10 +216,10 @@ def test_the_keyboard_opens_a_scene_and_returns(
     tab.keyboard.press("/")
     tab.keyboard.type("a dog")
     tab.keyboard.press("Enter")
-    soon(lambda: len(shown(tab)) == 24)
+    wait_for_value(lambda: len(read_hits(tab)) == 24)
     tab.keyboard.press("ArrowDown")
     ids = tab.locator(".hits .card .shown").evaluate_all("all => all.map(a => a.id)")
-    assert focus(tab) == ids[0]
+    assert get_focus(tab) == ids[0]
     across = tab.evaluate(
         "getComputedStyle(document.querySelector('.hits')).gridTemplateColumns.split(' ').length"
     )
@@ -225,36 +229,36 @@ def test_the_keyboard_opens_a_scene_and_returns(
         ("ArrowUp", 0), ("ArrowDown", across), ("ArrowRight", across + 1),
     ):  # fmt: skip
         tab.keyboard.press(key)
-        assert focus(tab) == ids[at], key
+        assert get_focus(tab) == ids[at], key
     assert tab.locator(f"#{ids[across + 1]}").evaluate("e => e.matches(':focus-visible')")
 
     # Enter opens it, and it plays; Esc leads back to where it was.
     tab.keyboard.press("Enter")
     expect(tab).to_have_url(re.compile(r"/frames/\d+/\?q=a"))
     playing = "[...document.querySelectorAll('video')].some((v) => v.currentTime > 0 && !v.paused)"
-    soon(lambda: tab.evaluate(playing))
+    wait_for_value(lambda: tab.evaluate(playing))
     tab.keyboard.press("Escape")
-    soon(lambda: len(shown(tab)) == 24)
-    soon(lambda: focus(tab) == ids[across + 1])
+    wait_for_value(lambda: len(read_hits(tab)) == 24)
+    wait_for_value(lambda: get_focus(tab) == ids[across + 1])
 
     # m, l and s: more, less, only such.
     tab.keyboard.press("m")
-    soon(lambda: "more" in asked(tab))
-    soon(lambda: focus(tab).startswith("more-"))
+    wait_for_value(lambda: "more" in read_query(tab))
+    wait_for_value(lambda: get_focus(tab).startswith("more-"))
     tab.keyboard.press("m")
-    soon(lambda: "more" not in asked(tab))
+    wait_for_value(lambda: "more" not in read_query(tab))
     tab.keyboard.press("l")
-    soon(lambda: "less" in asked(tab))
-    soon(lambda: focus(tab).startswith("hit-"))
+    wait_for_value(lambda: "less" in read_query(tab))
+    wait_for_value(lambda: get_focus(tab).startswith("hit-"))
     tab.keyboard.press("s")
-    soon(lambda: set(asked(tab)) == {"frame"})
+    wait_for_value(lambda: set(read_query(tab)) == {"frame"})
     # Esc: back to the search before. ?: what keys there are.
-    soon(lambda: focus(tab).startswith(("similar-", "hit-")))
+    wait_for_value(lambda: get_focus(tab).startswith(("similar-", "hit-")))
     tab.keyboard.press("Escape")
-    soon(lambda: "less" in asked(tab))
-    soon(lambda: len(shown(tab)) == 24)
+    wait_for_value(lambda: "less" in read_query(tab))
+    wait_for_value(lambda: len(read_hits(tab)) == 24)
     tab.keyboard.press("/")
-    assert focus(tab) == "q"
+    assert get_focus(tab) == "q"
     tab.keyboard.press("Escape")  # empties the box
     tab.keyboard.press("Escape")
     tab.keyboard.press("?")
@@ -275,15 +279,15 @@ def test_scrolling_loads_more_hits_and_going_back_keeps_them(
     expect(hits).to_have_count(24)
     tab.mouse.wheel(0, 5000)
     expect(hits).to_have_count(searchable.shot_count)
-    assert len(set(shown(tab))) == searchable.shot_count
-    assert asked(tab) == {"q": ["dog"]}
+    assert len(set(read_hits(tab))) == searchable.shot_count
+    assert read_query(tab) == {"q": ["dog"]}
     tab.locator("footer").scroll_into_view_if_needed()
     expect(tab.locator("footer")).to_be_in_viewport()
 
     last = hits.nth(searchable.shot_count - 3)
     last.scroll_into_view_if_needed()
-    scrolled = soon(lambda: tab.evaluate("scrollY"))
-    leads_to = shown(tab)[-3]
+    scrolled = wait_for_value(lambda: tab.evaluate("scrollY"))
+    leads_to = read_hits(tab)[-3]
     last.locator(".shown").click()
     expect(tab).to_have_url(re.compile(re.escape(leads_to)))
 
@@ -294,8 +298,8 @@ def test_scrolling_loads_more_hits_and_going_back_keeps_them(
     tab.route("**/*page=2*", slowly)
     tab.go_back()
     expect(hits).to_have_count(searchable.shot_count)
-    soon(lambda: abs(tab.evaluate("scrollY") - scrolled) < 60)
-    soon(lambda: focus(tab) == last.locator(".shown").get_attribute("id"))
+    wait_for_value(lambda: abs(tab.evaluate("scrollY") - scrolled) < 60)
+    wait_for_value(lambda: get_focus(tab) == last.locator(".shown").get_attribute("id"))
     assert errors == []
 
 
@@ -305,7 +309,7 @@ def test_scrolling_loads_more_hits_and_going_back_keeps_them(
 @pytest.fixture
 def flag(ready_film: Make, tmp_path: Path) -> Film:
     """A film of 1950, of three colours."""
-    film = ready_film(scenes(tmp_path / "flag.mp4", ["red", "lime", "blue"]), "Flag")
+    film = ready_film(make_scenes(tmp_path / "flag.mp4", ["red", "lime", "blue"]), "Flag")
     Film.objects.filter(pk=film.pk).update(year=1950)
     return film
 
@@ -318,25 +322,25 @@ def test_filters_take_effect_at_once_and_stay_open(
     tab.click("#refine summary")
     tab.check(f"#film-{flag.pk}")
     expect(tab.locator(".hits .card")).to_have_count(3)
-    assert asked(tab) == {"q": ["a dog"], "film": [str(flag.pk)]}
+    assert read_query(tab) == {"q": ["a dog"], "film": [str(flag.pk)]}
     expect(tab.locator(".refine-panel")).to_be_visible()
-    assert focus(tab) == f"film-{flag.pk}"
+    assert get_focus(tab) == f"film-{flag.pk}"
     expect(tab.locator(".tally-of")).to_contain_text("1")
 
     tab.uncheck(f"#film-{flag.pk}")
-    soon(lambda: "film" not in asked(tab))
+    wait_for_value(lambda: "film" not in read_query(tab))
     tab.fill("#to-year", "1960")
     tab.keyboard.press("Tab")
     expect(tab.locator(".hits .card")).to_have_count(3)
-    assert asked(tab) == {"q": ["a dog"], "to": ["1960"]}
+    assert read_query(tab) == {"q": ["a dog"], "to": ["1960"]}
     tab.fill("#avoid", "night")
     tab.keyboard.press("Enter")
-    soon(lambda: asked(tab).get("not") == ["night"])
+    wait_for_value(lambda: read_query(tab).get("not") == ["night"])
     expect(tab.locator(".part.is-avoided s")).to_have_text("night")
     tab.get_by_role("link", name="Clear filters").click()
-    soon(lambda: asked(tab) == {"q": ["a dog"], "not": ["night"]})
+    wait_for_value(lambda: read_query(tab) == {"q": ["a dog"], "not": ["night"]})
     tab.get_by_role("link", name="Remove: night").click()
-    soon(lambda: asked(tab) == {"q": ["a dog"]})
+    wait_for_value(lambda: read_query(tab) == {"q": ["a dog"]})
     expect(tab.locator(".hits .card").first).to_be_visible()
     assert errors == []
 
@@ -350,9 +354,9 @@ def test_the_switch_searches_the_dialogue(
     expect(quote).to_have_text("Sorry, madam. This flight does not stop at the moon.")
     expect(quote.locator("mark")).to_have_text("moon")
     expect(tab.locator(".hits .card")).to_have_count(1)
-    assert asked(tab) == {"q": ["moon"], "in": ["said"]}
+    assert read_query(tab) == {"q": ["moon"], "in": ["said"]}
     tab.get_by_role("link", name="Picture", exact=True).click()
-    soon(lambda: asked(tab)["in"] == ["seen"])
+    wait_for_value(lambda: read_query(tab)["in"] == ["seen"])
     expect(tab.locator(".hits .card q")).to_have_count(0)
     assert errors == []
 
@@ -368,7 +372,7 @@ def test_the_film_page_shows_everything_at_a_glance(
     tab.keyboard.press("Enter")
     expect(tab.locator(".curve-edge")).to_be_visible()
     assert urlsplit(tab.evaluate("location.href")).path == f"/films/{searchable.pk}/"
-    best = re.search(r"/frames/(\d+)/", shown(tab)[0])
+    best = re.search(r"/frames/(\d+)/", read_hits(tab)[0])
     assert best
     peaks = tab.locator(".peaks a").evaluate_all("all => all.map(a => Number(a.dataset.second))")
     assert int(best[1]) in peaks
@@ -381,7 +385,7 @@ def test_the_film_page_shows_everything_at_a_glance(
     tab.mouse.move(box["x"] + box["width"] * (second + 0.5) / searchable.duration, box["y"] + 120)
     expect(tab.locator(".preview .timecode")).to_have_text("0:40")
     loaded = "document.querySelector('.preview img').naturalWidth"
-    soon(lambda: tab.evaluate(loaded) == 640)
+    wait_for_value(lambda: tab.evaluate(loaded) == 640)
     now = tab.locator("#lines .is-now")
     expect(now).to_have_count(1)
     expect(now).to_be_in_viewport()

@@ -11,20 +11,20 @@ from playwright.sync_api import Page, expect
 from gallery.films.models import Film
 from tests.browsing import PHONE, log_in
 from tests.importing import import_here
-from tests.lines import found, marked
+from tests.lines import find_highlights, find_lines
 from tests.processes import Web
 from tests.unit.test_subtitles import srt
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 30_000  # milliseconds
+TIMEOUT = 30_000  # milliseconds
 
 
-def harmful(tab: Page) -> list[str]:
+def find_violations(tab: Page) -> list[str]:
     """What axe finds serious or critical on the page."""
     return [
-        f"{found['id']}: {found['nodes'][0]['html']}"
-        for found in Axe().run(tab).response["violations"]
-        if found["impact"] in ("serious", "critical")
+        f"{find_lines['id']}: {find_lines['nodes'][0]['html']}"
+        for find_lines in Axe().run(tab).response["violations"]
+        if find_lines["impact"] in ("serious", "critical")
     ]
 
 
@@ -49,23 +49,23 @@ def test_subtitles_go_through_upload_search_and_player(
     tab.set_input_files("#id_subtitles", [english, broken])
     tab.click("[name=_save]")
     told = tab.locator(".field-subtitles .errorlist")
-    expect(told).to_have_text(re.compile("b.srt: No timed lines"), timeout=PATIENCE)
+    expect(told).to_have_text(re.compile("b.srt: No timed lines"), timeout=TIMEOUT)
     assert tab.evaluate("document.querySelector('#id_file').files.length") == 1
     assert not Film.objects.exists()
 
     tab.set_input_files("#id_subtitles", [english, chinese])
     tab.click("[name=_save]")
-    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=PATIENCE)
+    expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=TIMEOUT)
     expect(tab.locator(".messagelist")).to_contain_text("Subtitles a.en.srt: 2 lines, English.")
     expect(tab.locator(".messagelist")).to_contain_text("Subtitles a.zh.srt: 2 lines, Chinese.")
     film = import_here(Film.objects.get())
     assert film.state == Film.State.READY
     # The open list updates itself, with all that it shows of a film.
-    expect(tab.locator(".field-frame_count")).to_have_text("3", timeout=PATIENCE)
+    expect(tab.locator(".field-frame_count")).to_have_text("3", timeout=TIMEOUT)
     expect(tab.locator(".field-length")).to_have_text("0:03")
     expect(tab.locator(".field-picture img")).to_be_visible()
-    (line,) = found("爪子")
-    assert marked(line) == ["爪子"]
+    (line,) = find_lines("爪子")
+    assert find_highlights(line) == ["爪子"]
 
     # On the film's page: another language, one deleted, nothing beyond the edge of the phone.
     tab.goto(f"{web_server.url}/admin/gallery/film/{film.pk}/change/")
@@ -79,13 +79,13 @@ def test_subtitles_go_through_upload_search_and_player(
         name = row.locator(".subtitles-name").bounding_box()
         assert name is not None
         assert 70 <= name["width"] <= box["x"] - name["x"]
-    assert harmful(tab) == []
+    assert find_violations(tab) == []
     rows.filter(has_text="a.zh.srt").locator("select").select_option("zh-Hans")
     rows.filter(has_text="a.en.srt").locator("[type=checkbox]").check()
     tab.click("[name=_continue]")
-    expect(rows).to_have_count(1, timeout=PATIENCE)
+    expect(rows).to_have_count(1, timeout=TIMEOUT)
     assert film.subtitles.get().language == "zh-Hans"
-    assert found("freezing paws") == []
-    (line,) = found("冻僵")
+    assert find_lines("freezing paws") == []
+    (line,) = find_lines("冻僵")
     assert line.language == "zh-Hans"
     assert errors == []

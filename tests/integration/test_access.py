@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from gallery.core import access
 from gallery.films.models import Film
 from gallery.site import checks
-from tests.coded import coded_film, filed
+from tests.coded import create_film, make_coded_film
 
 PASSWORD = "a-password-for-this-test"
 
@@ -79,7 +79,7 @@ def test_invalid_values_are_reported_at_start(settings: Any) -> None:
 
 
 @pytest.fixture
-def closed(settings: Any) -> None:
+def closed_site(settings: Any) -> None:
     settings.SEARCH_NEEDS_LOGIN = True
 
 
@@ -92,12 +92,12 @@ SAMPLES = {
 }
 
 
-def addresses(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, str]]:
+def list_urls(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, str]]:
     """The name and an example of every address of this site."""
     for one in patterns or get_resolver().url_patterns:
         route = str(one.pattern).strip("^$")
         if isinstance(one, URLResolver):
-            yield from addresses(one.url_patterns, before + route)
+            yield from list_urls(one.url_patterns, before + route)
         elif isinstance(one, URLPattern):
             # A group of a regular expression stands for the first of its alternatives.
             plain = re.sub(r"\(\?P<\w+>([^)|]*)[^)]*\)", r"\1", before + route)
@@ -107,13 +107,13 @@ def addresses(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, st
             )
 
 
-OPEN = {"login", "logout", "set_language", "health"}
+PUBLIC = {"login", "logout", "set_language", "health"}
 
 
-def test_anonymous_visitors_get_only_the_login_page(page: Client, closed: None) -> None:
+def test_anonymous_visitors_get_only_the_login_page(page: Client, closed_site: None) -> None:
     seen = 0
-    for name, address in addresses():
-        if name in OPEN:
+    for name, address in list_urls():
+        if name in PUBLIC:
             continue
         for answer in (page.get(address), page.post(address)):
             assert answer.status_code in (302, 401), (name, address)
@@ -133,13 +133,15 @@ def test_anonymous_visitors_get_only_the_login_page(page: Client, closed: None) 
     assert page.get("/admin/login/").status_code == 200
 
 
-def test_logged_in_users_have_access(page: Client, closed: None, people: dict[str, Any]) -> None:
+def test_logged_in_users_have_access(
+    page: Client, closed_site: None, people: dict[str, Any]
+) -> None:
     page.force_login(people["user"])
     for address in ("/", "/films/", "/boards/"):
         assert page.get(address).status_code == 200
 
 
-def test_htmx_navigates_to_the_login_page(page: Client, closed: None) -> None:
+def test_htmx_navigates_to_the_login_page(page: Client, closed_site: None) -> None:
     answer = page.get("/?q=cat", headers={"HX-Request": "true"})
     assert answer["HX-Redirect"] == "/login/"
 
@@ -160,7 +162,7 @@ def test_shared_caches_store_no_pictures(
 
 
 def test_the_login_returns_to_the_requested_page(
-    page: Client, closed: None, people: dict[str, Any]
+    page: Client, closed_site: None, people: dict[str, Any]
 ) -> None:
     asked = "/films/?title=cat&sort=year"
     where = page.get(asked)["Location"]
@@ -202,22 +204,22 @@ def test_the_header_names_the_user_and_has_a_logout(page: Client, people: dict[s
 
 @pytest.fixture
 def film(db: None, tmp_path: Any) -> Film:
-    return filed(coded_film(tmp_path / "a.mp4", seconds=2), "Guarded")
+    return create_film(make_coded_film(tmp_path / "a.mp4", seconds=2), "Guarded")
 
 
-SAVED = ("exact/0-24.mp4", "exact/0-24.mp4?progress", "exact/0-24.gif", "exact/0-24.webp",
+SAVED_FILES = ("exact/0-24.mp4", "exact/0-24.mp4?progress", "exact/0-24.gif", "exact/0-24.webp",
          "stills/3.jpg?save", "stills/3.png")  # fmt: skip
 
 
 def test_saving_needs_permission(page: Client, film: Film, settings: Any) -> None:
     settings.DOWNLOADS_FOR = "users"
-    for what in SAVED:
+    for what in SAVED_FILES:
         assert page.get(f"/films/{film.pk}/{what}").status_code == 403, what
     # What is only looked at is sent all the same.
     assert page.get(f"/films/{film.pk}/stills/3.jpg").status_code == 200
     assert page.get(f"/films/{film.pk}/clips/0-24.mp4").status_code == 200
     settings.DOWNLOADS_FOR = "everyone"
-    for what in SAVED:
+    for what in SAVED_FILES:
         assert page.get(f"/films/{film.pk}/{what}").status_code == 200, what
 
 

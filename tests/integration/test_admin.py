@@ -19,7 +19,7 @@ from gallery.films.models import Film
 from gallery.index import frame_index
 from gallery.media import uploads
 from tests.films import make_film
-from tests.importing import add, import_here, queue_client
+from tests.importing import add_film, import_here, queue_client
 from tests.processes import Web, find_children, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,7 @@ def text(response: Any) -> str:
     return content
 
 
-def incoming() -> set[Path]:
+def list_incoming() -> set[Path]:
     return set(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
 
 
@@ -65,11 +65,11 @@ def test_the_library_needs_a_login(address: str, page: Client) -> None:
 
 
 def test_an_anonymous_upload_is_not_stored(page: Client) -> None:
-    before = incoming()
+    before = list_incoming()
     response = send(page, "a.mp4", bytes(1000))
     assert response.status_code == 302
     assert "/admin/login/" in response.url
-    assert incoming() == before
+    assert list_incoming() == before
     assert not Film.objects.exists()
 
 
@@ -85,7 +85,7 @@ def test_a_user_without_rights_cannot_upload(page: Client) -> None:
 def test_an_upload_becomes_a_film_whose_import_is_queued(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
-    before = incoming()
+    before = list_incoming()
     content = make_video(seconds=2).read_bytes()
     response = send(staff, "The_Third_Man.mp4", content, year="1949")
     assert response.status_code == 302
@@ -95,7 +95,7 @@ def test_an_upload_becomes_a_film_whose_import_is_queued(
     assert film.size == len(content)
     assert film.files.source().read_bytes() == content
     assert film.files.source().name == "source.mp4"
-    assert incoming() == before
+    assert list_incoming() == before
     message = queue_client().lindex("films-soon", 0)
     assert b"gallery.tasks.probe" in message
     assert str(film) in text(staff.get(LIST))
@@ -133,13 +133,13 @@ def test_a_duplicate_file_is_reported(staff: Client, make_video: Callable[..., P
 
 
 def test_an_empty_or_missing_file_is_reported(staff: Client) -> None:
-    before = incoming()
+    before = list_incoming()
     response = send(staff, "a.mp4", b"")
     assert "The file is empty." in text(response)
     missing = staff.post(ADD, {"title": "x", "year": ""})
     assert "Choose a film file." in text(missing)
     assert not Film.objects.exists()
-    assert incoming() == before
+    assert list_incoming() == before
 
 
 @pytest.mark.parametrize("size", [1000, 300_000])
@@ -147,7 +147,7 @@ def test_a_full_disk_is_reported_and_nothing_is_kept(
     size: int, staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The upload is written to /dev/full, the kernel's own full disk."""
-    before = incoming()
+    before = list_incoming()
     made: list[Path] = []
 
     def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
@@ -161,14 +161,14 @@ def test_a_full_disk_is_reported_and_nothing_is_kept(
     assert response.status_code == 507
     assert "The disk is full, so this was not saved." in text(response)
     assert made
-    assert incoming() == before
+    assert list_incoming() == before
     assert not Film.objects.exists()
     picture = staff.post(
         reverse("upload_picture"), {"picture": SimpleUploadedFile("a.jpg", bytes(1000))}
     )
     assert picture.status_code == 507
     assert "The disk is full" in text(picture)
-    assert incoming() == before
+    assert list_incoming() == before
 
 
 def test_a_full_disk_at_the_end_of_an_upload_is_reported(
@@ -185,21 +185,21 @@ def test_a_full_disk_at_the_end_of_an_upload_is_reported(
     def full(_source: Path, _target: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    before, folders = incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
+    before, folders = list_incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
     monkeypatch.setattr(store.shutil, "move", full)
     response = send(staff, "a.mp4", make_video(seconds=1).read_bytes())
     monkeypatch.undo()
     assert response.status_code == 507
     assert "The disk is full" in text(response)
     assert not Film.objects.exists()
-    assert incoming() == before
+    assert list_incoming() == before
     assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
 
 
 def test_changing_title_and_year_does_not_affect_the_import(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
-    film = add(make_video(seconds=1))
+    film = add_film(make_video(seconds=1))
     page = staff.get(f"{LIST}{film.pk}/change/")
     assert 'name="file"' not in text(page)
     Film.objects.filter(pk=film.pk).update(state=Film.State.PROBING)
@@ -220,7 +220,7 @@ def test_changing_title_and_year_does_not_affect_the_import(
 
 
 def test_progress_polls_until_the_end(staff: Client, make_video: Callable[..., Path]) -> None:
-    film = add(make_video(seconds=11))
+    film = add_film(make_video(seconds=11))
     address = f"{LIST}{film.pk}/progress/"
     assert "waiting" in text(staff.get(address))
     assert "every 1s" in text(staff.get(address))
@@ -243,7 +243,7 @@ def test_progress_polls_until_the_end(staff: Client, make_video: Callable[..., P
     assert text(staff.get(address)) == ""
 
 
-def act(client: Client, action: str, *films: Film) -> str:
+def run_action(client: Client, action: str, *films: Film) -> str:
     response = client.post(
         LIST, {"action": action, "_selected_action": [film.pk for film in films]}, follow=True
     )
@@ -251,20 +251,20 @@ def act(client: Client, action: str, *films: Film) -> str:
 
 
 def test_failed_films_can_be_retried(staff: Client, make_video: Callable[..., Path]) -> None:
-    film = add(make_video(seconds=2))
+    film = add_film(make_video(seconds=2))
     source = film.files.source()
     aside = source.rename(source.with_name("aside"))
     import_here(film)
     assert film.state == Film.State.FAILED
     assert "missing from the media store" in text(staff.get(LIST))
     aside.rename(source)
-    assert "1 film queued." in act(staff, "retry", film)
+    assert "1 film queued." in run_action(staff, "retry", film)
     assert queue_client().llen("films-soon") == 1
     assert import_here(film).state == Film.State.READY
     # A ready film is not retried, but can be imported again; one under way is neither.
-    assert "already importing" in act(staff, "retry", film)
-    assert "1 film queued." in act(staff, "import_again", film)
-    assert "already importing" in act(staff, "import_again", film)
+    assert "already importing" in run_action(staff, "retry", film)
+    assert "1 film queued." in run_action(staff, "import_again", film)
+    assert "already importing" in run_action(staff, "import_again", film)
     film.refresh_from_db()
     assert (film.state, film.run, film.searchable_run) == (Film.State.WAITING, 3, 2)
 
@@ -310,7 +310,7 @@ def test_deleting_in_the_admin_removes_everything(
 MEGABYTE = 1 << 20
 
 
-def resident(pid: int) -> int:
+def measure_peak_memory(pid: int) -> int:
     """Bytes of memory that a process and its children hold at their highest."""
     found = 0
     for one in (pid, *(child.pid for child in find_children(pid))):
@@ -355,10 +355,10 @@ def test_memory_stays_flat_while_a_large_film_is_uploaded(
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in staff.cookies.items())
     token = staff.cookies[settings.CSRF_COOKIE_NAME].value
     assert upload_zeros(web_server, cookie, token, 1) == 302
-    before = resident(web_server.pid)
+    before = measure_peak_memory(web_server.pid)
     assert before > 20 * MEGABYTE
     assert upload_zeros(web_server, cookie, token, 300) == 302
-    assert resident(web_server.pid) - before < 50 * MEGABYTE
+    assert measure_peak_memory(web_server.pid) - before < 50 * MEGABYTE
     large = Film.objects.get(size=300 * MEGABYTE)
     assert large.files.source().stat().st_size == 300 * MEGABYTE
     large.delete()
@@ -368,7 +368,7 @@ def test_an_interrupted_upload_leaves_no_file(web_server: Web, staff: Client) ->
 
     staff.get(ADD)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in staff.cookies.items())
-    before = incoming()
+    before = list_incoming()
     connection = http.client.HTTPConnection("127.0.0.1", web_server.port, timeout=30)
     connection.putrequest("POST", ADD)
     connection.putheader("Cookie", cookie)
@@ -378,16 +378,16 @@ def test_an_interrupted_upload_leaves_no_file(web_server: Web, staff: Client) ->
     connection.endheaders()
     connection.send(b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n')
     connection.send(bytes(5 * MEGABYTE))
-    wait_for(lambda: incoming() - before)
+    wait_for(lambda: list_incoming() - before)
     connection.close()
-    wait_for(lambda: incoming() == before)
+    wait_for(lambda: list_incoming() == before)
     assert not Film.objects.exists()
 
 
 @pytest.mark.usefixtures("staff")
 def test_the_film_list_follows_an_import_from_start_to_end(staff: Client, tmp_path: Path) -> None:
     """The change page works in every state."""
-    film = add(make_film(tmp_path / "a.mp4", seconds=1))
+    film = add_film(make_film(tmp_path / "a.mp4", seconds=1))
     for state in Film.State:
         Film.objects.filter(pk=film.pk).update(state=state)
         assert staff.get(f"{LIST}{film.pk}/change/").status_code == 200

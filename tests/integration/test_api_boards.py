@@ -10,7 +10,7 @@ from django.conf import settings
 from gallery.boards import exports
 from gallery.boards.models import Board, BoardScene, Export
 from gallery.films.models import Film
-from tests.asking import Api, Json, all_pages
+from tests.asking import Api, Json, list_all
 
 # --- boards ---------------------------------------------------------------------------------------
 
@@ -42,7 +42,7 @@ def test_a_board_can_be_created_filled_reordered_and_deleted(ada: Api, demo_film
     assert ada.get(board["url"])["scenes"][0]["note"] == ""
 
     assert ada.patch(board["url"], {"name": "Wet"})["name"] == "Wet"
-    assert [b["name"] for b in all_pages(ada, "/boards?page_size=1")] == ["Wet"]
+    assert [b["name"] for b in list_all(ada, "/boards?page_size=1")] == ["Wet"]
     ada.delete(f"{scenes}/{first['id']}")
     ada.delete(f"{scenes}/{first['id']}", 404)
     assert ada.get(board["url"])["count"] == 1
@@ -51,7 +51,7 @@ def test_a_board_can_be_created_filled_reordered_and_deleted(ada: Api, demo_film
     assert not Board.objects.exists()
 
 
-def filled(api: Api, film: Film) -> Json:
+def create_board(api: Api, film: Film) -> Json:
     board: Json = api.post("/boards", {"name": "Rain"})
     api.post(f"/boards/{board['token']}/scenes", {"film": film.pk, "start": 4, "end": 6})
     whole: Json = api.get(board["url"])
@@ -59,12 +59,12 @@ def filled(api: Api, film: Film) -> Json:
 
 
 def test_a_board_token_allows_viewing_but_not_changing(
-    ada: Api, bob: Api, anybody: Api, demo_film: Film
+    ada: Api, bob: Api, anonymous: Api, demo_film: Film
 ) -> None:
-    board = filled(ada, demo_film)
+    board = create_board(ada, demo_film)
     scenes = f"/boards/{board['token']}/scenes"
     scene = f"{scenes}/{board['scenes'][0]['id']}"
-    for other in (bob, anybody):
+    for other in (bob, anonymous):
         seen = other.get(board["url"])
         assert seen["mine"] is False
         assert seen["scenes"] == board["scenes"]
@@ -80,9 +80,9 @@ def test_a_board_token_allows_viewing_but_not_changing(
     ]
     for refusal in refusals:
         assert refusal()["code"] == "forbidden"
-    anybody.get("/boards", 401)
-    anybody.patch(board["url"], {"name": "x"}, 401)
-    anybody.delete(scene, 401)
+    anonymous.get("/boards", 401)
+    anonymous.patch(board["url"], {"name": "x"}, 401)
+    anonymous.delete(scene, 401)
     assert {**ada.get(board["url"]), "used": ""} == {**board, "used": ""}
 
 
@@ -112,7 +112,7 @@ def test_a_board_needs_a_name(name: str, ada: Api) -> None:
 
 
 def test_a_board_can_be_exported(ada: Api, demo_film: Film) -> None:
-    board = filled(ada, demo_film)
+    board = create_board(ada, demo_film)
     table = ada.client.get(board["exports"]["csv"]).content.decode()
     assert demo_film.title in table
     assert b"TITLE" in ada.client.get(board["exports"]["edl"]).content
@@ -122,7 +122,7 @@ def test_a_board_can_be_exported(ada: Api, demo_film: Film) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_zip_of_clips_can_be_requested_and_polled(ada: Api, demo_film: Film) -> None:
-    board = filled(ada, demo_film)
+    board = create_board(ada, demo_film)
     path = f"/boards/{board['token']}/exports"
     asked = ada.ask("POST", path, 202)
     assert asked["state"] == "waiting"
@@ -147,7 +147,7 @@ def test_an_empty_board_has_no_clips(ada: Api) -> None:
 def test_without_the_right_to_save_there_is_no_zip(
     ada: Api, demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    board = filled(ada, demo_film)
+    board = create_board(ada, demo_film)
     monkeypatch.setattr(settings, "DOWNLOADS_FOR", "staff")
     ada.ask("POST", f"/boards/{board['token']}/exports", 403)
     assert not Export.objects.exists()

@@ -28,7 +28,7 @@ def beats(redis_server: redis.Redis, tmp_path: Path) -> Iterator[list[Process]]:
         yield both
 
 
-def sent(process: Process) -> int:
+def count_sent(process: Process) -> int:
     """How many tasks a beat has queued."""
     return process.said().count("Sending due task")
 
@@ -37,11 +37,11 @@ def test_one_beat_queues_tasks_and_the_other_takes_over(beats: list[Process]) ->
     active, waiting = beats
     assert beat.is_active()
     # Both tasks are due at once after a start, and the sweep again after SWEEP_SECONDS.
-    wait_for(lambda: sent(active) >= 3)
-    assert sent(waiting) == 0
+    wait_for(lambda: count_sent(active) >= 3)
+    assert count_sent(waiting) == 0
     assert queue_client().llen(settings.PRIORITY_QUEUE) >= 3
     active.kill()
-    wait_for(lambda: sent(waiting) >= 2)
+    wait_for(lambda: count_sent(waiting) >= 2)
     assert "beat: active" in waiting.said()
 
 
@@ -50,18 +50,18 @@ def test_a_stopped_beat_hands_over_at_once(beats: list[Process]) -> None:
     active.stop()
     assert active.process is not None
     assert active.process.returncode == 0
-    wait_for(lambda: sent(waiting) >= 1)
+    wait_for(lambda: count_sent(waiting) >= 1)
 
 
 def test_a_resumed_beat_does_not_queue_beside_its_successor(beats: list[Process]) -> None:
     active, waiting = beats
     assert active.process is not None
     active.process.send_signal(signal.SIGSTOP)
-    wait_for(lambda: sent(waiting) >= 1)
-    before = sent(active)
+    wait_for(lambda: count_sent(waiting) >= 1)
+    before = count_sent(active)
     active.process.send_signal(signal.SIGCONT)
     wait_for(lambda: "beat: waiting" in active.said())
-    assert sent(active) <= before + 1
+    assert count_sent(active) <= before + 1
 
 
 def test_beat_keeps_no_file_that_could_be_corrupted(beats: list[Process]) -> None:

@@ -18,18 +18,18 @@ from gallery.boards import page_parts, service
 from gallery.boards.models import Board, BoardScene
 from gallery.boards.service import Scene, Visitor
 from gallery.films.models import Film
-from tests.importing import tidy
+from tests.importing import clean_up
 
 HTMX = {"HX-Request": "true"}
 
 
-def scene_of(film: Film, start: float = 1.0, end: float = 3.5, second: int = 2) -> dict[str, Any]:
+def scene_data(film: Film, start: float = 1.0, end: float = 3.5, second: int = 2) -> dict[str, Any]:
     return {"film": film.pk, "start": start, "end": end, "second": second}
 
 
 def collect(page: Client, film: Film, start: float = 1.0, **more: Any) -> BoardScene:
     """Collect a scene of 2.5 seconds, as the form does."""
-    given = {**scene_of(film, start, start + 2.5, round(start) + 1), **more}
+    given = {**scene_data(film, start, start + 2.5, round(start) + 1), **more}
     response = page.post("/boards/collect/", given)
     assert response.status_code == 302, response.content.decode()
     return BoardScene.all_objects.latest("pk")
@@ -40,7 +40,7 @@ def body(response: Any) -> str:
     return text
 
 
-def scenes(board: Board) -> list[float]:
+def list_starts(board: Board) -> list[float]:
     """The beginnings of a board's scenes, in their order."""
     return list(board.scenes.values_list("start", flat=True))
 
@@ -83,16 +83,16 @@ def test_the_first_scene_creates_a_board_for_the_session(page: Client, film: Fil
 
 def test_without_javascript_collecting_returns_to_the_scene(page: Client, film: Film) -> None:
     came_from = "http://testserver/?q=cat&page=2"
-    response = page.post("/boards/collect/", scene_of(film), headers={"Referer": came_from})
+    response = page.post("/boards/collect/", scene_data(film), headers={"Referer": came_from})
     assert response["Location"] == f"{came_from}#collect-{film.pk}-1000-3500"
     response = page.post(
-        "/boards/collect/", scene_of(film), headers={"Referer": "https://elsewhere.example/"}
+        "/boards/collect/", scene_data(film), headers={"Referer": "https://elsewhere.example/"}
     )
     assert response["Location"] == Board.objects.get().get_absolute_url()
 
 
 def test_htmx_gets_the_control_the_count_and_a_message(page: Client, film: Film) -> None:
-    response = page.post("/boards/collect/", scene_of(film), headers=HTMX)
+    response = page.post("/boards/collect/", scene_data(film), headers=HTMX)
     text = body(response)
     row = BoardScene.objects.get()
     assert f'id="collect-{film.pk}-1000-3500"' in text
@@ -118,13 +118,13 @@ def test_a_removed_scene_is_restored_with_its_note(page: Client, board: Board, f
     row = board.scenes.all()[1]
     service.set_note(board, row.pk, "look")
     page.post(url(board, f"scenes/{row.pk}/remove/"))
-    assert scenes(board) == [1.0, 20.0, 30.0]
+    assert list_starts(board) == [1.0, 20.0, 30.0]
     page.post(url(board, f"scenes/{row.pk}/restore/"))
-    assert scenes(board) == [1.0, 10.0, 20.0, 30.0]
+    assert list_starts(board) == [1.0, 10.0, 20.0, 30.0]
     assert board.scenes.all()[1].note == "look"
     page.post(url(board, f"scenes/{row.pk}/remove/"))
     collect(page, row.film, 10.0)
-    assert scenes(board) == [1.0, 20.0, 30.0, 10.0]
+    assert list_starts(board) == [1.0, 20.0, 30.0, 10.0]
     assert board.scenes.last().note == "look"
 
 
@@ -144,7 +144,7 @@ def test_a_removed_scene_is_restored_with_its_note(page: Client, board: Board, f
 def test_an_invalid_scene_is_refused_with_a_message(
     page: Client, film: Film, change: dict[str, Any], said: str
 ) -> None:
-    given = {**scene_of(film), **change}
+    given = {**scene_data(film), **change}
     response = page.post("/boards/collect/", given)
     assert response.status_code == 400
     assert said in body(response)
@@ -166,9 +166,9 @@ def test_a_full_board_and_too_many_boards_are_reported(
     page: Client, board: Board, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "MAX_SCENES_WITHOUT_LOGIN", 4)
-    assert "is full" in body(page.post("/boards/collect/", scene_of(film, 50, 51, 50)))
+    assert "is full" in body(page.post("/boards/collect/", scene_data(film, 50, 51, 50)))
     # What is there is not asked to go in again.
-    assert page.post("/boards/collect/", scene_of(film)).status_code == 302
+    assert page.post("/boards/collect/", scene_data(film)).status_code == 302
     monkeypatch.setattr(service, "MAX_BOARDS_PER_SESSION", 1)
     response = page.post("/boards/", {"name": "Another"})
     assert response.status_code == 400
@@ -188,15 +188,15 @@ def test_a_board_can_be_chosen_or_created_for_a_scene(
 ) -> None:
     assert collect(page, film, 40.0, name="Night").board.name == "Night"
     assert collect(page, film, 50.0, board=board.token).board == board
-    shown = body(page.get("/boards/choose/", scene_of(film, 40, 42.5, 41)))
+    shown = body(page.get("/boards/choose/", scene_data(film, 40, 42.5, 41)))
     pressed = re.findall(r'aria-pressed="(\w+)".*?choose-name">(.*?)<', shown)
     assert sorted(pressed, key=lambda pair: pair[1]) == [("false", "My scenes"), ("true", "Night")]
     part = page.get(
-        "/boards/choose/", scene_of(film, 40, 42.5, 41), headers={**HTMX, "HX-Target": "chooser"}
+        "/boards/choose/", scene_data(film, 40, 42.5, 41), headers={**HTMX, "HX-Target": "chooser"}
     )
     assert "<html" not in body(part)
     changed = page.post(
-        "/boards/collect/", {**scene_of(film, 40, 42.5, 41), "board": board.token},
+        "/boards/collect/", {**scene_data(film, 40, 42.5, 41), "board": board.token},
         headers={**HTMX, "HX-Target": "chooser"},
     )  # fmt: skip
     assert re.findall(r'aria-pressed="(\w+)"', body(changed)) == ["true", "true"]
@@ -267,7 +267,7 @@ def test_scenes_can_be_reordered(
         how = {**how, "before": ids.get(how["before"], 0)}
     response = page.post(url(board, f"scenes/{ids[moved]}/place/"), how)
     assert response["Location"] == url(board, f"#scene-{ids[moved]}")
-    assert scenes(board) == order
+    assert list_starts(board) == order
 
 
 def test_htmx_gets_the_scenes_in_the_new_order(page: Client, board: Board) -> None:
@@ -312,7 +312,7 @@ def test_scenes_move_across_the_pages_of_a_long_board(
     assert 'data-next="0"' in second
     response = page.post(url(board, f"scenes/{board.scenes.first().pk}/place/"), {"number": 4})
     assert response["Location"].startswith(url(board, "?page=2#scene-"))
-    assert scenes(board) == [10.0, 20.0, 30.0, 1.0]
+    assert list_starts(board) == [10.0, 20.0, 30.0, 1.0]
 
 
 # --- whose boards ---------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ def test_visitors_with_the_link_can_view_but_not_change(
             assert other.post(url(board, change.format(row.pk)), given).status_code == 404
     board.refresh_from_db()
     assert board.name == "My scenes"
-    assert scenes(board) == [1.0, 10.0, 20.0, 30.0]
+    assert list_starts(board) == [1.0, 10.0, 20.0, 30.0]
     assert Client().get("/boards/aaaaaaaaaaaaaaaaaaaaaa/").status_code == 404
 
 
@@ -350,7 +350,7 @@ def test_scenes_of_another_board_are_out_of_reach(page: Client, board: Board, fi
         page.post(url(board, f"scenes/{row.pk}/{change}"), {"note": "x", "by": -1})
     row.refresh_from_db()
     assert (row.note, row.removed) == ("", None)
-    refused = page.post("/boards/collect/", {**scene_of(row.film), "board": row.board.token})
+    refused = page.post("/boards/collect/", {**scene_data(row.film), "board": row.board.token})
     assert refused.status_code == 404
 
 
@@ -361,10 +361,10 @@ def test_a_shared_board_can_be_copied(page: Client, board: Board) -> None:
     response = other.post(url(board, "copy/"))
     copied = Board.objects.exclude(pk=board.pk).get()
     assert response["Location"] == url(copied)
-    assert scenes(copied) == [1.0, 10.0, 20.0]
+    assert list_starts(copied) == [1.0, 10.0, 20.0]
     assert copied.scenes.first().note == "kept"
     assert "note-form" in body(other.get(url(copied)))
-    assert scenes(board) == [1.0, 10.0, 20.0]
+    assert list_starts(board) == [1.0, 10.0, 20.0]
 
 
 def test_boards_of_the_session_follow_into_the_account(
@@ -418,7 +418,7 @@ def test_deleting_a_film_removes_its_scenes(
 def test_re_importing_a_film_keeps_its_scenes(page: Client, board: Board, film: Film) -> None:
     Film.objects.filter(pk=film.pk).update(state=Film.State.IMPORTING, run=2)
     assert page.get(url(board)).status_code == 200
-    assert len(scenes(board)) == 4
+    assert len(list_starts(board)) == 4
     Film.objects.filter(pk=film.pk).update(state=Film.State.FAILED, searchable_run=None)
     assert page.get(url(board)).status_code == 200
 
@@ -432,7 +432,7 @@ def test_unused_boards_are_removed(page: Client, board: Board, django_user_model
     first, second = board.scenes.all()[:2]
     for row, days in ((first, 2), (second, 0.5)):
         BoardScene.objects.filter(pk=row.pk).update(removed=now - timedelta(days=days))
-    tidy()
+    clean_up()
     names = set(Board.objects.values_list("name", flat=True))
     assert names == {"My scenes", "Of a user"}
     assert {row.pk for row in BoardScene.all_objects.filter(board=board)} & {

@@ -14,7 +14,11 @@ from gallery.films.models import Film
 from gallery.media import clip_jobs
 from gallery.media.clip_slots import acquire_slot, clip_lock, try_clip_lock, try_lock
 from gallery.scenes import clips
-from tests.integration.test_clips import begin_to_watch, endless, long_film, mine, place  # noqa: F401
+from tests.integration.test_clips import (
+    find_ffmpegs_of,
+    make_endless_order,
+    start_watching,
+)
 from tests.integration.test_slow_clients import ask
 from tests.processes import Web, wait_for
 
@@ -28,7 +32,7 @@ def request(server: Web, path: str) -> http.client.HTTPConnection:
     return connection
 
 
-def first_answered(
+def wait_for_answers(
     asked: list[http.client.HTTPConnection], count: int
 ) -> list[http.client.HTTPConnection]:
     """The first `count` that have an answer."""
@@ -41,22 +45,22 @@ def first_answered(
     return answered()[:count]
 
 
-def test_slow_clips_leave_half_of_the_slots(web_server: Web, long_film: Film) -> None:  # noqa: F811
+def test_slow_clips_leave_half_of_the_slots(web_server: Web, long_film: Film) -> None:
     clip = f"/films/{long_film.pk}/exact/0-999.mp4"
     asked = [request(web_server, clip) for _number in range(product.WEB_THREADS * 2)]
     # Those for whom there is no place, though all want the same clip, are told so at once.
     refused = len(asked) - product.WEB_THREADS // 2
-    busy = [connection.getresponse() for connection in first_answered(asked, refused)]
+    busy = [connection.getresponse() for connection in wait_for_answers(asked, refused)]
     assert {answer.status for answer in busy} == {503}
     assert all(answer.headers["Retry-After"] for answer in busy)
     assert ask(web_server, "/healthz")[0] in (200, 503)
     assert ask(web_server, "/films/")[0] == 200
     for connection in asked:
         connection.close()
-    wait_for(lambda: not mine(long_film), patience=10)
+    wait_for(lambda: not find_ffmpegs_of(long_film), patience=10)
 
 
-def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> None:  # noqa: F811
+def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> None:
     order = clips.playback_order(long_film, 0, 20)
     with clip_lock(order.path, try_clip_lock(order.path), lambda: False):
         waiting = request(web_server, f"/films/{long_film.pk}/clips/0-20.mp4?stream")
@@ -65,22 +69,22 @@ def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> N
         order.path.write_bytes(b"made elsewhere")
     assert waiting.getresponse().status == 204
     assert ask(web_server, f"/films/{long_film.pk}/clips/0-20.mp4") == (200, b"made elsewhere")
-    assert not mine(long_film)
+    assert not find_ffmpegs_of(long_film)
     locks = product.MEDIA_ROOT / "turns" / "clips"
     wait_for(lambda: not list(locks.iterdir()), patience=5)
 
 
 def test_a_clip_of_a_film_that_is_being_deleted_is_removed(
     web_server: Web,
-    long_film: Film,  # noqa: F811
+    long_film: Film,
 ) -> None:
     folder = product.MEDIA_ROOT / "clips" / long_film.uid
-    with begin_to_watch(web_server, long_film) as line:
+    with start_watching(web_server, long_film) as line:
         number = long_film.pk
         long_film.delete()
         while line.recv(1 << 16):
             pass
-    wait_for(lambda: not mine(long_film))
+    wait_for(lambda: not find_ffmpegs_of(long_film))
     wait_for(lambda: not folder.exists(), patience=10)
     assert ask(web_server, f"/films/{number}/clips/0-1000.mp4")[0] == 404
 
@@ -88,7 +92,7 @@ def test_a_clip_of_a_film_that_is_being_deleted_is_removed(
 @pytest.mark.parametrize("how", ["exact", "still"])
 def test_files_of_a_deleted_film_are_removed(
     how: str,
-    long_film: Film,  # noqa: F811
+    long_film: Film,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The film is deleted in the last moment: when its clip is whole, and about to be kept."""
@@ -110,12 +114,16 @@ def test_files_of_a_deleted_film_are_removed(
     assert not (product.MEDIA_ROOT / "clips" / long_film.uid).exists()
 
 
-def test_a_client_cannot_take_all_slots(place: Path, settings: Any) -> None:  # noqa: F811
+def test_a_client_cannot_take_all_slots(make_target: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 0
     joined = []
 
     def join(owner: str) -> None:
-        joined.append(clip_jobs.join_job(endless(place.with_name(f"{len(joined)}.mp4")), owner))
+        joined.append(
+            clip_jobs.join_job(
+                make_endless_order(make_target.with_name(f"{len(joined)}.mp4")), owner
+            )
+        )
 
     for _number in range(clip_jobs.MAX_QUEUED_PER_OWNER):
         join("ann")

@@ -23,36 +23,36 @@ from gallery.media import clip_jobs, cutting, ffmpeg
 from gallery.media.clip_jobs import ClipJob, ClipOrder, ClipStream
 from gallery.media.store import shrink_to
 from gallery.scenes import clips
-from tests.coded import coded_film, codes, filed
+from tests.coded import create_film, make_coded_film, read_codes
 from tests.films import make_film
-from tests.importing import tidy
+from tests.importing import clean_up
 from tests.processes import Web, find_children, wait_for
 
 
 @pytest.fixture
-def counted(db: None, tmp_path: Path) -> Film:
+def numbered_film(db: None, tmp_path: Path) -> Film:
     """A film that no browser plays, MPEG-2 and AC-3 in MKV, whose pictures show their numbers."""
-    path = coded_film(
+    path = make_coded_film(
         tmp_path / "counted.mkv",
         rate="24000/1001",
         seconds=6,
         codec=("-c:v", "mpeg2video", "-q:v", "3", "-bf", "2"),
         sound=("-c:a", "ac3"),
     )
-    return filed(path, "Counted")
+    return create_film(path, "Counted")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left() -> Iterator[None]:
+def _check_leftovers() -> Iterator[None]:
     """No test leaves a thread that makes something or a draft behind, here or in the web server."""
-    before = drafts()
+    before = list_drafts()
     yield
     wait_for(lambda: not [t for t in threading.enumerate() if t.name == "clip-job"], patience=20)
     # The web server is another process: it notices a visitor who has gone a moment later.
-    wait_for(lambda: drafts() <= before, patience=5)
+    wait_for(lambda: list_drafts() <= before, patience=5)
 
 
-def drafts() -> set[Path]:
+def list_drafts() -> set[Path]:
     """What is being made, or was left when it was not."""
     folder = product.MEDIA_ROOT / "drafts"
     return set(folder.iterdir()) if folder.is_dir() else set()
@@ -61,66 +61,66 @@ def drafts() -> set[Path]:
 # --- what is made -----------------------------------------------------------------------------
 
 
-def test_a_clip_between_two_times_has_these_frames(counted: Film) -> None:
+def test_a_clip_between_two_times_has_these_frames(numbered_film: Film) -> None:
     step = 1001 / 24000
     for first, last in ((0, 10), (37, 60), (100, 143)):
-        path = clips.render_clip(counted, first * step, last * step)
-        assert codes(path) == list(range(first, last))
+        path = clips.render_clip(numbered_film, first * step, last * step)
+        assert read_codes(path) == list(range(first, last))
 
 
-def test_a_file_is_rendered_once(counted: Film) -> None:
+def test_a_file_is_rendered_once(numbered_film: Film) -> None:
     for order in (
-        clips.playback_order(counted, 10, 40),
-        clips.export_order(counted, 10, 40),
-        clips.animation_order(counted, 10, 20, "gif"),
+        clips.playback_order(numbered_film, 10, 40),
+        clips.export_order(numbered_film, 10, 40),
+        clips.animation_order(numbered_film, 10, 20, "gif"),
     ):
         path = clip_jobs.get_or_render(order)
         path.write_bytes(b"kept")
         assert clip_jobs.get_or_render(order).read_bytes() == b"kept"
-        assert product.MEDIA_ROOT / "clips" / counted.uid in path.parents
+        assert product.MEDIA_ROOT / "clips" / numbered_film.uid in path.parents
 
 
 @pytest.mark.parametrize(("first", "last"), [(20, 20), (30, 20), (9999, 10010)])
-def test_an_invalid_span_is_refused(counted: Film, first: int, last: int) -> None:
+def test_an_invalid_span_is_refused(numbered_film: Film, first: int, last: int) -> None:
     with pytest.raises(QueryError, match="must start before it ends"):
-        clips.playback_order(counted, first, last)
+        clips.playback_order(numbered_film, first, last)
 
 
-def test_a_span_ends_with_its_film(counted: Film) -> None:
-    assert clips.make_cut(counted, 100, 99_999).last == 144
+def test_a_span_ends_with_its_film(numbered_film: Film) -> None:
+    assert clips.make_cut(numbered_film, 100, 99_999).last == 144
 
 
-def test_a_span_that_is_too_long_is_refused(counted: Film, settings: Any) -> None:
+def test_a_span_that_is_too_long_is_refused(numbered_film: Film, settings: Any) -> None:
     settings.MAX_CLIP_SECONDS = 2
-    clips.export_order(counted, 0, 48)
+    clips.export_order(numbered_film, 0, 48)
     with pytest.raises(QueryError, match="up to 2 seconds"):
-        clips.export_order(counted, 0, 60)
+        clips.export_order(numbered_film, 0, 60)
     with pytest.raises(QueryError, match="up to 15 seconds"):
         clips.animation_order(Film(duration=60, rate_numerator=24), 0, 500, "gif")
 
 
-def test_a_missing_source_file_is_reported(counted: Film) -> None:
-    counted.files.source().unlink()
+def test_a_missing_source_file_is_reported(numbered_film: Film) -> None:
+    numbered_film.files.source().unlink()
     with pytest.raises(FilmError, match="missing from the media store"):
-        clips.playback_order(counted, 0, 10)
+        clips.playback_order(numbered_film, 0, 10)
 
 
-def test_stills_are_exact_and_cached(counted: Film) -> None:
+def test_stills_are_exact_and_cached(numbered_film: Film) -> None:
     for number, kind in ((0, "jpg"), (77, "png"), (143, "jpg")):
-        path = clips.render_still(counted, number, kind)  # type: ignore[arg-type]
+        path = clips.render_still(numbered_film, number, kind)  # type: ignore[arg-type]
         with Image.open(path) as picture:
             assert picture.format == {"jpg": "JPEG", "png": "PNG"}[kind]
             bars = picture.convert("L").resize((12, 1), Image.Resampling.BOX).tobytes()
         assert sum((bar > 128) << bit for bit, bar in enumerate(bars)) == number
-        assert clips.render_still(counted, number, kind) == path  # type: ignore[arg-type]
+        assert clips.render_still(numbered_film, number, kind) == path  # type: ignore[arg-type]
     with pytest.raises(QueryError):
-        clips.render_still(counted, 5000)
+        clips.render_still(numbered_film, 5000)
 
 
 # --- how it is made -----------------------------------------------------------------------------
 
 
-def endless(path: Path, **how: Any) -> ClipOrder:
+def make_endless_order(path: Path, **how: Any) -> ClipOrder:
     """An order that takes for ever: FFmpeg writes a test picture as fast as a player plays it."""
     picture = [
         *("-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=25"),
@@ -138,11 +138,11 @@ def endless(path: Path, **how: Any) -> ClipOrder:
 
 
 @pytest.fixture
-def place() -> Path:
+def make_target() -> Path:
     return Path(product.MEDIA_ROOT) / "clips" / "0123456789abcdef" / "made.mp4"
 
 
-def children(mark: str = "") -> set[int]:
+def find_ffmpegs(mark: str = "") -> set[int]:
     """The FFmpegs of this test and its servers, by their process ids."""
     found = set()
     for process in find_children(os.getpid(), mark):
@@ -152,41 +152,41 @@ def children(mark: str = "") -> set[int]:
     return found
 
 
-def streamed(order: ClipOrder, is_gone: Callable[[], bool] = lambda: False) -> ClipStream:
+def open_stream(order: ClipOrder, is_gone: Callable[[], bool] = lambda: False) -> ClipStream:
     return ClipStream(clip_jobs.join_job(order), is_gone)
 
 
-def test_a_stream_arrives_while_it_is_rendered(place: Path) -> None:
-    stream = streamed(endless(place, streams=True))
-    before = children()
+def test_a_stream_arrives_while_it_is_rendered(make_target: Path) -> None:
+    stream = open_stream(make_endless_order(make_target, streams=True))
+    before = find_ffmpegs()
     got = b""
     while got.count(b"moof") < 3:
         got += next(stream)
     assert got[4:8] == b"ftyp"
     assert not stream.job.is_over
-    assert children() >= before
+    assert find_ffmpegs() >= before
     stream.close()
 
 
-def test_ffmpeg_ends_when_the_last_client_disconnects(place: Path) -> None:
-    before = children()
-    one, other = (streamed(endless(place, streams=True)) for _ in range(2))
+def test_ffmpeg_ends_when_the_last_client_disconnects(make_target: Path) -> None:
+    before = find_ffmpegs()
+    one, other = (open_stream(make_endless_order(make_target, streams=True)) for _ in range(2))
     assert one.job is other.job
     next(one), next(other)
-    assert len(children() - before) == 1
+    assert len(find_ffmpegs() - before) == 1
     one.close()
     one.close()
     next(other)
-    assert len(children() - before) == 1
+    assert len(find_ffmpegs() - before) == 1
     other.close()
-    wait_for(lambda: not children() - before, patience=5)
-    assert not place.exists()
+    wait_for(lambda: not find_ffmpegs() - before, patience=5)
+    assert not make_target.exists()
 
 
-def test_a_client_that_joins_later_gets_the_whole_clip(place: Path) -> None:
-    one = streamed(endless(place, streams=True))
+def test_a_client_that_joins_later_gets_the_whole_clip(make_target: Path) -> None:
+    one = open_stream(make_endless_order(make_target, streams=True))
     begun = next(one) + next(one)
-    other = streamed(endless(place, streams=True))
+    other = open_stream(make_endless_order(make_target, streams=True))
     got = b""
     while len(got) < len(begun):
         got += next(other)
@@ -195,74 +195,82 @@ def test_a_client_that_joins_later_gets_the_whole_clip(place: Path) -> None:
     other.close()
 
 
-def test_nothing_is_sent_to_a_disconnected_client(place: Path) -> None:
+def test_nothing_is_sent_to_a_disconnected_client(make_target: Path) -> None:
     gone = threading.Event()
-    stream = streamed(endless(place, streams=True), gone.is_set)
+    stream = open_stream(make_endless_order(make_target, streams=True), gone.is_set)
     next(stream)
     gone.set()
     assert list(stream) == []
     stream.close()
     begun = time.monotonic()
     with pytest.raises(ClipBusy):
-        clip_jobs.get_or_render(endless(place), is_cancelled=lambda: time.monotonic() > begun + 0.5)
+        clip_jobs.get_or_render(
+            make_endless_order(make_target), is_cancelled=lambda: time.monotonic() > begun + 0.5
+        )
     assert time.monotonic() - begun < 5
 
 
-def test_an_abandoned_clip_can_be_requested_again(counted: Film) -> None:
-    order = clips.playback_order(counted, 0, 100)
-    stream = streamed(order)
+def test_an_abandoned_clip_can_be_requested_again(numbered_film: Film) -> None:
+    order = clips.playback_order(numbered_film, 0, 100)
+    stream = open_stream(order)
     next(stream)
     stream.close()
-    assert codes(clip_jobs.get_or_render(order)) == list(range(100))
+    assert read_codes(clip_jobs.get_or_render(order)) == list(range(100))
 
 
-def test_the_number_of_concurrent_renders_is_limited(place: Path, settings: Any) -> None:
+def test_the_number_of_concurrent_renders_is_limited(make_target: Path, settings: Any) -> None:
     """With two turns, the first is kept for those who look at an empty player."""
     settings.CLIPS_AT_ONCE = 2
-    before = children()
-    saved = [clip_jobs.join_job(endless(place.with_name(f"{n}.mp4"))) for n in range(3)]
-    wait_for(lambda: children() - before, patience=5)
+    before = find_ffmpegs()
+    saved = [
+        clip_jobs.join_job(make_endless_order(make_target.with_name(f"{n}.mp4"))) for n in range(3)
+    ]
+    wait_for(lambda: find_ffmpegs() - before, patience=5)
     time.sleep(0.5)
-    assert len(children() - before) == 1
+    assert len(find_ffmpegs() - before) == 1
     played = [
-        clip_jobs.join_job(endless(place.with_name(f"p{n}.mp4"), streams=True, has_priority=True))
+        clip_jobs.join_job(
+            make_endless_order(make_target.with_name(f"p{n}.mp4"), streams=True, has_priority=True)
+        )
         for n in range(2)
     ]
-    wait_for(lambda: len(children() - before) == 2, patience=5)
+    wait_for(lambda: len(find_ffmpegs() - before) == 2, patience=5)
     time.sleep(0.5)
-    assert len(children() - before) == 2
+    assert len(find_ffmpegs() - before) == 2
     for one in [*saved, *played]:
         clip_jobs.leave_job(one)
-    wait_for(lambda: not children() - before, patience=5)
+    wait_for(lambda: not find_ffmpegs() - before, patience=5)
 
 
-def test_slots_are_shared_by_processes(place: Path, settings: Any) -> None:
+def test_slots_are_shared_by_processes(make_target: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     folder = product.MEDIA_ROOT / "turns"
     folder.mkdir(exist_ok=True)
     with (folder / "0").open("ab") as taken:
         fcntl.flock(taken, fcntl.LOCK_EX)
         with pytest.raises(ClipBusy):
-            clip_jobs.get_or_render(endless(place, max_wait=0.3))
-    stream = streamed(endless(place, streams=True))
+            clip_jobs.get_or_render(make_endless_order(make_target, max_wait=0.3))
+    stream = open_stream(make_endless_order(make_target, streams=True))
     assert next(stream)
     stream.close()
 
 
-def test_too_many_requests_are_told_to_retry_later(place: Path, settings: Any) -> None:
+def test_too_many_requests_are_told_to_retry_later(make_target: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     joined: list[ClipJob] = []
     with pytest.raises(ClipBusy):
         for number in range(clip_jobs.MAX_QUEUED + 3):
-            joined.append(clip_jobs.join_job(endless(place.with_name(f"{number}.mp4"))))
+            joined.append(
+                clip_jobs.join_job(make_endless_order(make_target.with_name(f"{number}.mp4")))
+            )
             time.sleep(0.05)
     assert len(joined) >= clip_jobs.MAX_QUEUED
     for one in joined:
         clip_jobs.leave_job(one)
 
 
-def test_progress_and_the_time_left_are_known(place: Path) -> None:
-    one = clip_jobs.join_job(endless(place, seconds=20.0))
+def test_progress_and_the_time_left_are_known(make_target: Path) -> None:
+    one = clip_jobs.join_job(make_endless_order(make_target, seconds=20.0))
     assert one.remaining_seconds is None
     wait_for(lambda: one.progress > 0.1, patience=20)
     left = one.remaining_seconds
@@ -272,16 +280,18 @@ def test_progress_and_the_time_left_are_known(place: Path) -> None:
     assert 10 < left < 40
 
 
-def test_the_time_limit_ends_ffmpeg_with_a_message(place: Path) -> None:
-    before = children()
+def test_the_time_limit_ends_ffmpeg_with_a_message(make_target: Path) -> None:
+    before = find_ffmpegs()
     with pytest.raises(FilmError, match="took longer than 1 seconds"):
-        clip_jobs.get_or_render(endless(place, limit=1.0))
-    assert not children() - before
-    assert not place.exists()
+        clip_jobs.get_or_render(make_endless_order(make_target, limit=1.0))
+    assert not find_ffmpegs() - before
+    assert not make_target.exists()
 
 
-def test_a_failure_is_reported_to_all_waiting_clients(place: Path) -> None:
-    order = ClipOrder(place, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0)
+def test_a_failure_is_reported_to_all_waiting_clients(make_target: Path) -> None:
+    order = ClipOrder(
+        make_target, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0
+    )
     one, other = clip_jobs.join_job(order), clip_jobs.join_job(order)
     for joined in (one, other):
         assert joined.wait(10)
@@ -290,13 +300,15 @@ def test_a_failure_is_reported_to_all_waiting_clients(place: Path) -> None:
         clip_jobs.leave_job(joined)
 
 
-def test_a_truncated_film_gives_no_short_clip(counted: Film) -> None:
+def test_a_truncated_film_gives_no_short_clip(numbered_film: Film) -> None:
     """FFmpeg ends where the file ends, and says that all is well."""
-    source = counted.files.source()
+    source = numbered_film.files.source()
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     with pytest.raises(FilmError, match="Could not make this clip"):
-        clip_jobs.get_or_render(clips.export_order(counted, 40, 110))
-    assert codes(clip_jobs.get_or_render(clips.export_order(counted, 0, 30))) == list(range(30))
+        clip_jobs.get_or_render(clips.export_order(numbered_film, 40, 110))
+    assert read_codes(clip_jobs.get_or_render(clips.export_order(numbered_film, 0, 30))) == list(
+        range(30)
+    )
 
 
 # --- what is kept -------------------------------------------------------------------------------
@@ -312,25 +324,25 @@ def test_least_recently_used_files_are_removed_first(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_the_cache_keeps_its_limit_and_the_files_in_use(counted: Film, settings: Any) -> None:
-    first = clip_jobs.get_or_render(clips.playback_order(counted, 0, 20))
+def test_the_cache_keeps_its_limit_and_the_files_in_use(numbered_film: Film, settings: Any) -> None:
+    first = clip_jobs.get_or_render(clips.playback_order(numbered_film, 0, 20))
     os.utime(first, (1000, first.stat().st_mtime))
-    second = clip_jobs.get_or_render(clips.playback_order(counted, 20, 40))
+    second = clip_jobs.get_or_render(clips.playback_order(numbered_film, 20, 40))
     os.utime(second, (2000, second.stat().st_mtime))
     changed = first.stat().st_mtime_ns
     assert clip_jobs.touch_if_cached(first)
     assert first.stat().st_mtime_ns == changed, "browsers would take it for another file"
     # They differ by some bytes: there is room for two of them, and not for three.
     settings.CLIP_CACHE_BYTES = int(2.5 * second.stat().st_size)
-    third = clip_jobs.get_or_render(clips.playback_order(counted, 40, 60))
+    third = clip_jobs.get_or_render(clips.playback_order(numbered_film, 40, 60))
     assert not second.exists()
     assert first.exists()
     assert third.exists()
 
 
-def test_a_clip_larger_than_the_cache_is_still_sent(counted: Film, settings: Any) -> None:
+def test_a_clip_larger_than_the_cache_is_still_sent(numbered_film: Film, settings: Any) -> None:
     settings.CLIP_CACHE_BYTES = 10
-    assert clip_jobs.get_or_render(clips.export_order(counted, 0, 20)).is_file()
+    assert clip_jobs.get_or_render(clips.export_order(numbered_film, 0, 20)).is_file()
 
 
 def test_the_sweep_removes_leftovers_of_a_killed_server(redis_server: Any, db: None) -> None:
@@ -339,17 +351,17 @@ def test_the_sweep_removes_leftovers_of_a_killed_server(redis_server: Any, db: N
     (draft / "draft.mp4").write_bytes(b"half")
     long_ago = time.time() - 7200
     os.utime(draft, (long_ago, long_ago))
-    tidy()
+    clean_up()
     assert not draft.exists()
 
 
 def test_deleting_a_film_removes_its_clips(
-    counted: Film, django_capture_on_commit_callbacks: Any
+    numbered_film: Film, django_capture_on_commit_callbacks: Any
 ) -> None:
-    path = clip_jobs.get_or_render(clips.playback_order(counted, 0, 20))
-    still = clips.render_still(counted, 3)
+    path = clip_jobs.get_or_render(clips.playback_order(numbered_film, 0, 20))
+    still = clips.render_still(numbered_film, 3)
     with django_capture_on_commit_callbacks(execute=True):
-        counted.delete()
+        numbered_film.delete()
     assert not path.exists()
     assert not still.exists()
 
@@ -362,9 +374,9 @@ def body(answer: Any) -> bytes:
 
 
 def test_a_clip_is_streamed_first_and_plain_afterwards(
-    page: Client, counted: Film, tmp_path: Path
+    page: Client, numbered_film: Film, tmp_path: Path
 ) -> None:
-    address = f"/films/{counted.pk}/clips/24-72.mp4"
+    address = f"/films/{numbered_film.pk}/clips/24-72.mp4"
     answer: Any = page.get(f"{address}?stream")
     assert answer.status_code == 200
     assert answer["Content-Type"] == "video/mp4"
@@ -373,7 +385,7 @@ def test_a_clip_is_streamed_first_and_plain_afterwards(
     fragments = tmp_path / "fragments.mp4"
     fragments.write_bytes(body(answer))
     assert fragments.read_bytes().count(b"moof") >= 3
-    assert codes(fragments) == list(range(24, 72))
+    assert read_codes(fragments) == list(range(24, 72))
     assert page.get(f"{address}?stream").status_code == 204
 
     whole: Any = page.get(address)
@@ -390,8 +402,12 @@ def test_a_clip_is_streamed_first_and_plain_afterwards(
     assert page.get(address, headers={"Range": f"bytes={len(data)}-"}).status_code == 416
 
 
-def test_a_clip_is_rendered_for_clients_that_do_not_stream(page: Client, counted: Film) -> None:
-    answer: Any = page.get(f"/films/{counted.pk}/clips/0-24.mp4", headers={"Range": "bytes=0-"})
+def test_a_clip_is_rendered_for_clients_that_do_not_stream(
+    page: Client, numbered_film: Film
+) -> None:
+    answer: Any = page.get(
+        f"/films/{numbered_film.pk}/clips/0-24.mp4", headers={"Range": "bytes=0-"}
+    )
     assert answer.status_code == 206
     assert body(answer)[4:8] == b"ftyp"
 
@@ -401,15 +417,15 @@ def long_film(transactional_db: None, tmp_path: Path) -> Film:
     """A film whose clip takes some seconds to make."""
     source = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-pix_fmt", "yuv420p")
     path = make_film(tmp_path / "a.mp4", seconds=100, size="1280x720", rate="10", codec=source)
-    return filed(path)
+    return create_film(path)
 
 
-def mine(film: Film) -> set[int]:
+def find_ffmpegs_of(film: Film) -> set[int]:
     """The FFmpegs that read a film."""
-    return children(film.uid)
+    return find_ffmpegs(film.uid)
 
 
-def begin_to_watch(server: Web, film: Film) -> socket.socket:
+def start_watching(server: Web, film: Film) -> socket.socket:
     """A visitor who has seen the beginning of a long scene."""
     line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
     target = f"/films/{film.pk}/clips/0-1000.mp4?stream"
@@ -417,13 +433,13 @@ def begin_to_watch(server: Web, film: Film) -> socket.socket:
     got = b""
     while b"moof" not in got:
         got += line.recv(65536)
-    assert mine(film)
+    assert find_ffmpegs_of(film)
     return line
 
 
 def test_a_stream_without_readers_is_abandoned(web_server: Web, long_film: Film) -> None:
-    begin_to_watch(web_server, long_film).close()
-    wait_for(lambda: not mine(long_film), patience=2)
+    start_watching(web_server, long_film).close()
+    wait_for(lambda: not find_ffmpegs_of(long_film), patience=2)
     assert not clips.playback_order(long_film, 0, 1000).path.exists()
 
 
@@ -432,16 +448,16 @@ def test_a_killed_server_leaves_no_partial_clip(
 ) -> None:
     server = Web(tmp_path)
     server.start()
-    with begin_to_watch(server, long_film):
+    with start_watching(server, long_film):
         server.kill()
     # Its FFmpeg has no reader and ends.
-    wait_for(lambda: not mine(long_film), patience=2)
+    wait_for(lambda: not find_ffmpegs_of(long_film), patience=2)
     assert not clips.playback_order(long_film, 0, 1000).path.exists()
-    left = drafts()
+    left = list_drafts()
     assert left
     for draft in left:
         os.utime(draft, (1000, 1000))
-    tidy()
+    clean_up()
 
 
 def test_a_terminated_server_leaves_nothing(
@@ -450,16 +466,16 @@ def test_a_terminated_server_leaves_nothing(
     """Though somebody still watches: gunicorn would wait for the end of it, and kill in the end."""
     server = Web(tmp_path)
     server.start()
-    before = drafts()
-    with begin_to_watch(server, long_film):
-        assert drafts() > before
+    before = list_drafts()
+    with start_watching(server, long_film):
+        assert list_drafts() > before
         server.stop()
-    assert not mine(long_film)
-    assert drafts() <= before
+    assert not find_ffmpegs_of(long_film)
+    assert list_drafts() <= before
 
 
-def test_saving_reports_its_progress(page: Client, counted: Film, tmp_path: Path) -> None:
-    address = f"/films/{counted.pk}/exact/24-72.mp4"
+def test_saving_reports_its_progress(page: Client, numbered_film: Film, tmp_path: Path) -> None:
+    address = f"/films/{numbered_film.pk}/exact/24-72.mp4"
     lines = [json.loads(line) for line in body(page.get(f"{address}?progress")).splitlines()]
     assert lines[-1] == {"done": True}
     assert all(0 <= line["part"] <= 1 for line in lines[:-1])
@@ -469,25 +485,25 @@ def test_saving_reports_its_progress(page: Client, counted: Film, tmp_path: Path
     )
     saved = tmp_path / "saved.mp4"
     saved.write_bytes(body(answer))
-    assert codes(saved) == list(range(24, 72))
+    assert read_codes(saved) == list(range(24, 72))
     assert body(page.get(f"{address}?progress")) == b'{"done": true}\n'
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp"])
-def test_animations_can_be_saved(page: Client, counted: Film, kind: str) -> None:
-    answer: Any = page.get(f"/films/{counted.pk}/exact/24-48.{kind}")
+def test_animations_can_be_saved(page: Client, numbered_film: Film, kind: str) -> None:
+    answer: Any = page.get(f"/films/{numbered_film.pk}/exact/24-48.{kind}")
     assert answer["Content-Type"] == f"image/{kind}"
     assert answer["Content-Disposition"].endswith(f'-00.00.02.00.{kind}"')
     assert len(body(answer)) > 100
 
 
-def test_a_still_can_be_shown_or_saved(page: Client, counted: Film) -> None:
-    address = f"/films/{counted.pk}/stills/77.jpg"
+def test_a_still_can_be_shown_or_saved(page: Client, numbered_film: Film) -> None:
+    address = f"/films/{numbered_film.pk}/stills/77.jpg"
     assert "Content-Disposition" not in page.get(address)
     assert page.get(f"{address}?save")["Content-Disposition"] == (
         'attachment; filename="Counted 00.00.03.05.jpg"'
     )
-    assert page.get(f"/films/{counted.pk}/stills/77.png?save")["Content-Type"] == "image/png"
+    assert page.get(f"/films/{numbered_film.pk}/stills/77.png?save")["Content-Type"] == "image/png"
 
 
 @pytest.mark.parametrize(
@@ -501,19 +517,21 @@ def test_a_still_can_be_shown_or_saved(page: Client, counted: Film) -> None:
     ],
 )
 def test_invalid_addresses_are_not_found(
-    address: str, status: int, page: Client, counted: Film
+    address: str, status: int, page: Client, numbered_film: Film
 ) -> None:
-    assert page.get(f"/films/{counted.pk}/{address}").status_code == status
+    assert page.get(f"/films/{numbered_film.pk}/{address}").status_code == status
     assert page.get(f"/films/987654/{address}").status_code == 404
 
 
-def test_excess_requests_are_answered_at_once(page: Client, counted: Film, settings: Any) -> None:
+def test_excess_requests_are_answered_at_once(
+    page: Client, numbered_film: Film, settings: Any
+) -> None:
     settings.CLIPS_AT_ONCE = 0
     waiting = [
-        clip_jobs.join_job(clips.export_order(counted, 0, 10 + n))
+        clip_jobs.join_job(clips.export_order(numbered_film, 0, 10 + n))
         for n in range(clip_jobs.MAX_QUEUED)
     ]
-    answer = page.get(f"/films/{counted.pk}/clips/0-9.mp4?stream")
+    answer = page.get(f"/films/{numbered_film.pk}/clips/0-9.mp4?stream")
     assert answer.status_code == 503
     assert answer["Retry-After"]
     assert "try again in a few seconds" in answer.content.decode()
@@ -525,11 +543,11 @@ def test_excess_requests_are_answered_at_once(page: Client, counted: Film, setti
 
 
 def test_the_whole_film_and_parts_of_it_are_sent(
-    page: Client, counted: Film, settings: Any
+    page: Client, numbered_film: Film, settings: Any
 ) -> None:
     settings.WHOLE_FILMS_FOR = "everyone"
-    data = counted.files.source().read_bytes()
-    address = f"/films/{counted.pk}/film"
+    data = numbered_film.files.source().read_bytes()
+    address = f"/films/{numbered_film.pk}/film"
     whole: Any = page.get(address)
     assert whole["Content-Type"] == "video/webm"
     assert body(whole) == data
@@ -537,7 +555,7 @@ def test_the_whole_film_and_parts_of_it_are_sent(
     assert (part.status_code, body(part)) == (206, data[5:10])
 
 
-def test_nothing_of_the_url_reaches_ffmpeg(counted: Film) -> None:
-    arguments = cutting.playback_arguments(clips.make_cut(counted, 3, 9))
+def test_nothing_of_the_url_reaches_ffmpeg(numbered_film: Film) -> None:
+    arguments = cutting.playback_arguments(clips.make_cut(numbered_film, 3, 9))
     assert all("\n" not in argument for argument in arguments)
     assert arguments[arguments.index("-i") + 1].startswith("file:/")

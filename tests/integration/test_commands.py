@@ -21,12 +21,12 @@ from gallery.site import checks
 from tests.films import noise
 from tests.importing import queue_client
 from tests.integration.test_search import broken_pictures
-from tests.processes import free_port, manage
+from tests.processes import find_free_port, run_manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def call(name: str, *arguments: Any, **options: Any) -> tuple[str, str]:
+def run_command(name: str, *arguments: Any, **options: Any) -> tuple[str, str]:
     out, err = StringIO(), StringIO()
     call_command(name, *arguments, stdout=out, stderr=err, **options)
     return out.getvalue(), err.getvalue()
@@ -36,7 +36,7 @@ def call(name: str, *arguments: Any, **options: Any) -> tuple[str, str]:
 
 
 def test_search_prints_json(demo_film: Film) -> None:
-    done = manage("search", "a dog in the snow", "--json", "--count", "5")
+    done = run_manage("search", "a dog in the snow", "--json", "--count", "5")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert len(rows) == 5
@@ -54,20 +54,20 @@ def test_search_prints_json(demo_film: Film) -> None:
 
 
 def test_search_prints_lines(demo_film: Film) -> None:
-    out, _ = call("search", "一只狗", count=3)
+    out, _ = run_command("search", "一只狗", count=3)
     lines = out.splitlines()
     assert len(lines) == 3
     for line in lines:
         assert re.match(rf" *\d+%  00:0\d:\d\d:\d\d  {re.escape(demo_film.title)}", line)
     assert lines[0].startswith("100%")
-    out, _ = call("search", "zzzz qqqq", count=3)
+    out, _ = run_command("search", "zzzz qqqq", count=3)
     assert out.startswith("No close matches. Closest scenes:")
 
 
 def test_search_takes_words_and_a_picture_together(demo_film: Film) -> None:
     thumbnail = demo_film.files.run(demo_film.searchable_run or 0).thumbnail(8)
-    out, _ = call("search", "a dog", image=thumbnail, avoid="snow", json=True, count=9)
-    alone, _ = call("search", image=thumbnail, json=True, count=9)
+    out, _ = run_command("search", "a dog", image=thumbnail, avoid="snow", json=True, count=9)
+    alone, _ = run_command("search", image=thumbnail, json=True, count=9)
     assert [hit["second"] for hit in json.loads(out)] != [
         hit["second"] for hit in json.loads(alone)
     ]
@@ -75,14 +75,14 @@ def test_search_takes_words_and_a_picture_together(demo_film: Film) -> None:
 
 def test_search_takes_a_picture(demo_film: Film) -> None:
     thumbnail = demo_film.files.run(demo_film.searchable_run or 0).thumbnail(30)
-    out, _ = call("search", image=thumbnail, json=True, count=1)
+    out, _ = run_command("search", image=thumbnail, json=True, count=1)
     (row,) = json.loads(out)
     assert row["start"] <= 30 < row["end"]
 
 
 def test_search_can_be_limited_to_one_film(demo_film: Film) -> None:
-    assert json.loads(call("search", "dog", film=demo_film.pk + 1, json=True)[0]) == []
-    assert "No results" in call("search", "dog", film=demo_film.pk + 1)[0]
+    assert json.loads(run_command("search", "dog", film=demo_film.pk + 1, json=True)[0]) == []
+    assert "No results" in run_command("search", "dog", film=demo_film.pk + 1)[0]
 
 
 def test_search_refuses_invalid_arguments(demo_film: Film, tmp_path: Path) -> None:
@@ -93,19 +93,19 @@ def test_search_refuses_invalid_arguments(demo_film: Film, tmp_path: Path) -> No
     ):
         words, *count = arguments
         with pytest.raises(CommandError, match=sentence):
-            call("search", *words, **({"count": count[0]} if count else {}))
+            run_command("search", *words, **({"count": count[0]} if count else {}))
     with pytest.raises(CommandError, match="No such file"):
-        call("search", image=tmp_path / "missing.jpg")
+        run_command("search", image=tmp_path / "missing.jpg")
     for path, sentence in broken_pictures(tmp_path).values():
         with pytest.raises(CommandError, match=sentence):
-            call("search", image=path)
+            run_command("search", image=path)
     (tmp_path / "empty.jpg").touch()
     with pytest.raises(CommandError, match="is empty"):
-        call("search", image=tmp_path / "empty.jpg")
+        run_command("search", image=tmp_path / "empty.jpg")
 
 
 def test_search_says_when_redis_is_down(demo_film: Film) -> None:
-    done = manage("search", "dog", REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    done = run_manage("search", "dog", REDIS_URL=f"redis://127.0.0.1:{find_free_port()}/0")
     assert done.returncode == 1
     assert "The search index cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
@@ -118,16 +118,16 @@ def test_import_film_accepts_a_title_for_a_single_film_only(
     make_video: Callable[..., Path],
 ) -> None:
     with pytest.raises(CommandError, match="one film at a time"):
-        call("import_film", make_video("a.mp4", seconds=1), "b.mp4", title="Title")
+        run_command("import_film", make_video("a.mp4", seconds=1), "b.mp4", title="Title")
 
 
 def test_a_film_is_stored_although_the_queue_is_down(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
     begun = time.monotonic()
-    done = manage(
+    done = run_manage(
         "import_film", str(make_video(seconds=1)),
-        CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/1",
+        CELERY_BROKER_URL=f"redis://127.0.0.1:{find_free_port()}/1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "the queue cannot be reached" in done.stderr
@@ -139,7 +139,7 @@ def test_a_film_is_stored_although_the_queue_is_down(
 # --- doctor ---------------------------------------------------------------------------------------
 
 
-def examine() -> tuple[str, str]:
+def run_doctor() -> tuple[str, str]:
     """What the doctor prints, and why it ends non-zero."""
     out = StringIO()
     with pytest.raises(CommandError) as caught:
@@ -149,13 +149,13 @@ def examine() -> tuple[str, str]:
 
 def test_the_doctor_reports_problems(demo_film: Film) -> None:
     frame_index.current().drop(demo_film.pk)
-    said, verdict = examine()
+    said, verdict = run_doctor()
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", said)
     assert re.search(r"BAD  Workers .*no Celery worker responds", said)
     assert re.search(r"BAD  Beat .*not running", said)
     assert verdict == "3 of 12 checks failed."
     Film.objects.update(model="000000000000")
-    assert re.search(r"BAD  Films .*run manage\.py reembed", examine()[0])
+    assert re.search(r"BAD  Films .*run manage\.py reembed", run_doctor()[0])
 
 
 def test_the_doctor_reports_a_redis_that_evicts_keys(
@@ -165,16 +165,16 @@ def test_the_doctor_reports_a_redis_that_evicts_keys(
     redis_server.config_set("maxmemory", "1gb")
     redis_server.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        assert re.search(r"BAD  Redis .*set maxmemory-policy to noeviction", examine()[0])
+        assert re.search(r"BAD  Redis .*set maxmemory-policy to noeviction", run_doctor()[0])
     finally:
         redis_server.config_set("maxmemory", "0")
         redis_server.config_set("maxmemory-policy", "noeviction")
-    assert re.search(r"ok   Redis ", examine()[0])
+    assert re.search(r"ok   Redis ", run_doctor()[0])
 
 
 def test_the_doctor_works_without_redis(transactional_db: None) -> None:
-    address = f"redis://user:hush@127.0.0.1:{free_port()}/0"
-    done = manage("doctor", REDIS_URL=address, CELERY_BROKER_URL=address)
+    address = f"redis://user:hush@127.0.0.1:{find_free_port()}/0"
+    done = run_manage("doctor", REDIS_URL=address, CELERY_BROKER_URL=address)
     assert done.returncode == 1
     assert re.search(r"BAD  Redis +The search index cannot be reached", done.stdout)
     assert "ok   FFmpeg" in done.stdout
@@ -186,7 +186,7 @@ def test_the_doctor_works_without_redis(transactional_db: None) -> None:
 
 
 def test_invalid_settings_are_reported_at_start() -> None:
-    done = manage("check", CLIP_EDGES="crop", SEGMENT_SECONDS="0", CLIP_PRECISION="int4")
+    done = run_manage("check", CLIP_EDGES="crop", SEGMENT_SECONDS="0", CLIP_PRECISION="int4")
     assert done.returncode == 1
     assert "CLIP_PRECISION is 'int4'" in done.stderr
     assert "auto, fp32, bf16, int8" in done.stderr
@@ -205,12 +205,12 @@ def test_int8_without_its_package_is_reported(
 
 
 def test_a_missing_model_is_reported_at_start(tmp_path: Path) -> None:
-    done = manage("check", CLIP_MODEL=str(tmp_path))
+    done = run_manage("check", CLIP_MODEL=str(tmp_path))
     assert "gallery.W001" in done.stderr
     assert "has no config.json" in done.stderr
 
 
-def program(path: Path, script: str) -> str:
+def write_script(path: Path, script: str) -> str:
     """An executable shell script."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
@@ -234,7 +234,7 @@ def test_an_ffmpeg_that_does_not_run_is_reported(
     use_ffmpeg: Callable[[str], None], tmp_path: Path
 ) -> None:
     assert checks.check_ffmpeg() == []
-    for path in (program(tmp_path / "ffmpeg", "exit 1"), str(tmp_path / "missing")):
+    for path in (write_script(tmp_path / "ffmpeg", "exit 1"), str(tmp_path / "missing")):
         use_ffmpeg(path)
         (message,) = checks.check_ffmpeg()
         assert message.id == "gallery.E001"
@@ -242,17 +242,17 @@ def test_an_ffmpeg_that_does_not_run_is_reported(
 
 
 def test_an_ffmpeg_on_the_path_is_used_only_if_configured(tmp_path: Path) -> None:
-    old = program(
+    old = write_script(
         tmp_path / "bin" / "ffmpeg",
         "echo ffmpeg version 5.1.9-0+deb12u1 Copyright \\(c\\) 2000-2026",
     )
     path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
-    assert manage("check", PATH=path, FFMPEG="").returncode == 0
+    assert run_manage("check", PATH=path, FFMPEG="").returncode == 0
     for name in (old, "ffmpeg"):
-        done = manage("check", PATH=path, FFMPEG=name)
+        done = run_manage("check", PATH=path, FFMPEG=name)
         assert done.returncode == 1
         assert "is version 5.1.9-0+deb12u1, but at least 9.0 is needed" in done.stderr
-    done = manage("doctor", "--skip-checks", PATH=path, FFMPEG=old)
+    done = run_manage("doctor", "--skip-checks", PATH=path, FFMPEG=old)
     assert f"BAD  FFmpeg       {old} is version 5.1.9-0+deb12u1, but at least 9.0" in done.stdout
 
 

@@ -21,7 +21,7 @@ from gallery.clip.selfcheck import Report
 from gallery.core.errors import DamagedModel
 from tests.films import noise
 from tests.networks import tiny_chinese_clip, tiny_clip, tiny_siglip
-from tests.processes import manage, python, wait_for
+from tests.processes import run_manage, run_python, wait_for
 
 FP32 = Target("openvino", "cpu", "fp32")
 BF16 = Target("openvino", "cpu", "bf16")
@@ -29,14 +29,14 @@ INT8 = Target("openvino", "cpu", "int8")
 PICTURES = [noise(n, (120, 68)) for n in range(6)]
 
 
-def quiet(_text: str) -> None:
+def ignore_progress(_text: str) -> None:
     """Progress that nobody reads."""
 
 
 @pytest.fixture
 def cache_dir(tmp_path: Path, settings: Any) -> Path:
     """An empty cache of converted models."""
-    settings.MODEL_CACHE_DIR = tmp_path / "converted"
+    settings.MODEL_CACHE_DIR = tmp_path / "converted_model"
     # No library: the check takes frames of the demo film.
     settings.MEDIA_ROOT = tmp_path / "media"
     folder: Path = settings.MODEL_CACHE_DIR
@@ -64,18 +64,22 @@ def test_converted_models_agree_with_torch(
     """With other batches and other lengths of text than the towers were traced with."""
     model = weights.describe("m", make(tmp_path / "model"))
     plain = conversion.load_with_torch(model)
-    assert conversion.prepare(model, [FP32], quiet) == FP32
-    converted = conversion.load(model, FP32)
+    assert conversion.prepare(model, [FP32], ignore_progress) == FP32
+    converted_model = conversion.load(model, FP32)
 
     assert (
-        float(cosines(converted.embed_pictures(PICTURES), plain.embed_pictures(PICTURES)).min())
+        float(
+            cosines(converted_model.embed_pictures(PICTURES), plain.embed_pictures(PICTURES)).min()
+        )
         >= 0.9999
     )
-    assert float(cosines(converted.embed_texts(texts), plain.embed_texts(texts)).min()) >= 0.9999
-    one_by_one = np.stack([converted.embed_text(text) for text in texts])
+    assert (
+        float(cosines(converted_model.embed_texts(texts), plain.embed_texts(texts)).min()) >= 0.9999
+    )
+    one_by_one = np.stack([converted_model.embed_text(text) for text in texts])
     assert float(cosines(one_by_one, plain.embed_texts(texts)).min()) >= 0.9999
-    assert converted.spec == plain.spec
-    assert [converted.is_truncated(text) for text in texts] == [False, False, True]
+    assert converted_model.spec == plain.spec
+    assert [converted_model.is_truncated(text) for text in texts] == [False, False, True]
     # A random model tells these apart, so the comparison means something.
     apart = plain.embed_pictures(PICTURES) @ plain.embed_pictures(PICTURES).T - np.eye(
         len(PICTURES)
@@ -103,69 +107,72 @@ def test_the_last_layer_computes_the_class_token_only(make: Any, tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def demo() -> weights.Model:
+def demo_model() -> weights.Model:
     """The demo model: trained weights, small enough to quantize in a test."""
-    return weights.describe("demo", project.DEMO_MODEL_DIR)
+    return weights.describe("demo_model", project.DEMO_MODEL_DIR)
 
 
 @pytest.mark.parametrize("target", [BF16, INT8], ids=["bf16", "int8"])
 def test_faster_precisions_pass_their_check(
-    target: Target, demo: weights.Model, cache_dir: Path
+    target: Target, demo_model: weights.Model, cache_dir: Path
 ) -> None:
     if target is BF16 and not runtimes.computes_bf16():
         assert BF16 not in encoder.candidate_targets()
         return
-    assert conversion.prepare(demo, [target], quiet) == target
-    report = conversion.load_report(demo, target)
+    assert conversion.prepare(demo_model, [target], ignore_progress) == target
+    report = conversion.load_report(demo_model, target)
     limits = selfcheck.LIMITS[target.precision]
     assert report is not None
     assert report.is_passed
     assert report.pictures == selfcheck.MAX_FRAMES + selfcheck.GENERATED_PICTURES
     assert report.texts == selfcheck.MAX_TEXTS
-    converted, plain = conversion.load(demo, target), conversion.load_with_torch(demo)
-    measured = cosines(converted.embed_pictures(PICTURES), plain.embed_pictures(PICTURES))
+    converted_model, plain = (
+        conversion.load(demo_model, target),
+        conversion.load_with_torch(demo_model),
+    )
+    measured = cosines(converted_model.embed_pictures(PICTURES), plain.embed_pictures(PICTURES))
     # Noise, unlike anything that int8 was calibrated on.
     assert float(measured.min()) >= limits.min_cosine - 0.02
     assert (
-        float(cosines(converted.embed_texts(["a dog"]), plain.embed_texts(["a dog"])).min())
+        float(cosines(converted_model.embed_texts(["a dog"]), plain.embed_texts(["a dog"])).min())
         >= 0.999
     )
     assert (cache_dir / "digests").exists() is False  # small weights are hashed each time
 
 
 def test_a_model_whose_check_fails_falls_back(
-    demo: weights.Model, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+    demo_model: weights.Model, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit is raised, because a model that really fails cannot be made at will."""
     never = selfcheck.Limits(1.1)
     monkeypatch.setattr(selfcheck, "LIMITS", {**selfcheck.LIMITS, "bf16": never})
     said: list[str] = []
-    assert conversion.prepare(demo, [BF16, FP32], said.append) == FP32
+    assert conversion.prepare(demo_model, [BF16, FP32], said.append) == FP32
     assert any("failed, so it is not used" in line for line in said)
-    folder = conversion.target_folder(demo, BF16)
+    folder = conversion.target_folder(demo_model, BF16)
     assert [path.name for path in folder.iterdir()] == [selfcheck.REPORT_FILE]
-    assert conversion.find_passed_targets(demo, [BF16, FP32]) == [FP32]
-    assert conversion.is_prepared(demo, [BF16, FP32])
+    assert conversion.find_passed_targets(demo_model, [BF16, FP32]) == [FP32]
+    assert conversion.is_prepared(demo_model, [BF16, FP32])
 
 
-def test_a_faster_target_that_was_never_tried_is_made(converted: weights.Model) -> None:
+def test_a_faster_target_that_was_never_tried_is_made(converted_model: weights.Model) -> None:
     """As after `make int8`, or when CLIP_PRECISION changes: what is there is not enough."""
-    assert conversion.is_prepared(converted, [FP32])
-    assert not conversion.is_prepared(converted, [INT8, FP32])
-    assert conversion.find_passed_targets(converted, [INT8, FP32]) == [FP32]
+    assert conversion.is_prepared(converted_model, [FP32])
+    assert not conversion.is_prepared(converted_model, [INT8, FP32])
+    assert conversion.find_passed_targets(converted_model, [INT8, FP32]) == [FP32]
     # Slower ones need not be there.
-    assert conversion.is_prepared(converted, [FP32, BF16])
+    assert conversion.is_prepared(converted_model, [FP32, BF16])
 
 
 def test_a_failed_conversion_is_retried_after_a_while(
-    converted: weights.Model, monkeypatch: pytest.MonkeyPatch
+    converted_model: weights.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = conversion.target_folder(converted, BF16)
+    folder = conversion.target_folder(converted_model, BF16)
     folder.mkdir(parents=True)
     Report("bf16", error="MemoryError").save(folder)
-    assert conversion.is_prepared(converted, [BF16, FP32])
+    assert conversion.is_prepared(converted_model, [BF16, FP32])
     monkeypatch.setattr(conversion, "RETRY_SECONDS", -1.0)
-    assert not conversion.is_prepared(converted, [BF16, FP32])
+    assert not conversion.is_prepared(converted_model, [BF16, FP32])
 
 
 def test_a_model_that_cannot_be_converted_runs_in_torch(
@@ -244,23 +251,23 @@ def test_the_queries_are_in_the_languages_that_the_model_reads() -> None:
 
 
 @pytest.fixture
-def converted(tmp_path: Path, cache_dir: Path, settings: Any) -> Iterator[weights.Model]:
+def converted_model(tmp_path: Path, cache_dir: Path, settings: Any) -> Iterator[weights.Model]:
     """A tiny model, converted, as the model in use."""
     settings.CLIP_PRECISION = "fp32"
     settings.CLIP_MODEL = str(tiny_clip(tmp_path / "model"))
     model = weights.describe(settings.CLIP_MODEL, Path(settings.CLIP_MODEL))
-    assert conversion.prepare(model, [FP32], quiet) == FP32
+    assert conversion.prepare(model, [FP32], ignore_progress) == FP32
     yield model
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def convert_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conversions in this process, which takes a second; see below for one of its own."""
     monkeypatch.setattr(
         encoder,
         "prepare_in_own_process",
         lambda name: conversion.prepare(
-            weights.describe(name, Path(name)), encoder.candidate_targets(), quiet
+            weights.describe(name, Path(name)), encoder.candidate_targets(), ignore_progress
         ),
     )
 
@@ -268,9 +275,11 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "how", ["half a file", "a file gone", "no report", "rubbish", "spec", "tokenizer"]
 )
-def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model, here: None) -> None:
-    folder = conversion.target_folder(converted, FP32)
-    expected = conversion.load(converted, FP32).embed_pictures(PICTURES)
+def test_a_damaged_cache_is_rebuilt(
+    how: str, converted_model: weights.Model, convert_in_process: None
+) -> None:
+    folder = conversion.target_folder(converted_model, FP32)
+    expected = conversion.load(converted_model, FP32).embed_pictures(PICTURES)
     if how == "half a file":
         path = folder / "image.bin"
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -284,22 +293,25 @@ def test_a_damaged_cache_is_rebuilt(how: str, converted: weights.Model, here: No
     else:
         path = folder / {"spec": "spec.json", "tokenizer": "tokenizer.json"}[how]
         path.write_text("?" * path.stat().st_size)
-    loaded = encoder._load_best(converted)
+    loaded = encoder._load_best(converted_model)
     assert loaded.target == FP32
     assert np.allclose(loaded.embed_pictures(PICTURES), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("how", ["other bytes", "zeros", "gone"])
 def test_damage_that_is_noticed_late_is_repaired(
-    how: str, converted: weights.Model, here: None, monkeypatch: pytest.MonkeyPatch
+    how: str,
+    converted_model: weights.Model,
+    convert_in_process: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of the same size, in what embeds pictures, which is compiled when a picture comes."""
-    monkeypatch.setattr(weights, "current", lambda: converted)
+    monkeypatch.setattr(weights, "current", lambda: converted_model)
     # A cache of its own: the other tests keep the encoder that they share.
-    monkeypatch.setattr(encoder, "_load", cache(lambda _key: encoder._load_best(converted)))
+    monkeypatch.setattr(encoder, "_load", cache(lambda _key: encoder._load_best(converted_model)))
     loaded = encoder.current()
-    expected = conversion.load(converted, FP32).embed_pictures(PICTURES)
-    path = conversion.target_folder(converted, FP32) / "image.bin"
+    expected = conversion.load(converted_model, FP32).embed_pictures(PICTURES)
+    path = conversion.target_folder(converted_model, FP32) / "image.bin"
     if how == "gone":
         shutil.rmtree(path.parent)
     else:
@@ -315,36 +327,40 @@ def test_damage_that_is_noticed_late_is_repaired(
     assert np.allclose(encoder.current().embed_pictures(PICTURES), expected, atol=1e-5)
 
 
-def test_invalid_settings_leave_the_cache_intact(converted: weights.Model, settings: Any) -> None:
+def test_invalid_settings_leave_the_cache_intact(
+    converted_model: weights.Model, settings: Any
+) -> None:
     settings.CLIP_THREADS, settings.CLIP_BATCH = -5, -1
-    loaded = encoder._load_best(converted)
+    loaded = encoder._load_best(converted_model)
     assert loaded.target == FP32
     assert loaded.batch == runtimes.CPU_BATCH
-    assert conversion.find_passed_targets(converted, [FP32]) == [FP32]
+    assert conversion.find_passed_targets(converted_model, [FP32]) == [FP32]
 
 
 def test_an_unwritable_cache_does_not_stop_the_model(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = manage("prepare_model", MODEL_CACHE_DIR=str(tmp_path / "file"))
+    done = run_manage("prepare_model", MODEL_CACHE_DIR=str(tmp_path / "file"))
     assert done.returncode == 0, done.stderr
     assert "cannot be saved" in done.stdout
     assert "Traceback" not in done.stderr
-    done = manage("prepare_model", CLIP_PRECISION="FP32")
+    done = run_manage("prepare_model", CLIP_PRECISION="FP32")
     assert done.returncode == 1
     assert "CLIP_PRECISION is 'FP32'" in done.stderr
 
 
 def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
-    converted: weights.Model, monkeypatch: pytest.MonkeyPatch
+    converted_model: weights.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folders = {conversion.target_folder(converted, FP32)}
-    other = weights.Model("m", converted.folder, "other", ("en",), False, converted.width)
+    folders = {conversion.target_folder(converted_model, FP32)}
+    other = weights.Model(
+        "m", converted_model.folder, "other", ("en",), False, converted_model.width
+    )
     folders.add(conversion.target_folder(other, FP32))
-    folders.add(conversion.target_folder(converted, BF16))
+    folders.add(conversion.target_folder(converted_model, BF16))
     monkeypatch.setattr(runtimes, "cpu_features", lambda: "another CPU")
-    folders.add(conversion.target_folder(converted, FP32))
+    folders.add(conversion.target_folder(converted_model, FP32))
     monkeypatch.setattr(conversion.importlib.metadata, "version", lambda _name: "0.0")
-    folders.add(conversion.target_folder(converted, FP32))
+    folders.add(conversion.target_folder(converted_model, FP32))
     assert len(folders) == 5
 
 
@@ -363,7 +379,7 @@ def test_a_process_converts_once_and_then_needs_no_torch(tmp_path: Path) -> None
         "MODEL_CACHE_DIR": str(tmp_path),
     }
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda _n: python("-c", code, **own), range(2)))
+        done = list(pool.map(lambda _n: run_python("-c", code, **own), range(2)))
     for process in done:
         assert process.returncode == 0, process.stderr
         assert process.stdout.strip() == "openvino-cpu-fp32 []"
@@ -484,10 +500,10 @@ def test_siglip_2_reads_lower_case_padded_on_the_right(tmp_path: Path) -> None:
 
 
 def test_an_idle_image_tower_is_released_and_reloaded(
-    converted: weights.Model, settings: Any
+    converted_model: weights.Model, settings: Any
 ) -> None:
     settings.CLIP_IDLE_SECONDS = 0.3
-    loaded = conversion.load(converted, FP32)
+    loaded = conversion.load(converted_model, FP32)
     assert isinstance(loaded.runtime, OpenVINORuntime)
     expected = loaded.embed_pictures(PICTURES)
     assert set(loaded.runtime._towers) == {"image.xml", "text.xml"}

@@ -33,7 +33,7 @@ def film(request: pytest.FixtureRequest, make_video: Callable[..., Path]) -> Pat
             return make_video("b.mp4", seconds=8, filters=CUTS, codec=(*B_FRAMES, "-threads", "1"))
 
 
-def decoded(path: Path, threads: int) -> Decoded:
+def decode_film(path: Path, threads: int) -> Decoded:
     found = probing.probe(path, project.MAX_FILM_PIXELS, 3600)
     with decoding.decode(
         path,
@@ -52,7 +52,7 @@ def decoded(path: Path, threads: int) -> Decoded:
         )
 
 
-def first_frames(path: Path) -> list[float]:
+def find_first_frames(path: Path) -> list[float]:
     """When the first frame of each second is shown, from a listing of all frames by FFmpeg."""
     listed = run_ffmpeg(
         "-i", str(path), "-vf", "settb=1/1000000", "-fps_mode", "passthrough",
@@ -66,13 +66,13 @@ def first_frames(path: Path) -> list[float]:
 
 
 def test_frames_and_cuts_do_not_depend_on_the_number_of_threads(film: Path) -> None:
-    one = decoded(film, 1)
+    one = decode_film(film, 1)
     times, pictures, cuts = one
-    assert times == pytest.approx(first_frames(film), abs=1e-5)
+    assert times == pytest.approx(find_first_frames(film), abs=1e-5)
     assert len(set(pictures)) == len(pictures)
     assert [round(cut, 1) for cut in cuts] == pytest.approx([1.7, 3.4, 5.1, 6.8], abs=0.11)
     for threads in (0, 2, 5):
-        assert decoded(film, threads) == one
+        assert decode_film(film, threads) == one
 
 
 def test_unusable_hardware_is_not_tried(
@@ -84,13 +84,13 @@ def test_unusable_hardware_is_not_tried(
     """
     settings.FFMPEG_HWACCEL = "none"
     ffmpeg.hwaccel_arguments.cache_clear()
-    expected = decoded(film, 1)
+    expected = decode_film(film, 1)
     monkeypatch.setattr(ffmpeg, "HARDWARE_DEVICES", {"cuda": "/dev/null", "vaapi": "/dev/null"})
     for method in ("auto", "cuda", "vaapi", "nonsense"):
         settings.FFMPEG_HWACCEL = method
         ffmpeg.hwaccel_arguments.cache_clear()
         assert ffmpeg.hwaccel_arguments() == []
-        assert decoded(film, 1) == expected
+        assert decode_film(film, 1) == expected
     ffmpeg.hwaccel_arguments.cache_clear()
 
 

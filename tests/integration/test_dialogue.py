@@ -9,7 +9,7 @@ import redis
 from gallery.films.models import Film
 from gallery.transcripts import dialogue
 from tests.importing import DEMO
-from tests.lines import SHOT, found, marked, spoken_film, texts
+from tests.lines import SHOT, find_highlights, find_lines, find_texts, make_spoken_film
 
 pytestmark = pytest.mark.usefixtures("redis_server", "db")
 TRUTH = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))
@@ -80,16 +80,16 @@ LINES = (
     ],
 )
 def test_inflected_words_are_found_and_marked(words: str, line: int, marks: list[str]) -> None:
-    spoken_film(en=LINES)
-    first = found(words)[0]
+    make_spoken_film(en=LINES)
+    first = find_lines(words)[0]
     assert first.text == LINES[line]
     assert first.complete
-    assert marked(first) == marks
+    assert find_highlights(first) == marks
     assert first.record.shot == line
 
 
 def test_lines_with_more_of_the_words_come_first() -> None:
-    spoken_film(
+    make_spoken_film(
         en=[
             "Only the elephant.",
             "The elephant forgot.",
@@ -98,17 +98,17 @@ def test_lines_with_more_of_the_words_come_first() -> None:
             "Nothing of it.",
         ]
     )
-    lines = found("elephant forget umbrella")
+    lines = find_lines("elephant forget umbrella")
     assert [line.record.shot for line in lines] == [2, 0, 1]
     assert [line.complete for line in lines] == [True, False, False]
-    lines = found("elephant umbrella rain")
+    lines = find_lines("elephant umbrella rain")
     assert lines[0].record.shot == 2
     assert {line.record.shot for line in lines[1:]} == {0, 1, 3}
     assert [line.complete for line in lines] == [True, False, False, False]
 
 
 def test_exact_phrases_come_before_scattered_words() -> None:
-    spoken_film(
+    make_spoken_film(
         en=[
             "You call it a day and I call it a night, you last fool of a caller",
             "Last call!",
@@ -116,62 +116,64 @@ def test_exact_phrases_come_before_scattered_words() -> None:
         ],
         zh=["我打电话的那一天，最后", "最后一天", "天一亮，最后"],
     )
-    assert texts("last call")[0] == "Last call!"
-    assert texts("最后一天")[0] == "最后一天"
+    assert find_texts("last call")[0] == "Last call!"
+    assert find_texts("最后一天")[0] == "最后一天"
 
 
 def test_quoted_phrases_match_exactly() -> None:
-    spoken_film(
+    make_spoken_film(
         en=["The night train is late.", "Train all night!", "A night of trains.", "Night trains."],
         zh=["我当然是真的，你呢？", "是真的，当然"],
     )
-    assert texts('"night train"') == ["The night train is late."]
-    assert texts("“night train”") == ["The night train is late."]
-    assert len(texts("night train")) == 4
-    assert texts('"train night"') == []
-    assert texts("「当然是真」") == ["我当然是真的，你呢？"]
-    assert len(texts("当然 真的")) == 2
+    assert find_texts('"night train"') == ["The night train is late."]
+    assert find_texts("“night train”") == ["The night train is late."]
+    assert len(find_texts("night train")) == 4
+    assert find_texts('"train night"') == []
+    assert find_texts("「当然是真」") == ["我当然是真的，你呢？"]
+    assert len(find_texts("当然 真的")) == 2
     # What is not in quotes may be lacking.
-    (line,) = found('"night train" platform')
+    (line,) = find_lines('"night train" platform')
     assert (line.text, line.complete) == ("The night train is late.", False)
     # A quote that is not closed is none.
-    assert len(texts('"night train')) == 4
+    assert len(find_texts('"night train')) == 4
 
 
 def test_stop_words_are_optional_unless_there_are_no_others() -> None:
-    spoken_film(en=["A dog plays in snow.", "It is the one.", "Is it?"], de=["Das ist hart."])
-    (line,) = found("the dog of the snow")
+    make_spoken_film(en=["A dog plays in snow.", "It is the one.", "Is it?"], de=["Das ist hart."])
+    (line,) = find_lines("the dog of the snow")
     assert line.complete
-    assert marked(line) == ["dog", "snow"]
-    assert texts("is it") == ["Is it?", "It is the one."]
-    assert texts("it is the") == ["It is the one.", "Is it?"]
+    assert find_highlights(line) == ["dog", "snow"]
+    assert find_texts("is it") == ["Is it?", "It is the one."]
+    assert find_texts("it is the") == ["It is the one.", "Is it?"]
     # What is common in German is not so in English.
-    assert [line.complete for line in found("die hard")] == [False] * len(found("die hard"))
+    assert [line.complete for line in find_lines("die hard")] == [False] * len(
+        find_lines("die hard")
+    )
 
 
 def test_misspelt_words_match_as_a_last_resort() -> None:
-    spoken_film(en=["My paws are freezing!", "Do you deliver spaceships?", "A cat."])
-    (line,) = found("freezng")
-    assert (line.text, marked(line), line.complete) == (
+    make_spoken_film(en=["My paws are freezing!", "Do you deliver spaceships?", "A cat."])
+    (line,) = find_lines("freezng")
+    assert (line.text, find_highlights(line), line.complete) == (
         "My paws are freezing!", ["freezing"], False,
     )  # fmt: skip
-    assert texts("delivr spacehsips")[0] == "Do you deliver spaceships?"
-    assert texts("my pawss are freezing")[0] == "My paws are freezing!"
+    assert find_texts("delivr spacehsips")[0] == "Do you deliver spaceships?"
+    assert find_texts("my pawss are freezing")[0] == "My paws are freezing!"
     # Short words, and words that are said somewhere, are meant as they are.
-    assert texts("cot") == []
-    spoken_film(en=["He is sneezing."])
-    assert texts("sneezing") == ["He is sneezing."]
+    assert find_texts("cot") == []
+    make_spoken_film(en=["He is sneezing."])
+    assert find_texts("sneezing") == ["He is sneezing."]
 
 
 def test_a_shot_is_found_once() -> None:
-    film = spoken_film(en=["Moon one.", "Moon two."], fr=["Moon, la lune.", "Rien."])
-    lines = found("moon")
+    film = make_spoken_film(en=["Moon one.", "Moon two."], fr=["Moon, la lune.", "Rien."])
+    lines = find_lines("moon")
     assert sorted(line.record.shot for line in lines) == [0, 1]
-    assert len(texts("moon", count=1)) == 1
-    assert texts("moon", count=0) == []
-    other = spoken_film("Other", en=["Moon three."])
-    assert len(found("moon")) == 3
-    assert texts("moon", film=other) == ["Moon three."]
+    assert len(find_texts("moon", count=1)) == 1
+    assert find_texts("moon", count=0) == []
+    other = make_spoken_film("Other", en=["Moon three."])
+    assert len(find_lines("moon")) == 3
+    assert find_texts("moon", film=other) == ["Moon three."]
     assert len(dialogue.find("moon", [film.pk, other.pk], 9)) == 3
     assert dialogue.find("moon", [], 9) == []
     assert dialogue.find("moon", [other.pk + 1], 9) == []
@@ -179,10 +181,10 @@ def test_a_shot_is_found_once() -> None:
 
 
 def test_films_without_dialogue_have_no_lines() -> None:
-    assert found("moon") == []
-    spoken_film(en=["♪ ♪", "..."])
+    assert find_lines("moon") == []
+    make_spoken_film(en=["♪ ♪", "..."])
     for nothing in ("", " ", "♪", "...", "?!", '""', "-", "moon"):
-        assert found(nothing) == []
+        assert find_lines(nothing) == []
 
 
 # --- languages ------------------------------------------------------------------------------------
@@ -211,18 +213,18 @@ CHINESE_QUERIES = [
 
 @pytest.mark.parametrize("language", ["zh", "zh_Hans", "und"])
 def test_parts_of_chinese_sentences_are_found(language: str) -> None:
-    spoken_film(en=["Nothing to do with it."] * 4, **{language: CHINESE})
+    make_spoken_film(en=["Nothing to do with it."] * 4, **{language: CHINESE})
     for words, line, marks in CHINESE_QUERIES:
-        first = found(words)[0]
+        first = find_lines(words)[0]
         assert (first.text, first.complete) == (CHINESE[line], True), words
         # 梦想上 is 梦想, which stands there twice, and 上.
-        assert set(marks) <= set(marked(first)) <= {*marks, "梦想"}, words
+        assert set(marks) <= set(find_highlights(first)) <= {*marks, "梦想"}, words
 
 
 def test_simplified_chinese_finds_traditional() -> None:
-    spoken_film(zh_Hant=["飛船送貨上門嗎？", "國王從不問路。"])
-    (line,) = found("国王从不")
-    assert marked(line) == ["國王從不"]
+    make_spoken_film(zh_Hant=["飛船送貨上門嗎？", "國王從不問路。"])
+    (line,) = find_lines("国王从不")
+    assert find_highlights(line) == ["國王從不"]
 
 
 @pytest.mark.parametrize(
@@ -250,17 +252,17 @@ def test_simplified_chinese_finds_traditional() -> None:
 def test_every_language_has_its_own_analysis(
     language: str, line: str, words: str, marks: list[str]
 ) -> None:
-    spoken_film(en=["Nothing to do with it."], **{language: [line]})
-    first = found(words)[0]
+    make_spoken_film(en=["Nothing to do with it."], **{language: [line]})
+    first = find_lines(words)[0]
     assert (first.text, first.language, first.complete) == (line, language, True)
-    assert marked(first) == marks
+    assert find_highlights(first) == marks
 
 
 def test_words_of_languages_without_spaces_are_found_in_part() -> None:
-    spoken_film(ko=["고양이가 좋아요", "강아지"], ja=["これは冷蔵庫だ", "犬です"])
-    (line,) = found("고양이를")
-    assert (marked(line), line.complete) == (["고양이"], False)
-    assert texts("冷蔵庫です")[0] == "これは冷蔵庫だ"
+    make_spoken_film(ko=["고양이가 좋아요", "강아지"], ja=["これは冷蔵庫だ", "犬です"])
+    (line,) = find_lines("고양이를")
+    assert (find_highlights(line), line.complete) == (["고양이"], False)
+    assert find_texts("冷蔵庫です")[0] == "これは冷蔵庫だ"
 
 
 # --- what is meant to harm ------------------------------------------------------------------------
@@ -276,34 +278,34 @@ HOSTILE = (
 
 def test_query_syntax_is_escaped(redis_server: redis.Redis) -> None:
     lines = {"The moon.", "A film with words.", "AND so OR NOT"}
-    spoken_film(en=sorted(lines))
+    make_spoken_film(en=sorted(lines))
     before = redis_server.dbsize()
     for words in HOSTILE:
         begun = time.monotonic()
-        answers = found(words)
+        answers = find_lines(words)
         assert time.monotonic() - begun < 3, words[:40]
         assert redis_server.dbsize() == before, words[:40]
         assert {line.text for line in answers} <= lines, words[:40]
-        assert all(marked(line) for line in answers), words[:40]
+        assert all(find_highlights(line) for line in answers), words[:40]
         if "moon" in words.split() and "sun" not in words:
             assert [line.text for line in answers] == ["The moon."], words[:40]
 
 
 def test_a_long_query_works_in_a_library_of_many_languages() -> None:
     tags = "en de fr es it pt nl ru zh ja ko th ar he pl cs hu fi sv da no tr el ro uk id vi hi"
-    spoken_film(**{language: ["one moon 月"] for language in tags.split()})
+    make_spoken_film(**{language: ["one moon 月"] for language in tags.split()})
     words = " ".join(f"word{n} 月亮{n}" for n in range(50))[:500]
     begun = time.monotonic()
-    found(words)
+    find_lines(words)
     assert time.monotonic() - begun < 3
     assert len(dialogue.find("moon", None, 50)) == 1
 
 
 def test_a_filter_cannot_be_injected() -> None:
-    one, two = spoken_film("One", en=["The moon."]), spoken_film("Two", en=["The moon."])
+    one, two = make_spoken_film("One", en=["The moon."]), make_spoken_film("Two", en=["The moon."])
     typed = f"moon @film:{{{two.pk}}}"
-    assert {line.record.film for line in found(typed)} == {one.pk, two.pk}
-    assert texts(typed, film=one) == ["The moon."]
+    assert {line.record.film for line in find_lines(typed)} == {one.pk, two.pk}
+    assert find_texts(typed, film=one) == ["The moon."]
 
 
 def test_dialogue_is_escaped(redis_server: redis.Redis) -> None:
@@ -313,8 +315,8 @@ def test_dialogue_is_escaped(redis_server: redis.Redis) -> None:
         "<script>alert(1)</script>",
         "100 % $p0 moon",
     ]
-    spoken_film(en=lines)
+    make_spoken_film(en=lines)
     for words, line in (("film", 0), ("said stop now", 1), ("alert script", 2), ("p0 moon", 3)):
-        first = found(words)[0]
+        first = find_lines(words)[0]
         assert first.text == lines[line]
         assert first.record.second // SHOT == line

@@ -24,10 +24,10 @@ from gallery.transcripts.models import Subtitles
 from gallery.transcripts.phrases import parse_phrases
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
-from tests.films import scenes
-from tests.importing import add, assert_complete, import_here, keys_of, sweep
-from tests.lines import add_lines, found, frames, spoken_film, texts
-from tests.processes import free_port, redis_process, wait_for
+from tests.films import make_scenes
+from tests.importing import add_film, assert_complete, import_here, list_keys, sweep
+from tests.lines import add_lines, find_lines, find_texts, make_frames, make_spoken_film
+from tests.processes import find_free_port, redis_process, wait_for
 
 pytestmark = pytest.mark.usefixtures("redis_server", "db")
 
@@ -39,7 +39,7 @@ def line_keys(client: redis.Redis) -> list[bytes]:
 # --- over which frame a line is heard -------------------------------------------------------------
 
 
-def rows(*shots: tuple[float, float, list[float]]) -> list[FrameRecord]:
+def make_records(*shots: tuple[float, float, list[float]]) -> list[FrameRecord]:
     return [
         FrameRecord(1, int(time), time, number, start, end)
         for number, (start, end, times) in enumerate(shots)
@@ -66,7 +66,7 @@ def rows(*shots: tuple[float, float, list[float]]) -> list[FrameRecord]:
 def test_a_line_belongs_to_the_shot_it_overlaps_most(
     start: float, end: float, shot: int, second: int
 ) -> None:
-    film = rows(
+    film = make_records(
         (0.0, 3.5, [0.0, 1.0, 2.0, 3.0]), (3.5, 5.5, [4.0, 5.0]), (6.0, 10.0, [6.0, 7.0, 8.0, 9.0])
     )
     # Shot 2, from 5.5 to 6.0, has no frame of its own.
@@ -91,17 +91,17 @@ def test_blank_frames_are_skipped() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_lines_of_a_published_film_are_found(tmp_path: Path, redis_server: redis.Redis) -> None:
-    path = scenes(tmp_path / "a.mp4", ["red", "white", "blue"], frames=48)
-    film = add(path)
+    path = make_scenes(tmp_path / "a.mp4", ["red", "white", "blue"], frames=48)
+    film = add_film(path)
     content = "\n".join(
         f"{n}\n00:00:0{n * 2},200 --> 00:00:0{n * 2 + 1},500\ncolour number {n}\n" for n in range(4)
     ).encode()
     row, _new = subtitle_import.add_subtitles(film, "a.en.srt", content)
     assert (row.language, row.line_count) == ("en", 4)
-    assert found("colour") == []
+    assert find_lines("colour") == []
     import_here(film)
     assert_complete(film)
-    lines = {line.text: line.record for line in found("colour")}
+    lines = {line.text: line.record for line in find_lines("colour")}
     # The fourth begins after the film's end.
     assert {text: record.shot for text, record in lines.items()} == {
         "colour number 0": 0, "colour number 1": 1, "colour number 2": 2,
@@ -110,25 +110,25 @@ def test_lines_of_a_published_film_are_found(tmp_path: Path, redis_server: redis
     assert dialogue.is_current(film.pk)
     # More subtitles, later.
     subtitle_import.add_subtitles(film, "a.zh.srt", content.replace(b"colour", "颜色".encode()))
-    assert len(found("颜色")) == 3
+    assert len(find_lines("颜色")) == 3
     number = film.pk
     film.delete()
-    assert keys_of(number) == []
+    assert list_keys(number) == []
     assert line_keys(redis_server) == []
-    assert found("colour") == []
+    assert find_lines("colour") == []
 
 
 def test_deleted_subtitles_are_not_found(demo_film: Film, redis_server: redis.Redis) -> None:
-    assert texts("refrigerator")
-    assert texts("冰箱")
+    assert find_texts("refrigerator")
+    assert find_texts("冰箱")
     assert len(line_keys(redis_server)) == 64
     row = demo_film.subtitles.get(language="en")
     path = demo_film.files.subtitles(row.pk)
     assert path.is_file()
     row.delete()
     subtitle_import.publish(demo_film.pk)
-    assert texts("refrigerator") == []
-    assert texts("冰箱")
+    assert find_texts("refrigerator") == []
+    assert find_texts("冰箱")
     assert len(line_keys(redis_server)) == 32
 
 
@@ -140,49 +140,49 @@ def test_deleting_a_row_deletes_its_file_and_its_lines(
     path = demo_film.files.subtitles(row.pk)
     row.delete()
     assert not path.exists()
-    assert texts("refrigerator") == []
+    assert find_texts("refrigerator") == []
     number = demo_film.pk
     demo_film.delete()
-    assert line_keys(redis_server) == keys_of(number) == []
+    assert line_keys(redis_server) == list_keys(number) == []
 
 
 def test_changing_the_language_changes_the_analysis() -> None:
-    film = spoken_film(und=["Die Pfoten frieren."])
-    assert not found("pfote")[0].complete
+    film = make_spoken_film(und=["Die Pfoten frieren."])
+    assert not find_lines("pfote")[0].complete
     Subtitles.objects.update(language="de")
     assert not dialogue.is_current(film.pk)
-    dialogue.put_run(film, 1, frames(film.pk, 1))
-    (line,) = found("pfote")
+    dialogue.put_run(film, 1, make_frames(film.pk, 1))
+    (line,) = find_lines("pfote")
     assert (line.text, line.language, line.complete) == ("Die Pfoten frieren.", "de", True)
 
 
 def test_replaced_subtitles_leave_no_old_lines(redis_server: redis.Redis) -> None:
-    film = spoken_film(en=["one moon", "two moons", "three moons"], fr=["la lune"])
+    film = make_spoken_film(en=["one moon", "two moons", "three moons"], fr=["la lune"])
     row = film.subtitles.get(language="en")
     row.lines.filter(number__gt=0).delete()
     Subtitles.objects.filter(pk=row.pk).update(line_count=1)
     film.subtitles.get(language="fr").delete()
-    assert dialogue.put_run(film, 1, frames(film.pk, 3)) == 1
+    assert dialogue.put_run(film, 1, make_frames(film.pk, 3)) == 1
     assert len(line_keys(redis_server)) == 1
-    assert texts("moon") == ["one moon"]
-    assert texts("lune") == []
+    assert find_texts("moon") == ["one moon"]
+    assert find_texts("lune") == []
 
 
 def test_the_sweep_restores_missing_lines(demo_film: Film, redis_server: redis.Redis) -> None:
     assert dialogue.reconcile() == 0
     redis_server.flushdb()
     assert dialogue.reconcile() == 1
-    assert texts("refrigerator")
+    assert find_texts("refrigerator")
     assert dialogue.reconcile() == 0
     # Subtitles that were added while Redis was away, and a film that went meanwhile.
     add_lines(demo_film, "fr", ["Un réfrigérateur."])
-    line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(999, 1)[0])
+    line = HeardLine(1, 0, "en", 0, 1, "a ghost", make_frames(999, 1)[0])
     dialogue.current().put(999, [line], "old")
-    assert texts("ghost")
+    assert find_texts("ghost")
     wait_for(lambda: sweep() == [("heal",)])
     healing.heal(lambda *_step: None)
-    assert texts("refrigerateur") == ["Un réfrigérateur."]
-    assert texts("ghost") == []
+    assert find_texts("refrigerateur") == ["Un réfrigérateur."]
+    assert find_texts("ghost") == []
 
 
 def test_a_film_without_frames_does_not_block_others(demo_film: Film) -> None:
@@ -192,8 +192,8 @@ def test_a_film_without_frames_does_not_block_others(demo_film: Film) -> None:
     add_lines(gone, "en", ["unheard"])
     frame_index.connect(dialogue.settings.REDIS_URL).flushdb()
     assert dialogue.reconcile() == 1
-    assert texts("refrigerator")
-    assert texts("unheard") == []
+    assert find_texts("refrigerator")
+    assert find_texts("unheard") == []
 
 
 def test_an_interrupted_put_is_completed_later(
@@ -241,7 +241,7 @@ def test_an_index_of_an_earlier_version_is_replaced(
     assert b"imgsearch:dialogue:v0:lines" not in names
     assert f"imgsearch:dialogue:{line_index.SCHEMA}:lines".encode() in names
     assert len(line_keys(redis_server)) == 64
-    assert texts("refrigerator")
+    assert find_texts("refrigerator")
 
 
 def test_rebuild_index_restores_the_lines(
@@ -250,7 +250,7 @@ def test_rebuild_index_restores_the_lines(
     redis_server.flushdb()
     call_command("rebuild_index")
     assert "and 64 lines of dialogue are in the index." in capsys.readouterr().out
-    assert texts("refrigerator")
+    assert find_texts("refrigerator")
 
 
 # --- when Redis is not as it should be ------------------------------------------------------------
@@ -261,18 +261,18 @@ def test_an_emptied_server_is_reported_only_if_lines_are_missing(
 ) -> None:
     redis_server.flushdb()
     with pytest.raises(IndexMissing, match="is being rebuilt"):
-        found("refrigerator")
+        find_lines("refrigerator")
     Subtitles.objects.all().delete()
-    assert found("refrigerator") == []
+    assert find_lines("refrigerator") == []
 
 
-def lines_at(url: str) -> LineIndex:
+def open_line_index(url: str) -> LineIndex:
     return LineIndex(frame_index.connect(url), "t:dialogue")
 
 
 def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
-    here = lines_at(embedded_redis_url(tmp_path))
-    frame = frames(1, 1)[0]
+    here = open_line_index(embedded_redis_url(tmp_path))
+    frame = make_frames(1, 1)[0]
     lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
 
     def ask() -> int:
@@ -304,8 +304,8 @@ def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_index_is_reported(tmp_path: Path) -> None:
-    here = lines_at(embedded_redis_url(tmp_path))
-    frame = frames(1, 1)[0]
+    here = open_line_index(embedded_redis_url(tmp_path))
+    frame = make_frames(1, 1)[0]
     lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
     with redis_process(tmp_path):
         here.put(1, lines, "state")
@@ -317,10 +317,10 @@ def test_an_unfinished_index_is_reported(tmp_path: Path) -> None:
         with pytest.raises(IndexWarmingUp, match="warming up"):
             here.groups()
         wait_for(lambda: here.lines() == 5000)
-        assert wait_for(lambda: _groups(here)) == ["en"]
+        assert wait_for(lambda: list_groups(here)) == ["en"]
 
 
-def _groups(here: LineIndex) -> list[str]:
+def list_groups(here: LineIndex) -> list[str]:
     try:
         return here.groups()
     except IndexWarmingUp:
@@ -328,11 +328,11 @@ def _groups(here: LineIndex) -> list[str]:
 
 
 def test_an_unreachable_server_is_reported(settings: Any) -> None:
-    film = spoken_film(en=["The moon."])
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    film = make_spoken_film(en=["The moon."])
+    settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
     for ask in (
-        lambda: found("moon"),
-        lambda: dialogue.put_run(film, 1, frames(film.pk, 1)),
+        lambda: find_lines("moon"),
+        lambda: dialogue.put_run(film, 1, make_frames(film.pk, 1)),
         lambda: dialogue.drop(film.pk),
         dialogue.reconcile,
         lambda: dialogue.is_current(film.pk),
@@ -344,7 +344,7 @@ def test_an_unreachable_server_is_reported(settings: Any) -> None:
 
 
 def test_a_server_without_redisearch_is_reported() -> None:
-    port = free_port()
+    port = find_free_port()
     program, _module = embedded.binaries()
     command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -352,9 +352,9 @@ def test_a_server_without_redisearch_is_reported() -> None:
         try:
             embedded.wait_ready(url, lambda _text: None)
             with pytest.raises(NoSearchCommands):
-                lines_at(url).ensure()
+                open_line_index(url).ensure()
             with pytest.raises(NoSearchCommands):
-                lines_at(url).groups()
+                open_line_index(url).groups()
         finally:
             process.kill()
 
@@ -405,7 +405,7 @@ def test_a_repair_has_a_time_limit(redis_server: redis.Redis) -> None:
             title="Gone", sha256=f"gone {number}", state=Film.State.READY, searchable_run=1,
             tracks_run=1,
         )  # fmt: skip
-        line = HeardLine(1, 0, "en", 0, 1, "a ghost", frames(900 + number, 1)[0])
+        line = HeardLine(1, 0, "en", 0, 1, "a ghost", make_frames(900 + number, 1)[0])
         dialogue.current().put(900 + number, [line], "old")
     assert dialogue.reconcile(patience=-1) == 1
     assert dialogue.reconcile() == 2

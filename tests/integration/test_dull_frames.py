@@ -13,7 +13,7 @@ from gallery.index import frame_index
 from gallery.index.types import Scope
 from gallery.search import engine
 from gallery.search.types import Example, Query
-from tests.cards import BLACK, SCOPE, WHITE, Style, rolling, two_columns
+from tests.cards import BLACK, SCOPE, WHITE, Style, rolling_credits, two_columns
 from tests.films import H264, SILENT, run_ffmpeg
 from tests.importing import assert_complete
 
@@ -28,7 +28,7 @@ def film(tmp_path: Path, ready_film: Callable[..., Film]) -> Film:
     rng = np.random.default_rng(2)
     card = two_columns(Style(BLACK, WHITE, WHITE, size=SCOPE), rng)
     card.save(tmp_path / "card.png")
-    rolling(Style(size=SCOPE), rng).save(tmp_path / "rolling.png")
+    rolling_credits(Style(size=SCOPE), rng).save(tmp_path / "rolling.png")
     still = ("-loop", "1", "-t", str(SECONDS), "-r", "12", "-i")
     made = ("-f", "lavfi", "-t", str(SECONDS), "-i")
     sources = [
@@ -50,7 +50,7 @@ def film(tmp_path: Path, ready_film: Callable[..., Film]) -> Film:
     return ready_film(path)
 
 
-def offered(film: Film) -> set[int]:
+def find_indexed_shots(film: Film) -> set[int]:
     """The shots of a film that the index offers."""
     anything = np.ones(frame_index.current().width, np.float32) / np.sqrt(
         frame_index.current().width
@@ -63,7 +63,7 @@ def test_blank_shots_and_credits_are_not_found_and_all_others_are(film: Film, pa
     assert_complete(film)
     assert film.frame_count == 5 * SECONDS
     assert [shot.number for shot in film.shots.filter(dull=True)] == [BLACK_SHOT, CREDITS, FADE]
-    assert offered(film) == set(PICTURES)
+    assert find_indexed_shots(film) == set(PICTURES)
     hits = engine.search(Query(words="a dog", films=(film.pk,))).hits
     assert {hit.shot for hit in hits} == set(PICTURES)
     # Shots that are not offered can be looked at all the same.

@@ -54,14 +54,14 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def plain(base_model: Path) -> tuple[CLIPModel, CLIPProcessor]:
+def reference(base_model: Path) -> tuple[CLIPModel, CLIPProcessor]:
     """The way that the documentation of transformers uses such a model."""
     model = CLIPModel.from_pretrained(base_model, dtype=torch.float32).eval()
     return model, CLIPProcessor.from_pretrained(base_model)
 
 
 @pytest.fixture(scope="module")
-def ours(base_model: Path) -> Encoder:
+def our_encoder(base_model: Path) -> Encoder:
     return load(base_model)
 
 
@@ -73,8 +73,8 @@ def pictures() -> list[Image.Image]:
 
 
 @pytest.fixture(scope="module")
-def ours_of_pictures(ours: Encoder, pictures: list[Image.Image]) -> np.ndarray:
-    return ours.embed_pictures(pictures)
+def picture_vectors(our_encoder: Encoder, pictures: list[Image.Image]) -> np.ndarray:
+    return our_encoder.embed_pictures(pictures)
 
 
 def test_the_model_is_the_published_configuration(base_model: Path) -> None:
@@ -89,21 +89,21 @@ def test_the_model_is_the_published_configuration(base_model: Path) -> None:
 
 
 def test_square_pictures_are_embedded_as_transformers_does(
-    plain: tuple[CLIPModel, CLIPProcessor],
-    ours: Encoder,
-    ours_of_pictures: np.ndarray,
+    reference: tuple[CLIPModel, CLIPProcessor],
+    our_encoder: Encoder,
+    picture_vectors: np.ndarray,
     pictures: list[Image.Image],
 ) -> None:
-    model, processor = plain
+    model, processor = reference
     with torch.inference_mode():
         inputs = processor(images=pictures, return_tensors="pt")
         expected = features(model.get_image_features(**inputs)).numpy()
 
-    one_by_one = np.concatenate([ours.embed_pictures([picture]) for picture in pictures])
+    one_by_one = np.concatenate([our_encoder.embed_pictures([picture]) for picture in pictures])
 
-    assert ours_of_pictures.shape == (PICTURES, 512)
-    assert ours_of_pictures.dtype == np.float32
-    assert float((ours_of_pictures * expected).sum(axis=1).min()) >= 0.9999
+    assert picture_vectors.shape == (PICTURES, 512)
+    assert picture_vectors.dtype == np.float32
+    assert float((picture_vectors * expected).sum(axis=1).min()) >= 0.9999
     assert float((one_by_one * expected).sum(axis=1).min()) >= 0.9999
     # A random model tells these pictures apart, so the comparison means something.
     others = expected @ expected.T - np.eye(PICTURES)
@@ -111,17 +111,17 @@ def test_square_pictures_are_embedded_as_transformers_does(
 
 
 def test_texts_are_embedded_as_transformers_does(
-    plain: tuple[CLIPModel, CLIPProcessor], ours: Encoder
+    reference: tuple[CLIPModel, CLIPProcessor], our_encoder: Encoder
 ) -> None:
-    model, processor = plain
+    model, processor = reference
     with torch.inference_mode():
         inputs = processor(text=list(TEXTS), padding=True, truncation=True, return_tensors="pt")
         expected = features(model.get_text_features(**inputs)).numpy()
     assert inputs["input_ids"].shape[1] == 77
     assert inputs["input_ids"].max() == 49407
 
-    together = ours.embed_texts(TEXTS)
-    one_by_one = np.stack([ours.embed_text(text) for text in TEXTS])
+    together = our_encoder.embed_texts(TEXTS)
+    one_by_one = np.stack([our_encoder.embed_text(text) for text in TEXTS])
 
     assert together.shape == (16, 512)
     for rows in (together, one_by_one):
@@ -130,18 +130,18 @@ def test_texts_are_embedded_as_transformers_does(
 
 
 def test_probabilities_agree_with_transformers(
-    plain: tuple[CLIPModel, CLIPProcessor],
-    ours: Encoder,
-    ours_of_pictures: np.ndarray,
+    reference: tuple[CLIPModel, CLIPProcessor],
+    our_encoder: Encoder,
+    picture_vectors: np.ndarray,
     pictures: list[Image.Image],
 ) -> None:
-    model, processor = plain
+    model, processor = reference
     words = ["dog", "cat", "night", "astronaut", "man", "smiling", "wave", "smiling man wave"]
     with torch.inference_mode():
         inputs = processor(text=words, images=pictures[:4], padding=True, return_tensors="pt")
         expected = model(**inputs).logits_per_image.softmax(dim=1).numpy()
 
-    found = np.array([ours.probabilities(row, words) for row in ours_of_pictures[:4]])
+    found = np.array([our_encoder.probabilities(row, words) for row in picture_vectors[:4]])
 
     assert found.sum(axis=1) == pytest.approx([1.0] * 4, abs=1e-6)
     assert np.allclose(found, expected, atol=1e-4)
@@ -370,9 +370,9 @@ def test_a_process_loads_its_model_once(clip: Encoder) -> None:
 
 def test_subprocess_import_is_light() -> None:
     """Models, pages and tasks are imported without torch."""
-    from tests.processes import python
+    from tests.processes import run_python
 
-    done: subprocess.CompletedProcess[str] = python(
+    done: subprocess.CompletedProcess[str] = run_python(
         "-c",
         "import sys, django; django.setup(); import gallery.models, gallery.urls, gallery.tasks;"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))",

@@ -23,9 +23,9 @@ from gallery.boards import exports, service
 from gallery.boards.models import Board, Export
 from gallery.boards.service import Scene, Visitor
 from gallery.films.models import Film
-from tests.films import all_frames, make_film
-from tests.importing import queue_client, tidy
-from tests.processes import Worker, free_port, manage, wait_for
+from tests.films import decode_all, make_film
+from tests.importing import clean_up, queue_client
+from tests.processes import Worker, find_free_port, run_manage, wait_for
 
 VISITOR = Visitor(key="k" * 32)
 RATE = "24000/1001"
@@ -62,7 +62,7 @@ def add_film(path: Path, title: str = "Counted: 1/2?", rate: str = RATE) -> Film
     return film
 
 
-def board_of(film: Film, *frames: tuple[int, int], visitor: Visitor = VISITOR) -> Board:
+def make_board(film: Film, *frames: tuple[int, int], visitor: Visitor = VISITOR) -> Board:
     """A board with scenes of a film of 24000/1001, each from a frame up to another."""
     for first, end in frames:
         service.add_scene(visitor, Scene(film.pk, first * STEP, end * STEP, 0))
@@ -71,13 +71,13 @@ def board_of(film: Film, *frames: tuple[int, int], visitor: Visitor = VISITOR) -
     return board
 
 
-def asked(board: Board) -> Export:
+def request_export(board: Board) -> Export:
     return exports.request_export(
         board, exports.edits_of(board, lambda scene: f"https://x/{scene.pk}")
     )
 
 
-def finished(export: Export) -> Export:
+def run_export(export: Export) -> Export:
     """The export, made here and now."""
     while exports.continue_export(export.pk):
         pass
@@ -85,7 +85,7 @@ def finished(export: Export) -> Export:
     return export
 
 
-def archive_of(export: Export) -> zipfile.ZipFile:
+def open_archive(export: Export) -> zipfile.ZipFile:
     return zipfile.ZipFile(exports.zip_path(export))
 
 
@@ -98,7 +98,7 @@ def body(response: Any) -> str:
 
 
 def test_a_board_can_be_downloaded_for_editing_software(page: Client, film: Film) -> None:
-    board = board_of(film, (10, 34), (50, 60))
+    board = make_board(film, (10, 34), (50, 60))
     service.set_note(board, board.scenes.first().pk, "=look")
     table = page.get(f"{board.get_absolute_url()}csv/")
     assert table["Content-Disposition"] == 'attachment; filename="My scenes.csv"'
@@ -124,7 +124,7 @@ def test_a_board_of_several_rates_gives_a_zip_of_lists(
     page: Client, film: Film, tmp_path: Path
 ) -> None:
     other = add_film(make_film(tmp_path / "b.mp4", seconds=2, rate="25"), "Other", "25")
-    board = board_of(film, (10, 34))
+    board = make_board(film, (10, 34))
     service.add_scene(VISITOR, Scene(other.pk, 0.4, 0.8, 0))
     answer = page.get(f"{board.get_absolute_url()}edl/")
     assert answer["Content-Disposition"] == 'attachment; filename="My scenes EDL.zip"'
@@ -159,7 +159,7 @@ def test_an_empty_board_has_nothing_to_export(page: Client) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_path: Path) -> None:
     other = add_film(make_film(tmp_path / "b.mp4", seconds=6, rate="25"), "猫", "25")
-    board = board_of(film, (10, 34), (50, 60))
+    board = make_board(film, (10, 34), (50, 60))
     service.add_scene(VISITOR, Scene(other.pk, 1.0, 2.0, 1))
     service.set_note(board, board.scenes.first().pk, "look")
     answer = page.post(f"{board.get_absolute_url()}clips/")
@@ -191,7 +191,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     assert {info.compress_type for info in packed.infolist()} == {zipfile.ZIP_STORED}
     packed.extractall(tmp_path / "out")
     folder = tmp_path / "out" / "My scenes"
-    frames = [len(all_frames(path, 160, 90)) for path in sorted(folder.glob("*.mp4"))]
+    frames = [len(decode_all(path, 160, 90)) for path in sorted(folder.glob("*.mp4"))]
     assert frames == [24, 10, 25]
 
     timeline = otio.adapters.read_from_file(str(folder / "My scenes.otio"))
@@ -206,8 +206,8 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
 
 @pytest.mark.django_db(transaction=True)
 def test_an_export_keeps_its_clips_after_a_power_cut(worker: Worker, film: Film) -> None:
-    board = board_of(film, *((n, n + 60) for n in range(24)))
-    export = asked(board)
+    board = make_board(film, *((n, n + 60) for n in range(24)))
+    export = request_export(board)
     assert tasks.queue_export(export)
     folder = exports.exports_folder() / export.token
     wait_for(lambda: len(list(folder.glob("*.mp4"))) >= 3, pause=0.01)
@@ -229,7 +229,7 @@ def test_an_export_keeps_its_clips_after_a_power_cut(worker: Worker, film: Film)
 
     wait_for(done, pause=0.01)
     assert set(kept.values()) <= again
-    assert len(archive_of(export).namelist()) == 26
+    assert len(open_archive(export).namelist()) == 26
 
 
 @pytest.mark.django_db(transaction=True)
@@ -237,18 +237,18 @@ def test_an_unreachable_queue_is_reported_and_nothing_is_lost(
     worker: Worker, film: Film, static_files: None
 ) -> None:
     worker.stop()
-    board = board_of(film, (10, 34))
+    board = make_board(film, (10, 34))
     script = (
         "from django.test import Client; c = Client(SERVER_NAME='localhost'); "
         f"print(c.post('{board.get_absolute_url()}clips/').status_code); "
         f"print(c.get('{board.get_absolute_url()}').content.decode())"
     )
-    done = manage(
+    done = run_manage(
         "shell",
         "--no-imports",
         "-c",
         script,
-        CELERY_BROKER_URL=f"redis://127.0.0.1:{free_port()}/1",
+        CELERY_BROKER_URL=f"redis://127.0.0.1:{find_free_port()}/1",
     )
     assert done.stdout.startswith("302"), done.stdout + done.stderr
     assert "the task queue cannot be reached. Nothing is lost" in done.stdout, done.stdout[-9000:]
@@ -263,7 +263,7 @@ def test_an_unreachable_queue_is_reported_and_nothing_is_lost(
 
 
 def test_a_long_export_yields_to_others(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
-    export = asked(board_of(film, (0, 5), (10, 15), (20, 25)))
+    export = request_export(make_board(film, (0, 5), (10, 15), (20, 25)))
     monkeypatch.setattr(exports, "MAX_TASK_SECONDS", 0.0)
     monkeypatch.setattr(time, "monotonic", iter(range(10**6)).__next__)
     assert exports.continue_export(export.pk)
@@ -272,7 +272,7 @@ def test_a_long_export_yields_to_others(film: Film, monkeypatch: pytest.MonkeyPa
 
 
 def test_progress_is_counted_in_seconds_of_film(film: Film) -> None:
-    export = asked(board_of(film, (0, 72), (72, 96)))
+    export = request_export(make_board(film, (0, 72), (72, 96)))
     assert exports.progress_of(export) == exports.Progress(0.0, None)
     export.done_count = 1
     export.started = timezone.now() - timedelta(seconds=30)
@@ -282,7 +282,7 @@ def test_progress_is_counted_in_seconds_of_film(film: Film) -> None:
 
 
 def test_only_one_worker_runs_an_export(film: Film) -> None:
-    export = asked(board_of(film, (0, 5)))
+    export = request_export(make_board(film, (0, 5)))
     Export.objects.update(
         state=Export.State.RUNNING, lease_until=timezone.now() + timedelta(seconds=60)
     )
@@ -291,7 +291,7 @@ def test_only_one_worker_runs_an_export(film: Film) -> None:
     assert not exports.find_lost_exports(queue_is_empty=True)
     Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert list(exports.find_lost_exports(queue_is_empty=False)) == [export]
-    assert finished(export).state == Export.State.DONE
+    assert run_export(export).state == Export.State.DONE
     assert not exports.continue_export(export.pk)
     assert not exports.continue_export(export.pk + 1)
 
@@ -299,7 +299,7 @@ def test_only_one_worker_runs_an_export(film: Film) -> None:
 def test_a_worker_that_lost_its_lease_publishes_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = asked(board_of(film, (0, 5), (10, 15)))
+    export = request_export(make_board(film, (0, 5), (10, 15)))
     cut = exports.clips.render_clip
 
     def cut_and_lose(*given: Any) -> Path:
@@ -316,7 +316,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
 def test_an_export_cancelled_while_running_leaves_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = asked(board_of(film, (0, 5), (10, 15)))
+    export = request_export(make_board(film, (0, 5), (10, 15)))
     cut = exports.clips.render_clip
 
     def cut_and_give_up(*given: Any) -> Path:
@@ -335,29 +335,29 @@ def test_an_export_cancelled_while_running_leaves_nothing(
 def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
     other = add_film(make_film(tmp_path / "b.mp4", seconds=2, rate="25"), "Other", "25")
     gone = add_film(make_film(tmp_path / "c.mp4", seconds=2, rate="25"), "Gone", "25")
-    board = board_of(film, (0, 5))
+    board = make_board(film, (0, 5))
     for of in (other, gone):
         service.add_scene(VISITOR, Scene(of.pk, 0.4, 0.8, 0))
-    export = asked(board)
+    export = request_export(board)
     gone.files.source().unlink()
     Film.objects.filter(pk=other.pk).delete()
-    assert finished(export).state == Export.State.DONE
+    assert run_export(export).state == Export.State.DONE
     assert export.error.startswith(
         "2 scenes are missing from the ZIP. Scene 2: The film was deleted."
     )
     assert "Scene 3: The film file is missing" in export.error
-    names = archive_of(export).namelist()
+    names = open_archive(export).namelist()
     assert len(names) == 3
     assert names[0].endswith("01 Counted 1 2 00.00.00.00.mp4")
     # What was missing may be there next time: the same board is exported again.
-    assert asked(board).pk != export.pk
+    assert request_export(board).pk != export.pk
 
 
 def test_without_any_clip_it_fails_with_a_message(page: Client, film: Film) -> None:
-    board = board_of(film, (0, 5))
-    export = asked(board)
+    board = make_board(film, (0, 5))
+    export = request_export(board)
     film.files.source().unlink()
-    assert finished(export).state == Export.State.FAILED
+    assert run_export(export).state == Export.State.FAILED
     assert export.error.startswith("No clips could be made.")
     assert list(exports.exports_folder().iterdir()) == []
     shown = body(page.get(board.get_absolute_url()))
@@ -367,7 +367,7 @@ def test_without_any_clip_it_fails_with_a_message(page: Client, film: Film) -> N
 
 def test_a_zip_that_would_be_too_large_is_refused(film: Film, settings: LazySettings) -> None:
     settings.EXPORT_BYTES = 1000
-    export = finished(asked(board_of(film, (0, 24))))
+    export = run_export(request_export(make_board(film, (0, 24))))
     assert export.state == Export.State.FAILED
     assert "exceed the limit of 0 MB" in export.error
     assert "EXPORT_BYTES" in export.error
@@ -375,13 +375,13 @@ def test_a_zip_that_would_be_too_large_is_refused(film: Film, settings: LazySett
 
 
 def test_a_full_disk_is_reported(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
-    export = asked(board_of(film, (0, 24)))
+    export = request_export(make_board(film, (0, 24)))
 
     def full(*_given: Any) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(exports.zipfile.ZipFile, "write", full)
-    assert finished(export).state == Export.State.FAILED
+    assert run_export(export).state == Export.State.FAILED
     assert export.error.startswith("The disk is full")
     assert list(exports.exports_folder().iterdir()) == []
 
@@ -389,7 +389,7 @@ def test_a_full_disk_is_reported(film: Film, monkeypatch: pytest.MonkeyPatch) ->
 def test_an_unexpected_error_fails_with_a_message_and_is_logged(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export = asked(board_of(film, (0, 24)))
+    export = request_export(make_board(film, (0, 24)))
     monkeypatch.setattr(exports, "csv_table", lambda _cuts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         exports.continue_export(export.pk)
@@ -401,13 +401,13 @@ def test_an_unexpected_error_fails_with_a_message_and_is_logged(
 
 
 def test_a_double_click_makes_one_export(film: Film) -> None:
-    board = board_of(film, (0, 5))
-    export = asked(board)
-    assert asked(board) == export
-    finished(export)
-    assert asked(board) == export
-    board_of(film, (10, 15))
-    newer = asked(board)
+    board = make_board(film, (0, 5))
+    export = request_export(board)
+    assert request_export(board) == export
+    run_export(export)
+    assert request_export(board) == export
+    make_board(film, (10, 15))
+    newer = request_export(board)
     assert newer != export
     exports.zip_path(export).unlink()
     assert exports.latest_export(board) == newer
@@ -416,27 +416,27 @@ def test_a_double_click_makes_one_export(film: Film) -> None:
 def test_concurrent_exports_of_a_user_are_limited(page: Client, film: Film) -> None:
     for number in range(3):
         board = service.create_board(VISITOR, str(number))
-        board_of(film, (0, 5))
-        asked(board)
+        make_board(film, (0, 5))
+        request_export(board)
     board = service.create_board(VISITOR, "One more")
-    board_of(film, (0, 5))
+    make_board(film, (0, 5))
     answer = page.post(f"{board.get_absolute_url()}clips/")
     assert answer.status_code == 400
     assert "You already have several exports running" in body(answer)
     other = service.create_board(Visitor(key="o" * 32), "Of somebody else")
     service.add_scene(Visitor(key="o" * 32), Scene(film.pk, 0.0, 1.0, 0))
-    assert asked(other).state == Export.State.WAITING
+    assert request_export(other).state == Export.State.WAITING
 
 
 def test_visitors_with_the_link_can_start_an_export_but_not_stop_it(
     page: Client, film: Film
 ) -> None:
-    board = board_of(film, (0, 5))
+    board = make_board(film, (0, 5))
     address = f"{board.get_absolute_url()}clips/"
     page.post(address)
     export = board.exports.get()
     assert page.post(f"{address}{export.token}/stop/").status_code == 404
-    finished(export)
+    run_export(export)
     assert page.get(f"{address}{export.token}.zip").status_code == 200
     other = service.create_board(Visitor(key="o" * 32), "Other")
     assert page.get(f"{other.get_absolute_url()}clips/{export.token}.zip").status_code == 404
@@ -451,9 +451,9 @@ def test_the_owner_can_stop_an_export(
 ) -> None:
     page.post("/boards/", {"name": "Mine"})
     mine = Board.objects.get()
-    board_of(film, (0, 5), visitor=Visitor(key=mine.visitor))
+    make_board(film, (0, 5), visitor=Visitor(key=mine.visitor))
     page.post(f"{mine.get_absolute_url()}clips/")
-    export = finished(mine.exports.get())
+    export = run_export(mine.exports.get())
     with django_capture_on_commit_callbacks(execute=True):
         page.post(f"{mine.get_absolute_url()}clips/{export.token}/stop/")
     assert not Export.objects.exists()
@@ -464,10 +464,10 @@ def test_a_setting_says_who_can_save_clips(
     page: Client, film: Film, settings: LazySettings
 ) -> None:
     settings.DOWNLOADS_FOR = "nobody"
-    board = board_of(film, (0, 5))
+    board = make_board(film, (0, 5))
     assert "Clips (ZIP)" not in body(page.get(board.get_absolute_url()))
     assert page.post(f"{board.get_absolute_url()}clips/").status_code == 403
-    export = finished(asked(board))
+    export = run_export(request_export(board))
     address = f"{board.get_absolute_url()}clips/{export.token}.zip"
     assert page.get(address).status_code == 403
     settings.DOWNLOADS_FOR = "everyone"
@@ -480,11 +480,11 @@ def test_a_setting_says_who_can_save_clips(
 def test_zips_are_kept_for_a_day_and_within_a_limit(
     film: Film, settings: LazySettings, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
-    board = board_of(film, (0, 5))
+    board = make_board(film, (0, 5))
     made = []
     for end in (10, 15, 20):
-        board_of(film, (0, end))
-        made.append(finished(asked(board)))
+        make_board(film, (0, end))
+        made.append(run_export(request_export(board)))
     Export.objects.filter(pk=made[0].pk).update(created=timezone.now() - timedelta(hours=25))
     stray = exports.exports_folder() / "stray"
     stray.mkdir()
@@ -493,7 +493,7 @@ def test_zips_are_kept_for_a_day_and_within_a_limit(
         os.utime(path, (1, 1))
     settings.EXPORT_CACHE_BYTES = exports.zip_path(made[2]).stat().st_size + 10
     with django_capture_on_commit_callbacks(execute=True):
-        tidy()
+        clean_up()
     assert list(Export.objects.all()) == [made[2]]
     assert list(exports.exports_folder().iterdir()) == [exports.zip_path(made[2])]
 
@@ -511,7 +511,7 @@ def test_beat_runs_sweeps_and_cleanups() -> None:
 
 
 def test_names_of_clips_sort_in_board_order(film: Film) -> None:
-    board = board_of(film, *((n, n + 2) for n in range(3)))
+    board = make_board(film, *((n, n + 2) for n in range(3)))
     cuts = exports.edits_of(board, lambda _scene: "")
     names = [exports.clip_name(cut, 1200) for cut in cuts]
     assert names[0] == "0001 Counted 1 2 00.00.00.00.mp4"

@@ -30,8 +30,8 @@ from gallery.search import engine
 from gallery.search.types import Example, Query
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
-from tests.films import moving_scenes
-from tests.importing import add, assert_complete, assert_gone, ready, upload
+from tests.films import make_moving_scenes
+from tests.importing import add_film, assert_complete, assert_gone, upload, wait_until_ready
 from tests.lines import add_lines
 from tests.processes import Process, Worker, wait_for
 
@@ -41,7 +41,7 @@ SEED = int(os.environ.get("FAULTS_SEED", "8"))
 FAULTS = int(os.environ.get("FAULTS", "8"))
 
 
-class OwnRedis:
+class KillableRedis:
     """A Redis of this test's own, which may be killed."""
 
     def __init__(self, folder: Path) -> None:
@@ -66,8 +66,8 @@ class OwnRedis:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path, settings: Any) -> Iterator[OwnRedis]:
-    server = OwnRedis(tmp_path)
+def killable_redis(tmp_path: Path, settings: Any) -> Iterator[KillableRedis]:
+    server = KillableRedis(tmp_path)
     server.start()
     settings.REDIS_URL = server.url
     yield server
@@ -77,7 +77,7 @@ def own_redis(tmp_path: Path, settings: Any) -> Iterator[OwnRedis]:
 class Installation:
     """A worker, beat and a Redis, as `make run` starts them; what dies is started again."""
 
-    def __init__(self, folder: Path, server: OwnRedis, chance: random.Random) -> None:
+    def __init__(self, folder: Path, server: KillableRedis, chance: random.Random) -> None:
         self.server = server
         self.chance = chance
         self.worker = Worker(folder, "faults", REDIS_URL=server.url)
@@ -146,13 +146,15 @@ class Installation:
 
 
 def test_the_library_survives_killed_workers_and_servers(
-    own_redis: OwnRedis, tmp_path: Path, clip: Encoder
+    killable_redis: KillableRedis, tmp_path: Path, clip: Encoder
 ) -> None:
     chance = random.Random(SEED)
-    films = [add(moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=4 * n)) for n in (1, 2, 3)]
+    films = [
+        add_film(make_moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=4 * n)) for n in (1, 2, 3)
+    ]
     for film in films:
         add_lines(film, "en", ["A line.", "And another one."])
-    installation = Installation(tmp_path, own_redis, chance)
+    installation = Installation(tmp_path, killable_redis, chance)
     installation.start()
     try:
         for _number in range(FAULTS):
@@ -161,7 +163,7 @@ def test_the_library_survives_killed_workers_and_servers(
             print(fault.__name__, {film.pk: film.state for film in Film.objects.all()})
             fault()
         wait_for(lambda: all(is_ready(film) for film in films), 180)
-        wait_for(is_healed, 60)
+        wait_for(is_repaired, 60)
         found = check_library()
         assert [one.problems for one in found.films] == [[], [], []]
         assert not any("Redis" in one or "segments" in one for one in found.orphans)
@@ -176,7 +178,7 @@ def test_the_library_survives_killed_workers_and_servers(
         installation.stop()
 
 
-def is_healed() -> bool:
+def is_repaired() -> bool:
     try:
         return healing.is_healthy()
     except IndexUnavailable:
@@ -196,7 +198,10 @@ def test_the_worker_refills_an_emptied_redis(
     worker: Worker, tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     """Nobody types a command: the sweep notices, and the worker puts everything back."""
-    films = [ready(upload(moving_scenes(tmp_path / f"{n}.mp4", n, seconds=3))) for n in (2, 3)]
+    films = [
+        wait_until_ready(upload(make_moving_scenes(tmp_path / f"{n}.mp4", n, seconds=3)))
+        for n in (2, 3)
+    ]
     query = Query(examples=(Example((films[1].pk, 4)),))
     before = engine.search(query).hits
     redis_server.flushdb()
@@ -232,8 +237,8 @@ def test_a_segment_that_kills_each_worker_fails_the_film(worker: Worker, tmp_pat
     ill.arguments.append("--include=killer")
     ill.start()
     try:
-        deadly = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=3), "Deadly")
-        fine = add(moving_scenes(tmp_path / "b.mp4", 2, seconds=4), "Fine")
+        deadly = add_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3), "Deadly")
+        fine = add_film(make_moving_scenes(tmp_path / "b.mp4", 2, seconds=4), "Fine")
         for film in (deadly, fine):
             tasks.queue_import(film)
         wait_for(lambda: Film.objects.get(pk=fine.pk).state == Film.State.READY, 90)

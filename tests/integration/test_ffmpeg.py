@@ -21,13 +21,13 @@ from gallery.media import decoding, ffmpeg, probing, shots
 from gallery.media.types import Picture, Probe, Span
 from tests.films import (
     H264,
-    all_frames,
-    first_at_or_after_each_second,
+    decode_all,
+    find_first_of_each_second,
     make_film,
+    make_scenes,
     noise,
     presentation_times,
     run_ffmpeg,
-    scenes,
 )
 from tests.processes import find_children, find_processes, wait_for
 
@@ -54,7 +54,7 @@ def decode(
 # --- which frame stands for which second -----------------------------------------------------
 
 
-def offset_film(folder: Path, name: str, offset: float) -> Path:
+def make_offset_film(folder: Path, name: str, offset: float) -> Path:
     """Six seconds of film whose own clock begins at `offset` seconds."""
     return make_film(
         folder / name,
@@ -63,7 +63,7 @@ def offset_film(folder: Path, name: str, offset: float) -> Path:
     )
 
 
-def varying_rate(folder: Path, name: str) -> Path:
+def make_variable_rate_film(folder: Path, name: str) -> Path:
     """Frames at uneven distances, among them a second in which none begins."""
     return make_film(
         folder / name,
@@ -81,11 +81,11 @@ FILMS: dict[str, Callable[[Path], Path]] = {
     "30000/1001 fps, transport stream": lambda folder: make_film(
         folder / "a.ts", seconds=6, rate="30000/1001"
     ),
-    "varying, mkv": lambda folder: varying_rate(folder, "a.mkv"),
-    "varying, mp4": lambda folder: varying_rate(folder, "a.mp4"),
-    "starts at 3.7 s, mp4": lambda folder: offset_film(folder, "a.mp4", 3.7),
-    "starts at 3.7 s, mkv": lambda folder: offset_film(folder, "a.mkv", 3.7),
-    "starts at 90.3 s, transport stream": lambda folder: offset_film(folder, "a.ts", 90.3),
+    "varying, mkv": lambda folder: make_variable_rate_film(folder, "a.mkv"),
+    "varying, mp4": lambda folder: make_variable_rate_film(folder, "a.mp4"),
+    "starts at 3.7 s, mp4": lambda folder: make_offset_film(folder, "a.mp4", 3.7),
+    "starts at 3.7 s, mkv": lambda folder: make_offset_film(folder, "a.mkv", 3.7),
+    "starts at 90.3 s, transport stream": lambda folder: make_offset_film(folder, "a.ts", 90.3),
     "1 fps": lambda folder: make_film(folder / "a.mp4", seconds=6, rate="1"),
     "one frame in three seconds": lambda folder: make_film(
         folder / "a.mkv", seconds=12, rate="1/3"
@@ -106,12 +106,12 @@ FILMS: dict[str, Callable[[Path], Path]] = {
 def test_the_frame_of_a_second_is_the_first_at_or_after_it(kind: str, tmp_path: Path) -> None:
     film = FILMS[kind](tmp_path)
     times = presentation_times(film)
-    expected = first_at_or_after_each_second(times)
+    expected = find_first_of_each_second(times)
 
     found, pictures, _cuts = decode(film)
 
     assert found == pytest.approx([float(times[i] - times[0]) for i in expected], abs=2e-6)
-    frames = all_frames(film, *pictures[0].size).astype(np.int16)
+    frames = decode_all(film, *pictures[0].size).astype(np.int16)
     assert len(frames) == len(times)
     for index, picture in zip(expected, pictures, strict=True):
         distance = np.abs(frames - np.asarray(picture, np.int16)).mean(axis=(1, 2, 3))
@@ -230,7 +230,7 @@ def test_the_time_of_the_first_picture_is_counted_from_the_films_beginning(
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_rotated_films_are_upright(turn: int, tmp_path: Path) -> None:
     """A phone writes sideways frames and says so; the picture comes out as it was seen."""
-    flat = scenes(tmp_path / "flat.mp4", ["red"], frames=24)
+    flat = make_scenes(tmp_path / "flat.mp4", ["red"], frames=24)
     film = tmp_path / "turned.mp4"
     top_is_white = "drawbox=x=0:y=0:w=iw:h=ih/3:color=white:t=fill"
     lying = {90: "transpose=1", 180: "hflip,vflip", 270: "transpose=2"}[turn]
@@ -292,7 +292,7 @@ def test_a_film_without_a_stated_duration_is_measured(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [24, 25])
 def test_cuts_are_exact_to_the_frame(rate: int, tmp_path: Path) -> None:
     colours = ["red", "blue", "white", "green", "black"]
-    film = scenes(tmp_path / "a.mp4", colours, frames=37, rate=rate)
+    film = make_scenes(tmp_path / "a.mp4", colours, frames=37, rate=rate)
     _, _, cuts = decode(film)
     assert cuts == pytest.approx([37 * n / rate for n in range(1, 5)], abs=2e-6)
 
@@ -305,7 +305,7 @@ def test_motion_is_no_cut(make_video: Make) -> None:
 
 
 def test_the_still_is_the_frame_that_was_embedded(tmp_path: Path) -> None:
-    film = offset_film(tmp_path, "a.ts", 12.5)
+    film = make_offset_film(tmp_path, "a.ts", 12.5)
     times, pictures, _ = decode(film)
     found = probe(film)
     for time_, picture in zip(times, pictures, strict=True):
@@ -324,21 +324,21 @@ def test_a_still_after_the_end_is_refused(make_video: Make) -> None:
 
 
 @pytest.fixture
-def secret(tmp_path: Path) -> Path:
+def secret_film(tmp_path: Path) -> Path:
     """A film of this machine that no upload may reach: bright red."""
-    return scenes(tmp_path / "secret.mp4", ["red"], frames=48)
+    return make_scenes(tmp_path / "secret.mp4", ["red"], frames=48)
 
 
-def playlists(secret: Path) -> dict[str, bytes]:
+def make_playlists(secret_film: Path) -> dict[str, bytes]:
     """Scripts in the formats of FFmpeg that name other files."""
     return {
-        "HLS": f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{secret}\n"
+        "HLS": f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{secret_film}\n"
         "#EXT-X-ENDLIST\n".encode(),
-        "HLS by address": f"#EXTM3U\n#EXTINF:2.0,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode(),
-        "concat script": f"ffconcat version 1.0\nfile '{secret}'\n".encode(),
+        "HLS by address": f"#EXTM3U\n#EXTINF:2.0,\nfile://{secret_film}\n#EXT-X-ENDLIST\n".encode(),
+        "concat script": f"ffconcat version 1.0\nfile '{secret_film}'\n".encode(),
         "DASH": f'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
         f'mediaPresentationDuration="PT2S"><Period><AdaptationSet mimeType="video/mp4">'
-        f'<Representation id="1" bandwidth="1"><BaseURL>{secret}</BaseURL></Representation>'
+        f'<Representation id="1" bandwidth="1"><BaseURL>{secret_film}</BaseURL></Representation>'
         "</AdaptationSet></Period></MPD>".encode(),
         "SDP": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
         b"m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
@@ -347,14 +347,14 @@ def playlists(secret: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("kind", playlists(Path("x")))
+@pytest.mark.parametrize("kind", make_playlists(Path("x")))
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.avi"])
 def test_a_script_named_like_a_film_is_refused_and_reads_nothing(
-    kind: str, name: str, tmp_path: Path, secret: Path
+    kind: str, name: str, tmp_path: Path, secret_film: Path
 ) -> None:
     script = tmp_path / name
-    script.write_bytes(playlists(secret)[kind])
-    os.utime(secret, ns=(0, secret.stat().st_mtime_ns))
+    script.write_bytes(make_playlists(secret_film)[kind])
+    os.utime(secret_film, ns=(0, secret_film.stat().st_mtime_ns))
 
     with pytest.raises(FilmError, match=r"Unsupported file format|damaged or not a video"):
         probe(script)
@@ -363,7 +363,7 @@ def test_a_script_named_like_a_film_is_refused_and_reads_nothing(
         assert list(running.pictures) == []
     with pytest.raises(FilmError):
         decoding.still(script, made_up, 0.0, max_pixels=PIXELS)
-    assert secret.stat().st_atime_ns == 0, "somebody read the other file"
+    assert secret_film.stat().st_atime_ns == 0, "somebody read the other file"
 
 
 def test_a_file_name_like_an_option_or_a_protocol_is_a_file_name(
@@ -416,7 +416,7 @@ def test_a_file_that_is_not_a_film_is_refused_with_a_message(
     assert str(tmp_path) not in str(caught.value)
 
 
-def import_like_the_pipeline(path: Path) -> None:
+def probe_and_decode(path: Path) -> None:
     """What an import does to notice a film that breaks off."""
     found = probe(path)
     with decoding.decode(path, found, WHOLE, width=64, max_pixels=PIXELS, limit=60) as running:
@@ -444,7 +444,7 @@ def test_a_truncated_film_is_reported(
     half = tmp_path / f"half{whole.suffix}"
     half.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * part)])
     with pytest.raises(FilmError, match=sentence):
-        import_like_the_pipeline(half)
+        probe_and_decode(half)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
@@ -481,13 +481,13 @@ def test_a_film_that_is_too_long_is_refused(make_video: Make) -> None:
 # --- the clock on the wall --------------------------------------------------------------------
 
 
-def in_group(group: int) -> list[psutil.Process]:
+def list_group(group: int) -> list[psutil.Process]:
     """The processes of a process group."""
     return find_processes(lambda process: os.getpgid(process.pid) == group)
 
 
 @pytest.fixture
-def sleepy_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hanging_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An `ffmpeg` that has a child of its own and never ends; it writes its group to a file."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -501,16 +501,16 @@ def sleepy_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return group
 
 
-def test_the_limit_ends_ffmpeg_and_its_children(sleepy_ffmpeg: Path) -> None:
+def test_the_limit_ends_ffmpeg_and_its_children(hanging_ffmpeg: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(FFmpegStalled, match="no progress for 1 seconds"):
         ffmpeg.run(["-version"], limit=1)
     assert time.monotonic() - begun < 10
     # The kernel takes a moment to carry out the sentence.
-    wait_for(lambda: in_group(int(sleepy_ffmpeg.read_text())) == [], patience=5)
+    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], patience=5)
 
 
-def test_the_limit_ends_a_decoder_and_its_children(sleepy_ffmpeg: Path, tmp_path: Path) -> None:
+def test_the_limit_ends_a_decoder_and_its_children(hanging_ffmpeg: Path, tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.touch()
     made_up = Probe(2, 0, 160, 90, Fraction(24), "h264", "")
@@ -520,7 +520,7 @@ def test_the_limit_ends_a_decoder_and_its_children(sleepy_ffmpeg: Path, tmp_path
     ):
         list(running.pictures)
     # The kernel takes a moment to carry out the sentence.
-    wait_for(lambda: in_group(int(sleepy_ffmpeg.read_text())) == [], patience=5)
+    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], patience=5)
 
 
 def test_leaving_early_stops_the_decoder(make_video: Make) -> None:

@@ -22,32 +22,32 @@ BUSY = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=r=1000:d=36000", "-f", "nu
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ffmpeg, "STALL_LIMIT", 2.0)
     monkeypatch.setattr(ffmpeg, "WATCH_INTERVAL", 0.1)
 
 
-def reading(path: Path) -> list[int]:
+def find_readers(path: Path) -> list[int]:
     """The FFmpegs that have a file open."""
     return [process.pid for process in find_children(os.getpid(), f"file:{path}")]
 
 
-def test_a_hung_decoder_is_stopped(make_video: Callable[..., Path], impatient: None) -> None:
+def test_a_hung_decoder_is_stopped(make_video: Callable[..., Path], short_timeouts: None) -> None:
     film = make_video(seconds=60, size="640x360")
     found = probing.probe(film, PIXELS, 3600)
     with decoding.decode(
         film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=600
     ) as running:
         next(running.pictures)
-        (pid,) = reading(film)
+        (pid,) = find_readers(film)
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(FFmpegStalled, match="made no progress for 2 seconds"):
             list(running.pictures)
-    assert reading(film) == []
+    assert find_readers(film) == []
 
 
 def test_a_decoder_waits_for_a_slow_consumer(
-    make_video: Callable[..., Path], impatient: None
+    make_video: Callable[..., Path], short_timeouts: None
 ) -> None:
     film = make_video(seconds=60, size="640x360")
     found = probing.probe(film, PIXELS, 3600)
@@ -59,7 +59,7 @@ def test_a_decoder_waits_for_a_slow_consumer(
         assert len(list(running.pictures)) == 59
 
 
-def test_computing_without_output_counts_as_progress_for_a_while(impatient: None) -> None:
+def test_computing_without_output_counts_as_progress_for_a_while(short_timeouts: None) -> None:
     with tempfile.TemporaryFile() as printed:
         process = ffmpeg.start(BUSY, printed)
         begun = time.monotonic()
@@ -69,7 +69,7 @@ def test_computing_without_output_counts_as_progress_for_a_while(impatient: None
         assert (watch.stalled, watch.timed_out) == (True, False)
 
 
-def test_the_wall_clock_limit_applies_while_it_works(impatient: None) -> None:
+def test_the_wall_clock_limit_applies_while_it_works(short_timeouts: None) -> None:
     with tempfile.TemporaryFile() as printed:
         process = ffmpeg.start(BUSY, printed)
         with ffmpeg.watched(process, limit=1) as watch:

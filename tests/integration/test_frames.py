@@ -15,7 +15,7 @@ from gallery.media.types import Frame, Probe, Span
 PIXELS = 8192 * 4320
 
 
-def decoders() -> list[threading.Thread]:
+def list_decoder_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "decoder"]
 
 
@@ -37,7 +37,7 @@ def test_frames_have_a_second_and_a_time(make_video: Callable[..., Path]) -> Non
     # Matroska keeps times in whole milliseconds.
     assert [frame.time for frame in found] == pytest.approx([float(t) for t in exact], abs=0.001)
     assert all(frame.picture.size == (160, 90) for frame in found)
-    assert decoders() == []
+    assert list_decoder_threads() == []
 
 
 def test_a_second_without_a_frame_is_omitted(make_video: Callable[..., Path]) -> None:
@@ -70,7 +70,7 @@ def test_a_decoder_error_is_raised_in_the_consumer(
         ),
     ):
         list(some)
-    assert decoders() == []
+    assert list_decoder_threads() == []
 
 
 def test_leaving_early_stops_the_decoder_thread(make_video: Callable[..., Path]) -> None:
@@ -86,11 +86,11 @@ def test_leaving_early_stops_the_decoder_thread(make_video: Callable[..., Path])
     ):
         next(iter(some))
         deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and not decoders():
+        while time.monotonic() < deadline and not list_decoder_threads():
             time.sleep(0.01)
         time.sleep(0.5)
     assert time.monotonic() - begun < 30
-    assert decoders() == []
+    assert list_decoder_threads() == []
 
 
 def test_a_limited_number_of_frames_is_prefetched(make_video: Callable[..., Path]) -> None:

@@ -26,9 +26,9 @@ from gallery.core import disk
 from gallery.core.errors import DiskFull
 from gallery.films.models import Film
 from gallery.importing import intake
-from tests.asking import ROOT, user_named
+from tests.asking import ROOT, create_user
 from tests.films import noise
-from tests.processes import manage, python
+from tests.processes import run_manage, run_python
 
 SENTENCE = "The disk is full, so this was not saved. Search still works."
 
@@ -84,7 +84,7 @@ def test_errors_that_mean_a_full_disk(error: Exception, is_full: bool) -> None:
 
 
 @pytest.fixture
-def staff(transactional_db: None, counted_anew: None, settings: Any) -> Client:
+def staff(transactional_db: None, reset_rate_limits: None, settings: Any) -> Client:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     user = get_user_model().objects.create_superuser("ann", password="a-password")
     client = Client(raise_request_exception=False)
@@ -111,7 +111,7 @@ def full_database() -> Iterator[None]:
             cursor.execute("DROP TABLE filler")
 
 
-def until_refused(write: Callable[[int], Any]) -> Any:
+def repeat_until_refused(write: Callable[[int], Any]) -> Any:
     """The first answer that is an error: small rows may still fit into pages that are not full."""
     for number in range(200):
         answer = write(number)
@@ -124,7 +124,7 @@ def until_refused(write: Callable[[int], Any]) -> Any:
 def test_a_full_database_answers_507_and_search_still_works(
     staff: Client, demo_film: Film, static_files: None
 ) -> None:
-    _token, secret = tokens.create_token(user_named("ada").pk, "test")
+    _token, secret = tokens.create_token(create_user("ada").pk, "test")
     headers = {"Authorization": f"Bearer {secret}"}
     stranger = Client(raise_request_exception=False)
 
@@ -147,7 +147,7 @@ def test_a_full_database_answers_507_and_search_still_works(
 
     with full_database():
         for write in (collect, log_in, api_board, add_user):
-            refused = until_refused(write)
+            refused = repeat_until_refused(write)
             assert refused.status_code == 507, write
             assert SENTENCE in refused.content.decode(), write
         assert refused.headers["Content-Type"].startswith("text/html")
@@ -168,14 +168,14 @@ def below_reserve(settings: Any) -> None:
     settings.MIN_FREE_BYTES = disk.free_bytes() + 10**9
 
 
-def arrived() -> list[str]:
+def list_arrived() -> list[str]:
     return sorted(path.name for path in settings.FILE_UPLOAD_TEMP_DIR.iterdir())
 
 
 def test_below_the_reserve_no_upload_is_accepted(
     staff: Client, demo_film: Film, static_files: None, below_reserve: None
 ) -> None:
-    before = arrived()
+    before = list_arrived()
     film = {"title": "x", "file": SimpleUploadedFile("a.mp4", bytes(1000))}
     picture = io.BytesIO()
     noise(1).save(picture, "PNG")
@@ -194,18 +194,18 @@ def test_below_the_reserve_no_upload_is_accepted(
     ):
         assert answer.status_code == 507
         assert SENTENCE in answer.content.decode()
-    assert arrived() == before
+    assert list_arrived() == before
     assert Film.objects.count() == 1
     with pytest.raises(DiskFull):
         intake.copy_to_uploads(demo_film.files.source())
-    assert arrived() == before
+    assert list_arrived() == before
     # The database has what is left: people log in, collect and search.
     assert staff.get("/?q=dog").status_code == 200
     assert staff.post("/boards/", {"name": "Rain"}).status_code == 302
 
 
 def test_the_command_line_reports_a_full_disk(transactional_db: None) -> None:
-    done = manage("import_film", "demo/film.mp4", MIN_FREE_BYTES=str(10**18))
+    done = run_manage("import_film", "demo/film.mp4", MIN_FREE_BYTES=str(10**18))
     assert done.returncode != 0
     assert SENTENCE in done.stderr
     assert "Traceback" not in done.stderr
@@ -219,7 +219,7 @@ def test_the_command_line_reports_a_file_size_limit(tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
         "sys.argv = ['manage.py', 'migrate']; runpy.run_path('manage.py', run_name='__main__')"
     )
-    done = python("-c", code, DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    done = run_python("-c", code, DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
     assert done.returncode == 1
     assert done.stderr.strip().endswith("then try again.")
     assert SENTENCE in done.stderr

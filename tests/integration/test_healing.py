@@ -27,19 +27,19 @@ from gallery.index import frame_index
 from gallery.search import engine
 from gallery.search.types import Example, Hit, Query
 from gallery.transcripts import dialogue
-from tests.films import moving_scenes
+from tests.films import make_moving_scenes
 from tests.importing import (
-    add,
+    add_film,
     assert_complete,
     assert_gone,
-    forget,
+    clean_up,
+    delete_rows,
     import_here,
-    keys_of,
+    list_keys,
     sweep,
-    tidy,
 )
-from tests.lines import texts
-from tests.processes import manage, wait_for
+from tests.lines import find_texts
+from tests.processes import run_manage, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,7 +56,7 @@ def nearest(film: Film, second: int) -> list[Hit]:
     return engine.search(Query(examples=(Example((film.pk, second)),))).hits
 
 
-def problems_of(*films: Film) -> list[str]:
+def find_problems(*films: Film) -> list[str]:
     """What differs for these films: other tests' files may lie in the media store."""
     found = check_library()
     ids = {film.pk for film in films}
@@ -70,8 +70,8 @@ def problems_of(*films: Film) -> list[str]:
 def test_pages_report_an_incomplete_index_and_use_it(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis, page: Client
 ) -> None:
-    here = ready_film(moving_scenes(tmp_path / "a.mp4", 3, seconds=3), "Here")
-    lost = ready_film(moving_scenes(tmp_path / "b.mp4", 2, seconds=4), "Lost")
+    here = ready_film(make_moving_scenes(tmp_path / "a.mp4", 3, seconds=3), "Here")
+    lost = ready_film(make_moving_scenes(tmp_path / "b.mp4", 2, seconds=4), "Lost")
     redis_server.flushdb()
     answer = page.get("/", {"q": "a dog"})
     assert answer.status_code == 503
@@ -107,7 +107,7 @@ def test_pages_report_an_incomplete_index_and_use_it(
     assert sweep() == []
     assert json.loads(page.get("/healthz").content)["index"] == "ok"
     assert "being rebuilt" not in page.get("/", {"q": "a dog"}).content.decode()
-    assert problems_of(here, lost) == []
+    assert find_problems(here, lost) == []
 
 
 def lose_some_hashes(film: Film, client: redis.Redis) -> None:
@@ -120,7 +120,7 @@ def lose_the_list(film: Film, client: redis.Redis) -> None:
 
 
 def lose_all_of_the_film(film: Film, client: redis.Redis) -> None:
-    client.delete(*keys_of(film))
+    client.delete(*list_keys(film))
 
 
 def drop_the_search_index(film: Film, client: redis.Redis) -> None:
@@ -148,7 +148,7 @@ def put_back_an_older_import(film: Film, client: redis.Redis) -> None:
     )
 
 
-def be_killed_while_writing(film: Film, client: redis.Redis) -> None:
+def die_while_writing(film: Film, client: redis.Redis) -> None:
     def die() -> None:
         raise KeyboardInterrupt
 
@@ -165,7 +165,7 @@ LOSSES = [
     drop_the_search_index,
     make_the_index_with_other_fields,
     put_back_an_older_import,
-    be_killed_while_writing,
+    die_while_writing,
 ]
 
 
@@ -179,9 +179,9 @@ def test_each_loss_is_repaired(
     sweep()
     wait_for(lambda: frame_index.current().status().ready == 1)
     heal()
-    assert problems_of(demo_film) == []
+    assert find_problems(demo_film) == []
     assert nearest(demo_film, 40) == before
-    assert texts("refrigerator")
+    assert find_texts("refrigerator")
     assert "heal" not in [step for step, *_key in sweep()]
 
 
@@ -208,7 +208,7 @@ def test_index_entries_of_an_earlier_version_stay(
 def test_unlisted_orphans_are_found(
     demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
-    gone = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    gone = ready_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     here, lines = frame_index.current(), dialogue.current()
     vector = redis_server.hget(here.frame_key(gone.pk, 1), "embedding")
     redis_server.delete(here.film_key(gone.pk))
@@ -218,23 +218,23 @@ def test_unlisted_orphans_are_found(
     redis_server.hset(here.frame_key(demo_film.pk, 9999), mapping=stray)
     redis_server.hset(f"{lines.prefix}:line:{number}:7:0", mapping={"film": str(number)})
     redis_server.hset(f"{settings.INDEX_PREFIX}:0123456789ab:frame:{demo_film.pk}:3", mapping=stray)
-    assert len(keys_of(number)) == 7
-    tidy()
-    assert keys_of(number) == []
-    assert problems_of(demo_film) == []
+    assert len(list_keys(number)) == 7
+    clean_up()
+    assert list_keys(number) == []
+    assert find_problems(demo_film) == []
     assert redis_server.keys(f"{settings.INDEX_PREFIX}:0123456789ab:frame:*") == []
 
 
 def test_an_interrupted_deletion_is_completed(
     ready_film: Callable[..., Film], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     number, folder = film.pk, film.files.folder
     with monkeypatch.context() as killed:
         killed.setattr(publish_step, "purge", lambda _film: None)
         film.delete()
     assert folder.exists()
-    tidy()
+    clean_up()
     assert_gone(number, folder)
     assert not Leftover.objects.exists()
 
@@ -243,11 +243,11 @@ def test_folders_of_another_database_are_never_removed(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     """DATABASE_URL was changed, or the database restored from a backup: the films must not go."""
-    film = ready_film(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     source = film.files.source()
-    forget(film)
+    delete_rows(film)
     os.utime(film.files.folder, (0, 0))
-    tidy()
+    clean_up()
     assert source.is_file()
     assert any(film.files.folder.name in one for one in check_library().orphans)
     film.files.remove()
@@ -256,7 +256,7 @@ def test_folders_of_another_database_are_never_removed(
 def test_an_upload_without_a_row_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
+    path = make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
     before = set((settings.MEDIA_ROOT / "films").glob("*"))
 
     def die(*_args: Any, **_kwargs: Any) -> None:
@@ -266,12 +266,12 @@ def test_an_upload_without_a_row_leaves_nothing(
         killed.setattr(Film, "save", die)
         killed.setattr("gallery.media.store.FilmFiles.remove", lambda _self: None)
         with pytest.raises(KeyboardInterrupt):
-            add(path)
+            add_film(path)
     [folder] = set((settings.MEDIA_ROOT / "films").glob("*")) - before
-    tidy()
+    clean_up()
     assert folder.exists()  # it may still be on its way
     os.utime(folder / ".unfinished", (0, 0))
-    tidy()
+    clean_up()
     assert not folder.exists()
 
 
@@ -298,12 +298,12 @@ def lose_the_pictures(film: Film) -> None:
 def test_lost_files_of_the_media_store_are_restored(
     lose: Callable[[Film], None], ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
-    film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
     before, vectors = nearest(film, 7), film.files.run(1).load().vectors
     lose(film)
     assert not film.is_stored
     assert nearest(film, 7) == before
-    assert ("probe", film.pk) in tidy()
+    assert ("probe", film.pk) in clean_up()
     film.refresh_from_db()
     assert (film.state, film.searchable_run) == (Film.State.WAITING, 1)
     assert nearest(film, 7) == before
@@ -311,13 +311,13 @@ def test_lost_files_of_the_media_store_are_restored(
     assert_complete(film)
     assert film.searchable_run == 2
     assert film.files.run(2).load().vectors.tobytes() == vectors.tobytes()
-    assert tidy() == []
+    assert clean_up() == []
 
 
 def test_a_missing_picture_is_reported_and_restored(
     ready_film: Callable[..., Film], tmp_path: Path, page: Client
 ) -> None:
-    film = ready_film(moving_scenes(tmp_path / "a.mp4", 3, seconds=3))
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 3, seconds=3))
     lose_the_pictures(film)
     address = shortcuts.thumbnail_url(film, 4)
     answer = page.get(address)
@@ -339,7 +339,7 @@ def test_a_lost_index_and_a_lost_segment_leave_the_rest(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
     """Without the film's file nothing can be made again: what is left is searched, quietly."""
-    film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
     lose_a_segment(film)
     film.files.source().unlink()
     redis_server.flushdb()
@@ -356,7 +356,7 @@ def test_a_lost_index_and_a_lost_segment_leave_the_rest(
 def test_uploading_a_lost_source_again_restores_it(
     ready_film: Callable[..., Film], tmp_path: Path, page: Client
 ) -> None:
-    path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
+    path = make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
     film = ready_film(path, "The Cat")
     assert progress_of(film).note == ""
     film.files.source().unlink()
@@ -381,12 +381,12 @@ def test_uploading_a_lost_source_again_restores_it(
 def test_replacing_a_damaged_source_restores_the_rest(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
-    path = moving_scenes(tmp_path / "a.mp4", 3, seconds=3)
+    path = make_moving_scenes(tmp_path / "a.mp4", 3, seconds=3)
     film = ready_film(path)
     film.files.source().write_bytes(b"half")
     lose_the_pictures(film)
-    assert tidy() == []  # nothing can be made of half a file
-    done = manage("import_film", str(path))
+    assert clean_up() == []  # nothing can be made of half a file
+    done = run_manage("import_film", str(path))
     assert f"restored as the file of film {film.pk}" in done.stdout, done.stderr
     film.refresh_from_db()
     assert film.state == Film.State.WAITING
@@ -395,13 +395,13 @@ def test_replacing_a_damaged_source_restores_the_rest(
 
 
 def test_a_film_that_failed_without_its_file_is_retried_with_it(tmp_path: Path) -> None:
-    path = moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
-    film = add(path)
+    path = make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3)
+    film = add_film(path)
     film.files.source().unlink()
     import_here(film)
     assert film.state == Film.State.FAILED
     assert "Upload the same file again" in film.error
-    assert add(path).pk == film.pk
+    assert add_film(path).pk == film.pk
     assert_complete(import_here(film))
 
 
@@ -417,7 +417,7 @@ def expire() -> None:
 def test_a_step_that_kills_each_worker_fails_the_film(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    film = add(make_video(seconds=8))
+    film = add_film(make_video(seconds=8))
     first, _second = probe_step.probe_film(film.pk)
     for _attempt in range(3):
         assert Segment.objects.get(pk=first).claim()
@@ -436,7 +436,7 @@ def test_a_step_that_kills_each_worker_fails_the_film(
 def test_other_steps_that_kill_each_worker_fail_the_film(
     state: str, redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    film = add(make_video(seconds=3))
+    film = add_film(make_video(seconds=3))
     Film.objects.filter(pk=film.pk).update(state=state, attempts=3, lease_until=timezone.now())
     assert sweep() == []
     film.refresh_from_db()
@@ -452,7 +452,7 @@ def test_other_steps_that_kill_each_worker_fail_the_film(
 def test_a_late_message_does_not_publish_a_partial_film(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    film = add(make_video(seconds=12))
+    film = add_film(make_video(seconds=12))
     first, *others = probe_step.probe_film(film.pk)
     segment_step.import_segment(first)
     assert not publish_step.finish_film(film.pk)
@@ -469,7 +469,7 @@ def test_a_late_message_does_not_publish_a_partial_film(
 def test_a_segment_without_its_file_is_repeated(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    film = add(make_video(seconds=12))
+    film = add_film(make_video(seconds=12))
     for number in probe_step.probe_film(film.pk):
         segment_step.import_segment(number)
     film.files.run(1).segment(1).write_bytes(b"PK damaged")
@@ -483,7 +483,10 @@ def test_a_segment_without_its_file_is_repeated(
 def test_films_take_turns_in_repairs(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    long, short = add(make_video("a.mp4", seconds=40)), add(make_video("b.mp4", seconds=8))
+    long, short = (
+        add_film(make_video("a.mp4", seconds=40)),
+        add_film(make_video("b.mp4", seconds=8)),
+    )
     probe_step.probe_film(long.pk)
     served = []
     for number in range(6):

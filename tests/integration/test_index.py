@@ -28,28 +28,28 @@ from gallery.index.types import FrameKey, FrameRecord, Scope
 from gallery.search import ranking
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
-from tests.processes import free_port, redis_process, wait_for
+from tests.processes import find_free_port, redis_process, wait_for
 
 WIDTH = 64
 
 
-def unit(rows: np.ndarray) -> Vectors:
+def normalize(rows: np.ndarray) -> Vectors:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def random_vectors(count: int, seed: int = 1, width: int = WIDTH) -> Vectors:
-    return unit(np.random.default_rng(seed).normal(size=(count, width)))
+    return normalize(np.random.default_rng(seed).normal(size=(count, width)))
 
 
-def clustered(count: int, seed: int = 2, width: int = WIDTH) -> Vectors:
+def clustered_vectors(count: int, seed: int = 2, width: int = WIDTH) -> Vectors:
     """As films give them: neighbouring frames are alike."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(count // 20, width))
     chosen = rng.integers(0, len(centres), count)
-    return unit(centres[chosen] + rng.normal(scale=0.35, size=(count, width)))
+    return normalize(centres[chosen] + rng.normal(scale=0.35, size=(count, width)))
 
 
-def records(film: int, count: int, frames_per_shot: int = 4) -> list[FrameRecord]:
+def make_records(film: int, count: int, frames_per_shot: int = 4) -> list[FrameRecord]:
     return [
         FrameRecord(
             film, second, second + 0.01, second // frames_per_shot,
@@ -73,66 +73,66 @@ def make_index(redis_server: redis.Redis) -> Callable[..., FrameIndex]:
 
 
 @pytest.fixture
-def here(make_index: Callable[..., FrameIndex]) -> FrameIndex:
+def index(make_index: Callable[..., FrameIndex]) -> FrameIndex:
     return make_index()
 
 
 # --- put, find, drop ------------------------------------------------------------------------------
 
 
-def test_a_frame_is_its_own_best_hit_and_round_trips(here: FrameIndex) -> None:
-    vectors, rows = random_vectors(50), records(7, 50)
-    here.put(7, rows, vectors)
+def test_a_frame_is_its_own_best_hit_and_round_trips(index: FrameIndex) -> None:
+    vectors, rows = random_vectors(50), make_records(7, 50)
+    index.put(7, rows, vectors)
     for number in (0, 17, 49):
-        found = here.nearest(vectors[number], 5)
+        found = index.nearest(vectors[number], 5)
         assert found[0].key == rows[number].key
         assert found[0].shot == rows[number].shot
-        assert here.records([found[0].key]) == {found[0].key: rows[number]}
+        assert index.records([found[0].key]) == {found[0].key: rows[number]}
         assert found[0].score == pytest.approx(1.0, abs=2e-3)
         assert [n.score for n in found] == sorted((n.score for n in found), reverse=True)
-    assert here.vector(7, 17) == pytest.approx(vectors[17], abs=2e-3)
-    assert np.linalg.norm(here.vector(7, 17)) == pytest.approx(1.0, abs=1e-6)
+    assert index.vector(7, 17) == pytest.approx(vectors[17], abs=2e-3)
+    assert np.linalg.norm(index.vector(7, 17)) == pytest.approx(1.0, abs=1e-6)
 
 
-def test_more_than_ten_come_back(here: FrameIndex) -> None:
-    here.put(1, records(1, 60), random_vectors(60))
-    assert len(here.nearest(random_vectors(1, 9)[0], 45)) == 45
+def test_more_than_ten_come_back(index: FrameIndex) -> None:
+    index.put(1, make_records(1, 60), random_vectors(60))
+    assert len(index.nearest(random_vectors(1, 9)[0], 45)) == 45
 
 
-def test_one_film_only(here: FrameIndex) -> None:
+def test_one_film_only(index: FrameIndex) -> None:
     vectors = random_vectors(40)
     for film in (1, 11, 111):
-        here.put(film, records(film, 40), vectors)
-    found = here.nearest(vectors[3], 100, Scope(films=(11,)))
+        index.put(film, make_records(film, 40), vectors)
+    found = index.nearest(vectors[3], 100, Scope(films=(11,)))
     assert {n.film for n in found} == {11}
     assert len(found) == 40
-    assert here.nearest(vectors[3], 10, Scope(films=(5,))) == []
+    assert index.nearest(vectors[3], 10, Scope(films=(5,))) == []
 
 
-def test_putting_a_film_again_replaces_it(here: FrameIndex, redis_server: redis.Redis) -> None:
-    here.put(1, records(1, 30), random_vectors(30, 1))
+def test_putting_a_film_again_replaces_it(index: FrameIndex, redis_server: redis.Redis) -> None:
+    index.put(1, make_records(1, 30), random_vectors(30, 1))
     fresh = random_vectors(12, 2)
-    here.put(1, records(1, 12), fresh)
-    assert here.count(1) == 12
-    assert here.status().frames == 12
+    index.put(1, make_records(1, 12), fresh)
+    assert index.count(1) == 12
+    assert index.status().frames == 12
     assert len(redis_server.keys("t:model1:frame:1:*")) == 12
-    assert here.nearest(fresh[5], 1)[0].second == 5
-    assert here.vector(1, 20) is None
+    assert index.nearest(fresh[5], 1)[0].second == 5
+    assert index.vector(1, 20) is None
 
 
-def test_dropping_a_film_leaves_nothing(here: FrameIndex, redis_server: redis.Redis) -> None:
-    here.put(1, records(1, 30), random_vectors(30, 1))
-    here.put(2, records(2, 10), random_vectors(10, 2))
-    assert here.films() == [1, 2]
-    assert here.drop(1) == 30
-    assert here.films() == [2]
+def test_dropping_a_film_leaves_nothing(index: FrameIndex, redis_server: redis.Redis) -> None:
+    index.put(1, make_records(1, 30), random_vectors(30, 1))
+    index.put(2, make_records(2, 10), random_vectors(10, 2))
+    assert index.films() == [1, 2]
+    assert index.drop(1) == 30
+    assert index.films() == [2]
     assert redis_server.keys("t:model1:frame:1:*") + redis_server.keys("t:model1:film:1") == []
-    assert {n.film for n in here.nearest(random_vectors(1, 1)[0], 50)} == {2}
-    assert here.drop(1) == 0
+    assert {n.film for n in index.nearest(random_vectors(1, 1)[0], 50)} == {2}
+    assert index.drop(1) == 0
 
 
 def test_vectors_that_redisearch_would_skip_are_refused(
-    here: FrameIndex, redis_server: redis.Redis
+    index: FrameIndex, redis_server: redis.Redis
 ) -> None:
     good = random_vectors(3)
     zero, nan, long = good.copy(), good.copy(), good.copy() * 2
@@ -140,17 +140,17 @@ def test_vectors_that_redisearch_would_skip_are_refused(
     nan[1, 5] = np.nan
     for bad in (zero, nan, long, good[:2], random_vectors(3, width=WIDTH + 1)):
         with pytest.raises(ModelError):
-            here.put(1, records(1, 3), bad)
+            index.put(1, make_records(1, 3), bad)
     assert redis_server.keys("t:model1:frame:*") == []
     for query in (zero[1], nan[1], np.ones(WIDTH + 1, np.float32)):
         with pytest.raises(ModelError, match="wrong shape or no direction"):
-            here.nearest(query, 5)
+            index.nearest(query, 5)
 
 
 def test_vectors_of_two_models_are_never_compared(make_index: Callable[..., FrameIndex]) -> None:
     one, other = make_index("t:aaaa"), make_index("t:bbbb", width=32)
-    one.put(1, records(1, 20), random_vectors(20))
-    other.put(1, records(1, 5), random_vectors(5, width=32))
+    one.put(1, make_records(1, 20), random_vectors(20))
+    other.put(1, make_records(1, 5), random_vectors(5, width=32))
     assert one.status().frames == 20
     assert other.status().frames == 5
     assert len(one.nearest(random_vectors(1)[0], 100)) == 20
@@ -159,15 +159,15 @@ def test_vectors_of_two_models_are_never_compared(make_index: Callable[..., Fram
     assert other.count(1) == 5
 
 
-def test_among_duplicates_the_frame_itself_comes_first(here: FrameIndex) -> None:
+def test_among_duplicates_the_frame_itself_comes_first(index: FrameIndex) -> None:
     """Black frames score the same everywhere; the one that was searched with leads."""
     same = np.repeat(random_vectors(1), 30, axis=0)
     for film in (1, 2, 3):
-        here.put(film, records(film, 30), same)
+        index.put(film, make_records(film, 30), same)
     for own in ((1, 0), (2, 13), (3, 29)):
-        vector = here.vector(*own)
+        vector = index.vector(*own)
         assert vector is not None
-        hits = ranking.best_per_shot(here.nearest(vector, 90), own)
+        hits = ranking.best_per_shot(index.nearest(vector, 90), own)
         assert (hits[0].film, hits[0].second) == own
         shots = [(n.film, n.shot) for n in hits]
         assert len(shots) == len(set(shots)) == 24
@@ -177,7 +177,7 @@ def test_among_duplicates_the_frame_itself_comes_first(here: FrameIndex) -> None
 
 
 @contextmanager
-def searching(here: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
+def search_constantly(index: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
     """Search without pause; yields how many frames each search found. Fails if one failed."""
     found: list[int] = []
     failures: list[BaseException] = []
@@ -186,7 +186,7 @@ def searching(here: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
     def loop() -> None:
         while not stop.is_set():
             try:
-                found.append(len(here.nearest(query, 10)))
+                found.append(len(index.nearest(query, 10)))
             except BaseException as error:
                 failures.append(error)
 
@@ -200,14 +200,14 @@ def searching(here: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
     assert failures == []
 
 
-def tend_until(here: FrameIndex, kind: IndexKind) -> list[str]:
+def reconcile_until(index: FrameIndex, kind: IndexKind) -> list[str]:
     said: list[str] = []
 
     def done() -> bool:
-        note = here.reconcile()
+        note = index.reconcile()
         if note:
             said.append(note)
-        return here.status().kind is kind
+        return index.status().kind is kind
 
     wait_for(done, pause=0.02)
     return said
@@ -216,26 +216,26 @@ def tend_until(here: FrameIndex, kind: IndexKind) -> list[str]:
 def test_it_switches_to_hnsw_and_back_during_searches(
     make_index: Callable[..., FrameIndex], redis_server: redis.Redis
 ) -> None:
-    here = make_index(flat_max=200)
-    vectors = clustered(3000)
+    index = make_index(flat_max=200)
+    vectors = clustered_vectors(3000)
     for film in range(6):
-        here.put(film, records(film, 500), vectors[film * 500 : film * 500 + 500])
-    assert here.status().kind is IndexKind.FLAT
-    with searching(here, vectors[77]) as found:
+        index.put(film, make_records(film, 500), vectors[film * 500 : film * 500 + 500])
+    assert index.status().kind is IndexKind.FLAT
+    with search_constantly(index, vectors[77]) as found:
         wait_for(lambda: found)
-        said = tend_until(here, IndexKind.HNSW)
+        said = reconcile_until(index, IndexKind.HNSW)
         more = len(found) + 5
         wait_for(lambda: len(found) > more)
         assert said[0] == "building the hnsw index"
         assert said[-1] == "switched to the hnsw index"
-        assert here.status().frames == 3000
-        assert here.reconcile() is None
+        assert index.status().frames == 3000
+        assert index.reconcile() is None
         for film in range(1, 6):
-            here.drop(film)
+            index.drop(film)
         # 500 frames are above the limit still.
-        assert here.reconcile() is None
-        here.put(0, records(0, 150), vectors[:150])
-        tend_until(here, IndexKind.FLAT)
+        assert index.reconcile() is None
+        index.put(0, make_records(0, 150), vectors[:150])
+        reconcile_until(index, IndexKind.FLAT)
         more = len(found) + 5
         wait_for(lambda: len(found) > more)
     assert set(found) == {10}
@@ -246,24 +246,24 @@ def test_it_switches_to_hnsw_and_back_during_searches(
 def test_between_the_two_limits_the_index_kind_does_not_change(
     make_index: Callable[..., FrameIndex],
 ) -> None:
-    here = make_index(flat_max=200)
-    here.put(1, records(1, 200), random_vectors(200))
-    assert here.reconcile() is None
-    here.put(1, records(1, 201), random_vectors(201))
-    tend_until(here, IndexKind.HNSW)
-    here.put(1, records(1, 170), random_vectors(170))
-    assert here.reconcile() is None
-    assert here.status().kind is IndexKind.HNSW
+    index = make_index(flat_max=200)
+    index.put(1, make_records(1, 200), random_vectors(200))
+    assert index.reconcile() is None
+    index.put(1, make_records(1, 201), random_vectors(201))
+    reconcile_until(index, IndexKind.HNSW)
+    index.put(1, make_records(1, 170), random_vectors(170))
+    assert index.reconcile() is None
+    assert index.status().kind is IndexKind.HNSW
 
 
 def test_hnsw_finds_what_the_exact_search_finds(
     make_index: Callable[..., FrameIndex], redis_server: redis.Redis
 ) -> None:
-    here = make_index(flat_max=200, width=128)
-    vectors = clustered(6000, width=128)
+    index = make_index(flat_max=200, width=128)
+    vectors = clustered_vectors(6000, width=128)
     for film in range(6):
-        here.put(film, records(film, 1000), vectors[film * 1000 : film * 1000 + 1000])
-    tend_until(here, IndexKind.HNSW)
+        index.put(film, make_records(film, 1000), vectors[film * 1000 : film * 1000 + 1000])
+    reconcile_until(index, IndexKind.HNSW)
     described = redis_server.execute_command("FT.INFO", "t:model1:frames")
     assert b"HNSW" in repr(described).encode()
     stored = vectors.astype(np.float16).astype(np.float32)
@@ -271,38 +271,38 @@ def test_hnsw_finds_what_the_exact_search_finds(
     hits = 0
     chosen = rng.choice(6000, 100, replace=False)
     for number in chosen:
-        query = unit(vectors[number : number + 1] + rng.normal(scale=0.05, size=(1, 128)))[0]
+        query = normalize(vectors[number : number + 1] + rng.normal(scale=0.05, size=(1, 128)))[0]
         exact = set(np.argsort(-(stored @ query))[:10].tolist())
-        found = {n.film * 1000 + n.second for n in here.nearest(query, 10)}
+        found = {n.film * 1000 + n.second for n in index.nearest(query, 10)}
         hits += len(exact & found)
     assert hits / 1000 >= 0.98
-    itself = [here.nearest(vectors[n], 1)[0] for n in chosen]
+    itself = [index.nearest(vectors[n], 1)[0] for n in chosen]
     assert [r.film * 1000 + r.second for r in itself] == chosen.tolist()
 
 
 def test_hnsw_uses_the_ef_of_the_settings(
     make_index: Callable[..., FrameIndex], redis_server: redis.Redis
 ) -> None:
-    here = make_index(flat_max=2)
-    here.put(1, records(1, 10), random_vectors(10))
-    tend_until(here, IndexKind.HNSW)
+    index = make_index(flat_max=2)
+    index.put(1, make_records(1, 10), random_vectors(10))
+    reconcile_until(index, IndexKind.HNSW)
     said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:3:hnsw", "embedding")
     graph = said[said.index(b"BACKEND_INDEX") + 1]
     assert graph[graph.index(b"EF_RUNTIME") + 1] == 200
 
 
-def test_a_search_that_times_out_is_an_error(here: FrameIndex, redis_server: redis.Redis) -> None:
-    here.ensure()
+def test_a_search_that_times_out_is_an_error(index: FrameIndex, redis_server: redis.Redis) -> None:
+    index.ensure()
     assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT") == [
         [b"ON_TIMEOUT", b"fail"]
     ]
 
 
 def test_a_server_that_returns_partial_results_is_reconfigured(
-    here: FrameIndex, redis_server: redis.Redis
+    index: FrameIndex, redis_server: redis.Redis
 ) -> None:
     redis_server.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "RETURN")
-    here.ensure()
+    index.ensure()
     assert redis_server.execute_command("FT.CONFIG", "GET", "ON_TIMEOUT")[0][1] == b"fail"
 
 
@@ -326,43 +326,43 @@ def test_two_processes_create_the_index_at_once(redis_server: redis.Redis) -> No
 # --- when Redis is not as it should be ---------------------------------------------------------
 
 
-def index_at(url: str) -> FrameIndex:
+def open_index(url: str) -> FrameIndex:
     return FrameIndex(
         frame_index.connect(url), prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100
     )
 
 
 def test_a_killed_server_recovers_every_frame(tmp_path: Path) -> None:
-    here = index_at(embedded_redis_url(tmp_path))
+    index = open_index(embedded_redis_url(tmp_path))
     vectors = random_vectors(800)
     with redis_process(tmp_path) as process:
-        here.put(1, records(1, 800), vectors)
-        before = [n.key for n in here.nearest(vectors[5], 20)]
+        index.put(1, make_records(1, 800), vectors)
+        before = [n.key for n in index.nearest(vectors[5], 20)]
         time.sleep(1.5)  # the append-only file is written to disk every second
         process.send_signal(signal.SIGKILL)
         process.wait()
         with pytest.raises(IndexUnavailable, match="cannot be reached"):
-            here.nearest(vectors[5], 20)
+            index.nearest(vectors[5], 20)
     with redis_process(tmp_path):
 
         def answer() -> list[FrameKey]:
             try:
-                return [n.key for n in here.nearest(vectors[5], 20)]
+                return [n.key for n in index.nearest(vectors[5], 20)]
             except IndexWarmingUp:
                 return []
 
         assert wait_for(answer) == before
-        assert here.count(1) == here.status().frames == 800
+        assert index.count(1) == index.status().frames == 800
 
 
 def test_an_unreachable_server_is_reported(tmp_path: Path) -> None:
-    here = index_at(f"redis://127.0.0.1:{free_port()}/0")
+    index = open_index(f"redis://127.0.0.1:{find_free_port()}/0")
     for ask in (
-        lambda: here.nearest(random_vectors(1)[0], 3),
-        here.ensure,
-        here.films,
-        lambda: here.drop(1),
-        lambda: here.put(1, records(1, 1), random_vectors(1)),
+        lambda: index.nearest(random_vectors(1)[0], 3),
+        index.ensure,
+        index.films,
+        lambda: index.drop(1),
+        lambda: index.put(1, make_records(1, 1), random_vectors(1)),
     ):
         with pytest.raises(IndexUnavailable, match="cannot be reached"):
             ask()
@@ -373,7 +373,7 @@ def test_an_unreachable_server_is_reported(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def plain_redis() -> Iterator[str]:
     """A Redis without the search module."""
-    port = free_port()
+    port = find_free_port()
     program, _module = embedded.binaries()
     command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -386,41 +386,41 @@ def plain_redis() -> Iterator[str]:
 
 
 def test_a_server_without_redisearch_is_reported(plain_redis: str) -> None:
-    here = index_at(plain_redis)
+    index = open_index(plain_redis)
     with pytest.raises(NoSearchCommands, match=r"no search commands \(FT.SEARCH\). Use Redis 8"):
-        here.ensure()
+        index.ensure()
     with pytest.raises(NoSearchCommands):
-        here.nearest(random_vectors(1)[0], 3)
+        index.nearest(random_vectors(1)[0], 3)
     with pytest.raises(NoSearchCommands):
         server.check_server(plain_redis)
 
 
 def test_an_emptied_server_is_reported(make_index: Callable[..., FrameIndex]) -> None:
-    here = make_index()
-    here.put(1, records(1, 5), random_vectors(5))
-    here.client.flushdb()
+    index = make_index()
+    index.put(1, make_records(1, 5), random_vectors(5))
+    index.client.flushdb()
     with pytest.raises(IndexMissing, match="is being rebuilt"):
-        here.nearest(random_vectors(1)[0], 3)
+        index.nearest(random_vectors(1)[0], 3)
     with pytest.raises(IndexMissing):
-        here.status()
+        index.status()
 
 
-def test_a_full_server_is_reported(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_a_full_server_is_reported(index: FrameIndex, redis_server: redis.Redis) -> None:
     used = int(redis_server.info("memory")["used_memory"])
     redis_server.config_set("maxmemory", used + 200_000)
     try:
         with pytest.raises(IndexUnavailable, match="out of memory"):
-            here.put(1, records(1, 20_000), random_vectors(20_000))
+            index.put(1, make_records(1, 20_000), random_vectors(20_000))
     finally:
         redis_server.config_set("maxmemory", 0)
 
 
 def test_a_loading_server_is_reported(tmp_path: Path) -> None:
     """A server that reads a long append-only file answers, but not yet with data."""
-    here = index_at(embedded_redis_url(tmp_path))
+    index = open_index(embedded_redis_url(tmp_path))
     with redis_process(tmp_path) as process:
-        here.put(1, records(1, 5), random_vectors(5))
-        pipe = here.client.pipeline(transaction=False)
+        index.put(1, make_records(1, 5), random_vectors(5))
+        pipe = index.client.pipeline(transaction=False)
         for number in range(5000):
             pipe.set(f"something:{number}", "x")
         pipe.execute()
@@ -435,7 +435,7 @@ def test_a_loading_server_is_reported(tmp_path: Path) -> None:
 
             def ask() -> str:
                 try:
-                    here.nearest(random_vectors(1)[0], 3)
+                    index.nearest(random_vectors(1)[0], 3)
                 except IndexWarmingUp as error:
                     return str(error)
                 except IndexUnavailable:

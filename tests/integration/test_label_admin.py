@@ -42,13 +42,13 @@ def text(response: Any) -> str:
     return content
 
 
-def threshold_in(page: str) -> float:
+def read_threshold(page: str) -> float:
     found = re.search(r'name="threshold" value="([^"]*)"', page)
     assert found, page
     return float(found[1])
 
 
-def places(page: str) -> dict[bool, list[tuple[float, int]]]:
+def read_examples(page: str) -> dict[bool, list[tuple[float, int]]]:
     """The examples that would carry the label (True) and those that would not: score and second."""
     found: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
     for group in re.findall(r'<ol class="label-examples(.*?)</ol>', page, re.DOTALL):
@@ -59,7 +59,7 @@ def places(page: str) -> dict[bool, list[tuple[float, int]]]:
     return found
 
 
-def compute() -> None:
+def compute_labels() -> None:
     for film_id in jobs.prepare():
         jobs.label_film(film_id)
 
@@ -84,7 +84,7 @@ def test_saving_without_a_threshold_uses_the_suggested_one(staff: Client, demo_f
     assert label.model == demo_film.model
     assert queue_client().llen("films-soon") == 1
     assert b"gallery.tasks.labels" in queue_client().lindex("films-soon", 0)
-    compute()
+    compute_labels()
     assert [(t.name, t.shots) for t in scoring.count_shots()] == [("Dogs", 4)]
 
 
@@ -99,11 +99,11 @@ def test_a_preview_saves_nothing_and_keeps_the_input(staff: Client, demo_film: F
     assert "in 1 film" in page
     assert "12.5 % of all shots" in " ".join(page.split())
     # The four dogs, best first; then what does not carry it, best first.
-    seen = places(page)
+    seen = read_examples(page)
     assert len(seen[True]) == 4
     assert seen[True] == sorted(seen[True], reverse=True)
     assert seen[False] == sorted(seen[False], key=lambda one: -one[0])
-    assert seen[True][-1][0] > threshold_in(page) > seen[False][0][0]
+    assert seen[True][-1][0] > read_threshold(page) > seen[False][0][0]
 
 
 @pytest.mark.parametrize(("group", "place", "expected"), [(True, 2, 2), (False, 1, 6)])
@@ -112,13 +112,13 @@ def test_clicking_an_example_moves_the_threshold_past_it(
 ) -> None:
     given = {"name": "Dogs", "prompts": "dog", "threshold": "1.4"}
     page = text(staff.post(ADD, {**given, "_look": "1"}))
-    clicked = places(page)[group][place]
+    clicked = read_examples(page)[group][place]
     buttons = re.findall(r'<button name="_take" value="([^"]+)"[^>]*aria-label', page)
-    at = [one for some in places(page).values() for one in some].index(clicked)
+    at = [one for some in read_examples(page).values() for one in some].index(clicked)
     after = text(staff.post(ADD, {**given, "_take": buttons[at]}))
-    assert threshold_in(after) == float(buttons[at])
+    assert read_threshold(after) == float(buttons[at])
     assert f"<strong>{expected} shots</strong>" in after
-    assert (clicked in places(after)[True]) is not group
+    assert (clicked in read_examples(after)[True]) is not group
 
 
 def test_the_suggestion_is_offered_when_another_threshold_is_chosen(
@@ -188,7 +188,7 @@ def test_a_label_can_be_saved_without_the_index(
         assert staff.post(ADD, sent).status_code == 302
     label = Label.objects.get()
     assert label.scale == {}
-    compute()
+    compute_labels()
     label.refresh_from_db()
     assert label.applied is not None
     assert [(t.name, t.shots) for t in scoring.count_shots()] == [("Dogs", 4)]
@@ -202,7 +202,7 @@ def test_the_list_shows_matches_and_progress_of_a_label(staff: Client, demo_film
     assert "0 of 1 films" in before
     assert "every 2s" in before
     assert "dog · 狗" in before
-    compute()
+    compute_labels()
     after = text(staff.get(f"{LIST}{label.pk}/progress/"))
     assert "<strong>4 shots</strong> in 1 film" in " ".join(after.split())
     assert "every 2s" not in after
@@ -213,11 +213,11 @@ def test_the_list_shows_matches_and_progress_of_a_label(staff: Client, demo_film
 
 def test_the_change_page_shows_the_saved_examples(staff: Client, demo_film: Film) -> None:
     staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": "1.4"})
-    compute()
+    compute_labels()
     label = Label.objects.get()
     address = f"{LIST}{label.pk}/change/"
     page = text(staff.get(address))
-    assert threshold_in(page) == 1.4
+    assert read_threshold(page) == 1.4
     assert "<strong>4 shots</strong>" in page
     # Only its name: nothing is computed again.
     staff.post(address, {"name": "Good dogs", "prompts": "dog", "threshold": "1.4"})
@@ -243,12 +243,12 @@ def test_a_new_model_asks_for_another_preview(staff: Client, demo_film: Film) ->
 
 def test_deleting_a_label_removes_it_from_the_index(staff: Client, demo_film: Film) -> None:
     staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": ""})
-    compute()
+    compute_labels()
     number = Label.objects.get().pk
     keys = frame_index.current().client.keys(f"*:frame:{demo_film.pk}:*")
     assert any(frame_index.current().client.hget(key, "labels") for key in keys)
     staff.post(f"{LIST}{number}/delete/", {"post": "yes"})
-    compute()
+    compute_labels()
     assert not any(frame_index.current().client.hget(key, "labels") for key in keys)
 
 

@@ -27,15 +27,15 @@ from gallery.labels.models import Label, LabelCount
 from gallery.labels.survey import Survey
 from gallery.media.types import FrameKind
 from gallery.search import baseline
-from tests.films import moving_scenes, run_ffmpeg
-from tests.importing import DEMO, add, import_here
+from tests.films import make_moving_scenes, run_ffmpeg
+from tests.importing import DEMO, add_film, import_here
 from tests.processes import Worker, wait_for
 
 TRUTH = json.loads((DEMO / "ground_truth.json").read_text(encoding="utf-8"))["shots"]
 
 
 @pytest.fixture(autouse=True)
-def _sampled_anew() -> None:
+def _reset_sample() -> None:
     """Films of the tests before this one are no part of its library."""
     baseline._cache.clear()
     survey._survey.cache_clear()
@@ -60,7 +60,7 @@ def shots_with(thing: str) -> set[int]:
     }
 
 
-def look_at(prompts: str) -> Survey:
+def survey_prompts(prompts: str) -> Survey:
     found = survey.survey(scoring.parse_prompts(prompts))
     assert found is not None
     return found
@@ -69,19 +69,19 @@ def look_at(prompts: str) -> Survey:
 def make_label(prompts: str, name: str = "") -> Label:
     """A label with the suggested threshold, computed for all films here and now."""
     label = Label.objects.create(
-        name=name or prompts, prompts=prompts, threshold=look_at(prompts).suggestion()
+        name=name or prompts, prompts=prompts, threshold=survey_prompts(prompts).suggestion()
     )
-    compute()
+    compute_labels()
     label.refresh_from_db()
     return label
 
 
-def compute() -> None:
+def compute_labels() -> None:
     for film_id in jobs.prepare():
         jobs.label_film(film_id)
 
 
-def carried(*labels: Label) -> dict[int, set[int]]:
+def list_labelled_shots(*labels: Label) -> dict[int, set[int]]:
     """The shots, by film, that the index finds by their labels."""
     here = frame_index.current()
     scope = Scope(labels=tuple(label.pk for label in labels))
@@ -91,7 +91,7 @@ def carried(*labels: Label) -> dict[int, set[int]]:
     return found
 
 
-def tallies() -> dict[str, int]:
+def count_shots() -> dict[str, int]:
     return {tally.name: tally.shots for tally in scoring.count_shots()}
 
 
@@ -144,29 +144,31 @@ def test_without_films_there_are_no_scores(page: Any) -> None:
 @pytest.mark.parametrize("thing", ["dog", "snow", "night", "indoors", "space", "meadow"])
 def test_the_suggested_threshold_finds_what_the_film_shows(thing: str, demo_film: Film) -> None:
     label = make_label(thing)
-    assert carried(label) == {demo_film.pk: shots_with(thing)}
-    assert tallies() == {thing: len(shots_with(thing))}
+    assert list_labelled_shots(label) == {demo_film.pk: shots_with(thing)}
+    assert count_shots() == {thing: len(shots_with(thing))}
 
 
 def test_a_shot_needs_to_match_one_prompt_only(demo_film: Film) -> None:
     label = make_label("snow\nindoors", "Snow, or indoors")
-    assert carried(label)[demo_film.pk] == shots_with("snow") | shots_with("indoors")
+    assert list_labelled_shots(label)[demo_film.pk] == shots_with("snow") | shots_with("indoors")
 
 
 def test_several_labels_select_the_shots_with_all_of_them(demo_film: Film) -> None:
     dog, night = make_label("dog"), make_label("night")
-    assert carried(dog, night) == {demo_film.pk: shots_with("dog") & shots_with("night")}
+    assert list_labelled_shots(dog, night) == {
+        demo_film.pk: shots_with("dog") & shots_with("night")
+    }
 
 
 def test_the_preview_agrees_with_the_computed_label(demo_film: Film) -> None:
-    seen = look_at("dog\ncat")
+    seen = survey_prompts("dog\ncat")
     threshold = seen.threshold_for(6)
     label = Label.objects.create(name="Pets", prompts="dog\ncat", threshold=threshold)
-    compute()
+    compute_labels()
     expected = {one.record.shot for one in seen.shots[:6]}
-    assert carried(label) == {demo_film.pk: expected}
+    assert list_labelled_shots(label) == {demo_film.pk: expected}
     assert seen.coverage(threshold).shots == 6
-    assert tallies() == {"Pets": 6}
+    assert count_shots() == {"Pets": 6}
 
 
 def test_all_frames_of_a_shot_carry_its_labels(demo_film: Film) -> None:
@@ -198,8 +200,8 @@ def test_blank_frames_and_credits_do_not_label_a_shot(demo_film: Film) -> None:
 def test_computing_a_label_embeds_no_picture(demo_film: Film, no_embedding: None) -> None:
     label = make_label("dog")
     Label.objects.filter(pk=label.pk).update(threshold=-10)
-    compute()
-    assert tallies() == {"dog": len(TRUTH)}
+    compute_labels()
+    assert count_shots() == {"dog": len(TRUTH)}
 
 
 # --- all films, always ----------------------------------------------------------------------------
@@ -208,12 +210,12 @@ def test_computing_a_label_embeds_no_picture(demo_film: Film, no_embedding: None
 def test_a_new_threshold_replaces_the_labelled_shots(demo_film: Film) -> None:
     label = make_label("dog")
     assert label.applied is not None
-    label.threshold = look_at("dog").threshold_for(1)
+    label.threshold = survey_prompts("dog").threshold_for(1)
     label.save()
     assert label.applied is None
-    assert len(carried(label)[demo_film.pk]) == 4
-    compute()
-    assert len(carried(label)[demo_film.pk]) == 1
+    assert len(list_labelled_shots(label)[demo_film.pk]) == 4
+    compute_labels()
+    assert len(list_labelled_shots(label)[demo_film.pk]) == 1
     label.refresh_from_db()
     assert label.applied is not None
 
@@ -224,18 +226,18 @@ def test_renaming_a_label_recomputes_nothing(demo_film: Film) -> None:
     label.save()
     assert label.applied is not None
     assert jobs.prepare() == []
-    assert tallies() == {"Dogs": 4}
+    assert count_shots() == {"Dogs": 4}
 
 
 def test_a_deleted_label_leaves_the_index(demo_film: Film) -> None:
     dog, night = make_label("dog"), make_label("night")
     number = dog.pk
     dog.delete()
-    compute()
+    compute_labels()
     scope = Scope(labels=(number,))
     assert frame_index.current().nearest(np.eye(1, 512, dtype=np.float32)[0], 10, scope) == []
-    assert carried(night) == {demo_film.pk: shots_with("night")}
-    assert tallies() == {"night": 4}
+    assert list_labelled_shots(night) == {demo_film.pk: shots_with("night")}
+    assert count_shots() == {"night": 4}
 
 
 def test_completed_work_is_not_repeated(demo_film: Film) -> None:
@@ -255,7 +257,7 @@ def test_a_film_without_vectors_does_not_block_the_others(demo_film: Film) -> No
     assert demo_film.searchable_run is not None
     shutil.rmtree(demo_film.files.run(demo_film.searchable_run).folder)
     label = Label.objects.create(name="Dogs", prompts="dog", threshold=1.4)
-    compute()
+    compute_labels()
     assert jobs.prepare() == []
     label.refresh_from_db()
     assert label.applied is not None
@@ -266,14 +268,14 @@ def test_a_label_that_changes_meanwhile_is_not_done(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = make_label("dog")
-    label.threshold = look_at("dog").threshold_for(2)
+    label.threshold = survey_prompts("dog").threshold_for(2)
     label.save()
     compute_film = scoring.compute_labels
 
     def change(*arguments: Any) -> scoring.FilmLabels:
         found = compute_film(*arguments)
         Label.objects.filter(pk=label.pk).update(
-            threshold=look_at("dog").threshold_for(1), applied=None
+            threshold=survey_prompts("dog").threshold_for(1), applied=None
         )
         return found
 
@@ -283,8 +285,8 @@ def test_a_label_that_changes_meanwhile_is_not_done(
     label.refresh_from_db()
     assert label.applied is None
     assert jobs.prepare() == [demo_film.pk]
-    compute()
-    assert len(carried(label)[demo_film.pk]) == 1
+    compute_labels()
+    assert len(list_labelled_shots(label)[demo_film.pk]) == 1
 
 
 def test_an_imported_film_has_its_labels_when_it_becomes_searchable(
@@ -293,10 +295,10 @@ def test_an_imported_film_has_its_labels_when_it_becomes_searchable(
     label = make_label("dog")
     copy = tmp_path / "again.mkv"
     run_ffmpeg("-ss", "9", "-t", "8", "-i", str(DEMO / "film.mp4"), "-an", str(copy))
-    film = import_here(add(copy, "Another"))
+    film = import_here(add_film(copy, "Another"))
     assert film.state == Film.State.READY, film.error
     # From 9 to 17 s: the end of shot 3, the dog in the snow, the elephant.
-    assert carried(label)[film.pk] == {1}
+    assert list_labelled_shots(label)[film.pk] == {1}
     assert jobs.prepare() == []
     assert LabelCount.objects.get(film=film).shots == 1
     label.refresh_from_db()
@@ -306,16 +308,16 @@ def test_an_imported_film_has_its_labels_when_it_becomes_searchable(
 def test_a_re_imported_film_has_its_labels_again(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
-    film = ready_film(moving_scenes(tmp_path / "film.mp4", 2))
+    film = ready_film(make_moving_scenes(tmp_path / "film.mp4", 2))
     label = Label.objects.create(name="Anything", prompts="dog", threshold=-10)
-    compute()
+    compute_labels()
     label.refresh_from_db()
     scale = label.scale
     assert transitions.restart(film)
     film.refresh_from_db()
     assert import_here(film).searchable_run == 2
-    assert carried(label) == {film.pk: {0, 1}}
-    assert tallies() == {"Anything": 2}
+    assert list_labelled_shots(label) == {film.pk: {0, 1}}
+    assert count_shots() == {"Anything": 2}
     label.refresh_from_db()
     assert label.scale == scale
 
@@ -324,20 +326,20 @@ def test_a_rebuilt_index_has_the_labels(demo_film: Film) -> None:
     label = make_label("dog")
     frame_index.current().client.flushdb()
     publish_step.reindex(demo_film)
-    assert carried(label) == {demo_film.pk: shots_with("dog")}
+    assert list_labelled_shots(label) == {demo_film.pk: shots_with("dog")}
 
 
 def test_new_films_do_not_change_scores(
     demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
     label = make_label("dog")
-    ready_film(moving_scenes(tmp_path / "other.mp4", 6))
-    compute()
-    assert carried(label)[demo_film.pk] == shots_with("dog")
+    ready_film(make_moving_scenes(tmp_path / "other.mp4", 6))
+    compute_labels()
+    assert list_labelled_shots(label)[demo_film.pk] == shots_with("dog")
     again = survey.survey(["dog"], scoring.levels_of(label))
     assert again is not None
     assert again.levels == scoring.levels_of(label)
-    assert dict(look_at("dog").levels) != dict(again.levels)
+    assert dict(survey_prompts("dog").levels) != dict(again.levels)
 
 
 def test_labels_are_recomputed_for_a_new_model(demo_film: Film) -> None:
@@ -346,10 +348,10 @@ def test_labels_are_recomputed_for_a_new_model(demo_film: Film) -> None:
     label.refresh_from_db()
     assert scoring.levels_of(label) is None
     assert scoring.measured_labels() == []
-    compute()
+    compute_labels()
     label.refresh_from_db()
-    assert scoring.levels_of(label) == look_at("dog").levels
-    assert carried(label) == {demo_film.pk: shots_with("dog")}
+    assert scoring.levels_of(label) == survey_prompts("dog").levels
+    assert list_labelled_shots(label) == {demo_film.pk: shots_with("dog")}
 
 
 def test_labels_computed_during_a_model_change_are_preliminary(
@@ -359,7 +361,7 @@ def test_labels_computed_during_a_model_change_are_preliminary(
     label = make_label("dog")
     assert label.scale["preliminary"] is True
     waiting.delete()
-    compute()
+    compute_labels()
     label.refresh_from_db()
     assert label.scale["preliminary"] is False
     assert label.applied is not None
@@ -379,11 +381,11 @@ def test_a_worker_computes_saved_labels_even_if_the_message_is_lost(
         return label.applied is not None
 
     wait_for(applied)
-    assert carried(label) == {demo_film.pk: shots_with("dog")}
+    assert list_labelled_shots(label) == {demo_film.pk: shots_with("dog")}
     # Changed where no signal tells: the sweep notices.
     Label.objects.filter(pk=label.pk).update(threshold=-9, applied=None)
     wait_for(applied)
-    assert tallies() == {"dog": len(TRUTH)}
+    assert count_shots() == {"dog": len(TRUTH)}
     label.delete()
     wait_for(lambda: jobs.prepare() == [])
     Film.objects.all().delete()
@@ -393,12 +395,12 @@ def test_an_unreachable_index_leaves_no_partial_work(
     demo_film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label = make_label("dog")
-    label.threshold = look_at("dog").threshold_for(1)
+    label.threshold = survey_prompts("dog").threshold_for(1)
     label.save()
     monkeypatch.setattr(frame_index, "MAX_LOCK_WAIT", 0.05)
     with frame_index.current().film_lock(demo_film.pk), pytest.raises(GalleryError):
         jobs.label_film(demo_film.pk)
-    assert tallies() == {"dog": 4}
+    assert count_shots() == {"dog": 4}
     assert jobs.prepare() == [demo_film.pk]
 
 

@@ -25,13 +25,13 @@ CATALOG = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
+def translations_compiled() -> None:
     """As `make run` does."""
     compile_translations(ROOT / "locale")
     translation.trans_real._translations.clear()  # type: ignore[attr-defined]
 
 
-def switch(client: Client, language: str) -> None:
+def switch_language(client: Client, language: str) -> None:
     response = client.post("/language/setlang/", {"language": language, "next": "/"})
     assert response.status_code == 302
 
@@ -51,14 +51,14 @@ def test_pages_can_be_read_in_chinese_and_in_english(
     address = address.format(film=demo_film.pk)
     english = page.get(address).content.decode()
     assert '<html lang="en"' in english
-    switch(page, "zh-hans")
+    switch_language(page, "zh-hans")
     chinese = page.get(address).content.decode()
     assert '<html lang="zh-Hans"' in chinese
     # The switch itself is named in its own language on every page, and what is said stays as it is.
     few = len(CHINESE.findall(without_dialogue(english)))
     assert few < 10
     assert len(CHINESE.findall(without_dialogue(chinese))) > few + 20
-    switch(page, "en")
+    switch_language(page, "en")
     assert page.get(address).content.decode().count("lang=") == english.count("lang=")
 
 
@@ -71,7 +71,7 @@ def test_the_default_language_is_that_of_the_browser(page: Client) -> None:
 
 
 def test_errors_are_in_chinese(page: Client, demo_film: Film) -> None:
-    switch(page, "zh-hans")
+    switch_language(page, "zh-hans")
     for address in ("/?q=" + "x" * 900, "/?frame=abc", f"/?frame={demo_film.pk}-9999"):
         response = page.get(address)
         assert response.status_code == 400
@@ -85,12 +85,12 @@ def test_the_notice_about_chinese_words_is_in_chinese(
 ) -> None:
     synthetic_film("Film", 4, 4, 1)
     client = Client()
-    switch(client, "zh-hans")
+    switch_language(client, "zh-hans")
     notes = re.findall(r'<p class="note">([^<]+)</p>', client.get("/?q=一只狗").content.decode())
     assert any("chinese-clip" in note and CHINESE.search(note) for note in notes)
 
 
-def extracted(folder: Path) -> set[str]:
+def extract_messages(folder: Path) -> set[str]:
     """The messages that gettext finds in the sources, in a copy of them."""
     for name in ("gallery", "imgsearch", "templates", "manage.py"):
         source = ROOT / name
@@ -117,7 +117,7 @@ def test_every_message_of_the_sources_is_translated(tmp_path: Path) -> None:
         for m in catalog
         if m.id and all(m.string if isinstance(m.string, tuple) else [m.string]) and not m.fuzzy
     }
-    messages = extracted(tmp_path)
+    messages = extract_messages(tmp_path)
     assert len(messages) > 100
     assert sorted(messages - translated) == []
 
@@ -168,7 +168,7 @@ def test_translations_of_django_are_overridden_where_they_are_wrong() -> None:
 
 
 def test_headings_of_the_api_are_in_chinese(page: Client) -> None:
-    switch(page, "zh-hans")
+    switch_language(page, "zh-hans")
     shown = page.get("/api/v1/docs").content.decode()
     assert "列出影片" in shown
     assert "List films" not in shown

@@ -20,7 +20,7 @@ from gallery.importing import probe_step, publish_step, segment_step, transition
 from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.media import working_copy
-from tests.importing import add, assert_complete, import_here, sweep
+from tests.importing import add_film, assert_complete, import_here, sweep
 from tests.processes import Process, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,7 +82,7 @@ def test_a_long_probe_is_not_done_twice(
     settings: Any,
 ) -> None:
     settings.LEASE_SECONDS = 2
-    film = add(make_video(seconds=3))
+    film = add_film(make_video(seconds=3))
     genuine, looks = working_copy.prepare, []
 
     def slow(*args: Any, **kwargs: Any) -> Any:
@@ -106,7 +106,7 @@ def test_transient_failures_are_retried_three_times(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when FFmpeg hangs: twice it is tried again, the third time the film fails in words."""
-    film = add(make_video(seconds=3))
+    film = add_film(make_video(seconds=3))
     genuine, failures = segment_step._embed_segment, 0
 
     def fails(*args: Any) -> Any:
@@ -141,7 +141,7 @@ def test_transient_failures_are_retried_three_times(
 def test_an_unreachable_redis_uses_no_attempt(
     redis_server: redis.Redis, make_video: Callable[..., Path], settings: Any
 ) -> None:
-    film = add(make_video(seconds=3))
+    film = add_film(make_video(seconds=3))
     [number] = probe_step.probe_film(film.pk)
     segment_step.import_segment(number)
     alive = settings.REDIS_URL

@@ -12,8 +12,8 @@ from django.conf import settings
 from gallery.films.models import Film
 from gallery.importing.library_check import check_library
 from gallery.index import frame_index
-from tests.importing import forget
-from tests.processes import manage
+from tests.importing import delete_rows
+from tests.processes import run_manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,14 +29,14 @@ def _store_without_leftovers(db: None) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def problems(film: Film) -> list[str]:
+def find_problems(film: Film) -> list[str]:
     """What differs for this film, without what other tests left in the media store."""
     [counts] = [one for one in check_library().films if one.film == film.pk]
     return counts.problems
 
 
 def test_an_intact_library_has_no_problems(demo_film: Film) -> None:
-    done = manage("check_library", "--json")
+    done = run_manage("check_library", "--json")
     assert done.returncode == 0, done.stdout
     found = json.loads(done.stdout)
     [counts] = found["films"]
@@ -45,7 +45,7 @@ def test_an_intact_library_has_no_problems(demo_film: Film) -> None:
         assert counts[name] == frames > 100, name
     assert counts["lines"] == counts["line_hashes"] == counts["lines_indexed"] == 64
     assert found["problems"] == []
-    text = manage("check_library")
+    text = run_manage("check_library")
     assert text.stdout.strip() == f"1 films, {frames} frames, 64 lines: no problems found."
 
 
@@ -60,7 +60,7 @@ def test_each_loss_is_reported(demo_film: Film, redis_server: redis.Redis) -> No
     damaged.write_bytes(damaged.read_bytes()[:-40])
     source = demo_film.files.source()
     source.unlink()
-    assert problems(demo_film) == [
+    assert find_problems(demo_film) == [
         f"{n - 1} thumbnails, not {n}",
         f"{n - 5} stored vectors, not {n}",
         f"{n - 2} frames in Redis, not {n}",
@@ -69,7 +69,7 @@ def test_each_loss_is_reported(demo_film: Film, redis_server: redis.Redis) -> No
         "63 lines in the index, not 64",
         "the film's file is missing",
     ]
-    done = manage("check_library")
+    done = run_manage("check_library")
     shutil.rmtree(demo_film.files.folder)  # the next test gets a whole copy
     assert done.returncode == 1
     assert "7 problems found." in done.stderr
@@ -81,7 +81,7 @@ def test_orphans_are_reported(
     film = ready_film(make_video(seconds=3))
     here = frame_index.current()
     redis_server.delete(here.film_key(film.pk))
-    forget(film)
+    delete_rows(film)
     (settings.MEDIA_ROOT / "drafts" / "half").mkdir(parents=True)
     orphans = check_library(draft_age=0).orphans
     model = here.prefix.rpartition(":")[2]

@@ -42,15 +42,15 @@ LAUNCHER = """
 """
 
 
-def marked(mark: str) -> list[int]:
+def find_marked(mark: str) -> list[int]:
     """The processes whose environment holds MARK=mark."""
     found = find_processes(lambda process: process.environ().get("MARK") == mark)
     return [process.pid for process in found]
 
 
-def none_left(mark: str, patience: float = 5.0) -> bool:
+def wait_until_none(mark: str, patience: float = 5.0) -> bool:
     end = time.monotonic() + patience
-    while marked(mark):
+    while find_marked(mark):
         if time.monotonic() > end:
             return False
         time.sleep(0.05)
@@ -76,12 +76,12 @@ class TestNoChildIsLeft:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     def test_after_a_signal(self, tmp_path: Path, number: signal.Signals) -> None:
         process = launch(tmp_path)
-        assert len(marked(str(tmp_path))) == 4
+        assert len(find_marked(str(tmp_path))) == 4
         process.send_signal(number)
         output, _ = process.communicate(timeout=10)
         assert output == "interrupted\nend\n"
         assert process.returncode == 0
-        assert marked(str(tmp_path)) == []
+        assert find_marked(str(tmp_path)) == []
 
     def test_after_a_second_ctrl_c_without_waiting(self, tmp_path: Path) -> None:
         process = launch(tmp_path, grace=60)
@@ -90,23 +90,25 @@ class TestNoChildIsLeft:
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=5)
-        assert marked(str(tmp_path)) == []
+        assert find_marked(str(tmp_path)) == []
 
     def test_after_a_signal_in_the_midst_of_a_command(self, tmp_path: Path) -> None:
         process = launch(tmp_path, "children.run('command', ['sleep', '600'])")
         time.sleep(0.3)
         process.terminate()
         process.communicate(timeout=10)
-        assert marked(str(tmp_path)) == []
+        assert find_marked(str(tmp_path)) == []
 
     def test_after_the_launcher_itself_is_killed(self, tmp_path: Path) -> None:
         process = launch(tmp_path, "children.run('command', ['sleep', '600'])")
-        stubborn = [pid for pid in marked(str(tmp_path)) if pid != process.pid]
+        stubborn = [pid for pid in find_marked(str(tmp_path)) if pid != process.pid]
         process.kill()
         process.communicate(timeout=10)
         # Those that obey SIGTERM are gone; the one that does not is ours to end.
         time.sleep(0.3)
-        names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in marked(str(tmp_path))]
+        names = [
+            Path(f"/proc/{pid}/comm").read_text().strip() for pid in find_marked(str(tmp_path))
+        ]
         assert len(names) == 2
         assert sum(name.startswith("python") for name in names) == 1
         for pid in stubborn:
@@ -114,11 +116,11 @@ class TestNoChildIsLeft:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        assert none_left(str(tmp_path))
+        assert wait_until_none(str(tmp_path))
 
 
 @pytest.fixture
-def own_signals() -> Iterator[None]:
+def restored_signals() -> Iterator[None]:
     """Put back the signal handlers that Children installs."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
@@ -127,7 +129,7 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.mark.usefixtures("own_signals")
+@pytest.mark.usefixtures("restored_signals")
 def test_a_child_that_dies_during_start_is_reported_with_its_output(tmp_path: Path) -> None:
     last_words = "import sys; print('famous last words'); sys.exit(3)"
     with (
@@ -138,7 +140,7 @@ def test_a_child_that_dies_during_start_is_reported_with_its_output(tmp_path: Pa
         children.watch()
 
 
-@pytest.mark.usefixtures("own_signals")
+@pytest.mark.usefixtures("restored_signals")
 class TestRestart:
     def test_a_killed_child_is_restarted_and_others_keep_running(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

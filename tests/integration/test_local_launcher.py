@@ -25,7 +25,7 @@ from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.local.terminal import LauncherError
 from imgsearch.local.translations import compile_translations
 from tests.integration.test_local_redis import plain_server
-from tests.processes import find_processes, python, wait_for
+from tests.processes import find_processes, run_python, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,7 +133,7 @@ def test_a_redis_without_search_is_refused(tmp_path: Path) -> None:
     assert "Use Redis 8" in result.stderr
 
 
-def of_installation(var_dir: Path) -> list[str]:
+def list_commands(var_dir: Path) -> list[str]:
     """The commands of all processes that belong to an installation (Linux)."""
 
     def belongs(process: psutil.Process) -> bool:
@@ -145,7 +145,7 @@ def of_installation(var_dir: Path) -> list[str]:
 
 
 @contextmanager
-def started(var_dir: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running_installation(var_dir: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """An installation that is ready, and what it printed; it is stopped in any case."""
     process = subprocess.Popen(
         [sys.executable, "-m", "imgsearch.local"],
@@ -173,14 +173,14 @@ def started(var_dir: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], s
 def test_an_installation_starts_stops_and_restarts(tmp_path: Path) -> None:
     var_dir, port = tmp_path / "var", free_port()
     login = var_dir / "admin-login.txt"
-    with started(var_dir, port) as (process, printed):
+    with running_installation(var_dir, port) as (process, printed):
         password = login.read_text().split()[-1]
         assert password not in printed  # a pipe may end in a log
         assert str(login) in printed
         assert stat.S_IMODE(login.stat().st_mode) == 0o600
         assert f"http://127.0.0.1:{port}/" in printed
         assert http_get("127.0.0.1", port, "/healthz")[0] == 200
-        kinds = " ".join(of_installation(var_dir))
+        kinds = " ".join(list_commands(var_dir))
         assert all(kind in kinds for kind in ("redis-server", "gunicorn", "celery"))
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
@@ -188,20 +188,20 @@ def test_an_installation_starts_stops_and_restarts(tmp_path: Path) -> None:
         assert "Stopped" in output
         assert "Traceback" not in output
         assert process.returncode == 0
-    assert of_installation(var_dir) == []
+    assert list_commands(var_dir) == []
 
-    with started(var_dir, port) as (process, printed):
+    with running_installation(var_dir, port) as (process, printed):
         assert password not in printed
         assert str(login) in printed
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
-    assert of_installation(var_dir) == []
+    assert list_commands(var_dir) == []
 
 
 CHILDREN = ("redis-server", "gunicorn", "imgsearch worker", "imgsearch.beat beat")
 
 
-def children_of(launcher: int) -> dict[str, int]:
+def find_named_children(launcher: int) -> dict[str, int]:
     """The launcher's direct children by the part of their command that tells them apart (Linux)."""
     found = {}
     for process in psutil.Process(launcher).children():
@@ -227,28 +227,30 @@ def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> 
         said = health()
         return said.get("index") == "ok" and said["worker"] == "ok"
 
-    with started(var_dir, port) as (process, _printed):
+    with running_installation(var_dir, port) as (process, _printed):
         wait_for(is_well)
         client = redis_server.connect(embedded_redis_url(var_dir))
         client.set("kept", "yes")
         time.sleep(1.2)  # appendfsync everysec
-        before = children_of(process.pid)
+        before = find_named_children(process.pid)
         assert set(before) == set(CHILDREN)
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: len(children_of(process.pid).items() - before.items()) == len(CHILDREN))
+        wait_for(
+            lambda: len(find_named_children(process.pid).items() - before.items()) == len(CHILDREN)
+        )
         wait_for(is_well)
         assert client.get("kept") in (b"yes", "yes")
         # The worker takes tasks again: a sign of life alone does not show that.
         celery = ["-m", "celery", "-A", "imgsearch", "inspect", "ping", "--timeout", "20"]
-        answer = python(*celery, **environment(var_dir, REDIS_URL=""))
+        answer = run_python(*celery, **environment(var_dir, REDIS_URL=""))
         assert "pong" in answer.stdout, answer.stdout + answer.stderr
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
         assert output.count("stopped unexpectedly (killed by SIGKILL); restarting in 1 s") == 4
         assert output.count("has been restarted") == 4
         assert process.returncode == 0
-    assert of_installation(var_dir) == []
+    assert list_commands(var_dir) == []
 
 
 def test_addresses() -> None:

@@ -14,7 +14,7 @@ from imgsearch.local.__main__ import print_summary
 from imgsearch.local.installation import read_installation
 from imgsearch.local.login import Login, describe_login, ensure_login
 from imgsearch.secret import read_or_create_secret, write_private
-from tests.processes import python
+from tests.processes import run_python
 
 
 @pytest.mark.django_db
@@ -57,7 +57,9 @@ def test_the_password_is_printed_to_a_terminal_only(
 
 def test_the_container_setup_keeps_the_password_out_of_its_log(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'db.sqlite3'}"
-    setup = python("-m", "imgsearch.local.prepare", VAR_DIR=str(tmp_path), DATABASE_URL=database)
+    setup = run_python(
+        "-m", "imgsearch.local.prepare", VAR_DIR=str(tmp_path), DATABASE_URL=database
+    )
     assert setup.returncode == 0, setup.stdout + setup.stderr
     file = tmp_path / "admin-login.txt"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -20,7 +20,7 @@ from imgsearch.local.sockets import (
 from imgsearch.local.terminal import LauncherError
 
 
-def quiet(_text: str) -> None:
+def ignore_progress(_text: str) -> None:
     """Nobody wants to read this."""
 
 
@@ -28,7 +28,7 @@ def quiet(_text: str) -> None:
 def server(var_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(redis_server.command(var_dir), stdout=subprocess.DEVNULL) as process:
         try:
-            redis_server.wait_ready(embedded_redis_url(var_dir), quiet)
+            redis_server.wait_ready(embedded_redis_url(var_dir), ignore_progress)
             yield process
         finally:
             process.kill()
@@ -45,7 +45,7 @@ def plain_server() -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         url = f"redis://127.0.0.1:{port}/0"
         try:
-            redis_server.wait_ready(url, quiet)
+            redis_server.wait_ready(url, ignore_progress)
             yield url
         finally:
             process.kill()
@@ -116,17 +116,17 @@ def test_the_server_of_a_killed_launcher_is_stopped(tmp_path: Path) -> None:
 
 def test_a_given_server_with_redisearch_is_used(tmp_path: Path) -> None:
     with redis_server.running(tmp_path) as url:
-        assert redis_server.check_external_server(url, quiet)[0].isdigit()
+        assert redis_server.check_external_server(url, ignore_progress)[0].isdigit()
 
 
 def test_a_given_server_without_redisearch_is_refused() -> None:
     with plain_server() as url, pytest.raises(LauncherError, match="has no search commands"):
-        redis_server.check_external_server(url, quiet)
+        redis_server.check_external_server(url, ignore_progress)
 
 
 def test_a_given_server_that_is_down_is_refused_without_its_password() -> None:
     with pytest.raises(LauncherError, match="does not respond") as caught:
-        redis_server.check_external_server("redis://user:hush@127.0.0.1:1/0", quiet)
+        redis_server.check_external_server("redis://user:hush@127.0.0.1:1/0", ignore_progress)
     assert "hush" not in str(caught.value)
 
 

@@ -21,7 +21,7 @@ LOGINS = ("/login/", "/admin/login/")
 
 
 @pytest.fixture
-def ann(db: None, counted_anew: None, settings: Any) -> Any:
+def ann(db: None, reset_rate_limits: None, settings: Any) -> Any:
     # Hashing as in production costs half a second for each attempt.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return get_user_model().objects.create_user("ann", password=PASSWORD, is_staff=True)
@@ -33,12 +33,12 @@ def log_in(password: str, name: str = "ann", page: str = "/login/", address: str
     return Client().post(page, {"username": name, "password": password}, **where)
 
 
-def fail(times: int, **how: str) -> None:
+def fail_logins(times: int, **how: str) -> None:
     for _attempt in range(times):
         assert log_in("wrong", **how).status_code == 200
 
 
-def end_waits(account: str = "ann", address: str = "127.0.0.1") -> None:
+def expire_waits(account: str = "ann", address: str = "127.0.0.1") -> None:
     """As if the waits that are running now were over."""
     attempt = Attempt(account, address)
     for parts in attempt._limits:
@@ -49,7 +49,7 @@ def end_waits(account: str = "ann", address: str = "127.0.0.1") -> None:
 
 @pytest.mark.parametrize("page", LOGINS)
 def test_after_five_failures_the_right_password_has_to_wait_too(page: str, ann: Any) -> None:
-    fail(5, page=page)
+    fail_logins(5, page=page)
     refused = log_in(PASSWORD, page=page)
     assert refused.status_code == 429
     assert 1 <= int(refused["Retry-After"]) <= 60
@@ -63,7 +63,7 @@ def test_after_five_failures_the_right_password_has_to_wait_too(page: str, ann: 
 
 
 def test_the_wait_is_announced_in_chinese(ann: Any) -> None:
-    fail(5)
+    fail_logins(5)
     client = Client(headers={"Accept-Language": "zh-hans"})
     refused = client.post("/login/", {"username": "ann", "password": PASSWORD})
     assert refused.status_code == 429
@@ -71,28 +71,28 @@ def test_the_wait_is_announced_in_chinese(ann: Any) -> None:
 
 
 def test_the_wait_doubles_up_to_an_hour(ann: Any) -> None:
-    fail(5)
+    fail_logins(5)
     waits = []
     for _attempt in range(8):
         waits.append(int(log_in(PASSWORD)["Retry-After"]))
-        end_waits()
-        fail(1)
+        expire_waits()
+        fail_logins(1)
     for wait, expected in zip(waits, [60, 120, 240, 480, 960, 1920, 3600, 3600], strict=True):
         assert expected - 5 <= wait <= expected
 
 
 def test_attempts_during_a_wait_do_not_lengthen_it(ann: Any) -> None:
-    fail(5)
+    fail_logins(5)
     for _attempt in range(20):
         assert int(log_in("wrong")["Retry-After"]) <= 60
-    end_waits()
+    expire_waits()
     assert log_in(PASSWORD).status_code == 302
 
 
 def test_a_login_resets_the_failures(ann: Any) -> None:
-    fail(4)
+    fail_logins(4)
     assert log_in(PASSWORD).status_code == 302
-    fail(4)
+    fail_logins(4)
     assert log_in(PASSWORD).status_code == 302
 
 
@@ -180,7 +180,7 @@ def test_a_forged_header_does_not_reset_the_limit(ann: Any) -> None:
 
 
 def test_a_command_resets_all_limits(ann: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    fail(5)
+    fail_logins(5)
     assert log_in(PASSWORD).status_code == 429
     call_command("unlock_logins")
     assert "All login waits have been cleared" in capsys.readouterr().out
@@ -198,7 +198,7 @@ def no_cache(settings: Any) -> Iterator[None]:
 
 def test_login_works_without_the_cache(ann: Any, no_cache: None) -> None:
     assert settings.CACHES["default"]["LOCATION"] == "redis://127.0.0.1:1/0"
-    fail(7)
+    fail_logins(7)
     assert log_in(PASSWORD).status_code == 302
 
 

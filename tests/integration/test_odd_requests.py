@@ -52,7 +52,7 @@ def board(demo_film: Film) -> Board:
     return made
 
 
-def asked(place: str) -> Iterator[dict[str, str]]:
+def list_parameters(place: str) -> Iterator[dict[str, str]]:
     """What is asked there: each parameter with each odd value, the others as usual."""
     usual = USUAL if place.endswith(("choose/", "scene", "probabilities")) else {}
     for name in PARAMETERS[place].split():
@@ -69,7 +69,7 @@ def test_unusual_parameters_get_an_answer(
     def filled(text: str) -> str:
         return text.replace("FILM", str(demo_film.pk)).replace("BOARD", board.token)
 
-    for given in asked(place):
+    for given in list_parameters(place):
         answer = page.get(filled(place), {name: filled(value) for name, value in given.items()})
         assert answer.status_code in (200, 302, 400, 404), given
 
@@ -218,8 +218,8 @@ def test_a_film_without_its_frames_is_reported(page: Client, demo_film: Film) ->
         for address in ("/films/", "/?q=cat", film, f"{film}frames/3/"):
             assert page.get(address).status_code == 200, address
         page.force_login(get_user_model().objects.create_superuser("root"))
-        asked = page.get(f"/admin/gallery/film/{demo_film.pk}/frames/")
-        assert asked.status_code == 200
-        assert "search data is missing" in asked.content.decode()
+        list_parameters = page.get(f"/admin/gallery/film/{demo_film.pk}/frames/")
+        assert list_parameters.status_code == 200
+        assert "search data is missing" in list_parameters.content.decode()
     finally:
         away.rename(run)

@@ -18,7 +18,7 @@ def match(query: str, line: str, language: str = "en") -> LineMatch | None:
     return LineMatcher(parse_phrases(query)).match(LineText(line, language))
 
 
-def marked(found: LineMatch | None) -> list[str]:
+def find_highlights(found: LineMatch | None) -> list[str]:
     assert found is not None
     return [text for text, is_marked in found.parts if is_marked]
 
@@ -47,7 +47,7 @@ def test_words_match_in_any_inflection(
     query: str, line: str, contained: float, parts: list[str]
 ) -> None:
     found = match(query, line)
-    assert marked(found) == parts
+    assert find_highlights(found) == parts
     assert found is not None
     assert found.contained == pytest.approx(contained)
     assert found.complete is (contained == 1.0)
@@ -66,7 +66,7 @@ def test_part_of_a_chinese_word_is_a_partial_match() -> None:
     unit = Unit(("电", "冰", "箱"), unspaced=True)
     assert unit.pieces == (Unit(("电", "冰"), unspaced=True), Unit(("冰", "箱"), unspaced=True))
     found = match("电冰箱", "冰箱里有什么", "zh")
-    assert marked(found) == ["冰箱"]
+    assert find_highlights(found) == ["冰箱"]
     assert found is not None
     assert found.contained == pytest.approx(0.5)
     assert not found.complete
@@ -78,7 +78,7 @@ def test_a_misspelt_word_matches_a_similar_one() -> None:
     line = LineText("It is in the refrigerator.", "en")
     assert LineMatcher(query).match(line) is None
     found = LineMatcher(query, misspelt=frozenset({unit})).match(line)
-    assert marked(found) == ["refrigerator"]
+    assert find_highlights(found) == ["refrigerator"]
     assert found is not None
     assert found.contained == pytest.approx(MISSPELLING_SCORE)
     assert not found.complete

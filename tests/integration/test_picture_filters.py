@@ -26,7 +26,7 @@ def probe(path: Path) -> Probe:
     return probing.probe(path, PIXELS, 3600)
 
 
-def thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
+def decode_thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
     """What is embedded, and the cuts."""
     with frame_stream.stream_frames(
         path, probe(path), Span(0, None), width=640, max_pixels=PIXELS, limit=60
@@ -35,7 +35,7 @@ def thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
     return pictures, shots.find_cuts(how.small, shot_network.get_network())
 
 
-def run_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:
+def run_ffmpeg_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:
     done = ffmpeg.run(arguments(path), 60)
     assert done.status == 0, done.log_text
     if done.output and not path.exists():
@@ -43,18 +43,24 @@ def run_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:
     return path
 
 
-def shown(path: Path, folder: Path, first: int = 5, last: int = 10) -> dict[str, Picture]:
+def render_everything(
+    path: Path, folder: Path, first: int = 5, last: int = 10
+) -> dict[str, Picture]:
     """The picture of frame `first` as everything that is made of a film shows it."""
     cut = ClipSpan(path, probe(path), first, last, PIXELS)
     made = {
-        "played": run_to(folder / "played.mp4", lambda _: cutting.playback_arguments(cut)),
-        "exported": run_to(folder / "exported.mp4", lambda f: cutting.export_arguments(cut, f)),
+        "played": run_ffmpeg_to(folder / "played.mp4", lambda _: cutting.playback_arguments(cut)),
+        "exported": run_ffmpeg_to(
+            folder / "exported.mp4", lambda f: cutting.export_arguments(cut, f)
+        ),
     }
     for kind in ("gif", "webp"):
-        made[kind] = run_to(
+        made[kind] = run_ffmpeg_to(
             folder / f"moving.{kind}", lambda f, k=kind: cutting.animation_arguments(cut, k, f)
         )
-    pictures = {name: first_picture(file) for name, file in made.items() if file.suffix == ".mp4"}
+    pictures = {
+        name: read_first_picture(file) for name, file in made.items() if file.suffix == ".mp4"
+    }
     pictures |= {name: Image.open(made[name]).convert("RGB") for name in ("gif", "webp")}
     still = read_ppm(ffmpeg.run(cutting.still_arguments(cut), 60).output)
     assert still is not None
@@ -65,7 +71,7 @@ def shown(path: Path, folder: Path, first: int = 5, last: int = 10) -> dict[str,
     return pictures
 
 
-def first_picture(clip: Path) -> Picture:
+def read_first_picture(clip: Path) -> Picture:
     """As a player shows it that believes the tags, which must be those of Rec. 709."""
     said = ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).log_text
     assert "yuv420p(tv, bt709, progressive)" in said
@@ -80,7 +86,7 @@ def first_picture(clip: Path) -> Picture:
     return Image.fromarray((rgb.clip(0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-def colour_film(path: Path, size: str, conversion: str, codec: Sequence[str]) -> Path:
+def make_colour_film(path: Path, size: str, conversion: str, codec: Sequence[str]) -> Path:
     red, green, blue = COLOUR
     run_ffmpeg(
         *("-f", "lavfi", "-i", f"color=c=0x{red:02x}{green:02x}{blue:02x}:s={size}:r=24:d=1"),
@@ -161,12 +167,12 @@ FILMS: dict[str, tuple[str, str, str, Sequence[str]]] = {
 @pytest.mark.parametrize("kind", FILMS)
 def test_colours_are_the_same_in_all_outputs(kind: str, tmp_path: Path) -> None:
     name, size, conversion, codec = FILMS[kind]
-    film = colour_film(tmp_path / name, size, conversion, codec)
+    film = make_colour_film(tmp_path / name, size, conversion, codec)
     expected = COLOUR
     if kind.startswith("grey"):
         lightness = round(0.299 * COLOUR[0] + 0.587 * COLOUR[1] + 0.114 * COLOUR[2])
         expected = (lightness,) * 3
-    pictures = shown(film, tmp_path) | {"thumbnail": thumbnails(film)[0][0]}
+    pictures = render_everything(film, tmp_path) | {"thumbnail": decode_thumbnails(film)[0][0]}
     for place, picture in pictures.items():
         width, height = picture.size
         pixel = picture.getpixel((width // 3, height // 3))
@@ -193,17 +199,19 @@ def test_highlights_are_compressed_and_not_clipped(tmp_path: Path) -> None:
         ),
         *(*H264, str(film)),
     )
-    picture = thumbnails(film)[0][0]
+    picture = decode_thumbnails(film)[0][0]
     seen = [picture.getpixel((20 + 40 * i, 40))[0] for i in range(len(levels))]
     assert sorted(set(seen)) == seen
     assert seen[1] >= 235  # white paper is white
     assert seen[-1] >= 253
 
 
-def dolby_vision(path: Path, profile: int, compatibility: int) -> Path:
+def make_dolby_vision(path: Path, profile: int, compatibility: int) -> Path:
     """An MP4 that says it is Dolby Vision: its `btrt` box becomes a `dvcC` box."""
     conversion = f"{PQ},format=yuv420p10le"
-    colour_film(path, "320x180", conversion, ("-c:v", "libx265", "-x265-params", "log-level=error"))
+    make_colour_film(
+        path, "320x180", conversion, ("-c:v", "libx265", "-x265-params", "log-level=error")
+    )
     data = path.read_bytes()
     at = data.index(b"btrt") + 4
     # Version 1.0; profile, level 1; all layers present but the enhancement layer.
@@ -214,13 +222,13 @@ def dolby_vision(path: Path, profile: int, compatibility: int) -> Path:
 
 
 def test_the_base_layer_of_dolby_vision_is_shown(tmp_path: Path) -> None:
-    film = dolby_vision(tmp_path / "a.mp4", 8, 1)
-    assert thumbnails(film)[0][0].getpixel((100, 100)) == pytest.approx(COLOUR, abs=4)
+    film = make_dolby_vision(tmp_path / "a.mp4", 8, 1)
+    assert decode_thumbnails(film)[0][0].getpixel((100, 100)) == pytest.approx(COLOUR, abs=4)
 
 
 def test_dolby_vision_without_a_base_layer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FilmError, match="Dolby Vision profile 5"):
-        probe(dolby_vision(tmp_path / "a.mp4", 5, 0))
+        probe(make_dolby_vision(tmp_path / "a.mp4", 5, 0))
 
 
 # --- interlacing ----------------------------------------------------------------------------------
@@ -231,13 +239,13 @@ BAR = (
 )
 
 
-def combing(picture: Picture) -> float:
+def measure_combing(picture: Picture) -> float:
     """How much rows differ from both of their neighbours: a bar is smooth from top to bottom."""
     rows = np.asarray(picture.convert("L")).astype(float)
     return float(np.abs(rows[2:-2] - (rows[1:-3] + rows[3:-1]) / 2).mean())
 
 
-def interlaced(path: Path, scan: str, codec: Sequence[str], after: str = "") -> Path:
+def make_interlaced(path: Path, scan: str, codec: Sequence[str], after: str = "") -> Path:
     """A white bar moves 600 pixels a second: its edges are combed."""
     graph = f"[0][1]overlay=x='mod(600*t,720)',interlace=scan={scan}:lowpass=off,setsar=64/45"
     run_ffmpeg(*BAR, "-filter_complex", graph + after, *codec, str(path))
@@ -247,19 +255,21 @@ def interlaced(path: Path, scan: str, codec: Sequence[str], after: str = "") -> 
 @pytest.mark.parametrize("scan", ["tff", "bff"])
 def test_interlaced_pictures_are_shown_without_combing(scan: str, tmp_path: Path) -> None:
     codec = ("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct")
-    film = interlaced(tmp_path / "a.ts", scan, codec)
-    pictures = shown(film, tmp_path, 30, 40) | {"thumbnail": thumbnails(film)[0][1]}
+    film = make_interlaced(tmp_path / "a.ts", scan, codec)
+    pictures = render_everything(film, tmp_path, 30, 40) | {
+        "thumbnail": decode_thumbnails(film)[0][1]
+    }
     coded = run_ffmpeg("-i", str(film), "-f", "image2pipe", "-c:v", "png", "-frames:v", "1", "-")
-    assert combing(Image.open(io.BytesIO(coded))) > 3
+    assert measure_combing(Image.open(io.BytesIO(coded))) > 3
     del pictures["gif"]  # its dithering differs from row to row
     for place, picture in pictures.items():
-        assert combing(picture) < 0.5, place
+        assert measure_combing(picture) < 0.5, place
     assert len(presentation_times(tmp_path / "exported.mp4")) == 10
 
 
 @pytest.mark.parametrize("scan", ["tff", "bff"])
 def test_unmarked_interlacing_is_detected(scan: str, tmp_path: Path) -> None:
-    film = interlaced(tmp_path / "a.mkv", scan, H264, ",setfield=prog")
+    film = make_interlaced(tmp_path / "a.mkv", scan, H264, ",setfield=prog")
     found = interlacing.detect_field_order(film, probe(film), PIXELS)
     assert found.picture is not None
     assert found.picture.field_order == scan
@@ -267,7 +277,7 @@ def test_unmarked_interlacing_is_detected(scan: str, tmp_path: Path) -> None:
         ffmpeg.run(cutting.still_arguments(ClipSpan(film, found, 30, 31, PIXELS)), 60).output
     )
     assert still is not None
-    assert combing(still) < 0.5
+    assert measure_combing(still) < 0.5
 
 
 @pytest.mark.parametrize("picture", ["testsrc2=s=720x576:r=25", "color=gray:s=720x576:r=25"])
@@ -280,7 +290,7 @@ def test_progressive_films_are_not_mistaken_for_interlaced(picture: str, tmp_pat
 
 def test_interlacing_flags_are_trusted(tmp_path: Path) -> None:
     codec = ("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct")
-    film = interlaced(tmp_path / "a.ts", "tff", codec)
+    film = make_interlaced(tmp_path / "a.ts", "tff", codec)
     assert interlacing.detect_field_order(film, probe(film), PIXELS) == probe(film)
 
 
@@ -292,7 +302,7 @@ def test_progressive_pictures_are_unchanged(tmp_path: Path) -> None:
         *("-f", "lavfi", "-i", f"color=gray:s=160x90:r=24:d=2,format=yuv420p,{lines}"),
         *("-c:v", "ffv1", str(film)),
     )
-    pictures = shown(film, tmp_path, 5, 10)
+    pictures = render_everything(film, tmp_path, 5, 10)
     for place in ("still of a frame", "still of a second"):
         rows = np.asarray(pictures[place])[:, :, 0].astype(int)
         assert np.abs(np.diff(rows[:, 80])).min() > 250, place
@@ -322,7 +332,7 @@ def test_vectors_of_an_hdr_film_agree_with_its_sdr_original(tmp_path: Path) -> N
         _how,
     ):
         originals = [frame.picture for frame in some]
-    pictures, cuts = thumbnails(film)
+    pictures, cuts = decode_thumbnails(film)
     assert cuts == pytest.approx([3.583, 7.0, 10.833, 13.917], abs=0.01)  # five shots
     assert len(pictures) == len(originals) == 18
     for ours, original in zip(pictures, originals, strict=True):

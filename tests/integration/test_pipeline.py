@@ -29,17 +29,17 @@ from gallery.media.types import Picture, Span
 from gallery.search import engine
 from gallery.search.types import Example, Query
 from gallery.transcripts import subtitle_import
-from tests.films import make_film, moving_scenes
+from tests.films import make_film, make_moving_scenes
 from tests.importing import (
-    add,
+    add_film,
     assert_complete,
     assert_gone,
+    clean_up,
     import_here,
-    keys_of,
+    list_keys,
     sweep,
-    tidy,
 )
-from tests.processes import free_port, manage, python
+from tests.processes import find_free_port, run_manage, run_python
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,12 +51,12 @@ def test_an_import_waits_while_redis_is_down(
     redis_server: redis.Redis, tmp_path: Path, settings: Any
 ) -> None:
     """The last step finds no index; nothing is lost, and the sweep tries again."""
-    film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
+    film = add_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     for segment_id in probe_step.probe_film(film.pk):
         segment_step.import_segment(segment_id)
     assert subtitle_import.read_tracks(film.pk)
     alive = settings.REDIS_URL
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
     assert not publish_step.finish_film(film.pk)
     film.refresh_from_db()
     assert film.state == Film.State.INDEXING
@@ -77,7 +77,7 @@ def test_deleting_a_film_leaves_nothing(
     kept = ready_film(make_video("a.mp4", seconds=3))
     film = ready_film(make_video("b.mp4", seconds=4))
     number, folder = film.pk, film.files.folder
-    assert keys_of(number)
+    assert list_keys(number)
     film.delete()
     assert_gone(number, folder)
     assert_complete(kept)
@@ -88,12 +88,12 @@ def test_a_deletion_while_redis_is_down_is_completed_later(
 ) -> None:
     film = ready_film(make_video(seconds=3))
     number, alive = film.pk, settings.REDIS_URL
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
     film.delete()
     settings.REDIS_URL = alive
-    assert keys_of(number)
-    tidy()
-    assert keys_of(number) == []
+    assert list_keys(number)
+    clean_up()
+    assert list_keys(number) == []
 
 
 # --- the same file, the same film -----------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_the_same_file_imported_twice_is_one_film(
     redis_server: redis.Redis, make_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     path = make_video(seconds=2)
-    first = add(path, "First")
+    first = add_film(path, "First")
     shutil.copy(path, tmp_path / "other name.mkv")
     copy, sha256 = intake.copy_to_uploads(tmp_path / "other name.mkv")
     again, is_new = intake.add_film(copy, sha256, name="other name.mkv", title="Second")
@@ -158,7 +158,7 @@ def test_concurrent_uploads_of_one_file_are_one_film(
 def test_a_running_import_is_not_started_twice(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    film = add(make_video(seconds=8))
+    film = add_film(make_video(seconds=8))
     assert not transitions.restart(film)
     first = probe_step.probe_film(film.pk)
     assert len(first) == 2
@@ -191,7 +191,7 @@ def test_an_import_waits_while_the_disk_is_full(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thumbnails are written to /dev/full, the kernel's own full disk."""
-    film = add(make_video(seconds=3))
+    film = add_film(make_video(seconds=3))
 
     def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
         path = Path(dir) / f"{prefix}full"
@@ -221,7 +221,7 @@ def test_an_import_waits_while_the_disk_is_full(
 
 
 def test_a_model_change_restarts_a_run(redis_server: redis.Redis, tmp_path: Path) -> None:
-    film = add(moving_scenes(tmp_path / "a.mp4", 3, seconds=5))
+    film = add_film(make_moving_scenes(tmp_path / "a.mp4", 3, seconds=5))
     first, second, _third = probe_step.probe_film(film.pk)
     segment_step.import_segment(first)
     Film.objects.update(run_model="000000000000")
@@ -239,19 +239,19 @@ def test_a_model_change_restarts_a_run(redis_server: redis.Redis, tmp_path: Path
 def test_a_model_change_before_the_last_step_restarts_the_run(
     redis_server: redis.Redis, tmp_path: Path
 ) -> None:
-    film = add(moving_scenes(tmp_path / "a.mp4", 2, seconds=4))
+    film = add_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=4))
     for segment_id in probe_step.probe_film(film.pk):
         segment_step.import_segment(segment_id)
     Film.objects.update(run_model="000000000000")
     assert not publish_step.finish_film(film.pk)
     film.refresh_from_db()
-    assert (film.state, film.run, keys_of(film)) == (Film.State.WAITING, 2, [])
+    assert (film.state, film.run, list_keys(film)) == (Film.State.WAITING, 2, [])
 
 
 def test_the_index_is_rebuilt_without_decoding_or_embedding(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
-    film = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=5))
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 4, seconds=5))
     query = Query(examples=(Example((film.pk, 7)),))
     before = engine.search(query).hits
     redis_server.flushdb()
@@ -263,7 +263,7 @@ def test_the_index_is_rebuilt_without_decoding_or_embedding(
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\ntouch {marker}\nexit 1\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    done = python(
+    done = run_python(
         "-c",
         "import sys, django; django.setup()\n"
         "from django.core.management import call_command\n"
@@ -290,12 +290,12 @@ def test_rebuilding_removes_orphans_and_reports_losses(
     frame_index.current().put(999, footage.records, footage.vectors.astype(np.float32))
     for path in lost.files.run(1).folder.glob("segment-*"):
         path.unlink()
-    done = manage("rebuild_index")
+    done = run_manage("rebuild_index")
     assert done.returncode == 1
     assert "3 frames of 1 films and 0 lines of dialogue are in the index." in done.stdout
     assert f"Lost (number {lost.pk}): its vectors are missing; re-import it." in done.stderr
     assert "Traceback" not in done.stderr
-    assert keys_of(999) == []
+    assert list_keys(999) == []
 
 
 # --- who owns a segment ---------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_rebuilding_removes_orphans_and_reports_losses(
 def test_a_segment_has_one_owner(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    film = add(make_video(seconds=3))
+    film = add_film(make_video(seconds=3))
     (number,) = probe_step.probe_film(film.pk)
     mine, other = Segment.objects.get(pk=number), Segment.objects.get(pk=number)
     assert mine.claim()
@@ -329,7 +329,7 @@ def test_a_worker_that_lost_its_segment_discards_its_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The film is deleted while a batch is written: the rest of it comes after the deletion."""
-    film = add(make_video(seconds=20))
+    film = add_film(make_video(seconds=20))
     folder = film.files.folder
     first, *_others = probe_step.probe_film(film.pk)
     genuine = RunFiles.save_thumbnail
@@ -364,7 +364,7 @@ def test_segment_boundaries_do_not_change_the_frames(
     ready_film: Callable[..., Film], tmp_path: Path, settings: Any
 ) -> None:
     """Segments of 3 s or one of 1000 s: the same frames, cuts and (nearly) vectors."""
-    path = moving_scenes(tmp_path / "a.mp4", 4, seconds=4.5)
+    path = make_moving_scenes(tmp_path / "a.mp4", 4, seconds=4.5)
     settings.SEGMENT_SECONDS = 3
     film = ready_film(path)
     short = film.files.run(1).load()

@@ -44,11 +44,11 @@ def right_shots(language: str, text: str) -> set[int]:
     return {number - 1 for number in numbers}
 
 
-def seen(**what: Any) -> list[Hit]:
+def search_pictures(**what: Any) -> list[Hit]:
     return engine.search(Query(mode=Mode.SEEN, page_size=40, **what)).hits
 
 
-def middle(film: Film, number: int) -> tuple[int, int]:
+def middle_frame(film: Film, number: int) -> tuple[int, int]:
     """The frame that stands for a shot."""
     return film.pk, film.shots.get(number=number).second
 
@@ -160,15 +160,15 @@ def test_avoided_things_rank_lower(
 ) -> None:
     language = "en" if words.isascii() else "zh"
     dogs, unwanted = right_shots(language, all_shots), right_shots(language, left)
-    before = [hit.shot for hit in seen(words=words)]
+    before = [hit.shot for hit in search_pictures(words=words)]
     for query in ({"words": f"{words} -{avoided}"}, {"words": words, "avoid": avoided}):
-        after = [hit.shot for hit in seen(**query)]
+        after = [hit.shot for hit in search_pictures(**query)]
         assert after[0] in dogs - unwanted
         for shot in unwanted:
             assert after.index(shot) > max(before.index(shot), len(dogs - unwanted) - 1)
 
 
-def pairs_to_part(language: str) -> Iterator[tuple[str, str, set[int], set[int]]]:
+def pairs_to_separate(language: str) -> Iterator[tuple[str, str, set[int], set[int]]]:
     """A thing, what is with it in some of its shots, its other shots, and those, from 0."""
     names = {one.slug: getattr(one, language)[0] for one in KNOWN}
     for thing in sorted({t["slug"] for shot in TRUTH["shots"] for t in shot["things"]}):
@@ -187,8 +187,8 @@ def pairs_to_part(language: str) -> Iterator[tuple[str, str, set[int], set[int]]
 def test_avoided_things_rank_lower_and_wanted_ones_stay(language: str, demo_film: Film) -> None:
     """A thing without what is beside it: its other shots first, and the rest no higher."""
     right = precise = count = 0
-    for thing, beside, wanted, unwanted in pairs_to_part(language):
-        ranked = [hit.shot for hit in seen(words=thing, avoid=beside)]
+    for thing, beside, wanted, unwanted in pairs_to_separate(language):
+        ranked = [hit.shot for hit in search_pictures(words=thing, avoid=beside)]
         places = sorted(ranked.index(shot) for shot in wanted)
         right += ranked[0] in wanted
         precise += places[-1] == len(wanted) - 1
@@ -202,30 +202,33 @@ def test_avoided_things_rank_lower_and_wanted_ones_stay(language: str, demo_film
 
 def test_words_beside_a_frame_both_count(demo_film: Film) -> None:
     """A frame of the night and the word 'dog': the dog at night, which neither finds alone."""
-    moon = middle(demo_film, 1)
-    found = seen(words="a dog", examples=(Example(moon),))
+    moon = middle_frame(demo_film, 1)
+    found = search_pictures(words="a dog", examples=(Example(moon),))
     (wanted,) = right_shots("en", "a dog at night")
     assert wanted in [hit.shot for hit in found[:3]]
-    alone = [hit.shot for hit in seen(words="a dog")]
+    alone = [hit.shot for hit in search_pictures(words="a dog")]
     assert [hit.shot for hit in found].index(wanted) <= alone.index(wanted)
 
 
 def test_more_weight_counts_more(demo_film: Film) -> None:
-    snow = middle(demo_film, 3)
+    snow = middle_frame(demo_film, 3)
     ranks = [
-        [hit.shot for hit in seen(words="a cat", examples=(Example(snow, weight=weight),))].index(3)
+        [
+            hit.shot
+            for hit in search_pictures(words="a cat", examples=(Example(snow, weight=weight),))
+        ].index(3)
         for weight in (0.1, 1, 10)
     ]
     assert ranks[0] > ranks[2] == 0
     assert ranks == sorted(ranks, reverse=True)
     for weight, expected in ((10.0, right_shots("en", "a cat")), (0.05, {3})):
-        hits = seen(words="a cat", words_weight=weight, examples=(Example(snow),))
+        hits = search_pictures(words="a cat", words_weight=weight, examples=(Example(snow),))
         assert hits[0].shot in expected
 
 
 def test_marked_hits_move_similar_ones(demo_film: Film) -> None:
     """Rocchio: dogs in the snow, and what looks like them, rise or sink with the mark."""
-    marked = middle(demo_film, 3)
+    marked = middle_frame(demo_film, 3)
     vector = query_vectors.load_frame_vector(marked)
 
     def likeness(hits: list[Hit]) -> float:
@@ -233,8 +236,11 @@ def test_marked_hits_move_similar_ones(demo_film: Film) -> None:
             np.mean([query_vectors.load_frame_vector(hit.key) @ vector for hit in hits[:6]])
         )
 
-    plain = seen(words="a dog")
-    more, less = seen(words="a dog", more=(marked,)), seen(words="a dog", less=(marked,))
+    plain = search_pictures(words="a dog")
+    more, less = (
+        search_pictures(words="a dog", more=(marked,)),
+        search_pictures(words="a dog", less=(marked,)),
+    )
     assert likeness(more) > likeness(plain) > likeness(less)
     assert marked in [hit.key for hit in more]
     assert marked not in [hit.key for hit in less]
@@ -254,7 +260,7 @@ def test_the_number_of_things_to_avoid_is_limited(demo_film: Film) -> None:
 
 
 def test_a_contradictory_query_is_refused(demo_film: Film) -> None:
-    frame = middle(demo_film, 3)
+    frame = middle_frame(demo_film, 3)
     with pytest.raises(QueryError, match="are the same"):
         engine.search(Query(words="dog", words_weight=0.6, avoid="dog", mode=Mode.SEEN))
     assert engine.search(Query(examples=(Example(frame),), less=(frame,))).hits
@@ -388,7 +394,7 @@ def test_lines_with_avoided_words_are_omitted(demo_film: Film) -> None:
 
 def test_the_switch_is_about_words_only(demo_film: Film) -> None:
     """A frame beside words that are said: both rankings count, the words' pictures do not."""
-    frame = middle(demo_film, 9)
+    frame = middle_frame(demo_film, 9)
     query = Query(words="my paws are freezing", examples=(Example(frame),), mode=Mode.SAID)
     hits = engine.search(query).hits
     assert {hits[0].shot, hits[1].shot} == {3, 9}
@@ -405,14 +411,14 @@ def test_a_partial_line_match_is_distinguished(demo_film: Film) -> None:
 
 
 def test_relevance_is_100_percent_for_the_best_hit_and_0_for_average(demo_film: Film) -> None:
-    hits = seen(words="an astronaut at night")
+    hits = search_pictures(words="an astronaut at night")
     relevance = [hit.relevance for hit in hits]
     assert relevance[0] == 1
     assert relevance == sorted(relevance, reverse=True)
     assert relevance[-1] == 0
     assert np.median(relevance) < 0.35
     # A frame is as relevant to itself as can be, although the second best is far off.
-    own = seen(examples=(Example((demo_film.pk, 30)),))
+    own = search_pictures(examples=(Example((demo_film.pk, 30)),))
     assert own[0].relevance == 1
     assert own[1].relevance < 0.95
 

@@ -13,12 +13,12 @@ from tests.asking import Api
 
 
 @pytest.fixture
-def few_searches(settings: Any, counted_anew: None) -> None:
+def low_search_limit(settings: Any, reset_rate_limits: None) -> None:
     settings.SEARCH_RATE = "3/d"
 
 
 def test_too_many_searches_are_refused_with_a_message(
-    page: Client, few_searches: None, demo_film: Film
+    page: Client, low_search_limit: None, demo_film: Film
 ) -> None:
     for address in ("/?q=dog", f"/films/{demo_film.pk}/", f"/films/{demo_film.pk}/frames/5/"):
         assert page.get(address).status_code == 200
@@ -35,7 +35,7 @@ def test_too_many_searches_are_refused_with_a_message(
 
 
 def test_a_user_is_counted_at_every_address(
-    page: Client, few_searches: None, django_user_model: Any
+    page: Client, low_search_limit: None, django_user_model: Any
 ) -> None:
     user = django_user_model.objects.create_user("ann")
     for number in range(4):
@@ -45,13 +45,13 @@ def test_a_user_is_counted_at_every_address(
     assert status == 429
 
 
-def test_an_empty_rate_means_no_limit(page: Client, settings: Any, counted_anew: None) -> None:
+def test_an_empty_rate_means_no_limit(page: Client, settings: Any, reset_rate_limits: None) -> None:
     settings.SEARCH_RATE = ""
     assert {page.get("/").status_code for _number in range(10)} == {200}
 
 
 def test_without_the_cache_pages_are_not_limited(
-    page: Client, few_searches: None, settings: Any
+    page: Client, low_search_limit: None, settings: Any
 ) -> None:
     settings.CACHES = {
         "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
@@ -59,11 +59,11 @@ def test_without_the_cache_pages_are_not_limited(
     assert {page.get("/").status_code for _number in range(5)} == {200}
 
 
-def test_unknown_tokens_are_limited_by_address(anybody: Api, ada: Api) -> None:
+def test_unknown_tokens_are_limited_by_address(anonymous: Api, ada: Api) -> None:
     most, _seconds = parse_rate(MAX_UNKNOWN_TOKENS)
     for number in range(most):
-        anybody.get("/films", 401, Authorization=f"Bearer scene_{number}")
-    refused = anybody.get("/films", 429, Authorization="Bearer scene_x")
+        anonymous.get("/films", 401, Authorization=f"Bearer scene_{number}")
+    refused = anonymous.get("/films", 429, Authorization="Bearer scene_x")
     assert refused["code"] == "too_many_requests"
     # A token that is right still works from there: another program's mistake is not its own.
     ada.get("/films")

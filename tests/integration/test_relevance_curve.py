@@ -21,15 +21,15 @@ from gallery.media.store import FRAME_KIND_DTYPE, SegmentData
 from gallery.media.types import FrameKind
 from gallery.search import engine, relevance_curve
 from gallery.search.types import Example, Mode, Query
-from tests.films import scenes
+from tests.films import make_scenes
 
 HOURS = 3
 FRAMES = HOURS * 3600
 
-HERE = 0  # stands for the demo film, whose number the tests learn
+DEMO_FILM = 0  # stands for the demo film, whose number the tests learn
 
 
-def _of(film: Film, query: Query) -> Query:
+def _with_film_id(film: Film, query: Query) -> Query:
     """The query with the film's own number."""
     examples = tuple(
         replace(one, frame=(film.pk, one.frame[1])) if one.frame else one for one in query.examples
@@ -47,14 +47,14 @@ def _of(film: Film, query: Query) -> Query:
         Query(words="moon"),
         Query(words="moon", mode=Mode.SAID),
         Query(words="moon", mode=Mode.SEEN),
-        Query(examples=(Example(frame=(HERE, 40)),)),
-        Query(words="a cat", examples=(Example(frame=(HERE, 40), weight=0.5),)),
-        Query(words="a dog", more=((HERE, 64),), less=((HERE, 12),)),
+        Query(examples=(Example(frame=(DEMO_FILM, 40)),)),
+        Query(words="a cat", examples=(Example(frame=(DEMO_FILM, 40), weight=0.5),)),
+        Query(words="a dog", more=((DEMO_FILM, 64),), less=((DEMO_FILM, 12),)),
         Query(words="qwertz uiop"),
     ],
 )
 def test_a_curve_agrees_with_the_hits(asked: Query, demo_film: Film) -> None:
-    query = _of(demo_film, asked)
+    query = _with_film_id(demo_film, asked)
     found = relevance_curve.curve(demo_film, query, hits=200)
     expected = engine.search(replace(query, films=(demo_film.pk,), page_size=200))
     assert [hit.key for hit in found.results.hits] == [hit.key for hit in expected.hits]
@@ -197,7 +197,7 @@ def test_the_time_axis_has_round_steps(duration: int, step: int, marks: int) -> 
 def test_a_barcode_shows_the_colours_of_a_film_in_order(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
-    film = ready_film(scenes(tmp_path / "flag.mp4", ["red", "lime", "blue"], frames=48))
+    film = ready_film(make_scenes(tmp_path / "flag.mp4", ["red", "lime", "blue"], frames=48))
     path = barcode.of_film(film)
     with Image.open(path) as drawn:
         assert drawn.height == barcode.HEIGHT

@@ -43,19 +43,19 @@ def film(db: None) -> Film:
     return made
 
 
-def own_of(film: Film, second: float) -> spans.ChosenSpan:
+def choose_default_span(film: Film, second: float) -> spans.ChosenSpan:
     shot = film.shots.filter(start__lte=second).last()
     return spans.opening_span(film, shot, second)
 
 
 def test_a_page_opens_with_its_shot(film: Film) -> None:
-    assert own_of(film, 5.0) == spans.ChosenSpan(0, 240)
-    assert own_of(film, 15.0) == spans.ChosenSpan(240, 480)
+    assert choose_default_span(film, 5.0) == spans.ChosenSpan(0, 240)
+    assert choose_default_span(film, 15.0) == spans.ChosenSpan(240, 480)
 
 
 def test_a_long_shot_opens_with_the_part_around_the_frame(film: Film) -> None:
     for second in (101.0, 105.0, 200.0, 299.0):
-        span = own_of(film, second)
+        span = choose_default_span(film, second)
         start, end = film.clock.seconds(span.first), film.clock.seconds(span.last)
         assert end - start == pytest.approx(30, abs=0.1)
         assert start <= second <= end
@@ -83,7 +83,7 @@ def test_a_frame_without_a_shot_opens_with_two_seconds(film: Film) -> None:
 def test_the_url_has_the_span(
     given: tuple[str, str], expected: tuple[int, int], film: Film
 ) -> None:
-    span = spans.choose_span(film, own_of(film, 5.0), given)
+    span = spans.choose_span(film, choose_default_span(film, 5.0), given)
     assert (span.first, span.last) == expected
     assert span.error == ""
     assert span.is_own == (expected == (0, 240))
@@ -99,14 +99,14 @@ def test_the_url_has_the_span(
     ],
 )
 def test_invalid_spans_are_reported(given: tuple[str, str], sentence: str, film: Film) -> None:
-    span = spans.choose_span(film, own_of(film, 5.0), given)
+    span = spans.choose_span(film, choose_default_span(film, 5.0), given)
     assert sentence in span.error
     assert (span.first, span.last) == (0, 240)
 
 
 def test_a_span_that_is_too_long_is_shortened(film: Film, settings: Any) -> None:
     settings.MAX_CLIP_SECONDS = 10
-    span = spans.choose_span(film, own_of(film, 5.0), ("0f", "5000f"))
+    span = spans.choose_span(film, choose_default_span(film, 5.0), ("0f", "5000f"))
     assert "at most 10 seconds" in span.error
     assert (span.first, span.last) == (0, 239)
 
@@ -155,7 +155,7 @@ def body(answer: Any) -> str:
     return str(answer.content.decode())
 
 
-def citation(answer: Any) -> str:
+def read_citation(answer: Any) -> str:
     found = re.search(r'id="citation" readonly[^>]*>([^<]*)</textarea>', body(answer))
     assert found
     return found[1].replace("&amp;", "&")
@@ -165,11 +165,11 @@ def test_a_citation_has_title_year_timecode_and_url(page: Client, demo_film: Fil
     demo_film.year = 2024
     demo_film.save()
     address = f"/films/{demo_film.pk}/frames/12/"
-    assert citation(page.get(address)) == (
+    assert read_citation(page.get(address)) == (
         f"{demo_film.title} (2024), 00:00:12:00, http://testserver{address}"
     )
     span = f"{address}?in=290f&out=301f"
-    assert citation(page.get(f"{span}&q=cat")) == (
+    assert read_citation(page.get(f"{span}&q=cat")) == (
         f"{demo_film.title} (2024), 00:00:12:02–00:00:12:13, http://testserver{span}"
     )
 
@@ -180,7 +180,7 @@ def test_a_citation_of_a_frame_has_its_number(
     film = ready_film(make_video("a.mkv", seconds=3, rate="24000/1001"), "NTSC")
     assert film.rate == Fraction(24000, 1001)
     # Frame 48 is the first at or after 2 s: at 2.002 s.
-    assert ", 00:00:02:00, " in citation(page.get(f"/films/{film.pk}/frames/2/"))
+    assert ", 00:00:02:00, " in read_citation(page.get(f"/films/{film.pk}/frames/2/"))
 
 
 def test_links_have_the_span(page: Client, demo_film: Film) -> None:

@@ -45,58 +45,58 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, Picture]
     return [(n, Image.open(path).convert("RGB")) for n, path in zip(numbers, taken, strict=True)]
 
 
-def _barred(picture: Picture, across: int, down: int) -> Picture:
+def _add_bars(picture: Picture, across: int, down: int) -> Picture:
     return ImageOps.expand(picture, (across, down, across, down), "black")
 
 
-def letterboxed(picture: Picture) -> Picture:
+def add_letterbox(picture: Picture) -> Picture:
     """On a phone held upright, or an old television."""
-    return _barred(picture, 0, picture.height // 6)
+    return _add_bars(picture, 0, picture.height // 6)
 
 
-def pillarboxed(picture: Picture) -> Picture:
-    return _barred(picture, picture.width // 6, 0)
+def add_pillarbox(picture: Picture) -> Picture:
+    return _add_bars(picture, picture.width // 6, 0)
 
 
-def windowed(picture: Picture) -> Picture:
-    return _barred(picture, picture.width // 10, picture.height // 5)
+def add_window(picture: Picture) -> Picture:
+    return _add_bars(picture, picture.width // 10, picture.height // 5)
 
 
-def half(picture: Picture) -> Picture:
+def halve(picture: Picture) -> Picture:
     return picture.resize((picture.width // 2, picture.height // 2), Image.Resampling.BICUBIC)
 
 
-def compressed(picture: Picture) -> Picture:
+def compress(picture: Picture) -> Picture:
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=30)
     return Image.open(buffer)
 
 
-def cropped(picture: Picture) -> Picture:
+def crop(picture: Picture) -> Picture:
     """A tenth less on both axes, more of it at the left and at the top."""
     width, height = picture.size
     left, top = width // 15, height // 15
     return picture.crop((left, top, left + width * 9 // 10, top + height * 9 // 10))
 
 
-def all_of_it(picture: Picture) -> Picture:
-    return compressed(half(letterboxed(ImageOps.mirror(picture))))
+def degrade(picture: Picture) -> Picture:
+    return compress(halve(add_letterbox(ImageOps.mirror(picture))))
 
 
 KINDS: dict[str, Callable[[Picture], Picture]] = {
     "as it is": lambda picture: picture,
-    "letterboxed": letterboxed,
-    "pillarboxed": pillarboxed,
-    "bars all around": windowed,
+    "letterboxed": add_letterbox,
+    "pillarboxed": add_pillarbox,
+    "bars all around": add_window,
     "mirrored": ImageOps.mirror,
-    "50 % scale": half,
-    "JPEG quality 30": compressed,
-    "10 % cropped": cropped,
-    "letterboxed, mirrored, 50 %, JPEG 30": all_of_it,
+    "50 % scale": halve,
+    "JPEG quality 30": compress,
+    "10 % cropped": crop,
+    "letterboxed, mirrored, 50 %, JPEG 30": degrade,
 }
 
 
-def first_hit(picture: Picture) -> Hit:
+def find_first_hit(picture: Picture) -> Hit:
     """The first hit for an uploaded picture."""
     buffer = BytesIO()
     picture.save(buffer, "PNG")
@@ -108,7 +108,7 @@ def first_hit(picture: Picture) -> Hit:
 def test_a_screenshot_finds_its_own_shot(
     demo_film: Film, stills: list[tuple[int, Picture]], kind: str
 ) -> None:
-    found = [(number, first_hit(KINDS[kind](still)).shot) for number, still in stills]
+    found = [(number, find_first_hit(KINDS[kind](still)).shot) for number, still in stills]
     right = sum(number == shot for number, shot in found)
     print(f"\nscreenshots, {kind}: {right} of {len(found)}")
     assert right >= REQUIRED * len(found), [pair for pair in found if pair[0] != pair[1]]
@@ -119,8 +119,8 @@ def test_bars_and_mirroring_do_not_reduce_similarity(
     demo_film: Film, stills: list[tuple[int, Picture]], kind: str
 ) -> None:
     """In 32 shots a worse picture still finds its own; among a million frames likeness counts."""
-    plain = np.array([first_hit(still).score for _, still in stills])
-    changed = np.array([first_hit(KINDS[kind](still)).score for _, still in stills])
+    plain = np.array([find_first_hit(still).score for _, still in stills])
+    changed = np.array([find_first_hit(KINDS[kind](still)).score for _, still in stills])
     given = np.array([
         frame_index.current().nearest(row, 1)[0].score
         for row in encoder.current().embed_pictures([KINDS[kind](still) for _, still in stills])

@@ -21,13 +21,13 @@ from gallery.search import engine, pictures, query_vectors
 from gallery.search.types import Example, Hit, Query
 from tests.films import noise
 from tests.importing import DEMO
-from tests.processes import free_port
+from tests.processes import find_free_port
 
 TRUTH: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))
-LEAST_FIRST, LEAST_IN_FIVE = 0.80, 0.97
+MIN_FIRST, MIN_IN_FIVE = 0.80, 0.97
 
 
-def true_shot(time: float) -> int:
+def find_true_shot(time: float) -> int:
     """The number (from 1) of the ground truth's shot that is shown at `time`."""
     return next(
         s["number"] for s in TRUTH["shots"] if s["start"] - 0.001 <= time < s["end"] - 0.001
@@ -75,15 +75,15 @@ def test_the_right_scene_comes_first(language: str, demo_film: Film) -> None:
     print(f"\n{'rank':>4}  {'best':>4}  query")
     for query in queries:
         hits = engine.search(Query(words=query["text"], films=(demo_film.pk,), page_size=32)).hits
-        shots = [true_shot(hit.time) for hit in hits]
+        shots = [find_true_shot(hit.time) for hit in hits]
         rank = min((shots.index(n) + 1 for n in query["shots"] if n in shots), default=99)
         ranks.append(rank)
         print(f"{rank:4}  {shots[0]:4}  {query['text']} -> {query['shots']}")
     first = sum(rank == 1 for rank in ranks) / len(ranks)
     in_five = sum(rank <= 5 for rank in ranks) / len(ranks)
     print(f"{language}: {len(ranks)} queries, first {first:.0%}, in the first five {in_five:.0%}")
-    assert first >= LEAST_FIRST
-    assert in_five >= LEAST_IN_FIVE
+    assert first >= MIN_FIRST
+    assert in_five >= MIN_IN_FIVE
 
 
 def test_things_at_the_edges_are_found(demo_film: Film) -> None:
@@ -91,7 +91,7 @@ def test_things_at_the_edges_are_found(demo_film: Film) -> None:
     ranks = []
     for query in TRUTH["edge_queries"]:
         hits = engine.search(Query(words=query["text"], films=(demo_film.pk,))).hits
-        shots = [true_shot(hit.time) for hit in hits]
+        shots = [find_true_shot(hit.time) for hit in hits]
         ranks.append(min((shots.index(n) + 1 for n in query["shots"] if n in shots), default=99))
     assert len(ranks) >= 12
     assert sum(rank <= 5 for rank in ranks) / len(ranks) >= 0.9
@@ -147,7 +147,7 @@ def test_similar_scenes_leave_out_the_scene_itself(demo_film: Film) -> None:
 # --- hits -----------------------------------------------------------------------------------------
 
 
-def place(hit: Hit) -> tuple[int, int]:
+def get_frame(hit: Hit) -> tuple[int, int]:
     return hit.film, hit.shot
 
 
@@ -156,7 +156,7 @@ def test_every_shot_is_one_hit_on_one_page(library: list[Film]) -> None:
     assert [len(page.hits) for page in pages] == [24, 24, 24, 24, 24, 0]
     assert [page.more for page in pages] == [True, True, True, True, False, False]
     hits = [hit for page in pages for hit in page.hits]
-    assert len({place(hit) for hit in hits}) == 120
+    assert len({get_frame(hit) for hit in hits}) == 120
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
 
@@ -238,7 +238,7 @@ def test_a_missing_frame_is_reported(library: list[Film]) -> None:
 
 
 def test_an_unreachable_index_is_reported(library: list[Film], settings: Any) -> None:
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
     with pytest.raises(IndexUnavailable, match="cannot be reached"):
         engine.search(Query(words="a dog"))
 

@@ -25,23 +25,23 @@ from gallery.transcripts import dialogue
 from gallery.transcripts.line_index import HeardLine, LineIndex
 from gallery.transcripts.types import SpokenLine
 from tests.importing import sweep
-from tests.integration.test_index import WIDTH, random_vectors, records, tend_until
+from tests.integration.test_index import WIDTH, make_records, random_vectors, reconcile_until
 
 SEEN = Query(words="a dog in the snow", mode=Mode.SEEN)
 
 
-def calls(client: redis.Redis) -> Counter[str]:
+def count_calls(client: redis.Redis) -> Counter[str]:
     """How often each command was called since the server started."""
     stats: Any = client.info("commandstats")
     return Counter({name.removeprefix("cmdstat_").lower(): s["calls"] for name, s in stats.items()})
 
 
 @contextmanager
-def counted(client: redis.Redis) -> Iterator[Counter[str]]:
+def count_commands(client: redis.Redis) -> Iterator[Counter[str]]:
     """The commands that the block calls; filled at its end."""
-    before, found = calls(client), Counter[str]()
+    before, found = count_calls(client), Counter[str]()
     yield found
-    found.update(calls(client) - before)
+    found.update(count_calls(client) - before)
 
 
 # --- searches -------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def test_a_search_makes_one_query_and_reads_only_what_it_shows(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
     engine.search(SEEN)  # what is ordinary is measured once
-    with counted(redis_server) as made:
+    with count_commands(redis_server) as made:
         hits = engine.search(replace(SEEN, page_size=5)).hits
     assert len(hits) == 5
     assert made["ft.search"] == 1
@@ -138,7 +138,7 @@ def test_a_scene_page_does_not_search_again(
     words = {"q": SEEN.words, "in": "seen"}
     hits = page.get("/", words).context["results"].hits
     scene = reverse("frame", args=hits[1].key)
-    with counted(redis_server) as made:
+    with count_commands(redis_server) as made:
         shown = page.get(scene, words)
     assert shown.context["hit_number"] == 2
     assert shown.context["hit_before"] == hits[0]
@@ -146,22 +146,22 @@ def test_a_scene_page_does_not_search_again(
     assert made["ft.search"] == 1  # for what looks like it
     # Another film changes what the search finds.
     frame_index.current().put(
-        demo_film.pk + 1, records(demo_film.pk + 1, 3), random_vectors(3, width=512)
+        demo_film.pk + 1, make_records(demo_film.pk + 1, 3), random_vectors(3, width=512)
     )
-    with counted(redis_server) as made:
+    with count_commands(redis_server) as made:
         page.get(scene, words)
     assert made["ft.search"] == 2
 
 
 def test_a_curve_makes_one_search(demo_film: Film, redis_server: redis.Redis) -> None:
-    with counted(redis_server) as made:
+    with count_commands(redis_server) as made:
         found = relevance_curve.curve(demo_film, SEEN)
     assert found.results.hits
     assert made["ft.search"] == 1
 
 
 def test_line_searches_take_few_round_trips(demo_film: Film, redis_server: redis.Redis) -> None:
-    with counted(redis_server) as made:
+    with count_commands(redis_server) as made:
         assert dialogue.find("kings never ask", None, 200)[0].complete
     # Before each round trip of a search, the run of the server is asked for.
     assert made["ft.search"] == 6
@@ -198,81 +198,81 @@ def test_two_rankings_are_fused() -> None:
 
 
 @pytest.fixture
-def here(redis_server: redis.Redis) -> FrameIndex:
+def index(redis_server: redis.Redis) -> FrameIndex:
     return FrameIndex(redis_server, prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100)
 
 
 @pytest.fixture
-def spoken(redis_server: redis.Redis) -> LineIndex:
+def line_index(redis_server: redis.Redis) -> LineIndex:
     return LineIndex(redis_server, "t:dialogue")
 
 
-def lines(film: int) -> list[HeardLine]:
-    return [HeardLine(1, 0, "en", 0, 1, "the moon", records(film, 1)[0])]
+def make_lines(film: int) -> list[HeardLine]:
+    return [HeardLine(1, 0, "en", 0, 1, "the moon", make_records(film, 1)[0])]
 
 
 def test_files_are_kept_with_the_films(
-    here: FrameIndex, spoken: LineIndex, redis_server: redis.Redis
+    index: FrameIndex, line_index: LineIndex, redis_server: redis.Redis
 ) -> None:
-    assert here.films() == []
+    assert index.films() == []
     for film in (3, 1, 2):
-        here.put(film, records(film, 4), random_vectors(4))
-        spoken.put(film, lines(film), f"state {film}")
-    here.drop(1)
-    spoken.drop(1)
-    here.put(2, [], random_vectors(0))
-    assert here.films() == [3]
-    assert spoken.states() == {2: "state 2", 3: "state 3"}
-    spoken.put(2, [], "silent")
-    assert spoken.states() == {2: "silent", 3: "state 3"}
+        index.put(film, make_records(film, 4), random_vectors(4))
+        line_index.put(film, make_lines(film), f"state {film}")
+    index.drop(1)
+    line_index.drop(1)
+    index.put(2, [], random_vectors(0))
+    assert index.films() == [3]
+    assert line_index.states() == {2: "state 2", 3: "state 3"}
+    line_index.put(2, [], "silent")
+    assert line_index.states() == {2: "silent", 3: "state 3"}
 
 
-def test_a_partly_written_film_is_noticed(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_a_partly_written_film_is_noticed(index: FrameIndex, redis_server: redis.Redis) -> None:
     used = int(redis_server.info("memory")["used_memory"])  # type: ignore[index]
     redis_server.config_set("maxmemory", used + 200_000)
     try:
         with pytest.raises(frame_index.IndexUnavailable):
-            here.put(7, records(7, 20_000), random_vectors(20_000))
+            index.put(7, make_records(7, 20_000), random_vectors(20_000))
     finally:
         redis_server.config_set("maxmemory", 0)
-    assert here.films() == [7]
-    here.drop(7)
-    assert here.films() == []
+    assert index.films() == [7]
+    index.drop(7)
+    assert index.films() == []
     assert redis_server.keys("t:m:f*") == [b"t:m:films"]
 
 
 def test_films_of_an_earlier_version_are_searched_for_once(
-    here: FrameIndex, spoken: LineIndex, redis_server: redis.Redis
+    index: FrameIndex, line_index: LineIndex, redis_server: redis.Redis
 ) -> None:
     for film in (1, 2):
-        here.put(film, records(film, 4), random_vectors(4))
-        spoken.put(film, lines(film), "state")
+        index.put(film, make_records(film, 4), random_vectors(4))
+        line_index.put(film, make_lines(film), "state")
     redis_server.delete("t:m:films", "t:dialogue:films")
-    here.put(3, records(3, 4), random_vectors(4))
-    assert here.films() == [1, 2, 3]
-    assert spoken.states() == {1: "state", 2: "state"}
-    with counted(redis_server) as made:
-        assert here.films() == [1, 2, 3]
-        assert spoken.states() == {1: "state", 2: "state"}
+    index.put(3, make_records(3, 4), random_vectors(4))
+    assert index.films() == [1, 2, 3]
+    assert line_index.states() == {1: "state", 2: "state"}
+    with count_commands(redis_server) as made:
+        assert index.films() == [1, 2, 3]
+        assert line_index.states() == {1: "state", 2: "state"}
     assert not made["scan"]
 
 
 @pytest.mark.django_db
 def test_a_sweep_does_not_scan_redis(demo_film: Film, redis_server: redis.Redis) -> None:
     sweep()
-    with counted(redis_server) as made:
+    with count_commands(redis_server) as made:
         assert sweep() == []
     assert made["ft.info"] > 0
     assert not made["scan"] and not made["keys"]
 
 
-def test_two_processes_take_the_same_sample(here: FrameIndex, redis_server: redis.Redis) -> None:
+def test_two_processes_take_the_same_sample(index: FrameIndex, redis_server: redis.Redis) -> None:
     vectors = random_vectors(3000)
     for film in range(1, 4):
-        here.put(film, records(film, 1000), vectors[film * 1000 - 1000 : film * 1000])
-    assert here.films() == [1, 2, 3]
-    with counted(redis_server) as made:
-        sample = here.sample()
+        index.put(film, make_records(film, 1000), vectors[film * 1000 - 1000 : film * 1000])
+    assert index.films() == [1, 2, 3]
+    with count_commands(redis_server) as made:
+        sample = index.sample()
     other = FrameIndex(
         server.connect(redis_server_url(redis_server)), prefix="t:m", width=WIDTH, flat_max=1000,
         ef_runtime=100,
@@ -291,7 +291,7 @@ def redis_server_url(client: redis.Redis) -> str:
 
 
 def test_the_old_index_is_used_until_the_new_one_is_built(
-    here: FrameIndex, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    index: FrameIndex, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors = random_vectors(50)
     redis_server.execute_command(
@@ -300,12 +300,15 @@ def test_the_old_index_is_used_until_the_new_one_is_built(
         *("TYPE", "FLOAT16", "DIM", WIDTH, "DISTANCE_METRIC", "COSINE"),
     )
     redis_server.execute_command("FT.ALIASADD", "t:m:frames", "t:m:2:flat")
-    here.put(1, records(1, 50), vectors)
-    assert here.status().name == "t:m:2:flat"
-    assert (here.nearest(vectors[9], 1)[0].key, here.nearest(vectors[9], 1)[0].shot) == ((1, 9), 2)
-    tend_until(here, IndexKind.FLAT)
-    while here.reconcile() is not None:
+    index.put(1, make_records(1, 50), vectors)
+    assert index.status().name == "t:m:2:flat"
+    assert (index.nearest(vectors[9], 1)[0].key, index.nearest(vectors[9], 1)[0].shot) == (
+        (1, 9),
+        2,
+    )
+    reconcile_until(index, IndexKind.FLAT)
+    while index.reconcile() is not None:
         pass
-    assert here.status().name == f"t:m:{frame_index.SCHEMA}:flat"
+    assert index.status().name == f"t:m:{frame_index.SCHEMA}:flat"
     assert redis_server.execute_command("FT._LIST") == [f"t:m:{frame_index.SCHEMA}:flat".encode()]
-    assert here.nearest(vectors[9], 1)[0].shot == 2
+    assert index.nearest(vectors[9], 1)[0].shot == 2

@@ -20,7 +20,7 @@ from gallery.search import engine, relevance_curve
 from gallery.search.types import Query
 from gallery.transcripts.transcript_page import LINES_PER_PART
 from tests.integration.test_search import synthetic_film
-from tests.integration.test_views import body, cards
+from tests.integration.test_views import body, list_hits
 from tests.lines import SHOT, add_lines
 
 
@@ -55,15 +55,15 @@ class Links(HTMLParser):
             self._open = None
 
 
-def links(response: Any) -> Links:
+def parse_links(response: Any) -> Links:
     return Links(body(response))
 
 
-def asked(address: str) -> list[tuple[str, str]]:
+def parse_query(address: str) -> list[tuple[str, str]]:
     return parse_qsl(urlsplit(address).query)
 
 
-def hidden(response: Any, form: str) -> dict[str, list[str]]:
+def read_hidden_fields(response: Any, form: str) -> dict[str, list[str]]:
     """The hidden fields of a form, by its id."""
     inside = body(response).partition(f'id="{form}"')[2].partition("</form>")[0]
     found: dict[str, list[str]] = {}
@@ -88,36 +88,36 @@ def test_every_part_can_be_removed_and_weighted(page: Client, demo_film: Film) -
     text = body(response)
     for kind in ("words", "frame", "more", "less", "avoided", "film", "years"):
         assert text.count(f"is-{kind}") == 1, kind
-    removing = links(response).by_class["remove"]
-    names = [{name for name, _value in asked(address)} for address in removing]
+    removing = parse_links(response).by_class["remove"]
+    names = [{name for name, _value in parse_query(address)} for address in removing]
     whole = {"q", "frame", "more", "less", "film", "from"}
     # Without the words, what is to be avoided stays in the box.
     assert [whole - one for one in names] == [
         set(), {"frame"}, {"more"}, {"less"}, set(), {"film"}, {"from"},
     ]  # fmt: skip
-    assert dict(asked(removing[0]))["q"] == "-snow"
-    assert dict(asked(removing[4]))["q"] == "a dog"
+    assert dict(parse_query(removing[0]))["q"] == "-snow"
+    assert dict(parse_query(removing[4]))["q"] == "a dog"
     for address in removing:
         assert page.get(address).status_code == 200
     weights = re.findall(r'<span class="weigh".*?</span>\s*</a>\s*</span>', text, re.DOTALL)
     assert len(weights) == 2
-    by_text = links(response).by_text
+    by_text = parse_links(response).by_text
     heavier = next(a for t, a in by_text.items() if t.startswith("Increase weight: a"))
-    assert dict(asked(heavier))["w"] == "2"
+    assert dict(parse_query(heavier))["w"] == "2"
     lighter = [
-        a for t, a in links(response).by_text.items() if t.startswith("Decrease weight: The")
+        a for t, a in parse_links(response).by_text.items() if t.startswith("Decrease weight: The")
     ]
-    assert dict(asked(lighter[0]))["frame"] == f"{film}-40*0.5"
-    assert links(response).by_text["Clear search"] == "/"
+    assert dict(parse_query(lighter[0]))["frame"] == f"{film}-40*0.5"
+    assert parse_links(response).by_text["Clear search"] == "/"
 
 
 def test_new_words_keep_the_rest_of_the_query(page: Client, demo_film: Film) -> None:
     frame, more = f"{demo_film.pk}-40*2", f"{demo_film.pk}-64"
     response = page.get("/", {"q": "dog", "w": 0.5, "frame": frame, "more": more, "sort": "time"})
     expected = {"w": ["0.5"], "frame": [frame], "more": [more], "sort": ["time"]}
-    assert hidden(response, "search") == expected
-    assert hidden(response, "picture-form") == {
-        "csrfmiddlewaretoken": hidden(response, "picture-form")["csrfmiddlewaretoken"],
+    assert read_hidden_fields(response, "search") == expected
+    assert read_hidden_fields(response, "picture-form") == {
+        "csrfmiddlewaretoken": read_hidden_fields(response, "picture-form")["csrfmiddlewaretoken"],
         "q": ["dog"],
         **expected,
     }
@@ -137,13 +137,13 @@ def test_a_picture_is_added_to_the_query(page: Client, demo_film: Film) -> None:
     rest = [("q", "a dog"), ("not", "snow"), ("less", f"{demo_film.pk}-12")]
     first = upload(page, demo_film, 30, [*rest, ("film", str(demo_film.pk))])
     assert first.status_code == 302
-    pairs = asked(first.url)
+    pairs = parse_query(first.url)
     assert [name for name, _value in pairs] == ["q", "not", "picture", "less", "film"]
     assert [pair for pair in pairs if pair[0] in ("q", "not", "less")] == rest
-    second = asked(upload(page, demo_film, 60, pairs).url)
+    second = parse_query(upload(page, demo_film, 60, pairs).url)
     assert [name for name, _value in second].count("picture") == 2
     third = upload(page, demo_film, 30, second)
-    assert asked(third.url) == second
+    assert parse_query(third.url) == second
     shown = page.get(third.url)
     assert shown.status_code == 200
     assert body(shown).count("is-picture") == 2
@@ -164,7 +164,7 @@ def test_an_address_of_a_frame_among_the_words_becomes_an_example(
     frame = f"http://testserver/films/{demo_film.pk}/frames/40/?q=cat"
     response = page.get("/", {"q": f"at night {frame}", "film": demo_film.pk})
     assert response.status_code == 302
-    assert asked(response.url) == [
+    assert parse_query(response.url) == [
         ("q", "at night"), ("frame", f"{demo_film.pk}-40"), ("film", str(demo_film.pk)),
     ]  # fmt: skip
     in_film = page.get(demo_film.get_absolute_url(), {"q": frame})
@@ -191,19 +191,19 @@ def test_a_query_needs_more_than_things_to_avoid(page: Client, demo_film: Film) 
 
 def test_a_hit_can_be_rated_and_similar_ones_searched(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog", "not": "snow", "film": demo_film.pk})
-    first = cards(response)[0]
+    first = list_hits(response)[0]
     key = f"{first[0]}-{first[1]}"
-    found = links(response).by_class
+    found = parse_links(response).by_class
     rest = [("q", "a dog"), ("not", "snow"), ("film", str(demo_film.pk))]
-    assert sorted(asked(found["more-like"][0])) == sorted([*rest, ("more", key)])
-    assert sorted(asked(found["less-like"][0])) == sorted([*rest, ("less", key)])
-    assert asked(found["similar"][0]) == [("frame", key), ("film", str(demo_film.pk))]
-    assert asked(found["shown"][0]) == rest
+    assert sorted(parse_query(found["more-like"][0])) == sorted([*rest, ("more", key)])
+    assert sorted(parse_query(found["less-like"][0])) == sorted([*rest, ("less", key)])
+    assert parse_query(found["similar"][0]) == [("frame", key), ("film", str(demo_film.pk))]
+    assert parse_query(found["shown"][0]) == rest
     marked = page.get(found["more-like"][0])
-    at = cards(marked).index(first)
-    assert sorted(asked(links(marked).by_class["more-like"][at])) == sorted(rest)
+    at = list_hits(marked).index(first)
+    assert sorted(parse_query(parse_links(marked).by_class["more-like"][at])) == sorted(rest)
     without = page.get(found["less-like"][0])
-    assert first not in cards(without)
+    assert first not in list_hits(without)
     assert body(without).count("is-less") == 1
 
 
@@ -211,15 +211,15 @@ def test_a_film_with_more_hits_is_noted_once(page: Client, demo_film: Film) -> N
     for number in range(8):
         synthetic_film(f"Other {number}", 4, 3, number)
     response = page.get("/", {"q": "a dog"})
-    of_demo = [film for film, _second in cards(response)].count(demo_film.pk)
+    of_demo = [film for film, _second in list_hits(response)].count(demo_film.pk)
     assert of_demo == 4
-    (more,) = links(response).by_class["more-here"]
-    assert asked(more) == [("q", "a dog"), ("film", str(demo_film.pk))]
+    (more,) = parse_links(response).by_class["more-here"]
+    assert parse_query(more) == [("q", "a dog"), ("film", str(demo_film.pk))]
     last = body(response).rindex(f'data-film="{demo_film.pk}"')
     assert last < body(response).index('class="more-here"')
     only = page.get(more)
-    assert {film for film, _second in cards(only)} == {demo_film.pk}
-    assert links(only).by_text["Film overview"] == f"/films/{demo_film.pk}/?q=a+dog"
+    assert {film for film, _second in list_hits(only)} == {demo_film.pk}
+    assert parse_links(only).by_text["Film overview"] == f"/films/{demo_film.pk}/?q=a+dog"
 
 
 def test_relevance_is_in_percent_and_never_a_cosine(page: Client, demo_film: Film) -> None:
@@ -244,23 +244,27 @@ def test_the_line_is_shown_under_its_picture(page: Client, demo_film: Film) -> N
 
 def test_the_switch_selects_where_words_are_searched(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "moon", "not": "night"})
-    found = links(response)
+    found = parse_links(response)
     assert {"All", "Best first"} <= found.current
-    assert asked(found.by_text["Dialogue"]) == [("q", "moon"), ("not", "night"), ("in", "said")]
+    assert parse_query(found.by_text["Dialogue"]) == [
+        ("q", "moon"),
+        ("not", "night"),
+        ("in", "said"),
+    ]
     said = page.get(found.by_text["Dialogue"])
-    assert {"Dialogue", "Best first"} <= links(said).current
-    assert len(cards(said)) < len(cards(response))
-    assert asked(links(said).by_text["All"]) == [("q", "moon"), ("not", "night")]
+    assert {"Dialogue", "Best first"} <= parse_links(said).current
+    assert len(list_hits(said)) < len(list_hits(response))
+    assert parse_query(parse_links(said).by_text["All"]) == [("q", "moon"), ("not", "night")]
     # Nothing can be said of a picture, nor in films without lines.
-    assert "Dialogue" not in links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
+    assert "Dialogue" not in parse_links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
     demo_film.subtitles.all().delete()
-    assert "Dialogue" not in links(page.get("/", {"q": "moon"})).by_text
+    assert "Dialogue" not in parse_links(page.get("/", {"q": "moon"})).by_text
 
 
 def test_hits_can_be_sorted_by_time(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog"})
-    by_time = page.get(links(response).by_text["By film"])
-    seconds = [second for _film, second in cards(by_time)]
+    by_time = page.get(parse_links(response).by_text["By film"])
+    seconds = [second for _film, second in list_hits(by_time)]
     assert seconds == sorted(seconds)
     assert "by film and time" in body(by_time)
     # What hardly fits steps back there, and only there.
@@ -302,14 +306,14 @@ def test_filters_are_fields_of_the_search(page: Client, demo_film: Film) -> None
     other = synthetic_film("Other", 6, 3, 1)  # of 1999
     response = page.get("/", {"q": "a dog", "film": [demo_film.pk, other.pk], "from": 1950})
     text = body(response)
-    assert {film for film, _second in cards(response)} == {other.pk}
+    assert {film for film, _second in list_hits(response)} == {other.pk}
     for field in ('name="not"', 'name="from"', 'name="to"'):
         assert re.search(rf'form="search"[^>]*{field}', text), field
     assert len(re.findall(r'name="film"[^>]* checked', text)) == 2
     assert 'value="1950"' in text
     assert 'placeholder="1999"' in text
     assert "(3 filters)" in text
-    assert asked(links(response).by_text["Clear filters"]) == [("q", "a dog")]
+    assert parse_query(parse_links(response).by_text["Clear filters"]) == [("q", "a dog")]
     assert "1950 or later" in text
 
 
@@ -330,10 +334,14 @@ def test_an_empty_part_of_the_library_is_reported(page: Client, demo_film: Film)
     response = page.get("/", {"q": "a dog", "to": 1890})
     assert response.status_code == 200
     assert "No searchable scenes match these filters." in body(response)
-    assert asked(links(response).by_text["Search the whole library"]) == [("q", "a dog")]
+    assert parse_query(parse_links(response).by_text["Search the whole library"]) == [
+        ("q", "a dog")
+    ]
     nobody = page.get("/", {"q": "xylophone", "in": "said"})
     assert "No dialogue contains these words" in body(nobody)
-    assert asked(links(nobody).by_text["Search picture and dialogue"]) == [("q", "xylophone")]
+    assert parse_query(parse_links(nobody).by_text["Search picture and dialogue"]) == [
+        ("q", "xylophone")
+    ]
 
 
 def test_no_good_match_is_reported_above_the_nearest_hits(page: Client, demo_film: Film) -> None:
@@ -342,14 +350,14 @@ def test_no_good_match_is_reported_above_the_nearest_hits(page: Client, demo_fil
     response = page.get("/", {"q": "qwertz uiop", "not": "snow", "film": demo_film.pk})
     text = body(response)
     assert text.index("No close matches") < text.index("Closest scenes anyway")
-    assert len(cards(response)) == 24
-    ways = links(response).by_text
-    assert asked(ways["Search dialogue only"])[-2:] == [
+    assert len(list_hits(response)) == 24
+    ways = parse_links(response).by_text
+    assert parse_query(ways["Search dialogue only"])[-2:] == [
         ("in", "said"),
         ("film", str(demo_film.pk)),
     ]
-    assert ("not", "snow") not in asked(ways["Stop avoiding “snow”"])
-    assert ("film", str(demo_film.pk)) not in asked(ways["Search the whole library"])
+    assert ("not", "snow") not in parse_query(ways["Stop avoiding “snow”"])
+    assert ("film", str(demo_film.pk)) not in parse_query(ways["Search the whole library"])
 
 
 def test_hundreds_of_films_take_few_queries(page: Client, demo_film: Film) -> None:
@@ -399,7 +407,7 @@ def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> Non
         for point in re.search(r'data-points="([^"]+)"', text)[1].split()  # type: ignore[index]
     )
     assert len(points) == demo_film.frame_count
-    assert max(points, key=points.__getitem__) == cards(response)[0][1]
+    assert max(points, key=points.__getitem__) == list_hits(response)[0][1]
     peaks = text.partition('class="peaks"')[2].partition("</ol>")[0]
     best = re.findall(r'href="(/films/\d+/frames/\d+/\?q=a\+dog\+in\+the\+snow)"', peaks)
     assert best
@@ -407,10 +415,10 @@ def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> Non
     assert "relevance 100\xa0%" in peaks
     assert "Best matches in this film" in text
     # What a hit is used for stays on this page, but for what looks elsewhere.
-    found = links(response).by_class
+    found = parse_links(response).by_class
     assert found["more-like"][0].startswith(demo_film.get_absolute_url() + "?")
     assert found["similar"][0].startswith("/?frame=")
-    assert asked(links(response).by_text["All results in this film"]) == [
+    assert parse_query(parse_links(response).by_text["All results in this film"]) == [
         ("q", "a dog in the snow"), ("film", str(demo_film.pk)),
     ]  # fmt: skip
 
@@ -483,12 +491,12 @@ def test_many_lines_are_loaded_in_parts(page: Client, demo_film: Film) -> None:
 
     first = page.get(demo_film.get_absolute_url())
     assert numbers(first) == list(range(LINES_PER_PART))
-    second = page.get(links(first).by_text["Later lines"])
+    second = page.get(parse_links(first).by_text["Later lines"])
     assert numbers(second) == list(range(LINES_PER_PART, 2 * LINES_PER_PART))
-    third = page.get(links(second).by_text["Later lines"])
+    third = page.get(parse_links(second).by_text["Later lines"])
     assert numbers(third) == list(range(2 * LINES_PER_PART, count))
-    assert "Later lines" not in links(third).by_text
-    assert numbers(page.get(links(third).by_text["Earlier lines"])) == numbers(second)
+    assert "Later lines" not in parse_links(third).by_text
+    assert numbers(page.get(parse_links(third).by_text["Earlier lines"])) == numbers(second)
     place = reverse("film_lines", args=[demo_film.pk])
     at = page.get(place, {"lines": row.pk, "at": (LINES_PER_PART + 5) * SHOT})
     assert numbers(at) == numbers(second)
@@ -506,7 +514,7 @@ def test_many_lines_are_loaded_in_parts(page: Client, demo_film: Film) -> None:
 # --- the films ------------------------------------------------------------------------------------
 
 
-def titles(response: Any) -> list[str]:
+def list_titles(response: Any) -> list[str]:
     return re.findall(r'<span class="title">([^<]+?)(?: <span|</span>)', body(response))
 
 
@@ -516,17 +524,22 @@ def test_films_are_found_by_title_and_year_and_sorted(page: Client, db: None) ->
         Film.objects.create(
             title=title, year=year, sha256=title, searchable_run=1, model=model, duration=length
         )
-    assert titles(page.get("/films/")) == ["Gamma", "alpha beta", "Beta"]
-    assert titles(page.get("/films/", {"sort": "title"})) == ["Beta", "Gamma", "alpha beta"]
-    assert titles(page.get("/films/", {"sort": "length"})) == ["alpha beta", "Gamma", "Beta"]
-    assert titles(page.get("/films/", {"sort": "year"}))[-2:] == ["Beta", "alpha beta"]
-    assert titles(page.get("/films/", {"sort": "nonsense"})) == titles(page.get("/films/"))
-    assert titles(page.get("/films/", {"title": "BETA"})) == ["alpha beta", "Beta"]
-    assert titles(page.get("/films/", {"title": "beta 1970"})) == ["alpha beta"]
-    assert titles(page.get("/films/", {"title": "1950"})) == ["Beta"]
+    assert list_titles(page.get("/films/")) == ["Gamma", "alpha beta", "Beta"]
+    assert list_titles(page.get("/films/", {"sort": "title"})) == ["Beta", "Gamma", "alpha beta"]
+    assert list_titles(page.get("/films/", {"sort": "length"})) == ["alpha beta", "Gamma", "Beta"]
+    assert list_titles(page.get("/films/", {"sort": "year"}))[-2:] == ["Beta", "alpha beta"]
+    assert list_titles(page.get("/films/", {"sort": "nonsense"})) == list_titles(
+        page.get("/films/")
+    )
+    assert list_titles(page.get("/films/", {"title": "BETA"})) == ["alpha beta", "Beta"]
+    assert list_titles(page.get("/films/", {"title": "beta 1970"})) == ["alpha beta"]
+    assert list_titles(page.get("/films/", {"title": "1950"})) == ["Beta"]
     found = page.get("/films/", {"title": "beta", "sort": "title"})
-    assert links(found).current == {"Films", "Title"}
-    assert asked(links(found).by_text["Length"]) == [("title", "beta"), ("sort", "length")]
+    assert parse_links(found).current == {"Films", "Title"}
+    assert parse_query(parse_links(found).by_text["Length"]) == [
+        ("title", "beta"),
+        ("sort", "length"),
+    ]
     nothing = page.get("/films/", {"title": "<b>delta"})
     assert "No films match “&lt;b&gt;delta”" in body(nothing)
 
@@ -539,16 +552,16 @@ def test_the_start_page_has_an_example_of_each_kind_of_search(
 ) -> None:
     response = page.get("/")
     chips = body(response).partition('class="chips"')[2].partition("</ul>")[0]
-    kinds = [dict(asked(unescape(one))) for one in re.findall(r'href="([^"]+)"', chips)]
+    kinds = [dict(parse_query(unescape(one))) for one in re.findall(r'href="([^"]+)"', chips)]
     assert [sorted(kind) for kind in kinds] == [["q"], ["in", "q"], ["not", "q"], ["frame", "q"]]
     for address in re.findall(r'href="([^"]+)"', chips):
         found = page.get(unescape(address))
         assert found.status_code == 200
-        assert cards(found)
-    wall = links(response).by_class["framed"]
+        assert list_hits(found)
+    wall = parse_links(response).by_class["framed"]
     assert len(wall) == 24
     assert len(set(wall)) == 24
-    assert cards(page.get(wall[0]))[0][1] == int(wall[0].rpartition("-")[2])
+    assert list_hits(page.get(wall[0]))[0][1] == int(wall[0].rpartition("-")[2])
 
 
 def test_the_start_page_works_without_shots_in_the_database(page: Client, db: None) -> None:

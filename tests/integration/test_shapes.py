@@ -9,9 +9,9 @@ from gallery.media import cutting, decoding, ffmpeg, frame_stream, probing
 from gallery.media.cutting import ClipSpan
 from gallery.media.decoding import read_ppm
 from gallery.media.types import Probe, Span
-from tests.coded import coded_film, codes
+from tests.coded import make_coded_film, read_codes
 from tests.films import presentation_times, run_ffmpeg
-from tests.integration.test_cutting import shown_at_ticks
+from tests.integration.test_cutting import numbers_at_ticks
 
 PIXELS = 8192 * 4320
 CHANGE = 100  # the first frame of the second part
@@ -28,14 +28,14 @@ PARTS = {
 }
 
 
-def changing(folder: Path, kind: str) -> tuple[Path, Probe]:
+def make_changing_film(folder: Path, kind: str) -> tuple[Path, Probe]:
     """Four seconds of 4:3, then four of another shape; each picture shows its number."""
     filters, codec, _size = PARTS[kind]
-    first = coded_film(
+    first = make_coded_film(
         *(folder / "1.ts",),
         rate="25", seconds=4, filters="scale=720:576,setsar=16/15", codec=MPEG2, sound=MP2,
     )  # fmt: skip
-    second = coded_film(
+    second = make_coded_film(
         *(folder / "2.ts",),
         rate="25", seconds=8, sound=MP2, codec=codec,
         filters=f"trim=start_frame={CHANGE},setpts=PTS-STARTPTS,{filters}",
@@ -63,7 +63,7 @@ def play(cut: ClipSpan) -> Path:
 
 @pytest.mark.parametrize("kind", PARTS)
 def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
-    film, found = changing(tmp_path, kind)
+    film, found = make_changing_film(tmp_path, kind)
     sizes = {30: (768, 576), 160: PARTS[kind][2]}
     with frame_stream.stream_frames(
         film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=60
@@ -81,7 +81,7 @@ def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
             clip = make(cut)
             shown = probing.probe(clip, PIXELS, 3600)
             assert (shown.width, shown.height) == size
-            assert codes(clip) == shown_at_ticks(cut)
+            assert read_codes(clip) == numbers_at_ticks(cut)
         still = read_ppm(ffmpeg.run(cutting.still_arguments(cut), 60).output)
         assert still is not None
         assert still.size == size
@@ -92,16 +92,16 @@ def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", PARTS)
 def test_a_clip_across_a_size_change_has_exactly_its_frames(kind: str, tmp_path: Path) -> None:
     """In the shape of its first picture; the others keep theirs, between bars."""
-    film, found = changing(tmp_path, kind)
+    film, found = make_changing_film(tmp_path, kind)
     cut = ClipSpan(film, found, 90, 115, PIXELS)
-    expected = shown_at_ticks(cut)
+    expected = numbers_at_ticks(cut)
     before = sum(number < CHANGE for number in expected)
     assert 5 < before < 15
     for make in (export, play):
         clip = make(cut)
         shown = probing.probe(clip, PIXELS, 3600)
         assert (shown.width, shown.height) == (768, 576)
-        got = codes(clip)
+        got = read_codes(clip)
         if "same size" not in kind and "interlaced" not in kind:
             # Deinterlacing looks one picture ahead; it loses the last one before another size.
             assert got[before - 1] in (expected[before - 1], expected[before - 2])
@@ -118,6 +118,6 @@ def test_a_clip_across_a_size_change_has_exactly_its_frames(kind: str, tmp_path:
 
 
 def test_a_film_of_one_size_is_scaled_once(tmp_path: Path) -> None:
-    film = coded_film(tmp_path / "a.mkv", seconds=1, sound=())
+    film = make_coded_film(tmp_path / "a.mkv", seconds=1, sound=())
     cut = ClipSpan(film, probing.probe(film, PIXELS, 3600), 0, 5, PIXELS)
     assert "-filter_complex" not in cutting.playback_arguments(cut)

@@ -17,32 +17,32 @@ from gallery.media import frame_stream, probing
 from gallery.media.store import SegmentData
 from gallery.media.types import Frame, Picture, Span
 from tests.films import noise
-from tests.importing import DEMO, add, import_here
+from tests.importing import DEMO, add_film, import_here
 
 SIDE = 96
 
 
-def shifted(picture: Picture, levels: float) -> Picture:
+def shift_levels(picture: Picture, levels: float) -> Picture:
     """A picture with all its levels changed by +levels and -levels in turns."""
     pixels = np.asarray(picture, np.float32)
     signs = np.where(np.indices(pixels.shape).sum(axis=0) % 2, levels, -levels)
     return Image.fromarray(np.clip(pixels + signs, 0, 255).astype(np.uint8))
 
 
-def plain(level: int = 128) -> Picture:
+def make_plain(level: int = 128) -> Picture:
     return Image.new("RGB", (SIDE, SIDE), (level, level, level))
 
 
-def owners(pictures: list[Picture]) -> list[int | None]:
+def find_owners(pictures: list[Picture]) -> list[int | None]:
     shared = SharedPictures()
     return [shared.find(number, [picture]) for number, picture in enumerate(pictures)]
 
 
 def test_codec_noise_does_not_make_a_new_picture() -> None:
     still = noise(1, (SIDE, SIDE))
-    assert owners([still, still, still.copy()]) == [None, 0, 0]
-    graded = plain()
-    assert owners([graded, shifted(graded, 0.49)]) == [None, 0]
+    assert find_owners([still, still, still.copy()]) == [None, 0, 0]
+    graded = make_plain()
+    assert find_owners([graded, shift_levels(graded, 0.49)]) == [None, 0]
 
 
 def test_a_similar_picture_is_another_picture() -> None:
@@ -50,9 +50,9 @@ def test_a_similar_picture_is_another_picture() -> None:
     blink = scene.copy()
     ImageDraw.Draw(blink).rectangle((40, 40, 47, 47), "black")  # an eye that closes
     flipped = scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    assert owners([scene, blink, flipped, noise(2, (SIDE, SIDE))]) == [None] * 4
-    assert owners([plain(100), plain(102)]) == [None, None]
-    assert owners([scene, shifted(scene, 3)]) == [None, None]
+    assert find_owners([scene, blink, flipped, noise(2, (SIDE, SIDE))]) == [None] * 4
+    assert find_owners([make_plain(100), make_plain(102)]) == [None, None]
+    assert find_owners([scene, shift_levels(scene, 3)]) == [None, None]
 
 
 def test_slow_changes_are_noticed() -> None:
@@ -62,7 +62,7 @@ def test_slow_changes_are_noticed() -> None:
         pixels = np.full((SIDE, SIDE, 3), 100 + step // 5, np.uint8)
         pixels[: SIDE * (step % 5) // 5] += 1
         fade.append(Image.fromarray(pixels))
-    found = owners(fade)
+    found = find_owners(fade)
     for number, owner in enumerate(found):
         if owner is not None:
             apart = np.abs(np.asarray(fade[number], float) - np.asarray(fade[owner], float))
@@ -72,9 +72,9 @@ def test_slow_changes_are_noticed() -> None:
 
 def test_a_returning_picture_is_recognised_for_a_while() -> None:
     slides = [noise(n, (SIDE, SIDE)) for n in range(3)]
-    assert owners([*slides, slides[0], slides[2]]) == [None, None, None, 0, 2]
+    assert find_owners([*slides, slides[0], slides[2]]) == [None, None, None, 0, 2]
     many = [noise(n, (SIDE, SIDE)) for n in range(MAX_REMEMBERED + 1)]
-    assert owners([*many, many[0]])[-1] is None
+    assert find_owners([*many, many[0]])[-1] is None
 
 
 def test_a_digest_covers_all_squares() -> None:
@@ -83,7 +83,7 @@ def test_a_digest_covers_all_squares() -> None:
     assert len({digest([one]), digest([one, other]), digest([other, one])}) == 3
 
 
-class Counting:
+class CountingEncoder:
     """The encoder of these tests, and how many pictures it embedded."""
 
     def __init__(self, encoder: Encoder) -> None:
@@ -99,7 +99,7 @@ class Counting:
         return self._encoder.embed_squares(parts)  # type: ignore[arg-type]
 
 
-def embed(encoder: Counting, path: Path, *, shares: bool = True) -> SegmentData:
+def embed(encoder: CountingEncoder, path: Path, *, shares: bool = True) -> SegmentData:
     found = probing.probe(path, project.MAX_FILM_PIXELS, 3600)
     with frame_stream.stream_frames(
         path, found, Span(0, None), width=640, max_pixels=project.MAX_FILM_PIXELS, limit=60
@@ -111,7 +111,7 @@ def embed(encoder: Counting, path: Path, *, shares: bool = True) -> SegmentData:
 def test_a_still_shot_is_embedded_once(clip: Encoder, make_video: Callable[..., Path]) -> None:
     """A drawn picture that stands for ten seconds, coded as films are."""
     held = make_video("held.mp4", seconds=10, picture="smptehdbars=size=320x180:rate=24")
-    shared, alone = Counting(clip), Counting(clip)
+    shared, alone = CountingEncoder(clip), CountingEncoder(clip)
     data = embed(shared, held)
     assert len(data.seconds) == 10
     assert shared.embedded == 1
@@ -124,7 +124,7 @@ def test_a_still_shot_is_embedded_once(clip: Encoder, make_video: Callable[..., 
 
 def test_sharing_changes_no_vector_of_the_demo_film(clip: Encoder) -> None:
     """Which keeps its ground truth: a frame's vector is its own, or that of the same picture."""
-    shared, alone = Counting(clip), Counting(clip)
+    shared, alone = CountingEncoder(clip), CountingEncoder(clip)
     data, each = embed(shared, DEMO / "film.mp4"), embed(alone, DEMO / "film.mp4", shares=False)
     assert data.seconds.tolist() == each.seconds.tolist()
     cosine = (data.vectors.astype(np.float32) * each.vectors.astype(np.float32)).sum(axis=1)
@@ -136,7 +136,7 @@ def test_sharing_changes_no_vector_of_the_demo_film(clip: Encoder) -> None:
 def test_a_film_imported_again_is_not_embedded_again(
     redis_server: object, db: None, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = import_here(add(make_video("film.mp4", seconds=12)))
+    film = import_here(add_film(make_video("film.mp4", seconds=12)))
     assert film.state == Film.State.READY, film.error
     before = film.files.run(1).load()
     embedded: list[int] = []
@@ -182,4 +182,4 @@ def test_a_decoder_error_ends_the_embedding(clip: Encoder) -> None:
         raise ValueError("the film broke off")
 
     with pytest.raises(ValueError, match="broke off"):
-        SpanEmbedder(Counting(clip), lambda *_: None).embed(broken(), lambda _: None)  # type: ignore[arg-type]
+        SpanEmbedder(CountingEncoder(clip), lambda *_: None).embed(broken(), lambda _: None)  # type: ignore[arg-type]

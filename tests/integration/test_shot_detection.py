@@ -26,22 +26,22 @@ from gallery.media import shots
 from gallery.search import relevance_curve
 from gallery.search.types import Example, Query
 from gallery.transcripts import dialogue, subtitle_import
-from tests.films import moving_scenes
-from tests.importing import add, assert_complete, import_here, sweep
-from tests.lines import found
+from tests.films import make_moving_scenes
+from tests.importing import add_film, assert_complete, import_here, sweep
+from tests.lines import find_lines
 from tests.processes import Worker, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SAID = b"1\n00:00:07,000 --> 00:00:08,000\nA rocket in the garden\n"
+SUBTITLES = b"1\n00:00:07,000 --> 00:00:08,000\nA rocket in the garden\n"
 OLD_CUT = 4.0  # the only cut that the older detector found
 
 
 @pytest.fixture
 def film(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
     """Four shots of three seconds, in three segments, with a line in the third shot."""
-    made = ready_film(moving_scenes(tmp_path / "a.mp4", 4, seconds=3), "Four shots")
-    subtitle_import.add_subtitles(made, "a.en.srt", SAID)
+    made = ready_film(make_moving_scenes(tmp_path / "a.mp4", 4, seconds=3), "Four shots")
+    subtitle_import.add_subtitles(made, "a.en.srt", SUBTITLES)
     Label.objects.create(name="Everything", prompts="a dog", threshold=-100)
     for film_id in jobs.prepare():
         jobs.label_film(film_id)
@@ -51,7 +51,7 @@ def film(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
     return made
 
 
-def outdate(film: Film) -> Film:
+def make_outdated(film: Film) -> Film:
     """Make a film as an older version left it, with the cuts that its detector found."""
     run = film.files.run(film.searchable_run or 0)
     for number in run.segments():
@@ -64,7 +64,7 @@ def outdate(film: Film) -> Film:
     return film
 
 
-def state_of(film: Film) -> dict[str, Any]:
+def read_state(film: Film) -> dict[str, Any]:
     """All that depends on the shots of a film, wherever it is kept."""
     film.refresh_from_db()
     data = film.files.run(film.searchable_run or 0).load()
@@ -75,12 +75,12 @@ def state_of(film: Film) -> dict[str, Any]:
         "rows": list(film.shots.values_list(*columns)),
         "count": film.shot_count,
         "records": frame_index.current().records(keys),
-        "lines": [line.record for line in found("rocket", film=film)],
+        "lines": [line.record for line in find_lines("rocket", film=film)],
         "labels": list(LabelCount.objects.filter(film=film).values_list("shots", flat=True)),
     }
 
 
-def vectors_of(film: Film) -> tuple[bytes, list[bytes]]:
+def read_vectors(film: Film) -> tuple[bytes, list[bytes]]:
     """The stored vectors of a film, and those in the index."""
     here, data = frame_index.current(), film.files.run(film.searchable_run or 0).load()
     keys = [here.frame_key(film.pk, int(second)) for second in data.seconds]
@@ -103,10 +103,10 @@ def doctor() -> str:
 
 
 def test_new_shots_are_used_everywhere(film: Film) -> None:
-    new, vectors = state_of(film), vectors_of(film)
+    new, vectors = read_state(film), read_vectors(film)
     assert [line.shot for line in new["lines"]] == [2]
     assert new["labels"] == [4]
-    old = state_of(outdate(film))
+    old = read_state(make_outdated(film))
     assert [line.shot for line in old["lines"]] == [1]
     assert (old["cuts"], old["count"], old["labels"]) == ([OLD_CUT], 2, [2])
     assert "1 films are waiting for new shot detection" in doctor()
@@ -115,8 +115,8 @@ def test_new_shots_are_used_everywhere(film: Film) -> None:
 
     assert sweep() == [("find_shots",)]
     assert detect() == 4  # three parts, and the last step
-    assert state_of(film) == new
-    assert vectors_of(film) == vectors
+    assert read_state(film) == new
+    assert read_vectors(film) == vectors
     assert film.shots_version == shots.VERSION
     assert not ShotDetection.objects.exists()
     peaks = [peak.record for peak in relevance_curve.curve(film, query).peaks]
@@ -129,39 +129,39 @@ def test_new_shots_are_used_everywhere(film: Film) -> None:
 
 
 def test_a_lost_index_is_rebuilt_with_new_shots(film: Film) -> None:
-    new = state_of(film)
-    outdate(film)
+    new = read_state(film)
+    make_outdated(film)
     detect()
     frame_index.current().client.flushdb()
     call_command("rebuild_index", stdout=StringIO())
-    assert state_of(film) == new
+    assert read_state(film) == new
     frame_index.current().client.flushdb()
     while healing.heal(lambda *_step: None):
         pass
-    assert state_of(film) == new
+    assert read_state(film) == new
 
 
 @pytest.mark.parametrize("kept", [0, 20, 140])  # of 152 bytes
 def test_damaged_cuts_are_logged_and_detected_again(
     film: Film, kept: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    new = state_of(film)
-    outdate(film)
+    new = read_state(film)
+    make_outdated(film)
     detect()
     path = film.files.run(film.searchable_run or 0).folder / "cuts.npy"
     path.write_bytes(path.read_bytes()[:kept])
     call_command("rebuild_index", stdout=StringIO())
     assert f"{path} is damaged" in caplog.text
-    assert state_of(film)["cuts"] == [OLD_CUT]
+    assert read_state(film)["cuts"] == [OLD_CUT]
     assert sweep() == [("find_shots",)]
     detect()
-    assert state_of(film) == new
+    assert read_state(film) == new
     assert film.shots_version == shots.VERSION
 
 
 def test_a_killed_last_step_is_repeated(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
-    new = state_of(film)
-    outdate(film)
+    new = read_state(film)
+    make_outdated(film)
 
     def die(*_args: object) -> None:
         raise KeyboardInterrupt
@@ -170,36 +170,36 @@ def test_a_killed_last_step_is_repeated(film: Film, monkeypatch: pytest.MonkeyPa
         killed.setattr(dialogue, "put_run", die)
         with pytest.raises(KeyboardInterrupt):
             detect()
-    assert state_of(film) != new
+    assert read_state(film) != new
     assert film.shots_version == ""
     assert sweep() == [("find_shots",)]
     assert detect() == 1
-    assert state_of(film) == new
+    assert read_state(film) == new
     assert film.shots_version == shots.VERSION
 
 
 def test_a_film_without_its_file_waits_for_it(film: Film) -> None:
-    new = state_of(film)
-    old = state_of(outdate(film))
+    new = read_state(film)
+    old = read_state(make_outdated(film))
     source = film.files.source()
     aside = source.rename(source.with_name("aside"))
     assert sweep() == []
     assert shot_detection.detect_next() is False
     assert not ShotDetection.objects.exists()
-    assert state_of(film) == old
+    assert read_state(film) == old
     waits = "1 films are waiting for new shot detection, 1 of them without their file"
     assert waits in doctor()
     aside.rename(source)
     assert sweep() == [("find_shots",)]
     detect()
-    assert state_of(film) == new
+    assert read_state(film) == new
 
 
 def test_a_failure_is_logged_and_retried_three_times(
     film: Film, caplog: pytest.LogCaptureFixture
 ) -> None:
-    new = state_of(film)
-    old = state_of(outdate(film))
+    new = read_state(film)
+    old = read_state(make_outdated(film))
     source = film.files.source()
     whole = source.read_bytes()
     source.write_bytes(bytes(len(whole)))
@@ -209,7 +209,7 @@ def test_a_failure_is_logged_and_retried_three_times(
             assert shot_detection.detect_next() is False
             assert f"(attempt {attempt} of 3)" in caplog.text
     assert sweep() == []
-    assert state_of(film) == old
+    assert read_state(film) == old
     assert progress_of(film).note.startswith("Shot detection failed.")
     assert "1 films keep the shots of an earlier version" in doctor()
 
@@ -218,12 +218,12 @@ def test_a_failure_is_logged_and_retried_three_times(
     import_here(film)
     assert not ShotDetection.objects.exists()
     assert (progress_of(film).note, film.shots_version) == ("", shots.VERSION)
-    assert state_of(film) == new
+    assert read_state(film) == new
 
 
 def test_missing_pictures_in_the_file_are_a_failure(film: Film) -> None:
     """A file that breaks off now would leave the film without the cuts of its end."""
-    old = state_of(outdate(film))
+    old = read_state(make_outdated(film))
     source = film.files.source()
     whole = source.read_bytes()
     # The header lies at the end: what lies in between is damaged.
@@ -231,13 +231,13 @@ def test_missing_pictures_in_the_file_are_a_failure(film: Film) -> None:
     source.write_bytes(whole[:half] + bytes(half) + whole[2 * half :])
     for _attempt in range(6):
         shot_detection.detect_next()
-    assert state_of(film) == old
+    assert read_state(film) == old
     assert shot_detection.given_up().get() == film
 
 
 def test_imports_have_priority(film: Film, tmp_path: Path) -> None:
-    outdate(film)
-    other = add(moving_scenes(tmp_path / "b.mp4", 2, seconds=3))
+    make_outdated(film)
+    other = add_film(make_moving_scenes(tmp_path / "b.mp4", 2, seconds=3))
     assert ("find_shots",) not in sweep()
     assert shot_detection.detect_next() is False
     import_here(other)
@@ -246,7 +246,7 @@ def test_imports_have_priority(film: Film, tmp_path: Path) -> None:
 
 
 def test_an_import_ends_shot_detection(film: Film) -> None:
-    outdate(film)
+    make_outdated(film)
     assert shot_detection.detect_next() is True
     assert ShotDetection.objects.get(film=film).position == 5
     assert transitions.restart(film)
@@ -256,7 +256,7 @@ def test_an_import_ends_shot_detection(film: Film) -> None:
 
 
 def test_a_changed_detector_starts_again(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
-    outdate(film)
+    make_outdated(film)
     assert shot_detection.detect_next() is True
     monkeypatch.setattr(shots, "VERSION", "another")
     assert shot_detection.detect_next() is True
@@ -268,7 +268,7 @@ def test_a_changed_detector_starts_again(film: Film, monkeypatch: pytest.MonkeyP
 
 
 def test_a_deleted_film_leaves_nothing(film: Film) -> None:
-    outdate(film)
+    make_outdated(film)
     assert shot_detection.detect_next() is True
     folder = film.files.folder
     film.delete()
@@ -278,7 +278,7 @@ def test_a_deleted_film_leaves_nothing(film: Film) -> None:
 
 
 def test_the_admin_shows_the_progress(film: Film, page: Client) -> None:
-    outdate(film)
+    make_outdated(film)
     User.objects.create_superuser("ada", password="x")
     page.force_login(User.objects.get())
     assert "Detecting shots" not in page.get("/admin/gallery/film/").content.decode()
@@ -295,9 +295,9 @@ def test_the_admin_shows_the_progress(film: Film, page: Client) -> None:
 def test_shot_detection_survives_a_killed_worker(
     worker: Worker, ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
-    film = ready_film(moving_scenes(tmp_path / "a.mp4", 6, seconds=15))
-    new, vectors = state_of(film), vectors_of(film)
-    outdate(film)
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 6, seconds=15))
+    new, vectors = read_state(film), read_vectors(film)
+    make_outdated(film)
     tasks.find_shots.delay()
     wait_for(lambda: ShotDetection.objects.filter(film=film, position__gte=10).exists(), pause=0.01)
     worker.kill()
@@ -312,5 +312,5 @@ def test_shot_detection_survives_a_killed_worker(
         return film.shots_version == shots.VERSION
 
     wait_for(is_done, 60)
-    assert state_of(film) == new
-    assert vectors_of(film) == vectors
+    assert read_state(film) == new
+    assert read_vectors(film) == vectors

@@ -18,11 +18,11 @@ from tests.browsing import PASSWORD
 from tests.processes import Web, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 15  # seconds; 5 on a machine that does nothing else
+MAX_SECONDS = 15  # seconds; 5 on a machine that does nothing else
 
 
 @contextmanager
-def silent(server: redis.Redis) -> Iterator[None]:
+def suspended(server: redis.Redis) -> Iterator[None]:
     """Stop the process, which then accepts connections and answers nothing."""
     info = server.info("server")
     assert isinstance(info, dict)
@@ -36,7 +36,7 @@ def silent(server: redis.Redis) -> Iterator[None]:
 def ask(
     web: Web, method: str, path: str, fields: dict[str, str] | None = None, cookie: str = ""
 ) -> tuple[http.client.HTTPResponse, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=MAX_SECONDS)
     body = urlencode(fields) if fields else None
     kind = {"Content-Type": "application/x-www-form-urlencoded"} if fields else {}
     connection.request(method, path, body, {"Cookie": cookie, "Connection": "close", **kind})
@@ -50,7 +50,7 @@ def test_pages_report_a_silent_redis(
     web_server: Web, demo_film: Film, redis_server: redis.Redis
 ) -> None:
     assert ask(web_server, "GET", "/healthz")[0].status == 200
-    with silent(redis_server):
+    with suspended(redis_server):
         for path, status in (
             ("/?q=cat", 503),
             ("/healthz", 503),
@@ -70,7 +70,7 @@ def test_login_and_admin_work_without_redis(
     web_server: Web, demo_film: Film, redis_server: redis.Redis, client: Client
 ) -> None:
     get_user_model().objects.create_superuser("admin", password=PASSWORD)
-    with silent(redis_server):
+    with suspended(redis_server):
         answer, page = ask(web_server, "GET", "/admin/login/")
         assert answer.status == 200
         token = re.search(r'csrfmiddlewaretoken" value="([^"]+)"', page)

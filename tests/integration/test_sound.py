@@ -13,20 +13,22 @@ from tests.films import H264, run_ffmpeg
 PIXELS = 8192 * 4320
 
 
-def film_with(
+def make_film_with_tracks(
     path: Path, tones: dict[int, str], *options: str, codecs: tuple[str, ...] = ()
 ) -> Path:
     """A film with a sound track for each tone (its frequency in Hz, and its dispositions)."""
     inputs, maps = ["-f", "lavfi", "-t", "3", "-i", "testsrc2=s=64x36:r=24"], ["-map", "0"]
-    for number, (frequency, disposition) in enumerate(tones.items()):
-        inputs += ["-f", "lavfi", "-t", "3", "-i", f"sine=f={frequency}:r=48000"]
+    for number, (find_clip_frequency, disposition) in enumerate(tones.items()):
+        inputs += ["-f", "lavfi", "-t", "3", "-i", f"sine=f={find_clip_frequency}:r=48000"]
         maps += ["-map", str(number + 1), f"-disposition:a:{number}", disposition or "0"]
         maps += [f"-c:a:{number}", codecs[number] if codecs else "aac"]
     run_ffmpeg(*inputs, *maps, *H264, *options, str(path))
     return path
 
 
-def frequency(path: Path, number: int | None = None, *, streamed: bool = False) -> float | None:
+def find_clip_frequency(
+    path: Path, number: int | None = None, *, streamed: bool = False
+) -> float | None:
     """The loudest frequency of a clip of the second second, in Hz; None when it is silent."""
     cut = ClipSpan(path, probing.probe(path, PIXELS, 3600), 24, 48, PIXELS, number)
     clip = path.with_name("clip.mp4")
@@ -36,10 +38,10 @@ def frequency(path: Path, number: int | None = None, *, streamed: bool = False) 
     assert done.status == 0, done.log_text
     if streamed:
         clip.write_bytes(done.output)
-    return frequency_of(clip)
+    return find_loudest_frequency(clip)
 
 
-def frequency_of(clip: Path) -> float | None:
+def find_loudest_frequency(clip: Path) -> float | None:
     """The loudest frequency of a clip of one second, in Hz; None when it has no sound."""
     if not sound.read_tracks(ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).log_text):
         return None
@@ -56,38 +58,42 @@ def make_unknown(path: Path) -> Path:
 
 
 def test_a_clip_has_the_sound_of_the_default_track(tmp_path: Path) -> None:
-    film = film_with(tmp_path / "a.mkv", {440: "comment", 1000: "default", 2000: "0"})
-    assert frequency(film) == pytest.approx(1000, abs=3)
-    assert frequency(film, streamed=True) == pytest.approx(1000, abs=3)
+    film = make_film_with_tracks(tmp_path / "a.mkv", {440: "comment", 1000: "default", 2000: "0"})
+    assert find_clip_frequency(film) == pytest.approx(1000, abs=3)
+    assert find_clip_frequency(film, streamed=True) == pytest.approx(1000, abs=3)
 
 
 def test_a_clip_has_the_sound_of_the_chosen_track(tmp_path: Path) -> None:
-    film = film_with(tmp_path / "a.mp4", {440: "default", 1000: "0"})
-    assert frequency(film) == pytest.approx(440, abs=3)
-    assert frequency(film, 1) == pytest.approx(1000, abs=3)
-    assert frequency(film, 7) == pytest.approx(440, abs=3)
+    film = make_film_with_tracks(tmp_path / "a.mp4", {440: "default", 1000: "0"})
+    assert find_clip_frequency(film) == pytest.approx(440, abs=3)
+    assert find_clip_frequency(film, 1) == pytest.approx(1000, abs=3)
+    assert find_clip_frequency(film, 7) == pytest.approx(440, abs=3)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_sound_that_cannot_be_decoded_is_skipped(streamed: bool, tmp_path: Path) -> None:
-    film = film_with(tmp_path / "a.mkv", {440: "default", 1000: "0"}, codecs=("flac", "aac"))
+    film = make_film_with_tracks(
+        tmp_path / "a.mkv", {440: "default", 1000: "0"}, codecs=("flac", "aac")
+    )
     make_unknown(film)
     assert probing.probe(film, PIXELS, 3600).audio_codec == "aac"
-    assert frequency(film, streamed=streamed) == pytest.approx(1000, abs=3)
-    assert frequency(film, 0, streamed=streamed) == pytest.approx(1000, abs=3)
+    assert find_clip_frequency(film, streamed=streamed) == pytest.approx(1000, abs=3)
+    assert find_clip_frequency(film, 0, streamed=streamed) == pytest.approx(1000, abs=3)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_film_without_any_sound_gives_silent_clips(streamed: bool, tmp_path: Path) -> None:
-    silent = film_with(tmp_path / "silent.mkv", {})
-    unknown = make_unknown(film_with(tmp_path / "a.mkv", {440: "default"}, codecs=("flac",)))
+    silent = make_film_with_tracks(tmp_path / "silent.mkv", {})
+    unknown = make_unknown(
+        make_film_with_tracks(tmp_path / "a.mkv", {440: "default"}, codecs=("flac",))
+    )
     for film in (silent, unknown):
         assert probing.probe(film, PIXELS, 3600).audio_codec == ""
-        assert frequency(film, streamed=streamed) is None
+        assert find_clip_frequency(film, streamed=streamed) is None
 
 
 def test_descriptions_of_sound_tracks_are_read(tmp_path: Path) -> None:
-    film = film_with(
+    film = make_film_with_tracks(
         tmp_path / "a.mkv",
         {440: "comment", 1000: "default"},
         *(

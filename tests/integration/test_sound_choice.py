@@ -7,20 +7,20 @@ from django.test import Client
 
 from gallery.films.models import Film
 from gallery.scenes import clips
-from tests.coded import filed
-from tests.integration.test_sound import film_with, frequency_of
+from tests.coded import create_film
+from tests.integration.test_sound import find_loudest_frequency, make_film_with_tracks
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def film(tmp_path: Path) -> Film:
-    path = film_with(
+    path = make_film_with_tracks(
         tmp_path / "a.mkv",
         {440: "comment", 1000: "default", 2000: "0"},
         *("-metadata:s:a:0", "title=Commentary", "-metadata:s:a:1", "language=fre"),
     )
-    film = filed(path)
+    film = create_film(path)
     thumbnail = film.files.run(1).thumbnail(0)
     thumbnail.parent.mkdir(parents=True)
     thumbnail.write_bytes(b"")
@@ -48,7 +48,7 @@ def test_the_api_lists_the_tracks(film: Film, page: Client) -> None:
 
 
 def test_a_single_track_offers_no_choice(tmp_path: Path, page: Client) -> None:
-    film = filed(film_with(tmp_path / "a.mkv", {440: "default"}))
+    film = create_film(make_film_with_tracks(tmp_path / "a.mkv", {440: "default"}))
     thumbnail = film.files.run(1).thumbnail(0)
     thumbnail.parent.mkdir(parents=True)
     thumbnail.write_bytes(b"")
@@ -70,7 +70,7 @@ def test_a_clip_has_the_sound_track_in_its_url(
         assert answer.status_code == 200
         clip = tmp_path / f"{kind}.mp4"
         clip.write_bytes(b"".join(answer))  # type: ignore[arg-type]
-        assert frequency_of(clip) == pytest.approx(expected, abs=3)
+        assert find_loudest_frequency(clip) == pytest.approx(expected, abs=3)
 
 
 def test_the_default_track_is_kept_once(film: Film) -> None:

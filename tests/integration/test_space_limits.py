@@ -29,13 +29,19 @@ from gallery.media import store
 from gallery.media.clip_jobs import clip_cache
 from gallery.search import pictures
 from tests.films import make_film, noise
-from tests.integration.test_exports import _no_leftovers, add_film, asked, board_of, finished
+from tests.integration.test_exports import (
+    _no_leftovers,
+    add_film,
+    make_board,
+    request_export,
+    run_export,
+)
 from tests.processes import ROOT
 
 __all__ = ["_no_leftovers"]  # a fixture
 
 
-def size_of(folder: Path) -> int:
+def measure_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -69,7 +75,7 @@ def test_a_burst_from_several_processes_never_exceeds_the_limit(tmp_path: Path) 
     assert [process.returncode for process in processes] == [0] * 4
     # A listing is not a snapshot: it may name a file that went, and the one that came for it.
     assert 5 <= seen <= 6
-    assert size_of(folder) == 5000
+    assert measure_size(folder) == 5000
 
 
 def test_a_file_larger_than_the_limit_is_stored_alone(tmp_path: Path) -> None:
@@ -90,7 +96,7 @@ def test_uploaded_pictures_have_a_space_limit(settings: Any) -> None:
     os.utime(pictures.picture_path(first), (1, 1))
     for seed in range(101, 110):
         pictures.store_picture(noise(seed))
-        assert size_of(folder) <= settings.PICTURE_CACHE_BYTES
+        assert measure_size(folder) <= settings.PICTURE_CACHE_BYTES
     assert not pictures.picture_path(first).exists()
 
 
@@ -103,12 +109,12 @@ def test_both_kinds_of_stills_share_the_limit_of_clips(
     for number in range(20, 26):
         assert page.get(whole.format(number)).status_code == 200
         assert page.get(exact.format(number * 24)).status_code == 200
-        assert 0 < size_of(clip_cache()) <= 100_000
+        assert 0 < measure_size(clip_cache()) <= 100_000
     assert not list(demo_film.files.folder.rglob("stills"))
 
 
 @pytest.fixture
-def no_turn(settings: Any) -> Iterator[None]:
+def no_free_slot(settings: Any) -> Iterator[None]:
     """Others cut as many clips as may be cut at once."""
     folder = settings.MEDIA_ROOT / "turns"
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +126,7 @@ def no_turn(settings: Any) -> Iterator[None]:
 
 
 def test_stills_wait_for_a_slot_like_clips(
-    page: Client, demo_film: Film, no_turn: None, monkeypatch: pytest.MonkeyPatch
+    page: Client, demo_film: Film, no_free_slot: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gallery.scenes.clips.STILL_SLOT_TIMEOUT", 0.1)
     small = page.get(f"/stills/{demo_film.uid}/{demo_film.searchable_run}/33.jpg")
@@ -161,7 +167,7 @@ def film(tmp_path: Path, db: None) -> Film:
     return add_film(make_film(tmp_path / "counted.mkv", seconds=6, rate="24000/1001", sound=True))
 
 
-def stranger(name: str) -> Visitor:
+def anonymous_visitor(name: str) -> Visitor:
     return Visitor(key=name * 32, session=name)
 
 
@@ -173,23 +179,23 @@ def test_a_browser_has_fewer_boards_and_scenes_than_a_user(
     monkeypatch.setattr(service, "MAX_BOARDS_PER_SESSION", 2)
     monkeypatch.setattr(service, "MAX_SCENES_WITHOUT_LOGIN", 2)
     user = Visitor(user=django_user_model.objects.create_user("ada").pk)
-    for visitor in (user, stranger("a")):
+    for visitor in (user, anonymous_visitor("a")):
         for name in ("1", "2"):
             service.create_board(visitor, name)
     service.create_board(user, "3")
     with pytest.raises(BoardError, match="limit of 2 boards"):
-        service.create_board(stranger("a"), "3")
+        service.create_board(anonymous_visitor("a"), "3")
     for number in range(3):
         service.add_scene(user, Scene(film.pk, number, number + 1, 0))
     large = service.current_board(user)
     assert large is not None
     for number in range(2):
-        service.add_scene(stranger("a"), Scene(film.pk, number, number + 1, 0))
+        service.add_scene(anonymous_visitor("a"), Scene(film.pk, number, number + 1, 0))
     with pytest.raises(BoardError, match=r"\(2 scenes\)"):
-        service.add_scene(stranger("a"), Scene(film.pk, 3, 4, 0))
+        service.add_scene(anonymous_visitor("a"), Scene(film.pk, 3, 4, 0))
     with pytest.raises(BoardError, match=r"\(2 scenes\)"):
-        service.copy_board(stranger("b"), large)
-    assert not service.boards_of(stranger("b")).exists()
+        service.copy_board(anonymous_visitor("b"), large)
+    assert not service.boards_of(anonymous_visitor("b")).exists()
 
 
 def test_anonymous_visitors_share_a_limit_that_excludes_users(
@@ -197,13 +203,13 @@ def test_anonymous_visitors_share_a_limit_that_excludes_users(
 ) -> None:
     settings.MAX_ANONYMOUS_BOARDS, settings.MAX_ANONYMOUS_SCENES = 3, 2
     for name in "abc":
-        service.create_board(stranger(name), name)
+        service.create_board(anonymous_visitor(name), name)
     with pytest.raises(BoardError, match="Guests cannot save any more scenes"):
-        service.create_board(stranger("d"), "d")
+        service.create_board(anonymous_visitor("d"), "d")
     for number, name in enumerate("ab"):
-        service.add_scene(stranger(name), Scene(film.pk, number, number + 1, 0))
+        service.add_scene(anonymous_visitor(name), Scene(film.pk, number, number + 1, 0))
     with pytest.raises(BoardError, match="Please log in"):
-        service.add_scene(stranger("c"), Scene(film.pk, 3, 4, 0))
+        service.add_scene(anonymous_visitor("c"), Scene(film.pk, 3, 4, 0))
     user = Visitor(user=django_user_model.objects.create_user("ada").pk)
     service.create_board(user, "mine")
     service.add_scene(user, Scene(film.pk, 3, 4, 0))
@@ -230,9 +236,9 @@ def test_new_boards_and_sessions_per_address_have_a_rate_limit(
 
 def test_the_cleanup_removes_old_and_empty_boards_and_sessions(film: Film) -> None:
     for name, age, scene in (("a", 61, True), ("b", 2, False), ("c", 2, True), ("d", 0, False)):
-        board = service.create_board(stranger(name), name)
+        board = service.create_board(anonymous_visitor(name), name)
         if scene:
-            service.add_scene(stranger(name), Scene(film.pk, 0, 1, 0), board)
+            service.add_scene(anonymous_visitor(name), Scene(film.pk, 0, 1, 0), board)
         Board.objects.filter(pk=board.pk).update(used=timezone.now() - timedelta(days=age))
     Session.objects.create(
         session_key="old", session_data="", expire_date=timezone.now() - timedelta(days=1)
@@ -247,16 +253,16 @@ def test_the_cleanup_removes_old_and_empty_boards_and_sessions(film: Film) -> No
 
 
 def test_running_exports_count_with_their_estimated_size(film: Film, settings: Any) -> None:
-    first = board_of(film, (0, 24))
-    second = board_of(film, (0, 48), visitor=stranger("b"))
+    first = make_board(film, (0, 24))
+    second = make_board(film, (0, 48), visitor=anonymous_visitor("b"))
     one_second = 2 * exports.MAX_BYTES_PER_SECOND
     settings.EXPORT_CACHE_BYTES = int(2.9 * one_second)
-    export = asked(first)
+    export = request_export(first)
     with pytest.raises(ClipBusy):
-        asked(second)
+        request_export(second)
     assert not second.exports.exists()
-    finished(export)
-    assert asked(second).state == Export.State.WAITING
+    run_export(export)
+    assert request_export(second).state == Export.State.WAITING
 
 
 def test_old_zips_are_removed_before_a_new_one_is_written(
@@ -264,8 +270,10 @@ def test_old_zips_are_removed_before_a_new_one_is_written(
 ) -> None:
     exports_made = []
     for number in range(3):
-        visitor = stranger("abc"[number])
-        export = finished(asked(board_of(film, (number * 10, number * 10 + 48), visitor=visitor)))
+        visitor = anonymous_visitor("abc"[number])
+        export = run_export(
+            request_export(make_board(film, (number * 10, number * 10 + 48), visitor=visitor))
+        )
         assert export.state == Export.State.DONE
         exports_made.append(export)
         # A zip and the clips that it is made of.
@@ -278,13 +286,13 @@ def test_old_zips_are_removed_before_a_new_one_is_written(
     def measured(write: Callable[..., None]) -> Callable[..., None]:
         def and_measure(*given: Any) -> None:
             write(*given)
-            sizes.append(size_of(exports.exports_folder()))
+            sizes.append(measure_size(exports.exports_folder()))
 
         return and_measure
 
     for name in ("_link_or_copy", "write_atomically"):
         monkeypatch.setattr(exports, name, measured(getattr(exports, name)))
-    newest = finished(asked(board_of(film, (60, 120), visitor=stranger("d"))))
+    newest = run_export(request_export(make_board(film, (60, 120), visitor=anonymous_visitor("d"))))
     assert newest.state == Export.State.DONE, newest.error
     assert len(sizes) == 2
     assert max(sizes) <= settings.EXPORT_CACHE_BYTES
@@ -293,10 +301,10 @@ def test_old_zips_are_removed_before_a_new_one_is_written(
 
 def test_a_zip_that_cannot_fit_is_reported(film: Film, settings: Any) -> None:
     settings.EXPORT_CACHE_BYTES = 2000
-    export = finished(asked(board_of(film, (0, 24))))
+    export = run_export(request_export(make_board(film, (0, 24))))
     assert export.state == Export.State.FAILED
     assert "There is not enough space for this ZIP" in export.error
-    assert size_of(exports.exports_folder()) == 0
+    assert measure_size(exports.exports_folder()) == 0
 
 
 def test_uploading_a_picture_again_takes_no_more_space(page: Client) -> None:
@@ -307,5 +315,5 @@ def test_uploading_a_picture_again_takes_no_more_space(page: Client) -> None:
     for _time in range(3):
         sent = SimpleUploadedFile("a.png", data.getvalue())
         assert page.post("/picture/", {"picture": sent}).status_code == 302
-        sizes.add(size_of(folder))
+        sizes.add(measure_size(folder))
     assert len(sizes) == 1

@@ -16,7 +16,7 @@ IMPORT = re.compile(r"""\b(?:import|from)\s*["']([^"']+)["']""")
 SCRIPT = re.compile(r"""<script [^>]*'gallery/([\w/-]+\.js)'[^>]*>""")
 
 
-def served(source: Path) -> Path:
+def find_hashed(source: Path) -> Path:
     """Where a static file lies under its hashed name."""
     name = f"gallery/{source.relative_to(SOURCES).as_posix()}"
     return Path(settings.STATIC_ROOT) / staticfiles_storage.stored_name(name)
@@ -27,10 +27,12 @@ def test_script_modules_import_each_other_by_hashed_names(static_files: None) ->
     imported = 0
     for source in SOURCES.rglob("*.js"):
         names = IMPORT.findall(source.read_text("utf-8"))
-        copy = served(source)
+        copy = find_hashed(source)
         hashed = IMPORT.findall(copy.read_text("utf-8"))
         found = [(copy.parent / name).resolve() for name in hashed]
-        assert found == [served((source.parent / name).resolve()) for name in names], source.name
+        assert found == [find_hashed((source.parent / name).resolve()) for name in names], (
+            source.name
+        )
         imported += len(names)
     assert imported >= 15
 

@@ -19,9 +19,9 @@ from gallery.media import store, uploads
 from gallery.transcripts import dialogue, subtitle_import
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitles import read
-from tests.importing import DEMO, add, import_here
-from tests.lines import texts
-from tests.unit.test_subtitle_formats import with_fonts
+from tests.importing import DEMO, add_film, import_here
+from tests.lines import find_texts
+from tests.unit.test_subtitle_formats import make_ssa_with_fonts
 from tests.unit.test_subtitles import SRT, VTT, srt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +46,7 @@ def send(client: Client, film: bytes, *subtitles: SimpleUploadedFile) -> Any:
     return client.post(ADD, data, follow=True)
 
 
-def page_of(film: Film) -> str:
+def get_change_page(film: Film) -> str:
     return f"/admin/gallery/film/{film.pk}/change/"
 
 
@@ -63,7 +63,7 @@ def change(client: Client, film: Film, *new: SimpleUploadedFile, **fields: str) 
         data[f"subtitles-{number}-id"] = row.pk
         data[f"subtitles-{number}-film"] = film.pk
         data[f"subtitles-{number}-language"] = row.language
-    return client.post(page_of(film), {**data, **fields}, follow=True)
+    return client.post(get_change_page(film), {**data, **fields}, follow=True)
 
 
 def text(response: Any) -> str:
@@ -71,7 +71,7 @@ def text(response: Any) -> str:
     return content
 
 
-def incoming() -> set[Path]:
+def list_incoming() -> set[Path]:
     return set(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
 
 
@@ -81,7 +81,7 @@ def incoming() -> set[Path]:
 def test_subtitles_can_be_uploaded_with_the_film(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
-    before = incoming()
+    before = list_incoming()
     response = send(
         staff, make_video(seconds=3).read_bytes(),
         file("a.en.srt", SRT), file("a.zh.vtt", VTT.replace("paws", "爪子")),
@@ -96,12 +96,12 @@ def test_subtitles_can_be_uploaded_with_the_film(
     kept = film.files.subtitles(film.subtitles.get(language="en").pk)
     assert kept.read_bytes() == SRT.encode()
     assert kept.suffix == ".srt"
-    assert incoming() == before
+    assert list_incoming() == before
     assert import_here(film).state == Film.State.READY
-    assert texts("where did she go") == ["Where did she go?"]
+    assert find_texts("where did she go") == ["Where did she go?"]
     # The other line begins a minute after the end of this film.
-    assert texts("freezing") == []
-    shown = text(staff.get(page_of(film)))
+    assert find_texts("freezing") == []
+    shown = text(staff.get(get_change_page(film)))
     assert "1 line starts after the end of the film." in shown
 
 
@@ -114,7 +114,7 @@ def test_a_film_needs_no_subtitles(staff: Client, make_video: Callable[..., Path
 def test_unreadable_subtitles_are_reported_before_anything_is_stored(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
-    before, folders = incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
+    before, folders = list_incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
     response = send(
         staff, make_video(seconds=1).read_bytes(),
         file("good.en.srt", SRT), file("empty.srt", ""), file("film.zip", b"PK\x03\x04..."),
@@ -124,7 +124,7 @@ def test_unreadable_subtitles_are_reported_before_anything_is_stored(
     assert "film.zip: This is an archive." in said
     assert "good.en.srt" not in said
     assert not Film.objects.exists()
-    assert incoming() == before
+    assert list_incoming() == before
     assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
 
 
@@ -160,7 +160,9 @@ def test_embedded_fonts_do_not_count_towards_the_size_limit(
     staff: Client, make_video: Callable[..., Path], settings: Any
 ) -> None:
     settings.MAX_SUBTITLE_BYTES = 10_000
-    said = text(send(staff, make_video(seconds=2).read_bytes(), file("a.ass", with_fonts(100_000))))
+    said = text(
+        send(staff, make_video(seconds=2).read_bytes(), file("a.ass", make_ssa_with_fonts(100_000)))
+    )
     assert "Subtitles a.ass: 1 line" in said
     row = Subtitles.objects.get()
     assert row.film.files.subtitles(row.pk).stat().st_size < 1000
@@ -204,8 +206,8 @@ def test_a_full_disk_is_reported_and_the_film_is_kept(
 def test_a_disk_that_is_full_at_upload_is_reported(
     staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = add(make_video(seconds=1))
-    before = incoming()
+    film = add_film(make_video(seconds=1))
+    before = list_incoming()
 
     def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
         path = Path(dir) / f"{prefix}full"
@@ -217,7 +219,7 @@ def test_a_disk_that_is_full_at_upload_is_reported(
     assert answer.status_code == 507
     assert "The disk is full, so this was not saved." in text(answer)
     assert not film.subtitles.exists()
-    assert incoming() == before
+    assert list_incoming() == before
 
 
 # --- later ----------------------------------------------------------------------------------------
@@ -225,17 +227,17 @@ def test_a_disk_that_is_full_at_upload_is_reported(
 
 def test_subtitles_can_be_added_corrected_and_deleted_later(staff: Client, demo_film: Film) -> None:
     demo_film.subtitles.all().delete()
-    assert texts("refrigerator") == []
+    assert find_texts("refrigerator") == []
     english = (DEMO / "film.en.srt").read_bytes()
     said = text(change(staff, demo_film, file("words.srt", english)))
     assert "Subtitles words.srt: 32 lines, English." in said
     row = demo_film.subtitles.get()
-    assert texts("refrigerators") == ["It is a refrigerator. I hope you like it."]
+    assert find_texts("refrigerators") == ["It is a refrigerator. I hope you like it."]
     # The very same file once more.
     said = text(change(staff, demo_film, file("again.srt", english)))
     assert "The subtitles again.srt were already added." in said
     assert demo_film.subtitles.count() == 1
-    shown = text(staff.get(page_of(demo_film)))
+    shown = text(staff.get(get_change_page(demo_film)))
     assert "words.srt" in shown
     assert "32 lines" in shown
     assert '<option value="en" selected>English</option>' in shown
@@ -251,18 +253,18 @@ def test_subtitles_can_be_added_corrected_and_deleted_later(staff: Client, demo_
     change(staff, demo_film, **{"subtitles-0-DELETE": "on"})
     assert not demo_film.subtitles.exists()
     assert not path.exists()
-    assert texts("refrigerator") == []
+    assert find_texts("refrigerator") == []
 
 
 def test_the_page_reports_the_result_for_each_text_track(staff: Client, demo_film: Film) -> None:
     from django.utils import timezone
 
     Film.objects.update(tracks_error="Text track 1 (en): FFmpeg cannot read it.")
-    shown = text(staff.get(page_of(demo_film)))
+    shown = text(staff.get(get_change_page(demo_film)))
     assert "Some embedded text tracks could not be read" in shown
     assert "FFmpeg cannot read it." in shown
     Film.objects.update(tracks_error="", tracks_lease=timezone.now())
-    assert "Reading embedded text tracks" in text(staff.get(page_of(demo_film)))
+    assert "Reading embedded text tracks" in text(staff.get(get_change_page(demo_film)))
 
 
 def test_view_permission_does_not_allow_changes(staff: Client, demo_film: Film) -> None:
@@ -270,7 +272,7 @@ def test_view_permission_does_not_allow_changes(staff: Client, demo_film: Film) 
     looker.user_permissions.add(Permission.objects.get(codename="view_film"))
     client = Client()
     client.force_login(looker)
-    shown = text(client.get(page_of(demo_film)))
+    shown = text(client.get(get_change_page(demo_film)))
     assert "32 lines" in shown
     assert "DELETE" not in shown
     assert change(client, demo_film, file("a.srt", SRT)).status_code == 403
@@ -369,7 +371,7 @@ def test_the_demo_film_comes_with_its_subtitles(redis_server: Any) -> None:
 def test_an_interrupted_upload_leaves_nothing(
     redis_server: Any, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = add(make_video(seconds=1))
+    film = add_film(make_video(seconds=1))
 
     def crash(*_arguments: Any) -> None:
         raise KeyboardInterrupt

@@ -19,7 +19,7 @@ from gallery.media.cutting import ClipSpan
 from gallery.media.store import FilmFiles
 from gallery.media.types import Probe, Span
 from gallery.scenes import clips
-from tests.coded import BEEP, BITS, beeps, coded_film, codes
+from tests.coded import BEEP, BITS, find_beeps, make_coded_film, read_codes
 from tests.films import make_film, run_ffmpeg
 
 PIXELS = 8192 * 4320
@@ -32,22 +32,22 @@ HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=er
 MPEG2 = ("-c:v", "mpeg2video", "-q:v", "3", "-bf", "2", "-g", "15")
 
 
-def coded(folder: Path, name: str, **how: object) -> Path:
-    return coded_film(folder / name, rate=str(RATE), seconds=SECONDS, **how)  # type: ignore[arg-type]
+def make_coded(folder: Path, name: str, **how: object) -> Path:
+    return make_coded_film(folder / name, rate=str(RATE), seconds=SECONDS, **how)  # type: ignore[arg-type]
 
 
-def joined(folder: Path, name: str, **how: object) -> Path:
+def join_recordings(folder: Path, name: str, **how: object) -> Path:
     """Two recordings one behind the other: the clock begins again in the middle."""
-    part = coded_film(folder / f"part-{name}", rate=str(RATE), seconds=SECONDS / 2, **how)  # type: ignore[arg-type]
+    part = make_coded_film(folder / f"part-{name}", rate=str(RATE), seconds=SECONDS / 2, **how)  # type: ignore[arg-type]
     film = folder / name
     film.write_bytes(part.read_bytes() * 2)
     return film
 
 
-def interrupted(folder: Path, name: str) -> Path:
+def make_interrupted(folder: Path, name: str) -> Path:
     """A broadcast whose clock jumps ahead by an hour in the middle."""
     parts = [
-        coded_film(
+        make_coded_film(
             folder / f"{offset}-{name}",
             rate=str(RATE),
             seconds=SECONDS / 2,
@@ -62,9 +62,9 @@ def interrupted(folder: Path, name: str) -> Path:
     return film
 
 
-def late(folder: Path) -> Path:
+def make_late(folder: Path) -> Path:
     """The second half of a film that was recorded in pieces: its clock goes on."""
-    coded_film(
+    make_coded_film(
         folder / "piece%d.mkv",
         rate=str(RATE),
         seconds=2 * SECONDS,
@@ -77,36 +77,41 @@ def late(folder: Path) -> Path:
 
 HALVES = [*range(0, 100, RATE), *range(0, 100, RATE)]
 FILMS: dict[str, tuple[Callable[[Path], Path], bool]] = {
-    "H.264 in AVI": (lambda f: coded(f, "a.avi", codec=X264, sound=("-c:a", "mp2")), True),
+    "H.264 in AVI": (lambda f: make_coded(f, "a.avi", codec=X264, sound=("-c:a", "mp2")), True),
     "H.264 with a pyramid of B-frames in AVI": (
-        lambda f: coded(f, "a.avi", codec=PYRAMID, sound=("-c:a", "mp2")),
+        lambda f: make_coded(f, "a.avi", codec=PYRAMID, sound=("-c:a", "mp2")),
         True,
     ),
     "MPEG-4 with B-frames in AVI": (
-        lambda f: coded(f, "a.avi", codec=("-c:v", "mpeg4", "-bf", "2"), sound=("-c:a", "mp2")),
+        lambda f: make_coded(
+            f, "a.avi", codec=("-c:v", "mpeg4", "-bf", "2"), sound=("-c:a", "mp2")
+        ),
         True,
     ),
-    "MPEG-2 in AVI": (lambda f: coded(f, "a.avi", codec=MPEG2, sound=("-c:a", "mp2")), True),
+    "MPEG-2 in AVI": (lambda f: make_coded(f, "a.avi", codec=MPEG2, sound=("-c:a", "mp2")), True),
     "Motion JPEG in AVI": (
-        lambda f: coded(f, "a.avi", codec=("-c:v", "mjpeg"), sound=("-c:a", "pcm_s16le")),
+        lambda f: make_coded(f, "a.avi", codec=("-c:v", "mjpeg"), sound=("-c:a", "pcm_s16le")),
         False,
     ),
     "Sorenson in FLV": (
-        lambda f: coded(f, "a.flv", codec=("-c:v", "flv"), options=("-ar", "44100")),
+        lambda f: make_coded(f, "a.flv", codec=("-c:v", "flv"), options=("-ar", "44100")),
         True,
     ),
-    "H.264 in FLV": (lambda f: coded(f, "a.flv", codec=PYRAMID, options=("-ar", "44100")), True),
+    "H.264 in FLV": (
+        lambda f: make_coded(f, "a.flv", codec=PYRAMID, options=("-ar", "44100")),
+        True,
+    ),
     "sound that Matroska does not know": (
-        lambda f: coded(
+        lambda f: make_coded(
             f, "a.flv", codec=X264, sound=("-c:a", "nellymoser"), options=("-ar", "44100")
         ),
         True,
     ),
-    "raw H.264": (lambda f: coded(f, "a.h264", codec=PYRAMID, sound=()), True),
-    "raw HEVC": (lambda f: coded(f, "a.hevc", codec=HEVC, sound=()), True),
-    "raw MPEG-2": (lambda f: coded(f, "a.m2v", codec=MPEG2, sound=()), True),
+    "raw H.264": (lambda f: make_coded(f, "a.h264", codec=PYRAMID, sound=()), True),
+    "raw HEVC": (lambda f: make_coded(f, "a.hevc", codec=HEVC, sound=()), True),
+    "raw MPEG-2": (lambda f: make_coded(f, "a.m2v", codec=MPEG2, sound=()), True),
     "DV": (
-        lambda f: coded(
+        lambda f: make_coded(
             f,
             "a.dv",
             codec=("-c:v", "dvvideo", "-pix_fmt", "yuv420p", "-s", "720x576"),
@@ -114,21 +119,21 @@ FILMS: dict[str, tuple[Callable[[Path], Path], bool]] = {
         ),
         False,
     ),
-    "YUV4MPEG2": (lambda f: coded(f, "a.y4m", codec=(), sound=()), False),
-    "GIF": (lambda f: coded(f, "a.gif", codec=(), sound=()), True),
+    "YUV4MPEG2": (lambda f: make_coded(f, "a.y4m", codec=(), sound=()), False),
+    "GIF": (lambda f: make_coded(f, "a.gif", codec=(), sound=()), True),
     "program streams joined": (
-        lambda f: joined(f, "a.vob", codec=MPEG2, sound=("-c:a", "ac3")),
+        lambda f: join_recordings(f, "a.vob", codec=MPEG2, sound=("-c:a", "ac3")),
         True,
     ),
     "transport streams joined": (
-        lambda f: joined(f, "a.ts", codec=MPEG2, sound=("-c:a", "mp2")),
+        lambda f: join_recordings(f, "a.ts", codec=MPEG2, sound=("-c:a", "mp2")),
         True,
     ),
-    "a transport stream that jumps ahead": (lambda f: interrupted(f, "a.ts"), True),
+    "a transport stream that jumps ahead": (lambda f: make_interrupted(f, "a.ts"), True),
     # Such small pictures share packets of a program stream: most have no time of their own.
-    "a program stream that jumps ahead": (lambda f: interrupted(f, "a.vob"), True),
+    "a program stream that jumps ahead": (lambda f: make_interrupted(f, "a.vob"), True),
     "a program stream with few times": (
-        lambda f: coded(
+        lambda f: make_coded(
             f,
             "a.mpg",
             codec=("-c:v", "mpeg1video", "-q:v", "3", "-bf", "2"),
@@ -138,16 +143,16 @@ FILMS: dict[str, tuple[Callable[[Path], Path], bool]] = {
         True,
     ),
     "Ogg files joined": (
-        lambda f: joined(
+        lambda f: join_recordings(
             f, "a.ogv", codec=("-c:v", "libtheora", "-q:v", "9"), sound=("-c:a", "libvorbis")
         ),
         True,
     ),
-    "a clock that begins late": (late, False),
+    "a clock that begins late": (make_late, False),
 }
 
 
-def stored(film: Path, folder: Path, settings: object) -> FilmFiles:
+def store_film(film: Path, folder: Path, settings: object) -> FilmFiles:
     """A film in a media store."""
     settings.MEDIA_ROOT = folder / "media"  # type: ignore[attr-defined]
     files = FilmFiles("one")
@@ -156,15 +161,15 @@ def stored(film: Path, folder: Path, settings: object) -> FilmFiles:
     return files
 
 
-def number(picture: Image.Image) -> int:
+def read_number(picture: Image.Image) -> int:
     bars = np.asarray(picture.convert("L").resize((BITS, 1), Image.Resampling.BOX))[0] > 128
     return int(bars @ (1 << np.arange(BITS)))
 
 
-def numbers(path: Path, found: Probe, span: Span = WHOLE) -> list[tuple[int, int]]:
+def read_numbers(path: Path, found: Probe, span: Span = WHOLE) -> list[tuple[int, int]]:
     """The second and the number of each picture that stands for a second."""
     with decoding.decode(path, found, span, width=240, max_pixels=PIXELS, limit=60) as running:
-        return [(int(time), number(picture)) for time, picture in running.pictures]
+        return [(int(time), read_number(picture)) for time, picture in running.pictures]
 
 
 @pytest.mark.parametrize("kind", FILMS)
@@ -173,7 +178,7 @@ def test_each_second_and_each_clip_has_its_own_pictures(
 ) -> None:
     make, is_copied = FILMS[kind]
     film = make(tmp_path)
-    files = stored(film, tmp_path, settings)
+    files = store_film(film, tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
     found, path = prepared.probe, files.playable()
 
@@ -186,23 +191,23 @@ def test_each_second_and_each_clip_has_its_own_pictures(
     expected = HALVES if halves else [first + s * RATE for s in range(SECONDS)]
     # Where a clock begins again, it is set right by what it was before: to a picture or three.
     near = 3 if halves else 0
-    shown = numbers(path, found)
+    shown = read_numbers(path, found)
     assert shown == [(s, pytest.approx(n, abs=near)) for s, n in enumerate(expected)]
-    parts = [numbers(path, found, Span(a, b)) for a, b in ((0, 3), (3, 6), (6, None))]
+    parts = [read_numbers(path, found, Span(a, b)) for a, b in ((0, 3), (3, 6), (6, None))]
     assert [one for part in parts for one in part] == shown
     still = decoding.still(path, found, 7.0, max_pixels=PIXELS)
-    assert number(still) == shown[7][1]
+    assert read_number(still) == shown[7][1]
 
     target = tmp_path / "clip.mp4"
     done = ffmpeg.run(cutting.export_arguments(ClipSpan(path, found, 130, 160, PIXELS), target), 60)
     assert done.status == 0, done.log_text
     begins = first + (30 if halves else 130)
-    clip = codes(target)
+    clip = read_codes(target)
     assert clip == list(range(clip[0], clip[0] + 30))
     assert clip[0] == pytest.approx(begins, abs=near)
     if found.audio_codec:
         # A beep a second: 5.2 s to 6.4 s holds one, after 0.8 s.
-        assert beeps(target) == pytest.approx([0.8], abs=0.16 if halves else 0.045)
+        assert find_beeps(target) == pytest.approx([0.8], abs=0.16 if halves else 0.045)
 
 
 # --- how long a film is ---------------------------------------------------------------------------
@@ -232,7 +237,7 @@ def test_sound_may_outlast_the_pictures(seconds: float, tmp_path: Path) -> None:
 
 
 def test_windows_media_may_start_late(tmp_path: Path) -> None:
-    film = coded(
+    film = make_coded(
         tmp_path,
         "a.wmv",
         codec=("-c:v", "wmv2"),
@@ -241,13 +246,13 @@ def test_windows_media_may_start_late(tmp_path: Path) -> None:
     )
     found = probing.probe(film, PIXELS, 3600)
     assert found.duration == pytest.approx(SECONDS, abs=0.05)
-    assert numbers(film, found)[7] == (7, 174)  # the sound begins a picture earlier
+    assert read_numbers(film, found)[7] == (7, 174)  # the sound begins a picture earlier
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.flv", "late.mkv"])
 def test_a_truncated_film_is_refused(name: str, tmp_path: Path) -> None:
     if name == "late.mkv":
-        coded_film(
+        make_coded_film(
             tmp_path / "piece%d.mkv",
             seconds=80,
             codec=(*X264, "-force_key_frames", "40"),
@@ -270,24 +275,26 @@ def test_a_truncated_film_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_frames_after_an_unreadable_jump_are_reported(tmp_path: Path, settings: object) -> None:
     """Matroska files put one behind the other: no program makes sense of the second."""
-    files = stored(joined(tmp_path, "a.mkv", codec=X264), tmp_path, settings)
+    files = store_film(join_recordings(tmp_path, "a.mkv", codec=X264), tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
     assert prepared.probe.duration == pytest.approx(SECONDS / 2, abs=0.1)
     assert re.search(r"(9\d|100) of 200 frames could not be placed", prepared.notice)
-    assert numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
+    assert read_numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
 
 
 def test_concatenated_flv_files_are_reported(tmp_path: Path, settings: object) -> None:
     options = ("-ar", "44100")
-    files = stored(joined(tmp_path, "a.flv", codec=X264, options=options), tmp_path, settings)
+    files = store_film(
+        join_recordings(tmp_path, "a.flv", codec=X264, options=options), tmp_path, settings
+    )
     prepared = working_copy.prepare(files, PIXELS, 3600)
     assert "several FLV files" in prepared.notice
-    assert numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
+    assert read_numbers(files.playable(), prepared.probe)[:4] == [(0, 0), (1, 25), (2, 50), (3, 75)]
 
 
 def test_a_working_copy_omits_only_unreadable_sound(tmp_path: Path, settings: object) -> None:
     film = tmp_path / "a.avi"
-    pictures = coded(tmp_path, "pictures.mkv", codec=X264, sound=())
+    pictures = make_coded(tmp_path, "pictures.mkv", codec=X264, sound=())
     run_ffmpeg(
         *("-i", str(pictures), "-f", "lavfi", "-t", "8", "-i", "sine=f=440:sample_rate=48000"),
         *("-f", "lavfi", "-t", "8", "-i", BEEP, "-map", "0:v", "-map", "1:a", "-map", "2:a"),
@@ -297,7 +304,7 @@ def test_a_working_copy_omits_only_unreadable_sound(tmp_path: Path, settings: ob
     written = film.read_bytes()
     assert written.count(b"\x00\x20\x01\x00") == 1
     film.write_bytes(written.replace(b"\x00\x20\x01\x00", b"\x77\x77\x01\x00"))
-    files = stored(film, tmp_path, settings)
+    files = store_film(film, tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
     assert files.playable() == files.working_copy()
     assert [track.codec for track in prepared.probe.sound] == ["mp2"]
@@ -305,15 +312,15 @@ def test_a_working_copy_omits_only_unreadable_sound(tmp_path: Path, settings: ob
     target = tmp_path / "clip.mp4"
     span = ClipSpan(files.playable(), prepared.probe, 130, 160, PIXELS)
     assert ffmpeg.run(cutting.export_arguments(span, target), 60).status == 0
-    assert beeps(target) == pytest.approx([0.8], abs=0.045)
+    assert find_beeps(target) == pytest.approx([0.8], abs=0.045)
 
 
 def test_a_film_is_imported_and_played_from_a_working_copy(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
-    film = ready_film(coded(tmp_path, "a.flv", codec=X264, options=("-ar", "44100")), "Copied")
+    film = ready_film(make_coded(tmp_path, "a.flv", codec=X264, options=("-ar", "44100")), "Copied")
     assert (film.frame_count, film.notice) == (SECONDS, "")
-    assert codes(clips.render_clip(film, 5.0, 6.0)) == list(range(125, 150))
+    assert read_codes(clips.render_clip(film, 5.0, 6.0)) == list(range(125, 150))
     assert film.files.playable() == film.files.working_copy()
     assert film.files.source().suffix == ".flv"
 
@@ -329,7 +336,7 @@ def test_a_still_with_long_sound_is_a_film_of_one_frame(
     film = ready_film(path)
     assert (film.frame_count, film.shot_count) == (1, 1)
     assert film.shots.get().end == pytest.approx(0.04)
-    assert len(codes(clips.render_clip(film, 0.0, 10.0))) == 1
+    assert len(read_codes(clips.render_clip(film, 0.0, 10.0))) == 1
 
 
 @pytest.mark.django_db

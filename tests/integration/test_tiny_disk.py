@@ -22,7 +22,7 @@ from imgsearch.local import redis_server as embedded
 from tests.films import make_film
 from tests.importing import DEMO
 from tests.integration.test_full_disk import SENTENCE
-from tests.processes import Web, Worker, manage, wait_for
+from tests.processes import Web, Worker, run_manage, wait_for
 
 PASSWORD = "a-Long-1-password"
 MEGABYTE = 1_000_000
@@ -112,7 +112,7 @@ def test_search_works_writes_get_507_and_everything_recovers(
         ["collectstatic", "--noinput"],
         ["createsuperuser", "--noinput", "--username=ann", "--email=ann@example.org"],
     ):
-        done = manage(*command, **environment)
+        done = run_manage(*command, **environment)
         assert done.returncode == 0, done.stderr
     web = Web(tmp_path, **environment)
     worker = Worker(tmp_path, **environment)
@@ -120,7 +120,7 @@ def test_search_works_writes_get_507_and_everything_recovers(
         try:
             web.start()
             worker.start()
-            done = manage("import_film", str(DEMO / "film.mp4"), "--wait", **environment)
+            done = run_manage("import_film", str(DEMO / "film.mp4"), "--wait", **environment)
             assert done.returncode == 0, done.stderr + worker.said()
 
             fill(small_disk)
@@ -135,7 +135,7 @@ def test_search_works_writes_get_507_and_everything_recovers(
             assert (status, SENTENCE in page) == (507, True)
             assert Person(web.url).ask("/films/1/clips/10-40.mp4")[0] == 507
             other = make_film(tmp_path / "other.mp4", seconds=3)
-            done = manage("import_film", str(other), **environment)
+            done = run_manage("import_film", str(other), **environment)
             assert done.returncode == 1
             assert SENTENCE in done.stderr
             assert "Traceback" not in done.stderr
@@ -146,7 +146,7 @@ def test_search_works_writes_get_507_and_everything_recovers(
             wait_for(lambda: not refuses_writes(url))
             assert Person(web.url).log_in()[0] == 200
             assert Person(web.url).ask("/films/1/clips/11-40.mp4")[0] == 200
-            done = manage("import_film", str(other), "--wait", **environment)
+            done = run_manage("import_film", str(other), "--wait", **environment)
             assert done.returncode == 0, done.stderr + worker.said()
             assert len(list((small_disk / "media" / "films").iterdir())) == 2
             assert not list((small_disk / "media" / "incoming").iterdir())

@@ -15,7 +15,7 @@ PAGE = "/account/tokens/"
 ADMIN = "/admin/gallery/apitoken/"
 
 
-def logged_in(name: str, **rights: bool) -> Client:
+def log_in(name: str, **rights: bool) -> Client:
     user = get_user_model().objects.create_user(name, **rights)
     client = Client()
     client.force_login(user)
@@ -27,11 +27,11 @@ def text(response: Any) -> str:
     return content
 
 
-def secrets_in(page: str) -> set[str]:
+def find_secrets(page: str) -> set[str]:
     return set(re.findall(r"scene_[A-Za-z0-9_-]{43}", page))
 
 
-def api_says(secret: str) -> int:
+def request_status(secret: str) -> int:
     headers = {"Authorization": f"Bearer {secret}"}
     return Client().get("/api/v1/me", headers=headers).status_code
 
@@ -44,34 +44,34 @@ def test_tokens_need_a_login(page: Client) -> None:
 
 
 def test_a_token_is_shown_once_and_works(page: Client) -> None:
-    ada = logged_in("ada")
+    ada = log_in("ada")
     made = ada.post(PAGE, {"name": "my <script>"})
     assert made.status_code == 201
     assert "no-store" in made.headers["Cache-Control"]
     assert "my &lt;script&gt;" in text(made)
-    (secret,) = secrets_in(text(made))
+    (secret,) = find_secrets(text(made))
     token = ApiToken.objects.get()
     assert token.digest == hashlib.sha256(secret.encode()).hexdigest()
-    assert secrets_in(text(ada.get(PAGE))) == set()
+    assert find_secrets(text(ada.get(PAGE))) == set()
     assert "never used" in text(ada.get(PAGE))
-    assert api_says(secret) == 200
+    assert request_status(secret) == 200
     assert "never used" not in text(ada.get(PAGE))
 
 
 def test_revoking_a_token_takes_effect_at_once(page: Client) -> None:
-    ada = logged_in("ada")
-    (secret,) = secrets_in(text(ada.post(PAGE, {"name": "x"})))
-    assert api_says(secret) == 200
+    ada = log_in("ada")
+    (secret,) = find_secrets(text(ada.post(PAGE, {"name": "x"})))
+    assert request_status(secret) == 200
     address = f"{PAGE}{ApiToken.objects.get().pk}/revoke/"
     assert ada.get(address).status_code == 405
     assert ada.post(address).status_code == 302
-    assert api_says(secret) == 401
+    assert request_status(secret) == 401
     assert not ApiToken.objects.exists()
 
 
 def test_users_can_neither_see_nor_revoke_tokens_of_others(page: Client) -> None:
-    logged_in("ada").post(PAGE, {"name": "of ada"})
-    bob = logged_in("bob")
+    log_in("ada").post(PAGE, {"name": "of ada"})
+    bob = log_in("bob")
     assert "of ada" not in text(bob.get(PAGE))
     assert bob.post(f"{PAGE}{ApiToken.objects.get().pk}/revoke/").status_code == 404
     assert ApiToken.objects.count() == 1
@@ -79,7 +79,7 @@ def test_users_can_neither_see_nor_revoke_tokens_of_others(page: Client) -> None
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 81])
 def test_a_token_needs_a_name(name: str, page: Client) -> None:
-    response = logged_in("ada").post(PAGE, {"name": name})
+    response = log_in("ada").post(PAGE, {"name": name})
     assert response.status_code == 400
     assert 'role="alert"' in text(response)
     assert not ApiToken.objects.exists()
@@ -87,32 +87,32 @@ def test_a_token_needs_a_name(name: str, page: Client) -> None:
 
 def test_the_number_of_tokens_is_limited(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "MAX_TOKENS", 2)
-    ada = logged_in("ada")
+    ada = log_in("ada")
     assert [ada.post(PAGE, {"name": "x"}).status_code for _time in range(3)] == [201, 201, 400]
     assert "You have reached the limit" in text(ada.post(PAGE, {"name": "x"}))
     assert ApiToken.objects.count() == 2
 
 
 def test_staff_create_and_revoke_tokens_of_others(page: Client) -> None:
-    root = logged_in("root", is_staff=True, is_superuser=True)
+    root = log_in("root", is_staff=True, is_superuser=True)
     ada = get_user_model().objects.create_user("ada")
     after = root.post(f"{ADMIN}add/", {"user": ada.pk, "name": "for ada"}, follow=True)
-    (secret,) = secrets_in(text(after))
-    assert api_says(secret) == 200
+    (secret,) = find_secrets(text(after))
+    assert request_status(secret) == 200
     listed = text(root.get(ADMIN))
     assert "for ada" in listed
-    assert secrets_in(listed) == set()
+    assert find_secrets(listed) == set()
     token = ApiToken.objects.get()
     assert token.digest not in listed
     # There is nothing to change about one.
     assert root.post(f"{ADMIN}{token.pk}/change/", {"user": 1, "name": "x"}).status_code == 403
     assert root.post(f"{ADMIN}{token.pk}/delete/", {"post": "yes"}).status_code == 302
-    assert api_says(secret) == 401
+    assert request_status(secret) == 401
 
 
 def test_staff_see_the_limit_on_tokens(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "MAX_TOKENS", 0)
-    root = logged_in("root", is_staff=True, is_superuser=True)
+    root = log_in("root", is_staff=True, is_superuser=True)
     user = get_user_model().objects.get()
     response = root.post(f"{ADMIN}add/", {"user": user.pk, "name": "x"})
     assert "You have reached the limit" in text(response)

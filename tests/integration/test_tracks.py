@@ -15,8 +15,8 @@ from gallery.importing import probe_step, transitions
 from gallery.transcripts import dialogue, subtitle_import, tracks
 from gallery.transcripts.models import Subtitles
 from tests.films import H264, make_film, run_ffmpeg
-from tests.importing import add, assert_complete, import_here, ready, sweep, upload
-from tests.lines import found, texts
+from tests.importing import add_film, assert_complete, import_here, sweep, upload, wait_until_ready
+from tests.lines import find_lines, find_texts
 from tests.processes import Worker, wait_for
 from tests.unit.test_subtitles import ASS, SRT, VTT
 
@@ -26,7 +26,7 @@ EXPECTED = [(1.5, 3.0, "Where did she go?"), (6.0, 7.25, "- My paws\n- are freez
 SHORT = SRT.replace("00:01:02", "00:00:06").replace("00:01:04", "00:00:07")
 
 
-def with_tracks(
+def make_film_with_tracks(
     path: Path,
     contents: Sequence[str],
     codecs: Sequence[str],
@@ -50,7 +50,7 @@ def with_tracks(
     return path
 
 
-def short(content: str) -> str:
+def shorten(content: str) -> str:
     """Both lines within the first eight seconds."""
     for before, after in (("01:02", "00:06"), ("01:04", "00:07"), ("01:03", "00:07")):
         content = content.replace(f"00:{before}", f"00:{after}").replace(
@@ -59,7 +59,7 @@ def short(content: str) -> str:
     return content
 
 
-def lines_of(path: Path, start: float = 0.0) -> list[list[tuple[float, float, str]]]:
+def read_lines(path: Path, start: float = 0.0) -> list[list[tuple[float, float, str]]]:
     reading = tracks.read_track_lines(path, tracks.list_tracks(path), start)
     assert reading.complaints == []
     return [[(cue.start, cue.end, cue.text) for cue in cues] for _track, cues in reading.lines]
@@ -81,9 +81,11 @@ def test_every_format_of_text_track_is_read(
     name: str, contents: list[str], codecs: list[str], tmp_path: Path
 ) -> None:
     codec = ["-c:v", "libvpx", "-b:v", "100k"] if name.endswith("webm") else []
-    path = with_tracks(tmp_path / name, [short(c) for c in contents], codecs, options=codec)
+    path = make_film_with_tracks(
+        tmp_path / name, [shorten(c) for c in contents], codecs, options=codec
+    )
     expected = [EXPECTED] * len(contents)
-    found_lines = lines_of(path)
+    found_lines = read_lines(path)
     if name.endswith("mp4"):
         # A drawing becomes text where FFmpeg turns SubStation Alpha into timed text of MP4.
         found_lines[2] = [line for line in found_lines[2] if not line[2].startswith("m 0 0")]
@@ -91,7 +93,7 @@ def test_every_format_of_text_track_is_read(
 
 
 def test_tracks_have_a_language_and_a_title(tmp_path: Path) -> None:
-    path = with_tracks(
+    path = make_film_with_tracks(
         tmp_path / "a.mkv", [SHORT] * 4, ["srt"] * 4, languages=["eng", "chi", "ger", "und"],
         options=["-metadata:s:s:1", "title=简体中文", "-metadata:s:s:2", "title=Forced: (signs)"],
     )  # fmt: skip
@@ -121,16 +123,16 @@ def test_bitmap_subtitle_tracks_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "two.mkv").write_bytes(data.replace(b"S_TEXT/UTF8", b"S_HDMV/PGS\x00", 1))
     (only,) = tracks.list_tracks(tmp_path / "two.mkv")
     assert only.stream == 1
-    assert lines_of(tmp_path / "two.mkv") == [EXPECTED]
+    assert read_lines(tmp_path / "two.mkv") == [EXPECTED]
 
 
 def test_lines_are_relative_to_the_start_of_a_film(tmp_path: Path) -> None:
     late = ["-output_ts_offset", "100"]
-    assert lines_of(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], options=late), 100) == [
-        EXPECTED
-    ]
-    path = with_tracks(tmp_path / "a.mp4", [SHORT], ["mov_text"], options=late)
-    film = import_here(add(path))
+    assert read_lines(
+        make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], options=late), 100
+    ) == [EXPECTED]
+    path = make_film_with_tracks(tmp_path / "a.mp4", [SHORT], ["mov_text"], options=late)
+    film = import_here(add_film(path))
     assert film.state == Film.State.READY, film.error
     assert film.start == pytest.approx(100, abs=0.2)
     (row,) = film.subtitles.all()
@@ -139,20 +141,24 @@ def test_lines_are_relative_to_the_start_of_a_film(tmp_path: Path) -> None:
 
 
 def test_a_damaged_track_does_not_affect_others(tmp_path: Path) -> None:
-    path = with_tracks(tmp_path / "a.mkv", [SHORT, SHORT], ["srt", "srt"], languages=["eng", "fre"])
+    path = make_film_with_tracks(
+        tmp_path / "a.mkv", [SHORT, SHORT], ["srt", "srt"], languages=["eng", "fre"]
+    )
     data = path.read_bytes()
     # FFmpeg has no decoder for the first track any more.
     path.write_bytes(data.replace(b"S_TEXT/UTF8", b"S_TEXT/USF\x00", 1))
     reading = tracks.read_track_lines(path, tracks.list_tracks(path), 0.0)
     assert [track.language for track, _cues in reading.lines] == ["fr"]
-    garbage = with_tracks(tmp_path / "b.mkv", ["1\n00:00:01,000 --> 00:00:02,000\n \n"], ["srt"])
+    garbage = make_film_with_tracks(
+        tmp_path / "b.mkv", ["1\n00:00:01,000 --> 00:00:02,000\n \n"], ["srt"]
+    )
     assert tracks.read_track_lines(garbage, tracks.list_tracks(garbage), 0.0) == tracks.Reading(
         [], []
     )
 
 
 def test_reading_tracks_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"])
+    path = make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"])
     listed = tracks.list_tracks(path)
     slow = tmp_path / "ffmpeg"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
@@ -178,19 +184,19 @@ def test_reading_tracks_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.django_db(transaction=True)
 def test_a_re_import_replaces_the_lines_of_text_tracks(tmp_path: Path) -> None:
-    path = with_tracks(
+    path = make_film_with_tracks(
         tmp_path / "a.mkv", [SHORT, SHORT.replace("paws", "Pfoten")], ["srt", "srt"],
         languages=["eng", "ger"], options=["-metadata:s:s:1", "title=Full"],
     )  # fmt: skip
-    film = import_here(add(path))
+    film = import_here(add_film(path))
     assert film.state == Film.State.READY
     subtitle_import.add_subtitles(film, "mine.fr.srt", SHORT.replace("paws", "pattes").encode())
     assert [(s.language, s.source, s.stream, s.original_name) for s in film.subtitles.all()] == [
         ("de", "embedded", 1, "Full"), ("en", "embedded", 0, ""),
         ("fr", "uploaded", None, "mine.fr.srt"),
     ]  # fmt: skip
-    assert texts("paws") == ["- My paws\n- are freezing!"]
-    assert texts("pfote")
+    assert find_texts("paws") == ["- My paws\n- are freezing!"]
+    assert find_texts("pfote")
     assert (film.tracks_run, film.tracks_lease, film.tracks_error) == (1, None, "")
     before = {s.source: s.pk for s in film.subtitles.all()}
     # What the film gave, and what was done to it, is made anew; the upload stays.
@@ -202,14 +208,14 @@ def test_a_re_import_replaces_the_lines_of_text_tracks(tmp_path: Path) -> None:
     assert film.subtitles.get(source="uploaded").pk == before["uploaded"]
     assert film.files.subtitles(before["uploaded"]).is_file()
     assert film.tracks_run == 2
-    assert texts("pfote")
-    assert texts("pattes")
+    assert find_texts("pfote")
+    assert find_texts("pattes")
     assert dialogue.is_current(film.pk)
     assert_complete(film)
 
 
 def test_tracks_are_read_once_per_run_and_by_one_worker(tmp_path: Path) -> None:
-    film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
+    film = add_film(make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
     assert not subtitle_import.read_tracks(film.pk)  # nobody has looked at the file yet
     probe_step.probe_film(film.pk)
     assert subtitle_import.films_with_unread_tracks(timezone.now()).get() == film
@@ -232,7 +238,7 @@ def test_tracks_are_read_once_per_run_and_by_one_worker(tmp_path: Path) -> None:
 def test_a_film_deleted_meanwhile_gets_no_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
+    film = add_film(make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
     probe_step.probe_film(film.pk)
     real = tracks.read_track_lines
 
@@ -249,7 +255,7 @@ def test_a_film_deleted_meanwhile_gets_no_lines(
 def test_broken_tracks_do_not_fail_the_film(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = add(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
+    film = add_film(make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
 
     def broken(*_arguments: Any) -> None:
         raise FilmError("FFmpeg did not finish.")
@@ -271,14 +277,16 @@ def test_broken_tracks_do_not_fail_the_film(
 
 
 def test_a_real_worker_reads_the_tracks(worker: Worker, tmp_path: Path) -> None:
-    film = ready(upload(with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], languages=["eng"])))
+    film = wait_until_ready(
+        upload(make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], languages=["eng"]))
+    )
     # Tracks are read beside the pictures, and may be done a moment later.
     wait_for(lambda: Film.objects.get(pk=film.pk).tracks_run == 1)
-    (line,) = wait_for(lambda: found("my paws"))
+    (line,) = wait_for(lambda: find_lines("my paws"))
     assert (line.record.film, line.start) == (film.pk, 6.0)
     # An installation that is brought up to date has films whose tracks nobody has read.
     Subtitles.objects.all().delete()
-    assert texts("my paws") == []
+    assert find_texts("my paws") == []
     Film.objects.update(tracks_run=None)
-    assert wait_for(lambda: texts("my paws"))
+    assert wait_for(lambda: find_texts("my paws"))
     wait_for(lambda: Film.objects.get(pk=film.pk).tracks_run == 1)

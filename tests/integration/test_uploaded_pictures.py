@@ -27,14 +27,14 @@ pillow_heif.register_heif_opener()
 SIZE = (120, 80)
 
 
-def encoded(picture: Image.Image, kind: str, **how: Any) -> BytesIO:
+def encode(picture: Image.Image, kind: str, **how: Any) -> BytesIO:
     buffer = BytesIO()
     picture.save(buffer, kind, **how)
     buffer.seek(0)
     return buffer
 
 
-def difference(one: Image.Image, other: Image.Image) -> float:
+def measure_difference(one: Image.Image, other: Image.Image) -> float:
     """The mean difference of levels."""
     assert one.size == other.size
     levels = [np.asarray(picture.convert("RGB"), float) for picture in (one, other)]
@@ -47,9 +47,9 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF", "TIFF"])
 def test_every_format_is_read(kind: str) -> None:
     picture = noise(3, SIZE)
-    found = open_picture(encoded(picture, kind))
+    found = open_picture(encode(picture, kind))
     assert (found.mode, found.size) == ("RGB", SIZE)
-    assert difference(found, picture) < 12
+    assert measure_difference(found, picture) < 12
 
 
 GREY = noise(3, SIZE).convert("L")
@@ -72,12 +72,12 @@ DEEP = np.asarray(GREY, np.uint16) * 257
     ids=["I;16 PNG", "I;16", "I;16B", "I 16 bit", "I 8 bit", "F to 1", "F to 255", "LA", "P"],
 )  # fmt: skip
 def test_grey_of_any_depth_equals_its_eight_bit_version(kind: str, picture: Image.Image) -> None:
-    assert difference(open_picture(encoded(picture, kind)), GREY) < 0.6
+    assert measure_difference(open_picture(encode(picture, kind)), GREY) < 0.6
 
 
 def test_a_dark_picture_of_sixteen_bits_stays_dark() -> None:
     dark = Image.fromarray(DEEP // 16)
-    assert difference(open_picture(encoded(dark, "PNG")), GREY.point(lambda v: v / 16)) < 0.6
+    assert measure_difference(open_picture(encode(dark, "PNG")), GREY.point(lambda v: v / 16)) < 0.6
 
 
 @pytest.mark.parametrize(
@@ -92,15 +92,15 @@ def test_every_colour_mode_becomes_rgb(kind: str, mode: str) -> None:
     else:
         given = picture.convert(mode)
     assert given is not None
-    assert difference(open_picture(encoded(given, kind)), picture) < 6
+    assert measure_difference(open_picture(encode(given, kind)), picture) < 6
 
 
 def test_black_and_white_is_read() -> None:
     drawn = GREY.convert("1")
-    assert difference(open_picture(encoded(drawn, "TIFF")), drawn) == 0
+    assert measure_difference(open_picture(encode(drawn, "TIFF")), drawn) == 0
 
 
-def half_clear(colour: tuple[int, int, int]) -> Image.Image:
+def make_half_transparent(colour: tuple[int, int, int]) -> Image.Image:
     """A picture of one colour, whose left half is transparent."""
     picture = Image.new("RGBA", SIZE, (*colour, 255))
     picture.paste((0, 0, 0, 0), (0, 0, SIZE[0] // 2, SIZE[1]))
@@ -110,18 +110,18 @@ def half_clear(colour: tuple[int, int, int]) -> Image.Image:
 @pytest.mark.parametrize(
     ("kind", "picture", "how"),
     [
-        ("PNG", half_clear((255, 0, 0)), {}),
-        ("WEBP", half_clear((255, 0, 0)), {"lossless": True}),
-        ("TIFF", half_clear((255, 0, 0)), {}),
-        ("HEIF", half_clear((255, 0, 0)), {"quality": 95}),
-        ("GIF", half_clear((255, 0, 0)), {}),
-        ("PNG", half_clear((255, 0, 0)).quantize(), {}),
-        ("PNG", half_clear((255, 0, 0)).convert("RGB"), {"transparency": (0, 0, 0)}),
+        ("PNG", make_half_transparent((255, 0, 0)), {}),
+        ("WEBP", make_half_transparent((255, 0, 0)), {"lossless": True}),
+        ("TIFF", make_half_transparent((255, 0, 0)), {}),
+        ("HEIF", make_half_transparent((255, 0, 0)), {"quality": 95}),
+        ("GIF", make_half_transparent((255, 0, 0)), {}),
+        ("PNG", make_half_transparent((255, 0, 0)).quantize(), {}),
+        ("PNG", make_half_transparent((255, 0, 0)).convert("RGB"), {"transparency": (0, 0, 0)}),
     ],
     ids=["PNG", "WebP", "TIFF", "HEIC", "GIF", "palette", "colour key"],
 )
 def test_transparent_pixels_become_white(kind: str, picture: Image.Image, how: Any) -> None:
-    found = open_picture(encoded(picture, kind, **how))
+    found = open_picture(encode(picture, kind, **how))
     assert min(found.getpixel((10, 40))) > 250  # type: ignore[type-var, arg-type]
     assert found.getpixel((110, 40)) == pytest.approx((255, 0, 0), abs=6)
 
@@ -131,10 +131,10 @@ def test_a_colour_profile_is_applied() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = profile.replace(b"rXYZ", b"tmpX").replace(b"gXYZ", b"rXYZ").replace(b"tmpX", b"gXYZ")
     red = Image.new("RGB", SIZE, (255, 0, 0))
-    found = open_picture(encoded(red, "PNG", icc_profile=swapped))
+    found = open_picture(encode(red, "PNG", icc_profile=swapped))
     assert found.getpixel((60, 40)) == pytest.approx((0, 255, 0), abs=6)
     for harmless in (profile, b"damaged", b""):
-        found = open_picture(encoded(red, "PNG", icc_profile=harmless))
+        found = open_picture(encode(red, "PNG", icc_profile=harmless))
         assert found.getpixel((60, 40)) == pytest.approx((255, 0, 0), abs=2)
 
 
@@ -145,14 +145,14 @@ def test_pictures_are_rotated_upright(kind: str) -> None:
     picture = noise(1, SIZE)
     how = {} if kind == "HEIF" else {"exif": exif}
     picture.info["exif"] = exif.tobytes()  # HEIC turns by a property of its own, made of this
-    found = open_picture(encoded(picture, kind, **how))
-    assert difference(found, picture.transpose(Image.Transpose.ROTATE_270)) < 12
+    found = open_picture(encode(picture, kind, **how))
+    assert measure_difference(found, picture.transpose(Image.Transpose.ROTATE_270)) < 12
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
     first, second = (Image.new("RGB", SIZE, colour) for colour in ("red", "blue"))
-    moving = encoded(first, kind, save_all=True, append_images=[second])
+    moving = encode(first, kind, save_all=True, append_images=[second])
     assert open_picture(moving).getpixel((60, 40)) == pytest.approx((255, 0, 0), abs=6)
 
 
@@ -162,15 +162,15 @@ def test_large_pictures_are_scaled_down_uncropped(size: tuple[int, int]) -> None
     expected = picture.copy()
     expected.thumbnail((640, 640), Image.Resampling.LANCZOS)
     for kind in ("PNG", "JPEG"):
-        found = open_picture(encoded(picture, kind))
+        found = open_picture(encode(picture, kind))
         assert found.size == expected.size
-        assert difference(found, expected) < 4
+        assert measure_difference(found, expected) < 4
 
 
 # --- what is refused ------------------------------------------------------------------------------
 
 
-def claimed(width: int, height: int) -> BytesIO:
+def make_png_header(width: int, height: int) -> BytesIO:
     """A PNG of a few bytes that says it has so many pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
@@ -183,9 +183,9 @@ def claimed(width: int, height: int) -> BytesIO:
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(QueryError, match="too large: 60000 x 60000 pixels"):
-        open_picture(claimed(60_000, 60_000))
+        open_picture(make_png_header(60_000, 60_000))
     with pytest.raises(QueryError, match="damaged or incomplete"):
-        open_picture(claimed(600, 600))
+        open_picture(make_png_header(600, 600))
 
 
 @pytest.mark.parametrize(
@@ -204,13 +204,13 @@ def test_a_picture_that_takes_too_much_memory_is_refused(
     settings.MAX_PICTURE_MEMORY = 250_000_000
     large = Image.new("CMYK" if kind == "JPEG" else "RGBA", (5500, 5500))
     with pytest.raises(QueryError, match="too much memory"):
-        open_picture(encoded(large, kind, **how))
+        open_picture(encode(large, kind, **how))
 
 
 def test_a_picture_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploaded_pictures, "MAX_SECONDS", 0.001)
     with pytest.raises(QueryError, match="took too long"):
-        open_picture(encoded(noise(1, SIZE), "PNG"))
+        open_picture(encode(noise(1, SIZE), "PNG"))
 
 
 def test_other_files_are_refused() -> None:
@@ -226,7 +226,7 @@ def test_a_crashing_decoder_harms_nothing_else(
     crashing.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     monkeypatch.setattr(uploaded_pictures.picture_decoder, "__file__", str(crashing))
     with pytest.raises(QueryError, match="damaged"):
-        open_picture(encoded(noise(1, SIZE), "PNG"))
+        open_picture(encode(noise(1, SIZE), "PNG"))
 
 
 @pytest.fixture
@@ -250,21 +250,21 @@ def test_one_picture_is_decoded_at_a_time_and_others_get_503(
     monkeypatch.setattr(uploaded_pictures, "MAX_WAIT", 0.05)
     picture = noise(2, SIZE)
     found: list[Image.Image] = []
-    first = threading.Thread(target=lambda: found.append(open_picture(encoded(picture, "PNG"))))
+    first = threading.Thread(target=lambda: found.append(open_picture(encode(picture, "PNG"))))
     first.start()
     while not uploaded_pictures._one_at_a_time.locked():
         first.join(0.01)
     with pytest.raises(PicturesBusy):
-        open_picture(encoded(picture, "PNG"))
+        open_picture(encode(picture, "PNG"))
     for address in ("/picture/", "/api/v1/pictures"):
-        sent = SimpleUploadedFile("a.png", encoded(picture, "PNG").read())
+        sent = SimpleUploadedFile("a.png", encode(picture, "PNG").read())
         response = Client().post(address, {"picture": sent})
         assert response.status_code == 503
         assert response["Retry-After"] == "5"
         assert "Too many pictures are being processed" in response.content.decode()
     slow_decoder()
     first.join()
-    assert difference(found[0], picture) == 0
+    assert measure_difference(found[0], picture) == 0
 
 
 # --- memory ---------------------------------------------------------------------------------------

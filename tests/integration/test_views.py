@@ -20,7 +20,7 @@ from gallery.index import frame_index
 from gallery.search import pictures
 from tests.films import noise
 from tests.integration.test_search import broken_pictures, english_model, synthetic_film
-from tests.processes import Web, free_port, wait_for
+from tests.processes import Web, find_free_port, wait_for
 
 __all__ = ["english_model"]  # a fixture
 
@@ -30,7 +30,7 @@ def body(response: Any) -> str:
     return content
 
 
-def cards(response: Any) -> list[tuple[int, int]]:
+def list_hits(response: Any) -> list[tuple[int, int]]:
     """The frames (film, second) of the hits on a page."""
     pattern = r'<li class="card"[^>]*>\s*<a [^>]*href="/films/(\d+)/frames/(\d+)/'
     found = re.findall(pattern, body(response))
@@ -61,13 +61,13 @@ def test_an_empty_library_says_so(page: Client) -> None:
 def test_scenes_are_found_by_words(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog in the snow"})
     assert response.status_code == 200
-    hits = cards(response)
+    hits = list_hits(response)
     assert len(hits) == 24
     assert len(set(hits)) == 24
     assert "a dog in the snow" in body(response)
     second = page.get("/", {"q": "a dog in the snow", "page": 2})
-    assert len(cards(second)) == demo_film.shot_count - 24
-    assert not set(cards(second)) & set(hits)
+    assert len(list_hits(second)) == demo_film.shot_count - 24
+    assert not set(list_hits(second)) & set(hits)
     assert 'rel="next"' in body(response)
     assert 'rel="next"' not in body(second)
     assert 'rel="prev"' in body(second)
@@ -76,7 +76,7 @@ def test_scenes_are_found_by_words(page: Client, demo_film: Film) -> None:
 def test_scripts_get_the_same_page_from_a_url(page: Client, demo_film: Film) -> None:
     """Scripts pick what they need from it: browsers cannot take a part for the whole."""
     asked = page.get("/", {"q": "a dog", "page": 2}, headers={"HX-Request": "true"})
-    assert cards(asked) == cards(page.get("/", {"q": "a dog", "page": 2}))
+    assert list_hits(asked) == list_hits(page.get("/", {"q": "a dog", "page": 2}))
     assert "<html" in body(asked)
     assert "HX-Request" not in asked.headers["Vary"]
 
@@ -84,22 +84,22 @@ def test_scripts_get_the_same_page_from_a_url(page: Client, demo_film: Film) -> 
 def test_a_page_beyond_the_last_is_no_error(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "a dog", "page": 200})
     assert response.status_code == 200
-    assert cards(response) == []
+    assert list_hits(response) == []
 
 
 def test_a_search_can_be_limited_to_one_film(page: Client, demo_film: Film) -> None:
     other = synthetic_film("Other", 30, 3, 1)
-    assert {film for film, _ in cards(page.get("/", {"q": "a dog", "film": other.pk}))} == {
+    assert {film for film, _ in list_hits(page.get("/", {"q": "a dog", "film": other.pk}))} == {
         other.pk
     }
-    assert {film for film, _ in cards(page.get("/", {"q": "a dog", "film": demo_film.pk}))} == {
+    assert {film for film, _ in list_hits(page.get("/", {"q": "a dog", "film": demo_film.pk}))} == {
         demo_film.pk
     }
 
 
 def test_a_frame_finds_itself_first(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"frame": f"{demo_film.pk}-42"})
-    assert cards(response)[0] == (demo_film.pk, 42)
+    assert list_hits(response)[0] == (demo_film.pk, 42)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
@@ -112,7 +112,7 @@ def test_an_uploaded_picture_finds_its_scene(kind: str, page: Client, demo_film:
     assert response.status_code == 302
     found = page.get(response.url)
     shot = next(s for s in demo_film.shots.all() if s.start <= 30 < s.end)
-    assert shot.start - 1 <= cards(found)[0][1] < shot.end + 1
+    assert shot.start - 1 <= list_hits(found)[0][1] < shot.end + 1
     picture = page.get(re.search(r"/pictures/[0-9a-f]{32}\.jpg", body(found))[0])  # type: ignore[index]
     assert picture.headers["Content-Type"] == "image/jpeg"
     assert "immutable" in picture.headers["Cache-Control"]
@@ -229,7 +229,7 @@ def test_a_picture_from_another_site_is_refused(static_files: None, db: None) ->
 
 def test_a_film_shows_its_shots_in_order(page: Client, demo_film: Film) -> None:
     response = page.get(demo_film.get_absolute_url())
-    seconds = [second for _film, second in cards(response)]
+    seconds = [second for _film, second in list_hits(response)]
     assert seconds == [shot.second for shot in demo_film.shots.all()]
     assert seconds == sorted(seconds)
     assert "24 fps" in body(response)
@@ -256,11 +256,11 @@ def test_a_frame_shows_its_neighbours_and_similar_ones(page: Client, demo_film: 
     assert at is not None
     for near in demo_film.shots.filter(number__range=(at.number - 4, at.number + 4)):
         assert f"/films/{demo_film.pk}/frames/{near.second}/" in body(response)
-    assert len(cards(response)) == 12
+    assert len(list_hits(response)) == 12
     assert page.get(f"/films/{demo_film.pk}/frames/0/").status_code == 200
 
 
-def percentages(response: Any) -> list[float]:
+def list_percentages(response: Any) -> list[float]:
     meters = re.findall(r'role="meter"[^>]*aria-valuenow="([\d.]+)"', body(response))
     return [float(part) for part in meters]
 
@@ -269,14 +269,14 @@ def test_words_get_probabilities_that_sum_to_one(page: Client, demo_film: Film) 
     address = f"/films/{demo_film.pk}/frames/50/"
     words = "dog, cat\nnight; astronaut，man、smiling, wave, smiling man wave, dog"
     response = page.get(address, {"words": words})
-    assert len(percentages(response)) == 8
-    assert sum(percentages(response)) == pytest.approx(1.0, abs=0.001)
+    assert len(list_percentages(response)) == 8
+    assert sum(list_percentages(response)) == pytest.approx(1.0, abs=0.001)
     part = page.get(
         address,
         {"words": "dog, cat"},
         headers={"HX-Request": "true", "HX-Target": "probabilities"},
     )
-    assert len(percentages(part)) == 2
+    assert len(list_percentages(part)) == 2
     assert "<html" not in body(part)
     assert "Enter some words" in body(page.get(address, {"words": " ,, "}))
     many = ",".join(f"w{n}" for n in range(101))
@@ -312,7 +312,7 @@ def test_without_the_film_file_the_thumbnail_is_the_fallback(page: Client, demo_
 @pytest.fixture
 def no_redis(settings: Any) -> None:
     """Redis is down, for this process."""
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
 
 
 @pytest.mark.parametrize("query", [{"q": "a dog"}, {"frame": "1-1"}])
@@ -353,7 +353,7 @@ def test_health_reports_problems(page: Client, demo_film: Film, settings: Any) -
         "database": "ok", "index": "ok", "frames": demo_film.frame_count,
         "worker": "no sign of life from a worker; films wait",
     }  # fmt: skip
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
     ill = page.get("/healthz")
     assert ill.status_code == 503
     assert "cannot be reached" in json.loads(ill.content)["index"]

@@ -14,13 +14,13 @@ from gallery.clip import weights
 from gallery.core.errors import ModelError
 from tests.hub import serving_hub, silent_hub
 from tests.networks import tiny_clip
-from tests.processes import free_port, manage, python
+from tests.processes import find_free_port, run_manage, run_python
 
 HUB_ID = "somebody/tiny-clip"
 
 
 @pytest.fixture
-def fresh() -> Iterator[None]:
+def forget_model() -> Iterator[None]:
     """What this process remembers of its model is forgotten, before and after."""
     weights.current.cache_clear()
     yield
@@ -30,7 +30,7 @@ def fresh() -> Iterator[None]:
 def fetch(endpoint: str, home: Path, *, name: str = HUB_ID) -> tuple[int, str, float]:
     """Run `manage.py fetch_model` with a hub of our own: exit code, what it printed, seconds."""
     begun = time.monotonic()
-    done = manage(
+    done = run_manage(
         "fetch_model",
         HF_ENDPOINT=endpoint, HF_HOME=str(home), HF_HUB_OFFLINE="0", CLIP_MODEL=name,
     )  # fmt: skip
@@ -38,10 +38,10 @@ def fetch(endpoint: str, home: Path, *, name: str = HUB_ID) -> tuple[int, str, f
     return done.returncode, done.stdout + done.stderr, time.monotonic() - begun
 
 
-def start_up() -> float:
+def measure_start() -> float:
     """Seconds that manage.py takes for nothing at all."""
     begun = time.monotonic()
-    manage("check")
+    run_manage("check")
     return time.monotonic() - begun
 
 
@@ -86,7 +86,7 @@ def test_siglip_2_reads_chinese(vocabulary: int, reads: bool, tmp_path: Path) ->
 
 
 def test_describing_a_model_does_not_import_torch() -> None:
-    done = python(
+    done = run_python(
         "-c",
         "import sys, django; django.setup(); from gallery.clip import weights;"
         "weights.current(); print('torch' in sys.modules)",
@@ -97,13 +97,15 @@ def test_describing_a_model_does_not_import_torch() -> None:
 # --- which model it is ----------------------------------------------------------------------------
 
 
-def test_a_folder_is_used_as_it_is(tmp_path: Path, settings: Any, fresh: None) -> None:
+def test_a_folder_is_used_as_it_is(tmp_path: Path, settings: Any, forget_model: None) -> None:
     settings.CLIP_MODEL = str(tiny_clip(tmp_path / "mine"))
     assert weights.current().folder == tmp_path / "mine"
     assert weights.current().name == settings.CLIP_MODEL
 
 
-def test_a_folder_without_a_model_is_reported(tmp_path: Path, settings: Any, fresh: None) -> None:
+def test_a_folder_without_a_model_is_reported(
+    tmp_path: Path, settings: Any, forget_model: None
+) -> None:
     settings.CLIP_MODEL = str(tmp_path)
     with pytest.raises(ModelError, match=r"has no config\.json"):
         weights.current()
@@ -112,7 +114,9 @@ def test_a_folder_without_a_model_is_reported(tmp_path: Path, settings: Any, fre
     assert "has no config.json" in said
 
 
-def test_without_its_files_the_demo_model_is_the_fallback(settings: Any, fresh: None) -> None:
+def test_without_its_files_the_demo_model_is_the_fallback(
+    settings: Any, forget_model: None
+) -> None:
     settings.CLIP_MODEL = "nobody/has-this-model"
     settings.DEMO_MODEL_DIR = settings.BASE_DIR / "demo" / "model"
     assert weights.local_folder("nobody/has-this-model") is None
@@ -124,7 +128,7 @@ def test_without_its_files_the_demo_model_is_the_fallback(settings: Any, fresh: 
 
 
 def test_a_silent_hub_times_out(tmp_path: Path) -> None:
-    idle = start_up()
+    idle = measure_start()
     with silent_hub() as endpoint:
         code, said, took = fetch(endpoint, tmp_path)
     assert code == 0
@@ -134,8 +138,8 @@ def test_a_silent_hub_times_out(tmp_path: Path) -> None:
 
 
 def test_a_refusing_hub_fails_at_once(tmp_path: Path) -> None:
-    idle = start_up()
-    code, said, took = fetch(f"http://127.0.0.1:{free_port()}", tmp_path)
+    idle = measure_start()
+    code, said, took = fetch(f"http://127.0.0.1:{find_free_port()}", tmp_path)
     assert code == 0
     assert "Using the small demo model" in said
     assert took < 2 * idle + 2
@@ -157,7 +161,7 @@ def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
         code, said, _ = fetch(endpoint, home)
         assert (code, fetched) == (0, [])
         assert f"Model: {HUB_ID}, from {home}" in said
-    done = python(
+    done = run_python(
         "-c",
         "import django; django.setup(); from gallery.clip import encoder;"
         "e = encoder.current(); print(e.model.name, e.model.width, e.embed_text('a dog').shape)",
@@ -191,7 +195,7 @@ def test_a_partial_download_is_not_a_model(tmp_path: Path) -> None:
         assert fetch(endpoint, home)[0] == 0
     (snapshot,) = (home / "hub").glob("models--*/snapshots/*")
     (snapshot / "model.safetensors").unlink()
-    code, said, _ = fetch(f"http://127.0.0.1:{free_port()}", home)
+    code, said, _ = fetch(f"http://127.0.0.1:{find_free_port()}", home)
     assert code == 0
     assert "is not on this disk" in said
     shutil.rmtree(home)

@@ -24,20 +24,20 @@ from gallery.index import frame_index
 from gallery.search import engine
 from gallery.search.types import Example, Query
 from imgsearch.celery import NICENESS
-from tests.films import make_film, moving_scenes, run_ffmpeg
+from tests.films import make_film, make_moving_scenes, run_ffmpeg
 from tests.importing import (
-    add,
+    add_film,
     assert_complete,
     assert_gone,
-    ended,
     is_idle,
-    keys_of,
+    list_keys,
     queue_client,
-    ready,
-    segments_done,
     upload,
+    wait_for_segments,
+    wait_until_ended,
+    wait_until_ready,
 )
-from tests.processes import Worker, manage, wait_for
+from tests.processes import Worker, run_manage, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_import_makes_every_frame_searchable(worker: Worker, tmp_path: Path) -> None:
-    film = ready(upload(moving_scenes(tmp_path / "five scenes.mp4", 5, seconds=4)))
+    film = wait_until_ready(upload(make_moving_scenes(tmp_path / "five scenes.mp4", 5, seconds=4)))
     assert_complete(film)
     assert film.title == "five scenes"
     assert (film.frame_count, film.shot_count) == (20, 5)
@@ -67,7 +67,7 @@ def test_workers_run_at_lower_priority_than_the_web_server(worker: Worker) -> No
     assert worker.process is not None
     own = os.nice(0)
     expected = own if own else NICENESS
-    tree = descendants_of(worker.process.pid)
+    tree = list_descendants(worker.process.pid)
     assert len(tree) >= 2
     wait_for(lambda: {os.getpriority(os.PRIO_PROCESS, pid) for pid in tree} == {expected})
 
@@ -88,24 +88,24 @@ def test_health_reports_missing_workers(worker: Worker, page: Client) -> None:
     wait_for(lambda: said() == "ok")
 
 
-def descendants_of(pid: int) -> list[int]:
+def list_descendants(pid: int) -> list[int]:
     """A process and all below it."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(below for child in children for below in descendants_of(int(child)))]
+    return [pid, *(below for child in children for below in list_descendants(int(child)))]
 
 
 def test_two_films_are_imported_at_once(worker: Worker, tmp_path: Path) -> None:
     films = [
-        upload(moving_scenes(tmp_path / f"{n}.mp4", n, seconds=5), f"Film {n}") for n in (3, 4)
+        upload(make_moving_scenes(tmp_path / f"{n}.mp4", n, seconds=5), f"Film {n}") for n in (3, 4)
     ]
     for film in films:
-        assert_complete(ready(film))
+        assert_complete(wait_until_ready(film))
     assert [film.frame_count for film in films] == [15, 20]
     assert frame_index.current().status().frames == 35
 
 
 def test_progress_is_reported_during_an_import(worker: Worker, tmp_path: Path) -> None:
-    film = upload(moving_scenes(tmp_path / "a.mp4", 4, seconds=15))
+    film = upload(make_moving_scenes(tmp_path / "a.mp4", 4, seconds=15))
     seen: set[int] = set()
     while film.is_unfinished:
         film.refresh_from_db()
@@ -122,9 +122,9 @@ def test_progress_is_reported_during_an_import(worker: Worker, tmp_path: Path) -
 def test_a_search_is_answered_while_an_import_runs(
     worker: Worker, tmp_path: Path, clip: object
 ) -> None:
-    first = ready(upload(moving_scenes(tmp_path / "a.mp4", 3, seconds=2)))
+    first = wait_until_ready(upload(make_moving_scenes(tmp_path / "a.mp4", 3, seconds=2)))
     engine.search(Query(words="a dog"))
-    film = upload(moving_scenes(tmp_path / "b.mp4", 4, seconds=15))
+    film = upload(make_moving_scenes(tmp_path / "b.mp4", 4, seconds=15))
     took: list[float] = []
     while film.is_unfinished:
         begun = time.monotonic()
@@ -142,22 +142,22 @@ def test_a_search_is_answered_while_an_import_runs(
 
 
 def test_an_import_survives_a_power_cut(worker: Worker, tmp_path: Path) -> None:
-    film = upload(moving_scenes(tmp_path / "a.mp4", 6, seconds=15))
-    segments_done(film, 2)
+    film = upload(make_moving_scenes(tmp_path / "a.mp4", 6, seconds=15))
+    wait_for_segments(film, 2)
     worker.kill()
     film.refresh_from_db()
     assert film.state == Film.State.IMPORTING
     assert film.segments.exclude(state=Segment.State.DONE).exists()
 
     worker.start()
-    ready(film)
+    wait_until_ready(film)
     assert_complete(film)
     assert film.frame_count == 90
     interrupted = film.files.run(1).load()
 
     assert transitions.restart(film)
     tasks.queue_import(film)
-    ready(film)
+    wait_until_ready(film)
     assert film.searchable_run == 2
     undisturbed = film.files.run(2).load()
     for name in ("seconds", "times", "vectors", "cuts"):
@@ -169,7 +169,7 @@ def test_an_import_survives_a_power_cut(worker: Worker, tmp_path: Path) -> None:
 def test_an_import_survives_the_loss_of_the_queue(worker: Worker, tmp_path: Path) -> None:
     """Messages that vanished: of a film, of its segments, and of the last step."""
     worker.stop()
-    paths = [moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=n) for n in (4, 5, 6)]
+    paths = [make_moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=n) for n in (4, 5, 6)]
     waiting, planned, embedded = (upload(path) for path in paths)
     probe_step.probe_film(planned.pk)
     for segment_id in probe_step.probe_film(embedded.pk):
@@ -181,7 +181,7 @@ def test_an_import_survives_the_loss_of_the_queue(worker: Worker, tmp_path: Path
 
     worker.start()
     for film in (waiting, planned, embedded):
-        assert_complete(ready(film))
+        assert_complete(wait_until_ready(film))
 
 
 # --- deleting -------------------------------------------------------------------------------------
@@ -191,14 +191,14 @@ def test_an_import_survives_the_loss_of_the_queue(worker: Worker, tmp_path: Path
 def test_deleting_during_the_import_leaves_nothing(
     done: int, worker: Worker, tmp_path: Path
 ) -> None:
-    film = upload(moving_scenes(tmp_path / f"{done}.mp4", 4, seconds=15 + done))
+    film = upload(make_moving_scenes(tmp_path / f"{done}.mp4", 4, seconds=15 + done))
     folder, number = film.files.folder, film.pk
-    segments_done(film, done)
+    wait_for_segments(film, done)
     Film.objects.get(pk=number).delete()
     wait_for(is_idle)
     assert_gone(number, folder)
     # And the worker is well: it imports the next one.
-    assert_complete(ready(upload(make_film(tmp_path / "next.mp4", seconds=3))))
+    assert_complete(wait_until_ready(upload(make_film(tmp_path / "next.mp4", seconds=3))))
 
 
 # --- failing, trying again, importing anew --------------------------------------------------------
@@ -225,14 +225,14 @@ def test_bad_files_fail_with_a_message_and_leave_nothing(worker: Worker, tmp_pat
     cases = list(bad_films(tmp_path))
     films = [(sentence, upload(path)) for sentence, path in cases]
     for sentence, film in films:
-        ended(film)
+        wait_until_ended(film)
         assert film.state == Film.State.FAILED
         assert re.search(sentence, film.error), film.error
         assert "Traceback" not in film.error
         assert film.searchable_run is None
         assert film.finished is not None
         assert [p.name for p in film.files.folder.iterdir()] == [film.files.source().name]
-        assert keys_of(film) == []
+        assert list_keys(film) == []
         assert not film.segments.exists()
         assert progress_of(film).error == film.error
 
@@ -245,32 +245,32 @@ def test_a_film_that_is_truncated_during_an_import_fails_as_a_whole(
     data = bytearray(film_path.read_bytes())
     del data[len(data) * 4 // 10 :]
     film_path.write_bytes(bytes(data))
-    film = ended(upload(film_path))
+    film = wait_until_ended(upload(film_path))
     assert film.state == Film.State.FAILED
     assert "incomplete" in film.error
-    assert keys_of(film) == []
+    assert list_keys(film) == []
 
 
 def test_a_failed_film_can_be_retried(worker: Worker, make_video: Callable[..., Path]) -> None:
-    film = add(make_video(seconds=3))
+    film = add_film(make_video(seconds=3))
     source = film.files.source()
     aside = source.rename(source.with_name("aside"))
     tasks.queue_import(film)
-    ended(film)
+    wait_until_ended(film)
     assert film.state == Film.State.FAILED
     assert "missing from the media store" in film.error
     aside.rename(source)
 
     assert transitions.restart(film)
     tasks.queue_import(film)
-    ready(film)
+    wait_until_ready(film)
     assert_complete(film)
     assert film.error == ""
     assert film.run == film.searchable_run == 2
 
 
 def test_a_film_stays_searchable_while_it_is_re_imported(worker: Worker, tmp_path: Path) -> None:
-    film = ready(upload(moving_scenes(tmp_path / "a.mp4", 4, seconds=12)))
+    film = wait_until_ready(upload(make_moving_scenes(tmp_path / "a.mp4", 4, seconds=12)))
     before = film.files.run(1).load()
     assert transitions.restart(film)
     tasks.queue_import(film)
@@ -296,7 +296,7 @@ def test_a_film_stays_searchable_while_it_is_re_imported(worker: Worker, tmp_pat
 def test_reembed_moves_films_to_the_current_model(
     worker: Worker, tmp_path: Path, redis_server: redis.Redis
 ) -> None:
-    film = ready(upload(moving_scenes(tmp_path / "a.mp4", 2, seconds=4)))
+    film = wait_until_ready(upload(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=4)))
     # As if another model had made these vectors.
     old = frame_index.for_model("0123456789ab")
     footage = load_footage(film, 1)
@@ -305,15 +305,15 @@ def test_reembed_moves_films_to_the_current_model(
     Film.objects.update(model="0123456789ab")
     assert engine.search(Query(words="a dog")).hits == []
 
-    done = manage("reembed")
+    done = run_manage("reembed")
     assert done.returncode == 0, done.stderr
     assert "1 films queued" in done.stdout
     wait_for(lambda: Film.objects.get(pk=film.pk).run == 2)
-    ready(film)
+    wait_until_ready(film)
     assert_complete(film)
     assert old.films() == []
     assert len(engine.search(Query(words="a dog")).hits) == 2
-    assert "All films already use" in manage("reembed").stdout
+    assert "All films already use" in run_manage("reembed").stdout
 
 
 # --- commands that need a worker ---
@@ -323,13 +323,13 @@ def test_import_film_waits_until_the_film_is_ready(
     worker: Worker, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("My_film.mp4", seconds=7)
-    done = manage("import_film", str(path), "--wait", "--year", "1984")
+    done = run_manage("import_film", str(path), "--wait", "--year", "1984")
     assert done.returncode == 0, done.stderr
     film = Film.objects.get()
     assert f"queued as film {film.pk} (My film (1984))" in done.stdout
     assert "My film (1984): ready, 7 frames in 1 shots." in done.stdout
     assert path.is_file()
-    again = manage("import_film", str(path), "--wait")
+    again = run_manage("import_film", str(path), "--wait")
     assert again.returncode == 0
     assert f"already uploaded as film {film.pk}" in again.stdout
     assert Film.objects.count() == 1
@@ -341,20 +341,20 @@ def test_import_film_reports_each_failed_film(
     text = tmp_path / "text.mp4"
     text.write_text("no film")
     good = make_video("good.mp4", seconds=2)
-    done = manage("import_film", str(text), str(tmp_path / "missing.mp4"), str(good), "--wait")
+    done = run_manage("import_film", str(text), str(tmp_path / "missing.mp4"), str(good), "--wait")
     assert done.returncode == 1
     assert "missing.mp4: no such file" in done.stderr
     assert "Unsupported file format" in done.stderr or "damaged or not a video" in done.stderr
     assert "2 of 3 films could not be imported." in done.stderr
     assert "good: ready, 2 frames" in done.stdout
     assert "Traceback" not in done.stderr
-    retried = manage("import_film", str(text), "--wait")
+    retried = run_manage("import_film", str(text), "--wait")
     assert "queued as film" in retried.stdout
     assert retried.returncode == 1
 
 
 def test_the_doctor_finds_no_problems(worker: Worker, demo_film: Film) -> None:
-    done = manage("doctor")
+    done = run_manage("doctor")
     assert done.returncode == 0, done.stdout
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
     assert set(lines) == {

@@ -8,7 +8,7 @@ from benchmarks.film import FILM, MAX_PIXELS, decoded
 from benchmarks.lengthen import count_twins, lengthen, small
 from gallery.media import probing
 from tests.films import run_ffmpeg
-from tests.processes import python
+from tests.processes import run_python
 
 
 def test_lengthening_repeats_no_frame(tmp_path: Path) -> None:
@@ -26,6 +26,6 @@ def test_lengthening_repeats_no_frame(tmp_path: Path) -> None:
 
 
 def test_the_command_lists_its_benchmarks() -> None:
-    done = python("-m", "benchmarks", "--help")
+    done = run_python("-m", "benchmarks", "--help")
     assert done.returncode == 0, done.stderr
     assert "tutorial" in done.stdout

@@ -17,19 +17,19 @@ from tests.cards import (
     LAYOUTS,
     SCOPE,
     WIDE,
-    blank,
-    credits_like,
+    compress,
+    draw_blank,
+    draw_credits,
     font,
-    jpeg,
 )
 from tests.importing import DEMO
-from tests.scenery import SCENES, drawn_scene, worth_finding
+from tests.scenery import SCENES, draw_scene, drawn_scene
 
 # Other seeds than those that the limits were found with (below 10000).
 FIRST = 20_010
 CARDS, PICTURES = range(FIRST, FIRST + 120), range(FIRST, FIRST + 6 * len(SCENES))
 BLANKS = range(FIRST, FIRST + 42)
-LEAST_RECALL, LEAST_PRECISION = 0.90, 0.97
+MIN_RECALL, MIN_PRECISION = 0.90, 0.97
 
 
 def kind(name: str) -> str:
@@ -37,8 +37,8 @@ def kind(name: str) -> str:
 
 
 def test_credits_are_distinguished_from_similar_scenes() -> None:
-    cards = [(name, classify_frame(picture)) for name, picture in map(credits_like, CARDS)]
-    pictures = [(name, classify_frame(picture)) for name, picture in map(worth_finding, PICTURES)]
+    cards = [(name, classify_frame(picture)) for name, picture in map(draw_credits, CARDS)]
+    pictures = [(name, classify_frame(picture)) for name, picture in map(draw_scene, PICTURES)]
     assert len({kind(name) for name, _look in cards}) == len(LAYOUTS)
     assert len({kind(name) for name, _look in pictures}) == len(SCENES) >= 30
     missed = [name for name, look in cards if look is not FrameKind.CREDITS]
@@ -49,8 +49,8 @@ def test_credits_are_distinguished_from_similar_scenes() -> None:
     print(
         f"{len(pictures)} pictures that resemble them, precision {precision:.1%}; hidden: {hidden}"
     )
-    assert recall >= LEAST_RECALL
-    assert precision >= LEAST_PRECISION
+    assert recall >= MIN_RECALL
+    assert precision >= MIN_PRECISION
     # No kind of scene is hidden as a rule, no kind of card is offered as a rule.
     assert max(Counter(map(kind, hidden)).values(), default=0) <= 1
     assert max(Counter(map(kind, missed)).values(), default=0) <= len(cards) / 20
@@ -59,7 +59,7 @@ def test_credits_are_distinguished_from_similar_scenes() -> None:
 def test_blank_frames_are_detected_despite_colour_noise_and_bars() -> None:
     assert [
         name
-        for name, picture in map(blank, BLANKS)
+        for name, picture in map(draw_blank, BLANKS)
         if classify_frame(picture) is not FrameKind.BLANK
     ] == []
 
@@ -71,7 +71,7 @@ def test_no_frame_of_the_demo_film_is_hidden(quality: int) -> None:
     with decoding.decode(
         path, probe, Span(0, None), width=640, max_pixels=10**8, limit=120
     ) as decoded:
-        looks = [classify_frame(jpeg(picture, quality)) for _time, picture in decoded.pictures]
+        looks = [classify_frame(compress(picture, quality)) for _time, picture in decoded.pictures]
     assert len(looks) >= 100
     assert set(looks) == {FrameKind.PICTURE}
 
@@ -79,7 +79,7 @@ def test_no_frame_of_the_demo_film_is_hidden(quality: int) -> None:
 # --- single cases ---------------------------------------------------------------------------------
 
 
-def night(spots: int, size: float) -> Picture:
+def draw_night(spots: int, size: float) -> Picture:
     """A black sky with so many stars of so many pixels."""
     pixels = np.zeros((360, 640, 3), np.uint8)
     rng = np.random.default_rng(spots)
@@ -88,7 +88,7 @@ def night(spots: int, size: float) -> Picture:
     return Image.fromarray(pixels, "RGB")
 
 
-def lettered(picture: Picture, text: str, place: tuple[float, float], size: int = 22) -> Picture:
+def add_text(picture: Picture, text: str, place: tuple[float, float], size: int = 22) -> Picture:
     face = font((CHINESE_FONTS if text > "\u2e00" else LATIN_FONTS)[0], size)
     ImageDraw.Draw(picture).text(place, text, (255, 255, 255), face, "mm")
     return picture
@@ -96,19 +96,19 @@ def lettered(picture: Picture, text: str, place: tuple[float, float], size: int 
 
 @pytest.mark.parametrize(("spots", "size"), [(4, 4), (20, 2), (400, 2), (60, 5), (1, 40)])
 def test_lights_in_the_dark_are_not_blank(spots: int, size: float) -> None:
-    assert classify_frame(night(spots, size)) is FrameKind.PICTURE
+    assert classify_frame(draw_night(spots, size)) is FrameKind.PICTURE
 
 
 @pytest.mark.parametrize("spots", [0, 1, 3])
 def test_dust_on_black_is_blank(spots: int) -> None:
-    assert classify_frame(night(spots, 2)) is FrameKind.BLANK
+    assert classify_frame(draw_night(spots, 2)) is FrameKind.BLANK
 
 
 def test_a_subtitle_over_black_is_text_and_over_stars_a_picture() -> None:
     text, place = "I have waited for you all night long.", (320, 330)
-    assert classify_frame(lettered(night(0, 1), text, place)) is FrameKind.CREDITS
-    assert classify_frame(lettered(night(30, 3), text, place)) is FrameKind.PICTURE
-    assert classify_frame(lettered(night(1, 24), text, place)) is FrameKind.PICTURE
+    assert classify_frame(add_text(draw_night(0, 1), text, place)) is FrameKind.CREDITS
+    assert classify_frame(add_text(draw_night(30, 3), text, place)) is FrameKind.PICTURE
+    assert classify_frame(add_text(draw_night(1, 24), text, place)) is FrameKind.PICTURE
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_subtitle_over_black_is_text_and_over_stars_a_picture() -> None:
 )
 def test_a_title_is_recognised_while_it_fades(text: str) -> None:
     for light in (1.0, 0.7, 0.4):
-        card = lettered(Image.new("RGB", WIDE), text, (320, 180), 34)
+        card = add_text(Image.new("RGB", WIDE), text, (320, 180), 34)
         assert (
             classify_frame(Image.blend(Image.new("RGB", WIDE), card, light)) is FrameKind.CREDITS
         ), light
@@ -124,7 +124,7 @@ def test_a_title_is_recognised_while_it_fades(text: str) -> None:
 
 def test_a_scene_fades_to_black() -> None:
     """It is offered for as long as something can be seen."""
-    _name, scene = worth_finding(FIRST + SCENES.index(drawn_scene))
+    _name, scene = draw_scene(FIRST + SCENES.index(drawn_scene))
     black = Image.new("RGB", scene.size)
     looks = [
         classify_frame(Image.blend(black, scene, light)) for light in (1.0, 0.5, 0.25, 0.03, 0.0)
@@ -145,13 +145,13 @@ def test_blank_frames_are_detected_between_bars_of_any_height() -> None:
         frame = Image.new("RGB", SCOPE, (200, 60, 60))
         frame.paste((0, 0, 0), (0, 0, SCOPE[0], rows))
         frame.paste((0, 0, 0), (0, SCOPE[1] - rows, *SCOPE))
-        assert classify_frame(jpeg(frame, 50)) is FrameKind.BLANK, rows
+        assert classify_frame(compress(frame, 50)) is FrameKind.BLANK, rows
 
 
 # --- connected parts ------------------------------------------------------------------------------
 
 
-def slow_parts(mask: np.ndarray) -> list[tuple[int, int, int, int, int]]:
+def find_parts_slowly(mask: np.ndarray) -> list[tuple[int, int, int, int, int]]:
     """Area and box of each part, by walking from pixel to pixel."""
     left, found = {(int(y), int(x)) for y, x in np.argwhere(mask)}, []
     while left:
@@ -173,7 +173,7 @@ def test_parts_agree_with_a_flood_fill(density: float) -> None:
         mask = np.random.default_rng(seed).random((23, 31)) < density
         parts, _label = find_parts(find_runs(mask))
         boxes = zip(parts.area, parts.left, parts.top, parts.right, parts.bottom, strict=True)
-        assert sorted(tuple(int(v) for v in box) for box in boxes) == slow_parts(mask)
+        assert sorted(tuple(int(v) for v in box) for box in boxes) == find_parts_slowly(mask)
 
 
 def test_outlines_include_holes() -> None:

@@ -17,12 +17,12 @@ from gallery.media.store import SegmentData
 from gallery.media.types import Frame, FrameKind, Picture, Shot
 from tests.cards import WIDE, Style, two_columns
 from tests.films import noise
-from tests.scenery import worth_finding
+from tests.scenery import draw_scene
 
 CARD = two_columns(Style(size=WIDE), np.random.default_rng(1))
 
 
-class Grey:
+class GreyEncoder:
     """The least of encoders: the mean colour of a picture. Keeps the size of its batches."""
 
     streams = 1
@@ -44,7 +44,7 @@ class Grey:
 
 def test_frames_are_embedded_in_batches_and_progress_is_reported() -> None:
     frames = [Frame(n, n + 0.25, noise(n, (8, 8))) for n in range(10)]
-    grey, saved, told = Grey(), [], []
+    grey, saved, told = GreyEncoder(), [], []
     embedder = SpanEmbedder(grey, lambda second, _picture: saved.append(second))
     data = embedder.embed(iter(frames), told.append)
     assert grey.batches == [4, 4, 2]
@@ -53,12 +53,12 @@ def test_frames_are_embedded_in_batches_and_progress_is_reported() -> None:
     assert data.times.tolist() == [n + 0.25 for n in range(10)]
     assert data.vectors.dtype == np.float16
     assert data.vectors.shape == (10, 3)
-    expected = Grey().embed_squares([[frame.picture] for frame in frames])
+    expected = GreyEncoder().embed_squares([[frame.picture] for frame in frames])
     assert np.allclose(data.vectors, expected, atol=1e-3)
 
 
 def test_a_span_without_frames_is_no_error() -> None:
-    data = SpanEmbedder(Grey(), lambda *_: None).embed([], lambda _: None)
+    data = SpanEmbedder(GreyEncoder(), lambda *_: None).embed([], lambda _: None)
     assert len(data.seconds) == len(data.times) == len(data.vectors) == 0
 
 
@@ -83,7 +83,7 @@ def test_every_frame_has_its_shot() -> None:
         np.array([0.0, 1.02, 2.01, 3.04]),
         np.zeros((4, 2), np.float16),
         np.array([1.01, 3.04]),
-        looks("pbpp"),
+        parse_kinds("pbpp"),
         np.zeros(4, np.uint64),
     )
     film = footage.join_shots(9, data, 4.0)
@@ -105,12 +105,12 @@ def test_every_frame_has_its_shot() -> None:
 NAMES = {"p": FrameKind.PICTURE, "b": FrameKind.BLANK, "c": FrameKind.CREDITS, "-": ""}
 
 
-def looks(letters: str) -> NDArray[np.str_]:
+def parse_kinds(letters: str) -> NDArray[np.str_]:
     """Looks by their first letters; - where nobody looked."""
     return np.array([NAMES[letter] for letter in letters], store.FRAME_KIND_DTYPE)
 
 
-def film_of(letters: str) -> SegmentData:
+def make_segment(letters: str) -> SegmentData:
     count = len(letters)
     seconds = np.arange(count, dtype=np.int32)
     vectors = np.zeros((count, 2), np.float16)
@@ -119,20 +119,20 @@ def film_of(letters: str) -> SegmentData:
         seconds.astype(float),
         vectors,
         np.zeros(0),
-        looks(letters),
+        parse_kinds(letters),
         np.zeros(count, np.uint64),
     )
 
 
-def looks_of(letters: str) -> str:
-    film = footage.join_shots(1, film_of(letters), float(len(letters)))
+def format_kinds(letters: str) -> str:
+    film = footage.join_shots(1, make_segment(letters), float(len(letters)))
     return "".join(row.look[0] for row in film.records)
 
 
 def test_each_frame_is_classified_once() -> None:
-    pictures = [noise(1, (160, 90)), Image.new("RGB", (160, 90), "maroon"), worth_finding(3)[1]]
+    pictures = [noise(1, (160, 90)), Image.new("RGB", (160, 90), "maroon"), draw_scene(3)[1]]
     frames = [Frame(n, float(n), picture) for n, picture in enumerate([*pictures, CARD])]
-    data = SpanEmbedder(Grey(3), lambda *_: None).embed(iter(frames), lambda _: None)
+    data = SpanEmbedder(GreyEncoder(3), lambda *_: None).embed(iter(frames), lambda _: None)
     assert data.looks.tolist() == ["picture", "blank", "picture", "credits"]
 
 
@@ -149,7 +149,7 @@ def test_each_frame_is_classified_once() -> None:
     ],
 )
 def test_the_pythons_that_are_offered(given: str, offered: str) -> None:
-    assert looks_of(given) == offered
+    assert format_kinds(given) == offered
 
 
 @pytest.mark.parametrize(

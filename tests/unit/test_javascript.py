@@ -28,7 +28,7 @@ TEXTS = [
 ]
 
 
-def parsed(clock: Clock, text: str) -> int | None:
+def parse_time(clock: Clock, text: str) -> int | None:
     """The frame that is meant by a typed time; None when it is no time."""
     try:
         return clock.parse(text)
@@ -36,7 +36,7 @@ def parsed(clock: Clock, text: str) -> int | None:
         return None
 
 
-def cases_of(clock: Clock, numbers: random.Random) -> dict[str, Any]:
+def make_cases(clock: Clock, numbers: random.Random) -> dict[str, Any]:
     """What the server computes with a clock, at times and frames of up to three hours."""
     frames = [0, 1, 23, 24, 86_313, 86_314, *(numbers.randrange(300_000) for _ in range(40))]
     # Containers round the times of frames to milliseconds; a pointer may be anywhere.
@@ -64,7 +64,7 @@ def cases_of(clock: Clock, numbers: random.Random) -> dict[str, Any]:
             }
             for frame in frames
         ],
-        "texts": [{"text": text, "frame": parsed(clock, text)} for text in TEXTS],
+        "texts": [{"text": text, "frame": parse_time(clock, text)} for text in TEXTS],
     }
 
 
@@ -72,7 +72,7 @@ def cases_of(clock: Clock, numbers: random.Random) -> dict[str, Any]:
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     numbers = random.Random(1)
     path = tmp_path_factory.mktemp("javascript") / "cases.json"
-    clocks = [cases_of(Clock(rate, first), numbers) for rate in RATES for first in FIRST_FRAMES]
+    clocks = [make_cases(Clock(rate, first), numbers) for rate in RATES for first in FIRST_FRAMES]
     seconds = [0, 0.9, 59.99, 60, 3599, 3600, 3661.5, 36_000, 360_000]
     formatted = [{"seconds": one, "text": format_seconds(one)} for one in seconds]
     path.write_text(json.dumps({"clocks": clocks, "formatted": formatted}), "utf-8")

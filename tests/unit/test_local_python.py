@@ -13,7 +13,7 @@ FIND = ROOT / "imgsearch" / "local" / "find-python"
 TOOLS = ("sh", "env", "uname", "find", "rm", "touch", "cat")
 
 
-def program(folder: Path, name: str, code: str) -> Path:
+def write_script(folder: Path, name: str, code: str) -> Path:
     """An executable shell script."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
@@ -25,7 +25,7 @@ def program(folder: Path, name: str, code: str) -> Path:
 def fake_python(folder: Path, name: str, version: str, *, can_make_venvs: bool = True) -> Path:
     """What a Python of `version` answers to find-python, and how it makes a venv."""
     words = f"{version} {'yes' if can_make_venvs else 'no'}"
-    return program(
+    return write_script(
         folder,
         name,
         f'case "$1" in -c) echo "{words}";; --version) echo "Python {version}.9";;\n'
@@ -56,7 +56,7 @@ def run(path: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def find(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def find_python(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run(path, str(FIND), *arguments)
 
 
@@ -75,29 +75,31 @@ def test_the_default_python_is_used_if_suitable_else_the_newest(
 ) -> None:
     for name, version in installed.items():
         fake_python(path, name, version)
-    assert find(path).stdout.strip() == chosen
+    assert find_python(path).stdout.strip() == chosen
 
 
 def test_a_python_that_can_create_environments_is_preferred(path: Path) -> None:
     fake_python(path, "python3", "3.12", can_make_venvs=False)
     fake_python(path, "python3.11", "3.11")
-    assert find(path).stdout.strip() == "python3.11"
+    assert find_python(path).stdout.strip() == "python3.11"
 
 
 def test_pythons_of_uv_and_pyenv_are_found(path: Path) -> None:
     fake_python(path, "python3", "3.14")
     pyenv = fake_python(path.parent / ".pyenv" / "versions" / "3.13.0" / "bin", "python3", "3.13")
-    assert find(path).stdout.strip() == str(pyenv)
+    assert find_python(path).stdout.strip() == str(pyenv)
     of_uv = fake_python(path.parent / "uv", "python3.12", "3.12")
-    program(path, "uv", f"[ \"$*\" = 'python find --no-project >=3.11,<3.14' ] && echo {of_uv}")
-    assert find(path).stdout.strip() == str(of_uv)
+    write_script(
+        path, "uv", f"[ \"$*\" = 'python find --no-project >=3.11,<3.14' ] && echo {of_uv}"
+    )
+    assert find_python(path).stdout.strip() == str(of_uv)
 
 
 def test_a_python_that_does_not_run_is_skipped(path: Path) -> None:
-    program(path, "python3", "echo pyenv: not found >&2; exit 127")
-    program(path, "python3.13", "exit 0")  # PyPy, 32 bits or free-threaded: says nothing
+    write_script(path, "python3", "echo pyenv: not found >&2; exit 127")
+    write_script(path, "python3.13", "exit 0")  # PyPy, 32 bits or free-threaded: says nothing
     fake_python(path, "python3.12", "3.12")
-    assert find(path).stdout.strip() == "python3.12"
+    assert find_python(path).stdout.strip() == "python3.12"
 
 
 @pytest.mark.parametrize(
@@ -119,8 +121,8 @@ def test_without_a_python_it_says_what_to_install(
     path: Path, tool: str, code: str, line: str
 ) -> None:
     fake_python(path, "python3", "3.14")
-    program(path, tool, code)
-    result = find(path)
+    write_script(path, tool, code)
+    result = find_python(path)
     assert result.returncode == 1
     assert result.stdout == ""
     sentence, todo, command = result.stderr.splitlines()
@@ -132,20 +134,20 @@ def test_without_a_python_it_says_what_to_install(
 
 def test_debian_without_venv_names_the_package(path: Path) -> None:
     fake_python(path, "python3", "3.11", can_make_venvs=False)
-    result = find(path)
+    result = find_python(path)
     assert result.returncode == 1
     assert "sudo apt-get install -y python3.11-venv" in result.stderr
 
 
 def test_a_named_python_is_the_only_candidate(path: Path) -> None:
     named = fake_python(path.parent / "opt", "python", "3.12")
-    assert find(path, str(named)).stdout.strip() == str(named)
+    assert find_python(path, str(named)).stdout.strip() == str(named)
     fake_python(path, "python3", "3.13")
-    assert find(path, str(fake_python(path, "old", "3.10"))).returncode == 1
+    assert find_python(path, str(fake_python(path, "old", "3.10"))).returncode == 1
 
 
 def test_a_real_python_is_recognised(path: Path) -> None:
-    assert find(path, sys.executable).stdout.strip() == sys.executable
+    assert find_python(path, sys.executable).stdout.strip() == sys.executable
 
 
 def test_the_versions_are_those_of_the_project() -> None:
@@ -216,13 +218,13 @@ def test_redis_is_installed_for_any_python_where_it_has_wheels(
     venv = tmp_path / "venv"
     fake_python(path, "python3", "3.13")
     assert make(path, venv, f"{venv}/.made").returncode == 0
-    program(
+    write_script(
         venv / "bin",
         "python",
         f'case "$1" in -c) echo "3.13 yes";; *) echo "$@" >>{tmp_path}/calls;; esac',
     )
     (path / "uname").unlink()
-    program(path, "uname", f'echo "{system}"')
+    write_script(path, "uname", f'echo "{system}"')
     result = make(path, venv, f"{venv}/.redis-installed")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "calls").exists() == (venv / ".redis-installed").exists() == installs

@@ -28,7 +28,7 @@ WHOLE = Query(
 )
 
 
-def read(query: Query) -> Query:
+def reread(query: Query) -> Query:
     """The query as the page at its address reads it."""
     given = QueryDict(mutable=True)
     for name, value in to_parameters(query):
@@ -37,8 +37,8 @@ def read(query: Query) -> Query:
 
 
 def test_the_url_has_the_whole_query() -> None:
-    assert read(WHOLE) == WHOLE
-    assert read(replace(WHOLE, page=3)) == replace(WHOLE, page=3)
+    assert reread(WHOLE) == WHOLE
+    assert reread(replace(WHOLE, page=3)) == replace(WHOLE, page=3)
 
 
 def test_an_example_is_added_once_and_removed() -> None:
@@ -51,7 +51,7 @@ def test_an_example_is_added_once_and_removed() -> None:
     for second in range(20):
         many = refining.with_example(many, Example(frame=(1, second)))
     assert [one.frame for one in many.examples] == [(1, second) for second in range(8, 20)]
-    assert read(many) == many
+    assert reread(many) == many
 
 
 def test_weights_go_up_and_down_in_steps() -> None:

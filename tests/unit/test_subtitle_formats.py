@@ -16,7 +16,7 @@ from gallery.transcripts.subtitles import read
 from tests.unit.test_subtitles import EVENT, SRT, srt
 
 
-def cues(text: str, rate: Fraction | None = None) -> list[Cue]:
+def parse_cues(text: str, rate: Fraction | None = None) -> list[Cue]:
     return read(text.encode(), rate)
 
 
@@ -26,7 +26,7 @@ def cues(text: str, rate: Fraction | None = None) -> list[Cue]:
 @pytest.mark.parametrize("content", [SRT, SRT.replace(",", ".")], ids=["commas", "points"])
 @pytest.mark.parametrize("first", ["", "WEBVTT\n\n"], ids=["SubRip", "WebVTT"])
 def test_the_format_is_detected_from_the_content(content: str, first: str) -> None:
-    assert cues(first + content) == cues(SRT)
+    assert parse_cues(first + content) == parse_cues(SRT)
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_the_format_is_detected_from_the_content(content: str, first: str) -> No
 )  # fmt: skip
 def test_all_notations_of_times_are_read(written: str, start: float) -> None:
     text = f"1\n{written} --> {written}\nOne\n\n2\n200:00:00,000 --> 200:00:01,000\nTwo\n"
-    assert cues(text) == [Cue(start, start, "One"), Cue(720_000, 720_001, "Two")]
-    assert cues(text.replace(" --> ", "-->")) == cues(text)
-    assert cues(text.replace(" --> ", " -> ")) == cues(text)
+    assert parse_cues(text) == [Cue(start, start, "One"), Cue(720_000, 720_001, "Two")]
+    assert parse_cues(text.replace(" --> ", "-->")) == parse_cues(text)
+    assert parse_cues(text.replace(" --> ", " -> ")) == parse_cues(text)
 
 
 def test_a_negative_time_is_the_start() -> None:
-    assert cues("1\n-00:00:01,000 --> 00:00:02,000\nHello\n") == [Cue(0, 2, "Hello")]
+    assert parse_cues("1\n-00:00:01,000 --> 00:00:02,000\nHello\n") == [Cue(0, 2, "Hello")]
     with pytest.raises(SubtitlesError, match="No timed lines"):
-        cues("1\n-00:00:03,000 --> -00:00:02,000\nHello\n")
+        parse_cues("1\n-00:00:03,000 --> -00:00:02,000\nHello\n")
 
 
 @pytest.mark.parametrize("blank", ["\n", "\n\n", "\r\r\n"], ids=["usual", "double", "\\r\\r\\n"])
@@ -56,17 +56,17 @@ def test_numeric_lines_are_text_and_cue_numbers_are_not(blank: str) -> None:
         "2\n00:00:03,000 --> 00:00:04,000\n7\n\n"
         "3\n00:00:05,000 --> 00:00:06,000\n3\n2\n1\n"
     ).replace("\n", blank)
-    assert [cue.text for cue in cues(text)] == ["The answer is\n42", "7", "3\n2\n1"]
+    assert [cue.text for cue in parse_cues(text)] == ["The answer is\n42", "7", "3\n2\n1"]
 
 
 def test_digits_are_text_in_a_file_without_numbers() -> None:
     text = "00:00:01,000 --> 00:00:02,000\nRoom\n101\n\n00:00:03,000 --> 00:00:04,000\n2\n"
-    assert [cue.text for cue in cues(text)] == ["Room\n101", "2"]
+    assert [cue.text for cue in parse_cues(text)] == ["Room\n101", "2"]
 
 
 def test_cues_without_separators_keep_numbers_out_of_the_text() -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nOne\n2\n00:00:03,000 --> 00:00:04,000\nTwo"
-    assert [cue.text for cue in cues(text)] == ["One", "Two"]
+    assert [cue.text for cue in parse_cues(text)] == ["One", "Two"]
 
 
 def test_comments_and_identifiers_of_webvtt_are_not_text() -> None:
@@ -76,7 +76,7 @@ def test_comments_and_identifiers_of_webvtt_are_not_text() -> None:
         "00:03.000 --> 00:04.000\nHello\n\nsecond cue\n00:05.000 --> 00:06.000\n7\n\n"
         "NOTES\n00:07.000 --> 00:08.000\nLast"
     )
-    assert cues(text) == [Cue(3, 4, "Hello"), Cue(5, 6, "7"), Cue(7, 8, "Last")]
+    assert parse_cues(text) == [Cue(3, 4, "Hello"), Cue(5, 6, "7"), Cue(7, 8, "Last")]
 
 
 # --- rolling captions -----------------------------------------------------------------------------
@@ -112,7 +112,7 @@ ROLLED = [
 ]
 
 
-def as_srt(vtt: str) -> str:
+def to_srt(vtt: str) -> str:
     """The same cues as SubRip, as converters write them."""
     blocks = vtt.split("\n\n")[1:]
     numbered = (f"{n}\n{block.strip()}" for n, block in enumerate(blocks, 1))
@@ -120,8 +120,8 @@ def as_srt(vtt: str) -> str:
 
 
 def test_rolling_captions_give_each_line_once() -> None:
-    assert cues(ROLLING) == ROLLED
-    assert cues(as_srt(ROLLING)) == ROLLED
+    assert parse_cues(ROLLING) == ROLLED
+    assert parse_cues(to_srt(ROLLING)) == ROLLED
 
 
 def test_captions_rolling_by_three_rows_give_each_line_once() -> None:
@@ -131,7 +131,7 @@ def test_captions_rolling_by_three_rows_give_each_line_once() -> None:
         f"{n + 1}\n00:00:0{n},000 --> 00:00:0{n + 1},000\n{said}\n\n"
         for n, said in enumerate(shown)
     )
-    assert cues(text) == [Cue(n, n + 1, row) for n, row in enumerate(rows)]
+    assert parse_cues(text) == [Cue(n, n + 1, row) for n, row in enumerate(rows)]
 
 
 def test_a_repeated_row_is_kept_in_other_subtitles() -> None:
@@ -139,7 +139,7 @@ def test_a_repeated_row_is_kept_in_other_subtitles() -> None:
     text = "".join(
         f"{n + 1}\n00:00:0{n},000 --> 00:00:0{n + 1},000\n{row}\n\n" for n, row in enumerate(said)
     )
-    assert [cue.text for cue in cues(text)] == said
+    assert [cue.text for cue in parse_cues(text)] == said
 
 
 # --- other formats --------------------------------------------------------------------------------
@@ -154,25 +154,25 @@ def test_lyrics_are_read() -> None:
         Cue(1.5, 3, "Hello"), Cue(3, 5, "Twice"), Cue(5, 7, "word by word"), Cue(9, 72.25, "Twice"),
         Cue(72.25, 76.25, "last"),
     ]  # fmt: skip
-    assert cues(text) == expected
-    earlier = cues("[offset:+500]\n" + text)
+    assert parse_cues(text) == expected
+    earlier = parse_cues("[offset:+500]\n" + text)
     assert [cue.start for cue in earlier] == [cue.start - 0.5 for cue in expected]
 
 
 def test_frames_use_the_rate_of_the_file_or_of_the_film() -> None:
     text = "{25}{75}First|row\n{100}{150}{Y:i}Second\n"
     expected = [Cue(1, 3, "First\nrow"), Cue(4, 6, "Second")]
-    assert cues(text, Fraction(25)) == expected
-    assert cues("{1}{1}25.000\n" + text, Fraction(24)) == expected
-    assert cues(text, Fraction(24_000, 1001))[0].start == pytest.approx(1.043, abs=0.0006)
+    assert parse_cues(text, Fraction(25)) == expected
+    assert parse_cues("{1}{1}25.000\n" + text, Fraction(24)) == expected
+    assert parse_cues(text, Fraction(24_000, 1001))[0].start == pytest.approx(1.043, abs=0.0006)
     with pytest.raises(UnknownFrameRate, match="frame rate is not known"):
-        cues(text)
+        parse_cues(text)
     with pytest.raises(UnknownFrameRate):
-        cues("{1}{1}0\n" + text)
+        parse_cues("{1}{1}0\n" + text)
 
 
 def test_tenths_of_seconds_are_read() -> None:
-    assert cues("[10][30]First|row\n[40][60]/second\n") == [
+    assert parse_cues("[10][30]First|row\n[40][60]/second\n") == [
         Cue(1, 3, "First\nrow"),
         Cue(4, 6, "second"),
     ]
@@ -232,7 +232,7 @@ TTML = """<?xml version="1.0" encoding="UTF-8"?>
     ],
 )
 def test_ttml_is_read(namespace: str) -> None:
-    found = cues(TTML.replace("http://www.w3.org/ns/ttml", namespace))
+    found = parse_cues(TTML.replace("http://www.w3.org/ns/ttml", namespace))
     frame = 1001 / 24_000
     assert [cue.text for cue in found] == [
         "first", "second", "Where did she go?", "in ticks\nand rows", "in frames", "1 <i> & 2",
@@ -268,7 +268,7 @@ ENTITIES = "<!ENTITY e0 'ha'>" + "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">
 )  # fmt: skip
 def test_unreadable_subtitles_say_why(text: str, sentence: str) -> None:
     with pytest.raises(SubtitlesError, match=sentence):
-        cues(text)
+        parse_cues(text)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_unreadable_subtitles_say_why(text: str, sentence: str) -> None:
 def test_a_malicious_file_is_rejected_quickly(text: str) -> None:
     begun = time.process_time()
     try:
-        found = cues(text, Fraction(25))
+        found = parse_cues(text, Fraction(25))
     except SubtitlesError:
         found = []
     assert time.process_time() - begun < 4
@@ -308,7 +308,7 @@ FONT_LINE = (
 )
 
 
-def with_fonts(size: int) -> str:
+def make_ssa_with_fonts(size: int) -> str:
     """A SubStation Alpha file with embedded fonts of so many characters."""
     lines = FONT_LINE * (size // len(FONT_LINE))
     return (
@@ -319,14 +319,14 @@ def with_fonts(size: int) -> str:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
 def test_embedded_fonts_do_not_count_as_text(encoding: str, settings: Any) -> None:
     settings.MAX_SUBTITLE_BYTES = 1000
-    data = read_file(io.BytesIO(with_fonts(200_000).encode(encoding)))
+    data = read_file(io.BytesIO(make_ssa_with_fonts(200_000).encode(encoding)))
     assert len(data) < 500
     assert read(data) == [Cue(1, 2, "Hello")]
 
 
 def test_a_large_file_is_read_in_bounded_memory(settings: Any) -> None:
     settings.MAX_SUBTITLE_BYTES = 100_000
-    embedded = io.BytesIO(with_fonts(2_000_000).encode())
+    embedded = io.BytesIO(make_ssa_with_fonts(2_000_000).encode())
     one_line = io.BytesIO(b"x" * 5_000_000)
     tracemalloc.start()
     try:
@@ -341,7 +341,7 @@ def test_a_large_file_is_read_in_bounded_memory(settings: Any) -> None:
 def test_too_many_embedded_fonts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gallery.transcripts.subtitle_text.MAX_EMBEDDED_BYTES", 50_000)
     with pytest.raises(SubtitlesError, match="larger than"):
-        read_file(io.BytesIO(with_fonts(60_000).encode()))
+        read_file(io.BytesIO(make_ssa_with_fonts(60_000).encode()))
 
 
 def test_a_line_that_looks_like_a_section_is_text() -> None:

@@ -15,7 +15,7 @@ GUIDE = (ROOT / "docs" / "systemd.md").read_text("utf-8")
 HOME = "/opt/scene-search"
 
 
-def lines_of(name: str) -> list[str]:
+def read_values(name: str) -> list[str]:
     """The values of a key of the unit, which may occur several times."""
     return re.findall(rf"^{name}=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE)
 
@@ -38,25 +38,25 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 
 def test_the_unit_starts_the_launcher() -> None:
-    (command,) = lines_of("ExecStart")
+    (command,) = read_values("ExecStart")
     interpreter, option, module = command.split()
     assert interpreter == f"{HOME}/.venv/bin/python"
     assert option == "-m"
     assert (ROOT / module.replace(".", "/") / "__main__.py").is_file()
-    assert lines_of("WorkingDirectory") == [HOME]
+    assert read_values("WorkingDirectory") == [HOME]
 
 
 def test_state_is_kept_where_the_unit_may_write() -> None:
-    (state,) = lines_of("StateDirectory")
-    environment = dict(pair.split("=", 1) for pair in lines_of("Environment"))
+    (state,) = read_values("StateDirectory")
+    environment = dict(pair.split("=", 1) for pair in read_values("Environment"))
     assert environment["VAR_DIR"] == f"/var/lib/{state}"
     assert environment["HF_HOME"].startswith(f"/var/lib/{state}/")
-    assert lines_of("StateDirectoryMode") == ["0700"]
+    assert read_values("StateDirectoryMode") == ["0700"]
 
 
 def test_the_unit_ends_the_launcher_first_and_has_it_restarted() -> None:
-    assert lines_of("KillMode") == ["mixed"]
-    assert lines_of("Restart") == ["on-failure"]
+    assert read_values("KillMode") == ["mixed"]
+    assert read_values("Restart") == ["on-failure"]
 
 
 def test_the_guide_names_existing_files_and_commands() -> None:
@@ -67,7 +67,7 @@ def test_the_guide_names_existing_files_and_commands() -> None:
         assert command in get_commands(), command
     for link in re.findall(r"\]\(([^)]+)\)", GUIDE):
         assert (ROOT / "docs" / link).is_file(), link
-    (user,) = lines_of("User")
+    (user,) = read_values("User")
     assert re.search(rf"useradd .* {user}$", GUIDE, re.MULTILINE)
-    (settings_file,) = lines_of("EnvironmentFile")
+    (settings_file,) = read_values("EnvironmentFile")
     assert settings_file.lstrip("-") in GUIDE

@@ -33,13 +33,13 @@ def film(rate: str = "25", number: int = 1, **values: Any) -> Film:
     )
 
 
-def cut(of: Film, first: int, end: int, number: int = 1, **values: Any) -> Edit:
+def make_edit(of: Film, first: int, end: int, number: int = 1, **values: Any) -> Edit:
     """A scene of a film from frame `first` up to frame `end`."""
     seconds = [float(frame / of.rate) for frame in (first, end)]
     return Edit(number, of, *seconds, **values)
 
 
-def tracks(text: str, rate: str) -> dict[str, list[tuple[int, int, int]]]:
+def parse_edl(text: str, rate: str) -> dict[str, list[tuple[int, int, int]]]:
     """An edit list as OpenTimelineIO reads it.
 
     For each track, its clips: the first frame of the source, of the record, and how many they are.
@@ -59,7 +59,7 @@ def tracks(text: str, rate: str) -> dict[str, list[tuple[int, int, int]]]:
     }  # fmt: skip
 
 
-def only(lists: dict[str, str]) -> str:
+def get_single(lists: dict[str, str]) -> str:
     assert len(lists) == 1, list(lists)
     return next(iter(lists.values()))
 
@@ -71,9 +71,11 @@ def only(lists: dict[str, str]) -> str:
 def test_an_edl_round_trips_the_frames_of_the_scenes(rate: str) -> None:
     spans = [(0, 1), (1, 48), (1000, 1777), (100_003, 100_500), (5, 3005)]
     of = film(rate)
-    text = only(edit_lists("Board", [cut(of, a, b, n) for n, (a, b) in enumerate(spans, 1)]))
+    text = get_single(
+        edit_lists("Board", [make_edit(of, a, b, n) for n, (a, b) in enumerate(spans, 1)])
+    )
     begin = 3600 * round(Fraction(rate))
-    found = tracks(text, rate)
+    found = parse_edl(text, rate)
     assert set(found) == {"V", "A1", "A2"}
     record = begin
     for (first, end), read in zip(spans, found["V"], strict=True):
@@ -87,8 +89,8 @@ def test_an_edl_round_trips_the_frames_of_the_scenes(rate: str) -> None:
 @pytest.mark.parametrize("rate", RATES)
 def test_timecodes_agree_with_the_pages(rate: str) -> None:
     of = film(rate)
-    scene = cut(of, 90_001, 90_101)
-    line = re.search(r"(?m)^001 .*$", only(edit_lists("Board", [scene])))
+    scene = make_edit(of, 90_001, 90_101)
+    line = re.search(r"(?m)^001 .*$", get_single(edit_lists("Board", [scene])))
     assert line
     shown = (of.clock.timecode(scene.start), of.clock.timecode(scene.end))
     assert tuple(line[0].split()[-4:-2]) == shown
@@ -97,7 +99,7 @@ def test_timecodes_agree_with_the_pages(rate: str) -> None:
 
 def test_each_rate_has_an_edl_with_its_own_record_times() -> None:
     films = [film(rate, n) for n, rate in enumerate(RATES, start=1)]
-    cuts = [cut(of, 10 * n, 10 * n + 25, n) for n, of in enumerate([*films, *films], start=1)]
+    cuts = [make_edit(of, 10 * n, 10 * n + 25, n) for n, of in enumerate([*films, *films], start=1)]
     lists = edit_lists("Mixed: all/rates?", cuts)
     assert sorted(lists) == sorted(
         f"Mixed all rates {rate}.edl"
@@ -106,28 +108,28 @@ def test_each_rate_has_an_edl_with_its_own_record_times() -> None:
     for rate, text in zip(RATES, lists.values(), strict=True):
         begin = 3600 * round(Fraction(rate))
         n = RATES.index(rate) + 1
-        assert tracks(text, rate)["V"] == [
+        assert parse_edl(text, rate)["V"] == [
             (10 * n, begin, 25), (10 * (n + len(RATES)), begin + 25, 25),
         ]  # fmt: skip
 
 
 def test_the_timecode_of_the_file_is_used() -> None:
     of = film("24000/1001", start_timecode="10:00:00:00")
-    text = only(edit_lists("Board", [cut(of, 24, 48)]))
+    text = get_single(edit_lists("Board", [make_edit(of, 24, 48)]))
     assert "10:00:01:00 10:00:02:00 01:00:00:00 01:00:01:00" in text
-    assert tracks(text, "24000/1001")["V"] == [(10 * 86_400 + 24, 86_400, 24)]
+    assert parse_edl(text, "24000/1001")["V"] == [(10 * 86_400 + 24, 86_400, 24)]
 
 
 def test_drop_frame_timecodes_are_written() -> None:
     dropping = film("30000/1001", 1, start_timecode="01:00:00;00")
     plain = film("30000/1001", 2)
-    lists = edit_lists("Board", [cut(dropping, 1800, 1860), cut(plain, 1800, 1860, 2)])
+    lists = edit_lists("Board", [make_edit(dropping, 1800, 1860), make_edit(plain, 1800, 1860, 2)])
     assert list(lists) == ["Board 29.97 DF.edl", "Board 29.97.edl"]
     dropped, counted = lists.values()
     assert "FCM: DROP FRAME" in dropped
     # The minute drops two numbers: frame 1800 after 01:00:00;00 is 01:01:00;02.
     assert "01:01:00;02 01:01:02;02 01:00:00;00 01:00:02;00" in dropped
-    assert tracks(dropped, "30000/1001")["V"] == [(107_892 + 1800, 107_892, 60)]
+    assert parse_edl(dropped, "30000/1001")["V"] == [(107_892 + 1800, 107_892, 60)]
     assert "FCM: NON-DROP FRAME" in counted
     assert "00:01:00:00 00:01:02:00" in counted
 
@@ -145,17 +147,17 @@ def test_unusual_rates_are_mapped_to_a_supported_one(rate: str, counted: str) ->
 
 
 def test_an_edl_notes_where_its_rate_differs_from_the_film() -> None:
-    text = only(edit_lists("Board", [cut(film("12"), 12, 30)]))
-    assert tracks(text, "24")["V"] == [(24, 86_400, 36)]
+    text = get_single(edit_lists("Board", [make_edit(film("12"), 12, 30)]))
+    assert parse_edl(text, "24")["V"] == [(24, 86_400, 36)]
     assert "* RATE: THE FILM HAS 12 FRAMES PER SECOND, COUNTED HERE AT 24" in text
-    assert "RATE:" not in only(edit_lists("Board", [cut(film("2997/125"), 12, 30)]))
+    assert "RATE:" not in get_single(edit_lists("Board", [make_edit(film("2997/125"), 12, 30)]))
 
 
 def test_an_unknown_rate_becomes_25_with_a_note() -> None:
     of = film()
     of.rate_numerator = 0
-    text = only(edit_lists("Board", [Edit(1, of, 1.0, 2.0)]))
-    assert tracks(text, "25")["V"] == [(25, 90_000, 25)]
+    text = get_single(edit_lists("Board", [Edit(1, of, 1.0, 2.0)]))
+    assert parse_edl(text, "25")["V"] == [(25, 90_000, 25)]
     assert "* RATE: UNKNOWN, COUNTED HERE AT 25" in text
 
 
@@ -170,14 +172,16 @@ def test_reels_have_eight_characters_and_are_unique() -> None:
     ]  # fmt: skip
     reels = [Edit(1, of, 0.0, 1.0).reel for of in films]
     assert reels == ["FILM001", "FILM002", "FILM030", "AVERY004", "FIL12345"]
-    text = only(edit_lists("Board", [cut(of, 0, 25, n) for n, of in enumerate(films, 1)]))
+    text = get_single(
+        edit_lists("Board", [make_edit(of, 0, 25, n) for n, of in enumerate(films, 1)])
+    )
     assert re.findall(r"(?m)^\d{3}  (\S+)", text) == reels
 
 
 def test_notes_and_names_are_safe_comments() -> None:
     note = "LOC: 01:00:00:00 RED\n\nM2 second line\x0b001  AX V C\u2028FROM CLIP: x"
     of = film(title="Two\nlines", original_name="two\r\nlines.mkv", audio_codec="")
-    text = only(edit_lists("A\nboard", [cut(of, 0, 25, note=note, link="https://x/y")]))
+    text = get_single(edit_lists("A\nboard", [make_edit(of, 0, 25, note=note, link="https://x/y")]))
     assert text.splitlines()[0] == "TITLE: A board"
     found = otio.adapters.read_from_string(text, "cmx_3600", rate=25)
     (clip,) = found.find_clips()
@@ -193,9 +197,9 @@ def test_notes_and_names_are_safe_comments() -> None:
 
 def test_more_events_than_an_edl_can_number_are_split() -> None:
     of = film("24000/1001")
-    lists = edit_lists("Long", [cut(of, 10 * n, 10 * n + 24, n) for n in range(1, 1101)])
+    lists = edit_lists("Long", [make_edit(of, 10 * n, 10 * n + 24, n) for n in range(1, 1101)])
     assert list(lists) == ["Long 23.976 1 of 2.edl", "Long 23.976 2 of 2.edl"]
-    first, second = (tracks(text, "24000/1001")["V"] for text in lists.values())
+    first, second = (parse_edl(text, "24000/1001")["V"] for text in lists.values())
     assert (len(first), len(second)) == (999, 101)
     assert [source for source, _record, _count in first + second] == [
         10 * n for n in range(1, 1101)
@@ -207,8 +211,8 @@ def test_more_events_than_an_edl_can_number_are_split() -> None:
 
 def test_an_edl_ends_before_its_timecodes_wrap_around() -> None:
     of = film("25", duration=36_000.0)
-    lists = edit_lists("Long", [cut(of, 0, 25 * 36_000, n) for n in range(1, 4)])
-    assert [len(tracks(text, "25")["V"]) for text in lists.values()] == [2, 1]
+    lists = edit_lists("Long", [make_edit(of, 0, 25 * 36_000, n) for n in range(1, 4)])
+    assert [len(parse_edl(text, "25")["V"]) for text in lists.values()] == [2, 1]
 
 
 # --- OTIO -----------------------------------------------------------------------------------------
@@ -216,7 +220,7 @@ def test_an_edl_ends_before_its_timecodes_wrap_around() -> None:
 
 def test_otio_round_trips_every_scene_at_the_rate_of_its_film() -> None:
     films = [film(rate, n) for n, rate in enumerate([*RATES, "12", "1463/50"], start=1)]
-    cuts = [cut(of, 100, 150 + n, n, note="Look!") for n, of in enumerate(films, start=1)]
+    cuts = [make_edit(of, 100, 150 + n, n, note="Look!") for n, of in enumerate(films, start=1)]
     timeline = otio.adapters.read_from_string(otio_timeline("Mixed", cuts), "otio_json")
     assert timeline.name == "Mixed"
     assert timeline.global_start_time.to_timecode() == "01:00:00:00"
@@ -235,10 +239,10 @@ def test_otio_round_trips_every_scene_at_the_rate_of_its_film() -> None:
 @pytest.mark.parametrize("rate", RATES)
 def test_otio_and_edl_agree(rate: str) -> None:
     of = film(rate, start_timecode="02:00:00:00")
-    cuts = [cut(of, 17 * n, 17 * n + 9, n) for n in range(1, 101)]
+    cuts = [make_edit(of, 17 * n, 17 * n + 9, n) for n in range(1, 101)]
     read = otio.adapters.read_from_string(otio_timeline("Board", cuts), "otio_json")
     listed = otio.adapters.read_from_string(
-        only(edit_lists("Board", cuts)), "cmx_3600", rate=float(Fraction(rate))
+        get_single(edit_lists("Board", cuts)), "cmx_3600", rate=float(Fraction(rate))
     )
 
     def timecodes(timeline: Any) -> list[tuple[str, str]]:
@@ -257,7 +261,10 @@ def test_otio_and_edl_agree(rate: str) -> None:
 
 
 def test_otio_next_to_the_clips_refers_to_them() -> None:
-    cuts = [cut(film("24000/1001"), 100, 148), cut(film("25", 2), 50, 60, 2, note="Look!")]
+    cuts = [
+        make_edit(film("24000/1001"), 100, 148),
+        make_edit(film("25", 2), 50, 60, 2, note="Look!"),
+    ]
     text = otio_timeline("Board", cuts, {1: "01 a.mp4", 2: "02 b.mp4"})
     first, second = otio.adapters.read_from_string(text, "otio_json").tracks[0]
     assert first.media_reference.target_url == "01 a.mp4"
@@ -268,13 +275,13 @@ def test_otio_next_to_the_clips_refers_to_them() -> None:
     assert first.metadata["scene_search"]["film"] == "film 1.mkv"
     assert first.metadata["scene_search"]["in"] == "00:00:04:04"
     assert second.markers[0].marked_range == second.source_range
-    odd = otio_timeline("Board", [cut(film("12"), 100, 148)], {1: "01 a.mp4"})
+    odd = otio_timeline("Board", [make_edit(film("12"), 100, 148)], {1: "01 a.mp4"})
     (clip,) = otio.adapters.read_from_string(odd, "otio_json").tracks[0]
     assert clip.source_range.start_time.value == 0
 
 
 def test_a_silent_film_leaves_a_gap_in_the_sound() -> None:
-    cuts = [cut(film(number=1, audio_codec=""), 0, 25), cut(film(number=2), 0, 50, 2)]
+    cuts = [make_edit(film(number=1, audio_codec=""), 0, 25), make_edit(film(number=2), 0, 50, 2)]
     picture, sound = otio.adapters.read_from_string(otio_timeline("B", cuts), "otio_json").tracks
     assert [type(part) for part in sound] == [otio.schema.Gap, otio.schema.Clip]
     assert sound[1].range_in_parent() == picture[1].range_in_parent()
@@ -287,7 +294,7 @@ def test_a_silent_film_leaves_a_gap_in_the_sound() -> None:
 
 def test_a_table_has_a_row_for_each_scene() -> None:
     of = film("24000/1001", title="猫, “cat”", start_timecode="10:00:00:00")
-    text = csv_table([cut(of, 24, 72, 1, note='two\n"lines"', link="https://x/")])
+    text = csv_table([make_edit(of, 24, 72, 1, note='two\n"lines"', link="https://x/")])
     assert text.startswith(BYTE_ORDER_MARK)
     head, row = csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK)))
     assert dict(zip(head, row, strict=True)) == {
@@ -303,7 +310,7 @@ def test_a_table_has_a_row_for_each_scene() -> None:
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝"])
 def test_no_cell_can_be_a_formula(sign: str) -> None:
     of = film(title=f"{sign}cmd|' /C calc'!A0")
-    text = csv_table([cut(of, 0, 25, note=f"{sign}1")])
+    text = csv_table([make_edit(of, 0, 25, note=f"{sign}1")])
     rows = list(csv.reader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK))))
     assert all(not cell.startswith(sign) for cell in rows[1])
     assert f"'{sign}1" in rows[1]
