@@ -28,6 +28,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 import regex
+from babel import Locale
 from django.conf import settings
 
 from gallery.transcripts.languages import UNKNOWN, base, simplified
@@ -48,15 +49,6 @@ _APOSTROPHES = str.maketrans("", "", "'’ʼ")
 # Scripts whose combining marks are often omitted. (In others they are vowels.)
 _WITH_ACCENTS = regex.compile(r"[\p{Latin}\p{Greek}\p{Arabic}\p{Hebrew}]")
 
-_ALGORITHMS = {
-    "ar": "arabic", "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
-    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian",
-    "fi": "finnish", "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian",
-    "hy": "armenian", "id": "indonesian", "it": "italian", "lt": "lithuanian", "nb": "norwegian",
-    "ne": "nepali", "nl": "dutch", "nn": "norwegian", "no": "norwegian", "pl": "polish",
-    "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish",
-    "ta": "tamil", "tr": "turkish", "yi": "yiddish",
-}  # fmt: skip
 _lock = threading.Lock()
 
 
@@ -102,21 +94,22 @@ def stem(form: str, language: str) -> str:
 
     Latin words in a language without a stemmer are treated as English.
     """
-    algorithm = _ALGORITHMS.get(base(language))
-    if algorithm is None:
-        algorithm = "english" if form.isascii() else ""
-    if not algorithm:
+    stemmer = _stemmer(base(language)) or (_stemmer("en") if form.isascii() else None)
+    if stemmer is None:
         return form
     # Stemmers of this library are not thread-safe.
     with _lock:
-        return str(_stemmer(algorithm).stemWord(form)) or form
+        return str(stemmer.stemWord(form)) or form
 
 
 @cache
-def _stemmer(algorithm: str) -> Any:
+def _stemmer(language: str) -> Any:
+    """Return the stemmer of a language; None if there is none."""
     import snowballstemmer
 
-    return snowballstemmer.stemmer(algorithm)
+    # Stemmers have English names. Both forms of Norwegian have one: "Norwegian Bokmål".
+    name = Locale("en").languages.get(language, "").partition(" ")[0].lower()
+    return snowballstemmer.stemmer(name) if name in snowballstemmer.algorithms() else None
 
 
 def is_stop_word(form: str, language: str) -> bool:
