@@ -20,6 +20,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import tasks
 from gallery.accounts.forms import AdminLoginForm
@@ -230,14 +231,13 @@ class FilmAdmin(admin.ModelAdmin):
     def response_add(
         self, request: HttpRequest, obj: Film, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Redirect to the list of films, or where the admin chose to."""
-        return self._redirect_upload(request, super().response_add(request, obj, post_url_continue))
+        """Redirect to the list of films, or where the admin chose to.
 
-    def _redirect_upload(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """Send redirects to the upload script as JSON; following them would use up the messages."""
-        by_script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
-        if by_script and response.has_header("Location"):
-            return JsonResponse({"next": response.headers["Location"]})
+        htmx would follow a redirect itself, and use up the messages: it is told to load the page.
+        """
+        response = super().response_add(request, obj, post_url_continue)
+        if request.htmx and response.has_header("Location"):  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(response["Location"])
         return response
 
     # --- actions ----------------------------------------------------------------------------------

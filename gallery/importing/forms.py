@@ -38,7 +38,7 @@ class AddFilmForm(FilmForm):
         label=gettext_lazy("Film file"),
         required=False,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": FILM_TYPES}),
+        widget=forms.FileInput(attrs={"accept": FILM_TYPES, "hx-preserve": True}),
     )
 
     def clean_file(self) -> Any:

@@ -34,7 +34,7 @@ class _MultipleFileInput(forms.FileInput):
 class SubtitleFiles(forms.FileField):
     """Any number of subtitle files; errors name the file."""
 
-    widget = _MultipleFileInput
+    widget = _MultipleFileInput(attrs={"hx-preserve": True})
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("label", gettext_lazy("Subtitles"))

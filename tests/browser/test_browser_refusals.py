@@ -34,3 +34,43 @@ def test_the_admin_says_why_a_file_is_not_a_film(
     film = Film.objects.get()
     assert film.error
     assert film.error in row.inner_text()
+
+
+def test_an_upload_with_errors_keeps_the_file_and_can_be_cancelled(
+    web_server: Web, tab: Page, tmp_path: Path
+) -> None:
+    film, diary = tmp_path / "Rain.2019.mp4", tmp_path / "diary.srt"
+    film.write_bytes(bytes(3_000_000))
+    diary.write_text("Dear diary.")
+    log_in(tab, web_server.url)
+    tab.goto(f"{web_server.url}/admin/gallery/film/add/")
+    tab.set_input_files("#id_file", film)
+    tab.set_input_files("#id_subtitles", diary)
+    tab.fill("#id_title", "Drizzle")
+    tab.click("[name=_save]")
+    expect(tab.locator(".errornote")).to_be_visible()
+    expect(tab.locator(".field-subtitles .errorlist")).to_contain_text("diary.srt")
+    expect(tab.locator(".film-upload")).to_be_hidden()
+    expect(tab.locator("#id_title")).to_have_value("Drizzle")
+    assert tab.evaluate("document.querySelector('#id_file').files[0].name") == film.name
+
+    tab.set_input_files("#id_subtitles", [])
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    network = tab.context.new_cdp_session(tab)
+    network.send("Network.emulateNetworkConditions", slow)
+    tab.click("[name=_save]")
+    said = tab.locator(".film-upload-said")
+    expect(said).to_contain_text(re.compile(r"of 3 MB, \d+ %"))
+    expect(tab.locator("[name=_save]")).to_be_disabled()
+    tab.click(".film-upload-stop")
+    expect(said).to_have_text("Upload cancelled.")
+    expect(tab.locator("[name=_save]")).to_be_enabled()
+
+    network.send("Network.emulateNetworkConditions", {**slow, "offline": True})
+    tab.click("[name=_save]")
+    expect(said).to_contain_text("The connection was lost and nothing was saved.")
+    network.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
+    tab.context.clear_cookies()
+    tab.click("[name=_save]")
+    expect(said).to_contain_text("The server did not accept the film")
+    assert not Film.objects.exists()

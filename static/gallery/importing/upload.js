@@ -1,17 +1,16 @@
-// The upload of a film in the admin, with its progress. Without this, the plain form works.
+// The upload of a film in the admin: htmx sends the form, this shows the progress. Without scripts,
+// the plain form works.
 
-import { $, $$ } from "../dom.js";
+import { $, failureMessage, htmx, REQUEST_FAILURES } from "../dom.js";
 
-const form = $("#film_form");
-const panel = $(".film-upload", form);
-
-const bar = $(".film-bar", panel);
-const said = $(".film-upload-said", panel);
-const say = (name, values = {}) =>
-  panel.dataset[name].replace(/\{(\w+)\}/g, (_all, key) => values[key]);
 const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
-let request = null;
+let startedAt = 0; // of the upload in progress, in milliseconds; 0: none
+let hasArrived = false; // the server has the whole file
 
+// The form is replaced when the server finds errors in it.
+const panel = () => $(".film-upload");
+const say = (name, values = {}) =>
+  panel().dataset[name].replace(/\{(\w+)\}/g, (_all, key) => values[key]);
 const megabytes = (bytes) => `${number.format(bytes / 1e6)} MB`;
 
 function duration(seconds) {
@@ -20,109 +19,79 @@ function duration(seconds) {
   return say("hours", { n: number.format(seconds / 3600) });
 }
 
-function show(part, text) {
+function show(text, part = null) {
+  const isRunning = part !== null;
+  const bar = $(".film-bar", panel());
+  const said = $(".film-upload-said", panel());
+  panel().hidden = !text && !isRunning;
+  bar.hidden = $(".film-upload-stop", panel()).hidden = !isRunning;
   bar.firstElementChild.style.width = `${part * 100}%`;
   bar.setAttribute("aria-valuenow", Math.floor(part * 100));
   said.textContent = text;
-}
-
-function working(is) {
-  panel.hidden = !is && !said.textContent;
-  bar.hidden = !is;
-  $(".film-upload-stop", panel).hidden = !is;
-  for (const button of $$(".submit-row input", form)) button.disabled = is;
+  said.classList.toggle("film-error", !isRunning);
 }
 
 function end(text) {
-  request = null;
-  said.textContent = text;
-  said.classList.toggle("film-error", Boolean(text));
-  working(false);
+  startedAt = 0;
+  show(text);
 }
 
-// The form that the server sent back says what is wrong; the chosen file stays chosen.
-function showErrors(html) {
-  const page = new DOMParser().parseFromString(html, "text/html");
-  const answer = $("#film_form", page);
-  if (!answer) {
-    end($("#error-message", page)?.textContent ?? say("refused", { status: request.status }));
-    return;
+const on = (names, listener) => {
+  for (const name of names) {
+    document.addEventListener(name, (event) => {
+      if (event.target.id === "film_form") listener(event);
+    });
   }
-  for (const old of $$(".errornote, .errorlist", form)) old.remove();
-  for (const note of $$(".errornote", answer)) $("fieldset", form).before(note);
-  for (const list of $$(".errorlist", answer)) {
-    const row = list.closest(".form-row");
-    const name = row && [...row.classList].find((c) => c.startsWith("field-"));
-    const mine = name && $(`.form-row.${name}`, form);
-    (mine ?? panel.parentElement).prepend(list);
-  }
-  end("");
-  $(".errornote, .errorlist", form)?.scrollIntoView({ block: "center" });
-}
+};
+
+on(["htmx:beforeSend"], () => {
+  startedAt = performance.now();
+  hasArrived = false;
+  show("", 0);
+});
+on(["htmx:xhr:progress"], ({ detail: { loaded, total } }) => {
+  if (!startedAt || hasArrived) return; // the answer makes progress, too
+  hasArrived = loaded === total;
+  const percent = `${Math.floor((loaded / total) * 100)} %`;
+  const words = [say("sent", { sent: megabytes(loaded), all: megabytes(total), percent })];
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (seconds > 2)
+    words.push(say("left", { time: duration((seconds / loaded) * (total - loaded)) }));
+  show(hasArrived ? say("filing") : words.join(" · "), loaded / total);
+});
+on(["htmx:beforeOnLoad"], () => {
+  startedAt = 0; // leaving the page is fine now
+});
+on(["htmx:beforeSwap"], (event) => {
+  // Another page, such as the login, is no answer.
+  if (event.detail.isError || event.detail.serverResponse.includes('id="film_form"')) return;
+  event.detail.shouldSwap = false;
+  end(say("refused", { status: event.detail.xhr.status }));
+});
+on(["htmx:sendAbort"], () => end(say("stopped")));
+on(REQUEST_FAILURES, (event) => {
+  const { xhr } = event.detail;
+  end(xhr.status ? (failureMessage(event) ?? say("refused", xhr)) : say("broken"));
+});
 
 // Title and year are filled in from the file's name, unless they have been edited.
-$("#id_file", form).addEventListener("change", async ({ target }) => {
+document.addEventListener("change", async ({ target }) => {
+  if (target.id !== "id_file") return;
   const name = target.files[0]?.name ?? "";
-  const response = await fetch(`${panel.dataset.guess}?${new URLSearchParams({ name })}`);
+  const response = await fetch(`${panel().dataset.guess}?${new URLSearchParams({ name })}`);
   if (!response.ok || name !== target.files[0]?.name) return;
   for (const [field, value] of Object.entries(await response.json())) {
-    const input = form.elements[field];
+    const input = target.form.elements[field];
     if (input.value !== (input.dataset.guess ?? "")) continue;
     input.value = input.dataset.guess = value ?? "";
   }
 });
 
-form.addEventListener("submit", (event) => {
-  const file = $("input[type=file]", form)?.files[0];
-  if (!file || event.defaultPrevented) return;
-  event.preventDefault();
-  if (request) return;
-  const data = new FormData(form);
-  if (event.submitter?.name) data.append(event.submitter.name, event.submitter.value);
-  request = new XMLHttpRequest();
-  const begun = performance.now();
-  said.classList.remove("film-error");
-  panel.hidden = false;
-  show(0, "");
-  working(true);
-
-  request.upload.addEventListener("progress", ({ loaded, total }) => {
-    const part = loaded / total;
-    const seconds = (performance.now() - begun) / 1000;
-    const words = [
-      say("sent", {
-        sent: megabytes(loaded),
-        all: megabytes(total),
-        percent: `${Math.floor(part * 100)} %`,
-      }),
-    ];
-    if (seconds > 2)
-      words.push(say("left", { time: duration((seconds / loaded) * (total - loaded)) }));
-    show(part, words.join(" · "));
-  });
-  request.upload.addEventListener("load", () => show(1, say("filing")));
-  request.addEventListener("load", () => {
-    if (request.getResponseHeader("Content-Type")?.startsWith("application/json")) {
-      show(1, say("done"));
-      const { next } = JSON.parse(request.responseText);
-      request = null;
-      location.assign(next);
-    } else {
-      showErrors(request.responseText);
-    }
-  });
-  request.addEventListener("error", () => end(say("broken")));
-  request.addEventListener("abort", () => end(say("stopped")));
-  request.open("POST", form.getAttribute("action") || location.href);
-  // Asks for where to go on instead of being sent there: the next page keeps its messages.
-  request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
-  request.send(data);
+document.addEventListener("click", ({ target }) => {
+  if (target.matches(".film-upload-stop")) htmx.trigger(target.form, "htmx:abort");
 });
-
-$(".film-upload-stop", panel).addEventListener("click", () => request?.abort());
-
 addEventListener("beforeunload", (event) => {
-  if (request) event.preventDefault();
+  if (startedAt) event.preventDefault();
 });
 addEventListener("pageshow", (event) => {
   if (event.persisted) end("");
