@@ -8,7 +8,7 @@ has a constant rate, as editing programs prefer.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -99,10 +99,22 @@ def _find_seek_position(clip: ClipSpan, lead: float = 0.0) -> float:
     return 0.0
 
 
-def _input_arguments(clip: ClipSpan, lead: float = 0.0) -> list[str]:
-    """Return arguments that open the film shortly before the span, on the file's clock."""
-    options = picture_filters.input_options(clip.probe, _find_seek_position(clip, lead))
-    return [*("-v", "error", "-y"), *input_arguments(clip.path, clip.max_pixels, *options)]
+def _input_arguments(clip: ClipSpan, lead: float = 0.0, *, with_sound: bool = False) -> list[str]:
+    """Return arguments that open the film shortly before the span, on the file's clock.
+
+    `with_sound`: also as the input of `_sound_arguments`. That is a second one where the pictures
+    are read without examining the streams first: FFmpeg would not find all sound tracks then.
+    """
+    position = _find_seek_position(clip, lead)
+    opened = [*("-v", "error", "-y"), *_open_at(clip, clip.probe, position)]
+    if with_sound and picture_filters.may_change(clip.probe):
+        opened += _open_at(clip, replace(clip.probe, picture=None), position)
+    return opened
+
+
+def _open_at(clip: ClipSpan, probe: Probe, position: float) -> list[str]:
+    options = picture_filters.input_options(probe, position)
+    return input_arguments(clip.path, clip.max_pixels, *options)
 
 
 def _frame_filters(clip: ClipSpan) -> list[str]:
@@ -202,8 +214,10 @@ def _sound_arguments(clip: ClipSpan, rate: str) -> list[str]:
         f"apad=whole_dur={length:.6f}",
         f"atrim=end={length:.6f}",
     ]
+    source = 1 if picture_filters.may_change(clip.probe) else 0
     return [
-        *("-map", f"0:a:{track.number}", "-af", ",".join(chain)),
+        # Damaged sound must not cost the pictures: FFmpeg gives up above two thirds of errors.
+        *("-max_error_rate", "1", "-map", f"{source}:a:{track.number}", "-af", ",".join(chain)),
         *("-c:a", "aac", "-b:a", rate, "-ac", "2"),
     ]
 
@@ -218,7 +232,7 @@ def playback_arguments(clip: ClipSpan) -> list[str]:
     """
     interval = max(1, round(clip.clock.grid))
     return [
-        *_input_arguments(clip),
+        *_input_arguments(clip, with_sound=True),
         *_video_arguments(clip, MAX_PLAYBACK_WIDTH),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
         *("-maxrate", "6M", "-bufsize", "6M", "-bf", "0", "-g", str(interval)),
@@ -253,7 +267,7 @@ def export_arguments(clip: ClipSpan, target: Path) -> list[str]:
     clock = clip.clock
     timecode = ("-timecode", clock.source_timecode(clock.exact_seconds(clip.first)))
     return [
-        *_input_arguments(clip, lead=1.0),
+        *_input_arguments(clip, lead=1.0, with_sound=True),
         *_video_arguments(clip, MAX_EXPORT_WIDTH),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "16"),
         *_sound_arguments(clip, "256k"),
