@@ -24,7 +24,7 @@ BROADCASTS = {"mpegts", "mpeg"}  # FFmpeg's names of transport and program strea
 # Most muxers count the duration of these from 0, even when the clock begins later.
 COUNTED_FROM_ZERO = {"matroska,webm", "asf"}
 _CONTAINER = re.compile(r"Input #0, (.+?), from ")
-_BROKEN_OFF = re.compile("File ended prematurely")
+_BROKEN_OFF = re.compile("File ended prematurely|partial file")
 _DURATION = re.compile(r"Duration: (?:(\d+):(\d\d):(\d\d(?:\.\d+)?)|N/A)(?:, start: (-?[\d.]+))?")
 _STREAM = re.compile(r"Stream #0:\d+.*?: (Video|Audio): (\w+)(.*)")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
@@ -68,12 +68,14 @@ def describe_refusal(log_text: str) -> str:
 class Inspection:
     """A film file: its metadata, when its packets are shown, and FFmpeg's name of its format.
 
-    `container` is the name of a demuxer, such as "matroska,webm" or "mpegts".
+    `container` is the name of a demuxer, such as "matroska,webm" or "mpegts". `notice` is a
+    sentence about parts of the file that cannot be read, or "".
     """
 
     probe: Probe
     timeline: Timeline
     container: str
+    notice: str
 
 
 def probe(path: Path, max_pixels: int, max_seconds: float) -> Probe:
@@ -138,9 +140,30 @@ def inspect(path: Path, max_pixels: int) -> Inspection:
         sound=sound_tracks,
     )
     named = _CONTAINER.search(first.log_text)
-    inspection = Inspection(metadata, packets, named[1] if named else "")
+    notice = _describe_unread_parts(first.log_text, packets.complaints)
+    inspection = Inspection(metadata, packets, named[1] if named else "", notice)
     _reject_incomplete_film(inspection, first.log_text)
     return inspection
+
+
+def _describe_unread_parts(log_text: str, complaints: str) -> str:
+    """Return what FFmpeg passes over without an error, in a sentence or two; "" when nothing."""
+    notices = []
+    if "Found duplicated MOOV" in log_text:
+        notices.append(
+            _(
+                "This file is several MP4 files joined end to end, and only the first can be "
+                "read. Join them with a video editor, then upload the film again."
+            )
+        )
+    if _BROKEN_OFF.search(complaints):
+        notices.append(
+            _(
+                "The end of this file is missing, perhaps because an upload or recording was "
+                "interrupted. If you have the complete file, upload that instead."
+            )
+        )
+    return " ".join(notices)
 
 
 def _decode_first(path: Path, max_pixels: int) -> Run:

@@ -33,8 +33,11 @@ NO_SOUND = ("-an",)
 ALL_SOUND = ("-map", "0:a?", "-c:a", "copy")
 REORDERED_CODECS = ("h264", "hevc")  # pictures may be stored in another order than shown
 _FLV_HEADER = re.compile(rb"FLV\x01[\x00-\x05]\x00\x00\x00\x09\x00\x00\x00\x00")
+# Decoders delay pictures that are stored out of order, by less than a second; what is later than
+# that begins late.
+_FROM_ZERO = "setpts=PTS-if(gt(STARTPTS*TB\\,1)\\,0\\,STARTPTS)"
 _ENCODE = (
-    *("-vf", "setpts=PTS-STARTPTS,pad=w='ceil(iw/2)*2':h='ceil(ih/2)*2'"),
+    *("-map", "0:V:0", "-vf", f"{_FROM_ZERO},pad=w='ceil(iw/2)*2':h='ceil(ih/2)*2'"),
     *("-c:v", "libx264", "-preset", "veryfast"),
     *("-crf", "12", "-g", "48", "-fps_mode", "passthrough"),
 )
@@ -84,7 +87,8 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
     if not is_needed(inspection):
         probing.reject_long_film(inspection.probe, max_seconds)
         copy.unlink(missing_ok=True)
-        return Prepared(interlacing.detect_field_order(source, inspection.probe, max_pixels))
+        probe = interlacing.detect_field_order(source, inspection.probe, max_pixels)
+        return Prepared(probe, inspection.notice)
     require_space(source.stat().st_size)
     draft = copy.with_name(f".draft-{copy.name}")
     try:
@@ -101,7 +105,7 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
 
 def _describe_losses(source: Path, inspection: Inspection, copied: Inspection) -> str:
     """Return what a copy lacks, in a sentence or more; "" when it is complete."""
-    notices = []
+    notices = [inspection.notice] if inspection.notice else []
     if inspection.container == "flv" and _is_several_flv_files(source):
         notices.append(
             _(
@@ -149,7 +153,9 @@ def _create_copy(source: Path, target: Path, inspection: Inspection, max_pixels:
     options = [(video, sound) for video in _video_options(inspection) for sound in sounds]
     for video, sound in options:
         result = _run_copy(source, target, inspection, max_pixels, (*video, *sound))
-        if result.status == 0 and _is_usable(target, inspection, max_pixels):
+        # Where frames were dropped, encoding places the others to a frame or two, as players do.
+        is_placed = video == _ENCODE and not _has_clock_jumps(inspection)
+        if result.status == 0 and (is_placed or _is_usable(target, inspection, max_pixels)):
             return
     if _has_clock_jumps(inspection):
         # What follows the jump is lost; the film's notice will say so.
@@ -180,7 +186,7 @@ def _video_options(inspection: Inspection) -> Iterator[tuple[str, ...]]:
     # Matroska does not support GIF, and GIF pictures may be partial.
     if inspection.container != "gif":
         yield ("-map", "0:V:0", "-c:v", "copy", *_timestamp_filter(inspection))
-    yield ("-map", "0:V:0", *_ENCODE)
+    yield _ENCODE
 
 
 def _sound_options(
@@ -210,7 +216,10 @@ def _sound_options(
 def _input_options(inspection: Inspection) -> tuple[str, ...]:
     """Return arguments for reading a film whose clock jumps, or that lacks presentation times."""
     # A lower threshold than 10 s: a short recording may be followed by another.
-    jumps = ("-dts_delta_threshold", "1")
+    jumps: tuple[str, ...] = ("-dts_delta_threshold", "1")
+    if inspection.container in RAW_STREAMS and inspection.probe.rate:
+        # Otherwise the copy states 25 frames a second, whatever the stream itself says.
+        jumps += ("-framerate", str(inspection.probe.rate))
     if inspection.probe.video_codec in REORDERED_CODECS:
         return jumps  # `_timestamp_filter` sets the times
     return (*jumps, "-fflags", "+genpts")
