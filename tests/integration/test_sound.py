@@ -86,22 +86,22 @@ def test_a_track_is_found_that_the_programme_map_does_not_describe(
     streamed: bool, tmp_path: Path
 ) -> None:
     """AAC as private data: FFmpeg knows it by its packets only."""
-    film = film_with(
+    film = make_film_with_tracks(
         tmp_path / "a.m2ts",
         {440: "", 1000: ""},
         *("-f", "mpegts", "-mpegts_m2ts_mode", "1"),
         codecs=("aac", "ac3"),
     )
-    assert frequency(film, 0, streamed=streamed) == pytest.approx(440, abs=3)
-    assert frequency(film, 1, streamed=streamed) == pytest.approx(1000, abs=3)
+    assert find_clip_frequency(film, 0, streamed=streamed) == pytest.approx(440, abs=3)
+    assert find_clip_frequency(film, 1, streamed=streamed) == pytest.approx(1000, abs=3)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_damaged_sound_does_not_cost_the_pictures(streamed: bool, tmp_path: Path) -> None:
-    whole = film_with(tmp_path / "whole.mp4", {440: "default"})
+    whole = make_film_with_tracks(tmp_path / "whole.mp4", {440: "default"})
     film = tmp_path / "a.mp4"
     run_ffmpeg("-i", str(whole), "-c", "copy", "-bsf:a", "noise=amount=1", str(film))
-    frequency(film, streamed=streamed)
+    find_clip_frequency(film, streamed=streamed)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
