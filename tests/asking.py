@@ -1,4 +1,4 @@
-"""Programs that ask the API, for its tests."""
+"""API clients for tests."""
 
 import io
 import json
@@ -20,12 +20,12 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def reset_rate_limits(redis_server: Any, static_files: None) -> None:
-    """Requests of the tests before this one do not count."""
+    """Forget the requests of earlier tests."""
     cache.clear()
 
 
 class Api:
-    """Asks the API, and looks at nothing but what comes back."""
+    """An API client, which knows only the responses."""
 
     def __init__(self, client: Client, secret: str = "") -> None:
         self.client = client
@@ -72,26 +72,26 @@ def create_user(name: str) -> Any:
 
 @pytest.fixture
 def anonymous(db: None, reset_rate_limits: None) -> Api:
-    """A program without a token."""
+    """A client without a token."""
     return Api(Client())
 
 
 @pytest.fixture
 def ada(db: None, reset_rate_limits: None) -> Api:
-    """A program with a token of Ada's."""
+    """A client with a token of Ada."""
     _token, secret = tokens.create_token(create_user("ada").pk, "test")
     return Api(Client(), secret)
 
 
 @pytest.fixture
 def bob(db: None, reset_rate_limits: None) -> Api:
-    """One with a token of Bob's."""
+    """A client with a token of Bob."""
     _token, secret = tokens.create_token(create_user("bob").pk, "test")
     return Api(Client(), secret)
 
 
 def list_all(api: Api, path: str, results: str = "results") -> Iterator[Any]:
-    """Everything on all pages, by following `next`."""
+    """The results on all pages, by following `next`."""
     address: str | None = path
     while address:
         page = api.get(address)

@@ -1,4 +1,4 @@
-"""A real browser for tests, and how a person logs in with it.
+"""A real browser for tests, and a login with it.
 
 Nothing here may be skipped: without Chromium these tests fail.
 """
@@ -19,7 +19,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without the services that it would call on the network."""
-    # Playwright's own loop runs in this thread, and Django would take it for asynchronous code.
+    # Playwright's event loop runs in this thread; Django would refuse database access in it.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     path = shutil.which("chromium")
     assert path, "chromium is needed: sudo apt-get install -y chromium"
@@ -39,13 +39,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def errors() -> list[str]:
-    """What scripts complained about; a journey ends with none."""
+    """Script errors; a test must end with none."""
     return []
 
 
 @pytest.fixture
 def tab(browser: Browser, errors: list[str]) -> Iterator[Page]:
-    """A tab of a fresh visitor who reads English, at a desk."""
+    """A tab of a new visitor: English, desktop size."""
     context = browser.new_context(viewport=DESKTOP, locale="en-GB")
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -55,7 +55,7 @@ def tab(browser: Browser, errors: list[str]) -> Iterator[Page]:
 
 
 def log_in(page: Page, url: str) -> None:
-    """Log in to the admin as somebody made for this test."""
+    """Log in to the admin as a new user."""
     get_user_model().objects.create_superuser("admin", password=PASSWORD)
     page.goto(f"{url}/admin/")
     page.fill("#id_username", "admin")

@@ -1,4 +1,4 @@
-"""Frames that are not worth offering, drawn by seed: credits, title cards, and blank ones."""
+"""Frames that a search must leave out, drawn by seed: credits, title cards, blank frames."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def font(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 @dataclass(frozen=True)
 class Style:
-    """How a card is set."""
+    """The typography of a card."""
 
     ground: Colour = BLACK
     ink: Colour = WHITE
@@ -123,7 +123,7 @@ def rolling_credits(style: Style, rng: Generator) -> Image.Image:
 
 
 def two_columns(style: Style, rng: Generator) -> Image.Image:
-    """Roles flush right, names flush left, as most films end."""
+    """Roles flush right, names flush left, as in most end credits."""
     picture, pen = _card(style)
     width, height = style.size
     middle = width * float(rng.uniform(0.42, 0.55))
@@ -173,7 +173,7 @@ def single_credit(style: Style, rng: Generator) -> Image.Image:
 
 
 def paragraph(style: Style, rng: Generator) -> Image.Image:
-    """A block of text: what is told before a film, or the small print after it."""
+    """A block of text: a prologue, or the small print at the end."""
     picture, pen = _card(style)
     width, height = style.size
     face = font(style.face, style.height)
@@ -203,7 +203,7 @@ def paragraph(style: Style, rng: Generator) -> Image.Image:
 
 
 def names_with_logos(style: Style, rng: Generator) -> Image.Image:
-    """Names, and the small logos of those who paid."""
+    """Names, and small logos of sponsors."""
     picture = two_columns(style, rng)
     pen = ImageDraw.Draw(picture)
     width, height = style.size
@@ -222,7 +222,7 @@ def names_with_logos(style: Style, rng: Generator) -> Image.Image:
 
 
 def vertical_text(style: Style, rng: Generator) -> Image.Image:
-    """Chinese from top to bottom, as titles are set."""
+    """Chinese from top to bottom, as in titles."""
     picture, pen = _card(style)
     width, height = style.size
     size = style.height * 2
@@ -252,7 +252,7 @@ def subtitle_only(style: Style, rng: Generator) -> Image.Image:
 
 
 def intertitle(style: Style, rng: Generator) -> Image.Image:
-    """What a silent film says, in a frame."""
+    """An intertitle of a silent film, in a frame."""
     picture = paragraph(style, rng)
     pen = ImageDraw.Draw(picture)
     width, height = style.size
@@ -273,21 +273,21 @@ GROUNDS: tuple[tuple[Colour, Colour], ...] = (
 
 
 def compress(picture: Image.Image, quality: int) -> Image.Image:
-    """The picture as it comes out of a JPEG."""
+    """The picture after JPEG compression."""
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")
 
 
 def add_grain(picture: Image.Image, rng: Generator, strength: float) -> Image.Image:
-    """With the grain of film."""
+    """Add film grain."""
     pixels = np.asarray(picture, np.float32)
     grain = rng.normal(0, strength, pixels.shape[:2])[:, :, None]
     return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8), "RGB")
 
 
 def add_letterbox(picture: Image.Image, rows: int) -> Image.Image:
-    """With black bars above and below."""
+    """Add black bars above and below."""
     width, height = picture.size
     boxed = Image.new("RGB", (width, height + 2 * rows))
     boxed.paste(picture, (0, rows))
@@ -295,7 +295,7 @@ def add_letterbox(picture: Image.Image, rows: int) -> Image.Image:
 
 
 def add_vignette(picture: Image.Image, rng: Generator, ground: Colour) -> Image.Image:
-    """On a ground that darkens towards the edges."""
+    """Darken the background towards the edges."""
     width, height = picture.size
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     light = (1 - 0.5 * (x * x + y * y)).clip(0, 1)[:, :, None] * 45
@@ -305,7 +305,7 @@ def add_vignette(picture: Image.Image, rng: Generator, ground: Colour) -> Image.
 
 
 def draw_credits(seed: int) -> tuple[str, Image.Image]:
-    """A credit-like frame and what it is: every layout comes round, in changing dress."""
+    """A credit-like frame and its name: all layouts in turn, in varying styles."""
     rng = np.random.default_rng([seed, 1])
     layout = LAYOUTS[seed % len(LAYOUTS)]
     chinese = layout is vertical_text or bool(rng.random() < 0.35)
@@ -328,7 +328,7 @@ def draw_credits(seed: int) -> tuple[str, Image.Image]:
 
 
 def draw_blank(seed: int) -> tuple[str, Image.Image]:
-    """A frame with nothing in it: one colour, noise, a fade, a flash between bars."""
+    """A blank frame and its name: one colour, noise, a fade, a flash between bars."""
     rng = np.random.default_rng([seed, 2])
     kinds = ("black", "white", "colour", "grain", "fade", "bars", "soft")
     kind = kinds[seed % len(kinds)]

@@ -1,4 +1,4 @@
-"""Films that say which frame is which, and when: a number in every picture, a beep every second."""
+"""Films with a number in every picture and a beep every second."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +27,10 @@ def make_coded_film(
     delay: float = 0.0,
     options: Sequence[str] = (),
 ) -> Path:
-    """A film whose every picture shows its number, as black and white bars.
+    """A film whose pictures show their numbers, as black and white bars.
 
-    `filters` come after the numbers are drawn; `delay` is how much later than the sound the
-    pictures begin; no `sound` makes a silent film.
+    `filters` are applied after the numbers; `delay` is by how much the pictures start later than
+    the sound; no `sound` makes a silent film.
     """
     pictures = f"color=gray:s={SIZE}:r={rate}:d={seconds},format=yuv420p,{CODE}"
     if filters:
@@ -43,7 +43,7 @@ def make_coded_film(
 
 
 def read_codes(path: Path, *, turned: bool = False) -> list[int]:
-    """The number in every picture of a film, in the order of showing; `turned` for upright bars."""
+    """The numbers in the pictures of a film, in display order; `turned` if it is rotated."""
     shape = f"1:{BITS}" if turned else f"{BITS}:1"
     data = run_ffmpeg(
         *("-i", str(path), "-map", "0:V:0", "-fps_mode", "passthrough"),
@@ -54,10 +54,10 @@ def read_codes(path: Path, *, turned: bool = False) -> list[int]:
 
 
 def find_beeps(path: Path, start: float = 0.0) -> list[float]:
-    """When each beep of a film begins, in seconds; its own clock begins at `start`."""
+    """When each beep of a film begins, in seconds, if its clock starts at `start`."""
     data = run_ffmpeg(
         *("-copyts", "-i", str(path), "-map", "0:a:0", "-ac", "1", "-ar", "48000"),
-        # Sound that begins later is shifted, as players do.
+        # Like players, shift sound that begins later.
         *("-af", f"asetpts=PTS-{start}/TB,aresample=async=1:first_pts=0", "-f", "f32le", "-"),
     )
     loud = np.abs(np.frombuffer(data, np.float32)) > 0.2
@@ -66,7 +66,7 @@ def find_beeps(path: Path, start: float = 0.0) -> list[float]:
 
 
 def measure_durations(path: Path) -> tuple[float, float | None]:
-    """How long the pictures and the sound of a file are, in seconds; None without sound."""
+    """The durations of the pictures and the sound of a file, in seconds; None without sound."""
     text = run_ffmpeg("-i", str(path), "-c", "copy", "-f", "framecrc", "-").decode()
     bases = {}
     ends: dict[str, float] = {}
@@ -82,7 +82,7 @@ def measure_durations(path: Path) -> tuple[float, float | None]:
 
 
 def create_film(path: Path, title: str = "") -> Film:
-    """A film as an import files it, without its frames: enough to play and to cut it."""
+    """Store a film without its frames: enough to play and cut it."""
     film = add_film(path, title)
     found = probing.probe(film.files.source(), 10**8, 3600)
     Film.objects.filter(pk=film.pk).update(

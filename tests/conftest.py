@@ -1,10 +1,10 @@
-"""What the tests share: one Redis, one database, one media store, and real processes around them.
+"""Fixtures of all tests: one Redis, one database, one media store, and real processes.
 
 - `redis_server`: a Redis with RediSearch for the whole session; its index is emptied before a test.
-- `worker`: a real Celery worker, running for as long as the tests of a file that ask for it.
-- `web_server`: a real gunicorn (for browsers, too), running for as long as a file's tests.
-- `demo_film`: the demo film, imported; the import is done once and put back for each test.
-- `make_video`: films made on the spot, in a folder of the test's own.
+- `worker`: a real Celery worker, running during the tests of a file that use it.
+- `web_server`: a real gunicorn, also for browsers, running during the tests of a file.
+- `demo_film`: the demo film, imported once and restored for each test.
+- `make_video`: makes small films in a folder of the test.
 """
 
 import shutil
@@ -39,7 +39,7 @@ TESTS = Path(__file__).resolve().parent
 
 
 def pytest_configure() -> None:
-    """A test run that is ended from outside ends its servers, too."""
+    """Stop the servers when the test run is terminated."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -48,26 +48,26 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the folder that it lies in."""
+    """Mark each test with its folder: unit, integration or browser."""
     for item in items:
         item.add_marker(item.path.relative_to(TESTS).parts[0])
 
 
 def pytest_unconfigure() -> None:
-    """Remove the folder that the session's settings made."""
+    """Remove the folder that tests/settings.py created."""
     shutil.rmtree(settings.VAR_DIR, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
 def _english() -> Iterator[None]:
-    """A page that was read in Chinese leaves its thread in Chinese; the next starts in English."""
+    """Reset the language: a Chinese page leaves its thread in Chinese."""
     yield
     translation.deactivate()
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
-    """Each process of a parallel run has its own folder, where its children find the database."""
+    """No suffix: each process of a parallel run has its own folder, known to its children."""
 
 
 # --- Redis --------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def _redis_session() -> Iterator[str]:
 
 @pytest.fixture
 def redis_server(_redis_session: str) -> redis.Redis:
-    """A client of the session's Redis, with an empty index and an empty queue."""
+    """A client of the session's Redis, with its index and queue emptied."""
     client = frame_index.connect(settings.REDIS_URL)
     client.flushdb()
     queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE, settings.PRIORITY_QUEUE)
@@ -94,7 +94,7 @@ def redis_server(_redis_session: str) -> redis.Redis:
 
 @pytest.fixture(scope="session")
 def static_files() -> None:
-    """Gather the static files: pages name them by their hash."""
+    """Collect the static files, because pages use their hashed names."""
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
@@ -112,11 +112,11 @@ def _worker_of_module(
 def worker(
     _worker_of_module: Worker, redis_server: redis.Redis, transactional_db: None
 ) -> Iterator[Worker]:
-    """A worker that runs; a test that killed it may leave it so."""
-    if not _worker_of_module.runs():
+    """A running worker, restarted if an earlier test killed it."""
+    if not _worker_of_module.is_running():
         _worker_of_module.start()
     yield _worker_of_module
-    # What a test left over must not keep the next one waiting.
+    # Wait for work that an earlier test left.
     Film.objects.all().delete()
 
 
@@ -135,7 +135,7 @@ def _web_of_module(
 
 @pytest.fixture
 def web_server(_web_of_module: Web, redis_server: redis.Redis, transactional_db: None) -> Web:
-    """A web server that runs, at `web_server.url`; it sees what a test commits."""
+    """A running web server at `web_server.url`; it sees what a test commits."""
     return _web_of_module
 
 
@@ -160,7 +160,7 @@ def make_video(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def ready_film(redis_server: redis.Redis, db: None) -> Callable[..., Film]:
-    """`ready_film(path, title)`: a film that is imported, here and now."""
+    """`ready_film(path, title)`: imports a film in this process."""
 
     def make(path: Path, title: str = "") -> Film:
         film = import_here(add_film(path, title))
@@ -200,7 +200,7 @@ def _imported_demo(
 
 @pytest.fixture
 def demo_film(_imported_demo: ImportedDemo, redis_server: redis.Redis, db: None) -> Film:
-    """The demo film, searchable. Its import is done once; rows and vectors are put back."""
+    """The demo film, searchable: imported once, its rows and vectors restored for each test."""
     film = _imported_demo.film
     if not film.files.folder.exists():
         shutil.copytree(settings.VAR_DIR / "demo-film", film.files.folder)
@@ -219,5 +219,5 @@ def demo_film(_imported_demo: ImportedDemo, redis_server: redis.Redis, db: None)
 
 @pytest.fixture(scope="session")
 def clip() -> encoder.Encoder:
-    """The model of these tests, loaded."""
+    """The loaded model of these tests."""
     return encoder.current()

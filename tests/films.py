@@ -1,4 +1,4 @@
-"""Small films and pictures that the tests make for themselves, with the pinned FFmpeg."""
+"""Small films and pictures, made with the pinned FFmpeg."""
 
 import subprocess
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SILENT = ("-an",)
 
 
 def run_ffmpeg(*arguments: str) -> bytes:
-    """Run FFmpeg; fails with what it said."""
+    """Run FFmpeg; fails with its error output."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), *QUIET_OPTIONS, *arguments]
     done = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode(errors="replace")
@@ -73,7 +73,7 @@ def make_scenes(
 
 
 def make_moving_scenes(path: Path, shots: int, *, seconds: float = 3, size: str = "160x90") -> Path:
-    """A film of `shots` different moving pictures, as a real import has."""
+    """A film of `shots` different moving pictures, like a real one."""
     inputs = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=12:duration={seconds}"] * shots
     tints = ("red", "white", "black", "yellow", "blue", "cyan")
     tinted = ";".join(
@@ -90,7 +90,7 @@ def make_moving_scenes(path: Path, shots: int, *, seconds: float = 3, size: str 
 
 
 def presentation_times(path: Path) -> list[Fraction]:
-    """When each frame of the whole decoded film is shown, on the film's clock; exact.
+    """The exact time of each frame of the whole decoded film, on the film's clock.
 
     Read from FFmpeg's framecrc, which the product does not use for this.
     """
@@ -110,7 +110,7 @@ def presentation_times(path: Path) -> list[Fraction]:
 
 
 def find_first_of_each_second(times: Sequence[Fraction]) -> list[int]:
-    """Indices of the frames that stand for the seconds 0, 1, 2, ...; times begin anywhere."""
+    """Indices of the first frames at or after 0, 1, 2, ... s; a film may start at any time."""
     begun = [time - times[0] for time in times]
     chosen: list[int] = []
     for second in range(int(begun[-1]) + 1):
@@ -130,7 +130,7 @@ def decode_all(path: Path, width: int, height: int) -> NDArray[np.uint8]:
 
 
 def noise(seed: int, size: tuple[int, int] = (96, 96)) -> Image.Image:
-    """A coloured picture of soft blobs; another one for each seed."""
+    """A coloured picture of soft blobs, different for each seed."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     return Image.fromarray(small, "RGB").resize(size, Image.Resampling.BICUBIC)

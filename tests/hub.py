@@ -1,4 +1,4 @@
-"""A model hub on this machine: enough of huggingface.co's interface to list and fetch a model."""
+"""A local model hub: enough of huggingface.co's API to list and fetch a model."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextmanager
 def silent_hub() -> Iterator[str]:
-    """Accepts connections and never answers."""
+    """Accept connections and never answer."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(16)
@@ -35,9 +35,9 @@ def silent_hub() -> Iterator[str]:
 
 @contextmanager
 def serving_hub(model: str, folder: Path, cut: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Serves `folder` as the model `model`; yields its address and the names that were fetched.
+    """Serve `folder` as the model `model`; yields the URL and the names of the fetched files.
 
-    The file named `cut` breaks off in the middle, each time.
+    The file named `cut` is always truncated.
     """
     fetched: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Steps of an import that several rooms' tests take, and what must be true afterwards."""
+"""Steps of an import for several test files, and what must be true afterwards."""
 
 import json
 from pathlib import Path
@@ -22,21 +22,21 @@ DEMO = Path(__file__).resolve().parent.parent / "demo"
 
 
 def queue_client() -> redis.Redis:
-    """A client of the database that holds the queue."""
+    """A client of the Redis database with the queue."""
     return redis.Redis.from_url(settings.REDIS_URL.replace("db=0", "db=1"), protocol=2)
 
 
 def add_film(path: Path, title: str = "") -> Film:
-    """File a film, as an upload does, without queueing its import."""
+    """Store a film, as an upload does, without queueing its import."""
     copy, sha256 = intake.copy_to_uploads(path)
     film, _is_new = intake.add_film(copy, sha256, name=path.name, title=title)
     return film
 
 
 def import_here(film: Film) -> Film:
-    """Import a film in this very process, step by step, as the tasks do.
+    """Import a film in this process, step by step, as the tasks do.
 
-    A worker of the same test may find some of the work first; then its end is waited for.
+    If a worker of the same test takes some of the work first, wait for it.
     """
     segments = probe_step.probe_film(film.pk)
     if segments:
@@ -53,20 +53,20 @@ def import_here(film: Film) -> Film:
 
 
 def upload(path: Path, title: str = "") -> Film:
-    """File a film and queue its import, as the admin does."""
+    """Store a film and queue its import, as the admin does."""
     film = add_film(path, title)
     tasks.queue_import(film)
     return film
 
 
-def wait_until_ended(film: Film, patience: float = 90.0) -> Film:
-    """The film once its import has ended, well or not."""
+def wait_until_ended(film: Film, timeout: float = 90.0) -> Film:
+    """Wait for the end of an import, successful or not. Returns the film."""
 
     def look() -> bool:
         film.refresh_from_db()
         return not film.is_unfinished
 
-    wait_for(look, patience)
+    wait_for(look, timeout)
     return film
 
 
@@ -76,7 +76,7 @@ def wait_until_ready(film: Film) -> Film:
 
 
 def is_idle() -> bool:
-    """Whether no task waits and none but a sweep runs."""
+    """Whether no task is queued and none but a sweep is running."""
     waiting = queue_client().lrange("films", 0, -1) + queue_client().lrange("films-soon", 0, -1)
     if any(json.loads(one)["headers"]["task"] != "gallery.tasks.sweep" for one in waiting):
         return False
@@ -85,26 +85,26 @@ def is_idle() -> bool:
 
 
 def wait_for_segments(film: Film, at_least: int) -> None:
-    """Wait until so many segments are done, and fail when the import is over by then."""
+    """Wait until `at_least` segments are done. Fails if the import ended meanwhile."""
     wait_for(lambda: film.segments.filter(state=Segment.State.DONE).count() >= at_least, pause=0.01)
 
 
 def sweep(*, is_busy: bool = False) -> list[tuple[object, ...]]:
-    """Sweep as the task does, with queues that are empty or not. Returns what it handed out."""
+    """Sweep as the task does, with idle or busy queues. Returns the tasks that it queued."""
     handed_out: list[tuple[object, ...]] = []
     housekeeping.sweep(lambda _step: is_busy, lambda *step: handed_out.append(step))
     return handed_out
 
 
 def clean_up() -> list[tuple[object, ...]]:
-    """Tidy as the task does. Returns what it handed out."""
+    """Clean up as the task does. Returns the tasks that it queued."""
     handed_out: list[tuple[object, ...]] = []
     housekeeping.tidy(lambda *step: handed_out.append(step))
     return handed_out
 
 
 def delete_rows(film: Film) -> None:
-    """Delete a film's rows and nothing else, as if the database were another one."""
+    """Delete only the rows of a film, as if another database were used."""
     film.shots.all()._raw_delete("default")
     Film.objects.filter(pk=film.pk)._raw_delete("default")
 
@@ -117,7 +117,7 @@ def list_keys(film: Film | int) -> list[bytes]:
 
 
 def assert_complete(film: Film) -> None:
-    """The invariant: rows in the database, thumbnails, vectors and hashes are equally many."""
+    """Check that there are as many thumbnails, vectors and hashes as the database has frames."""
     film.refresh_from_db()
     assert film.searchable_run is not None
     run = film.files.run(film.searchable_run)

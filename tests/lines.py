@@ -1,4 +1,4 @@
-"""Films of which only the dialogue matters: rows and lines, no pictures."""
+"""Films with dialogue only: rows and lines, no pictures."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from gallery.transcripts import dialogue
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.types import SpokenLine
 
-SHOT = 4  # seconds, and frames, of each shot
+SHOT = 4  # seconds (and frames) in each shot
 
 
 def make_frames(film: int, shots: int) -> list[FrameRecord]:
@@ -24,7 +24,7 @@ def make_frames(film: int, shots: int) -> list[FrameRecord]:
 
 
 def make_spoken_film(title: str = "Film", **said: Sequence[str]) -> Film:
-    """A searchable film in which, in each language, line n is said over shot n.
+    """A searchable film in which, in each language, line n is spoken in shot n.
 
     A language may be written with an underscore: zh_Hans.
     """
@@ -52,7 +52,7 @@ def add_lines(film: Film, language: str, lines: Sequence[str]) -> Subtitles:
 
 
 def find_texts(words: str, count: int = 50, film: Film | None = None) -> list[str]:
-    """The lines that are found, best first."""
+    """The texts of the lines found, best first."""
     return [line.text for line in find_lines(words, count, film)]
 
 
@@ -61,5 +61,5 @@ def find_lines(words: str, count: int = 50, film: Film | None = None) -> list[Sp
 
 
 def find_highlights(line: SpokenLine) -> list[str]:
-    """What is marked in a line."""
+    """The highlighted parts of a line."""
     return [text for text, is_marked in line.parts if is_marked]

@@ -1,4 +1,4 @@
-"""Randomly initialised models of several families, saved as their published counterparts are."""
+"""Randomly initialised models of several families, saved in the published layouts."""
 
 import json
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def _byte_pairs(texts: Sequence[str], size: int) -> tuple[dict[str, int], list[t
     )
     state = json.loads(learnt.to_str())["model"]
     pieces = [piece for piece in state["vocab"] if piece != END]
-    # Each byte also as the end of a word, whether or not the texts had it.
+    # Each byte also as the end of a word, even if the texts do not have it.
     pieces += [f"{piece}</w>" for piece in pre_tokenizers.ByteLevel.alphabet()]
     pieces = list(dict.fromkeys(pieces))
     pieces += [f"<unused{number}>" for number in range(size - 2 - len(pieces))]
@@ -66,7 +66,7 @@ def _byte_pairs(texts: Sequence[str], size: int) -> tuple[dict[str, int], list[t
 
 
 def clip_like_openai(folder: Path, texts: Sequence[str]) -> Path:
-    """A model of exactly the configuration of openai/clip-vit-base-patch16, with random weights."""
+    """A model with the configuration of openai/clip-vit-base-patch16 and random weights."""
     torch.manual_seed(16)
     config = CLIPConfig(
         text_config={"vocab_size": CLIP_VOCABULARY, "bos_token_id": 49406, "eos_token_id": 49407},
@@ -78,7 +78,7 @@ def clip_like_openai(folder: Path, texts: Sequence[str]) -> Path:
 
 
 def save_clip(model: CLIPModel, folder: Path, texts: Sequence[str], side: int) -> None:
-    """Write a CLIP with a tokenizer of its own, in the layout of OpenAI's repositories."""
+    """Write a CLIP with a tokenizer, in the layout of OpenAI's repositories."""
     model.save_pretrained(folder)
     vocabulary, merges = _byte_pairs(texts, model.config.text_config.vocab_size)
     tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)
@@ -101,7 +101,7 @@ def save_clip(model: CLIPModel, folder: Path, texts: Sequence[str], side: int) -
 
 
 def tiny_clip(folder: Path, texts: Sequence[str] = ("a dog",), **more: Any) -> Path:
-    """A CLIP so small that it loads at once; `more` goes into its config.json."""
+    """A CLIP small enough to load instantly; `more` is added to its config.json."""
     torch.manual_seed(1)
     config = CLIPConfig(
         text_config={
@@ -120,8 +120,8 @@ def tiny_clip(folder: Path, texts: Sequence[str] = ("a dog",), **more: Any) -> P
 def tiny_siglip(folder: Path) -> Path:
     """A SigLIP of width 32.
 
-    Its published tokenizer needs the package sentencepiece, which is not among the product's; a
-    fast tokenizer goes through the same code.
+    Its published tokenizer needs sentencepiece, which the product does not install; a
+    fast tokenizer uses the same code.
     """
     torch.manual_seed(2)
     text = {**TINY_TEXT, "vocab_size": 40, "max_position_embeddings": 16, "projection_size": 32}

@@ -1,4 +1,4 @@
-"""The product's own processes, started as in earnest: a worker, a web server, manage.py."""
+"""The product's processes, started as in production: a worker, a web server, manage.py."""
 
 import contextlib
 import os
@@ -24,27 +24,27 @@ ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 
 
-def wait_for(what: Callable[[], T], patience: float = 60.0, pause: float = 0.05) -> T:
-    """The first true value of `what()`. Fails when there is none within `patience` seconds."""
-    end = time.monotonic() + patience
+def wait_for(what: Callable[[], T], timeout: float = 60.0, pause: float = 0.05) -> T:
+    """Return the first true value of `what()`. Fails after `timeout` seconds."""
+    end = time.monotonic() + timeout
     while True:
         value = what()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"waited {patience:.0f} s in vain; last seen: {value!r}")
+            raise AssertionError(f"timed out after {timeout:.0f} s; last value: {value!r}")
         time.sleep(pause)
 
 
 def find_free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens at."""
+    """An unused port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def find_processes(matches: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
-    """The running processes that match. Those that end meanwhile, and zombies, are left out."""
+    """The running processes that match, without zombies and those that end meanwhile."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):
@@ -54,7 +54,7 @@ def find_processes(matches: Callable[[psutil.Process], bool]) -> list[psutil.Pro
 
 
 def find_children(pid: int, mark: str = "") -> list[psutil.Process]:
-    """The descendants of a process, those whose command line holds `mark`."""
+    """The descendants of a process with `mark` in their command line."""
     found = []
     for process in psutil.Process(pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):
@@ -64,30 +64,30 @@ def find_children(pid: int, mark: str = "") -> list[psutil.Process]:
 
 
 def run_manage(
-    *arguments: str, patience: float = 120.0, **environment: str
+    *arguments: str, timeout: float = 120.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run manage.py to its end; it never raises for a bad exit."""
-    return run_python("manage.py", *arguments, patience=patience, **environment)
+    """Run manage.py; does not raise for a failure."""
+    return run_python("manage.py", *arguments, timeout=timeout, **environment)
 
 
 def run_python(
-    *arguments: str, patience: float = 120.0, **environment: str
+    *arguments: str, timeout: float = 120.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python in the repository, with the tests' environment and what is given."""
+    """Run Python in the repository, in the environment of the tests plus `environment`."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=patience,
+        timeout=timeout,
         check=False,
     )
 
 
 @contextlib.contextmanager
 def redis_process(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Redis of its own in `folder`, ready at `embedded_redis_url(folder)`; killed at the end."""
+    """A separate Redis, ready at `embedded_redis_url(folder)`, killed at the end."""
     command = redis_server.command(folder)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
@@ -98,7 +98,7 @@ def redis_process(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 class Process:
-    """A process in a group of its own, whose output is kept in a file."""
+    """A process in its own process group, with its output in a file."""
 
     def __init__(self, arguments: list[str], log: Path, **environment: str) -> None:
         self.log = log
@@ -124,12 +124,12 @@ class Process:
         assert self.process is not None
         return self.process.pid
 
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it is alive."""
         return self.process is not None and self.process.poll() is None
 
-    def said(self) -> str:
-        """All it has printed."""
+    def output(self) -> str:
+        """Its output so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def kill(self) -> None:
@@ -140,13 +140,13 @@ class Process:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, patience: float = 20.0) -> None:
-        """Ask it to end, and kill what remains."""
-        if self.runs():
+    def stop(self, timeout: float = 20.0) -> None:
+        """Terminate it, and kill what remains of its group."""
+        if self.is_running():
             assert self.process is not None
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(patience)
+                self.process.wait(timeout)
         self.kill()
 
 
@@ -165,13 +165,13 @@ class Worker(Process):
         )
 
     def start(self) -> None:
-        """Start it, and wait until it takes tasks."""
-        before = self.said().count(" ready.")
+        """Start it, and wait until it accepts tasks."""
+        before = self.output().count(" ready.")
         super().start()
 
         def ready() -> bool:
-            assert self.runs(), self.said()
-            return self.said().count(" ready.") > before
+            assert self.is_running(), self.output()
+            return self.output().count(" ready.") > before
 
         wait_for(ready)
 
@@ -193,15 +193,15 @@ class Web(Process):
 
     @property
     def url(self) -> str:
-        """Its address, without a slash at the end."""
+        """Its URL, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers at all."""
+        """Start it, and wait until it responds."""
         super().start()
 
         def answers() -> bool:
-            assert self.runs(), self.said()
+            assert self.is_running(), self.output()
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz", timeout=20):
                     return True

@@ -1,4 +1,4 @@
-"""Frames that resemble credits or nothing at all and are worth finding: drawn by seed."""
+"""Frames that resemble credits or blank frames but must be found: drawn by seed."""
 
 from collections.abc import Callable
 
@@ -108,7 +108,7 @@ def face_in_the_dark(size: Size, rng: Generator) -> Image.Image:
 
 
 def silhouettes(size: Size, rng: Generator) -> Image.Image:
-    """Black shapes before a plain sky."""
+    """Black shapes against a plain sky."""
     sky = tuple(int(v) for v in rng.integers(110, 256, 3))
     picture = Image.new("RGB", size, sky)
     pen = ImageDraw.Draw(picture)
@@ -122,7 +122,7 @@ def silhouettes(size: Size, rng: Generator) -> Image.Image:
 
 
 def birds(size: Size, rng: Generator) -> Image.Image:
-    """A flock, small and dark before a bright sky."""
+    """A flock, small and dark against a bright sky."""
     picture = Image.new("RGB", size, (205, 222, 240))
     pen = ImageDraw.Draw(picture)
     for _bird in range(rng.integers(3, 40)):
@@ -133,7 +133,7 @@ def birds(size: Size, rng: Generator) -> Image.Image:
 
 
 def wires(size: Size, rng: Generator) -> Image.Image:
-    """Birds on wires: in rows, as letters stand."""
+    """Birds on wires: in rows like letters."""
     picture = Image.new("RGB", size, (222, 226, 232))
     pen = ImageDraw.Draw(picture)
     for row in range(rng.integers(1, 4)):
@@ -257,7 +257,7 @@ def row_of_figures(size: Size, rng: Generator) -> Image.Image:
 
 
 def drawn_scene(size: Size, rng: Generator) -> Image.Image:
-    """A scene as the demo film has them."""
+    """A scene like those of the demo film."""
     scene = random_scene(int(rng.integers(1 << 51, 1 << 52)), aspect=size[0] / size[1])
     return draw(scene, size)
 
@@ -298,7 +298,7 @@ def signs(size: Size, rng: Generator) -> Image.Image:
 
 
 def glowing_screen(size: Size, rng: Generator) -> Image.Image:
-    """Somebody reads a telephone in the dark: text, and a hand."""
+    """A phone read in the dark: text, and a hand."""
     picture = Image.new("RGB", size, (5, 5, 8))
     pen = ImageDraw.Draw(picture)
     x, y = size[0] * rng.uniform(0.3, 0.5), size[1] * 0.15
@@ -310,7 +310,7 @@ def glowing_screen(size: Size, rng: Generator) -> Image.Image:
 
 
 def lit_window(size: Size, rng: Generator) -> Image.Image:
-    """One window in the dark, somebody in it."""
+    """One window in the dark, with a person in it."""
     picture = Image.new("RGB", size, (3, 3, 6))
     pen = ImageDraw.Draw(picture)
     x, y = rng.uniform(0.2, 0.7) * size[0], rng.uniform(0.2, 0.5) * size[1]
@@ -391,7 +391,7 @@ def dim_room(size: Size, rng: Generator) -> Image.Image:
 
 
 def film_static(size: Size, rng: Generator) -> Image.Image:
-    """A television without a programme."""
+    """Television static."""
     small = rng.integers(0, 256, (size[1] // 2, size[0] // 2), dtype=np.uint8)
     return Image.fromarray(small, "L").resize(size, Image.Resampling.NEAREST).convert("RGB")
 
@@ -405,7 +405,7 @@ SCENES: tuple[Callable[[Size, Generator], Image.Image], ...] = (
 
 
 def draw_scene(seed: int) -> tuple[str, Image.Image]:
-    """A frame that must be offered, and what it shows: every scene comes round."""
+    """A frame that must be found, and its name: all scenes in turn."""
     rng = np.random.default_rng([seed, 3])
     scene = SCENES[seed % len(SCENES)]
     picture = scene((WIDE, WIDE, SCOPE, OLD)[int(rng.integers(4))], rng)

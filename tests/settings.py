@@ -1,6 +1,6 @@
-"""The product's own settings, read in an environment of the tests' own.
+"""The product's settings, read in the environment of the tests.
 
-Everything that the environment can say is said here, before the settings are read, so that neither
+All environment variables are set here, before the settings are read, so that neither
 this machine's installation nor its .env leaks in. The child processes of the tests (workers, web
 servers, manage.py) inherit that environment and load `imgsearch.settings` as always.
 
@@ -20,9 +20,9 @@ os.environ.update(
         "VAR_DIR": str(VAR),
         "MEDIA_DIR": str(VAR / "media"),
         "DATABASE_URL": f"sqlite:///{VAR / 'db.sqlite3'}",
-        # TEST_CLIP_MODEL: another model of the same shape, while the demo model is trained anew.
+        # TEST_CLIP_MODEL: another model of the same shape, while the demo model is being trained.
         "CLIP_MODEL": os.environ.get("TEST_CLIP_MODEL", "") or str(ROOT / "demo" / "model"),
-        # TEST_FFMPEG: what the product runs; the tests make their films with the pinned FFmpeg.
+        # TEST_FFMPEG: for the product; the tests make their films with the pinned FFmpeg.
         "FFMPEG": os.environ.get("TEST_FFMPEG", ""),
         "CLIP_EDGES": "squash",
         "CLIP_BATCH": "8",
@@ -34,14 +34,14 @@ os.environ.update(
         # tests start. `make test` sets TEST_MODEL_CACHE to an empty folder.
         "MODEL_CACHE_DIR": os.environ.get("TEST_MODEL_CACHE", "")
         or str(ROOT / ".pytest_cache" / "models"),
-        # Short, so that what takes minutes in earnest takes seconds here.
+        # Minutes in production, seconds here.
         "SEGMENT_SECONDS": "5",
         "LEASE_SECONDS": "4",
         "SWEEP_SECONDS": "2",
         "REDIS_URL": "",
         "CELERY_BROKER_URL": "",
         "CACHE_URL": "",
-        # Tests ask more often than people do; those of the limits set their own.
+        # Tests search more often than users; tests of the limits set their own.
         "SEARCH_RATE": "",
         "CLIP_RATE": "",
         "BOARD_RATE": "",

@@ -86,14 +86,14 @@ def stale() -> list[int]:
     return sorted(film for film in wanted | indexed if wanted.get(film) != indexed.get(film))
 
 
-def reconcile(patience: float = float("inf")) -> int:
+def reconcile(time_limit: float = float("inf")) -> int:
     """Index the lines of all films that differ from the database. Return the number of films
     changed.
 
     It runs periodically and repairs what a crash or an unreachable server left undone. It stops
-    after `patience` seconds; the next run does the rest.
+    after `time_limit` seconds; the next run does the rest.
     """
-    end = time.monotonic() + patience
+    end = time.monotonic() + time_limit
     current().ensure()
     changed = 0
     for film_id in stale():

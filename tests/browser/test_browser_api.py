@@ -1,6 +1,6 @@
-"""A person makes a token in the browser, and a program of theirs works with what the pages show.
+"""A user creates a token in the browser, and their program works with the same data as the pages.
 
-A file of its own, because somebody logs in: see test_browser_refusals.
+A separate file because of the login: see test_browser_refusals.
 """
 
 import json
@@ -16,7 +16,7 @@ from tests.processes import Web
 
 
 def ask(web: Web, token: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """What a program does: no cookies, one header."""
+    """Call the API as a program does: no cookies, one header."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     data = json.dumps(body).encode() if body is not None else None
     request = Request(f"{web.url}/api/v1{path}", data, headers)
@@ -28,7 +28,7 @@ def test_the_api_finds_and_collects_the_scenes_of_the_pages(
     web_server: Web, demo_film: Film, tab: Page, errors: list[str]
 ) -> None:
     get_user_model().objects.create_user("ann", password=PASSWORD)
-    # The way there: the footer leads to the description, and that to the tokens, past a login.
+    # From the footer to the API documentation, and via the login to the tokens.
     tab.goto(web_server.url)
     tab.get_by_role("contentinfo").get_by_role("link", name="API").click()
     expect(tab.get_by_role("heading", name="Find scenes")).to_be_visible()
@@ -41,14 +41,14 @@ def test_the_api_finds_and_collects_the_scenes_of_the_pages(
     tab.keyboard.press("Enter")
     token = tab.locator("#secret").input_value()
 
-    # The program finds what the page shows, in the same order.
+    # The program finds the hits of the page, in the same order.
     tab.goto(f"{web_server.url}/?q=a+dog+-snow")
     shown = tab.locator(".hits .shown").evaluate_all("all => all.map(a => a.id)")
     found = ask(web_server, token, "/search?q=a+dog+-snow")
     hits = found["results"]
     assert [f"hit-{hit['film']['id']}-{hit['frame']['second']}" for hit in hits] == shown
 
-    # What it collects stands on the board that the page opens.
+    # Scenes that it collects are on the board in the browser.
     board = ask(web_server, token, "/boards", {"name": "Rough cut"})
     scene = hits[0]["scene"]
     body = {"film": demo_film.pk, "start": scene["start"], "end": scene["end"], "note": "opening"}

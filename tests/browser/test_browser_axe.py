@@ -1,6 +1,6 @@
-"""axe-core on every page: nothing serious or critical, in both themes, at a desk and on a phone.
+"""axe-core on every page: nothing serious or critical, in both themes, on desktop and phone.
 
-A file of its own, because it logs into the admin: see test_browser_refusals.
+A separate file because of the login: see test_browser_refusals.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ THEMES = ("light", "dark")
 
 @pytest.fixture
 def library(web_server: Web, demo_film: Film) -> Film:
-    """The demo film with a label, so that all filters are there."""
+    """The demo film with a label, so that all filters are shown."""
     label = Label.objects.create(name="Night", prompts="night", model=demo_film.model)
     LabelCount.objects.create(label=label, film=demo_film, shots=7)
     return demo_film
@@ -32,14 +32,14 @@ def library(web_server: Web, demo_film: Film) -> Film:
 
 @pytest.fixture
 def still_tab(browser: Browser) -> Iterator[Page]:
-    """A tab in which nothing fades: colours are looked at as they stay."""
+    """A tab without animations, so that colours are final."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", locale="en-GB")
     yield context.new_page()
     context.close()
 
 
 def check_page(tab: Page, address: str, status: int = 200) -> None:
-    """Open a page with all its folds, and look at it in both themes and sizes."""
+    """Check a page with all its details open, in both themes and sizes."""
     answer = tab.goto(address)
     assert answer
     assert answer.status == status, address

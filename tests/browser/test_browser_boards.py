@@ -1,4 +1,4 @@
-"""Boards in a real browser: collected by a key, noted, put in order, shared, taken along."""
+"""Boards in a real browser: collecting, notes, order, sharing, export."""
 
 import re
 import zipfile
@@ -26,7 +26,7 @@ def list_starts(board: Board) -> list[float]:
 
 
 def collect_hits(tab: Page, web: Web, count: int) -> None:
-    """Collect the first hits of a search by the key, from the results."""
+    """Collect the first hits of a search by keyboard."""
     tab.goto(f"{web.url}/?q=dog")
     for number in range(count):
         card = tab.locator(".hits .card").nth(number)
@@ -43,7 +43,7 @@ def open_board(tab: Page, web: Web) -> Board:
 
 
 def drag(tab: Page, grip: Locator, to: Locator, part: float) -> None:
-    """Drag by the mouse to a place of another scene: 0.1 is near its left edge."""
+    """Drag to a position on another scene: 0.1 is near its left edge."""
     grip.scroll_into_view_if_needed()
     box, target = grip.bounding_box(), to.bounding_box()
     assert box
@@ -61,7 +61,7 @@ def test_scenes_are_collected_by_keyboard_annotated_and_reordered(
     collect_hits(tab, web_server, 4)
     expect(tab.locator("#collected-count")).to_contain_text("4")
     expect(tab.locator("#toast")).to_contain_text("Saved to My scenes")
-    # The same key takes it off again, and the word that says so brings it back.
+    # The same key removes it, and the link in the message restores it.
     tab.keyboard.press("c")
     expect(tab.locator("#toast")).to_contain_text("Removed from")
     expect(tab.locator("#collected-count")).to_contain_text("3")
@@ -69,13 +69,13 @@ def test_scenes_are_collected_by_keyboard_annotated_and_reordered(
     expect(tab.locator("#collected-count")).to_contain_text("4")
     expect(tab.locator(".hits .card").nth(3).locator(".is-collected")).to_be_visible()
 
-    # A note is kept without a button.
+    # Notes are saved automatically.
     board = open_board(tab, web_server)
     first = list_starts(board)
     tab.get_by_label("Note for scene 2").fill("hold on the dog")
     expect(tab.locator(".note-state").nth(1)).to_have_text("Saved")
 
-    # By the keyboard, which stays where it was.
+    # By keyboard; the focus stays on the scene.
     later = tab.locator(".board-scene").first.get_by_role("button", name="later")
     later.focus()
     tab.keyboard.press("Enter")
@@ -87,7 +87,7 @@ def test_scenes_are_collected_by_keyboard_annotated_and_reordered(
     expect(tab.locator("#board-status")).to_have_text("Moved to position 4 of 4")
     assert list_starts(board) == [first[1], first[2], first[3], first[0]]
 
-    # By the mouse: the last one in front of the first.
+    # By mouse: the last one before the first.
     scenes = tab.locator(".board-scene")
     drag(tab, scenes.nth(3).locator(".grip"), scenes.first, 0.1)
     expect(tab.locator("#board-status")).to_have_text("Moved to position 1 of 4")
@@ -174,7 +174,7 @@ def test_a_scene_is_collected_from_its_player(
     assert [(scene.start, scene.end) for scene in board.scenes.all()] == [
         (pytest.approx(290 / 24, abs=1e-3), pytest.approx(350 / 24, abs=1e-3))
     ]
-    # And back: its picture leads to the same scene, which is known there as collected.
+    # And back: its picture opens the scene, which is marked as collected.
     tab.locator(".board-scene a").first.click()
     assert tab.url.endswith("?in=290f&out=350f")
     own.get_by_role("button", name="Saved ✓ (undo)").click()
@@ -200,7 +200,7 @@ def test_a_failed_collect_is_reported_and_not_shown_as_done(
     tab.unroute("**/boards/collect/")
     tab.keyboard.press("c")
     expect(tab.locator("#toast")).to_contain_text("Saved to")
-    # A film that was deleted since is told in its own words.
+    # A film that was deleted meanwhile has its own message.
     Film.objects.all().delete()
     tab.locator(".hits .card").nth(5).locator("a").first.focus()
     tab.keyboard.press("c")
@@ -261,7 +261,7 @@ def test_touch_drags_scenes_on_a_phone(web_server: Web, demo_film: Film, browser
     touch("touchStart", (x, y))
     for step in range(1, 9):
         touch("touchMove", (x, y + (60 - y) * step / 8))
-    # Near the window's edge the page scrolls along.
+    # Near the edge of the window the page scrolls.
     expect(tab.locator(".board-scene").first).to_have_class(re.compile("goes-before"))
     touch("touchEnd")
     wait_for(lambda: list_starts(board) == [first[1], first[0], first[2]])

@@ -1,4 +1,4 @@
-"""A person's whole way through the product, in a real browser, on the real parts.
+"""A user's whole journey through the product, in a real browser.
 
 Nothing here may be skipped: without Chromium these tests fail.
 """
@@ -22,7 +22,7 @@ TIMEOUT = 120_000  # milliseconds
 
 
 def match_right_frames(text: str) -> re.Pattern[str]:
-    """The addresses of all frames that are right for a query of the ground truth."""
+    """Match the URLs of all frames that are right for a query of the ground truth."""
     truth = json.loads((DEMO_FILM.parent / "ground_truth.json").read_text(encoding="utf-8"))
     numbers = next(query["shots"] for query in truth["queries"] if query["text"] == text)
     seconds = [
@@ -35,7 +35,7 @@ def match_right_frames(text: str) -> re.Pattern[str]:
 
 
 def fits_window(page: Page) -> bool:
-    """Whether nothing sticks out to the right of the window."""
+    """Whether nothing overflows the window to the right."""
     return bool(
         page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
@@ -59,7 +59,7 @@ def test_the_whole_journey(web_server: Web, tab: Page, errors: list[str]) -> Non
     tab.click("[name=_save]")
     expect(tab).to_have_url(re.compile("/admin/gallery/film/$"), timeout=TIMEOUT)
 
-    # Watch the progress end, without touching the page.
+    # Wait for the end of the import without touching the page.
     row = tab.locator("#result_list tbody tr").first
     expect(row).to_contain_text(TITLE)
     expect(row).to_contain_text("ready", timeout=TIMEOUT)
@@ -89,7 +89,7 @@ def test_the_whole_journey(web_server: Web, tab: Page, errors: list[str]) -> Non
     expect(tab).to_have_url(right)
     still = tab.locator(".screen > .poster")
     expect(still).to_be_visible()
-    # Pages forbid evaluating strings, wait_for_function's way: ask until it is loaded.
+    # The content security policy forbids wait_for_function, so poll until it is loaded.
     assert wait_for(lambda: tab.evaluate("document.querySelector('.poster').naturalWidth")) == 640
     assert 5 <= tab.locator(".strip a").count() <= 9
     assert tab.locator("ul.hits li").count() == 12
@@ -107,7 +107,7 @@ def test_the_whole_journey(web_server: Web, tab: Page, errors: list[str]) -> Non
 
 @pytest.fixture
 def searchable(web_server: Web, demo_film: Film) -> Film:
-    """The demo film, for the web server's process, too."""
+    """The demo film, visible to the web server's process."""
     return demo_film
 
 

@@ -1,4 +1,4 @@
-"""A label's whole way in a real browser: looked at, saved, computed, filtered by."""
+"""The life of a label in a real browser: preview, save, compute, filter."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -16,7 +16,7 @@ ADD = "/admin/gallery/label/add/"
 
 
 def find_violations(tab: Page) -> list[str]:
-    """What axe finds serious or critical on the page."""
+    """The serious and critical findings of axe on the page."""
     found = Axe().run(tab).response["violations"]
     return [
         f"{v['id']}: {v['nodes'][0]['html']}"
@@ -35,16 +35,16 @@ def test_staff_create_a_label_from_examples_and_find_its_scenes(
     tab.fill("#id_name", "雪 & dogs")
     tab.fill("#id_prompts", "dog")
 
-    # The scenes appear while one types, with a threshold to begin with.
+    # Scenes appear while typing, with a suggested threshold.
     expect(tab.locator(".label-said")).to_contain_text("4 shots match, in 1 film")
     expect(tab.locator("#id_threshold")).not_to_have_value("")
     suggested = float(tab.input_value("#id_threshold"))
-    # As long as nobody chose one, another prompt brings another suggestion.
+    # Until a threshold is chosen, another prompt gives another suggestion.
     tab.fill("#id_prompts", "dog\nsnow")
     expect(tab.locator(".label-said")).to_contain_text("match")
     wait_for(lambda: float(tab.input_value("#id_threshold")) != suggested)
 
-    # A click on an example takes it in, or leaves it out; nothing is saved by it.
+    # A click on an example includes or excludes it; nothing is saved.
     tab.fill("#id_prompts", "dog")
     expect(tab.locator(".label-said")).to_contain_text("4 shots")
     tab.locator(".label-examples.outside button").nth(1).click()
@@ -56,7 +56,7 @@ def test_staff_create_a_label_from_examples_and_find_its_scenes(
         f"{float(tab.input_value('#id_threshold')):.2f}"
     )
 
-    # The slider does it with the keyboard; examples follow.
+    # The slider works by keyboard, and updates the examples.
     slider = tab.get_by_role("slider", name="Threshold")
     slider.focus()
     tab.keyboard.press("Home")
@@ -77,7 +77,7 @@ def test_staff_create_a_label_from_examples_and_find_its_scenes(
     assert label.applied is not None
     assert [(t.name, t.shots) for t in scoring.count_shots()] == [("雪 & dogs", 4)]
 
-    # The search keeps to what carries it, whatever is asked for.
+    # Every search can be filtered by it.
     tab.goto(f"{web_server.url}/?q=night&in=seen&label={label.pk}")
     found = tab.locator("ul.hits .card")
     expect(found).to_have_count(4)
@@ -97,7 +97,7 @@ def test_staff_create_a_label_from_examples_and_find_its_scenes(
 
 
 def create_without_script(tab: Page, url: str) -> None:
-    """On a phone: buttons look, move the threshold and save."""
+    """On a phone: buttons preview, move the threshold and save."""
     assert tab.context.browser
     phone = tab.context.browser.new_context(
         viewport=PHONE,

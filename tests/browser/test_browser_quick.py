@@ -1,4 +1,4 @@
-"""Users who are quicker than the server: no Enter is lost, none reloads the page."""
+"""Users who are faster than the server: no Enter is lost, none reloads the page."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,7 +11,7 @@ from tests.processes import Web, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Submits the form for a new board in the very moment in which it stands in the dialog.
+# Submits the form for a new board as soon as it is in the dialog.
 SUBMIT_AT_ONCE = """() => {
   window.samePage = true;
   const chooser = document.querySelector("#chooser");

@@ -1,6 +1,6 @@
-"""What the browser shows of films that are none.
+"""How the browser shows files that are not films.
 
-A file of its own, because each of these files has a web server of its own: the server remembers the
+A separate file, because each file has its own web server: the server caches the
 ids of content types, which are created again after every test.
 """
 

@@ -1,7 +1,7 @@
-"""Scenes in a real browser: they play, are trimmed by hand and by key, and saved exactly.
+"""Scenes in a real browser: playing, trimming by mouse and keyboard, exact clips.
 
 The film is MPEG-2 in MKV, which Chromium cannot play. Each picture shows its own number, so the
-tests read from the screen which frame is shown.
+tests can read the frame number from the screen.
 """
 
 import re
@@ -37,7 +37,7 @@ READ = """() => {
 
 @pytest.fixture
 def numbered_film(web_server: Web, ready_film: Callable[..., Film], tmp_path: Path) -> Film:
-    """A film that Chromium does not play, 24000/1001, with cuts where many bars change."""
+    """A film that Chromium cannot play, 24000/1001, with cuts where many bars change."""
     path = make_coded_film(
         tmp_path / "numbered.mkv",
         rate="24000/1001",
@@ -51,22 +51,22 @@ def numbered_film(web_server: Web, ready_film: Callable[..., Film], tmp_path: Pa
 
 
 def read_number(tab: Page) -> int:
-    """The number in the picture that is shown; -1 as long as there is none."""
+    """The number in the picture shown; -1 without a picture."""
     return int(tab.evaluate(READ))
 
 
 def open_scene(tab: Page, server: Web, film: Film, second: int = 3, asked: str = "") -> None:
     tab.goto(f"{server.url}/films/{film.pk}/frames/{second}/{asked}")
-    wait_for(lambda: read_number(tab) >= 0, patience=20)
+    wait_for(lambda: read_number(tab) >= 0, timeout=20)
 
 
 def read_playhead(tab: Page) -> str:
-    """The time of the frame that is looked at, as the page says it."""
+    """The timecode of the current frame on the page."""
     return tab.locator("#playhead-time").inner_text()
 
 
 def read_span(tab: Page) -> tuple[int, int]:
-    """The chosen frames, as the handles say."""
+    """The first and last frame, read from the handles."""
     values = [
         int(tab.locator(f".handle.{end}").get_attribute("aria-valuenow") or -1)
         for end in ("begin", "end")
@@ -75,7 +75,7 @@ def read_span(tab: Page) -> tuple[int, int]:
 
 
 def wait_until_updated(tab: Page) -> Locator:
-    """The part of the page that depends on the span, once it is that of the handles."""
+    """The part of the page that depends on the span, once it has that of the handles."""
     first, last = read_span(tab)
     link = tab.locator("a.save")
     expect(link).to_have_attribute("href", re.compile(f"/exact/{first}-{last}.mp4$"))
@@ -91,14 +91,14 @@ def test_a_scene_plays_although_the_browser_does_not_support_its_codec(
     for _look in range(60):
         seen.add(read_number(tab))
         tab.wait_for_timeout(40)
-    seen.discard(-1)  # at its end, the video goes back to its beginning, and has no picture for now
-    # It moves, over and over, and shows nothing but its own frames.
+    seen.discard(-1)  # no picture while the video loops
+    # It loops, and shows only its own frames.
     assert len(seen) > 8
     assert seen <= set(range(40, 64))
     state = tab.evaluate("(v => [v.muted, v.paused, v.duration])(document.querySelector('video'))")
     assert state[:2] == [True, False]
     assert state[2] == pytest.approx(24 * 1001 / 24000, abs=0.005)
-    # The still keeps the place: nothing moves when the clip comes.
+    # The still has the size of the clip, so nothing moves when it loads.
     screen = tab.locator(".screen").bounding_box()
     assert screen is not None
     assert screen["width"] / screen["height"] == pytest.approx(3, abs=0.02)
@@ -114,21 +114,21 @@ def test_the_handles_move_by_keyboard(
     for _press in range(3):
         tab.keyboard.press("ArrowRight")
     assert read_span(tab) == (43, 64)
-    # What is shown is the frame at the handle, of the clip that is there.
-    wait_for(lambda: read_number(tab) == 43, patience=5)
+    # The picture is the frame at the handle, from the loaded clip.
+    wait_for(lambda: read_number(tab) == 43, timeout=5)
     expect(tab.locator("#mark-in")).to_have_value("00:00:01:19")
     expect(begin).to_have_attribute("aria-valuetext", "00:00:01:19")
     end.focus()
     tab.keyboard.press("Shift+ArrowRight")
     assert read_span(tab) == (43, 88)
-    # Beyond the clip the frame comes as a still.
-    wait_for(lambda: read_number(tab) == 87, patience=10)
+    # Beyond the clip, the frame is a still.
+    wait_for(lambda: read_number(tab) == 87, timeout=10)
     wait_until_updated(tab)
     assert "in=43f&out=88f" in tab.url
     expect(tab.locator("#citation")).to_have_value(
         re.compile(r"Numbered, 00:00:01:19–00:00:03:16, http.*\?in=43f&out=88f$")
     )
-    # An end never passes the other, and leaves with its shot.
+    # The handles never pass each other.
     begin.focus()
     tab.keyboard.press("End")
     tab.keyboard.press("Shift+ArrowRight")
@@ -168,7 +168,7 @@ def test_a_handle_is_dragged_and_snaps_to_a_cut(
     tab.mouse.up()
     assert read_span(tab) == (first, after)
     wait_until_updated(tab)
-    # It plays what was chosen.
+    # It plays the chosen span.
     wait_for(
         lambda: (
             tab.evaluate("document.querySelector('video').duration")
@@ -209,12 +209,12 @@ def test_times_can_be_typed(web_server: Web, numbered_film: Film, tab: Page) -> 
     expect(tab.locator("#mark-error")).to_contain_text("Not a time in this film")
     expect(tab.locator("#mark-in")).to_have_attribute("aria-invalid", "true")
     assert read_span(tab) == (40, 72)
-    # Far away, the strip shows another part of the film.
+    # For a time far away, the strip shows another part of the film.
     tab.fill("#mark-in", "0:12")
     tab.fill("#mark-out", "0:14")
     tab.keyboard.press("Enter")
     expect(tab).to_have_url(re.compile("in=288f&out=336f"))
-    wait_for(lambda: read_number(tab) >= 288, patience=20)
+    wait_for(lambda: read_number(tab) >= 288, timeout=20)
 
 
 def test_the_exact_scene_is_saved(
@@ -242,25 +242,25 @@ def test_keys_set_in_and_out_and_play_and_navigate(
 ) -> None:
     tab.goto(f"{web_server.url}/?q=black+and+white")
     tab.locator(".hits .shown").first.click()
-    wait_for(lambda: read_number(tab) >= 0, patience=20)
+    wait_for(lambda: read_number(tab) >= 0, timeout=20)
     found = tab.url
     assert "q=black+and+white" in found
     tab.keyboard.press(" ")
     assert tab.evaluate("document.querySelector('video').paused")
-    # The page says the frame that is shown.
+    # The page has the timecode of the frame shown.
     tab.wait_for_timeout(100)
     wait_for(
-        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), patience=5
+        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), timeout=5
     )
-    # A picture that comes after the pause counts, too.
+    # So does a picture that arrives after the pause.
     before = read_number(tab)
     tab.evaluate(
         "at => { document.querySelector('video').currentTime += at }",
         (-2 if before > read_span(tab)[0] + 2 else 2) * 1001 / 24000,
     )
-    wait_for(lambda: read_number(tab) != before, patience=5)
+    wait_for(lambda: read_number(tab) != before, timeout=5)
     wait_for(
-        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), patience=5
+        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), timeout=5
     )
     first, last = read_span(tab)
     here = read_number(tab)
@@ -315,7 +315,7 @@ def test_with_reduced_motion_nothing_plays_until_a_button_is_pressed(
     tab.wait_for_timeout(500)
     assert not [url for url in asked if "/clips/" in url]
     tab.locator(".big-play").click()
-    wait_for(lambda: read_number(tab) >= 0, patience=20)
+    wait_for(lambda: read_number(tab) >= 0, timeout=20)
     expect(tab.locator(".big-play")).to_be_hidden()
     context.close()
 

@@ -1,4 +1,4 @@
-"""Searching in a real browser: composed queries, the keyboard, filters, the way back, the film."""
+"""Searching in a real browser: composed queries, keyboard, filters, history, film pages."""
 
 import base64
 import re
@@ -35,23 +35,23 @@ new PerformanceObserver((list) => {
 
 @pytest.fixture
 def searchable(web_server: Web, demo_film: Film) -> Film:
-    """The demo film, for the web server's process, too."""
+    """The demo film, visible to the web server's process."""
     return demo_film
 
 
 def read_query(tab: Page) -> dict[str, list[str]]:
-    """The query in the address bar. Playwright's own `url` misses what a drop changes."""
+    """The query in the address bar. Playwright's `url` misses changes by a drop."""
     return parse_qs(urlsplit(tab.evaluate("location.href")).query)
 
 
 def read_hits(tab: Page) -> list[str]:
-    """The hits on the page, by the frames that they lead to."""
+    """The hits on the page, by the frames that they link to."""
     hrefs = tab.locator(".hits .card .shown").evaluate_all("all => all.map(a => a.pathname)")
     return [str(href) for href in hrefs]
 
 
 def wait_for_value(what: Callable[[], Any]) -> Any:
-    """The first true value; a page that is just being left has none."""
+    """Wait for a true value, also across page loads."""
 
     def look() -> Any:
         try:
@@ -59,7 +59,7 @@ def wait_for_value(what: Callable[[], Any]) -> Any:
         except Error:
             return None
 
-    return wait_for(look, patience=30)
+    return wait_for(look, timeout=30)
 
 
 def get_focus(tab: Page) -> str:
@@ -75,7 +75,7 @@ def search_for(tab: Page, url: str, words: str) -> None:
 
 
 def drop_picture(tab: Page, path: Path) -> None:
-    """Let a picture go over the page, as from a folder."""
+    """Drop a picture on the page, as from a folder."""
     tab.evaluate(
         """(data) => {
           const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
@@ -116,7 +116,7 @@ def test_a_query_of_words_a_dropped_picture_and_less_like_this(
     ]
     assert unwanted not in read_hits(tab)
 
-    # The picture counts twice; the address says it all to somebody else.
+    # The picture counts twice; the URL has the whole query.
     tab.locator(".part.is-picture .weigh a").last.click()
     wait_for_value(lambda: read_query(tab)["picture"][0].endswith("*2"))
     final = read_hits(tab)
@@ -187,7 +187,7 @@ def test_placeholders_are_shown_while_hits_load(
     tab.goto(f"{web_server.url}/?q=a+dog")
     gate = Gate(tab, "**/?q=cat")
     skeleton = "getComputedStyle(document.querySelector('.hits .card .shown'), '::after').opacity"
-    # Read in the page, the moment the search begins: from here, it might be read too late.
+    # Read by the page when the search begins; from here it could be too late.
     tab.evaluate(
         f"""new MutationObserver((_changes, observer) => {{
           if (!document.querySelector(".waiting")) return;
@@ -232,7 +232,7 @@ def test_the_keyboard_opens_a_scene_and_returns(
         assert get_focus(tab) == ids[at], key
     assert tab.locator(f"#{ids[across + 1]}").evaluate("e => e.matches(':focus-visible')")
 
-    # Enter opens it, and it plays; Esc leads back to where it was.
+    # Enter opens and plays it; Esc returns to it.
     tab.keyboard.press("Enter")
     expect(tab).to_have_url(re.compile(r"/frames/\d+/\?q=a"))
     playing = "[...document.querySelectorAll('video')].some((v) => v.currentTime > 0 && !v.paused)"
@@ -241,7 +241,7 @@ def test_the_keyboard_opens_a_scene_and_returns(
     wait_for_value(lambda: len(read_hits(tab)) == 24)
     wait_for_value(lambda: get_focus(tab) == ids[across + 1])
 
-    # m, l and s: more, less, only such.
+    # m, l and s: more like this, less like this, similar.
     tab.keyboard.press("m")
     wait_for_value(lambda: "more" in read_query(tab))
     wait_for_value(lambda: get_focus(tab).startswith("more-"))
@@ -252,14 +252,14 @@ def test_the_keyboard_opens_a_scene_and_returns(
     wait_for_value(lambda: get_focus(tab).startswith("hit-"))
     tab.keyboard.press("s")
     wait_for_value(lambda: set(read_query(tab)) == {"frame"})
-    # Esc: back to the search before. ?: what keys there are.
+    # Esc: back to the previous search. ?: the keyboard shortcuts.
     wait_for_value(lambda: get_focus(tab).startswith(("similar-", "hit-")))
     tab.keyboard.press("Escape")
     wait_for_value(lambda: "less" in read_query(tab))
     wait_for_value(lambda: len(read_hits(tab)) == 24)
     tab.keyboard.press("/")
     assert get_focus(tab) == "q"
-    tab.keyboard.press("Escape")  # empties the box
+    tab.keyboard.press("Escape")  # clears the box
     tab.keyboard.press("Escape")
     tab.keyboard.press("?")
     expect(tab.locator("#keys")).to_be_visible()
@@ -292,7 +292,7 @@ def test_scrolling_loads_more_hits_and_going_back_keeps_them(
     expect(tab).to_have_url(re.compile(re.escape(leads_to)))
 
     def slowly(route: Route) -> None:
-        time.sleep(1)  # so that the window asks for the page while it is on its way
+        time.sleep(1)  # so that scrolling happens before the page arrives
         route.continue_()
 
     tab.route("**/*page=2*", slowly)
@@ -377,7 +377,7 @@ def test_the_film_page_shows_everything_at_a_glance(
     peaks = tab.locator(".peaks a").evaluate_all("all => all.map(a => Number(a.dataset.second))")
     assert int(best[1]) in peaks
 
-    # The pointer says what is where, and the line that is said then stands out.
+    # The pointer shows the time and highlights the line spoken then.
     scrub = tab.locator(".scrub")
     box = scrub.bounding_box()
     assert box

@@ -1,4 +1,4 @@
-"""Subtitles are sent with a film from a phone, put right on the film's page, and found."""
+"""Subtitles: uploaded with a film from a phone, corrected on the film's page, and found."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ TIMEOUT = 30_000  # milliseconds
 
 
 def find_violations(tab: Page) -> list[str]:
-    """What axe finds serious or critical on the page."""
+    """The serious and critical findings of axe on the page."""
     return [
         f"{find_lines['id']}: {find_lines['nodes'][0]['html']}"
         for find_lines in Axe().run(tab).response["violations"]
@@ -43,7 +43,7 @@ def test_subtitles_go_through_upload_search_and_player(
     tab.set_viewport_size(PHONE)
     log_in(tab, web_server.url)
 
-    # What cannot be read is told beside its field; the film stays chosen.
+    # Unreadable subtitles are reported at their field; the film stays selected.
     tab.goto(f"{web_server.url}/admin/gallery/film/add/")
     tab.set_input_files("#id_file", film_file)
     tab.set_input_files("#id_subtitles", [english, broken])
@@ -60,14 +60,14 @@ def test_subtitles_go_through_upload_search_and_player(
     expect(tab.locator(".messagelist")).to_contain_text("Subtitles a.zh.srt: 2 lines, Chinese.")
     film = import_here(Film.objects.get())
     assert film.state == Film.State.READY
-    # The open list updates itself, with all that it shows of a film.
+    # The open list updates automatically.
     expect(tab.locator(".field-frame_count")).to_have_text("3", timeout=TIMEOUT)
     expect(tab.locator(".field-length")).to_have_text("0:03")
     expect(tab.locator(".field-picture img")).to_be_visible()
     (line,) = find_lines("爪子")
     assert find_highlights(line) == ["爪子"]
 
-    # On the film's page: another language, one deleted, nothing beyond the edge of the phone.
+    # On the film's page: change a language, delete one; nothing overflows on the phone.
     tab.goto(f"{web_server.url}/admin/gallery/film/{film.pk}/change/")
     rows = tab.locator("#subtitles-group .has_original")
     expect(rows).to_have_count(2)

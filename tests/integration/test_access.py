@@ -1,4 +1,4 @@
-"""Who may search, play whole films and save scenes; and the way in."""
+"""Permissions to search, play whole films and save scenes, and the login."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PASSWORD = "a-password-for-this-test"
 
 @pytest.fixture
 def people(db: None) -> dict[str, Any]:
-    """One of each kind."""
+    """A user of each kind."""
     make = get_user_model().objects.create_user
     return {
         "stranger": AnonymousUser(),
@@ -75,7 +75,7 @@ def test_invalid_values_are_reported_at_start(settings: Any) -> None:
     assert "nobody" in (found[0].hint or "")
 
 
-# --- a closed house -----------------------------------------------------------------------------
+# --- a private site -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -93,13 +93,13 @@ SAMPLES = {
 
 
 def list_urls(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, str]]:
-    """The name and an example of every address of this site."""
+    """The name and an example of every URL of this site."""
     for one in patterns or get_resolver().url_patterns:
         route = str(one.pattern).strip("^$")
         if isinstance(one, URLResolver):
             yield from list_urls(one.url_patterns, before + route)
         elif isinstance(one, URLPattern):
-            # A group of a regular expression stands for the first of its alternatives.
+            # For a group in a regular expression use its first alternative.
             plain = re.sub(r"\(\?P<\w+>([^)|]*)[^)]*\)", r"\1", before + route)
             yield (
                 one.name or "",
@@ -128,7 +128,7 @@ def test_anonymous_visitors_get_only_the_login_page(page: Client, closed_site: N
     assert page.get("/login/").status_code == 200
     assert page.get("/healthz").status_code in (200, 503)
     assert page.post("/language/setlang/", {"language": "zh-hans"}).status_code == 302
-    # The admin has its own way in.
+    # The admin has its own login.
     assert page.get("/admin/")["Location"].startswith("/admin/login/")
     assert page.get("/admin/login/").status_code == 200
 
@@ -199,7 +199,7 @@ def test_the_header_names_the_user_and_has_a_logout(page: Client, people: dict[s
     assert "Logged in as" not in page.get("/").content.decode()
 
 
-# --- what may be done with a scene ----------------------------------------------------------------
+# --- permissions for scenes -----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_saving_needs_permission(page: Client, film: Film, settings: Any) -> Non
     settings.DOWNLOADS_FOR = "users"
     for what in SAVED_FILES:
         assert page.get(f"/films/{film.pk}/{what}").status_code == 403, what
-    # What is only looked at is sent all the same.
+    # Pictures and clips for playing are still sent.
     assert page.get(f"/films/{film.pk}/stills/3.jpg").status_code == 200
     assert page.get(f"/films/{film.pk}/clips/0-24.mp4").status_code == 200
     settings.DOWNLOADS_FOR = "everyone"

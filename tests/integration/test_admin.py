@@ -52,7 +52,7 @@ def list_incoming() -> set[Path]:
     return set(settings.FILE_UPLOAD_TEMP_DIR.iterdir())
 
 
-# --- who may --------------------------------------------------------------------------------------
+# --- permissions ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,9 @@ def test_a_full_disk_is_reported_and_nothing_is_kept(
 def test_a_full_disk_at_the_end_of_an_upload_is_reported(
     staff: Client, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A media store on another disk than the uploads: the move itself runs out of space.
+    """A media store on another disk than the uploads: the move runs out of space.
 
-    The system's answer is the one fake here: no second disk can be filled without being root.
+    Only the system's error is faked: filling a second disk needs root.
     """
     import errno
 
@@ -261,7 +261,7 @@ def test_failed_films_can_be_retried(staff: Client, make_video: Callable[..., Pa
     assert "1 film queued." in run_action(staff, "retry", film)
     assert queue_client().llen("films-soon") == 1
     assert import_here(film).state == Film.State.READY
-    # A ready film is not retried, but can be imported again; one under way is neither.
+    # A ready film can be re-imported but not retried; a running import neither.
     assert "already importing" in run_action(staff, "retry", film)
     assert "1 film queued." in run_action(staff, "import_again", film)
     assert "already importing" in run_action(staff, "import_again", film)
@@ -305,13 +305,13 @@ def test_deleting_in_the_admin_removes_everything(
     assert client.keys("*:frame:*") + client.keys("*:film:*") == []
 
 
-# --- large films, at a real server ----------------------------------------------------------------
+# --- large films, with a real server --------------------------------------------------------------
 
 MEGABYTE = 1 << 20
 
 
 def measure_peak_memory(pid: int) -> int:
-    """Bytes of memory that a process and its children hold at their highest."""
+    """The peak memory of a process and its children, in bytes."""
     found = 0
     for one in (pid, *(child.pid for child in find_children(pid))):
         match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text())
@@ -320,7 +320,7 @@ def measure_peak_memory(pid: int) -> int:
 
 
 def upload_zeros(web: Web, cookie: str, token: str, megabytes: int) -> int:
-    """Send a file of zeros piece by piece, as a browser does. Returns the status."""
+    """Send a file of zeros in chunks, as a browser does. Returns the status."""
     head = (
         f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'
         '--x\r\nContent-Disposition: form-data; name="title"\r\n\r\nZeros\r\n'
@@ -348,7 +348,7 @@ def upload_zeros(web: Web, cookie: str, token: str, megabytes: int) -> int:
 def test_memory_stays_flat_while_a_large_film_is_uploaded(
     web_server: Web, staff: Client, demo_film: Film
 ) -> None:
-    # The model is in memory before anything is measured.
+    # Load the model before measuring.
     with urllib.request.urlopen(f"{web_server.url}/?q=dog", timeout=60) as found:
         assert found.status == 200
     staff.get(ADD)

@@ -1,4 +1,4 @@
-"""The API: what every operation answers, and what it says when it cannot."""
+"""The API: the responses of every operation, and its errors."""
 
 import io
 import re
@@ -23,7 +23,7 @@ from gallery.search import engine
 from gallery.search.address import parse_query
 from tests.asking import ROOT, Api, Json, list_all, send_picture, to_jpeg
 
-# --- the description ------------------------------------------------------------------------------
+# --- the schema -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_page_and_api_agree(address: str, anonymous: Api, demo_film: Film) -> No
     ]
     assert [h["relevance"] for h in found["results"]] == [hit.relevance for hit in expected.hits]
     assert found["matches"] == expected.matches
-    # And that is what the page at the given address shows.
+    # The page at the given URL shows the same.
     page = Client().get(found["search_page"])
     shown = re.findall(
         r'class="card[^"]*"[^>]*>.*?/frames/(\d+)/', page.content.decode(), re.DOTALL
@@ -387,7 +387,7 @@ def test_animations_of_a_long_span_are_shortened(anonymous: Api, demo_film: Film
     assert scene["gif"].endswith("/0-360.gif")
 
 
-# --- what goes wrong ------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/films/x", "/films/1/", "/boards/short", "/"])

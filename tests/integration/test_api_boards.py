@@ -1,4 +1,4 @@
-"""Boards in the API: made, filled, shared, exported."""
+"""Boards in the API: create, fill, share, export."""
 
 import json
 from collections.abc import Callable

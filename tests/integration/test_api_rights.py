@@ -1,4 +1,4 @@
-"""Who may ask what of the API, and how often."""
+"""Permissions and rate limits of the API."""
 
 import pytest
 from django.conf import settings
@@ -11,7 +11,7 @@ from gallery.films.models import Film
 from tests.asking import ROOT, Api, create_user, send_picture, to_jpeg
 from tests.films import noise
 
-# --- who may --------------------------------------------------------------------------------------
+# --- permissions ----------------------------------------------------------------------------------
 
 
 def test_a_token_identifies_its_user(ada: Api, anonymous: Api) -> None:
@@ -55,7 +55,7 @@ def test_the_api_needs_a_token_where_searching_needs_a_login(
     assert send_picture(anonymous, to_jpeg(noise(1))).status_code == 401
     hit = ada.get("/search?q=dog")["results"][0]
     assert send_picture(ada, to_jpeg(noise(1))).status_code == 201
-    # What it gives addresses of, the token opens, and nothing else.
+    # The token opens the URLs that it was given, and nothing else.
     for address in (hit["frame"]["thumbnail"], hit["frame"]["still"]):
         assert ada.client.get(address).status_code == 302
         assert ada.client.get(address, headers=ada.headers).status_code == 200
@@ -114,7 +114,7 @@ def test_rate_limits_apply_per_address_and_per_user(
     assert refused.status_code == 429
     assert refused.json()["code"] == "too_many_requests"
     assert 0 < int(refused.headers["Retry-After"]) <= 3601
-    # Another address, and a user at the same one, count for themselves.
+    # Another address, and a user at the same one, are counted separately.
     assert anonymous.client.get(f"{ROOT}/labels", REMOTE_ADDR="10.0.0.9").status_code == 200
     for _time in range(5):
         ada.get("/labels")

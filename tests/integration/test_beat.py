@@ -1,4 +1,4 @@
-"""Celery's beat: a process of its own, one active at a time, and no file left behind."""
+"""Celery's beat: a separate process, one active at a time, and no files."""
 
 import signal
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.processes import Process, wait_for
 
 @pytest.fixture
 def beats(redis_server: redis.Redis, tmp_path: Path) -> Iterator[list[Process]]:
-    """Two beats, as of two machines: the first is active before the second starts."""
+    """Two beats, as on two machines: the first is active before the second starts."""
     command = ["-m", "celery", "-A", "imgsearch.beat", "beat", "--pidfile=", "--loglevel=info"]
     wait_for(lambda: not beat.is_active())  # the lock of an earlier test expires
     with ExitStack() as stack:
@@ -24,13 +24,13 @@ def beats(redis_server: redis.Redis, tmp_path: Path) -> Iterator[list[Process]]:
         for process, word in zip(both, ("active", "waiting"), strict=True):
             stack.callback(process.kill)
             process.start()
-            wait_for(lambda process=process, word=word: f"beat: {word}" in process.said())
+            wait_for(lambda process=process, word=word: f"beat: {word}" in process.output())
         yield both
 
 
 def count_sent(process: Process) -> int:
-    """How many tasks a beat has queued."""
-    return process.said().count("Sending due task")
+    """The number of tasks that a beat has queued."""
+    return process.output().count("Sending due task")
 
 
 def test_one_beat_queues_tasks_and_the_other_takes_over(beats: list[Process]) -> None:
@@ -42,7 +42,7 @@ def test_one_beat_queues_tasks_and_the_other_takes_over(beats: list[Process]) ->
     assert queue_client().llen(settings.PRIORITY_QUEUE) >= 3
     active.kill()
     wait_for(lambda: count_sent(waiting) >= 2)
-    assert "beat: active" in waiting.said()
+    assert "beat: active" in waiting.output()
 
 
 def test_a_stopped_beat_hands_over_at_once(beats: list[Process]) -> None:
@@ -60,7 +60,7 @@ def test_a_resumed_beat_does_not_queue_beside_its_successor(beats: list[Process]
     wait_for(lambda: count_sent(waiting) >= 1)
     before = count_sent(active)
     active.process.send_signal(signal.SIGCONT)
-    wait_for(lambda: "beat: waiting" in active.said())
+    wait_for(lambda: "beat: waiting" in active.output())
     assert count_sent(active) <= before + 1
 
 

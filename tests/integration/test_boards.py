@@ -1,4 +1,4 @@
-"""Boards: scenes are collected, noted, put in order, shared, and nobody else can change them."""
+"""Boards: collecting, notes, order, sharing, and protection from changes by others."""
 
 import re
 import threading
@@ -41,13 +41,13 @@ def body(response: Any) -> str:
 
 
 def list_starts(board: Board) -> list[float]:
-    """The beginnings of a board's scenes, in their order."""
+    """The starts of a board's scenes, in board order."""
     return list(board.scenes.values_list("start", flat=True))
 
 
 @pytest.fixture
 def film(db: None) -> Film:
-    """A film that can be searched, as far as its row tells."""
+    """A film that is searchable according to its row."""
     return Film.objects.create(
         title="A Film", sha256="0" * 64, duration=120.0, rate_numerator=24, searchable_run=1,
         state=Film.State.READY,
@@ -167,7 +167,7 @@ def test_a_full_board_and_too_many_boards_are_reported(
 ) -> None:
     monkeypatch.setattr(service, "MAX_SCENES_WITHOUT_LOGIN", 4)
     assert "is full" in body(page.post("/boards/collect/", scene_data(film, 50, 51, 50)))
-    # What is there is not asked to go in again.
+    # A scene that is on the board has no button to add it.
     assert page.post("/boards/collect/", scene_data(film)).status_code == 302
     monkeypatch.setattr(service, "MAX_BOARDS_PER_SESSION", 1)
     response = page.post("/boards/", {"name": "Another"})
@@ -179,7 +179,7 @@ def test_the_next_scene_goes_to_the_board_used_last(page: Client, board: Board, 
     page.post("/boards/", {"name": "Second"})
     second = Board.objects.get(name="Second")
     assert collect(page, film, 40.0).board == second
-    page.get(url(board))  # Opening one's board is using it.
+    page.get(url(board))  # opening a board counts as using it
     assert collect(page, film, 50.0).board == board
 
 
@@ -315,7 +315,7 @@ def test_scenes_move_across_the_pages_of_a_long_board(
     assert list_starts(board) == [10.0, 20.0, 30.0, 1.0]
 
 
-# --- whose boards ---------------------------------------------------------------------------------
+# --- owners of boards -----------------------------------------------------------------------------
 
 
 CHANGES = ["rename/", "delete/", "scenes/{}/remove/", "scenes/{}/restore/", "scenes/{}/note/",
@@ -397,7 +397,7 @@ def test_a_board_can_be_renamed_and_deleted(page: Client, board: Board) -> None:
     assert page.get(url(board)).status_code == 404
 
 
-# --- what happens around them ---------------------------------------------------------------------
+# --- films, unused boards, and many requests ------------------------------------------------------
 
 
 def test_deleting_a_film_removes_its_scenes(

@@ -1,4 +1,4 @@
-"""Clips that are slow, or wanted by many: they cost only those who want them."""
+"""Slow clips, and clips for many clients: they do not slow down others."""
 
 import http.client
 import select
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def request(server: Web, path: str) -> http.client.HTTPConnection:
-    """Ask, and do not wait."""
+    """Send a request without waiting for the response."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", path)
     return connection
@@ -35,7 +35,7 @@ def request(server: Web, path: str) -> http.client.HTTPConnection:
 def wait_for_answers(
     asked: list[http.client.HTTPConnection], count: int
 ) -> list[http.client.HTTPConnection]:
-    """The first `count` that have an answer."""
+    """The first `count` connections with a response."""
 
     def answered() -> list[http.client.HTTPConnection]:
         ready, _writable, _failed = select.select([one.sock for one in asked], [], [], 0)
@@ -48,7 +48,7 @@ def wait_for_answers(
 def test_slow_clips_leave_half_of_the_slots(web_server: Web, long_film: Film) -> None:
     clip = f"/films/{long_film.pk}/exact/0-999.mp4"
     asked = [request(web_server, clip) for _number in range(product.WEB_THREADS * 2)]
-    # Those for whom there is no place, though all want the same clip, are told so at once.
+    # Clients without a slot get a response at once, although all want the same clip.
     refused = len(asked) - product.WEB_THREADS // 2
     busy = [connection.getresponse() for connection in wait_for_answers(asked, refused)]
     assert {answer.status for answer in busy} == {503}
@@ -57,21 +57,21 @@ def test_slow_clips_leave_half_of_the_slots(web_server: Web, long_film: Film) ->
     assert ask(web_server, "/films/")[0] == 200
     for connection in asked:
         connection.close()
-    wait_for(lambda: not find_ffmpegs_of(long_film), patience=10)
+    wait_for(lambda: not find_ffmpegs_of(long_film), timeout=10)
 
 
 def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> None:
     order = clips.playback_order(long_film, 0, 20)
     with clip_lock(order.path, try_clip_lock(order.path), lambda: False):
         waiting = request(web_server, f"/films/{long_film.pk}/clips/0-20.mp4?stream")
-        # This process makes it, for the one that waits, too.
+        # This process renders it, also for the one that waits.
         order.path.parent.mkdir(parents=True)
         order.path.write_bytes(b"made elsewhere")
     assert waiting.getresponse().status == 204
     assert ask(web_server, f"/films/{long_film.pk}/clips/0-20.mp4") == (200, b"made elsewhere")
     assert not find_ffmpegs_of(long_film)
     locks = product.MEDIA_ROOT / "turns" / "clips"
-    wait_for(lambda: not list(locks.iterdir()), patience=5)
+    wait_for(lambda: not list(locks.iterdir()), timeout=5)
 
 
 def test_a_clip_of_a_film_that_is_being_deleted_is_removed(
@@ -85,7 +85,7 @@ def test_a_clip_of_a_film_that_is_being_deleted_is_removed(
         while line.recv(1 << 16):
             pass
     wait_for(lambda: not find_ffmpegs_of(long_film))
-    wait_for(lambda: not folder.exists(), patience=10)
+    wait_for(lambda: not folder.exists(), timeout=10)
     assert ask(web_server, f"/films/{number}/clips/0-1000.mp4")[0] == 404
 
 
@@ -95,7 +95,7 @@ def test_files_of_a_deleted_film_are_removed(
     long_film: Film,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The film is deleted in the last moment: when its clip is whole, and about to be kept."""
+    """The film is deleted when its clip is complete and about to be stored."""
     original = clip_jobs.drop_orphan
 
     def delete_first(path: Path, source: Path | None) -> None:

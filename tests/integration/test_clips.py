@@ -1,4 +1,4 @@
-"""Scenes that play and are saved: made once, few at a time, kept within a limit, never half."""
+"""Clips and stills: rendered once, few at a time, cached up to a limit, never incomplete."""
 
 import contextlib
 import fcntl
@@ -31,7 +31,7 @@ from tests.processes import Web, find_children, wait_for
 
 @pytest.fixture
 def numbered_film(db: None, tmp_path: Path) -> Film:
-    """A film that no browser plays, MPEG-2 and AC-3 in MKV, whose pictures show their numbers."""
+    """A film that browsers cannot play, MPEG-2 and AC-3 in MKV, with numbers in its pictures."""
     path = make_coded_film(
         tmp_path / "counted.mkv",
         rate="24000/1001",
@@ -44,21 +44,21 @@ def numbered_film(db: None, tmp_path: Path) -> Film:
 
 @pytest.fixture(autouse=True)
 def _check_leftovers() -> Iterator[None]:
-    """No test leaves a thread that makes something or a draft behind, here or in the web server."""
+    """No test leaves a rendering thread or a draft, here or in the web server."""
     before = list_drafts()
     yield
-    wait_for(lambda: not [t for t in threading.enumerate() if t.name == "clip-job"], patience=20)
-    # The web server is another process: it notices a visitor who has gone a moment later.
-    wait_for(lambda: list_drafts() <= before, patience=5)
+    wait_for(lambda: not [t for t in threading.enumerate() if t.name == "clip-job"], timeout=20)
+    # The web server notices a disconnected client a moment later.
+    wait_for(lambda: list_drafts() <= before, timeout=5)
 
 
 def list_drafts() -> set[Path]:
-    """What is being made, or was left when it was not."""
+    """Files being written, or left by failures."""
     folder = product.MEDIA_ROOT / "drafts"
     return set(folder.iterdir()) if folder.is_dir() else set()
 
 
-# --- what is made -----------------------------------------------------------------------------
+# --- output -----------------------------------------------------------------------------------
 
 
 def test_a_clip_between_two_times_has_these_frames(numbered_film: Film) -> None:
@@ -117,11 +117,11 @@ def test_stills_are_exact_and_cached(numbered_film: Film) -> None:
         clips.render_still(numbered_film, 5000)
 
 
-# --- how it is made -----------------------------------------------------------------------------
+# --- rendering ----------------------------------------------------------------------------------
 
 
 def make_endless_order(path: Path, **how: Any) -> ClipOrder:
-    """An order that takes for ever: FFmpeg writes a test picture as fast as a player plays it."""
+    """An order that never ends: FFmpeg writes a test picture at playing speed."""
     picture = [
         *("-v", "error", "-nostdin", "-re", "-f", "lavfi", "-i", "testsrc2=size=64x36:rate=25"),
         *("-t", "600", "-c:v", "libx264", "-preset", "ultrafast", "-g", "5"),
@@ -143,7 +143,7 @@ def make_target() -> Path:
 
 
 def find_ffmpegs(mark: str = "") -> set[int]:
-    """The FFmpegs of this test and its servers, by their process ids."""
+    """The process ids of the FFmpegs of this test and its servers."""
     found = set()
     for process in find_children(os.getpid(), mark):
         with contextlib.suppress(psutil.Error):
@@ -179,7 +179,7 @@ def test_ffmpeg_ends_when_the_last_client_disconnects(make_target: Path) -> None
     next(other)
     assert len(find_ffmpegs() - before) == 1
     other.close()
-    wait_for(lambda: not find_ffmpegs() - before, patience=5)
+    wait_for(lambda: not find_ffmpegs() - before, timeout=5)
     assert not make_target.exists()
 
 
@@ -219,13 +219,13 @@ def test_an_abandoned_clip_can_be_requested_again(numbered_film: Film) -> None:
 
 
 def test_the_number_of_concurrent_renders_is_limited(make_target: Path, settings: Any) -> None:
-    """With two turns, the first is kept for those who look at an empty player."""
+    """One of two slots is reserved for clients with an empty player."""
     settings.CLIPS_AT_ONCE = 2
     before = find_ffmpegs()
     saved = [
         clip_jobs.join_job(make_endless_order(make_target.with_name(f"{n}.mp4"))) for n in range(3)
     ]
-    wait_for(lambda: find_ffmpegs() - before, patience=5)
+    wait_for(lambda: find_ffmpegs() - before, timeout=5)
     time.sleep(0.5)
     assert len(find_ffmpegs() - before) == 1
     played = [
@@ -234,12 +234,12 @@ def test_the_number_of_concurrent_renders_is_limited(make_target: Path, settings
         )
         for n in range(2)
     ]
-    wait_for(lambda: len(find_ffmpegs() - before) == 2, patience=5)
+    wait_for(lambda: len(find_ffmpegs() - before) == 2, timeout=5)
     time.sleep(0.5)
     assert len(find_ffmpegs() - before) == 2
     for one in [*saved, *played]:
         clip_jobs.leave_job(one)
-    wait_for(lambda: not find_ffmpegs() - before, patience=5)
+    wait_for(lambda: not find_ffmpegs() - before, timeout=5)
 
 
 def test_slots_are_shared_by_processes(make_target: Path, settings: Any) -> None:
@@ -272,11 +272,11 @@ def test_too_many_requests_are_told_to_retry_later(make_target: Path, settings: 
 def test_progress_and_the_time_left_are_known(make_target: Path) -> None:
     one = clip_jobs.join_job(make_endless_order(make_target, seconds=20.0))
     assert one.remaining_seconds is None
-    wait_for(lambda: one.progress > 0.1, patience=20)
+    wait_for(lambda: one.progress > 0.1, timeout=20)
     left = one.remaining_seconds
     clip_jobs.leave_job(one)
     assert left is not None
-    # It is made at the speed of playing; FFmpeg begins a little faster, and late on a busy machine.
+    # FFmpeg writes at playing speed, a little faster at first, and starts late on a busy machine.
     assert 10 < left < 40
 
 
@@ -301,7 +301,7 @@ def test_a_failure_is_reported_to_all_waiting_clients(make_target: Path) -> None
 
 
 def test_a_truncated_film_gives_no_short_clip(numbered_film: Film) -> None:
-    """FFmpeg ends where the file ends, and says that all is well."""
+    """FFmpeg ends at the end of the file without an error."""
     source = numbered_film.files.source()
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     with pytest.raises(FilmError, match="Could not make this clip"):
@@ -311,7 +311,7 @@ def test_a_truncated_film_gives_no_short_clip(numbered_film: Film) -> None:
     )
 
 
-# --- what is kept -------------------------------------------------------------------------------
+# --- the cache ----------------------------------------------------------------------------------
 
 
 def test_least_recently_used_files_are_removed_first(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_the_cache_keeps_its_limit_and_the_files_in_use(numbered_film: Film, set
     changed = first.stat().st_mtime_ns
     assert clip_jobs.touch_if_cached(first)
     assert first.stat().st_mtime_ns == changed, "browsers would take it for another file"
-    # They differ by some bytes: there is room for two of them, and not for three.
+    # They differ by some bytes: there is room for two but not for three.
     settings.CLIP_CACHE_BYTES = int(2.5 * second.stat().st_size)
     third = clip_jobs.get_or_render(clips.playback_order(numbered_film, 40, 60))
     assert not second.exists()
@@ -366,7 +366,7 @@ def test_deleting_a_film_removes_its_clips(
     assert not still.exists()
 
 
-# --- as it is sent ------------------------------------------------------------------------------
+# --- responses ----------------------------------------------------------------------------------
 
 
 def body(answer: Any) -> bytes:
@@ -393,7 +393,7 @@ def test_a_clip_is_streamed_first_and_plain_afterwards(
     assert "max-age" in whole["Cache-Control"]
     data = body(whole)
     assert b"moof" not in data
-    # Its table of contents comes first, so that it plays before it has all arrived.
+    # Its index comes first, so that it plays before it is complete.
     assert data.index(b"moov") < data.index(b"mdat")
     part: Any = page.get(address, headers={"Range": "bytes=100-199"})
     assert part.status_code == 206
@@ -414,7 +414,7 @@ def test_a_clip_is_rendered_for_clients_that_do_not_stream(
 
 @pytest.fixture
 def long_film(transactional_db: None, tmp_path: Path) -> Film:
-    """A film whose clip takes some seconds to make."""
+    """A film whose clip takes some seconds to render."""
     source = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-pix_fmt", "yuv420p")
     path = make_film(tmp_path / "a.mp4", seconds=100, size="1280x720", rate="10", codec=source)
     return create_film(path)
@@ -426,7 +426,7 @@ def find_ffmpegs_of(film: Film) -> set[int]:
 
 
 def start_watching(server: Web, film: Film) -> socket.socket:
-    """A visitor who has seen the beginning of a long scene."""
+    """A client that has received the beginning of a long scene."""
     line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
     target = f"/films/{film.pk}/clips/0-1000.mp4?stream"
     line.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -439,7 +439,7 @@ def start_watching(server: Web, film: Film) -> socket.socket:
 
 def test_a_stream_without_readers_is_abandoned(web_server: Web, long_film: Film) -> None:
     start_watching(web_server, long_film).close()
-    wait_for(lambda: not find_ffmpegs_of(long_film), patience=2)
+    wait_for(lambda: not find_ffmpegs_of(long_film), timeout=2)
     assert not clips.playback_order(long_film, 0, 1000).path.exists()
 
 
@@ -450,8 +450,8 @@ def test_a_killed_server_leaves_no_partial_clip(
     server.start()
     with start_watching(server, long_film):
         server.kill()
-    # Its FFmpeg has no reader and ends.
-    wait_for(lambda: not find_ffmpegs_of(long_film), patience=2)
+    # Its FFmpeg has no reader, and ends.
+    wait_for(lambda: not find_ffmpegs_of(long_film), timeout=2)
     assert not clips.playback_order(long_film, 0, 1000).path.exists()
     left = list_drafts()
     assert left
@@ -463,7 +463,7 @@ def test_a_killed_server_leaves_no_partial_clip(
 def test_a_terminated_server_leaves_nothing(
     long_film: Film, redis_server: Any, static_files: None, tmp_path: Path
 ) -> None:
-    """Though somebody still watches: gunicorn would wait for the end of it, and kill in the end."""
+    """Also with a connected client, for which gunicorn would wait until it kills the worker."""
     server = Web(tmp_path)
     server.start()
     before = list_drafts()

@@ -1,4 +1,4 @@
-"""manage.py: import_film, search, doctor, and the checks at every start."""
+"""manage.py: import_film, search, doctor, and the system checks."""
 
 import json
 import os
@@ -140,7 +140,7 @@ def test_a_film_is_stored_although_the_queue_is_down(
 
 
 def run_doctor() -> tuple[str, str]:
-    """What the doctor prints, and why it ends non-zero."""
+    """What the doctor prints, and its error message."""
     out = StringIO()
     with pytest.raises(CommandError) as caught:
         call_command("doctor", stdout=out)
@@ -161,7 +161,7 @@ def test_the_doctor_reports_problems(demo_film: Film) -> None:
 def test_the_doctor_reports_a_redis_that_evicts_keys(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
-    """One that removes keys when its memory is full would lose frames without an error."""
+    """It would lose frames without an error when its memory is full."""
     redis_server.config_set("maxmemory", "1gb")
     redis_server.config_set("maxmemory-policy", "allkeys-lru")
     try:
@@ -277,7 +277,7 @@ def test_an_unwritable_media_store_is_reported(settings: Any, tmp_path: Path) ->
     assert [message.id for message in checks.check_media_store()] == ["gallery.E002"]
 
 
-# --- how times are written ------------------------------------------------------------------------
+# --- time formats ---------------------------------------------------------------------------------
 
 
 def test_times_are_readable() -> None:

@@ -1,4 +1,4 @@
-"""Which answers are compressed, and which must not be."""
+"""Which responses are compressed, and which must not be."""
 
 import gzip
 import json
@@ -38,12 +38,12 @@ def test_text_is_compressed_for_clients_that_accept_it(
     text = gzip.decompress(compressed.content).decode()
     if address.startswith("/api/"):
         assert json.loads(text) == json.loads(plain.content)
-    else:  # apart from the token of its forms, the same page
+    else:  # the same page except for the CSRF token
         assert len(text) == len(plain.content.decode())
 
 
 def test_the_length_of_a_response_varies(page: Client, demo_film: Film) -> None:
-    """Its length alone must not tell whether a guess is in it (BREACH)."""
+    """Its length must not reveal whether it contains a guess (BREACH)."""
     address = f"/api/v1/films/{demo_film.pk}"
     answers = [page.get(address, **ACCEPTS).content for _ in range(20)]
     assert len({gzip.decompress(answer) for answer in answers}) == 1

@@ -1,4 +1,4 @@
-"""A model converted for this machine: as exact as its precision says, kept, repaired, private."""
+"""Converted models: precision, cache, repair, targets, threads."""
 
 import json
 import os
@@ -30,7 +30,7 @@ PICTURES = [noise(n, (120, 68)) for n in range(6)]
 
 
 def ignore_progress(_text: str) -> None:
-    """Progress that nobody reads."""
+    """Discard progress messages."""
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", one, other)
 
 
-# --- as exact as it says --------------------------------------------------------------------------
+# --- precision ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def test_converted_models_agree_with_torch(
     make: Any, texts: list[str], cache_dir: Path, tmp_path: Path
 ) -> None:
-    """With other batches and other lengths of text than the towers were traced with."""
+    """Also for batch sizes and text lengths that the towers were not traced with."""
     model = weights.describe("m", make(tmp_path / "model"))
     plain = conversion.load_with_torch(model)
     assert conversion.prepare(model, [FP32], ignore_progress) == FP32
@@ -80,7 +80,7 @@ def test_converted_models_agree_with_torch(
     assert float(cosines(one_by_one, plain.embed_texts(texts)).min()) >= 0.9999
     assert converted_model.spec == plain.spec
     assert [converted_model.is_truncated(text) for text in texts] == [False, False, True]
-    # A random model tells these apart, so the comparison means something.
+    # The random model distinguishes these, so the comparison is meaningful.
     apart = plain.embed_pictures(PICTURES) @ plain.embed_pictures(PICTURES).T - np.eye(
         len(PICTURES)
     )
@@ -131,19 +131,19 @@ def test_faster_precisions_pass_their_check(
         conversion.load_with_torch(demo_model),
     )
     measured = cosines(converted_model.embed_pictures(PICTURES), plain.embed_pictures(PICTURES))
-    # Noise, unlike anything that int8 was calibrated on.
+    # Noise, unlike the calibration pictures of int8.
     assert float(measured.min()) >= limits.min_cosine - 0.02
     assert (
         float(cosines(converted_model.embed_texts(["a dog"]), plain.embed_texts(["a dog"])).min())
         >= 0.999
     )
-    assert (cache_dir / "digests").exists() is False  # small weights are hashed each time
+    assert not (cache_dir / "digests").exists()  # small weights are hashed each time
 
 
 def test_a_model_whose_check_fails_falls_back(
     demo_model: weights.Model, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit is raised, because a model that really fails cannot be made at will."""
+    """The limit is changed, because no model fails the check on demand."""
     never = selfcheck.Limits(1.1)
     monkeypatch.setattr(selfcheck, "LIMITS", {**selfcheck.LIMITS, "bf16": never})
     said: list[str] = []
@@ -156,11 +156,11 @@ def test_a_model_whose_check_fails_falls_back(
 
 
 def test_a_faster_target_that_was_never_tried_is_made(converted_model: weights.Model) -> None:
-    """As after `make int8`, or when CLIP_PRECISION changes: what is there is not enough."""
+    """As after `make int8`, or when CLIP_PRECISION changes: another target is needed."""
     assert conversion.is_prepared(converted_model, [FP32])
     assert not conversion.is_prepared(converted_model, [INT8, FP32])
     assert conversion.find_passed_targets(converted_model, [INT8, FP32]) == [FP32]
-    # Slower ones need not be there.
+    # Slower ones are not needed.
     assert conversion.is_prepared(converted_model, [FP32, BF16])
 
 
@@ -178,7 +178,7 @@ def test_a_failed_conversion_is_retried_after_a_while(
 def test_a_model_that_cannot_be_converted_runs_in_torch(
     tmp_path: Path, settings: Any, cache_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Weights that are not numbers: nothing can be compared with them."""
+    """Weights that are NaN cannot be compared."""
     import torch
     from transformers import CLIPModel
 
@@ -216,7 +216,7 @@ def test_the_self_check_reports_what_it_measures() -> None:
     other[7] = -other[7]
     turned = selfcheck.compare("int8", (pictures, texts), (other, texts))
     assert turned.min_cosine == pytest.approx(-1.0, abs=1e-6)
-    # Of the pictures alone: texts that agree must not hide them.
+    # For the pictures alone: good texts must not hide bad pictures.
     assert turned.mean_cosine == pytest.approx(38 / 40, abs=1e-6)
     assert 0.9 <= turned.agreement < 1.0
     assert not turned.is_passed
@@ -262,7 +262,7 @@ def converted_model(tmp_path: Path, cache_dir: Path, settings: Any) -> Iterator[
 
 @pytest.fixture
 def convert_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Conversions in this process, which takes a second; see below for one of its own."""
+    """Convert in this process, which takes a second; a test below uses a subprocess."""
     monkeypatch.setattr(
         encoder,
         "prepare_in_own_process",
@@ -305,9 +305,9 @@ def test_damage_that_is_noticed_late_is_repaired(
     convert_in_process: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of the same size, in what embeds pictures, which is compiled when a picture comes."""
+    """A file of the same size, for the image tower, which is compiled at the first picture."""
     monkeypatch.setattr(weights, "current", lambda: converted_model)
-    # A cache of its own: the other tests keep the encoder that they share.
+    # A separate cache, so that the encoder shared by other tests is not affected.
     monkeypatch.setattr(encoder, "_load", cache(lambda _key: encoder._load_best(converted_model)))
     loaded = encoder.current()
     expected = conversion.load(converted_model, FP32).embed_pictures(PICTURES)
@@ -320,7 +320,7 @@ def test_damage_that_is_noticed_late_is_repaired(
         data[half:-half] = (
             b"\x00" * (len(data) - 2 * half) if how == "zeros" else os.urandom(len(data) - 2 * half)
         )
-        path.unlink()  # the running process has the old file mapped
+        path.unlink()  # this process has the old file mapped
         path.write_bytes(bytes(data))
     with pytest.raises(DamagedModel, match="being rebuilt"):
         loaded.embed_pictures(PICTURES)
@@ -365,7 +365,7 @@ def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
 
 
 def test_a_process_converts_once_and_then_needs_no_torch(tmp_path: Path) -> None:
-    """Two processes that start at once: one of them converts, in a process of its own."""
+    """Of two processes that start at once, one converts, in a subprocess."""
     code = (
         "import sys, django; django.setup(); from gallery.clip import encoder;"
         "e = encoder.current(); e.embed_text('a dog'); from PIL import Image;"
@@ -397,7 +397,7 @@ def test_the_digest_of_large_weights_is_cached(
     assert weights.describe("m", folder).fingerprint == first
     notes = list((cache_dir / "digests").iterdir())
     assert notes
-    # A changed file of the same size has another digest; a damaged note is not believed.
+    # A changed file of the same size has another digest; a damaged cache entry is ignored.
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(bytes(data))
@@ -507,7 +507,7 @@ def test_an_idle_image_tower_is_released_and_reloaded(
     assert isinstance(loaded.runtime, OpenVINORuntime)
     expected = loaded.embed_pictures(PICTURES)
     assert set(loaded.runtime._towers) == {"image.xml", "text.xml"}
-    wait_for(lambda: set(loaded.runtime._towers) == {"text.xml"}, patience=10)
+    wait_for(lambda: set(loaded.runtime._towers) == {"text.xml"}, timeout=10)
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(lambda _n: loaded.embed_pictures(PICTURES), range(40)):
             assert np.allclose(found, expected, atol=1e-5)

@@ -1,4 +1,4 @@
-"""What FFmpeg cuts out: the frames that were asked for, no other, and the sound in step.
+"""Cutting with FFmpeg: exactly the requested frames, with the sound in sync.
 
 Every picture of these films shows its own number, and every second of sound begins with a beep.
 """
@@ -105,7 +105,7 @@ def export(cut: ClipSpan, folder: Path) -> Path:
 
 
 def numbers_at_ticks(cut: ClipSpan) -> list[int]:
-    """The numbers in the pictures that a player shows at each tick of a span."""
+    """The numbers in the pictures that a player shows at each frame of a span."""
     times = [float(time) - cut.probe.start for time in presentation_times(cut.path)]
     numbers = read_codes(cut.path)
     quarter = Fraction(1, 4) / cut.clock.grid
@@ -124,7 +124,7 @@ def test_the_numbers_in_the_pictures_can_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", FILMS)
 def test_clips_are_exact(kind: str, tmp_path: Path) -> None:
-    """First and last picture are the asked ones, and so is each between; sound within 10 ms."""
+    """All pictures are the requested ones; the sound is in sync within 10 ms."""
     film = FILMS[kind](tmp_path)
     found = probe(film)
     heard = find_beeps(film, found.start) if found.audio_codec else []
@@ -134,7 +134,7 @@ def test_clips_are_exact(kind: str, tmp_path: Path) -> None:
         expected = numbers_at_ticks(cut)
         assert read_codes(clip) == expected
         if "varying" not in kind and "half a second" not in kind:
-            # The k-th picture of the film is the k-th of the clock, from its first on.
+            # The k-th picture of the film has the number k, counted from its first.
             offset = cut.clock.frame(found.first_frame)
             assert expected == list(range(first - offset, last - offset))
         pictures, sound = measure_durations(clip)
@@ -144,7 +144,7 @@ def test_clips_are_exact(kind: str, tmp_path: Path) -> None:
             assert sound == pytest.approx(cut.seconds, abs=0.001)
             inside = [t - cut.start for t in heard if 0 <= t - cut.start < cut.seconds - 0.1]
             assert inside
-            # A beep that is under way when the clip begins is heard at its beginning.
+            # A beep that has started before the clip is heard at its start.
             got = [t for t in find_beeps(clip) if t > 0.01 or inside[0] < 0.01]
             assert got == pytest.approx(inside, abs=0.010)
 
@@ -160,7 +160,7 @@ def test_spans_at_the_start_and_end_of_a_film_are_exact(name: str, tmp_path: Pat
 
 
 def test_the_last_picture_is_held_as_long_as_it_is_shown(tmp_path: Path) -> None:
-    """As in a recording of a screen on which nothing moved at the end."""
+    """As in a screen recording in which nothing moved at the end."""
     moving = make_coded_film(tmp_path / "moving.mkv", rate="25", seconds=4, codec=H264, sound=())
     film = tmp_path / "film.mp4"
     longer = "setts=duration=if(eq(N\\,99)\\,3/TB\\,DURATION)"
@@ -175,7 +175,7 @@ def test_the_last_picture_is_held_as_long_as_it_is_shown(tmp_path: Path) -> None
 
 
 def test_decoding_begins_at_a_key_frame_just_at_the_span(tmp_path: Path) -> None:
-    """FFmpeg seeks early where frames are stored out of order; the group before costs seconds."""
+    """FFmpeg seeks too early where frames are stored out of order, which costs seconds."""
     film = make_coded_film(
         tmp_path / "a.mkv", rate="25", codec=(*OUT_OF_ORDER, "-force_key_frames", "1.96,4")
     )
@@ -210,7 +210,7 @@ def test_missing_sound_at_the_end_becomes_silence(tmp_path: Path) -> None:
 def test_rotated_films_become_upright(turn: int, tmp_path: Path) -> None:
     flat = make_coded_film(tmp_path / "flat.mp4", seconds=3, sound=())
     film = tmp_path / "turned.mp4"
-    # Its pictures are stored lying; played, the bars lie across, numbered from the top or bottom.
+    # Its pictures are stored sideways; when played, the bars are horizontal.
     run_ffmpeg("-display_rotation", str(turn), "-i", str(flat), "-c", "copy", str(film))
     for make in (play, export):
         clip = make(make_cut(film, 10, 20), tmp_path)
@@ -251,7 +251,7 @@ def test_a_clip_for_playing_is_small_and_an_exact_one_is_not(tmp_path: Path) -> 
 
 
 def test_interlaced_pictures_are_deinterlaced(tmp_path: Path) -> None:
-    """A bar that moves fast has combed edges in an interlaced film, and none in its clip."""
+    """A fast bar has combed edges in an interlaced film, but not in its clip."""
     film = tmp_path / "a.mkv"
     run_ffmpeg(
         *("-f", "lavfi", "-i", "color=black:s=160x96:r=50:d=2,format=yuv420p"),
@@ -270,7 +270,7 @@ def test_interlaced_pictures_are_deinterlaced(tmp_path: Path) -> None:
     assert measure_combing(clip) < measure_combing(film) / 4
 
 
-# --- what else it carries -------------------------------------------------------------------------
+# --- metadata -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_an_animation_is_small(tmp_path: Path) -> None:
             assert picture.size == (cutting.MAX_ANIMATION_WIDTH[kind], picture.width * 9 // 16)
 
 
-# --- files made to harm ---------------------------------------------------------------------------
+# --- malicious files ------------------------------------------------------------------------------
 
 
 def test_a_playlist_named_like_a_film_opens_no_other_file(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_a_playlist_named_like_a_film_opens_no_other_file(tmp_path: Path) -> Non
 
 
 def test_a_film_of_many_codecs_can_be_cut(tmp_path: Path) -> None:
-    """The cheap ones, which no browser plays."""
+    """Raw formats, which no browser plays."""
     for name, codec in (("a.avi", "mjpeg"), ("b.mkv", "ffv1"), ("c.flv", "flv"), ("d.asf", "wmv2")):
         film = make_coded_film(
             tmp_path / name, rate="25", seconds=2, codec=("-c:v", codec), sound=()

@@ -1,4 +1,4 @@
-"""Threads and hardware decoding change how fast a film is decoded, and nothing else."""
+"""Threads and hardware decoding change the speed of decoding, not its result."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +53,7 @@ def decode_film(path: Path, threads: int) -> Decoded:
 
 
 def find_first_frames(path: Path) -> list[float]:
-    """When the first frame of each second is shown, from a listing of all frames by FFmpeg."""
+    """The time of the first frame of each second, from FFmpeg's list of all frames."""
     listed = run_ffmpeg(
         "-i", str(path), "-vf", "settb=1/1000000", "-fps_mode", "passthrough",
         "-enc_time_base", "1:1000000", "-f", "framecrc", "-",
@@ -78,7 +78,7 @@ def test_frames_and_cuts_do_not_depend_on_the_number_of_threads(film: Path) -> N
 def test_unusable_hardware_is_not_tried(
     film: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A device file without a driver that works, as in many containers; and a typing error.
+    """A device file without a working driver, as in many containers, and a typo.
 
     FFmpeg's own `-hwaccel auto` aborts where libva is not installed.
     """
@@ -95,7 +95,7 @@ def test_unusable_hardware_is_not_tried(
 
 
 def test_the_first_working_device_is_used(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no graphics card where the tests run, so opening one is faked."""
+    """Tests run without a graphics card, so opening one is faked."""
     acceleration = ffmpeg.hwaccel_arguments.__wrapped__
     settings.FFMPEG_HWACCEL = "auto"
     monkeypatch.setattr(ffmpeg, "_can_open_device", lambda method: method == "vaapi")

@@ -1,4 +1,4 @@
-"""The demo: its film is what the script says, and nothing it is judged by was learnt."""
+"""The demo: the film matches its script, and the model was not trained on the test data."""
 
 from itertools import combinations
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_pairs_are_held_out_in_either_order_and_by_a_fixed_rule() -> None:
 
 
 def test_no_training_picture_shows_a_pair_that_is_held_out() -> None:
-    """Batches from the beginning, the middle and the end of the training, drawn again."""
+    """Batches from the start, the middle and the end of the training, drawn again."""
     from demo.batches import FACTS, Painter
 
     painter = Painter()

@@ -1,4 +1,4 @@
-"""What is said: found in a real Redis with RediSearch, in any language, with the words marked."""
+"""Dialogue search in a real Redis with RediSearch: languages, ranking, highlights."""
 
 import json
 import time
@@ -131,10 +131,10 @@ def test_quoted_phrases_match_exactly() -> None:
     assert find_texts('"train night"') == []
     assert find_texts("「当然是真」") == ["我当然是真的，你呢？"]
     assert len(find_texts("当然 真的")) == 2
-    # What is not in quotes may be lacking.
+    # Words outside quotes are optional.
     (line,) = find_lines('"night train" platform')
     assert (line.text, line.complete) == ("The night train is late.", False)
-    # A quote that is not closed is none.
+    # An unclosed quote is no quote.
     assert len(find_texts('"night train')) == 4
 
 
@@ -145,7 +145,7 @@ def test_stop_words_are_optional_unless_there_are_no_others() -> None:
     assert find_highlights(line) == ["dog", "snow"]
     assert find_texts("is it") == ["Is it?", "It is the one."]
     assert find_texts("it is the") == ["It is the one.", "Is it?"]
-    # What is common in German is not so in English.
+    # A stop word in German is not one in English.
     assert [line.complete for line in find_lines("die hard")] == [False] * len(
         find_lines("die hard")
     )
@@ -159,7 +159,7 @@ def test_misspelt_words_match_as_a_last_resort() -> None:
     )  # fmt: skip
     assert find_texts("delivr spacehsips")[0] == "Do you deliver spaceships?"
     assert find_texts("my pawss are freezing")[0] == "My paws are freezing!"
-    # Short words, and words that are said somewhere, are meant as they are.
+    # Short words, and words that occur in dialogue, have no typos.
     assert find_texts("cot") == []
     make_spoken_film(en=["He is sneezing."])
     assert find_texts("sneezing") == ["He is sneezing."]
@@ -217,7 +217,7 @@ def test_parts_of_chinese_sentences_are_found(language: str) -> None:
     for words, line, marks in CHINESE_QUERIES:
         first = find_lines(words)[0]
         assert (first.text, first.complete) == (CHINESE[line], True), words
-        # 梦想上 is 梦想, which stands there twice, and 上.
+        # 梦想上 is 梦想, which occurs twice, and 上.
         assert set(marks) <= set(find_highlights(first)) <= {*marks, "梦想"}, words
 
 
@@ -265,7 +265,7 @@ def test_words_of_languages_without_spaces_are_found_in_part() -> None:
     assert find_texts("冷蔵庫です")[0] == "これは冷蔵庫だ"
 
 
-# --- what is meant to harm ------------------------------------------------------------------------
+# --- malicious queries ----------------------------------------------------------------------------
 
 HOSTILE = (
     "@film:{1}", "@words:(a) | *", "*", "-moon", "~moon", "moon*", "%moon%", "(moon", "moon)",

@@ -1,4 +1,4 @@
-"""The lines in Redis agree with the rows: after crashes, restarts, deletions and changes."""
+"""Lines in Redis agree with the database after crashes, restarts, deletions and changes."""
 
 import signal
 import subprocess
@@ -36,7 +36,7 @@ def line_keys(client: redis.Redis) -> list[bytes]:
     return sorted(client.keys("*:dialogue:line:*"))
 
 
-# --- over which frame a line is heard -------------------------------------------------------------
+# --- the frame of a line --------------------------------------------------------------------------
 
 
 def make_records(*shots: tuple[float, float, list[float]]) -> list[FrameRecord]:
@@ -50,14 +50,14 @@ def make_records(*shots: tuple[float, float, list[float]]) -> list[FrameRecord]:
 @pytest.mark.parametrize(
     ("start", "end", "shot", "second"),
     [
-        (0.0, 2.0, 0, 1),  # the whole line lies in one shot: its middle
+        (0.0, 2.0, 0, 1),  # the whole line is in one shot: its middle
         (3.0, 5.0, 1, 4),  # half a second in the first, the rest in the second
         (1.0, 4.0, 0, 2),
-        (3.4, 3.6, 0, 3),  # as much here as there: where it begins
+        (3.4, 3.6, 0, 3),  # half in each shot: where it begins
         (4.4, 4.7, 1, 5),
         (5.0, 9.0, 3, 7),  # the third shot has no frame
-        (5.55, 5.9, 1, 5),  # all of it in the shot without a frame: the nearest that has one
-        (9.5, 9.5, 3, 9),  # no time at all
+        (5.55, 5.9, 1, 5),  # in the shot without a frame: the nearest shot with one
+        (9.5, 9.5, 3, 9),  # no duration
         (-1.0, 0.2, 0, 0),
         (9.9, 30.0, 3, 9),
         (40.0, 41.0, 3, 9),
@@ -69,7 +69,7 @@ def test_a_line_belongs_to_the_shot_it_overlaps_most(
     film = make_records(
         (0.0, 3.5, [0.0, 1.0, 2.0, 3.0]), (3.5, 5.5, [4.0, 5.0]), (6.0, 10.0, [6.0, 7.0, 8.0, 9.0])
     )
-    # Shot 2, from 5.5 to 6.0, has no frame of its own.
+    # Shot 2, from 5.5 to 6.0, has no frame.
     film = [FrameRecord(1, r.second, r.time, 3, r.start, r.end) if r.shot == 2 else r for r in film]
     record = ShotLookup(film).frame_for_line(start, end)
     assert (record.shot, record.second) == (shot, second)
@@ -86,7 +86,7 @@ def test_blank_frames_are_skipped() -> None:
     assert ShotLookup(film).frame_for_line(4.0, 6.0).second == 4
 
 
-# --- rows and index agree -------------------------------------------------------------------------
+# --- database and index agree ---------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
@@ -102,7 +102,7 @@ def test_lines_of_a_published_film_are_found(tmp_path: Path, redis_server: redis
     import_here(film)
     assert_complete(film)
     lines = {line.text: line.record for line in find_lines("colour")}
-    # The fourth begins after the film's end.
+    # The fourth begins after the end of the film.
     assert {text: record.shot for text, record in lines.items()} == {
         "colour number 0": 0, "colour number 1": 1, "colour number 2": 2,
     }  # fmt: skip
@@ -174,7 +174,7 @@ def test_the_sweep_restores_missing_lines(demo_film: Film, redis_server: redis.R
     assert dialogue.reconcile() == 1
     assert find_texts("refrigerator")
     assert dialogue.reconcile() == 0
-    # Subtitles that were added while Redis was away, and a film that went meanwhile.
+    # Subtitles added, and a film deleted, while Redis was down.
     add_lines(demo_film, "fr", ["Un réfrigérateur."])
     line = HeardLine(1, 0, "en", 0, 1, "a ghost", make_frames(999, 1)[0])
     dialogue.current().put(999, [line], "old")
@@ -199,7 +199,7 @@ def test_a_film_without_frames_does_not_block_others(demo_film: Film) -> None:
 def test_an_interrupted_put_is_completed_later(
     redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, demo_film: Film
 ) -> None:
-    """The server goes away between two batches; the lines that are written are noted."""
+    """The server fails between two batches; the lines already written are recorded."""
     redis_server.flushdb()
     monkeypatch.setattr(line_index, "PIPELINE", 10)
     real, calls = line_index._fields_of, []
@@ -216,7 +216,7 @@ def test_an_interrupted_put_is_completed_later(
     monkeypatch.undo()
     assert len(line_keys(redis_server)) == 20
     assert not dialogue.is_current(demo_film.pk)
-    # Dropped now, nothing would be left; tended, everything is there.
+    # Dropping now leaves nothing; reconciling restores everything.
     assert dialogue.reconcile() == 1
     assert len(line_keys(redis_server)) == 64
     monkeypatch.setattr(line_index, "_fields_of", break_off)
@@ -253,7 +253,7 @@ def test_rebuild_index_restores_the_lines(
     assert find_texts("refrigerator")
 
 
-# --- when Redis is not as it should be ------------------------------------------------------------
+# --- problems of Redis ----------------------------------------------------------------------------
 
 
 def test_an_emptied_server_is_reported_only_if_lines_are_missing(
@@ -294,7 +294,7 @@ def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
             try:
                 return ask()
             except IndexWarmingUp:
-                # Told, rather than answered from a part of the lines.
+                # An error rather than results from a part of the lines.
                 warmed_up.append(True)
                 return 0
 
@@ -310,7 +310,7 @@ def test_an_unfinished_index_is_reported(tmp_path: Path) -> None:
     with redis_process(tmp_path):
         here.put(1, lines, "state")
         here.client.execute_command("FT.DROPINDEX", here.name)
-        # What a server does after a start, with the hashes that it has loaded.
+        # As a server does after a start, with the hashes that it has loaded.
         server._complete_indexes.clear()
         here._create()
         here.client.execute_command("FT.ALIASADD", here.alias, here.name)
@@ -339,7 +339,7 @@ def test_an_unreachable_server_is_reported(settings: Any) -> None:
     ):
         with pytest.raises(IndexUnavailable, match="cannot be reached"):
             ask()
-    # Adding subtitles does not fail for it: the sweep puts them in later.
+    # Adding subtitles still works: the sweep indexes them later.
     subtitle_import.publish(film.pk)
 
 
@@ -407,5 +407,5 @@ def test_a_repair_has_a_time_limit(redis_server: redis.Redis) -> None:
         )  # fmt: skip
         line = HeardLine(1, 0, "en", 0, 1, "a ghost", make_frames(900 + number, 1)[0])
         dialogue.current().put(900 + number, [line], "old")
-    assert dialogue.reconcile(patience=-1) == 1
+    assert dialogue.reconcile(time_limit=-1) == 1
     assert dialogue.reconcile() == 2

@@ -1,4 +1,4 @@
-"""The guide's examples of the API do what they say."""
+"""The API examples in the guide work."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ EXAMPLES = re.findall(r"^    (curl .+?[^\\\\])$", SECTION, re.MULTILINE | re.DOT
 
 
 def run(example: str, token: str) -> Any:
-    """Ask what curl would ask; only the options that the guide uses are understood."""
+    """Send the request of a curl command; supports only the options used in the guide."""
     words = shlex.split(example.replace("\\\n", " ").replace("$TOKEN", token))
     assert words.pop(0) == "curl"
     headers, data, address = {}, None, ""

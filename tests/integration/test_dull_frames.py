@@ -1,4 +1,4 @@
-"""Black frames and credits of an imported film are kept and shown, but not offered."""
+"""Black frames and credits of an imported film are stored and shown, but not found."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +51,7 @@ def film(tmp_path: Path, ready_film: Callable[..., Film]) -> Film:
 
 
 def find_indexed_shots(film: Film) -> set[int]:
-    """The shots of a film that the index offers."""
+    """The shots of a film that a search can find."""
     anything = np.ones(frame_index.current().width, np.float32) / np.sqrt(
         frame_index.current().width
     )
@@ -66,7 +66,7 @@ def test_blank_shots_and_credits_are_not_found_and_all_others_are(film: Film, pa
     assert find_indexed_shots(film) == set(PICTURES)
     hits = engine.search(Query(words="a dog", films=(film.pk,))).hits
     assert {hit.shot for hit in hits} == set(PICTURES)
-    # Shots that are not offered can be looked at all the same.
+    # Other shots can still be viewed.
     shown = page.get(film.get_absolute_url())
     assert shown.status_code == 200
     for shot in film.shots.all():
@@ -80,7 +80,7 @@ def test_a_blank_frame_can_still_be_searched_with(film: Film) -> None:
 
 
 def test_a_film_has_a_poster_picture(film: Film) -> None:
-    """By that a third into it, or one after it, or one before it; only at last by a dull one."""
+    """A third into it, else one after it, else one before it; a blank one only if all are."""
     first, later = (film.shots.get(number=number) for number in PICTURES)
     for shots, dull, expected in (
         (5, [], first),

@@ -1,4 +1,4 @@
-"""The encoder: it gives what plain transformers gives, and nothing of a picture is lost."""
+"""The encoder agrees with transformers, and keeps all of a picture."""
 
 import json
 import os
@@ -39,12 +39,12 @@ def features(output: Any) -> torch.Tensor:
     return torch.nn.functional.normalize(getattr(output, "pooler_output", output), dim=-1)
 
 
-# --- the same as plain transformers ---------------------------------------------------------------
+# --- agreement with transformers ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def base_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """ViT-B/16 at its real size: 600 MB, removed at once afterwards."""
+    """ViT-B/16 in its real size: 600 MB, removed after the tests."""
     folder = tmp_path_factory.mktemp("models") / "clip-vit-base-patch16"
     threads = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
@@ -55,7 +55,7 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def reference(base_model: Path) -> tuple[CLIPModel, CLIPProcessor]:
-    """The way that the documentation of transformers uses such a model."""
+    """The model and processor as in the documentation of transformers."""
     model = CLIPModel.from_pretrained(base_model, dtype=torch.float32).eval()
     return model, CLIPProcessor.from_pretrained(base_model)
 
@@ -67,7 +67,7 @@ def our_encoder(base_model: Path) -> Encoder:
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Image.Image]:
-    """Square pictures of different sizes, smaller and larger than the model's side."""
+    """Square pictures, smaller and larger than the input of the model."""
     sides = (64, 224, 360, 500)
     return [noise(n, (sides[n % 4], sides[n % 4])) for n in range(PICTURES)]
 
@@ -105,7 +105,7 @@ def test_square_pictures_are_embedded_as_transformers_does(
     assert picture_vectors.dtype == np.float32
     assert float((picture_vectors * expected).sum(axis=1).min()) >= 0.9999
     assert float((one_by_one * expected).sum(axis=1).min()) >= 0.9999
-    # A random model tells these pictures apart, so the comparison means something.
+    # The random model distinguishes these pictures, so the comparison is meaningful.
     others = expected @ expected.T - np.eye(PICTURES)
     assert float(others.max()) < 0.99995
 
@@ -181,7 +181,7 @@ def test_things_at_the_edge_are_kept(edges: str, side: str) -> None:
     red = [np.asarray(part)[..., 0] > 180 for part in parts]
     part = red[0] if side in ("left", "top") else red[-1]
     assert part.any()
-    # CLIP's own preparation would have cut it off.
+    # CLIP's preprocessing would have cropped it.
     cut = Image.Image.crop(picture, ((width - height) // 2, 0, (width + height) // 2, height))
     assert side in ("top", "bottom") or not (np.asarray(cut)[..., 0] > 180).any()
 
@@ -195,7 +195,7 @@ def test_padding_keeps_proportions() -> None:
 
 @pytest.mark.parametrize("size", [(300, 100), (101, 100), (100, 239), (1000, 10)])
 def test_tiles_cover_the_picture_and_overlap(size: tuple[int, int]) -> None:
-    """Every column of the picture is in a tile, and neighbours share a quarter of their width."""
+    """Every column is in a tile, and neighbouring tiles share a quarter of their width."""
     long, short = max(size), min(size)
     ramp = np.linspace(0, 255, long).astype(np.uint8)
     grey = np.tile(ramp, (short, 1)) if size[0] > size[1] else np.tile(ramp[:, None], (1, short))
@@ -227,7 +227,7 @@ def test_tiles_of_a_wide_picture_are_averaged(tmp_path: Path) -> None:
     assert np.allclose(found[[0, 2]], model.embed_pictures([noise(1), noise(2)]), atol=1e-5)
 
 
-# --- families, and models that are broken --------------------------------------------------------
+# --- families, and damaged models ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_half_precision_weights_are_computed_in_full_precision(tmp_path: Path) -
 
 
 def test_threads_share_one_model(tmp_path: Path) -> None:
-    """Eight threads of a web server ask at once, and each gets its own answer."""
+    """Eight threads of a web server embed at once, and each gets its own result."""
     from concurrent.futures import ThreadPoolExecutor
 
     model = load(tiny_clip(tmp_path / "m"))
@@ -369,7 +369,7 @@ def test_a_process_loads_its_model_once(clip: Encoder) -> None:
 
 
 def test_subprocess_import_is_light() -> None:
-    """Models, pages and tasks are imported without torch."""
+    """Importing models, pages and tasks does not import torch."""
     from tests.processes import run_python
 
     done: subprocess.CompletedProcess[str] = run_python(

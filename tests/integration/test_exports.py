@@ -1,4 +1,4 @@
-"""Boards taken along: files made at once, and zips of clips that workers make, killed or not."""
+"""Board exports: files made at once, and zips of clips that workers make, killed or not."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
-    """The media store is the whole session's."""
+    """Remove exports of other tests: the session has one media store."""
     shutil.rmtree(exports.exports_folder(), ignore_errors=True)
     yield
     shutil.rmtree(exports.exports_folder(), ignore_errors=True)
@@ -44,7 +44,7 @@ def _no_leftovers() -> Iterator[None]:
 
 @pytest.fixture
 def film(tmp_path: Path, db: None) -> Film:
-    """A film whose file is there, though it was never imported: 24000/1001, with sound."""
+    """A film with a file that was never imported: 24000/1001, with sound."""
     return add_film(make_film(tmp_path / "counted.mkv", seconds=6, rate=RATE, sound=True))
 
 
@@ -63,7 +63,7 @@ def add_film(path: Path, title: str = "Counted: 1/2?", rate: str = RATE) -> Film
 
 
 def make_board(film: Film, *frames: tuple[int, int], visitor: Visitor = VISITOR) -> Board:
-    """A board with scenes of a film of 24000/1001, each from a frame up to another."""
+    """A board with scenes of a film of 24000/1001, given by first and end frame."""
     for first, end in frames:
         service.add_scene(visitor, Scene(film.pk, first * STEP, end * STEP, 0))
     board = service.current_board(visitor)
@@ -78,7 +78,7 @@ def request_export(board: Board) -> Export:
 
 
 def run_export(export: Export) -> Export:
-    """The export, made here and now."""
+    """Run the export in this process."""
     while exports.continue_export(export.pk):
         pass
     export.refresh_from_db()
@@ -94,7 +94,7 @@ def body(response: Any) -> str:
     return content
 
 
-# --- what is made at once -------------------------------------------------------------------------
+# --- files made at once ---------------------------------------------------------------------------
 
 
 def test_a_board_can_be_downloaded_for_editing_software(page: Client, film: Film) -> None:
@@ -153,7 +153,7 @@ def test_an_empty_board_has_nothing_to_export(page: Client) -> None:
     assert "board_csv" not in body(page.get(board.get_absolute_url()))
 
 
-# --- the zip, made by a worker --------------------------------------------------------------------
+# --- zips made by a worker ------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
@@ -178,7 +178,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     part = body(page.get(f"{board.get_absolute_url()}clips/{export.token}/"))
     assert "The clips are ready" in part
     assert "every 1s" not in part
-    # The size of the zip is not the size of the page's icons.
+    # The size of the zip must not set the size of the page's icons.
     whole = body(page.get(board.get_absolute_url()))
     assert set(re.findall(r'class="icon" width="(\d+)"', whole)) <= {"14", "16", "20", "22", "28"}
     saved: Any = page.get(f"{board.get_absolute_url()}clips/{export.token}.zip")
@@ -216,7 +216,7 @@ def test_an_export_keeps_its_clips_after_a_power_cut(worker: Worker, film: Film)
     assert export.state == Export.State.RUNNING
     kept = {path.name: path.stat().st_ino for path in folder.glob("*.mp4")}
     assert 3 <= len(kept) < 24
-    # Nobody has to ask for it again: the sweep finds it when its lease has run out.
+    # The sweep finds it when its lease has expired, without another request.
     queue_client().delete("films-soon", "unacked", "unacked_index")
     again: set[int] = set()
     worker.start()
@@ -259,7 +259,7 @@ def test_an_unreachable_queue_is_reported_and_nothing_is_lost(
     assert list(exports.find_lost_exports(queue_is_empty=True)) == [export]
 
 
-# --- turns and claims -----------------------------------------------------------------------------
+# --- priorities and leases ------------------------------------------------------------------------
 
 
 def test_a_long_export_yields_to_others(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,7 +349,7 @@ def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
     names = open_archive(export).namelist()
     assert len(names) == 3
     assert names[0].endswith("01 Counted 1 2 00.00.00.00.mp4")
-    # What was missing may be there next time: the same board is exported again.
+    # The cause may be gone next time, so the same board can be exported again.
     assert request_export(board).pk != export.pk
 
 
@@ -397,7 +397,7 @@ def test_an_unexpected_error_fails_with_a_message_and_is_logged(
     assert (export.state, export.error[:20]) == (Export.State.FAILED, "Something went wrong")
 
 
-# --- asking ---------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 
 def test_a_double_click_makes_one_export(film: Film) -> None:
@@ -474,7 +474,7 @@ def test_a_setting_says_who_can_save_clips(
     assert page.get(address).status_code == 200
 
 
-# --- tidying up -----------------------------------------------------------------------------------
+# --- cleanup --------------------------------------------------------------------------------------
 
 
 def test_zips_are_kept_for_a_day_and_within_a_limit(

@@ -1,4 +1,4 @@
-"""Workers and Redis are killed at random points, and the library is whole in the end.
+"""Workers and Redis are killed at random points; in the end the library must be intact.
 
 The points come from a seed (`FAULTS_SEED`); `pytest -s` prints what was done.
 """
@@ -42,7 +42,7 @@ FAULTS = int(os.environ.get("FAULTS", "8"))
 
 
 class KillableRedis:
-    """A Redis of this test's own, which may be killed."""
+    """A separate Redis that can be killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ def killable_redis(tmp_path: Path, settings: Any) -> Iterator[KillableRedis]:
 
 
 class Installation:
-    """A worker, beat and a Redis, as `make run` starts them; what dies is started again."""
+    """A worker, beat and a Redis, as `make run` starts them; killed ones are restarted."""
 
     def __init__(self, folder: Path, server: KillableRedis, chance: random.Random) -> None:
         self.server = server
@@ -186,7 +186,7 @@ def is_repaired() -> bool:
 
 
 def is_ready(film: Film) -> bool:
-    """Whether it is; a film whose worker was killed too often is retried, as an admin would."""
+    """Whether it is ready; retries it, as an admin would, if its worker was killed too often."""
     film.refresh_from_db()
     if film.state == Film.State.FAILED:
         assert "killed 3 times" in film.error, film.error
@@ -197,7 +197,7 @@ def is_ready(film: Film) -> bool:
 def test_the_worker_refills_an_emptied_redis(
     worker: Worker, tmp_path: Path, redis_server: redis.Redis
 ) -> None:
-    """Nobody types a command: the sweep notices, and the worker puts everything back."""
+    """Without a command: the sweep notices, and the worker restores everything."""
     films = [
         wait_until_ready(upload(make_moving_scenes(tmp_path / f"{n}.mp4", n, seconds=3)))
         for n in (2, 3)
@@ -217,7 +217,7 @@ def test_the_worker_refills_an_emptied_redis(
 
 
 def test_a_segment_that_kills_each_worker_fails_the_film(worker: Worker, tmp_path: Path) -> None:
-    """A process that dies whenever it embeds: three attempts, then a sentence, and others go on."""
+    """A process that dies while embedding: three attempts, then an error; other films continue."""
     worker.stop()
     killer = tmp_path / "killer.py"
     killer.write_text(

@@ -1,4 +1,4 @@
-"""FFmpeg: which frame stands for which second, where the cuts are, and files made to harm."""
+"""FFmpeg: the frame of each second, cuts, and malicious files."""
 
 import io
 import os
@@ -43,7 +43,7 @@ def probe(path: Path, max_pixels: int = PIXELS, max_seconds: float = 3600) -> Pr
 def decode(
     path: Path, span: Span = WHOLE, width: int = 640
 ) -> tuple[list[float], list[Picture], list[float]]:
-    """Times, pictures and cuts of a span."""
+    """The times, pictures and cuts of a span."""
     found = probe(path)
     with decoding.decode(path, found, span, width=width, max_pixels=PIXELS, limit=60) as running:
         frames = list(running.pictures)
@@ -51,11 +51,11 @@ def decode(
     return [time for time, _ in frames], [picture for _, picture in frames], cuts
 
 
-# --- which frame stands for which second -----------------------------------------------------
+# --- the frame of each second ----------------------------------------------------------------
 
 
 def make_offset_film(folder: Path, name: str, offset: float) -> Path:
-    """Six seconds of film whose own clock begins at `offset` seconds."""
+    """Six seconds of film whose clock starts at `offset` seconds."""
     return make_film(
         folder / name,
         seconds=6,
@@ -64,7 +64,7 @@ def make_offset_film(folder: Path, name: str, offset: float) -> Path:
 
 
 def make_variable_rate_film(folder: Path, name: str) -> Path:
-    """Frames at uneven distances, among them a second in which none begins."""
+    """Frames at irregular times, with a second without a new frame."""
     return make_film(
         folder / name,
         seconds=10,
@@ -137,7 +137,7 @@ def test_spans_have_the_same_frames_as_the_whole_film(
 
 
 def test_a_long_film_can_be_split_anywhere(tmp_path: Path) -> None:
-    """Seeking lands before a span's start also beyond the pre-roll, with distant key frames."""
+    """With distant key frames, seeking ends before the pre-roll of a span."""
     film = make_film(
         tmp_path / "a.mkv",
         seconds=40,
@@ -162,7 +162,7 @@ def test_a_still_picture_is_a_film_of_one_frame(make_video: Make) -> None:
     assert decode(make_video(seconds=0.04))[0] == [0.0]
 
 
-# --- what the file says of itself --------------------------------------------------------------
+# --- metadata ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "25", "24"])
@@ -182,7 +182,7 @@ def test_probe_describes_the_file(make_video: Make) -> None:
 
 
 def test_earlier_sound_does_not_shift_the_pictures(tmp_path: Path) -> None:
-    """The film begins with its sound; the picture of its second 0 comes after 0.5 s."""
+    """The film begins with sound; the picture of second 0 is shown after 0.5 s."""
     picture = make_film(tmp_path / "v.mkv", seconds=4)
     film = tmp_path / "film.mkv"
     run_ffmpeg(
@@ -229,7 +229,7 @@ def test_the_time_of_the_first_picture_is_counted_from_the_films_beginning(
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_rotated_films_are_upright(turn: int, tmp_path: Path) -> None:
-    """A phone writes sideways frames and says so; the picture comes out as it was seen."""
+    """A phone stores sideways frames with a rotation; the picture comes out upright."""
     flat = make_scenes(tmp_path / "flat.mp4", ["red"], frames=24)
     film = tmp_path / "turned.mp4"
     top_is_white = "drawbox=x=0:y=0:w=iw:h=ih/3:color=white:t=fill"
@@ -278,7 +278,7 @@ def test_wide_pictures_are_scaled_down(make_video: Make) -> None:
 
 
 def test_a_film_without_a_stated_duration_is_measured(tmp_path: Path) -> None:
-    """A WebM that a browser recorded, or an MKV from a pipe, does not say how long it is."""
+    """A WebM recorded by a browser, or an MKV from a pipe, has no duration."""
     film = tmp_path / "live.mkv"
     source = make_film(tmp_path / "a.mkv", seconds=5)
     film.write_bytes(run_ffmpeg("-i", str(source), "-c", "copy", "-f", "matroska", "-"))
@@ -320,17 +320,17 @@ def test_a_still_after_the_end_is_refused(make_video: Make) -> None:
         decoding.still(film, probe(film), 20.0, max_pixels=PIXELS)
 
 
-# --- files that are no films, and files made to harm ----------------------------------------
+# --- invalid and malicious files ------------------------------------------------------------
 
 
 @pytest.fixture
 def secret_film(tmp_path: Path) -> Path:
-    """A film of this machine that no upload may reach: bright red."""
+    """A film on this machine that no upload may access: bright red."""
     return make_scenes(tmp_path / "secret.mp4", ["red"], frames=48)
 
 
 def make_playlists(secret_film: Path) -> dict[str, bytes]:
-    """Scripts in the formats of FFmpeg that name other files."""
+    """Playlists in FFmpeg's formats that refer to other files."""
     return {
         "HLS": f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\n{secret_film}\n"
         "#EXT-X-ENDLIST\n".encode(),
@@ -417,7 +417,7 @@ def test_a_file_that_is_not_a_film_is_refused_with_a_message(
 
 
 def probe_and_decode(path: Path) -> None:
-    """What an import does to notice a film that breaks off."""
+    """The steps of an import that notice a truncated film."""
     found = probe(path)
     with decoding.decode(path, found, WHOLE, width=64, max_pixels=PIXELS, limit=60) as running:
         times = [time for time, _ in running.pictures]
@@ -459,7 +459,7 @@ def test_a_truncated_film_is_noticed_before_decoding(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_a_long_still_at_the_end_is_not_a_truncation(name: str, tmp_path: Path) -> None:
-    """Slides: the last picture is shown for half a minute, and nothing comes after it."""
+    """Slides: the last picture is shown for half a minute."""
     film = make_film(tmp_path / name, seconds=120, rate="1/30", picture="testsrc2")
     assert probe(film).duration == pytest.approx(120, abs=1)
     assert len(decode(film)[0]) == 4
@@ -478,7 +478,7 @@ def test_a_film_that_is_too_long_is_refused(make_video: Make) -> None:
         probe(film, max_seconds=2)
 
 
-# --- the clock on the wall --------------------------------------------------------------------
+# --- time limits ------------------------------------------------------------------------------
 
 
 def list_group(group: int) -> list[psutil.Process]:
@@ -488,7 +488,7 @@ def list_group(group: int) -> list[psutil.Process]:
 
 @pytest.fixture
 def hanging_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An `ffmpeg` that has a child of its own and never ends; it writes its group to a file."""
+    """An `ffmpeg` with a child that never ends; it writes its process group to a file."""
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "ffmpeg"
@@ -506,8 +506,8 @@ def test_the_limit_ends_ffmpeg_and_its_children(hanging_ffmpeg: Path) -> None:
     with pytest.raises(FFmpegStalled, match="no progress for 1 seconds"):
         ffmpeg.run(["-version"], limit=1)
     assert time.monotonic() - begun < 10
-    # The kernel takes a moment to carry out the sentence.
-    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], patience=5)
+    # The kernel takes a moment to kill them.
+    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], timeout=5)
 
 
 def test_the_limit_ends_a_decoder_and_its_children(hanging_ffmpeg: Path, tmp_path: Path) -> None:
@@ -519,8 +519,8 @@ def test_the_limit_ends_a_decoder_and_its_children(hanging_ffmpeg: Path, tmp_pat
         decoding.decode(film, made_up, WHOLE, width=64, max_pixels=PIXELS, limit=1) as running,
     ):
         list(running.pictures)
-    # The kernel takes a moment to carry out the sentence.
-    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], patience=5)
+    # The kernel takes a moment to kill them.
+    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], timeout=5)
 
 
 def test_leaving_early_stops_the_decoder(make_video: Make) -> None:

@@ -1,4 +1,4 @@
-"""FFmpegs that make no progress are ended, and none outlives the process that started it."""
+"""FFmpegs without progress are stopped, and none outlives its parent."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from gallery.media.types import Span
 from tests.processes import ROOT, find_children, wait_for
 
 PIXELS = 8192 * 4320
-# It works as fast as it can for ten minutes, and writes nothing.
+# Computes at full speed for ten minutes without output.
 BUSY = ["-v", "error", "-f", "lavfi", "-i", "testsrc2=r=1000:d=36000", "-f", "null", "-"]
 
 
@@ -28,7 +28,7 @@ def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def find_readers(path: Path) -> list[int]:
-    """The FFmpegs that have a file open."""
+    """The process ids of the FFmpegs with a file open."""
     return [process.pid for process in find_children(os.getpid(), f"file:{path}")]
 
 
@@ -93,4 +93,4 @@ def test_ffmpeg_ends_with_its_parent_process() -> None:
         pid = int(parent.stdout.readline())
         assert Path(f"/proc/{pid}").exists()
         parent.kill()
-    wait_for(lambda: not Path(f"/proc/{pid}/exe").exists(), patience=10)
+    wait_for(lambda: not Path(f"/proc/{pid}/exe").exists(), timeout=10)

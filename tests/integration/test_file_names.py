@@ -1,4 +1,4 @@
-"""Names of files that are not UTF-8 do not keep a film out."""
+"""Films with file names that are not UTF-8 can be imported."""
 
 import os
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def test_names_are_readable(name: bytes, expected: str) -> None:
 def test_an_uploaded_file_is_kept_whatever_its_name(
     name: bytes, expected: str, rf: RequestFactory
 ) -> None:
-    # The second part is no text either, and larger than what is read of a header.
+    # The second part is not text either, and longer than what is read of a header.
     content = bytes(range(256)) * 20
     head = b'--edge\r\nContent-Disposition: form-data; name="%s"'
     body = b"".join([

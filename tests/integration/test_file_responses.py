@@ -1,4 +1,4 @@
-"""Files over HTTP, as RFC 9110 (13 and 14) has it and as browsers and download tools ask."""
+"""Files over HTTP according to RFC 9110 (13 and 14), as browsers and download tools use it."""
 
 import http.client
 import os
@@ -46,7 +46,7 @@ WHOLE = (200, range(100))
         ("bytes=0-98", 206, range(99)),
         ("bytes=10-19", 206, range(10, 20)),
         ("bytes=50-", 206, range(50, 100)),
-        ("bytes=99-", 206, range(99, 100)),  # a download that lacks its last byte
+        ("bytes=99-", 206, range(99, 100)),  # a download without its last byte
         ("bytes=99-99", 206, range(99, 100)),
         ("bytes=90-1000", 206, range(90, 100)),
         ("bytes=-1", 206, range(99, 100)),
@@ -54,16 +54,16 @@ WHOLE = (200, range(100))
         ("bytes=-1000", 206, range(100)),
         ("Bytes = 1-2", 206, range(1, 3)),
         # There are no such bytes.
-        ("bytes=100-", 416, None),  # a download that lacks nothing
+        ("bytes=100-", 416, None),  # a complete download
         ("bytes=100-200", 416, None),
         ("bytes=-0", 416, None),
         ("bytes=200-, -0", 416, None),
-        # Several: those that exist, when they are one; else the whole, which RFC 9110 allows.
+        # Several: the only one that exists, else the whole file, which RFC 9110 allows.
         ("bytes=5-9,200-", 206, range(5, 10)),
         ("bytes=5-9, 20-29", *WHOLE),
         ("bytes=0-0,-1", *WHOLE),
         ("bytes=5-9,", 206, range(5, 10)),
-        # Malformed: as if nothing had been asked.
+        # Malformed: ignored.
         ("bytes=5-3", *WHOLE),
         ("bytes=5-3,10-19", *WHOLE),
         ("bytes=-", *WHOLE),

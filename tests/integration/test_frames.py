@@ -1,4 +1,4 @@
-"""Frames are decoded ahead while others are embedded; errors arrive, and threads end."""
+"""Frames are prefetched while others are embedded; errors are raised, and threads end."""
 
 import threading
 import time
@@ -74,7 +74,7 @@ def test_a_decoder_error_is_raised_in_the_consumer(
 
 
 def test_leaving_early_stops_the_decoder_thread(make_video: Callable[..., Path]) -> None:
-    """More frames than are decoded ahead: the thread waits for room, and must not wait for ever."""
+    """More frames than are prefetched: the thread waits for space, and must not wait forever."""
     film = make_video(seconds=100, rate="2")
     found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
     begun = time.monotonic()
@@ -104,7 +104,7 @@ def test_a_limited_number_of_frames_is_prefetched(make_video: Callable[..., Path
     ):
         first = next(iter(some))
         time.sleep(1)
-        # The end, with what is known only there, has not been reached by reading ahead.
+        # Prefetching has not reached the end, where the result is known.
         assert how.complaints == ""
         rest = list(some)
     assert (first.second, len(rest)) == (0, 199)

@@ -1,6 +1,6 @@
-"""A full disk: reading goes on, and whatever writes says 507 in words.
+"""A full disk: reading still works, and every write gets 507 with a message.
 
-The errors are real: SQLite at its page limit, /dev/full, and a process whose files may not grow.
+The errors are real: SQLite at its page limit, /dev/full, and a process with a file size limit.
 """
 
 import errno
@@ -33,7 +33,7 @@ from tests.processes import run_manage, run_python
 SENTENCE = "The disk is full, so this was not saved. Search still works."
 
 
-# --- what is recognised -----------------------------------------------------------------------
+# --- recognised errors ------------------------------------------------------------------------
 
 
 def write_to_full_disk() -> None:
@@ -94,7 +94,7 @@ def staff(transactional_db: None, reset_rate_limits: None, settings: Any) -> Cli
 
 @contextmanager
 def full_database() -> Iterator[None]:
-    """SQLite may not grow, and has no free page left: its errors are those of a full disk."""
+    """SQLite at its page limit and without free pages: its errors are those of a full disk."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE filler (data BLOB)")
         cursor.execute("PRAGMA page_count")
@@ -112,7 +112,7 @@ def full_database() -> Iterator[None]:
 
 
 def repeat_until_refused(write: Callable[[int], Any]) -> Any:
-    """The first answer that is an error: small rows may still fit into pages that are not full."""
+    """The first response that is an error: small rows may still fit into existing pages."""
     for number in range(200):
         answer = write(number)
         if answer.status_code >= 400:
@@ -164,7 +164,7 @@ def test_a_full_database_answers_507_and_search_still_works(
 
 @pytest.fixture
 def below_reserve(settings: Any) -> None:
-    """Less is free than shall stay free."""
+    """Less space is free than the reserve."""
     settings.MIN_FREE_BYTES = disk.free_bytes() + 10**9
 
 
@@ -199,7 +199,7 @@ def test_below_the_reserve_no_upload_is_accepted(
     with pytest.raises(DiskFull):
         intake.copy_to_uploads(demo_film.files.source())
     assert list_arrived() == before
-    # The database has what is left: people log in, collect and search.
+    # The database can use the reserve: users log in, collect and search.
     assert staff.get("/?q=dog").status_code == 200
     assert staff.post("/boards/", {"name": "Rain"}).status_code == 302
 
@@ -212,7 +212,7 @@ def test_the_command_line_reports_a_full_disk(transactional_db: None) -> None:
 
 
 def test_the_command_line_reports_a_file_size_limit(tmp_path: Path) -> None:
-    """A limit on the size of files: what users without root have, and what quotas are like."""
+    """A limit on the size of files, which needs no root and behaves like a quota."""
     code = (
         "import resource, runpy, signal, sys; "
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "

@@ -1,4 +1,4 @@
-"""What is lost in Redis or in the media store comes back from what is left, and pages say so."""
+"""Losses in Redis or the media store are restored from the rest, and reported on pages."""
 
 import json
 import os
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def heal() -> list[tuple[object, ...]]:
-    """Heal to the end, as the task does. Returns what it handed out."""
+    """Heal to the end, as the task does. Returns the tasks that it queued."""
     handed_out: list[tuple[object, ...]] = []
     while healing.heal(lambda *step: handed_out.append(step)):
         pass
@@ -57,7 +57,7 @@ def nearest(film: Film, second: int) -> list[Hit]:
 
 
 def find_problems(*films: Film) -> list[str]:
-    """What differs for these films: other tests' files may lie in the media store."""
+    """The problems of these films; the media store may have files of other tests."""
     found = check_library()
     ids = {film.pk for film in films}
     assert ids <= {one.film for one in found.films}
@@ -140,7 +140,7 @@ def make_the_index_with_other_fields(film: Film, client: redis.Redis) -> None:
 
 
 def put_back_an_older_import(film: Film, client: redis.Redis) -> None:
-    """As from a backup of Redis: as many frames, but other vectors."""
+    """As from a backup of Redis: the same number of frames with other vectors."""
     footage = load_footage(film, 1)
     wrong = np.roll(footage.vectors.astype(np.float32), 5, axis=0)
     frame_index.current().put(
@@ -202,7 +202,7 @@ def test_index_entries_of_an_earlier_version_stay(
     assert here.stamps()[demo_film.pk] == frame_index.build_stamp(1, demo_film.labelled_as)
 
 
-# --- what belongs to no film ----------------------------------------------------------------------
+# --- orphans --------------------------------------------------------------------------------------
 
 
 def test_unlisted_orphans_are_found(
@@ -242,7 +242,7 @@ def test_an_interrupted_deletion_is_completed(
 def test_folders_of_another_database_are_never_removed(
     ready_film: Callable[..., Film], tmp_path: Path
 ) -> None:
-    """DATABASE_URL was changed, or the database restored from a backup: the films must not go."""
+    """DATABASE_URL was changed, or a backup restored: the films must not be deleted."""
     film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     source = film.files.source()
     delete_rows(film)
@@ -269,13 +269,13 @@ def test_an_upload_without_a_row_leaves_nothing(
             add_film(path)
     [folder] = set((settings.MEDIA_ROOT / "films").glob("*")) - before
     clean_up()
-    assert folder.exists()  # it may still be on its way
+    assert folder.exists()  # an upload may still be running
     os.utime(folder / ".unfinished", (0, 0))
     clean_up()
     assert not folder.exists()
 
 
-# --- the media store has lost something -----------------------------------------------------------
+# --- losses in the media store --------------------------------------------------------------------
 
 
 def lose_a_segment(film: Film) -> None:
@@ -338,7 +338,7 @@ def test_a_missing_picture_is_reported_and_restored(
 def test_a_lost_index_and_a_lost_segment_leave_the_rest(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
-    """Without the film's file nothing can be made again: what is left is searched, quietly."""
+    """Without the film's file nothing can be restored: the rest is searched."""
     film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 4, seconds=3))
     lose_a_segment(film)
     film.files.source().unlink()
@@ -350,7 +350,7 @@ def test_a_lost_index_and_a_lost_segment_leave_the_rest(
     assert sweep() == []
 
 
-# --- the film's file is gone ----------------------------------------------------------------------
+# --- a film without its file ----------------------------------------------------------------------
 
 
 def test_uploading_a_lost_source_again_restores_it(
@@ -385,7 +385,7 @@ def test_replacing_a_damaged_source_restores_the_rest(
     film = ready_film(path)
     film.files.source().write_bytes(b"half")
     lose_the_pictures(film)
-    assert clean_up() == []  # nothing can be made of half a file
+    assert clean_up() == []  # a partial file restores nothing
     done = run_manage("import_film", str(path))
     assert f"restored as the file of film {film.pk}" in done.stdout, done.stderr
     film.refresh_from_db()
@@ -405,7 +405,7 @@ def test_a_film_that_failed_without_its_file_is_retried_with_it(tmp_path: Path) 
     assert_complete(import_here(film))
 
 
-# --- steps that fail again and again --------------------------------------------------------------
+# --- steps that fail repeatedly -------------------------------------------------------------------
 
 
 def expire() -> None:
@@ -446,7 +446,7 @@ def test_other_steps_that_kill_each_worker_fail_the_film(
     assert_complete(import_here(film))
 
 
-# --- messages that come late, and turns -----------------------------------------------------------
+# --- late messages, and taking turns --------------------------------------------------------------
 
 
 def test_a_late_message_does_not_publish_a_partial_film(

@@ -1,4 +1,4 @@
-"""The index in a real Redis with RediSearch: exact, approximate, and the way between the two."""
+"""The index in a real Redis with RediSearch: exact, approximate, and switching between them."""
 
 import signal
 import subprocess
@@ -42,7 +42,7 @@ def random_vectors(count: int, seed: int = 1, width: int = WIDTH) -> Vectors:
 
 
 def clustered_vectors(count: int, seed: int = 2, width: int = WIDTH) -> Vectors:
-    """As films give them: neighbouring frames are alike."""
+    """Like those of films: neighbouring frames are similar."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(count // 20, width))
     chosen = rng.integers(0, len(centres), count)
@@ -160,7 +160,7 @@ def test_vectors_of_two_models_are_never_compared(make_index: Callable[..., Fram
 
 
 def test_among_duplicates_the_frame_itself_comes_first(index: FrameIndex) -> None:
-    """Black frames score the same everywhere; the one that was searched with leads."""
+    """Identical black frames have equal scores; the one searched with comes first."""
     same = np.repeat(random_vectors(1), 30, axis=0)
     for film in (1, 2, 3):
         index.put(film, make_records(film, 30), same)
@@ -178,7 +178,7 @@ def test_among_duplicates_the_frame_itself_comes_first(index: FrameIndex) -> Non
 
 @contextmanager
 def search_constantly(index: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
-    """Search without pause; yields how many frames each search found. Fails if one failed."""
+    """Search constantly; yields the number of frames each search found. Fails if one failed."""
     found: list[int] = []
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -232,7 +232,7 @@ def test_it_switches_to_hnsw_and_back_during_searches(
         assert index.reconcile() is None
         for film in range(1, 6):
             index.drop(film)
-        # 500 frames are above the limit still.
+        # 500 frames are still above the limit.
         assert index.reconcile() is None
         index.put(0, make_records(0, 150), vectors[:150])
         reconcile_until(index, IndexKind.FLAT)
@@ -323,7 +323,7 @@ def test_two_processes_create_the_index_at_once(redis_server: redis.Redis) -> No
     assert failures == []
 
 
-# --- when Redis is not as it should be ---------------------------------------------------------
+# --- problems of Redis -------------------------------------------------------------------------
 
 
 def open_index(url: str) -> FrameIndex:
@@ -416,7 +416,7 @@ def test_a_full_server_is_reported(index: FrameIndex, redis_server: redis.Redis)
 
 
 def test_a_loading_server_is_reported(tmp_path: Path) -> None:
-    """A server that reads a long append-only file answers, but not yet with data."""
+    """A server that loads a long append-only file responds, but without data."""
     index = open_index(embedded_redis_url(tmp_path))
     with redis_process(tmp_path) as process:
         index.put(1, make_records(1, 5), random_vectors(5))
@@ -450,7 +450,7 @@ def test_a_loading_server_is_reported(tmp_path: Path) -> None:
 def test_a_request_waits_once_for_a_hung_redis(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page asks several times; each would wait until its own timeout."""
+    """A page sends several commands, and each would wait for its own timeout."""
     monkeypatch.setattr(server, "_timed_out_at", float("-inf"))
     settings.REDIS_TIMEOUT = 3.0
     with pytest.raises(IndexUnavailable), server.translate_redis_errors():

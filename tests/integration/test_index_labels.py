@@ -1,4 +1,4 @@
-"""The index's labels: written where they changed only, by one worker at a time."""
+"""Labels in the index: only changes are written, by one worker at a time."""
 
 import threading
 import time

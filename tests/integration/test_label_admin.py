@@ -1,4 +1,4 @@
-"""Labels in the admin: a threshold chosen by looking, without a script, and who may."""
+"""Labels in the admin without a script: preview, threshold, permissions."""
 
 import re
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def read_threshold(page: str) -> float:
 
 
 def read_examples(page: str) -> dict[bool, list[tuple[float, int]]]:
-    """The examples that would carry the label (True) and those that would not: score and second."""
+    """The examples above (True) and below the threshold: score and second."""
     found: dict[bool, list[tuple[float, int]]] = {True: [], False: []}
     for group in re.findall(r'<ol class="label-examples(.*?)</ol>', page, re.DOTALL):
         carries = not group.startswith(" outside")
@@ -98,7 +98,7 @@ def test_a_preview_saves_nothing_and_keeps_the_input(staff: Client, demo_film: F
     assert "<strong>4 shots</strong> match" in page
     assert "in 1 film" in page
     assert "12.5 % of all shots" in " ".join(page.split())
-    # The four dogs, best first; then what does not carry it, best first.
+    # The four dogs, best first; then the shots below the threshold, best first.
     seen = read_examples(page)
     assert len(seen[True]) == 4
     assert seen[True] == sorted(seen[True], reverse=True)
@@ -219,7 +219,7 @@ def test_the_change_page_shows_the_saved_examples(staff: Client, demo_film: Film
     page = text(staff.get(address))
     assert read_threshold(page) == 1.4
     assert "<strong>4 shots</strong>" in page
-    # Only its name: nothing is computed again.
+    # Only its name changes: nothing is recomputed.
     staff.post(address, {"name": "Good dogs", "prompts": "dog", "threshold": "1.4"})
     label.refresh_from_db()
     assert (label.name, label.applied is None) == ("Good dogs", False)

@@ -1,4 +1,4 @@
-"""What staff look at to choose a threshold: shots by score, counts, a suggestion."""
+"""The preview for choosing a threshold: shots by score, counts, a suggestion."""
 
 import math
 
@@ -65,12 +65,12 @@ def test_a_large_library_is_sampled_evenly(
     some = survey_prompts("dog")
     assert some.floor > 0
     assert len(some.shots) < len(whole.shots)
-    # The best are all known ...
+    # The best shots are all known,
     known = [one for one in some.shots if one.score >= some.floor]
     assert [o.record.shot for o in known] == [o.record.shot for o in whole.shots[: len(known)]]
     assert some.coverage(some.floor) == whole.coverage(some.floor)
     assert some.coverage(some.floor).exact
-    # ... and the others are estimated.
+    # and the number of others is estimated.
     everything = some.coverage(-9.0)
     assert not everything.exact
     assert everything.shots == Shot.objects.count()

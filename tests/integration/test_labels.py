@@ -1,4 +1,4 @@
-"""Labels: scores, what a film's shots carry, and all films brought up to date."""
+"""Labels: scores, labelled shots, and updates of all films."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ TRUTH = json.loads((DEMO / "ground_truth.json").read_text(encoding="utf-8"))["sh
 
 @pytest.fixture(autouse=True)
 def _reset_sample() -> None:
-    """Films of the tests before this one are no part of its library."""
+    """Forget the sample, which may have films of earlier tests."""
     baseline._cache.clear()
     survey._survey.cache_clear()
 
@@ -52,7 +52,7 @@ def no_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shots_with(thing: str) -> set[int]:
-    """The demo film's shots, from 0, that show a thing or have it for a background."""
+    """The demo film's shots, from 0, that show a thing or have a background."""
     return {
         shot["number"] - 1
         for shot in TRUTH
@@ -67,7 +67,7 @@ def survey_prompts(prompts: str) -> Survey:
 
 
 def make_label(prompts: str, name: str = "") -> Label:
-    """A label with the suggested threshold, computed for all films here and now."""
+    """A label with the suggested threshold, computed for all films in this process."""
     label = Label.objects.create(
         name=name or prompts, prompts=prompts, threshold=survey_prompts(prompts).suggestion()
     )
@@ -82,7 +82,7 @@ def compute_labels() -> None:
 
 
 def list_labelled_shots(*labels: Label) -> dict[int, set[int]]:
-    """The shots, by film, that the index finds by their labels."""
+    """The shots, by film, that the index has for the labels."""
     here = frame_index.current()
     scope = Scope(labels=tuple(label.pk for label in labels))
     found: dict[int, set[int]] = {}
@@ -115,7 +115,7 @@ def test_a_score_is_in_standard_deviations_above_ordinary_frames(demo_film: Film
         levels = scoring.measure_levels([prompt])
         assert levels is not None
         found = scoring.score_frames(data.vectors, levels)
-        # The library is this one film, and all of it is the sample.
+        # The library is this film, and the sample is all of it.
         assert float(found.mean()) == pytest.approx(0, abs=0.01)
         assert float(found.std()) == pytest.approx(1, abs=0.01)
 
@@ -138,7 +138,7 @@ def test_without_films_there_are_no_scores(page: Any) -> None:
     assert (label.scale, label.applied) == ({}, None)
 
 
-# --- what shots carry -----------------------------------------------------------------------------
+# --- labelled shots -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("thing", ["dog", "snow", "night", "indoors", "space", "meadow"])
@@ -204,7 +204,7 @@ def test_computing_a_label_embeds_no_picture(demo_film: Film, no_embedding: None
     assert count_shots() == {"dog": len(TRUTH)}
 
 
-# --- all films, always ----------------------------------------------------------------------------
+# --- updates of all films -------------------------------------------------------------------------
 
 
 def test_a_new_threshold_replaces_the_labelled_shots(demo_film: Film) -> None:
@@ -382,7 +382,7 @@ def test_a_worker_computes_saved_labels_even_if_the_message_is_lost(
 
     wait_for(applied)
     assert list_labelled_shots(label) == {demo_film.pk: shots_with("dog")}
-    # Changed where no signal tells: the sweep notices.
+    # A change without a signal: the sweep notices.
     Label.objects.filter(pk=label.pk).update(threshold=-9, applied=None)
     wait_for(applied)
     assert count_shots() == {"dog": len(TRUTH)}

@@ -1,4 +1,4 @@
-"""Two languages: pages in Chinese speak Chinese, and no sentence is left untranslated."""
+"""Two languages: Chinese pages are in Chinese, and no sentence is untranslated."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def switch_language(client: Client, language: str) -> None:
 
 
 def without_dialogue(page: str) -> str:
-    """A page without the lines of its films, which are in their own languages."""
+    """A page without dialogue, which is not translated."""
     return re.sub(r'<(ol|q|span)\b[^>]* lang="zh[^"]*".*?</\1>', "", page, flags=re.DOTALL)
 
 
@@ -54,7 +54,7 @@ def test_pages_can_be_read_in_chinese_and_in_english(
     switch_language(page, "zh-hans")
     chinese = page.get(address).content.decode()
     assert '<html lang="zh-Hans"' in chinese
-    # The switch itself is named in its own language on every page, and what is said stays as it is.
+    # The language switch and dialogue are not translated.
     few = len(CHINESE.findall(without_dialogue(english)))
     assert few < 10
     assert len(CHINESE.findall(without_dialogue(chinese))) > few + 20
@@ -91,7 +91,7 @@ def test_the_notice_about_chinese_words_is_in_chinese(
 
 
 def extract_messages(folder: Path) -> set[str]:
-    """The messages that gettext finds in the sources, in a copy of them."""
+    """The messages that gettext extracts from a copy of the sources."""
     for name in ("gallery", "imgsearch", "templates", "manage.py"):
         source = ROOT / name
         if source.is_dir():
@@ -144,7 +144,7 @@ def test_translations_keep_their_placeholders() -> None:
             assert set(pattern.findall(str(text))) == set(pattern.findall(singular)), message.id
 
 
-# Words of Django's admin that we translate otherwise, on purpose.
+# Words of Django's admin that we translate differently on purpose.
 OURS = {
     "English", "Remove", "Page not found", "Log out",
     "Select %s to change", "Add %s", "Change %s", "View %s",
@@ -153,7 +153,7 @@ OURS = {
 
 
 def test_translations_of_django_are_overridden_where_they_are_wrong() -> None:
-    """ "Save" once became "save to a board" in the admin: one message of both, two meanings."""
+    """Regression: "Save" in the admin was translated as "save to a board"."""
     with CATALOG.open("rb") as file:
         ours = read_po(file, locale="zh_Hans")
     differing = set()

@@ -1,4 +1,4 @@
-"""Leases and locks are kept while work goes on, lost ones are noticed, and writers queue."""
+"""Leases and locks are renewed during work, lost ones are noticed, and writers queue."""
 
 import threading
 import time
@@ -49,7 +49,7 @@ def test_a_lock_is_renewed_before_it_expires(
 def test_a_lost_lock_is_noticed_before_a_write(
     demo_film: Film, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redis lost it, and another worker writes: the first must not write over it."""
+    """Redis lost the lease, and another worker writes: the first must not overwrite."""
     monkeypatch.setattr(frame_index, "LOCK_SECONDS", 1.0)
     here = frame_index.current()
     film = load_footage(demo_film, 1)
@@ -60,12 +60,12 @@ def test_a_lost_lock_is_noticed_before_a_write(
         time.sleep(1.2)
         here.put(demo_film.pk, film.records, zeroes, check=check)
     assert np.array_equal(here.vector(demo_film.pk, 3), before)
-    # And what is another worker's is left to it.
+    # The lease of the other worker is not released.
     assert redis_server.get(f"{here.prefix}:lock:{demo_film.pk}") == b"another worker"
 
 
 def test_a_suspended_process_notices_a_lost_lease_at_once() -> None:
-    """The thread that renews stood still as well: the check asks itself."""
+    """The renewing thread was suspended, too: the check asks Redis."""
     is_ours = True
     with keep_lease(lambda: is_ours, 0.4) as check:
         check()
@@ -105,7 +105,7 @@ def test_a_long_probe_is_not_done_twice(
 def test_transient_failures_are_retried_three_times(
     redis_server: redis.Redis, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when FFmpeg hangs: twice it is tried again, the third time the film fails in words."""
+    """As when FFmpeg hangs: it is retried twice, then the film fails with a message."""
     film = add_film(make_video(seconds=3))
     genuine, failures = segment_step._embed_segment, 0
 
@@ -174,7 +174,7 @@ for number in range(60):
 
 
 def test_concurrent_writers_wait_for_each_other(tmp_path: Path) -> None:
-    """No "database is locked", no update lost, and each segment done once."""
+    """No "database is locked", no lost update, and each segment is done once."""
     film = Film.objects.create(
         title="Counted", sha256="counted", size=0, state=Film.State.IMPORTING
     )
@@ -186,8 +186,8 @@ def test_concurrent_writers_wait_for_each_other(tmp_path: Path) -> None:
         writer.start()
     for writer in writers:
         assert writer.process is not None
-        assert writer.process.wait(180) == 0, writer.said()
-        assert "locked" not in writer.said()
+        assert writer.process.wait(180) == 0, writer.output()
+        assert "locked" not in writer.output()
     film.refresh_from_db()
     assert film.size == 240
     done = Segment.objects.filter(state=Segment.State.DONE)

@@ -1,4 +1,4 @@
-"""The command that compares database, media store and Redis finds what differs, and only that."""
+"""The command that compares database, media store and Redis reports all differences."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _store_without_leftovers(db: None) -> None:
-    """Other tests leave folders without rows."""
+    """Remove folders without rows, which other tests leave."""
     known = set(Film.objects.values_list("uid", flat=True))
     for path in (settings.MEDIA_ROOT / "films").glob("*"):
         if path.name not in known:
@@ -30,7 +30,7 @@ def _store_without_leftovers(db: None) -> None:
 
 
 def find_problems(film: Film) -> list[str]:
-    """What differs for this film, without what other tests left in the media store."""
+    """The problems of this film, without leftovers of other tests in the media store."""
     [counts] = [one for one in check_library().films if one.film == film.pk]
     return counts.problems
 
@@ -70,7 +70,7 @@ def test_each_loss_is_reported(demo_film: Film, redis_server: redis.Redis) -> No
         "the film's file is missing",
     ]
     done = run_manage("check_library")
-    shutil.rmtree(demo_film.files.folder)  # the next test gets a whole copy
+    shutil.rmtree(demo_film.files.folder)  # the next test gets a new copy
     assert done.returncode == 1
     assert "7 problems found." in done.stderr
 

@@ -1,4 +1,4 @@
-"""The launcher's children: all are stopped, in order, whatever they do and however it ends."""
+"""The launcher's children: all are stopped in order, however they behave."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.processes import find_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# A server, a worker that will not go, and what the worker started in a session of its own.
+# A server, a worker that ignores SIGTERM, and a child of the worker in its own session.
 LAUNCHER = """
     import sys
     from pathlib import Path
@@ -43,13 +43,13 @@ LAUNCHER = """
 
 
 def find_marked(mark: str) -> list[int]:
-    """The processes whose environment holds MARK=mark."""
+    """The processes with MARK=mark in their environment."""
     found = find_processes(lambda process: process.environ().get("MARK") == mark)
     return [process.pid for process in found]
 
 
-def wait_until_none(mark: str, patience: float = 5.0) -> bool:
-    end = time.monotonic() + patience
+def wait_until_none(mark: str, timeout: float = 5.0) -> bool:
+    end = time.monotonic() + timeout
     while find_marked(mark):
         if time.monotonic() > end:
             return False
@@ -104,7 +104,7 @@ class TestNoChildIsLeft:
         stubborn = [pid for pid in find_marked(str(tmp_path)) if pid != process.pid]
         process.kill()
         process.communicate(timeout=10)
-        # Those that obey SIGTERM are gone; the one that does not is ours to end.
+        # Those that obey SIGTERM have ended; kill the other one.
         time.sleep(0.3)
         names = [
             Path(f"/proc/{pid}/comm").read_text().strip() for pid in find_marked(str(tmp_path))
@@ -121,7 +121,7 @@ class TestNoChildIsLeft:
 
 @pytest.fixture
 def restored_signals() -> Iterator[None]:
-    """Put back the signal handlers that Children installs."""
+    """Restore the signal handlers that Children replaces."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
@@ -160,7 +160,7 @@ class TestRestart:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="orphans are found in /proc")
     def test_what_a_dead_child_left_is_ended_before_its_restart(self, tmp_path: Path) -> None:
-        """A decoder in a session of its own, as FFmpeg has one."""
+        """A decoder in its own session, like FFmpeg."""
         code = (
             "import subprocess, time; from pathlib import Path;"
             "pid = subprocess.Popen(['sleep', '600'], start_new_session=True).pid;"
@@ -187,7 +187,7 @@ class TestRestart:
     def test_pauses_grow_and_several_deaths_in_a_row_are_too_many(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A port that is taken, for example: never a loop without a word."""
+        """For example a port in use: it must not be restarted forever."""
         with (
             pytest.raises(ChildDied, match=r"(?s)web .* stopped 4 times in a row.*address in use"),
             Children(tmp_path, os.environ, tmp_path, restart_delays=(0.1, 0.2, 0.3)) as children,
@@ -202,7 +202,7 @@ class TestRestart:
     def test_a_full_disk_is_waited_for(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """What cannot run without space is tried again until there is some."""
+        """A child that fails because the disk is full is retried until there is space."""
         monkeypatch.setattr("imgsearch.local.children.is_disk_full", lambda _folder: True)
         with Children(tmp_path, os.environ, tmp_path, restart_delays=(0.1, 0.2)) as children:
             children.enable_restarts()
@@ -244,7 +244,7 @@ class TestRestart:
         monkeypatch.setattr("imgsearch.local.children.MAX_LOG_BYTES", 10_000)
         log, older = tmp_path / "worker.log", tmp_path / "worker.log.1"
         if is_full:
-            older.mkdir()  # nothing can be written there
+            older.mkdir()  # so that the log cannot be rotated
         program = (
             "import itertools, time\n"
             "for n in itertools.count(): print(f'{n:0100d}', flush=True); time.sleep(.01)"

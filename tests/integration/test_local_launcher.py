@@ -1,4 +1,4 @@
-"""`python -m imgsearch.local` as a whole, the way `make run` starts it."""
+"""`python -m imgsearch.local`, as `make run` starts it."""
 
 import json
 import os
@@ -37,14 +37,14 @@ def free_port() -> int:
 
 
 def environment(var_dir: Path, **more: str) -> dict[str, str]:
-    """The environment of a launcher: this one's, and an installation of its own."""
+    """This environment, with a separate installation."""
     own = {"VAR_DIR": str(var_dir), "IMPORT_DEMO": "0", "DATABASE_URL": "", "MEDIA_DIR": ""}
     mine = {**os.environ, **own, **more}
     return {name: value for name, value in mine.items() if value or name == "REDIS_URL"}
 
 
 def launch(var_dir: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a launcher that is expected to refuse."""
+    """Run a launcher that is expected to fail."""
     return subprocess.run(
         [sys.executable, "-m", "imgsearch.local"],
         cwd=ROOT,
@@ -137,7 +137,7 @@ def list_commands(var_dir: Path) -> list[str]:
     """The commands of all processes that belong to an installation (Linux)."""
 
     def belongs(process: psutil.Process) -> bool:
-        # Redis writes its title, which names the socket, over its environment.
+        # Redis overwrites its environment with its title, which has the socket.
         named = f":{var_dir}/" in " ".join(process.cmdline())
         return named or process.environ().get("VAR_DIR") == str(var_dir)
 
@@ -146,7 +146,7 @@ def list_commands(var_dir: Path) -> list[str]:
 
 @contextmanager
 def running_installation(var_dir: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """An installation that is ready, and what it printed; it is stopped in any case."""
+    """A running installation, and its output."""
     process = subprocess.Popen(
         [sys.executable, "-m", "imgsearch.local"],
         cwd=ROOT,
@@ -175,7 +175,7 @@ def test_an_installation_starts_stops_and_restarts(tmp_path: Path) -> None:
     login = var_dir / "admin-login.txt"
     with running_installation(var_dir, port) as (process, printed):
         password = login.read_text().split()[-1]
-        assert password not in printed  # a pipe may end in a log
+        assert password not in printed  # a pipe may be a log
         assert str(login) in printed
         assert stat.S_IMODE(login.stat().st_mode) == 0o600
         assert f"http://127.0.0.1:{port}/" in printed
@@ -202,7 +202,7 @@ CHILDREN = ("redis-server", "gunicorn", "imgsearch worker", "imgsearch.beat beat
 
 
 def find_named_children(launcher: int) -> dict[str, int]:
-    """The launcher's direct children by the part of their command that tells them apart (Linux)."""
+    """The launcher's direct children by a distinct part of their command (Linux)."""
     found = {}
     for process in psutil.Process(launcher).children():
         with suppress(psutil.Error):
@@ -213,7 +213,7 @@ def find_named_children(launcher: int) -> dict[str, int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> None:
-    """All four at once, which is harder than one after the other: they need one another."""
+    """All four at once, which is harder: they depend on each other."""
     var_dir, port = tmp_path / "var", free_port()
 
     def health() -> dict[str, str]:
@@ -241,7 +241,7 @@ def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> 
         )
         wait_for(is_well)
         assert client.get("kept") in (b"yes", "yes")
-        # The worker takes tasks again: a sign of life alone does not show that.
+        # The worker executes tasks again, which a heartbeat alone does not show.
         celery = ["-m", "celery", "-A", "imgsearch", "inspect", "ping", "--timeout", "20"]
         answer = run_python(*celery, **environment(var_dir, REDIS_URL=""))
         assert "pong" in answer.stdout, answer.stdout + answer.stderr

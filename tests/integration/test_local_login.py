@@ -1,4 +1,4 @@
-"""The administrator's first login: random, shown once, kept where only its owner can read it."""
+"""The first admin login: random, shown once, in a file that only its owner can read."""
 
 import stat
 import sys

@@ -1,4 +1,4 @@
-"""The embedded Redis: it searches, it forgets nothing, and unfit servers are refused."""
+"""The embedded Redis: it has search, keeps data, and unsuitable servers are refused."""
 
 import signal
 import socket
@@ -21,7 +21,7 @@ from imgsearch.local.terminal import LauncherError
 
 
 def ignore_progress(_text: str) -> None:
-    """Nobody wants to read this."""
+    """Discard progress messages."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def server(var_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def plain_server() -> Iterator[str]:
-    """A Redis without the search module, at an address for REDIS_URL."""
+    """A Redis without the search module, at a URL for REDIS_URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

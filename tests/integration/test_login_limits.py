@@ -1,4 +1,4 @@
-"""How often a login may be tried: on the pages and in the admin, with the real cache."""
+"""Limits on login attempts, on the pages and in the admin, with the real cache."""
 
 import re
 import threading
@@ -28,7 +28,7 @@ def ann(db: None, reset_rate_limits: None, settings: Any) -> Any:
 
 
 def log_in(password: str, name: str = "ann", page: str = "/login/", address: str = "") -> Any:
-    """The answer to one attempt, from a browser without cookies."""
+    """The response to one attempt, from a browser without cookies."""
     where = {"REMOTE_ADDR": address} if address else {}
     return Client().post(page, {"username": name, "password": password}, **where)
 
@@ -39,7 +39,7 @@ def fail_logins(times: int, **how: str) -> None:
 
 
 def expire_waits(account: str = "ann", address: str = "127.0.0.1") -> None:
-    """As if the waits that are running now were over."""
+    """End the current waits, as if they had passed."""
     attempt = Attempt(account, address)
     for parts in attempt._limits:
         cache.delete(
@@ -57,7 +57,7 @@ def test_after_five_failures_the_right_password_has_to_wait_too(page: str, ann: 
     assert "Too many login attempts. Please wait" in text
     assert re.search(r"wait \d+ seconds before trying again", text)
     assert "sessionid" not in str(refused.cookies)
-    # The other door is the same lock.
+    # The admin login shares the limit.
     other = LOGINS[1 - LOGINS.index(page)]
     assert log_in(PASSWORD, page=other).status_code == 429
 
@@ -97,7 +97,7 @@ def test_a_login_resets_the_failures(ann: Any) -> None:
 
 
 def test_others_cannot_lock_a_user_out(ann: Any) -> None:
-    """Hundreds of failures from elsewhere: an address that the owner used before is let in."""
+    """After hundreds of failures from elsewhere, a known address of the user can log in."""
     assert log_in(PASSWORD, address="10.0.0.1").status_code == 302
     for number in range(ACCOUNT.free + 20):
         log_in("wrong", address=f"10.1.{number}.1")
@@ -189,7 +189,7 @@ def test_a_command_resets_all_limits(ann: Any, capsys: pytest.CaptureFixture[str
 
 @pytest.fixture
 def no_cache(settings: Any) -> Iterator[None]:
-    """A Redis that nobody can reach."""
+    """An unreachable Redis."""
     before = settings.CACHES
     settings.CACHES = {"default": {**before["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
     yield

@@ -1,4 +1,4 @@
-"""What no form sends and no page links to: every address answers it with a sentence."""
+"""Requests that no form or page sends: every URL responds without an exception."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def board(demo_film: Film) -> Board:
 
 
 def list_parameters(place: str) -> Iterator[dict[str, str]]:
-    """What is asked there: each parameter with each odd value, the others as usual."""
+    """Queries for a URL: each parameter with each odd value, the others with usual ones."""
     usual = USUAL if place.endswith(("choose/", "scene", "probabilities")) else {}
     for name in PARAMETERS[place].split():
         for value in ODD:
@@ -172,7 +172,7 @@ def test_a_lack_of_space_for_a_picture_is_reported(
 
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """CLIP_MODEL names a folder that was removed."""
+    """CLIP_MODEL is a folder that was removed."""
     monkeypatch.setattr(settings, "CLIP_MODEL", str(tmp_path / "gone"))
     weights.current.cache_clear()
     yield

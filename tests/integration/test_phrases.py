@@ -36,10 +36,10 @@ def test_a_query_is_split_into_words_phrases_and_chinese_terms() -> None:
 @pytest.mark.parametrize(
     ("query", "line", "contained", "parts"),
     [
-        ("freeze", "My paws are freezing.", 1.0, ["freezing"]),  # in another form
+        ("freeze", "My paws are freezing.", 1.0, ["freezing"]),  # another inflection
         ("freeze moon", "My paws are freezing.", 0.5, ["freezing"]),
-        ("the moon", "Look at the moon!", 1.0, ["the", "moon"]),  # a stop word beside a match
-        ("the moon", "The dog saw a moon.", 1.0, ["moon"]),  # and one apart from it
+        ("the moon", "Look at the moon!", 1.0, ["the", "moon"]),  # a stop word next to a match
+        ("the moon", "The dog saw a moon.", 1.0, ["moon"]),  # and not next to it
         ('"the moon"', "Look at the moon!", 1.0, ["the", "moon"]),
     ],
 )

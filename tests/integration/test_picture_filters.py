@@ -1,4 +1,4 @@
-"""What pictures look like: colours, HDR and interlacing, the same in everything that is shown."""
+"""Colours, HDR and interlacing are the same in thumbnails, stills and clips."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def probe(path: Path) -> Probe:
 
 
 def decode_thumbnails(path: Path) -> tuple[list[Picture], list[float]]:
-    """What is embedded, and the cuts."""
+    """The pictures that are embedded, and the cuts."""
     with frame_stream.stream_frames(
         path, probe(path), Span(0, None), width=640, max_pixels=PIXELS, limit=60
     ) as (some, how):
@@ -46,7 +46,7 @@ def run_ffmpeg_to(path: Path, arguments: Callable[[Path], list[str]]) -> Path:
 def render_everything(
     path: Path, folder: Path, first: int = 5, last: int = 10
 ) -> dict[str, Picture]:
-    """The picture of frame `first` as everything that is made of a film shows it."""
+    """The picture of frame `first` in each output: thumbnail, stills and clips."""
     cut = ClipSpan(path, probe(path), first, last, PIXELS)
     made = {
         "played": run_ffmpeg_to(folder / "played.mp4", lambda _: cutting.playback_arguments(cut)),
@@ -72,10 +72,10 @@ def render_everything(
 
 
 def read_first_picture(clip: Path) -> Picture:
-    """As a player shows it that believes the tags, which must be those of Rec. 709."""
+    """As shown by a player that trusts the tags, which must be those of Rec. 709."""
     said = ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).log_text
     assert "yuv420p(tv, bt709, progressive)" in said
-    # An own computation from the coded values, not FFmpeg's.
+    # Computed from the coded values without FFmpeg.
     data = run_ffmpeg(
         "-i", str(clip), "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "yuv444p", "-"
     )
@@ -183,7 +183,7 @@ def test_colours_are_the_same_in_all_outputs(kind: str, tmp_path: Path) -> None:
 
 
 def test_highlights_are_compressed_and_not_clipped(tmp_path: Path) -> None:
-    """Steps of brightness up to 1000 cd/m2 stay apart, and keep their order."""
+    """Levels up to 1000 cd/m2 remain distinct and in order."""
     film = tmp_path / "a.mp4"
     levels = (100, 203, 300, 500, 700, 1000)  # cd/m2
     linear = "+".join(
@@ -207,14 +207,14 @@ def test_highlights_are_compressed_and_not_clipped(tmp_path: Path) -> None:
 
 
 def make_dolby_vision(path: Path, profile: int, compatibility: int) -> Path:
-    """An MP4 that says it is Dolby Vision: its `btrt` box becomes a `dvcC` box."""
+    """An MP4 marked as Dolby Vision: its `btrt` box becomes a `dvcC` box."""
     conversion = f"{PQ},format=yuv420p10le"
     make_colour_film(
         path, "320x180", conversion, ("-c:v", "libx265", "-x265-params", "log-level=error")
     )
     data = path.read_bytes()
     at = data.index(b"btrt") + 4
-    # Version 1.0; profile, level 1; all layers present but the enhancement layer.
+    # Version 1.0; profile, level 1; all layers except the enhancement layer.
     packed = (profile << 9) | (1 << 3) | 0b101
     box = bytes([1, 0, packed >> 8, packed & 255, compatibility << 4])
     path.write_bytes(data[: at - 4] + b"dvcC" + box.ljust(12, b"\0") + data[at + 12 :])
@@ -240,13 +240,13 @@ BAR = (
 
 
 def measure_combing(picture: Picture) -> float:
-    """How much rows differ from both of their neighbours: a bar is smooth from top to bottom."""
+    """How much rows differ from both neighbours; the edges of a bar are smooth vertically."""
     rows = np.asarray(picture.convert("L")).astype(float)
     return float(np.abs(rows[2:-2] - (rows[1:-3] + rows[3:-1]) / 2).mean())
 
 
 def make_interlaced(path: Path, scan: str, codec: Sequence[str], after: str = "") -> Path:
-    """A white bar moves 600 pixels a second: its edges are combed."""
+    """A white bar that moves 600 pixels a second, so that its edges are combed."""
     graph = f"[0][1]overlay=x='mod(600*t,720)',interlace=scan={scan}:lowpass=off,setsar=64/45"
     run_ffmpeg(*BAR, "-filter_complex", graph + after, *codec, str(path))
     return path
@@ -261,7 +261,7 @@ def test_interlaced_pictures_are_shown_without_combing(scan: str, tmp_path: Path
     }
     coded = run_ffmpeg("-i", str(film), "-f", "image2pipe", "-c:v", "png", "-frames:v", "1", "-")
     assert measure_combing(Image.open(io.BytesIO(coded))) > 3
-    del pictures["gif"]  # its dithering differs from row to row
+    del pictures["gif"]  # dithering differs between rows
     for place, picture in pictures.items():
         assert measure_combing(picture) < 0.5, place
     assert len(presentation_times(tmp_path / "exported.mp4")) == 10
@@ -295,7 +295,7 @@ def test_interlacing_flags_are_trusted(tmp_path: Path) -> None:
 
 
 def test_progressive_pictures_are_unchanged(tmp_path: Path) -> None:
-    """Thin lines that an interlaced film would lose stay as they are."""
+    """Thin lines, which deinterlacing would lose, are kept."""
     film = tmp_path / "a.mkv"
     lines = "geq=lum='if(mod(Y+N,2),235,16)':cb=128:cr=128"
     run_ffmpeg(
@@ -309,7 +309,7 @@ def test_progressive_pictures_are_unchanged(tmp_path: Path) -> None:
 
 
 def test_vectors_of_an_hdr_film_agree_with_its_sdr_original(tmp_path: Path) -> None:
-    """The demo film's first shots in PQ: pictures, shots and scores stay."""
+    """The demo film's first shots in PQ have the same pictures, shots and scores."""
     demo = Path(__file__).resolve().parents[2] / "demo" / "film.mp4"
     film = tmp_path / "hdr.mp4"
     run_ffmpeg(

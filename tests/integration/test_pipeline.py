@@ -1,4 +1,4 @@
-"""The steps of an import, taken here one by one: failing, repeated, on another model."""
+"""The steps of an import, one by one: failures, repetition, model changes."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_an_import_waits_while_redis_is_down(
     redis_server: redis.Redis, tmp_path: Path, settings: Any
 ) -> None:
-    """The last step finds no index; nothing is lost, and the sweep tries again."""
+    """The last step cannot reach the index; nothing is lost, and the sweep retries it."""
     film = add_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     for segment_id in probe_step.probe_film(film.pk):
         segment_step.import_segment(segment_id)
@@ -136,7 +136,7 @@ def test_concurrent_uploads_of_one_file_are_one_film(
     genuine = FilmFiles.move_source_here
 
     def all_at_once(self: FilmFiles, path: Path, name: str) -> Path:
-        # By now each has seen that there is no such film yet.
+        # All have checked by now that the film does not exist.
         together.wait(timeout=30)
         return genuine(self, path, name)
 
@@ -152,7 +152,7 @@ def test_concurrent_uploads_of_one_file_are_one_film(
     assert len(set((settings.MEDIA_ROOT / "films").glob("*")) - folders_before) == 1
 
 
-# --- failing, trying again, importing anew --------------------------------------------------------
+# --- failures, retries, re-imports ----------------------------------------------------------------
 
 
 def test_a_running_import_is_not_started_twice(
@@ -204,7 +204,7 @@ def test_an_import_waits_while_the_disk_is_full(
             assert segment_step.import_segment(segment_id) is None
         film.refresh_from_db()
         assert (film.state, film.error) == (Film.State.IMPORTING, "")
-    # It is not an attempt: three of them would end the import.
+    # It does not count as an attempt: three would end the import.
     assert set(film.segments.values_list("state", "attempts")) == {(Segment.State.WAITING, 0)}
     with monkeypatch.context() as patched:
         patched.setattr(settings, "MIN_FREE_BYTES", 10**18)
@@ -298,7 +298,7 @@ def test_rebuilding_removes_orphans_and_reports_losses(
     assert list_keys(999) == []
 
 
-# --- who owns a segment ---------------------------------------------------------------------------
+# --- leases of segments ---------------------------------------------------------------------------
 
 
 def test_a_segment_has_one_owner(
@@ -328,7 +328,7 @@ def test_a_worker_that_lost_its_segment_discards_its_work(
     make_video: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The film is deleted while a batch is written: the rest of it comes after the deletion."""
+    """The film is deleted while a batch is written: the rest is written after the deletion."""
     film = add_film(make_video(seconds=20))
     folder = film.files.folder
     first, *_others = probe_step.probe_film(film.pk)

@@ -1,4 +1,4 @@
-"""Composed queries: what they say, their addresses, and what becomes of the ranking."""
+"""Composed queries: their text, URLs and ranking."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def library(redis_server: redis.Redis, db: None) -> list[Film]:
 
 
 def right_shots(language: str, text: str) -> set[int]:
-    """The shots, counted from 0, that the ground truth calls right for a query."""
+    """The right shots for a query in the ground truth, from 0."""
     numbers = next(
         q["shots"] for q in TRUTH["queries"] if (q["lang"], q["text"]) == (language, text)
     )
@@ -49,11 +49,11 @@ def search_pictures(**what: Any) -> list[Hit]:
 
 
 def middle_frame(film: Film, number: int) -> tuple[int, int]:
-    """The frame that stands for a shot."""
+    """The best frame of a shot."""
     return film.pk, film.shots.get(number=number).second
 
 
-# --- what a query says ----------------------------------------------------------------------------
+# --- queries in words -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_avoided_things_rank_lower(
 
 
 def pairs_to_separate(language: str) -> Iterator[tuple[str, str, set[int], set[int]]]:
-    """A thing, what is with it in some of its shots, its other shots, and those, from 0."""
+    """Pairs of things, the shots with only the first, and those with both, from 0."""
     names = {one.slug: getattr(one, language)[0] for one in KNOWN}
     for thing in sorted({t["slug"] for shot in TRUTH["shots"] for t in shot["things"]}):
         shown = {
@@ -185,7 +185,7 @@ def pairs_to_separate(language: str) -> Iterator[tuple[str, str, set[int], set[i
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_avoided_things_rank_lower_and_wanted_ones_stay(language: str, demo_film: Film) -> None:
-    """A thing without what is beside it: its other shots first, and the rest no higher."""
+    """Avoiding the second thing ranks shots with only the first one higher."""
     right = precise = count = 0
     for thing, beside, wanted, unwanted in pairs_to_separate(language):
         ranked = [hit.shot for hit in search_pictures(words=thing, avoid=beside)]
@@ -201,7 +201,7 @@ def test_avoided_things_rank_lower_and_wanted_ones_stay(language: str, demo_film
 
 
 def test_words_beside_a_frame_both_count(demo_film: Film) -> None:
-    """A frame of the night and the word 'dog': the dog at night, which neither finds alone."""
+    """A frame of the night and the word 'dog' find the dog at night, which neither finds alone."""
     moon = middle_frame(demo_film, 1)
     found = search_pictures(words="a dog", examples=(Example(moon),))
     (wanted,) = right_shots("en", "a dog at night")
@@ -227,7 +227,7 @@ def test_more_weight_counts_more(demo_film: Film) -> None:
 
 
 def test_marked_hits_move_similar_ones(demo_film: Film) -> None:
-    """Rocchio: dogs in the snow, and what looks like them, rise or sink with the mark."""
+    """Rocchio: dogs in the snow, and similar shots, rise or sink with the mark."""
     marked = middle_frame(demo_film, 3)
     vector = query_vectors.load_frame_vector(marked)
 
@@ -285,7 +285,7 @@ def test_a_film_shows_few_hits_and_the_number_of_others(library: list[Film]) -> 
     hits = [hit for page in pages for hit in page.hits]
     assert len(hits) == len(library) * plan.HITS_PER_FILM == len({(h.film, h.shot) for h in hits})
     assert all(hit.more_in_film for hit in hits)
-    # All of one film, when it is asked for.
+    # All hits of a film, when it is selected.
     alone = engine.search(Query(words="a dog", films=(library[2].pk,)))
     assert len(alone.hits) == 10
     assert not any(hit.more_in_film for hit in alone.hits)
@@ -294,7 +294,7 @@ def test_a_film_shows_few_hits_and_the_number_of_others(library: list[Film]) -> 
 
 
 def test_hits_are_in_order_of_score(library: list[Film]) -> None:
-    """Films that gave all they may are left out of the second look: nothing else may move."""
+    """Leaving out films at their limit in the second search must not change the order."""
     everything = engine.search(Query(words="a dog", page_size=80, per_film=1000)).hits
     counts: dict[int, int] = {}
     expected = []
@@ -347,14 +347,14 @@ def test_films_of_one_title_are_not_mixed(library: list[Film]) -> None:
     assert alike == sorted(alike)
 
 
-# --- what is seen and what is said ----------------------------------------------------------------
+# --- pictures and dialogue ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_right_shot_comes_first_for_pictures_and_dialogue(
     language: str, demo_film: Film
 ) -> None:
-    """Neither ranking may spoil the other: fused, each kind of query does as well as alone."""
+    """Fused, each kind of query ranks as well as alone."""
     least = {
         ("queries", Mode.SEEN): 0.94, ("queries", Mode.BOTH): 0.94,
         ("dialogue_queries", Mode.SAID): 0.95, ("dialogue_queries", Mode.BOTH): 0.95,
@@ -393,7 +393,7 @@ def test_lines_with_avoided_words_are_omitted(demo_film: Film) -> None:
 
 
 def test_the_switch_is_about_words_only(demo_film: Film) -> None:
-    """A frame beside words that are said: both rankings count, the words' pictures do not."""
+    """With a frame, words are searched in dialogue only: both rankings count."""
     frame = middle_frame(demo_film, 9)
     query = Query(words="my paws are freezing", examples=(Example(frame),), mode=Mode.SAID)
     hits = engine.search(query).hits
@@ -417,7 +417,7 @@ def test_relevance_is_100_percent_for_the_best_hit_and_0_for_average(demo_film: 
     assert relevance == sorted(relevance, reverse=True)
     assert relevance[-1] == 0
     assert np.median(relevance) < 0.35
-    # A frame is as relevant to itself as can be, although the second best is far off.
+    # A frame has full relevance for itself, although the second best is far off.
     own = search_pictures(examples=(Example((demo_film.pk, 30)),))
     assert own[0].relevance == 1
     assert own[1].relevance < 0.95
@@ -425,7 +425,7 @@ def test_relevance_is_100_percent_for_the_best_hit_and_0_for_average(demo_film: 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_search_says_when_nothing_matches_well(language: str, demo_film: Film) -> None:
-    """Queries of the ground truth match; names of things that the film does not show do not."""
+    """Queries of the ground truth match; names of things that are not in the film do not."""
     shown = {thing["slug"] for shot in TRUTH["shots"] for thing in shot["things"]}
     concepts = CONCEPTS
     shown_names = {name for c in concepts if c.slug in shown for name in getattr(c, language)}
@@ -463,7 +463,7 @@ def test_the_baseline_is_sampled_from_the_library(library: list[Film]) -> None:
     vector = query_vectors.embed_words("a dog")
     mean, spread = here.mean_std(vector)
     assert (mean, spread) == pytest.approx((0, 1 / np.sqrt(frame_index.current().width)), abs=0.05)
-    # Two shots of random directions are about orthogonal; a film's own frames are alike.
+    # Random shots are nearly orthogonal; frames of a real film are similar.
     assert 0 < here.pictures_threshold <= 1
 
 

@@ -1,4 +1,4 @@
-"""How often strangers may ask: pages that search, and tokens that are not known."""
+"""Rate limits for anonymous visitors: searching pages, and unknown tokens."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def test_too_many_searches_are_refused_with_a_message(
     text = refused.content.decode()
     assert "Please wait a moment" in text
     assert "Too many requests. Please wait" in text
-    # What costs little is still there, and others are not affected.
+    # Cheap pages still work, and others are not affected.
     assert page.get("/films/").status_code == 200
     assert page.get("/healthz").status_code == 200
     assert Client(REMOTE_ADDR="10.0.0.9").get("/?q=cat").status_code == 200
@@ -65,7 +65,7 @@ def test_unknown_tokens_are_limited_by_address(anonymous: Api, ada: Api) -> None
         anonymous.get("/films", 401, Authorization=f"Bearer scene_{number}")
     refused = anonymous.get("/films", 429, Authorization="Bearer scene_x")
     assert refused["code"] == "too_many_requests"
-    # A token that is right still works from there: another program's mistake is not its own.
+    # A valid token still works from this address.
     ada.get("/films")
 
 

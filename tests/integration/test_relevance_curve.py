@@ -1,4 +1,4 @@
-"""A film at a glance: curves that agree with the search, and how they and barcodes are drawn."""
+"""Relevance curves and barcodes of films."""
 
 import shutil
 import time
@@ -26,11 +26,11 @@ from tests.films import make_scenes
 HOURS = 3
 FRAMES = HOURS * 3600
 
-DEMO_FILM = 0  # stands for the demo film, whose number the tests learn
+DEMO_FILM = 0  # a placeholder for the id of the demo film
 
 
 def _with_film_id(film: Film, query: Query) -> Query:
-    """The query with the film's own number."""
+    """The query with the film's id."""
     examples = tuple(
         replace(one, frame=(film.pk, one.frame[1])) if one.frame else one for one in query.examples
     )
@@ -102,7 +102,7 @@ def test_an_empty_query_is_reported(demo_film: Film) -> None:
 
 @pytest.fixture
 def long_film(redis_server: object, db: None) -> Film:
-    """Three hours of random directions, in segments of two minutes; second 7000 is another's."""
+    """Three hours of random vectors, in segments of two minutes; second 7000 has a chosen one."""
     model = weights.current()
     film = Film.objects.create(
         title="Long", sha256="long", state=Film.State.READY, searchable_run=1, duration=FRAMES,
@@ -139,7 +139,7 @@ def long_film(redis_server: object, db: None) -> Film:
 def test_a_curve_of_three_hours_is_fast_and_keeps_its_peak(long_film: Film) -> None:
     query = Query(examples=(Example(frame=(long_film.pk, 7000)),))
     relevance_curve._load_run.cache_clear()
-    engine.search(query)  # what the search itself keeps at hand
+    engine.search(query)  # fill the caches of the search
     took = []
     for _again in range(3):
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The page of a scene: which span it is about, what lies around it, and how it is quoted."""
+"""The page of a scene: its span, neighbours and citation."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from gallery.search.types import Mode
 
 @pytest.fixture
 def film(db: None) -> Film:
-    """A film of 24000/1001 whose shots are known; there is no file."""
+    """A film of 24000/1001 with known shots and no file."""
     made = Film.objects.create(
         title="Made up",
         year=1999,
@@ -32,7 +32,7 @@ def film(db: None) -> Film:
     cuts = [0, 240, 480, 482, 2400, 7192]  # frames
     step = 1001 / 24000
     for number, (start, end) in enumerate(pairwise(cuts)):
-        if number != 2:  # two frames long: it has none of its own
+        if number != 2:  # too short to have an indexed frame
             Shot.objects.create(
                 film=made,
                 number=number,
@@ -127,7 +127,7 @@ def test_the_strip_shows_the_film_around_a_span(film: Film) -> None:
     assert strip.pieces[0].left == 0
     for one, other in pairwise(strip.pieces):
         assert one.left + one.width == pytest.approx(other.left)
-    # The cut inside the gap is at both its ends.
+    # The cut is between them.
     assert strip.snaps == (240, 480, 482)
     assert strip.part(strip.first) == 0
     assert strip.part(99_999) == 1
@@ -179,7 +179,7 @@ def test_a_citation_of_a_frame_has_its_number(
 ) -> None:
     film = ready_film(make_video("a.mkv", seconds=3, rate="24000/1001"), "NTSC")
     assert film.rate == Fraction(24000, 1001)
-    # Frame 48 is the first at or after 2 s: at 2.002 s.
+    # Frame 48, at 2.002 s, is the first at or after 2 s.
     assert ", 00:00:02:00, " in read_citation(page.get(f"/films/{film.pk}/frames/2/"))
 
 

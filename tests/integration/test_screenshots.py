@@ -1,6 +1,6 @@
-"""Screenshots of the demo film find the shot that they were taken from, whatever became of them.
+"""Screenshots of the demo film find their shot, also when cropped, compressed or framed.
 
-Run with `-s` to see the shares that docs/measurements.md names.
+Run with `-s` to print the figures of docs/measurements.md.
 """
 
 import json
@@ -22,13 +22,13 @@ from gallery.search.types import Example, Hit, Query
 from tests.importing import DEMO
 
 TRUTH: dict[str, Any] = json.loads((DEMO / "ground_truth.json").read_text("utf-8"))
-PLACES = (0.3, 0.7)  # parts of a shot at which they are taken in turn: seldom an indexed frame
-REQUIRED = 0.95  # of each kind find their shot
+PLACES = (0.3, 0.7)  # alternating positions in a shot, rarely at an indexed frame
+REQUIRED = 0.95  # the part of each kind that must find its shot
 
 
 @pytest.fixture(scope="module")
 def stills(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, Picture]]:
-    """A full picture of each shot of the demo film, with the shot's number from 0."""
+    """A full-size picture of each shot of the demo film, with the shot's number from 0."""
     folder = tmp_path_factory.mktemp("stills")
     wanted = {
         shot["start_frame"]
@@ -50,7 +50,7 @@ def _add_bars(picture: Picture, across: int, down: int) -> Picture:
 
 
 def add_letterbox(picture: Picture) -> Picture:
-    """On a phone held upright, or an old television."""
+    """As on a phone held upright, or an old television."""
     return _add_bars(picture, 0, picture.height // 6)
 
 
@@ -73,7 +73,7 @@ def compress(picture: Picture) -> Picture:
 
 
 def crop(picture: Picture) -> Picture:
-    """A tenth less on both axes, more of it at the left and at the top."""
+    """Crop a tenth on both axes, more at the left and the top."""
     width, height = picture.size
     left, top = width // 15, height // 15
     return picture.crop((left, top, left + width * 9 // 10, top + height * 9 // 10))
@@ -118,7 +118,7 @@ def test_a_screenshot_finds_its_own_shot(
 def test_bars_and_mirroring_do_not_reduce_similarity(
     demo_film: Film, stills: list[tuple[int, Picture]], kind: str
 ) -> None:
-    """In 32 shots a worse picture still finds its own; among a million frames likeness counts."""
+    """Among 32 shots a degraded picture finds its own; a million frames need more similarity."""
     plain = np.array([find_first_hit(still).score for _, still in stills])
     changed = np.array([find_first_hit(KINDS[kind](still)).score for _, still in stills])
     given = np.array([
@@ -130,7 +130,7 @@ def test_bars_and_mirroring_do_not_reduce_similarity(
     assert (plain - given).mean() > 3 * (plain - changed).mean()
 
 
-# --- where bars end -------------------------------------------------------------------------------
+# --- detecting bars -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["letterboxed", "pillarboxed", "bars all around"])

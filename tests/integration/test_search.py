@@ -1,4 +1,4 @@
-"""Searching: the right scenes first, one hit a shot, pages, one film only."""
+"""Searching: ranking, one hit per shot, pages, one film only."""
 
 import json
 import shutil
@@ -28,14 +28,14 @@ MIN_FIRST, MIN_IN_FIVE = 0.80, 0.97
 
 
 def find_true_shot(time: float) -> int:
-    """The number (from 1) of the ground truth's shot that is shown at `time`."""
+    """The number (from 1) of the ground truth's shot at `time`."""
     return next(
         s["number"] for s in TRUTH["shots"] if s["start"] - 0.001 <= time < s["end"] - 0.001
     )
 
 
 def synthetic_film(title: str, shots: int, frames_per_shot: int, seed: int) -> Film:
-    """A searchable film whose frames are random directions, alike within a shot."""
+    """A searchable film with random vectors, similar within a shot."""
     model = weights.current()
     film = Film.objects.create(
         title=title, sha256=f"{title}-{seed}", state=Film.State.READY, searchable_run=1,
@@ -87,7 +87,7 @@ def test_the_right_scene_comes_first(language: str, demo_film: Film) -> None:
 
 
 def test_things_at_the_edges_are_found(demo_film: Film) -> None:
-    """CLIP's own preparation would cut these things off: they are found all the same."""
+    """CLIP's preprocessing would crop these things."""
     ranks = []
     for query in TRUTH["edge_queries"]:
         hits = engine.search(Query(words=query["text"], films=(demo_film.pk,))).hits
@@ -98,7 +98,7 @@ def test_things_at_the_edges_are_found(demo_film: Film) -> None:
 
 
 def test_the_tutorial_labels_are_told_apart(demo_film: Film) -> None:
-    """The words of the tutorial on a frame that shows a smiling man who waves."""
+    """The labels of the tutorial on a frame with a smiling man who waves."""
     words = ["dog", "cat", "night", "astronaut", "man", "smiling", "wave", "smiling man wave"]
     (number,) = {n for q in TRUTH["queries"] if q["text"] == "smiling man wave" for n in q["shots"]}
     shot = TRUTH["shots"][number - 1]
@@ -125,7 +125,7 @@ def test_every_frame_is_its_own_best_hit(demo_film: Film) -> None:
 
 
 def test_the_picture_of_a_frame_finds_the_frame(demo_film: Film) -> None:
-    """An upload of a thumbnail, re-encoded twice on the way, leads to its shot."""
+    """An uploaded thumbnail, re-encoded twice on the way, finds its shot."""
     run = demo_film.files.run(demo_film.searchable_run or 0)
     right = 0
     seconds = range(1, demo_film.frame_count - 1, 6)
@@ -173,7 +173,7 @@ def test_the_best_frame_stands_for_its_shot(library: list[Film]) -> None:
 
 
 def test_long_shots_do_not_make_pages_short(redis_server: redis.Redis, db: None) -> None:
-    """A shot of 200 frames fills the first answer of the index: more is asked for."""
+    """A shot of 200 frames fills the first result of the index, so more are requested."""
     synthetic_film("Slow", 30, 200, 5)
     page = engine.search(Query(words="a dog"))
     assert len(page.hits) == 24
@@ -197,7 +197,7 @@ def test_a_hit_has_all_its_fields(library: list[Film]) -> None:
 
 
 def test_deleted_and_unsearchable_films_have_no_hits(library: list[Film]) -> None:
-    """Their vectors may still be in the index for a moment."""
+    """Their vectors may still be in the index for a short time."""
     gone, unsearchable, kept = library
     Film.objects.filter(pk=gone.pk)._raw_delete("default")
     Film.objects.filter(pk=unsearchable.pk).update(searchable_run=None)
@@ -207,7 +207,7 @@ def test_deleted_and_unsearchable_films_have_no_hits(library: list[Film]) -> Non
     assert results.more
 
 
-# --- what is asked for ----------------------------------------------------------------------------
+# --- validation -----------------------------------------------------------------------------------
 
 
 def test_an_empty_query_is_refused(library: list[Film]) -> None:
@@ -263,12 +263,12 @@ def test_probabilities_need_words_but_not_too_many(library: list[Film]) -> None:
         engine.probabilities(number, 3, ["d" * 501])
 
 
-# --- Chinese on a model that reads none -----------------------------------------------------------
+# --- Chinese on an English model ------------------------------------------------------------------
 
 
 @pytest.fixture
 def english_model(tmp_path: Path, settings: Any, redis_server: redis.Redis) -> Iterator[None]:
-    """The model of these tests, whose configuration does not speak of languages."""
+    """The model of these tests, without languages in its configuration."""
     folder = tmp_path / "english"
     shutil.copytree(settings.CLIP_MODEL, folder)
     path = folder / "config.json"
@@ -295,7 +295,7 @@ def test_a_bilingual_model_gives_no_notice(library: list[Film]) -> None:
     assert engine.search(Query(words="夜晚的狗")).notices == []
 
 
-# --- pictures to search with ----------------------------------------------------------------------
+# --- uploaded pictures ----------------------------------------------------------------------------
 
 
 def save(path: Path, picture: Image.Image, **how: Any) -> Path:
@@ -325,7 +325,7 @@ def test_pictures_are_rotated_upright_and_put_on_white(tmp_path: Path) -> None:
 
 
 def broken_pictures(folder: Path) -> dict[str, tuple[Path, str]]:
-    """Files that are no pictures, and what is said of each."""
+    """Files that are not pictures, with the error message of each."""
     whole = save(folder / "whole.jpg", noise(2, (800, 600)), quality=95)
     half = folder / "half.jpg"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])

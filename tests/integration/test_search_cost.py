@@ -1,4 +1,4 @@
-"""What a search asks of Redis and the database: how often, and no more than it shows."""
+"""The cost of a search: commands to Redis, queries to the database, and data read."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,14 +31,14 @@ SEEN = Query(words="a dog in the snow", mode=Mode.SEEN)
 
 
 def count_calls(client: redis.Redis) -> Counter[str]:
-    """How often each command was called since the server started."""
+    """The number of calls of each command since the server started."""
     stats: Any = client.info("commandstats")
     return Counter({name.removeprefix("cmdstat_").lower(): s["calls"] for name, s in stats.items()})
 
 
 @contextmanager
 def count_commands(client: redis.Redis) -> Iterator[Counter[str]]:
-    """The commands that the block calls; filled at its end."""
+    """The number of calls of each command in the block; filled at its end."""
     before, found = count_calls(client), Counter[str]()
     yield found
     found.update(count_calls(client) - before)
@@ -55,7 +55,7 @@ def test_replies_are_parsed_by_hiredis(redis_server: redis.Redis) -> None:
 def test_a_search_makes_one_query_and_reads_only_what_it_shows(
     demo_film: Film, redis_server: redis.Redis
 ) -> None:
-    engine.search(SEEN)  # what is ordinary is measured once
+    engine.search(SEEN)  # computes the baseline
     with count_commands(redis_server) as made:
         hits = engine.search(replace(SEEN, page_size=5)).hits
     assert len(hits) == 5
@@ -88,7 +88,7 @@ STILL_SECONDS = 4 * 3600
 
 @pytest.fixture
 def still_film(demo_film: Film) -> Iterator[Film]:
-    """A film of one shot, four hours long, whose every frame is nearer to SEEN than any other."""
+    """A film of one shot of four hours, whose frames are nearer to SEEN than all others."""
     film = Film.objects.create(
         title="Aquarium", sha256="still", state=Film.State.READY, searchable_run=1, shot_count=1
     )
@@ -143,8 +143,8 @@ def test_a_scene_page_does_not_search_again(
     assert shown.context["hit_number"] == 2
     assert shown.context["hit_before"] == hits[0]
     assert shown.context["hit_after"] == hits[2]
-    assert made["ft.search"] == 1  # for what looks like it
-    # Another film changes what the search finds.
+    assert made["ft.search"] == 1  # for similar scenes
+    # Another film changes the results.
     frame_index.current().put(
         demo_film.pk + 1, make_records(demo_film.pk + 1, 3), random_vectors(3, width=512)
     )
@@ -163,7 +163,7 @@ def test_a_curve_makes_one_search(demo_film: Film, redis_server: redis.Redis) ->
 def test_line_searches_take_few_round_trips(demo_film: Film, redis_server: redis.Redis) -> None:
     with count_commands(redis_server) as made:
         assert dialogue.find("kings never ask", None, 200)[0].complete
-    # Before each round trip of a search, the run of the server is asked for.
+    # Before each round trip of a search, the run id of the server is requested.
     assert made["ft.search"] == 6
     assert made["info"] <= 5
 
@@ -194,7 +194,7 @@ def test_two_rankings_are_fused() -> None:
     assert [(one.shot, one.score) for one in alone] == [(n.shot, n.score) for n in pictures]
 
 
-# --- what is kept of films ------------------------------------------------------------------------
+# --- files of films -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_two_processes_take_the_same_sample(index: FrameIndex, redis_server: red
 
 
 def redis_server_url(client: redis.Redis) -> str:
-    """Its address, as another process would name it."""
+    """Its URL for another process."""
     return f"unix://{client.connection_pool.connection_kwargs['path']}?db=0&protocol=2"
 
 

@@ -1,4 +1,4 @@
-"""The search page and a film's page without JavaScript: everything is a link or a form."""
+"""The search page and a film's page without JavaScript, as links and forms."""
 
 import re
 from html import unescape
@@ -25,7 +25,7 @@ from tests.lines import SHOT, add_lines
 
 
 class Links(HTMLParser):
-    """The links of a page: their addresses by their classes, and by what they say."""
+    """The links of a page: their URLs by class and by text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def read_hidden_fields(response: Any, form: str) -> dict[str, list[str]]:
     return found
 
 
-# --- the query as parts ---------------------------------------------------------------------------
+# --- parts of the query ---------------------------------------------------------------------------
 
 
 def test_a_query_of_words_has_no_extra_parts(page: Client, demo_film: Film) -> None:
@@ -91,7 +91,7 @@ def test_every_part_can_be_removed_and_weighted(page: Client, demo_film: Film) -
     removing = parse_links(response).by_class["remove"]
     names = [{name for name, _value in parse_query(address)} for address in removing]
     whole = {"q", "frame", "more", "less", "film", "from"}
-    # Without the words, what is to be avoided stays in the box.
+    # Without the words, the avoided things remain in the box.
     assert [whole - one for one in names] == [
         set(), {"frame"}, {"more"}, {"less"}, set(), {"film"}, {"from"},
     ]  # fmt: skip
@@ -124,7 +124,7 @@ def test_new_words_keep_the_rest_of_the_query(page: Client, demo_film: Film) -> 
 
 
 def upload(page: Client, film: Film, second: int, pairs: list[tuple[str, str]]) -> Any:
-    """Send the frame of a second as a picture, with the rest of the query as the form has it."""
+    """Upload the frame of a second, with the rest of the query as in the form."""
     still = film.files.run(film.searchable_run or 0).thumbnail(second).read_bytes()
     fields: dict[str, list[Any]] = {}
     for name, value in pairs:
@@ -186,7 +186,7 @@ def test_a_query_needs_more_than_things_to_avoid(page: Client, demo_film: Film) 
     assert "<s>snow</s>" in body(response)
 
 
-# --- what a hit can be used for -------------------------------------------------------------------
+# --- actions on a hit -----------------------------------------------------------------------------
 
 
 def test_a_hit_can_be_rated_and_similar_ones_searched(page: Client, demo_film: Film) -> None:
@@ -255,7 +255,7 @@ def test_the_switch_selects_where_words_are_searched(page: Client, demo_film: Fi
     assert {"Dialogue", "Best first"} <= parse_links(said).current
     assert len(list_hits(said)) < len(list_hits(response))
     assert parse_query(parse_links(said).by_text["All"]) == [("q", "moon"), ("not", "night")]
-    # Nothing can be said of a picture, nor in films without lines.
+    # No dialogue search for a picture, nor in films without lines.
     assert "Dialogue" not in parse_links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
     demo_film.subtitles.all().delete()
     assert "Dialogue" not in parse_links(page.get("/", {"q": "moon"})).by_text
@@ -267,7 +267,7 @@ def test_hits_can_be_sorted_by_time(page: Client, demo_film: Film) -> None:
     seconds = [second for _film, second in list_hits(by_time)]
     assert seconds == sorted(seconds)
     assert "by film and time" in body(by_time)
-    # What hardly fits steps back there, and only there.
+    # Weak matches are dimmed there, and only there.
     assert "data-faint" not in body(response)
     shown = re.findall(
         r'<li class="card" data-film="\d+"( data-faint)?.*?aria-label="Relevance (\d+)',
@@ -279,7 +279,7 @@ def test_hits_can_be_sorted_by_time(page: Client, demo_film: Film) -> None:
     clear = [int(part) for is_faint, part in shown if not is_faint]
     assert len(clear) == 3  # and another on the second page
     assert max(faint) <= min(clear)
-    # In order of relevance a heading stands between them, on the page where they meet.
+    # By relevance, a heading separates them on the page with both.
     before, heading, after = body(response).partition("Weaker matches")
     assert heading
     assert before.count('<li class="card"') == 4
@@ -288,7 +288,7 @@ def test_hits_can_be_sorted_by_time(page: Client, demo_film: Film) -> None:
 
 
 def test_weak_picture_matches_follow_dialogue_matches(page: Client, demo_film: Film) -> None:
-    """A line that holds the words is the match; the nearest picture is no full one."""
+    """The line with the words is the match; the nearest picture does not match fully."""
     found = engine.search(Query(words="kings never ask"))
     assert found.hits[0].line
     assert (found.hits[0].relevance, found.rest) == (1, 1)
@@ -372,7 +372,7 @@ def test_hundreds_of_films_take_few_queries(page: Client, demo_film: Film) -> No
             with CaptureQueriesContext(connection) as queries:
                 assert page.get(address).status_code == 200
             counts.append(len(queries))
-    # One more where no new film has a line in the reader's language.
+    # One more if no new film has a line in the user's language.
     assert all(b - a in (0, 1) for a, b in zip(counts[:3], counts[3:], strict=True)), counts
     assert max(counts) < 25
 
@@ -414,7 +414,7 @@ def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> Non
     assert all(page.get(address).status_code == 200 for address in best)
     assert "relevance 100\xa0%" in peaks
     assert "Best matches in this film" in text
-    # What a hit is used for stays on this page, but for what looks elsewhere.
+    # Actions on a hit stay on this page, except for those that search all films.
     found = parse_links(response).by_class
     assert found["more-like"][0].startswith(demo_film.get_absolute_url() + "?")
     assert found["similar"][0].startswith("/?frame=")
@@ -576,7 +576,7 @@ def test_the_start_page_works_without_shots_in_the_database(page: Client, db: No
 def test_pages_ask_the_database_few_questions(
     page: Client, demo_film: Film, django_assert_max_num_queries: Any
 ) -> None:
-    """However many hits, shots and lines there are."""
+    """Independent of the number of hits, shots and lines."""
     film = f"/films/{demo_film.pk}/"
     most = {"/?q=cat": 14, f"{film}?q=cat": 17, f"{film}frames/12/?q=cat": 20, "/films/": 6}
     for address, questions in most.items():

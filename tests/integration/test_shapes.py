@@ -1,4 +1,4 @@
-"""Films whose pictures change in size or shape, as recordings of television do."""
+"""Films whose frame size or aspect ratio changes, as in television recordings."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ MPEG2 = ("-c:v", "mpeg2video", "-q:v", "3", "-g", "12")
 MP2 = ("-c:a", "mp2")
 INTERLACED = (*MPEG2, "-flags", "+ilme+ildct")
 WIDE = "scale=720:576,setsar=64/45"
-# What follows four seconds of 4:3: filters, codec, and the size of its pictures as they are shown.
+# The part after four seconds of 4:3: filters, codec, and display size.
 PARTS = {
     "16:9 in the same size": (WIDE, MPEG2, (1024, 576)),
     "16:9, smaller": ("scale=544:576,setsar=32/17", MPEG2, (1024, 576)),
@@ -29,7 +29,7 @@ PARTS = {
 
 
 def make_changing_film(folder: Path, kind: str) -> tuple[Path, Probe]:
-    """Four seconds of 4:3, then four of another shape; each picture shows its number."""
+    """Four seconds of 4:3, then four of another shape; the pictures show their numbers."""
     filters, codec, _size = PARTS[kind]
     first = make_coded_film(
         *(folder / "1.ts",),
@@ -91,7 +91,7 @@ def test_each_part_is_shown_in_its_own_shape(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", PARTS)
 def test_a_clip_across_a_size_change_has_exactly_its_frames(kind: str, tmp_path: Path) -> None:
-    """In the shape of its first picture; the others keep theirs, between bars."""
+    """In the shape of its first picture; the others are letterboxed."""
     film, found = make_changing_film(tmp_path, kind)
     cut = ClipSpan(film, found, 90, 115, PIXELS)
     expected = numbers_at_ticks(cut)
@@ -103,7 +103,7 @@ def test_a_clip_across_a_size_change_has_exactly_its_frames(kind: str, tmp_path:
         assert (shown.width, shown.height) == (768, 576)
         got = read_codes(clip)
         if "same size" not in kind and "interlaced" not in kind:
-            # Deinterlacing looks one picture ahead; it loses the last one before another size.
+            # Deinterlacing needs the next picture; it loses the last one before a size change.
             assert got[before - 1] in (expected[before - 1], expected[before - 2])
             got[before - 1] = expected[before - 1]
         assert got == expected

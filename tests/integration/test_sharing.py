@@ -1,4 +1,4 @@
-"""Frames that are the same picture share a vector; those that only resemble one do not."""
+"""Frames with the same picture share a vector; similar ones do not."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ SIDE = 96
 
 
 def shift_levels(picture: Picture, levels: float) -> Picture:
-    """A picture with all its levels changed by +levels and -levels in turns."""
+    """A picture with alternating pixels changed by +levels and -levels."""
     pixels = np.asarray(picture, np.float32)
     signs = np.where(np.indices(pixels.shape).sum(axis=0) % 2, levels, -levels)
     return Image.fromarray(np.clip(pixels + signs, 0, 255).astype(np.uint8))
@@ -48,7 +48,7 @@ def test_codec_noise_does_not_make_a_new_picture() -> None:
 def test_a_similar_picture_is_another_picture() -> None:
     scene = noise(1, (SIDE, SIDE))
     blink = scene.copy()
-    ImageDraw.Draw(blink).rectangle((40, 40, 47, 47), "black")  # an eye that closes
+    ImageDraw.Draw(blink).rectangle((40, 40, 47, 47), "black")  # a closing eye
     flipped = scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     assert find_owners([scene, blink, flipped, noise(2, (SIDE, SIDE))]) == [None] * 4
     assert find_owners([make_plain(100), make_plain(102)]) == [None, None]
@@ -56,7 +56,7 @@ def test_a_similar_picture_is_another_picture() -> None:
 
 
 def test_slow_changes_are_noticed() -> None:
-    """A fade by a fifth of a level a frame: each resembles the one before it."""
+    """In a fade of 0.2 levels per frame, each frame resembles the previous one."""
     fade = []
     for step in range(60):
         pixels = np.full((SIDE, SIDE, 3), 100 + step // 5, np.uint8)
@@ -84,7 +84,7 @@ def test_a_digest_covers_all_squares() -> None:
 
 
 class CountingEncoder:
-    """The encoder of these tests, and how many pictures it embedded."""
+    """The encoder of these tests, which counts the embedded pictures."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -109,7 +109,7 @@ def embed(encoder: CountingEncoder, path: Path, *, shares: bool = True) -> Segme
 
 
 def test_a_still_shot_is_embedded_once(clip: Encoder, make_video: Callable[..., Path]) -> None:
-    """A drawn picture that stands for ten seconds, coded as films are."""
+    """A drawn still of ten seconds, encoded like films."""
     held = make_video("held.mp4", seconds=10, picture="smptehdbars=size=320x180:rate=24")
     shared, alone = CountingEncoder(clip), CountingEncoder(clip)
     data = embed(shared, held)
@@ -123,7 +123,7 @@ def test_a_still_shot_is_embedded_once(clip: Encoder, make_video: Callable[..., 
 
 
 def test_sharing_changes_no_vector_of_the_demo_film(clip: Encoder) -> None:
-    """Which keeps its ground truth: a frame's vector is its own, or that of the same picture."""
+    """A frame's vector is its own, or that of the same picture, so the ground truth holds."""
     shared, alone = CountingEncoder(clip), CountingEncoder(clip)
     data, each = embed(shared, DEMO / "film.mp4"), embed(alone, DEMO / "film.mp4", shares=False)
     assert data.seconds.tolist() == each.seconds.tolist()
@@ -155,7 +155,7 @@ def test_a_film_imported_again_is_not_embedded_again(
     assert after.vectors.tobytes() == before.vectors.tobytes()
     assert after.digests.tolist() == before.digests.tolist()
 
-    # Vectors of another model are not taken over.
+    # Vectors of another model are not reused.
     Film.objects.filter(pk=film.pk).update(model="another")
     assert transitions.restart(film)
     import_here(Film.objects.get(pk=film.pk))

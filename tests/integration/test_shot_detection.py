@@ -1,4 +1,4 @@
-"""Films with the shots of an older detector: their shots are found again, on real films."""
+"""Films with shots of an older detector get new ones; on real films."""
 
 import logging
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def film(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
 
 
 def make_outdated(film: Film) -> Film:
-    """Make a film as an older version left it, with the cuts that its detector found."""
+    """Change a film to the state of an older version, with the cuts of its detector."""
     run = film.files.run(film.searchable_run or 0)
     for number in run.segments():
         cuts = np.array([OLD_CUT] if number == 0 else [], np.float64)
@@ -65,7 +65,7 @@ def make_outdated(film: Film) -> Film:
 
 
 def read_state(film: Film) -> dict[str, Any]:
-    """All that depends on the shots of a film, wherever it is kept."""
+    """Everything that depends on the shots of a film."""
     film.refresh_from_db()
     data = film.files.run(film.searchable_run or 0).load()
     columns = ("number", "start", "end", "second", "dull")
@@ -88,7 +88,7 @@ def read_vectors(film: Film) -> tuple[bytes, list[bytes]]:
 
 
 def detect() -> int:
-    """Find shots again until there is nothing more to do. Returns in how many steps."""
+    """Run shot detection to the end. Returns the number of steps."""
     steps = 1
     while shot_detection.detect_next():
         steps += 1
@@ -111,7 +111,7 @@ def test_new_shots_are_used_everywhere(film: Film) -> None:
     assert (old["cuts"], old["count"], old["labels"]) == ([OLD_CUT], 2, [2])
     assert "1 films are waiting for new shot detection" in doctor()
     query = Query(examples=(Example((film.pk, 7)),))
-    relevance_curve.curve(film, query)  # keeps the film's frames at hand
+    relevance_curve.curve(film, query)  # caches the film's frames
 
     assert sweep() == [("find_shots",)]
     assert detect() == 4  # three parts, and the last step
@@ -222,11 +222,11 @@ def test_a_failure_is_logged_and_retried_three_times(
 
 
 def test_missing_pictures_in_the_file_are_a_failure(film: Film) -> None:
-    """A file that breaks off now would leave the film without the cuts of its end."""
+    """A file that is truncated now would leave the film without its last cuts."""
     old = read_state(make_outdated(film))
     source = film.files.source()
     whole = source.read_bytes()
-    # The header lies at the end: what lies in between is damaged.
+    # The header is at the end of the file; the middle is damaged.
     half = len(whole) // 3
     source.write_bytes(whole[:half] + bytes(half) + whole[2 * half :])
     for _attempt in range(6):
@@ -289,7 +289,7 @@ def test_the_admin_shows_the_progress(film: Film, page: Client) -> None:
     assert "Detecting shots" not in page.get("/admin/gallery/film/").content.decode()
 
 
-# --- with a worker, which stays until the end of this file and takes up whatever there is ---------
+# --- with a worker, which runs until the end of this file and takes all work ---------------------
 
 
 def test_shot_detection_survives_a_killed_worker(

@@ -1,4 +1,4 @@
-"""A Redis that is there and does not answer: pages say so within seconds, and recover at once."""
+"""A hung Redis: pages report it within seconds, and recover at once."""
 
 import http.client
 import os
@@ -18,12 +18,12 @@ from tests.browsing import PASSWORD
 from tests.processes import Web, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MAX_SECONDS = 15  # seconds; 5 on a machine that does nothing else
+MAX_SECONDS = 15  # 5 on an idle machine
 
 
 @contextmanager
 def suspended(server: redis.Redis) -> Iterator[None]:
-    """Stop the process, which then accepts connections and answers nothing."""
+    """Suspend the process, which then accepts connections but does not respond."""
     info = server.info("server")
     assert isinstance(info, dict)
     os.kill(info["process_id"], signal.SIGSTOP)
@@ -63,7 +63,7 @@ def test_pages_report_a_silent_redis(
             answer, text = ask(web_server, "GET", path)
             assert answer.status == status, path
             assert status == 200 or "cannot be reached" in text, path
-    wait_for(lambda: ask(web_server, "GET", "/?q=cat")[0].status == 200, patience=5)
+    wait_for(lambda: ask(web_server, "GET", "/?q=cat")[0].status == 200, timeout=5)
 
 
 def test_login_and_admin_work_without_redis(
@@ -89,7 +89,7 @@ def test_login_and_admin_work_without_redis(
         cookies += "; " + "; ".join(
             value.partition(";")[0] for value in answer.headers.get_all("Set-Cookie") or []
         )
-        # Whatever an admin does queues a task: it waits for the sweep, not the admin for Redis.
+        # Admin actions queue tasks: these wait for the sweep instead of the admin for Redis.
         answer, page = ask(web_server, "GET", "/admin/gallery/label/add/", cookie=cookies)
         assert answer.status in (200, 503)
         answer, page = ask(web_server, "GET", "/admin/gallery/film/", cookie=cookies)

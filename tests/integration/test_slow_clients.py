@@ -1,4 +1,4 @@
-"""Hundreds of slow clients cost the web server nothing but connections."""
+"""Hundreds of slow clients cost the web server only connections."""
 
 import http.client
 
@@ -17,7 +17,7 @@ HOST = "Host: 127.0.0.1\r\n"
 
 
 def ask(server: Web, path: str, timeout: float = 30) -> tuple[int, bytes]:
-    """Status and body; raises TimeoutError when there is no answer."""
+    """The status and the body. Raises TimeoutError without a response."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
     connection.request("GET", path, headers={"Connection": "close"})
     answer = connection.getresponse()
@@ -28,7 +28,7 @@ def ask(server: Web, path: str, timeout: float = 30) -> tuple[int, bytes]:
 
 
 def large_film(film: Film, client: Client) -> str:
-    """Make the film's file 200 MB long. Returns the cookie of somebody who may play it."""
+    """Make the film's file 200 MB long. Returns the cookie of a user who may play it."""
     with film.files.source().open("r+b") as file:
         file.truncate(200_000_000)
     client.force_login(get_user_model().objects.create_user("ann"))
@@ -60,13 +60,13 @@ def test_it_serves_users_beside_nine_hundred_slow_clients(
                 assert ask(web_server, "/healthz")[0] == 200
                 status, page = ask(web_server, "/?q=cat")
                 assert (status, b'class="card' in page) == (200, True)
-            # Half requests are given up; those who read slowly are not.
-            wait_for(lambda: crowd.closed["head"] == 300, patience=90)
+            # Incomplete requests time out; slow readers do not.
+            wait_for(lambda: crowd.closed["head"] == 300, timeout=90)
             assert crowd.count_open("reader") >= 100
             assert ask(web_server, "/healthz")[0] == 200
     finally:
         source.write_bytes(whole)
-    assert web_server.runs()
+    assert web_server.is_running()
 
 
 # --- deadlines ------------------------------------------------------------------------------------
@@ -77,8 +77,8 @@ def test_it_serves_users_beside_nine_hundred_slow_clients(
     [
         ("head", 19, 0, 100),
         ("body", 59, 59, 0),
-        ("body", 36_000, 30, 20_000_000),  # it takes long, but it goes on
-        ("answer", 3600, 3600, 0),  # a player that was paused
+        ("body", 36_000, 30, 20_000_000),  # slow, but progressing
+        ("answer", 3600, 3600, 0),  # a paused player
         ("answer in a crowd", 3600, 29, 0),
     ],
 )
@@ -130,7 +130,7 @@ def test_the_longest_queries_work(web_server: Web, demo_film: Film) -> None:
 
 
 def test_an_upload_is_not_buffered_before_its_view(web_server: Web, client: Client) -> None:
-    """Somebody who is not staff is refused before the body has arrived."""
+    """A user without rights is refused before the body has arrived."""
     connection = http.client.HTTPConnection("127.0.0.1", web_server.port, timeout=30)
     connection.putrequest("POST", "/admin/gallery/film/add/")
     connection.putheader("Content-Length", str(10**12))

@@ -1,4 +1,4 @@
-"""Which sound a clip has: the default track, or another that is asked for, if it can be decoded."""
+"""The sound of a clip: the default track, or the requested one, if it can be decoded."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def find_loudest_frequency(clip: Path) -> float | None:
 
 
 def make_unknown(path: Path) -> Path:
-    """Give the FLAC tracks of a Matroska film a codec that nobody knows."""
+    """Give the FLAC tracks of a Matroska film an unknown codec."""
     path.write_bytes(path.read_bytes().replace(b"A_FLAC", b"A_QQQQ"))
     return path
 
@@ -134,7 +134,7 @@ def test_descriptions_of_sound_tracks_are_read(tmp_path: Path) -> None:
 
 
 def test_original_sound_is_preferred_to_a_default_commentary() -> None:
-    """Matroska takes every track for a default one that does not say otherwise."""
+    """In Matroska every track is a default one unless marked otherwise."""
     tracks = (
         SoundTrack(0, "aac", is_default=True, is_extra=True),
         SoundTrack(1, "qqqq", is_default=True, is_decodable=False),

@@ -35,7 +35,7 @@ def test_the_page_offers_the_tracks(film: Film, page: Client) -> None:
     assert ".mp4?sound=" not in text
     text = page.get(f"/films/{film.pk}/frames/0/?sound=0").content.decode()
     assert '<option value="0" selected>' in text
-    assert text.count(".mp4?sound=0") == 3  # to play with and without a script, and to save
+    assert text.count(".mp4?sound=0") == 3  # two players and the download
 
 
 def test_the_api_lists_the_tracks(film: Film, page: Client) -> None:

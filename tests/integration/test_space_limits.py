@@ -1,4 +1,4 @@
-"""What strangers may take: space for pictures, clips, zips and boards is limited when used."""
+"""Limits on the space that anonymous visitors use: pictures, clips, zips and boards."""
 
 import fcntl
 import io
@@ -73,7 +73,7 @@ def test_a_burst_from_several_processes_never_exceeds_the_limit(tmp_path: Path) 
         seen = max(seen, len(files))
         time.sleep(0.001)
     assert [process.returncode for process in processes] == [0] * 4
-    # A listing is not a snapshot: it may name a file that went, and the one that came for it.
+    # A listing is not a snapshot: it may have both a removed file and its replacement.
     assert 5 <= seen <= 6
     assert measure_size(folder) == 5000
 
@@ -115,7 +115,7 @@ def test_both_kinds_of_stills_share_the_limit_of_clips(
 
 @pytest.fixture
 def no_free_slot(settings: Any) -> Iterator[None]:
-    """Others cut as many clips as may be cut at once."""
+    """All slots for rendering clips are taken."""
     folder = settings.MEDIA_ROOT / "turns"
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -153,7 +153,7 @@ def test_rendered_files_are_counted_and_cached_ones_are_not(
     assert gif.status_code == 429
     for address in (still.format(901), clip.format(901, 925)):
         assert client.get(address).status_code == 200
-    # The page shows the small picture meanwhile.
+    # The page shows the thumbnail meanwhile.
     frame = client.get(f"/stills/{demo_film.uid}/{demo_film.searchable_run}/34.jpg")
     assert (frame.status_code, frame["Cache-Control"]) == (200, "no-cache")
     assert Client(REMOTE_ADDR="10.3.0.2").get(still.format(902)).status_code == 200
@@ -228,7 +228,7 @@ def test_new_boards_and_sessions_per_address_have_a_rate_limit(
     assert statuses == [302, 302, 302, 429, 429]
     assert Session.objects.count() == before + 3
     assert Board.objects.count() == 3
-    # One browser that has its session makes no more boards either.
+    # A browser with a session cannot create more boards either.
     known = Client(REMOTE_ADDR="10.4.0.2")
     made = [known.post("/boards/", {"name": str(n)}).status_code for n in range(4)]
     assert made == [302, 302, 302, 429]
@@ -276,7 +276,7 @@ def test_old_zips_are_removed_before_a_new_one_is_written(
         )
         assert export.state == Export.State.DONE
         exports_made.append(export)
-        # A zip and the clips that it is made of.
+        # A zip and its clips.
         settings.EXPORT_CACHE_BYTES = 4 * exports.zip_path(export).stat().st_size
         Export.objects.filter(pk=export.pk).update(
             created=timezone.now() - timedelta(minutes=10 - number)

@@ -1,4 +1,4 @@
-"""Scripts and styles as they are served: under hashed names, as modules, and none left over."""
+"""Scripts and styles as served: hashed names, modules, none unused."""
 
 import re
 from pathlib import Path
@@ -17,13 +17,13 @@ SCRIPT = re.compile(r"""<script [^>]*'gallery/([\w/-]+\.js)'[^>]*>""")
 
 
 def find_hashed(source: Path) -> Path:
-    """Where a static file lies under its hashed name."""
+    """The path of a static file with a hashed name."""
     name = f"gallery/{source.relative_to(SOURCES).as_posix()}"
     return Path(settings.STATIC_ROOT) / staticfiles_storage.stored_name(name)
 
 
 def test_script_modules_import_each_other_by_hashed_names(static_files: None) -> None:
-    """Browsers keep scripts for ever: a plain name would bring back an old one."""
+    """Browsers cache scripts forever: a plain name would load an old version."""
     imported = 0
     for source in SOURCES.rglob("*.js"):
         names = IMPORT.findall(source.read_text("utf-8"))
@@ -72,10 +72,10 @@ def test_a_page_loads_only_the_styles_it_uses(
 
 
 def test_styles_are_in_a_layer() -> None:
-    """A rule outside of all layers would win over every other, whatever its order."""
+    """A rule outside all layers would override all others."""
     for path in SOURCES.rglob("*.css"):
         if path.name in {"admin.css", "label.css", "subtitles.css"}:
-            continue  # beside Django's own styles, which lie in none
+            continue  # extends Django's styles, which are in no layer
         rules = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
         outside = re.sub(r"(?m)^@layer \w+ \{\n.*?^\}$", "", rules, flags=re.DOTALL).strip()
         assert outside == ("@layer base, components, pages, overrides;" * (path.stem == "base"))

@@ -99,7 +99,7 @@ def test_subtitles_can_be_uploaded_with_the_film(
     assert list_incoming() == before
     assert import_here(film).state == Film.State.READY
     assert find_texts("where did she go") == ["Where did she go?"]
-    # The other line begins a minute after the end of this film.
+    # The other line starts a minute after the end of this film.
     assert find_texts("freezing") == []
     shown = text(staff.get(get_change_page(film)))
     assert "1 line starts after the end of the film." in shown
@@ -143,7 +143,7 @@ def test_oversized_or_too_many_subtitles_are_reported(
 def test_frame_based_subtitles_use_the_frame_rate_of_the_film(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
-    """The film is uploaded with them, so its rate is not in the database yet."""
+    """The film is uploaded with them, so its rate is not yet in the database."""
     content = make_video(seconds=3, rate=20).read_bytes()
     said = text(send(staff, content, file("a.en.sub", "{20}{30}Hello\n{40}{50}there\n")))
     assert "Subtitles a.en.sub: 2 lines, English." in said
@@ -171,7 +171,7 @@ def test_embedded_fonts_do_not_count_towards_the_size_limit(
 def test_a_file_name_that_is_not_utf8_is_accepted(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
-    """Browsers send such a name with replacement characters."""
+    """Browsers send such names with replacement characters."""
     film = make_video(seconds=1).read_bytes()
     said = text(send(staff, film, file("\ufffdt\ufffd.fr.srt", SRT)))
     assert "Subtitles \ufffdt\ufffd.fr.srt: 2 lines, French." in said
@@ -222,7 +222,7 @@ def test_a_disk_that_is_full_at_upload_is_reported(
     assert list_incoming() == before
 
 
-# --- later ----------------------------------------------------------------------------------------
+# --- changes --------------------------------------------------------------------------------------
 
 
 def test_subtitles_can_be_added_corrected_and_deleted_later(staff: Client, demo_film: Film) -> None:
@@ -233,7 +233,7 @@ def test_subtitles_can_be_added_corrected_and_deleted_later(staff: Client, demo_
     assert "Subtitles words.srt: 32 lines, English." in said
     row = demo_film.subtitles.get()
     assert find_texts("refrigerators") == ["It is a refrigerator. I hope you like it."]
-    # The very same file once more.
+    # The same file again.
     said = text(change(staff, demo_film, file("again.srt", english)))
     assert "The subtitles again.srt were already added." in said
     assert demo_film.subtitles.count() == 1
@@ -242,7 +242,7 @@ def test_subtitles_can_be_added_corrected_and_deleted_later(staff: Client, demo_
     assert "32 lines" in shown
     assert '<option value="en" selected>English</option>' in shown
     assert f"/films/{demo_film.pk}/subtitles/{row.pk}.vtt" in shown
-    # Another language is another way to search.
+    # Another language has another analysis.
     change(staff, demo_film, **{"subtitles-0-language": "zh-Hant"})
     row.refresh_from_db()
     assert row.language == "zh-Hant"
@@ -279,7 +279,7 @@ def test_view_permission_does_not_allow_changes(staff: Client, demo_film: Film) 
     assert demo_film.subtitles.count() == 2
 
 
-# --- as a file ------------------------------------------------------------------------------------
+# --- downloads ------------------------------------------------------------------------------------
 
 
 def test_a_player_gets_webvtt(page: Client, demo_film: Film) -> None:
@@ -329,7 +329,7 @@ def test_subtitles_next_to_a_film_are_imported(
     ]  # fmt: skip
     assert "My Film.srt: 1 lines, English." in out
     assert "My Film.fr.srt: No timed lines were found in this file." in err
-    # Once more: nothing comes twice, and what is new is added.
+    # Again: existing subtitles are not added twice, new ones are.
     (tmp_path / "My Film.it.srt").write_text(SRT.replace("paws", "zampe"))
     out, _err = import_film(path)
     assert "already uploaded" in out

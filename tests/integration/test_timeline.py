@@ -1,4 +1,4 @@
-"""Films whose clock or length is not what their container says: each second has its own picture.
+"""Films whose clock or duration differs from the container: each second has its own picture.
 
 The pictures show their own numbers, 25 a second, and every second of sound begins with a beep.
 """
@@ -37,7 +37,7 @@ def make_coded(folder: Path, name: str, **how: object) -> Path:
 
 
 def join_recordings(folder: Path, name: str, **how: object) -> Path:
-    """Two recordings one behind the other: the clock begins again in the middle."""
+    """Two concatenated recordings: the clock restarts in the middle."""
     part = make_coded_film(folder / f"part-{name}", rate=str(RATE), seconds=SECONDS / 2, **how)  # type: ignore[arg-type]
     film = folder / name
     film.write_bytes(part.read_bytes() * 2)
@@ -63,7 +63,7 @@ def make_interrupted(folder: Path, name: str) -> Path:
 
 
 def make_late(folder: Path) -> Path:
-    """The second half of a film that was recorded in pieces: its clock goes on."""
+    """The second half of a film that was recorded in parts, with a continued clock."""
     make_coded_film(
         folder / "piece%d.mkv",
         rate=str(RATE),
@@ -130,7 +130,7 @@ FILMS: dict[str, tuple[Callable[[Path], Path], bool]] = {
         True,
     ),
     "a transport stream that jumps ahead": (lambda f: make_interrupted(f, "a.ts"), True),
-    # Such small pictures share packets of a program stream: most have no time of their own.
+    # Such small pictures share packets of a program stream: most have no timestamp.
     "a program stream that jumps ahead": (lambda f: make_interrupted(f, "a.vob"), True),
     "a program stream with few times": (
         lambda f: make_coded(
@@ -167,7 +167,7 @@ def read_number(picture: Image.Image) -> int:
 
 
 def read_numbers(path: Path, found: Probe, span: Span = WHOLE) -> list[tuple[int, int]]:
-    """The second and the number of each picture that stands for a second."""
+    """The second and the number of the picture of each second."""
     with decoding.decode(path, found, span, width=240, max_pixels=PIXELS, limit=60) as running:
         return [(int(time), read_number(picture)) for time, picture in running.pictures]
 
@@ -189,7 +189,7 @@ def test_each_second_and_each_clip_has_its_own_pictures(
     first = 200 if "late" in kind else 0
     halves = "joined" in kind or "jumps" in kind
     expected = HALVES if halves else [first + s * RATE for s in range(SECONDS)]
-    # Where a clock begins again, it is set right by what it was before: to a picture or three.
+    # A restarted clock is corrected from the previous times, within three pictures.
     near = 3 if halves else 0
     shown = read_numbers(path, found)
     assert shown == [(s, pytest.approx(n, abs=near)) for s, n in enumerate(expected)]
@@ -206,11 +206,11 @@ def test_each_second_and_each_clip_has_its_own_pictures(
     assert clip == list(range(clip[0], clip[0] + 30))
     assert clip[0] == pytest.approx(begins, abs=near)
     if found.audio_codec:
-        # A beep a second: 5.2 s to 6.4 s holds one, after 0.8 s.
+        # A beep a second: from 5.2 s to 6.4 s there is one, after 0.8 s.
         assert find_beeps(target) == pytest.approx([0.8], abs=0.16 if halves else 0.045)
 
 
-# --- how long a film is ---------------------------------------------------------------------------
+# --- duration -------------------------------------------------------------------------------------
 
 
 def test_a_text_track_may_outlast_the_pictures(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_text_track_may_outlast_the_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [12.0, 0.04])
 def test_sound_may_outlast_the_pictures(seconds: float, tmp_path: Path) -> None:
-    """The film ends with its pictures; also when it has one only, as music has."""
+    """The film ends with its pictures, even with a single one, as in music."""
     film = tmp_path / "a.mp4"
     run_ffmpeg(
         *("-f", "lavfi", "-t", str(seconds), "-i", "testsrc2=size=160x90:rate=25"),
@@ -246,7 +246,7 @@ def test_windows_media_may_start_late(tmp_path: Path) -> None:
     )
     found = probing.probe(film, PIXELS, 3600)
     assert found.duration == pytest.approx(SECONDS, abs=0.05)
-    assert read_numbers(film, found)[7] == (7, 174)  # the sound begins a picture earlier
+    assert read_numbers(film, found)[7] == (7, 174)  # the sound starts a picture earlier
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.flv", "late.mkv"])
@@ -274,7 +274,7 @@ def test_a_truncated_film_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_frames_after_an_unreadable_jump_are_reported(tmp_path: Path, settings: object) -> None:
-    """Matroska files put one behind the other: no program makes sense of the second."""
+    """Concatenated Matroska files: no program can play the second."""
     files = store_film(join_recordings(tmp_path, "a.mkv", codec=X264), tmp_path, settings)
     prepared = working_copy.prepare(files, PIXELS, 3600)
     assert prepared.probe.duration == pytest.approx(SECONDS / 2, abs=0.1)
@@ -300,7 +300,7 @@ def test_a_working_copy_omits_only_unreadable_sound(tmp_path: Path, settings: ob
         *("-f", "lavfi", "-t", "8", "-i", BEEP, "-map", "0:v", "-map", "1:a", "-map", "2:a"),
         *("-c:v", "mpeg4", "-bf", "2", "-c:a:0", "ac3", "-c:a:1", "mp2", str(film)),
     )
-    # AC-3 becomes a codec that nobody knows.
+    # AC-3 becomes an unknown codec.
     written = film.read_bytes()
     assert written.count(b"\x00\x20\x01\x00") == 1
     film.write_bytes(written.replace(b"\x00\x20\x01\x00", b"\x77\x77\x01\x00"))

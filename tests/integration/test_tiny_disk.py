@@ -1,6 +1,6 @@
-"""The whole product on a small disk of its own, which is really full and then is not any more.
+"""The whole product on a small disk that becomes full and then has space again.
 
-It needs a file system that can be mounted, thus root. `test_full_disk` needs nothing.
+It mounts a file system, which needs root; `test_full_disk` does not.
 """
 
 import http.cookiejar
@@ -55,7 +55,7 @@ def environment_in(folder: Path) -> dict[str, str]:
 
 
 def fill(folder: Path) -> None:
-    """Write a file until not one byte fits."""
+    """Write a file until the disk is full."""
     handle = os.open(folder / "filler", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     size = MEGABYTE
     while size:
@@ -67,7 +67,7 @@ def fill(folder: Path) -> None:
 
 
 class Person:
-    """Somebody with a browser."""
+    """A user with a browser."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -75,7 +75,7 @@ class Person:
         self.opener = urllib.request.build_opener(cookies)
 
     def ask(self, path: str, data: bytes | None = None) -> tuple[int, str]:
-        """The status and the page."""
+        """Return the status and the page."""
         request = urllib.request.Request(self.url + path, data, {"Referer": self.url})
         try:
             with self.opener.open(request, timeout=60) as answer:
@@ -121,7 +121,7 @@ def test_search_works_writes_get_507_and_everything_recovers(
             web.start()
             worker.start()
             done = run_manage("import_film", str(DEMO / "film.mp4"), "--wait", **environment)
-            assert done.returncode == 0, done.stderr + worker.said()
+            assert done.returncode == 0, done.stderr + worker.output()
 
             fill(small_disk)
             wait_for(lambda: refuses_writes(url))
@@ -139,15 +139,15 @@ def test_search_works_writes_get_507_and_everything_recovers(
             assert done.returncode == 1
             assert SENTENCE in done.stderr
             assert "Traceback" not in done.stderr
-            assert web.runs()
-            assert worker.runs()
+            assert web.is_running()
+            assert worker.is_running()
 
             (small_disk / "filler").unlink()
             wait_for(lambda: not refuses_writes(url))
             assert Person(web.url).log_in()[0] == 200
             assert Person(web.url).ask("/films/1/clips/11-40.mp4")[0] == 200
             done = run_manage("import_film", str(other), "--wait", **environment)
-            assert done.returncode == 0, done.stderr + worker.said()
+            assert done.returncode == 0, done.stderr + worker.output()
             assert len(list((small_disk / "media" / "films").iterdir())) == 2
             assert not list((small_disk / "media" / "incoming").iterdir())
         finally:

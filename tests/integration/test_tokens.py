@@ -1,4 +1,4 @@
-"""Tokens: made and revoked by their users and by staff, shown once."""
+"""Tokens: created and revoked by users and staff, shown once."""
 
 import hashlib
 import re
@@ -104,7 +104,7 @@ def test_staff_create_and_revoke_tokens_of_others(page: Client) -> None:
     assert find_secrets(listed) == set()
     token = ApiToken.objects.get()
     assert token.digest not in listed
-    # There is nothing to change about one.
+    # Tokens cannot be changed.
     assert root.post(f"{ADMIN}{token.pk}/change/", {"user": 1, "name": "x"}).status_code == 403
     assert root.post(f"{ADMIN}{token.pk}/delete/", {"post": "yes"}).status_code == 302
     assert request_status(secret) == 401

@@ -1,4 +1,4 @@
-"""Text tracks inside films: listed, read, replaced by an import anew, and no harm when broken."""
+"""Text tracks in films: listing, reading, re-imports, damaged tracks."""
 
 import shutil
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def make_film_with_tracks(
     options: Sequence[str] = (),
     seconds: int = 8,
 ) -> Path:
-    """A film of some seconds with these subtitle files inside."""
+    """A short film with these subtitle files as tracks."""
     inputs = ["-f", "lavfi", "-i", f"testsrc2=size=160x90:rate=24:duration={seconds}"]
     chosen = ["-map", "0:v"]
     for number, (content, codec) in enumerate(zip(contents, codecs, strict=True)):
@@ -51,7 +51,7 @@ def make_film_with_tracks(
 
 
 def shorten(content: str) -> str:
-    """Both lines within the first eight seconds."""
+    """Move both lines into the first eight seconds."""
     for before, after in (("01:02", "00:06"), ("01:04", "00:07"), ("01:03", "00:07")):
         content = content.replace(f"00:{before}", f"00:{after}").replace(
             f"0:{before}", f"0:{after}"
@@ -87,7 +87,7 @@ def test_every_format_of_text_track_is_read(
     expected = [EXPECTED] * len(contents)
     found_lines = read_lines(path)
     if name.endswith("mp4"):
-        # A drawing becomes text where FFmpeg turns SubStation Alpha into timed text of MP4.
+        # FFmpeg converts drawings in SubStation Alpha to text in MP4.
         found_lines[2] = [line for line in found_lines[2] if not line[2].startswith("m 0 0")]
     assert found_lines == expected
 
@@ -111,14 +111,14 @@ def test_bitmap_subtitle_tracks_are_skipped(tmp_path: Path) -> None:
         *("-map", "0:v", *H264, str(tmp_path / "plain.mkv")),
     )
     (tmp_path / "a.srt").write_text(SHORT)
-    # A track of pictures, and one of text behind it, whose number counts both.
+    # A bitmap track, and a text track after it, whose number counts both.
     run_ffmpeg(
         *("-i", str(tmp_path / "plain.mkv"), "-i", str(tmp_path / "a.srt")),
         *("-map", "0:v", "-map", "1:s", "-map", "1:s", "-c:v", "copy"),
         *("-c:s:0", "srt", "-c:s:1", "srt", str(tmp_path / "two.mkv")),
     )
     data = (tmp_path / "two.mkv").read_bytes()
-    # The same length: the file stays whole, and FFmpeg takes the first track for pictures.
+    # The same length: the file stays valid, and the first track becomes a bitmap track.
     assert data.count(b"S_TEXT/UTF8") == 2
     (tmp_path / "two.mkv").write_bytes(data.replace(b"S_TEXT/UTF8", b"S_HDMV/PGS\x00", 1))
     (only,) = tracks.list_tracks(tmp_path / "two.mkv")
@@ -145,7 +145,7 @@ def test_a_damaged_track_does_not_affect_others(tmp_path: Path) -> None:
         tmp_path / "a.mkv", [SHORT, SHORT], ["srt", "srt"], languages=["eng", "fre"]
     )
     data = path.read_bytes()
-    # FFmpeg has no decoder for the first track any more.
+    # FFmpeg no longer has a decoder for the first track.
     path.write_bytes(data.replace(b"S_TEXT/UTF8", b"S_TEXT/USF\x00", 1))
     reading = tracks.read_track_lines(path, tracks.list_tracks(path), 0.0)
     assert [track.language for track, _cues in reading.lines] == ["fr"]
@@ -179,7 +179,7 @@ def test_reading_tracks_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.Mon
         tracks.read_track_lines(path, listed, 0.0, lost)
 
 
-# --- the way into the library ---------------------------------------------------------------------
+# --- imports --------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
@@ -199,7 +199,7 @@ def test_a_re_import_replaces_the_lines_of_text_tracks(tmp_path: Path) -> None:
     assert find_texts("pfote")
     assert (film.tracks_run, film.tracks_lease, film.tracks_error) == (1, None, "")
     before = {s.source: s.pk for s in film.subtitles.all()}
-    # What the film gave, and what was done to it, is made anew; the upload stays.
+    # Lines of tracks are replaced, including changes to them; the upload stays.
     film.subtitles.filter(language="de").delete()
     Subtitles.objects.filter(film=film, language="en").update(language="it")
     assert transitions.restart(film)
@@ -216,18 +216,18 @@ def test_a_re_import_replaces_the_lines_of_text_tracks(tmp_path: Path) -> None:
 
 def test_tracks_are_read_once_per_run_and_by_one_worker(tmp_path: Path) -> None:
     film = add_film(make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"]))
-    assert not subtitle_import.read_tracks(film.pk)  # nobody has looked at the file yet
+    assert not subtitle_import.read_tracks(film.pk)  # the file was not probed yet
     probe_step.probe_film(film.pk)
     assert subtitle_import.films_with_unread_tracks(timezone.now()).get() == film
     Film.objects.update(tracks_lease=timezone.now() + timedelta(minutes=1))
     assert not subtitle_import.read_tracks(film.pk)
-    # The worker died: its lease runs out, and the sweep hands the work out again.
+    # The worker died: its lease expires, and the sweep queues the work again.
     Film.objects.update(tracks_lease=timezone.now() - timedelta(seconds=1))
     assert ("read_tracks", film.pk) in sweep()
     assert subtitle_import.read_tracks(film.pk)
     assert film.subtitles.count() == 1
     assert not subtitle_import.read_tracks(film.pk)
-    # Without the note that it is done, as after a crash: once more, and no line twice.
+    # Not marked as done, as after a crash: repeated without duplicate lines.
     Film.objects.update(tracks_run=None)
     assert subtitle_import.read_tracks(film.pk)
     assert film.subtitles.count() == 1
@@ -268,7 +268,7 @@ def test_broken_tracks_do_not_fail_the_film(
     subtitle_import.give_up(film.pk, ValueError("a bug"))
     film.refresh_from_db()
     assert "ValueError: a bug" in film.tracks_error
-    # A film whose file is gone is not asked for its tracks for ever.
+    # Tracks of a film without its file are not requested forever.
     monkeypatch.undo()
     Film.objects.update(tracks_run=None)
     shutil.rmtree(film.files.folder)
@@ -280,11 +280,11 @@ def test_a_real_worker_reads_the_tracks(worker: Worker, tmp_path: Path) -> None:
     film = wait_until_ready(
         upload(make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], languages=["eng"]))
     )
-    # Tracks are read beside the pictures, and may be done a moment later.
+    # Tracks are read in parallel with the pictures, and may be done a moment later.
     wait_for(lambda: Film.objects.get(pk=film.pk).tracks_run == 1)
     (line,) = wait_for(lambda: find_lines("my paws"))
     assert (line.record.film, line.start) == (film.pk, 6.0)
-    # An installation that is brought up to date has films whose tracks nobody has read.
+    # After an upgrade there are films whose tracks were never read.
     Subtitles.objects.all().delete()
     assert find_texts("my paws") == []
     Film.objects.update(tracks_run=None)

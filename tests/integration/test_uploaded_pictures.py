@@ -1,4 +1,4 @@
-"""Pictures that are searched with: every format and mode, and none of them costs much memory."""
+"""Uploaded pictures: every format and mode, within bounded memory."""
 
 import os
 import struct
@@ -127,7 +127,7 @@ def test_transparent_pixels_become_white(kind: str, picture: Image.Image, how: A
 
 
 def test_a_colour_profile_is_applied() -> None:
-    """A profile whose red and green are exchanged: the colours are as it says."""
+    """A profile with red and green exchanged must exchange the colours."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = profile.replace(b"rXYZ", b"tmpX").replace(b"gXYZ", b"rXYZ").replace(b"tmpX", b"gXYZ")
     red = Image.new("RGB", SIZE, (255, 0, 0))
@@ -144,7 +144,7 @@ def test_pictures_are_rotated_upright(kind: str) -> None:
     exif[picture_decoder.ORIENTATION_TAG] = 6
     picture = noise(1, SIZE)
     how = {} if kind == "HEIF" else {"exif": exif}
-    picture.info["exif"] = exif.tobytes()  # HEIC turns by a property of its own, made of this
+    picture.info["exif"] = exif.tobytes()  # HEIC has its own rotation, made from this
     found = open_picture(encode(picture, kind, **how))
     assert measure_difference(found, picture.transpose(Image.Transpose.ROTATE_270)) < 12
 
@@ -167,11 +167,11 @@ def test_large_pictures_are_scaled_down_uncropped(size: tuple[int, int]) -> None
         assert measure_difference(found, expected) < 4
 
 
-# --- what is refused ------------------------------------------------------------------------------
+# --- refused files --------------------------------------------------------------------------------
 
 
 def make_png_header(width: int, height: int) -> BytesIO:
-    """A PNG of a few bytes that says it has so many pixels."""
+    """A PNG of a few bytes whose header has this size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
     parts = (
@@ -200,7 +200,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
 def test_a_picture_that_takes_too_much_memory_is_refused(
     kind: str, how: dict[str, Any], settings: Any
 ) -> None:
-    """Most decoders say only that something is wrong with the picture when they get none."""
+    """When out of memory, most decoders report a damaged picture."""
     settings.MAX_PICTURE_MEMORY = 250_000_000
     large = Image.new("CMYK" if kind == "JPEG" else "RGBA", (5500, 5500))
     with pytest.raises(QueryError, match="too much memory"):

@@ -1,4 +1,4 @@
-"""The pages: what they show, what they refuse, and what they say when something is wrong."""
+"""The pages: content, validation and errors."""
 
 import http.client
 import json
@@ -74,7 +74,7 @@ def test_scenes_are_found_by_words(page: Client, demo_film: Film) -> None:
 
 
 def test_scripts_get_the_same_page_from_a_url(page: Client, demo_film: Film) -> None:
-    """Scripts pick what they need from it: browsers cannot take a part for the whole."""
+    """Scripts select parts of it, so browsers cannot cache a part as the page."""
     asked = page.get("/", {"q": "a dog", "page": 2}, headers={"HX-Request": "true"})
     assert list_hits(asked) == list_hits(page.get("/", {"q": "a dog", "page": 2}))
     assert "<html" in body(asked)
@@ -306,7 +306,7 @@ def test_without_the_film_file_the_thumbnail_is_the_fallback(page: Client, demo_
         aside.rename(source)
 
 
-# --- when the index is not there ------------------------------------------------------------------
+# --- without the index ----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -359,7 +359,7 @@ def test_health_reports_problems(page: Client, demo_film: Film, settings: Any) -
     assert "cannot be reached" in json.loads(ill.content)["index"]
 
 
-# --- what every answer carries --------------------------------------------------------------------
+# --- headers and escaping -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -403,11 +403,11 @@ def test_chinese_words_on_an_english_model_get_a_notice(
     assert "understands only English" not in body(client.get("/", {"q": "a dog"}))
 
 
-# --- bodies that are too large, at a real server -------------------------------------------------
+# --- bodies that are too large, with a real server -----------------------------------------------
 
 
 def test_a_large_anonymous_body_is_refused_unread(web_server: Web) -> None:
-    """Ten gigabytes are announced and the answer comes at once, with nothing stored."""
+    """Ten gigabytes are announced; the response is immediate, and nothing is stored."""
     incoming = pictures.settings.FILE_UPLOAD_TEMP_DIR
     before = set(incoming.iterdir())
     for address in ("/picture/", "/admin/gallery/film/add/", "/"):
@@ -447,7 +447,7 @@ def test_a_picture_above_the_limit_is_refused(page: Client, settings: Any) -> No
 
 
 def test_a_frame_belongs_to_the_shot_at_its_time(page: Client, demo_film: Film) -> None:
-    """The frame of second 7 may be shown a little later, after a cut that comes in between."""
+    """The frame of second 7 may be slightly later, after a cut."""
     frame_index.current().client.hset(
         frame_index.current().frame_key(demo_film.pk, 7), "time", repr(7.0 + 1 / 24)
     )

@@ -1,4 +1,4 @@
-"""The web server's processes: memory of large uploads, and how they end."""
+"""The web server's processes: memory of large uploads, and shutdown."""
 
 import http.client
 import time
@@ -19,7 +19,7 @@ PIECE = b"\0" * 1_000_000
 
 
 def private_memory(server: Web) -> int:
-    """Bytes that the server's processes hold for themselves."""
+    """The private memory of the server's processes, in bytes."""
     total = 0
     for pid in (server.pid, *(child.pid for child in find_children(server.pid))):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -81,7 +81,7 @@ def test_it_stops_in_time_although_clients_stay_connected(
         time.sleep(2)
         assert server.process is not None
         server.process.terminate()
-        # By itself, before it is killed: gunicorn says so in its log.
-        wait_for(lambda: not server.runs(), patience=30)
-    assert "SIGKILL" not in server.said()
+        # Before gunicorn kills it, which its log would show.
+        wait_for(lambda: not server.is_running(), timeout=30)
+    assert "SIGKILL" not in server.output()
     assert server.process.returncode == 0

@@ -1,4 +1,4 @@
-"""Which model is used, where it comes from, and what happens when the hub is silent."""
+"""Model selection, downloads, and an unresponsive hub."""
 
 import json
 import shutil
@@ -21,14 +21,14 @@ HUB_ID = "somebody/tiny-clip"
 
 @pytest.fixture
 def forget_model() -> Iterator[None]:
-    """What this process remembers of its model is forgotten, before and after."""
+    """Reset the model of this process before and after."""
     weights.current.cache_clear()
     yield
     weights.current.cache_clear()
 
 
 def fetch(endpoint: str, home: Path, *, name: str = HUB_ID) -> tuple[int, str, float]:
-    """Run `manage.py fetch_model` with a hub of our own: exit code, what it printed, seconds."""
+    """Run `manage.py fetch_model` with a local hub: exit code, output, seconds."""
     begun = time.monotonic()
     done = run_manage(
         "fetch_model",
@@ -39,7 +39,7 @@ def fetch(endpoint: str, home: Path, *, name: str = HUB_ID) -> tuple[int, str, f
 
 
 def measure_start() -> float:
-    """Seconds that manage.py takes for nothing at all."""
+    """The seconds that manage.py takes to start."""
     begun = time.monotonic()
     run_manage("check")
     return time.monotonic() - begun
@@ -79,7 +79,7 @@ def test_model_descriptions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("vocabulary", "reads"), [(32_000, False), (256_000, True)])
 def test_siglip_2_reads_chinese(vocabulary: int, reads: bool, tmp_path: Path) -> None:
-    """google/siglip2-base-patch32-256 and its like have model_type siglip, and 256,000 tokens."""
+    """google/siglip2-base-patch32-256 and similar have model_type siglip, and 256,000 tokens."""
     config = {"model_type": "siglip", "text_config": {"vocab_size": vocabulary}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert weights.describe("m", tmp_path).reads_chinese is reads
@@ -94,7 +94,7 @@ def test_describing_a_model_does_not_import_torch() -> None:
     assert done.stdout.strip() == "False", done.stderr
 
 
-# --- which model it is ----------------------------------------------------------------------------
+# --- model selection ------------------------------------------------------------------------------
 
 
 def test_a_folder_is_used_as_it_is(tmp_path: Path, settings: Any, forget_model: None) -> None:
@@ -188,7 +188,7 @@ def test_an_unknown_model_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_partial_download_is_not_a_model(tmp_path: Path) -> None:
-    """The cache holds the configuration, but no weights: the demo model stands in."""
+    """The cache has the configuration but no weights: the demo model is the fallback."""
     folder = tiny_clip(tmp_path / "source")
     home = tmp_path / "home"
     with serving_hub(HUB_ID, folder) as (endpoint, _fetched):

@@ -1,4 +1,4 @@
-"""The way of a film, walked by a real worker: killed, deleted, repeated, and always complete."""
+"""Imports by a real worker: kills, deletions, retries; the result is always complete."""
 
 import os
 import re
@@ -42,7 +42,7 @@ from tests.processes import Worker, run_manage, wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# --- the plain way --------------------------------------------------------------------------------
+# --- normal operation -----------------------------------------------------------------------------
 
 
 def test_an_import_makes_every_frame_searchable(worker: Worker, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_an_import_makes_every_frame_searchable(worker: Worker, tmp_path: Path) 
 
 
 def test_workers_run_at_lower_priority_than_the_web_server(worker: Worker) -> None:
-    """The whole tree of the worker, and so the FFmpegs that it starts, has a lower priority."""
+    """The worker and its children, thus its FFmpegs, have a lower priority."""
     assert worker.process is not None
     own = os.nice(0)
     expected = own if own else NICENESS
@@ -73,7 +73,7 @@ def test_workers_run_at_lower_priority_than_the_web_server(worker: Worker) -> No
 
 
 def test_health_reports_missing_workers(worker: Worker, page: Client) -> None:
-    """A worker whose main process hangs looks alive from outside."""
+    """A worker whose main process hangs looks alive."""
 
     def said() -> str:
         return str(page.get("/healthz").json()["worker"])
@@ -81,7 +81,7 @@ def test_health_reports_missing_workers(worker: Worker, page: Client) -> None:
     wait_for(lambda: said() == "ok")
     os.kill(worker.pid, signal.SIGSTOP)
     try:
-        cache.clear()  # as if the last sign of life had expired
+        cache.clear()  # as if the last heartbeat had expired
         assert said() == "no sign of life from a worker; films wait"
     finally:
         os.kill(worker.pid, signal.SIGCONT)
@@ -89,7 +89,7 @@ def test_health_reports_missing_workers(worker: Worker, page: Client) -> None:
 
 
 def list_descendants(pid: int) -> list[int]:
-    """A process and all below it."""
+    """A process and its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(below for child in children for below in list_descendants(int(child)))]
 
@@ -167,7 +167,7 @@ def test_an_import_survives_a_power_cut(worker: Worker, tmp_path: Path) -> None:
 
 
 def test_an_import_survives_the_loss_of_the_queue(worker: Worker, tmp_path: Path) -> None:
-    """Messages that vanished: of a film, of its segments, and of the last step."""
+    """Lost messages: of a film, of its segments, and of the last step."""
     worker.stop()
     paths = [make_moving_scenes(tmp_path / f"{n}.mp4", 2, seconds=n) for n in (4, 5, 6)]
     waiting, planned, embedded = (upload(path) for path in paths)
@@ -197,11 +197,11 @@ def test_deleting_during_the_import_leaves_nothing(
     Film.objects.get(pk=number).delete()
     wait_for(is_idle)
     assert_gone(number, folder)
-    # And the worker is well: it imports the next one.
+    # The worker still works: it imports the next one.
     assert_complete(wait_until_ready(upload(make_film(tmp_path / "next.mp4", seconds=3))))
 
 
-# --- failing, trying again, importing anew --------------------------------------------------------
+# --- failures, retries, re-imports ----------------------------------------------------------------
 
 
 def bad_films(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -240,7 +240,7 @@ def test_bad_files_fail_with_a_message_and_leave_nothing(worker: Worker, tmp_pat
 def test_a_film_that_is_truncated_during_an_import_fails_as_a_whole(
     worker: Worker, tmp_path: Path
 ) -> None:
-    """The end of the file is there, but its middle is rubbish: some seconds cannot be decoded."""
+    """The file is complete, but its middle is corrupt: some seconds cannot be decoded."""
     film_path = make_film(tmp_path / "a.mkv", seconds=30, rate="12", size="320x180", sound=True)
     data = bytearray(film_path.read_bytes())
     del data[len(data) * 4 // 10 :]

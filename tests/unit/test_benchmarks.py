@@ -1,4 +1,4 @@
-"""The film that benchmarks are run on."""
+"""The films of benchmarks, and the command."""
 
 from pathlib import Path
 

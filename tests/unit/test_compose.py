@@ -1,4 +1,4 @@
-"""docker-compose.yml: valid, and every service says how it is."""
+"""docker-compose.yml is valid, and every service has a health check."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""README and docs/ say what the code does."""
+"""README and docs/ agree with the code."""
 
 import importlib
 import re
@@ -14,12 +14,12 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(((?!http)[^)]+)\)")
 READ = re.compile(r"""(?:env\.\w+\(|environ(?:\.get\(|\[)|_number\()\s*"([A-Z][A-Z_]+)\"""")
-# Set by make, Django or the system, not by whoever runs an installation.
+# Set by make, Django or the system, not by administrators.
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "MAKELEVEL", "HF_HUB_OFFLINE", "HOME", "PATH", "TERM"}
 
 
 def names_read() -> set[str]:
-    """Every environment variable that settings and launcher read."""
+    """The environment variables that settings and launcher read."""
     sources = [ROOT / "imgsearch" / "settings.py", *(ROOT / "imgsearch" / "local").glob("*.py")]
     return {
         name for path in sources for name in READ.findall(path.read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def test_every_command_is_documented() -> None:
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
+    """The anchors of a document's headings, as on GitHub."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
@@ -93,7 +93,7 @@ def test_importing_the_models_loads_no_heavy_library() -> None:
 
 
 def test_calls_in_the_architecture_page_exist() -> None:
-    """Each arrow of a flow names the function that is called."""
+    """Each arrow of a flow names a function that is called."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     calls = re.findall(r"-- ([a-z_]+(?:\.\w+)+) -->", text)
     assert len(calls) > 10

@@ -23,7 +23,7 @@ from gallery.importing.film_names import guess_title
         ("Show.Name.S01E02.The.Title.720p.mkv", ("Show Name S01E02 The Title", None)),
         ("[Group] Anime - 05 [1080p].mkv", ("Anime - 05", None)),
         ("西游记_S01E05.mkv", ("西游记 S01E05", None)), ("S01E01.mkv", ("S01E01", None)),
-        # Names that people give keep all their words: they tell films apart.
+        # Names given by users keep all their words, which distinguish films.
         ("Lighthouse (night).mov", ("Lighthouse (night)", None)),
         ("A Day at the Web.mp4", ("A Day at the Web", None)),
         ("Mr. Smith - Live.mov", ("Mr. Smith - Live", None)),

@@ -1,4 +1,4 @@
-"""Frames not worth offering are told from those that are: drawn ones, and the demo film's."""
+"""Classifying frames as picture, credits or blank: drawn ones, and the demo film's."""
 
 from collections import Counter
 
@@ -25,7 +25,7 @@ from tests.cards import (
 from tests.importing import DEMO
 from tests.scenery import SCENES, draw_scene, drawn_scene
 
-# Other seeds than those that the limits were found with (below 10000).
+# Not the seeds with which the limits were chosen (below 10000).
 FIRST = 20_010
 CARDS, PICTURES = range(FIRST, FIRST + 120), range(FIRST, FIRST + 6 * len(SCENES))
 BLANKS = range(FIRST, FIRST + 42)
@@ -51,7 +51,7 @@ def test_credits_are_distinguished_from_similar_scenes() -> None:
     )
     assert recall >= MIN_RECALL
     assert precision >= MIN_PRECISION
-    # No kind of scene is hidden as a rule, no kind of card is offered as a rule.
+    # No kind of scene is usually hidden, and no kind of card is usually found.
     assert max(Counter(map(kind, hidden)).values(), default=0) <= 1
     assert max(Counter(map(kind, missed)).values(), default=0) <= len(cards) / 20
 
@@ -80,7 +80,7 @@ def test_no_frame_of_the_demo_film_is_hidden(quality: int) -> None:
 
 
 def draw_night(spots: int, size: float) -> Picture:
-    """A black sky with so many stars of so many pixels."""
+    """A black sky with `spots` stars of `size` pixels."""
     pixels = np.zeros((360, 640, 3), np.uint8)
     rng = np.random.default_rng(spots)
     for y, x in zip(rng.integers(0, 350, spots), rng.integers(0, 630, spots), strict=True):
@@ -123,7 +123,7 @@ def test_a_title_is_recognised_while_it_fades(text: str) -> None:
 
 
 def test_a_scene_fades_to_black() -> None:
-    """It is offered for as long as something can be seen."""
+    """It can be found while anything is visible."""
     _name, scene = draw_scene(FIRST + SCENES.index(drawn_scene))
     black = Image.new("RGB", scene.size)
     looks = [
@@ -152,7 +152,7 @@ def test_blank_frames_are_detected_between_bars_of_any_height() -> None:
 
 
 def find_parts_slowly(mask: np.ndarray) -> list[tuple[int, int, int, int, int]]:
-    """Area and box of each part, by walking from pixel to pixel."""
+    """The area and box of each part, by flood fill."""
     left, found = {(int(y), int(x)) for y, x in np.argwhere(mask)}, []
     while left:
         todo, part = [left.pop()], []

@@ -1,4 +1,4 @@
-"""Frames to vectors, cuts to shots."""
+"""Embedding frames, splitting into shots, classifying frames."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ CARD = two_columns(Style(size=WIDE), np.random.default_rng(1))
 
 
 class GreyEncoder:
-    """The least of encoders: the mean colour of a picture. Keeps the size of its batches."""
+    """A minimal encoder: the mean colour of a picture. Records the sizes of batches."""
 
     streams = 1
 
@@ -100,13 +100,13 @@ def test_every_frame_has_its_shot() -> None:
     ]
 
 
-# --- looks ----------------------------------------------------------------------------------------
+# --- kinds of frames ------------------------------------------------------------------------------
 
 NAMES = {"p": FrameKind.PICTURE, "b": FrameKind.BLANK, "c": FrameKind.CREDITS, "-": ""}
 
 
 def parse_kinds(letters: str) -> NDArray[np.str_]:
-    """Looks by their first letters; - where nobody looked."""
+    """Kinds by their first letters; - for unclassified frames."""
     return np.array([NAMES[letter] for letter in letters], store.FRAME_KIND_DTYPE)
 
 
@@ -141,8 +141,8 @@ def test_each_frame_is_classified_once() -> None:
     [
         ("pppbbccc", "pppbbccc"),
         ("p--c", "pppc"),
-        ("cccccpp", "ppppppp"),  # a film of letters
-        ("bbbbbp", "bbbbbp"),  # dark for most of its time
+        ("cccccpp", "ppppppp"),  # a film of text
+        ("bbbbbp", "bbbbbp"),  # mostly dark
         ("b" * 19 + "p", "p" * 20),  # a film of one colour
         ("bbbccccc", "bbbppppp"),
         ("", ""),

@@ -1,4 +1,4 @@
-"""What the scripts compute, compared with the server by Node's own test runner."""
+"""Computations of the scripts agree with the server; run by Node's test runner."""
 
 import json
 import random
@@ -29,7 +29,7 @@ TEXTS = [
 
 
 def parse_time(clock: Clock, text: str) -> int | None:
-    """The frame that is meant by a typed time; None when it is no time."""
+    """The frame of a typed time; None if it is invalid."""
     try:
         return clock.parse(text)
     except ValueError:
@@ -37,9 +37,9 @@ def parse_time(clock: Clock, text: str) -> int | None:
 
 
 def make_cases(clock: Clock, numbers: random.Random) -> dict[str, Any]:
-    """What the server computes with a clock, at times and frames of up to three hours."""
+    """The server's results for times and frames of up to three hours."""
     frames = [0, 1, 23, 24, 86_313, 86_314, *(numbers.randrange(300_000) for _ in range(40))]
-    # Containers round the times of frames to milliseconds; a pointer may be anywhere.
+    # Containers round times of frames to milliseconds; a pointer can be anywhere.
     rounded = [round(clock.seconds(frame), 3) for frame in frames]
     times = [0.0, *rounded, *(numbers.uniform(0, 10_800) for _ in range(40))]
     return {

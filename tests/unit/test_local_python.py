@@ -1,4 +1,4 @@
-"""Which Python `make run` chooses, tried with scripts that answer as Pythons do."""
+"""Which Python `make run` chooses, tested with scripts that imitate Python."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ def write_script(folder: Path, name: str, code: str) -> Path:
 
 
 def fake_python(folder: Path, name: str, version: str, *, can_make_venvs: bool = True) -> Path:
-    """What a Python of `version` answers to find-python, and how it makes a venv."""
+    """A script that answers find-python like Python `version`, and creates a venv."""
     words = f"{version} {'yes' if can_make_venvs else 'no'}"
     return write_script(
         folder,
@@ -35,7 +35,7 @@ def fake_python(folder: Path, name: str, version: str, *, can_make_venvs: bool =
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A folder that is all of PATH: the tools that a script needs, and no Python."""
+    """The only folder in PATH: the tools that a script needs, but no Python."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in (*TOOLS, "make", "mkdir", "cp", "grep", "tail", "head"):
@@ -97,7 +97,7 @@ def test_pythons_of_uv_and_pyenv_are_found(path: Path) -> None:
 
 def test_a_python_that_does_not_run_is_skipped(path: Path) -> None:
     write_script(path, "python3", "echo pyenv: not found >&2; exit 127")
-    write_script(path, "python3.13", "exit 0")  # PyPy, 32 bits or free-threaded: says nothing
+    write_script(path, "python3.13", "exit 0")  # PyPy, 32 bits or free-threaded: no output
     fake_python(path, "python3.12", "3.12")
     assert find_python(path).stdout.strip() == "python3.12"
 

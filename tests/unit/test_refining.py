@@ -1,4 +1,4 @@
-"""Queries changed piece by piece, and addresses of frames among their words."""
+"""Changing parts of queries, and URLs of frames among their words."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ WHOLE = Query(
 
 
 def reread(query: Query) -> Query:
-    """The query as the page at its address reads it."""
+    """The query that is parsed from its URL."""
     given = QueryDict(mutable=True)
     for name, value in to_parameters(query):
         given.appendlist(name, value)
@@ -120,7 +120,7 @@ def test_a_changed_query_restarts_at_its_first_page(change: object) -> None:
     assert "page" not in search_url(WHOLE)
 
 
-# --- addresses among the words --------------------------------------------------------------------
+# --- URLs among the words -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is installed: pinned, with a reason, and the same everywhere."""
+"""Requirements are pinned, have a reason, and are the same everywhere."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The media store: whole files or none, honest names, a full disk told as such."""
+"""The media store: atomic writes, names, a full disk."""
 
 import os
 import time
@@ -66,7 +66,7 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path: Path) -> None:
 def test_a_full_disk_is_reported_and_leaves_nothing(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """/dev/full fails a small file when it is closed, and a large one while it is written."""
+    """On /dev/full a small file fails when it is closed, a large one while it is written."""
 
     def on_full_disk(dir: Path, prefix: str) -> tuple[int, str]:
         path = Path(dir) / f"{prefix}x"
@@ -121,7 +121,7 @@ def test_other_runs_are_removed() -> None:
 
 
 def test_only_old_files_are_removed(tmp_path: Path) -> None:
-    """Files, and folders with all that is in them."""
+    """Files, and folders with their content."""
     for age, name in ((100, "old"), (10, "new")):
         (tmp_path / f"{name}-folder").mkdir()
         (tmp_path / f"{name}-folder" / "draft").touch()

@@ -1,4 +1,4 @@
-"""Subtitles as people have them: rolling captions, odd times, and less usual formats."""
+"""Real-world subtitles: rolling captions, unusual times, and less common formats."""
 
 import io
 import time
@@ -20,7 +20,7 @@ def parse_cues(text: str, rate: Fraction | None = None) -> list[Cue]:
     return read(text.encode(), rate)
 
 
-# --- SubRip and WebVTT as they are written --------------------------------------------------------
+# --- SubRip and WebVTT in practice ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content", [SRT, SRT.replace(",", ".")], ids=["commas", "points"])
@@ -113,7 +113,7 @@ ROLLED = [
 
 
 def to_srt(vtt: str) -> str:
-    """The same cues as SubRip, as converters write them."""
+    """Convert the cues to SubRip, as converters do."""
     blocks = vtt.split("\n\n")[1:]
     numbered = (f"{n}\n{block.strip()}" for n, block in enumerate(blocks, 1))
     return "\n\n".join(numbered).replace(" align:start position:0%", "").replace(".", ",")
@@ -301,7 +301,7 @@ def test_a_malicious_file_is_rejected_quickly(text: str) -> None:
     assert all(len(cue.text) <= subtitles.MAX_TEXT_LENGTH for cue in found)
 
 
-# --- fonts within a file --------------------------------------------------------------------------
+# --- embedded fonts -------------------------------------------------------------------------------
 
 FONT_LINE = (
     "[!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ\\]^_`!\"#$%&'()*+,-./01234\n"
@@ -309,7 +309,7 @@ FONT_LINE = (
 
 
 def make_ssa_with_fonts(size: int) -> str:
-    """A SubStation Alpha file with embedded fonts of so many characters."""
+    """A SubStation Alpha file with embedded fonts of `size` characters."""
     lines = FONT_LINE * (size // len(FONT_LINE))
     return (
         f"[Script Info]\n\n[Fonts]\nfontname: a.ttf\n{lines}\n[Graphics]\n{lines}\n{EVENT}Hello\n"

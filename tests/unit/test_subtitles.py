@@ -1,4 +1,4 @@
-"""Subtitle files as they are found: three formats, many encodings, and much that is damaged."""
+"""Subtitle files: three formats, many encodings, and damaged ones."""
 
 import time
 from pathlib import Path
@@ -73,7 +73,7 @@ EXPECTED = [
 
 
 def srt(*texts: str) -> str:
-    """A SubRip file of these lines, a second each."""
+    """A SubRip file with these lines, a second each."""
     return "\n".join(
         f"{n + 1}\n00:00:{n:02d},000 --> 00:00:{n:02d},900\n{text}\n"
         for n, text in enumerate(texts)
@@ -135,7 +135,7 @@ def test_empty_lines_are_dropped_and_overlapping_ones_kept() -> None:
 
 
 def test_text_shown_across_cues_is_one_line() -> None:
-    """A sign that moves is an event for every frame."""
+    """A moving sign has an event for every frame."""
     moving = "".join(
         f"Dialogue: 0,0:00:01.{n:02d},0:00:01.{n + 4:02d},Default,,0,0,0,,{{\\pos({n},0)}}EXIT\n"
         for n in range(0, 80, 4)
@@ -191,7 +191,7 @@ def test_common_encodings_are_read(encoding: str) -> None:
     assert texts(srt(*lines).encode(encoding)) == list(lines)
 
 
-# --- what is no subtitle --------------------------------------------------------------------------
+# --- invalid files --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

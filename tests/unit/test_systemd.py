@@ -1,4 +1,4 @@
-"""docs/scene-search.service and docs/systemd.md: what they name exists, and systemd accepts it."""
+"""docs/scene-search.service and docs/systemd.md are valid for systemd and this repository."""
 
 import re
 import shutil
@@ -16,13 +16,13 @@ HOME = "/opt/scene-search"
 
 
 def read_values(name: str) -> list[str]:
-    """The values of a key of the unit, which may occur several times."""
+    """The values of a key of the unit, which can occur several times."""
     return re.findall(rf"^{name}=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    """In a copy that names this checkout and this Python, so that the paths exist."""
+    """In a copy with the paths of this checkout and Python, so that they exist."""
     text = UNIT.read_text("utf-8")
     text = text.replace(f"{HOME}/.venv/bin/python", sys.executable).replace(HOME, str(ROOT))
     copy = tmp_path / UNIT.name

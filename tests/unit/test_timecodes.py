@@ -1,4 +1,4 @@
-"""Frame numbers and timecodes: exact, and as editing programs count them."""
+"""Frame numbers and timecodes, exact and as in editing software."""
 
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ NTSC = Fraction(30000, 1001)
 @pytest.mark.parametrize(
     ("rate", "seconds", "expected"),
     [
-        (FILM, 3600, "00:59:56:09"),  # frame 86313.7 is shown: 86313
+        (FILM, 3600, "00:59:56:09"),  # 86313.7 frames: frame 86313 is shown
         (FILM, Fraction(86314 * 1001, 24000), "00:59:56:10"),
         (FILM, 3600 * 1.001, "01:00:00:00"),
         (NTSC, 3600, "00:59:56:12"),
@@ -67,7 +67,7 @@ def test_frames_seconds_and_timecodes_round_trip(rate: Fraction, first: float) -
 
 
 def test_the_first_picture_is_on_the_frame_grid() -> None:
-    """A film whose sound begins half a second earlier: its pictures are where they are shown."""
+    """Sound starts half a second earlier; pictures count from when they are shown."""
     clock = Clock(Fraction(25), first_frame=0.505)
     shown = [0.505 + n / 25 for n in range(100)]
     assert [clock.frame(time) for time in shown] == list(range(12, 112))
@@ -95,7 +95,7 @@ def test_invalid_times_are_refused(text: str) -> None:
         Clock(Fraction(24)).parse(text)
 
 
-# --- the timecode of the file itself ------------------------------------------------------------
+# --- timecodes of files -------------------------------------------------------------------------
 
 
 def test_the_timecode_of_the_file_is_added() -> None:
@@ -111,7 +111,7 @@ def test_a_file_without_a_timecode_starts_at_zero() -> None:
 
 
 def test_dropped_numbers_stay_dropped() -> None:
-    """After 10:00:59;29 comes 10:01:00;02: the numbers 00 and 01 of that minute are none."""
+    """After 10:00:59;29 comes 10:01:00;02: the numbers 00 and 01 are dropped."""
     clock = Clock(NTSC, start_timecode="10:00:00;02")
     assert clock.drops_frames
     assert clock.start_frame == 1078922

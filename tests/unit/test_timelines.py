@@ -1,4 +1,4 @@
-"""Boards for editing programs: OTIO and edit lists, read back, have the timecodes of the scenes."""
+"""Boards for editing software: OTIO and EDL round-trip the timecodes of the scenes."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ RATES = ["24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60"]
 
 
 def film(rate: str = "25", number: int = 1, **values: Any) -> Film:
-    """A film that is in no database."""
+    """A film that is not saved."""
     exact = Fraction(rate)
     given = {
         "title": f"Film {number}",
@@ -34,15 +34,15 @@ def film(rate: str = "25", number: int = 1, **values: Any) -> Film:
 
 
 def make_edit(of: Film, first: int, end: int, number: int = 1, **values: Any) -> Edit:
-    """A scene of a film from frame `first` up to frame `end`."""
+    """A scene of a film from frame `first` to frame `end`, which is excluded."""
     seconds = [float(frame / of.rate) for frame in (first, end)]
     return Edit(number, of, *seconds, **values)
 
 
 def parse_edl(text: str, rate: str) -> dict[str, list[tuple[int, int, int]]]:
-    """An edit list as OpenTimelineIO reads it.
+    """Parse an EDL with OpenTimelineIO.
 
-    For each track, its clips: the first frame of the source, of the record, and how many they are.
+    Returns the clips of each track: first frame of the source, of the record, number of frames.
     """
     timeline = otio.adapters.read_from_string(text, "cmx_3600", rate=float(Fraction(rate)))
     return {
@@ -127,7 +127,7 @@ def test_drop_frame_timecodes_are_written() -> None:
     assert list(lists) == ["Board 29.97 DF.edl", "Board 29.97.edl"]
     dropped, counted = lists.values()
     assert "FCM: DROP FRAME" in dropped
-    # The minute drops two numbers: frame 1800 after 01:00:00;00 is 01:01:00;02.
+    # This minute drops two numbers: frame 1800 after 01:00:00;00 is 01:01:00;02.
     assert "01:01:00;02 01:01:02;02 01:00:00;00 01:00:02;00" in dropped
     assert parse_edl(dropped, "30000/1001")["V"] == [(107_892 + 1800, 107_892, 60)]
     assert "FCM: NON-DROP FRAME" in counted
@@ -269,7 +269,7 @@ def test_otio_next_to_the_clips_refers_to_them() -> None:
     first, second = otio.adapters.read_from_string(text, "otio_json").tracks[0]
     assert first.media_reference.target_url == "01 a.mp4"
     assert first.source_range == first.media_reference.available_range
-    # The clips carry the timecode of the film.
+    # The clips have the timecode of the film.
     assert first.source_range.start_time.value == 100
     assert first.source_range.duration == otio.opentime.RationalTime(48, 24000 / 1001)
     assert first.metadata["scene_search"]["film"] == "film 1.mkv"
