@@ -16,11 +16,15 @@ from gallery.media.clip_slots import acquire_slot, clip_lock, try_clip_lock, try
 from gallery.scenes import clips
 from tests.integration.test_clips import (
     find_ffmpegs_of,
+    long_film,
     make_endless_order,
     start_watching,
+    target_path,
 )
 from tests.integration.test_slow_clients import ask
 from tests.processes import Web, wait_for
+
+__all__ = ["long_film", "target_path"]  # fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,14 +118,14 @@ def test_files_of_a_deleted_film_are_removed(
     assert not (product.MEDIA_ROOT / "clips" / long_film.uid).exists()
 
 
-def test_a_client_cannot_take_all_slots(make_target: Path, settings: Any) -> None:
+def test_a_client_cannot_take_all_slots(target_path: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 0
     joined = []
 
     def join(owner: str) -> None:
         joined.append(
             clip_jobs.join_job(
-                make_endless_order(make_target.with_name(f"{len(joined)}.mp4")), owner
+                make_endless_order(target_path.with_name(f"{len(joined)}.mp4")), owner
             )
         )
 

@@ -138,7 +138,7 @@ def make_endless_order(path: Path, **how: Any) -> ClipOrder:
 
 
 @pytest.fixture
-def make_target() -> Path:
+def target_path() -> Path:
     return Path(product.MEDIA_ROOT) / "clips" / "0123456789abcdef" / "made.mp4"
 
 
@@ -156,8 +156,8 @@ def open_stream(order: ClipOrder, is_gone: Callable[[], bool] = lambda: False) -
     return ClipStream(clip_jobs.join_job(order), is_gone)
 
 
-def test_a_stream_arrives_while_it_is_rendered(make_target: Path) -> None:
-    stream = open_stream(make_endless_order(make_target, streams=True))
+def test_a_stream_arrives_while_it_is_rendered(target_path: Path) -> None:
+    stream = open_stream(make_endless_order(target_path, streams=True))
     before = find_ffmpegs()
     got = b""
     while got.count(b"moof") < 3:
@@ -168,9 +168,9 @@ def test_a_stream_arrives_while_it_is_rendered(make_target: Path) -> None:
     stream.close()
 
 
-def test_ffmpeg_ends_when_the_last_client_disconnects(make_target: Path) -> None:
+def test_ffmpeg_ends_when_the_last_client_disconnects(target_path: Path) -> None:
     before = find_ffmpegs()
-    one, other = (open_stream(make_endless_order(make_target, streams=True)) for _ in range(2))
+    one, other = (open_stream(make_endless_order(target_path, streams=True)) for _ in range(2))
     assert one.job is other.job
     next(one), next(other)
     assert len(find_ffmpegs() - before) == 1
@@ -180,13 +180,13 @@ def test_ffmpeg_ends_when_the_last_client_disconnects(make_target: Path) -> None
     assert len(find_ffmpegs() - before) == 1
     other.close()
     wait_for(lambda: not find_ffmpegs() - before, timeout=5)
-    assert not make_target.exists()
+    assert not target_path.exists()
 
 
-def test_a_client_that_joins_later_gets_the_whole_clip(make_target: Path) -> None:
-    one = open_stream(make_endless_order(make_target, streams=True))
+def test_a_client_that_joins_later_gets_the_whole_clip(target_path: Path) -> None:
+    one = open_stream(make_endless_order(target_path, streams=True))
     begun = next(one) + next(one)
-    other = open_stream(make_endless_order(make_target, streams=True))
+    other = open_stream(make_endless_order(target_path, streams=True))
     got = b""
     while len(got) < len(begun):
         got += next(other)
@@ -195,9 +195,9 @@ def test_a_client_that_joins_later_gets_the_whole_clip(make_target: Path) -> Non
     other.close()
 
 
-def test_nothing_is_sent_to_a_disconnected_client(make_target: Path) -> None:
+def test_nothing_is_sent_to_a_disconnected_client(target_path: Path) -> None:
     gone = threading.Event()
-    stream = open_stream(make_endless_order(make_target, streams=True), gone.is_set)
+    stream = open_stream(make_endless_order(target_path, streams=True), gone.is_set)
     next(stream)
     gone.set()
     assert list(stream) == []
@@ -205,7 +205,7 @@ def test_nothing_is_sent_to_a_disconnected_client(make_target: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(ClipBusy):
         clip_jobs.get_or_render(
-            make_endless_order(make_target), is_cancelled=lambda: time.monotonic() > begun + 0.5
+            make_endless_order(target_path), is_cancelled=lambda: time.monotonic() > begun + 0.5
         )
     assert time.monotonic() - begun < 5
 
@@ -218,19 +218,19 @@ def test_an_abandoned_clip_can_be_requested_again(numbered_film: Film) -> None:
     assert read_codes(clip_jobs.get_or_render(order)) == list(range(100))
 
 
-def test_the_number_of_concurrent_renders_is_limited(make_target: Path, settings: Any) -> None:
+def test_the_number_of_concurrent_renders_is_limited(target_path: Path, settings: Any) -> None:
     """One of two slots is reserved for clients with an empty player."""
     settings.CLIPS_AT_ONCE = 2
     before = find_ffmpegs()
     saved = [
-        clip_jobs.join_job(make_endless_order(make_target.with_name(f"{n}.mp4"))) for n in range(3)
+        clip_jobs.join_job(make_endless_order(target_path.with_name(f"{n}.mp4"))) for n in range(3)
     ]
     wait_for(lambda: find_ffmpegs() - before, timeout=5)
     time.sleep(0.5)
     assert len(find_ffmpegs() - before) == 1
     played = [
         clip_jobs.join_job(
-            make_endless_order(make_target.with_name(f"p{n}.mp4"), streams=True, has_priority=True)
+            make_endless_order(target_path.with_name(f"p{n}.mp4"), streams=True, has_priority=True)
         )
         for n in range(2)
     ]
@@ -242,26 +242,26 @@ def test_the_number_of_concurrent_renders_is_limited(make_target: Path, settings
     wait_for(lambda: not find_ffmpegs() - before, timeout=5)
 
 
-def test_slots_are_shared_by_processes(make_target: Path, settings: Any) -> None:
+def test_slots_are_shared_by_processes(target_path: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     folder = product.MEDIA_ROOT / "turns"
     folder.mkdir(exist_ok=True)
     with (folder / "0").open("ab") as taken:
         fcntl.flock(taken, fcntl.LOCK_EX)
         with pytest.raises(ClipBusy):
-            clip_jobs.get_or_render(make_endless_order(make_target, max_wait=0.3))
-    stream = open_stream(make_endless_order(make_target, streams=True))
+            clip_jobs.get_or_render(make_endless_order(target_path, max_wait=0.3))
+    stream = open_stream(make_endless_order(target_path, streams=True))
     assert next(stream)
     stream.close()
 
 
-def test_too_many_requests_are_told_to_retry_later(make_target: Path, settings: Any) -> None:
+def test_too_many_requests_are_told_to_retry_later(target_path: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
     joined: list[ClipJob] = []
     with pytest.raises(ClipBusy):
         for number in range(clip_jobs.MAX_QUEUED + 3):
             joined.append(
-                clip_jobs.join_job(make_endless_order(make_target.with_name(f"{number}.mp4")))
+                clip_jobs.join_job(make_endless_order(target_path.with_name(f"{number}.mp4")))
             )
             time.sleep(0.05)
     assert len(joined) >= clip_jobs.MAX_QUEUED
@@ -269,8 +269,8 @@ def test_too_many_requests_are_told_to_retry_later(make_target: Path, settings: 
         clip_jobs.leave_job(one)
 
 
-def test_progress_and_the_time_left_are_known(make_target: Path) -> None:
-    one = clip_jobs.join_job(make_endless_order(make_target, seconds=20.0))
+def test_progress_and_the_time_left_are_known(target_path: Path) -> None:
+    one = clip_jobs.join_job(make_endless_order(target_path, seconds=20.0))
     assert one.remaining_seconds is None
     wait_for(lambda: one.progress > 0.1, timeout=20)
     left = one.remaining_seconds
@@ -280,17 +280,17 @@ def test_progress_and_the_time_left_are_known(make_target: Path) -> None:
     assert 10 < left < 40
 
 
-def test_the_time_limit_ends_ffmpeg_with_a_message(make_target: Path) -> None:
+def test_the_time_limit_ends_ffmpeg_with_a_message(target_path: Path) -> None:
     before = find_ffmpegs()
     with pytest.raises(FilmError, match="took longer than 1 seconds"):
-        clip_jobs.get_or_render(make_endless_order(make_target, limit=1.0))
+        clip_jobs.get_or_render(make_endless_order(target_path, limit=1.0))
     assert not find_ffmpegs() - before
-    assert not make_target.exists()
+    assert not target_path.exists()
 
 
-def test_a_failure_is_reported_to_all_waiting_clients(make_target: Path) -> None:
+def test_a_failure_is_reported_to_all_waiting_clients(target_path: Path) -> None:
     order = ClipOrder(
-        make_target, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0
+        target_path, lambda draft: ["-v", "error", "-i", "/nothing", str(draft)], 1.0, 20.0
     )
     one, other = clip_jobs.join_job(order), clip_jobs.join_job(order)
     for joined in (one, other):
