@@ -241,7 +241,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], Callable[[str], list[Cue]]], ...] = (
         _substation,
     ),
     (re.compile(r"\A.{0,1000}<SAMI\b", re.IGNORECASE | re.DOTALL), _sami),
-    (re.compile(r"\A\s*<(?:\?xml|!--|(?:\w{1,30}:)?tt)\b"), _ttml),
+    (re.compile(r"\A\s*<(?:!--|\?xml\b|(?:\w{1,30}:)?tt\b)"), _ttml),
     (re.compile(rf"^{_TIMING.pattern}", re.MULTILINE), _timed_blocks),
     (_MPL2, _mpl2),
     (_LRC, _lrc),

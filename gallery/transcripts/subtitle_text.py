@@ -75,6 +75,10 @@ _BOMS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+# With "surrogateescape", a byte that is not UTF-8 becomes one of these.
+_STRAY = re.compile("[\udc80-\udcff]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+MIN_LETTERS_PER_STRAY = 10  # letters outside ASCII that make a file UTF-8 in spite of a stray byte
 # Supersets of encodings: almost always meant when the subset is detected.
 _SUPERSETS = {
     "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "euckr": "cp949",
@@ -104,10 +108,17 @@ def _decode_bytes(data: bytes) -> str:
         # UTF-16 without a byte order mark: the zero bytes of Latin letters are all on one side.
         is_big_endian = data[0:4000:2].count(0) > zeros / 2
         return data.decode("utf-16-be" if is_big_endian else "utf-16-le", errors="replace")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode(_detect_encoding(data), errors="replace")
+    text = data.decode(errors="surrogateescape")
+    strays = len(_STRAY.findall(text))
+    letters = len(_NOT_ASCII.findall(text)) - strays
+    if strays * MIN_LETTERS_PER_STRAY <= letters:
+        return _STRAY.sub(_decode_stray, text)
+    return data.decode(_detect_encoding(data), errors="replace")
+
+
+def _decode_stray(match: re.Match[str]) -> str:
+    """Return the character of a byte that is not UTF-8, such as one of a pasted credit."""
+    return bytes([ord(match[0]) & 0xFF]).decode("cp1252", errors="replace")
 
 
 def _detect_encoding(data: bytes) -> str:

@@ -223,6 +223,11 @@ TTML = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
+def test_ttml_may_begin_with_a_comment() -> None:
+    body = TTML[TTML.index("<tt") :]
+    assert parse_cues(f"<!-- made by hand -->\n{body}") == parse_cues(TTML)
+
+
 @pytest.mark.parametrize(
     "namespace",
     [

@@ -191,6 +191,17 @@ def test_common_encodings_are_read(encoding: str) -> None:
     assert texts(srt(*lines).encode(encoding)) == list(lines)
 
 
+@pytest.mark.parametrize(
+    ("line", "credit"),
+    [("你好，我的朋友，今天天气很好", "été"), ("Où est-elle passée à l'été ?", "Traduit par Zoé")],
+)
+def test_a_stray_byte_does_not_change_the_encoding(line: str, credit: str) -> None:
+    """Editors append credits in an encoding of their own."""
+    written = srt(*[f"{line} {n}" for n in range(5)])
+    data = written.encode() + f"9\n00:09:00,000 --> 00:09:02,000\n{credit}\n".encode("cp1252")
+    assert texts(data) == [*(f"{line} {n}" for n in range(5)), credit]
+
+
 # --- invalid files --------------------------------------------------------------------------------
 
 
