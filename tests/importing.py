@@ -33,6 +33,12 @@ def add_film(path: Path, title: str = "") -> Film:
     return film
 
 
+def import_segment(segment_id: int) -> int | None:
+    """Claim and import one segment. Return the film's id when it was the last one, else None."""
+    segment = Segment.objects.select_related("film").get(pk=segment_id)
+    return segment_step.import_claimed(segment) if segment.claim() else None
+
+
 def import_here(film: Film) -> Film:
     """Import a film in this process, step by step, as the tasks do.
 
@@ -42,7 +48,7 @@ def import_here(film: Film) -> Film:
     if segments:
         subtitle_import.read_tracks(film.pk)
     for segment_id in segments:
-        done = segment_step.import_segment(segment_id)
+        done = import_segment(segment_id)
         if done is not None:
             publish_step.finish_film(done)
     film.refresh_from_db()

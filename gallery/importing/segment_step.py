@@ -27,14 +27,6 @@ END_SLACK_SECONDS = 3.0
 END_SLACK_FRACTION = 0.02  # of the duration
 
 
-def import_segment(segment_id: int) -> int | None:
-    """Claim and import one segment. Return the film's id when it was the last one, else None."""
-    segment = Segment.objects.select_related("film").filter(pk=segment_id).first()
-    if segment is None or not segment.claim():
-        return None
-    return import_claimed(segment)
-
-
 def claim_next() -> Segment | None:
     """Claim the segment whose turn it is (`Segment.next_in_turn`); None when there is none."""
     if not Segment.claimable().exists():

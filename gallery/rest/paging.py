@@ -12,7 +12,6 @@ MAX_PAGE_SIZE = 100  # on one page
 DEFAULT_PAGE_SIZE = 24
 
 T = TypeVar("T")
-Row = TypeVar("Row")
 
 
 class Paging(Schema):

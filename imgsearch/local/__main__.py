@@ -16,12 +16,7 @@ from imgsearch.local.installation import Installation, read_installation
 from imgsearch.local.lock import hold_run_lock
 from imgsearch.local.login import Login, describe_login, ensure_login
 from imgsearch.local.port import check_port, http_get
-from imgsearch.local.prepare import (
-    check_ffmpeg,
-    prepare_database,
-    prepare_static_files,
-    prepare_translations,
-)
+from imgsearch.local.prepare import prepare_all_but_model
 from imgsearch.local.terminal import LauncherError, say, step, warn
 
 # The model has been downloaded before, so the servers never contact the hub.
@@ -60,14 +55,7 @@ def prepare(here: Installation, children: Children) -> None:
     """Prepare the database, translations, static files and the model."""
     from gallery.clip.runtimes import has_gpu
 
-    with step("FFmpeg") as current:
-        check_ffmpeg(current)
-    with step("Database") as current:
-        prepare_database(current)
-    with step("Translations") as current:
-        prepare_translations(current, here.base_dir / "locale")
-    with step("Static files"):
-        prepare_static_files()
+    prepare_all_but_model(here.base_dir / "locale")
     with step("Model") as current:
         commands = missing_model_commands()
         if commands:

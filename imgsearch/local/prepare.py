@@ -58,6 +58,18 @@ def prepare_static_files() -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
+def prepare_all_but_model(locale_dir: Path) -> None:
+    """Run all steps but the model's."""
+    with step("FFmpeg") as current:
+        check_ffmpeg(current)
+    with step("Database") as current:
+        prepare_database(current)
+    with step("Translations") as current:
+        prepare_translations(current, locale_dir)
+    with step("Static files"):
+        prepare_static_files()
+
+
 def prepare_in_container() -> None:
     """Run all steps, for the one-shot service of docker-compose.yml."""
     import django
@@ -66,14 +78,7 @@ def prepare_in_container() -> None:
     django.setup()
     from django.conf import settings
 
-    with step("FFmpeg") as current:
-        check_ffmpeg(current)
-    with step("Database") as current:
-        prepare_database(current)
-    with step("Translations") as current:
-        prepare_translations(current, settings.BASE_DIR / "locale")
-    with step("Static files"):
-        prepare_static_files()
+    prepare_all_but_model(settings.BASE_DIR / "locale")
     with step("Model") as current:
         current.end_line()
         for command in ("fetch_model", "prepare_model"):

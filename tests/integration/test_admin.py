@@ -19,7 +19,7 @@ from gallery.films.models import Film
 from gallery.index import frame_index
 from gallery.media import uploads
 from tests.films import make_film
-from tests.importing import add_film, import_here, queue_client
+from tests.importing import add_film, import_here, import_segment, queue_client
 from tests.processes import Web, find_children, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -224,15 +224,15 @@ def test_progress_polls_until_the_end(staff: Client, make_video: Callable[..., P
     address = f"{LIST}{film.pk}/progress/"
     assert "waiting" in text(staff.get(address))
     assert "every 1s" in text(staff.get(address))
-    from gallery.importing import probe_step, publish_step, segment_step
+    from gallery.importing import probe_step, publish_step
 
     first, *_others = probe_step.probe_film(film.pk)
-    segment_step.import_segment(first)
+    import_segment(first)
     half = text(staff.get(address))
     assert "5 of 11 frames" in half
     assert "45.5%" in half
     for segment_id in _others:
-        done = segment_step.import_segment(segment_id)
+        done = import_segment(segment_id)
     assert done is not None
     publish_step.finish_film(done)
     end = text(staff.get(address))

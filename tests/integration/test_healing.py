@@ -35,6 +35,7 @@ from tests.importing import (
     clean_up,
     delete_rows,
     import_here,
+    import_segment,
     list_keys,
     sweep,
 )
@@ -454,12 +455,12 @@ def test_a_late_message_does_not_publish_a_partial_film(
 ) -> None:
     film = add_film(make_video(seconds=12))
     first, *others = probe_step.probe_film(film.pk)
-    segment_step.import_segment(first)
+    import_segment(first)
     assert not publish_step.finish_film(film.pk)
     film.refresh_from_db()
     assert film.state == Film.State.IMPORTING
     for number in others:
-        done = segment_step.import_segment(number)
+        done = import_segment(number)
     assert done == film.pk
     assert publish_step.finish_film(film.pk)
     assert not publish_step.finish_film(film.pk)
@@ -471,11 +472,11 @@ def test_a_segment_without_its_file_is_repeated(
 ) -> None:
     film = add_film(make_video(seconds=12))
     for number in probe_step.probe_film(film.pk):
-        segment_step.import_segment(number)
+        import_segment(number)
     film.files.run(1).segment(1).write_bytes(b"PK damaged")
     assert not publish_step.finish_film(film.pk)
     [(_step, number)] = [one for one in sweep() if one[0] == "segment"]
-    assert segment_step.import_segment(int(str(number))) == film.pk
+    assert import_segment(int(str(number))) == film.pk
     assert publish_step.finish_film(film.pk)
     assert_complete(film)
 

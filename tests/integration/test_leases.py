@@ -20,7 +20,7 @@ from gallery.importing import probe_step, publish_step, segment_step, transition
 from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.media import working_copy
-from tests.importing import add_film, assert_complete, import_here, sweep
+from tests.importing import add_film, assert_complete, import_here, import_segment, sweep
 from tests.processes import Process, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,10 +119,10 @@ def test_transient_failures_are_retried_three_times(
     monkeypatch.setattr(segment_step, "_embed_segment", fails)
     failures = 2
     [number] = probe_step.probe_film(film.pk)
-    assert segment_step.import_segment(number) is None
+    assert import_segment(number) is None
     assert ("segment", number) in sweep()
-    assert segment_step.import_segment(number) is None
-    assert segment_step.import_segment(number) == film.pk
+    assert import_segment(number) is None
+    assert import_segment(number) == film.pk
     assert publish_step.finish_film(film.pk)
     assert_complete(film)
 
@@ -130,7 +130,7 @@ def test_transient_failures_are_retried_three_times(
     assert transitions.restart(film)
     [number] = probe_step.probe_film(film.pk)
     for _attempt in range(3):
-        segment_step.import_segment(number)
+        import_segment(number)
     film.refresh_from_db()
     assert (film.state, film.error) == (Film.State.FAILED, "FFmpeg made no progress.")
     assert film.searchable_run == 1
@@ -143,7 +143,7 @@ def test_an_unreachable_redis_uses_no_attempt(
 ) -> None:
     film = add_film(make_video(seconds=3))
     [number] = probe_step.probe_film(film.pk)
-    segment_step.import_segment(number)
+    import_segment(number)
     alive = settings.REDIS_URL
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     for _attempt in range(5):

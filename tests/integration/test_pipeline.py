@@ -36,6 +36,7 @@ from tests.importing import (
     assert_gone,
     clean_up,
     import_here,
+    import_segment,
     list_keys,
     sweep,
 )
@@ -53,7 +54,7 @@ def test_an_import_waits_while_redis_is_down(
     """The last step cannot reach the index; nothing is lost, and the sweep retries it."""
     film = add_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     for segment_id in probe_step.probe_film(film.pk):
-        segment_step.import_segment(segment_id)
+        import_segment(segment_id)
     assert subtitle_import.read_tracks(film.pk)
     alive = settings.REDIS_URL
     settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
@@ -164,8 +165,8 @@ def test_a_running_import_is_not_started_twice(
     assert len(first) == 2
     assert probe_step.probe_film(film.pk) == []
     assert not transitions.restart(film)
-    assert segment_step.import_segment(first[0]) is None
-    assert segment_step.import_segment(first[0]) is None
+    assert import_segment(first[0]) is None
+    assert import_segment(first[0]) is None
 
 
 def test_a_failed_re_import_keeps_the_film_searchable(
@@ -201,7 +202,7 @@ def test_an_import_waits_while_the_disk_is_full(
     with monkeypatch.context() as patched:
         patched.setattr(store.tempfile, "mkstemp", on_full_disk)
         for segment_id in probe_step.probe_film(film.pk):
-            assert segment_step.import_segment(segment_id) is None
+            assert import_segment(segment_id) is None
         film.refresh_from_db()
         assert (film.state, film.error) == (Film.State.IMPORTING, "")
     # It does not count as an attempt: three would end the import.
@@ -223,9 +224,9 @@ def test_an_import_waits_while_the_disk_is_full(
 def test_a_model_change_restarts_a_run(redis_server: redis.Redis, tmp_path: Path) -> None:
     film = add_film(make_moving_scenes(tmp_path / "a.mp4", 3, seconds=5))
     first, second, _third = probe_step.probe_film(film.pk)
-    segment_step.import_segment(first)
+    import_segment(first)
     Film.objects.update(run_model="000000000000")
-    assert segment_step.import_segment(second) is None
+    assert import_segment(second) is None
     film.refresh_from_db()
     assert (film.state, film.run) == (Film.State.WAITING, 2)
     assert not film.segments.exists()
@@ -241,7 +242,7 @@ def test_a_model_change_before_the_last_step_restarts_the_run(
 ) -> None:
     film = add_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=4))
     for segment_id in probe_step.probe_film(film.pk):
-        segment_step.import_segment(segment_id)
+        import_segment(segment_id)
     Film.objects.update(run_model="000000000000")
     assert not publish_step.finish_film(film.pk)
     film.refresh_from_db()
@@ -341,7 +342,7 @@ def test_a_worker_that_lost_its_segment_discards_its_work(
         written.append(folder.exists())
 
     monkeypatch.setattr(RunFiles, "save_thumbnail", delete_then_save)
-    assert segment_step.import_segment(first) is None
+    assert import_segment(first) is None
     assert all(written)
     assert len(written) == 5
     assert not folder.exists()

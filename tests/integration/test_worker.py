@@ -17,7 +17,7 @@ from gallery import tasks
 from gallery.clip import encoder, weights
 from gallery.films.footage import load_footage
 from gallery.films.models import Film
-from gallery.importing import probe_step, segment_step, transitions
+from gallery.importing import probe_step, transitions
 from gallery.importing.models import Segment
 from gallery.importing.progress import progress_of
 from gallery.index import frame_index
@@ -29,6 +29,7 @@ from tests.importing import (
     add_film,
     assert_complete,
     assert_gone,
+    import_segment,
     is_idle,
     list_keys,
     queue_client,
@@ -173,7 +174,7 @@ def test_an_import_survives_the_loss_of_the_queue(worker: Worker, tmp_path: Path
     waiting, planned, embedded = (upload(path) for path in paths)
     probe_step.probe_film(planned.pk)
     for segment_id in probe_step.probe_film(embedded.pk):
-        segment_step.import_segment(segment_id)
+        import_segment(segment_id)
     assert queue_client().llen("films-soon") >= 3
     queue_client().delete("films", "films-soon")
     states = [Film.objects.get(pk=film.pk).state for film in (waiting, planned, embedded)]
