@@ -1,8 +1,8 @@
-// What makes the pages pleasant. They work without it.
+// Enhancements of all pages, which work without scripts, too.
 
 import { $, $$, failureMessage, REQUEST_FAILURES } from "./dom.js";
 
-// --- theme: as the system has it, light, dark ---------------------------------------------------
+// --- theme: system, light, dark -----------------------------------------------------------------
 
 const themeButton = $("button.theme");
 const THEMES = ["auto", "light", "dark"];
@@ -15,31 +15,31 @@ function showTheme(theme) {
 
 showTheme(document.documentElement.dataset.theme);
 themeButton.addEventListener("click", () => {
-  const now = THEMES.indexOf(document.documentElement.dataset.theme);
-  const next = THEMES[(now + 1) % THEMES.length];
+  const current = THEMES.indexOf(document.documentElement.dataset.theme);
+  const next = THEMES[(current + 1) % THEMES.length];
   showTheme(next);
   try {
     localStorage.setItem("theme", next);
   } catch {
-    // Kept for this page only.
+    // The choice is lost with this page.
   }
 });
 
-// --- forms: a search shows that it is under way; a failure is told ----------------------
+// --- forms: progress and failures ----------------------------------------------------------------
 
-const busy = (is) => document.documentElement.classList.toggle("busy", is);
+const setBusy = (is) => document.documentElement.classList.toggle("busy", is);
 document.addEventListener("submit", (event) => {
-  if (!event.defaultPrevented && !event.target.hasAttribute("hx-get")) busy(true);
+  if (!event.defaultPrevented && !event.target.hasAttribute("hx-get")) setBusy(true);
 });
-window.addEventListener("pageshow", () => busy(false));
+window.addEventListener("pageshow", () => setBusy(false));
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (!event.detail.elt.closest("[data-quiet]")) busy(true);
+  if (!event.detail.elt.closest("[data-quiet]")) setBusy(true);
 });
-document.addEventListener("htmx:afterRequest", () => busy(false));
+document.addEventListener("htmx:afterRequest", () => setBusy(false));
 
 for (const failure of REQUEST_FAILURES) {
   document.addEventListener(failure, (event) => {
-    if (event.detail.elt.closest("[hx-sync], [data-quiet]")) return; // collect.js tells it
+    if (event.detail.elt.closest("[hx-sync], [data-quiet]")) return; // collect.js reports it
     const place = $("#probabilities") ?? $("#count");
     place.textContent = failureMessage(event);
     place.scrollIntoView({ block: "nearest" });
@@ -47,10 +47,10 @@ for (const failure of REQUEST_FAILURES) {
   });
 }
 
-// --- a form sent while an answer is on its way waits for it ---------------------------------------
+// --- a form that is sent while a response is pending waits for it ---------------------------------
 
-// That answer may replace the form, and htmx drops requests of forms that are gone: what was
-// pressed then counts for the form in its place.
+// The response may replace the form, and htmx drops requests of removed forms, so the click is
+// repeated on the new form.
 const SYNCED = "[hx-sync^='body:']";
 const inFlight = new Set();
 const delayed = [];
@@ -58,8 +58,8 @@ const delayed = [];
 function sendDelayed() {
   if (inFlight.size || !delayed.length) return;
   const { form, button, fields } = delayed.shift();
-  const again = form.isConnected ? button : button?.id && document.getElementById(button.id);
-  if (!again || again.disabled) {
+  const target = form.isConnected ? button : button?.id && document.getElementById(button.id);
+  if (!target || target.disabled) {
     sendDelayed();
     return;
   }
@@ -67,7 +67,7 @@ function sendDelayed() {
     const field = id && document.getElementById(id);
     if (field) field.value = value;
   }
-  again.click(); // htmx notes which button sends a form when it is clicked
+  target.click(); // htmx takes the submitting button from its click
 }
 
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
@@ -92,7 +92,7 @@ document.addEventListener(
   true,
 );
 
-// --- menus close when one clicks elsewhere -------------------------------------------------------
+// --- menus close on a click elsewhere ------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
   for (const menu of $$("details:is(.menu, .person, .by-picture)[open]")) {
@@ -111,7 +111,7 @@ document.addEventListener("click", async (event) => {
   try {
     await navigator.clipboard.writeText(field.value);
   } catch {
-    // Browsers have a clipboard on https and on this machine only.
+    // The clipboard API needs https or localhost.
     field.select();
     document.execCommand("copy");
   }
@@ -126,15 +126,15 @@ document.addEventListener("focusin", ({ target }) => {
   if (target.matches("input[readonly]")) target.select();
 });
 
-// --- pictures fade in where they will stand ------------------------------------------------------
+// --- pictures fade in ----------------------------------------------------------------------------
 
 function fadeIn(inside) {
   for (const picture of inside.querySelectorAll(".still img")) {
     if (picture.complete) continue;
     picture.classList.add("coming");
-    const come = () => picture.classList.remove("coming");
-    picture.addEventListener("load", come, { once: true });
-    picture.addEventListener("error", come, { once: true });
+    const reveal = () => picture.classList.remove("coming");
+    picture.addEventListener("load", reveal, { once: true });
+    picture.addEventListener("error", reveal, { once: true });
   }
 }
 

@@ -1,4 +1,4 @@
-// What several scripts share: finding elements, telling keys apart, and htmx.
+// Helpers of several scripts: finding elements, keyboard events, htmx.
 
 // htmx is a classic script that is loaded before the modules.
 export const { htmx } = window;
@@ -6,7 +6,7 @@ export const { htmx } = window;
 export const $ = (selector, inside = document) => inside.querySelector(selector);
 export const $$ = (selector, inside = document) => [...inside.querySelectorAll(selector)];
 
-// Whether what is typed belongs to the element that has the focus.
+// Whether the element takes typed text.
 export const isTyping = (target) =>
   target.closest(
     "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]",
@@ -18,7 +18,7 @@ export const hasModifier = (event) =>
 
 export const REQUEST_FAILURES = ["htmx:responseError", "htmx:sendError", "htmx:timeout"];
 
-// Why a request failed: the sentence of the error page that came, if one did.
+// Why a request failed: the message of the error page, if there is one.
 export function failureMessage({ detail }) {
   const page = new DOMParser().parseFromString(detail.xhr?.responseText ?? "", "text/html");
   return page.getElementById("error-message")?.textContent ?? document.body.dataset.failed;

@@ -1,18 +1,18 @@
-// The keyboard: / to the search box, arrows among the pictures, letters for what can be done.
+// Keyboard shortcuts: / for the search box, arrows among pictures, letters for actions.
 
 import { $, $$, closeOnBackdrop, isTyping } from "./dom.js";
 
 const dialog = $("#keys");
 
-// The card that has the focus, or else the one under the pointer.
-const card = () => document.activeElement?.closest(".card") ?? $(".card:hover");
+// The card with the focus, else the one under the pointer.
+const getCard = () => document.activeElement?.closest(".card") ?? $(".card:hover");
 
 // --- arrows among the pictures -------------------------------------------------------------------
 
-const middle = (box) => box.left + box.width / 2;
+const centreOf = (box) => box.left + box.width / 2;
 
-// The picture that lies next to another in a direction, as the grid is drawn now.
-function beside(picture, key) {
+// The next picture in a direction in the current layout of the grid.
+function findNeighbour(picture, key) {
   const all = $$(".grid .card > a:first-child");
   const at = all.indexOf(picture);
   if (key === "ArrowLeft") return all[at - 1];
@@ -28,17 +28,18 @@ function beside(picture, key) {
   const row = down ? Math.min(...tops) : Math.max(...tops);
   const near = beyond.filter(({ box }) => Math.abs(box.top - row) < 8);
   near.sort(
-    (a, b) => Math.abs(middle(a.box) - middle(from)) - Math.abs(middle(b.box) - middle(from)),
+    (a, b) =>
+      Math.abs(centreOf(a.box) - centreOf(from)) - Math.abs(centreOf(b.box) - centreOf(from)),
   );
   return near[0].one;
 }
 
-function goTo(picture) {
+function focusPicture(picture) {
   picture.focus({ preventScroll: true });
   picture.scrollIntoView({ block: "nearest" });
 }
 
-function arrow(event) {
+function handleArrow(event) {
   const inBox = event.target.id === "q" && event.key === "ArrowDown";
   const inGrid = event.target.closest(".grid .card");
   if (!inBox && !inGrid && (isTyping(event.target) || event.target !== document.body)) return;
@@ -47,19 +48,19 @@ function arrow(event) {
   if (!inGrid && !$("#found")) return; // elsewhere, arrows may mean something else
   const pictures = $$(".grid .card > a:first-child");
   const next = inGrid
-    ? beside($("a:first-child", inGrid), event.key)
+    ? findNeighbour($("a:first-child", inGrid), event.key)
     : pictures.find((one) => one.getBoundingClientRect().top >= 0);
   if (!next) {
-    if (inGrid && event.key === "ArrowUp") toBox(event);
+    if (inGrid && event.key === "ArrowUp") focusBox(event);
     return;
   }
   event.preventDefault();
-  goTo(next);
+  focusPicture(next);
 }
 
-// --- to the search box, and back -----------------------------------------------------------------
+// --- the search box, and going back --------------------------------------------------------------
 
-function toBox(event) {
+function focusBox(event) {
   const box = $("#q");
   if (!box) return;
   event.preventDefault();
@@ -67,20 +68,20 @@ function toBox(event) {
   box.select();
 }
 
-// How many searches lie behind this one that were made without leaving the page.
-let searches = 0;
-document.addEventListener("htmx:pushedIntoHistory", () => (searches += 1));
-addEventListener("popstate", () => (searches = Math.max(0, searches - 1)));
+// The number of searches before this one on this page.
+let searchCount = 0;
+document.addEventListener("htmx:pushedIntoHistory", () => (searchCount += 1));
+addEventListener("popstate", () => (searchCount = Math.max(0, searchCount - 1)));
 
-function goBack(event) {
+function handleEscape(event) {
   const menu = $("details:is(.menu, .person, .by-picture)[open]");
   if (menu) {
     event.preventDefault();
     menu.open = false;
     $("summary", menu).focus();
   } else if (event.target.closest(".grid .card") && $("#q")) {
-    if (searches) history.back();
-    else toBox(event);
+    if (searchCount) history.back();
+    else focusBox(event);
   } else if (isTyping(event.target)) {
     if (!event.target.value || event.target.type !== "search") event.target.blur();
   }
@@ -93,13 +94,13 @@ const LETTERS = { s: ".similar", m: ".more-like", l: ".less-like" };
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if ($("dialog[open]")) return;
-  if (event.key.startsWith("Arrow")) arrow(event);
-  else if (event.key === "Escape") goBack(event);
+  if (event.key.startsWith("Arrow")) handleArrow(event);
+  else if (event.key === "Escape") handleEscape(event);
   else if (isTyping(event.target) || event.repeat) return;
-  else if (event.key === "/") toBox(event);
+  else if (event.key === "/") focusBox(event);
   else if (event.key === "?") dialog.showModal();
   else if (event.key in LETTERS) {
-    const use = card() && $(LETTERS[event.key], card());
+    const use = getCard() && $(LETTERS[event.key], getCard());
     if (!use) return;
     event.preventDefault();
     use.focus({ preventScroll: true });

@@ -1,4 +1,4 @@
-// The chosen theme, before anything is drawn. The admin keeps its own in the same place.
+// Set the chosen theme before the first paint. The admin uses the same storage key.
 try {
   document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";
 } catch {

@@ -1,24 +1,24 @@
-// "Play all": the scenes of a board one after the other. While one plays the next is fetched.
+// "Play all": the scenes of a board in order. While one plays, the next is loaded.
 
 import { $, $$ } from "../dom.js";
 
 const player = $("#player");
 const playAll = $("#play-all");
-const SKIP = 2500; // milliseconds that a scene which cannot be played is named before the next
+const SKIP_DELAY = 2500; // milliseconds before a scene that cannot be played is skipped
 
 let playing = null; // {scenes, at, shown, next, skip}
 
-function textOf(scene, selector) {
+function getText(scene, selector) {
   return $(selector, scene)?.textContent.trim() ?? "";
 }
 
-function tell(failed) {
+function showDetails(failed) {
   const scene = playing.scenes[playing.at];
   const note = $(".player-note", player);
-  const written = $(".note-form textarea", scene)?.value ?? textOf(scene, ".note-text");
+  const written = $(".note-form textarea", scene)?.value ?? getText(scene, ".note-text");
   $(".player-number", player).textContent = `${playing.at + 1}/${playing.scenes.length}`;
-  $(".player-title", player).textContent = textOf(scene, ".title");
-  $(".player-time", player).textContent = textOf(scene, ".in-out span");
+  $(".player-title", player).textContent = getText(scene, ".title");
+  $(".player-time", player).textContent = getText(scene, ".in-out span");
   note.textContent = failed ? note.dataset.failed : written;
   $("[data-go='-1']", player).disabled = playing.at === 0;
   $("[data-go='1']", player).disabled = playing.at === playing.scenes.length - 1;
@@ -39,20 +39,20 @@ function show(at) {
   playing.shown.hidden = false;
   playing.next.hidden = true;
   playing.shown.currentTime = 0;
-  playing.shown.play().catch(() => {}); // what fails is told by its error event
+  playing.shown.play().catch(() => {}); // the error event reports it
   load(playing.next, playing.scenes[at + 1]);
-  tell(Boolean(playing.shown.error));
+  showDetails(Boolean(playing.shown.error));
   if (playing.shown.error) skip();
 }
 
-function go(by) {
+function step(by) {
   const at = playing.at + by;
   if (by === 0 || at >= playing.scenes.length) player.close();
   else if (at >= 0) show(at);
 }
 
 function skip() {
-  playing.skip = setTimeout(() => go(1), SKIP);
+  playing.skip = setTimeout(() => step(1), SKIP_DELAY);
 }
 
 if (player && playAll) {
@@ -69,24 +69,24 @@ if (player && playAll) {
   for (const video of videos) {
     video.preload = "auto";
     video.addEventListener("ended", () => {
-      if (video === playing?.shown) go(1);
+      if (video === playing?.shown) step(1);
     });
     video.addEventListener("click", () => (video.paused ? video.play() : video.pause()));
     video.addEventListener("error", () => {
       if (video !== playing?.shown || !video.getAttribute("src")) return;
-      tell(true);
+      showDetails(true);
       skip();
     });
   }
 
   player.addEventListener("click", (event) => {
     const button = event.target.closest("[data-go]");
-    if (button) go(Number(button.dataset.go));
+    if (button) step(Number(button.dataset.go));
   });
   player.addEventListener("keydown", (event) => {
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       event.preventDefault();
-      go(event.key === "ArrowLeft" ? -1 : 1);
+      step(event.key === "ArrowLeft" ? -1 : 1);
     } else if (event.key === " " && !event.target.closest("button")) {
       event.preventDefault();
       playing.shown.click();

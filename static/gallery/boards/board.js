@@ -1,22 +1,22 @@
-// A board: scenes are dragged to their places, by mouse and by touch.
+// A board: reordering scenes by mouse and touch.
 
 import { $$, htmx } from "../dom.js";
 
 // --- dragging ------------------------------------------------------------------------------------
 
-const LIFT = 6; // pixels that the pointer moves before a scene is lifted
-const EDGE = 80; // pixels from the window's edge within which the page scrolls along
+const LIFT_DISTANCE = 6; // pixels of movement before a drag starts
+const SCROLL_EDGE = 80; // pixels from the window's edge within which the page scrolls
 
 let drag = null;
 
-function otherScenes() {
+function getOtherScenes() {
   return $$(".board-scene").filter((scene) => scene !== drag.scene);
 }
 
-// The scene nearest to the pointer, and whether the dragged one goes in front of it.
-function targetAt(x, y) {
+// The scene nearest to the pointer, and whether the dragged one goes before it.
+function findTarget(x, y) {
   let best = null;
-  for (const scene of otherScenes()) {
+  for (const scene of getOtherScenes()) {
     const box = scene.getBoundingClientRect();
     const apart = Math.hypot(
       Math.max(box.left - x, 0, x - box.right),
@@ -36,42 +36,42 @@ function clearMarks() {
   }
 }
 
-function follow() {
+function moveDragged() {
   const x = drag.x - drag.fromX;
   const y = drag.y - drag.fromY + window.scrollY - drag.scroll;
   drag.scene.style.setProperty("--by-x", `${x}px`);
   drag.scene.style.setProperty("--by-y", `${y}px`);
   clearMarks();
-  drag.target = targetAt(drag.x, drag.y);
+  drag.target = findTarget(drag.x, drag.y);
   drag.target?.scene.classList.add(drag.target.before ? "goes-before" : "goes-after");
 }
 
-// How far the pointer is beyond the part of the window where nothing scrolls; above is negative.
-function beyond() {
-  const below = Math.max(0, drag.y - (window.innerHeight - EDGE));
-  return below || Math.min(0, drag.y - EDGE);
+// How far the pointer is inside the scrolling edge: negative at the top, positive at the bottom.
+function measureOverflow() {
+  const below = Math.max(0, drag.y - (window.innerHeight - SCROLL_EDGE));
+  return below || Math.min(0, drag.y - SCROLL_EDGE);
 }
 
-function scrollAlong() {
+function scrollAtEdge() {
   if (!drag?.lifted) return;
-  const far = beyond();
-  // Lifted at an edge, a scene is not meant to go there: only when the pointer comes back.
+  const far = measureOverflow();
+  // A drag that starts at an edge scrolls only after the pointer has left the edge.
   if (far === 0) drag.scrolls = true;
   else if (drag.scrolls) {
-    window.scrollBy(0, Math.max(-EDGE, Math.min(far, EDGE)) / 4);
-    follow();
+    window.scrollBy(0, Math.max(-SCROLL_EDGE, Math.min(far, SCROLL_EDGE)) / 4);
+    moveDragged();
   }
-  requestAnimationFrame(scrollAlong);
+  requestAnimationFrame(scrollAtEdge);
 }
 
 function lift() {
   drag.lifted = true;
   drag.scene.classList.add("lifted");
   document.documentElement.classList.add("dragging");
-  requestAnimationFrame(scrollAlong);
+  requestAnimationFrame(scrollAtEdge);
 }
 
-function letGoOf(scene) {
+function drop(scene) {
   clearMarks();
   document.documentElement.classList.remove("dragging");
   scene.classList.remove("lifted");
@@ -79,8 +79,8 @@ function letGoOf(scene) {
   scene.style.removeProperty("--by-y");
 }
 
-// The scene goes in front of the one with this id; 0: to the end of the page's scenes.
-function send(scene, target) {
+// Move a scene before or after the target, here and on the server.
+function sendOrder(scene, target) {
   const next = target.before ? target.scene : target.scene.nextElementSibling;
   if (next === scene || target.scene === scene) return;
   const form = scene.querySelector(".place");
@@ -98,7 +98,7 @@ document.addEventListener("pointerdown", (event) => {
   const grip = event.target.closest(".grip");
   if (!grip || event.button !== 0) return;
   event.preventDefault();
-  document.activeElement?.blur(); // a note that is being written is kept before the scenes move
+  document.activeElement?.blur(); // saves a note before the scenes move
   grip.setPointerCapture(event.pointerId);
   drag = {
     scene: grip.closest(".board-scene"),
@@ -118,35 +118,35 @@ document.addEventListener("pointermove", (event) => {
   if (event.pointerId !== drag?.pointer) return;
   drag.x = event.clientX;
   drag.y = event.clientY;
-  if (!drag.lifted && Math.hypot(drag.x - drag.fromX, drag.y - drag.fromY) > LIFT) lift();
-  if (drag.lifted) follow();
+  if (!drag.lifted && Math.hypot(drag.x - drag.fromX, drag.y - drag.fromY) > LIFT_DISTANCE) lift();
+  if (drag.lifted) moveDragged();
 });
 
-function end(keep) {
+function endDrag(keep) {
   if (!drag) return;
   const { scene, target, lifted } = drag;
   drag = null;
   if (!lifted) return;
-  letGoOf(scene);
-  if (keep && target) send(scene, target);
+  drop(scene);
+  if (keep && target) sendOrder(scene, target);
 }
 
-document.addEventListener("pointerup", () => end(true));
-document.addEventListener("pointercancel", () => end(false));
+document.addEventListener("pointerup", () => endDrag(true));
+document.addEventListener("pointercancel", () => endDrag(false));
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") end(false);
+  if (event.key === "Escape") endDrag(false);
 });
 
-// --- a typed place takes effect at once ----------------------------------------------------------
+// --- a typed position is submitted at once -------------------------------------------------------
 
-let byEnter = false; // then the browser sends the form itself, after `change`
+let isEnterPressed = false; // then the browser submits the form after `change`
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
-  byEnter = true;
-  setTimeout(() => (byEnter = false));
+  isEnterPressed = true;
+  setTimeout(() => (isEnterPressed = false));
 });
 document.addEventListener("change", (event) => {
-  if (byEnter || !event.target.matches(".place input[type=number]")) return;
+  if (isEnterPressed || !event.target.matches(".place input[type=number]")) return;
   event.target.form.requestSubmit();
 });

@@ -1,14 +1,14 @@
-// Collecting: the key `c`, the choice of a board in a dialog, and what is said afterwards.
+// Collecting: the key `c`, the dialog with boards, and messages.
 
 import { $, closeOnBackdrop, failureMessage, isTyping, REQUEST_FAILURES } from "../dom.js";
 
 const toast = document.getElementById("toast");
 const chooser = document.getElementById("chooser");
-const TOAST_TIME = 8000; // milliseconds
+const TOAST_DURATION = 8000; // milliseconds
 
-// --- c collects the scene that has the focus or is under the pointer, or the one of the page -----
+// --- c collects the focused scene, else the one under the pointer, else that of the page ---------
 
-function buttonOfScene() {
+function findButton() {
   const card = document.activeElement?.closest(".card") ?? $(".card:hover");
   return (
     card?.querySelector(".collect-button") ??
@@ -19,25 +19,25 @@ function buttonOfScene() {
 document.addEventListener("keydown", (event) => {
   if (event.key !== "c" || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (isTyping(event.target) || chooser.open) return;
-  const button = buttonOfScene();
+  const button = findButton();
   if (!button) return;
   event.preventDefault();
   button.click();
 });
 
-// --- what is said goes after a while, unless somebody reads it -----------------------------------
+// --- messages disappear after a while, unless they are hovered or focused ------------------------
 
-let clearing;
+let clearTimer;
 
 function clearLater() {
-  clearTimeout(clearing);
-  clearing = setTimeout(() => {
+  clearTimeout(clearTimer);
+  clearTimer = setTimeout(() => {
     if (toast.matches(":hover, :focus-within")) clearLater();
     else toast.replaceChildren();
-  }, TOAST_TIME);
+  }, TOAST_DURATION);
 }
 
-function say(text) {
+function showError(text) {
   const line = document.createElement("p");
   line.className = "toast-text bad";
   line.textContent = text;
@@ -49,14 +49,14 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
   if (event.detail.target === toast) clearLater();
 });
 
-// Nothing is shown as collected that is not: a failure is told, and the control stays as it was.
+// A failure is reported, and the control is unchanged.
 for (const failure of REQUEST_FAILURES) {
   document.addEventListener(failure, (event) => {
-    if (event.detail.elt.closest("[hx-sync]")) say(failureMessage(event));
+    if (event.detail.elt.closest("[hx-sync]")) showError(failureMessage(event));
   });
 }
 
-// --- the boards to choose from open in a dialog --------------------------------------------------
+// --- the dialog with boards ----------------------------------------------------------------------
 
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target !== chooser) return;

@@ -1,33 +1,33 @@
 // Frames, seconds and timecodes of one film: the same rules as on the server (timecodes.py).
 
-const GRACE = 0.25; // of a frame: containers round the times of frames
+const TOLERANCE = 0.25; // of a frame: containers round the times of frames
 
-// Seconds as people read them: 1:02 or 1:01:02, as the template filter `clock` writes them.
+// Format seconds as 1:02 or 1:01:02, like the template filter `clock`.
 export function formatSeconds(seconds) {
   const whole = Math.floor(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  const end = two(whole % 60);
-  return hours ? `${hours}:${two(minutes)}:${end}` : `${minutes}:${end}`;
+  const end = pad(whole % 60);
+  return hours ? `${hours}:${pad(minutes)}:${end}` : `${minutes}:${end}`;
 }
 
-const fraction = (text) => text.split("/").map(Number);
-const two = (number) => String(number).padStart(2, "0");
+const parseFraction = (text) => text.split("/").map(Number);
+const pad = (number) => String(number).padStart(2, "0");
 
 export class Clock {
   constructor({ rate, phase, nominal }) {
-    const [above, below] = fraction(rate);
-    const [early, parts] = fraction(phase);
+    const [above, below] = parseFraction(rate);
+    const [early, parts] = parseFraction(phase);
     Object.assign(this, { rate: above / below, phase: early / parts, nominal: Number(nominal) });
   }
 
-  // The number of the frame that is shown at a time.
+  // The number of the frame shown at a time.
   frame(seconds) {
-    return Math.max(0, Math.floor((seconds - this.phase) * this.rate + GRACE));
+    return Math.max(0, Math.floor((seconds - this.phase) * this.rate + TOLERANCE));
   }
 
   // The number of the first frame that begins at or after a time.
   frameFrom(seconds) {
-    return Math.max(0, Math.ceil((seconds - this.phase) * this.rate - GRACE));
+    return Math.max(0, Math.ceil((seconds - this.phase) * this.rate - TOLERANCE));
   }
 
   seconds(frame) {
@@ -37,10 +37,10 @@ export class Clock {
   timecode(frame) {
     const whole = Math.floor(frame / this.nominal);
     const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-    return [...parts, frame % this.nominal].map(two).join(":");
+    return [...parts, frame % this.nominal].map(pad).join(":");
   }
 
-  // The frame that somebody means by 00:01:02:03, 1:02, 62.5 or 300f; null when it is no time.
+  // The frame of a typed time: 00:01:02:03, 1:02, 62.5 or 300f; null if it is invalid.
   parse(text) {
     const typed = text.trim().replaceAll("：", ":").replaceAll("；", ";");
     const counted = /^(\d{1,9})f$/.exec(typed);

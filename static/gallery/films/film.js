@@ -1,15 +1,15 @@
-// A film at a glance: a pointer along its whole length says what is where, and a click goes there.
-// Without this file the moments, the shots and the pictures are links all the same.
+// The timeline of a film: pointing at it shows a preview and the dialogue, a click opens the frame.
+// Without scripts, peaks, shots and pictures are links.
 
 import { $, $$, htmx } from "../dom.js";
 import { formatSeconds } from "./clock.js";
 
-const LINE_PATIENCE = 150; // milliseconds that the pointer rests before the lines follow it
+const LINE_DELAY = 150; // milliseconds from the last pointer event to scrolling the lines
 
-// --- the lines follow ----------------------------------------------------------------------------
+// --- lines of dialogue ---------------------------------------------------------------------------
 
-const transcript = () => $("#transcript");
-let following = 0;
+const getTranscript = () => $("#transcript");
+let lineTimer = 0;
 
 function markLine(time) {
   let shown = null;
@@ -30,9 +30,9 @@ function isLoaded(time) {
   return (time >= first || isWhole("prev")) && (time <= last || isWhole("next"));
 }
 
-// The line that is said at a time, or the last before it, moved into sight within its column.
+// Scroll to the line spoken at a time, or the last one before it.
 async function showLine(time) {
-  const column = transcript();
+  const column = getTranscript();
   if (!column || column.clientHeight >= column.scrollHeight) {
     if (column) markLine(time);
     return;
@@ -55,10 +55,10 @@ async function showLine(time) {
     column.scrollTop += near.getBoundingClientRect().top - column.getBoundingClientRect().top - 96;
 }
 
-function follow(time) {
-  clearTimeout(following);
+function scheduleLine(time) {
+  clearTimeout(lineTimer);
   markLine(time);
-  following = setTimeout(() => showLine(time), LINE_PATIENCE);
+  lineTimer = setTimeout(() => showLine(time), LINE_DELAY);
 }
 
 // --- the pointer ---------------------------------------------------------------------------------
@@ -73,8 +73,8 @@ class Scrubber {
       ? given.points.split(" ").map((one) => one.split(":").map(Number))
       : [];
     this.time = 0;
-    this.place = $(".scrubbed", section);
-    this.place.insertAdjacentHTML(
+    this.container = $(".scrubbed", section);
+    this.container.insertAdjacentHTML(
       "beforeend",
       `<div class="scrub" role="slider" tabindex="0"></div>
        <div class="pointer" aria-hidden="true" hidden>
@@ -89,21 +89,21 @@ class Scrubber {
     this.scrub.setAttribute("aria-valuemax", String(Math.floor(this.duration)));
     this.picture.addEventListener("error", () => (this.picture.style.visibility = "hidden"));
     this.picture.addEventListener("load", () => (this.picture.style.visibility = ""));
-    this.tell();
+    this.updateSlider();
     this.listen();
   }
 
   listen() {
     const leave = () => (this.pointer.hidden = true);
-    this.scrub.addEventListener("pointermove", (event) => this.point(event));
-    this.scrub.addEventListener("pointerdown", (event) => this.point(event));
+    this.scrub.addEventListener("pointermove", (event) => this.handlePointer(event));
+    this.scrub.addEventListener("pointerdown", (event) => this.handlePointer(event));
     this.scrub.addEventListener("pointerleave", leave);
     this.scrub.addEventListener("blur", leave);
     this.scrub.addEventListener("focus", () => this.scrub.matches(":focus-visible") && this.show());
-    this.scrub.addEventListener("click", () => this.go());
-    this.scrub.addEventListener("keydown", (event) => this.key(event));
-    for (const peak of $$(".peaks a", this.place)) {
-      const to = () => this.at(Number(peak.dataset.second));
+    this.scrub.addEventListener("click", () => this.openFrame());
+    this.scrub.addEventListener("keydown", (event) => this.handleKey(event));
+    for (const peak of $$(".peaks a", this.container)) {
+      const to = () => this.moveTo(Number(peak.dataset.second));
       peak.addEventListener("pointerenter", to);
       peak.addEventListener("focus", to);
       peak.addEventListener("pointerleave", leave);
@@ -111,33 +111,33 @@ class Scrubber {
     }
   }
 
-  point(event) {
+  handlePointer(event) {
     const box = this.scrub.getBoundingClientRect();
-    this.at(((event.clientX - box.left) / box.width) * this.duration);
+    this.moveTo(((event.clientX - box.left) / box.width) * this.duration);
   }
 
-  at(time) {
+  moveTo(time) {
     this.time = Math.min(Math.max(0, time), Math.max(0, this.duration - 0.001));
     this.show();
   }
 
-  // The second whose frame is meant: the most relevant one near, where many stand for one point.
+  // The second to open: the most relevant one of the pointed-at part of the curve.
   get second() {
     const whole = Math.floor(this.time);
     if (!this.points.length) return whole;
-    const near = this.nearest(whole);
+    const near = this.findNearest(whole);
     const apart = this.duration / this.points.length;
     return Math.abs(near[0] - whole) <= apart ? near[0] : whole;
   }
 
-  nearest(second) {
+  findNearest(second) {
     return this.points.reduce((best, one) =>
       Math.abs(one[0] - second) < Math.abs(best[0] - second) ? one : best,
     );
   }
 
-  tell() {
-    const part = this.points.length ? `, ${this.nearest(Math.floor(this.time))[1]} %` : "";
+  updateSlider() {
+    const part = this.points.length ? `, ${this.findNearest(Math.floor(this.time))[1]} %` : "";
     this.scrub.setAttribute("aria-valuenow", String(Math.floor(this.time)));
     this.scrub.setAttribute("aria-valuetext", formatSeconds(this.time) + part);
     return part;
@@ -145,7 +145,7 @@ class Scrubber {
 
   show() {
     const { second } = this;
-    const part = this.tell();
+    const part = this.updateSlider();
     const left = (this.time / this.duration) * 100;
     this.pointer.style.setProperty("--at", `${left}%`);
     this.pointer.hidden = false;
@@ -155,10 +155,10 @@ class Scrubber {
     if (this.picture.getAttribute("src") !== wanted) this.picture.src = wanted;
     $(".timecode", this.pointer).textContent = formatSeconds(second);
     $(".preview-said", this.pointer).textContent = part.replace(/^, /, "");
-    follow(this.time);
+    scheduleLine(this.time);
   }
 
-  key(event) {
+  handleKey(event) {
     const step = event.shiftKey ? 10 : 1;
     const page = this.duration / 20;
     const moves = {
@@ -171,21 +171,21 @@ class Scrubber {
       Home: -this.duration,
       End: this.duration,
     };
-    if (event.key === "Enter") this.go();
-    else if (event.key in moves) this.at(this.time + moves[event.key]);
+    if (event.key === "Enter") this.openFrame();
+    else if (event.key in moves) this.moveTo(this.time + moves[event.key]);
     else return;
     event.preventDefault();
   }
 
-  go() {
+  openFrame() {
     location.assign(this.frame.replace("/frames/0/", `/frames/${this.second}/`));
   }
 }
 
-function start() {
+function init() {
   const section = $(".glance");
   if (section && !$(".scrub", section)) new Scrubber(section);
 }
 
-start();
-document.addEventListener("htmx:afterSwap", start);
+init();
+document.addEventListener("htmx:afterSwap", init);

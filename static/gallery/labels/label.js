@@ -1,65 +1,65 @@
-// Choosing a label's threshold by looking: a slider under the histogram, and examples that follow.
-// Without it, the form's own buttons do the same.
+// A label's threshold: a slider under the histogram, which updates the examples.
+// Without scripts, buttons of the form do the same.
 
 import { $, htmx, REQUEST_FAILURES } from "../dom.js";
 
-const PROMPTS = 500; // milliseconds without a key, before the library is looked through
-const THRESHOLD = 120;
+const PROMPT_DELAY = 500; // milliseconds from the last key press to a new preview
+const THRESHOLD_DELAY = 120;
 
-const look = $("#label-look");
+const preview = $("#label-look");
 const number = $("#id_threshold");
 const prompts = $("#id_prompts");
-const shown = () => $("#label-shown");
+const getExamples = () => $("#label-shown");
 const slider = document.createElement("input");
 let chosen = number.value !== "";
 let timer = 0;
 
 Object.assign(slider, { type: "range", step: 0.001, className: "label-slider" });
-slider.setAttribute("aria-label", look.dataset.slider);
-look.classList.add("script");
+slider.setAttribute("aria-label", preview.dataset.slider);
+preview.classList.add("script");
 
-function ask(after) {
+function requestPreview(after) {
   clearTimeout(timer);
-  timer = setTimeout(() => htmx.trigger(look, "look"), after);
+  timer = setTimeout(() => htmx.trigger(preview, "look"), after);
 }
 
-// The slider stays where it is while what is around it is replaced: it may be in use.
-function show() {
-  const { threshold, low, high } = shown().dataset;
+// The slider is not replaced with the preview, because it may be in use.
+function updateSlider() {
+  const { threshold, low, high } = getExamples().dataset;
   slider.hidden = threshold === undefined;
   if (threshold === undefined) return;
   if (!chosen) number.value = threshold;
-  // A little farther than the scores go: both ends can be passed.
+  // Slightly beyond the scores, so that the threshold can exclude or include all.
   slider.min = Math.floor(100 * Math.min(low, threshold) - 1) / 100;
   slider.max = Math.ceil(100 * Math.max(high, threshold) + 1) / 100;
   slider.value = threshold;
 }
 
-function choose(threshold) {
+function chooseThreshold(threshold) {
   chosen = threshold !== "";
   number.value = threshold;
   if (chosen) slider.value = threshold;
-  ask(THRESHOLD);
+  requestPreview(THRESHOLD_DELAY);
 }
 
-look.insertBefore(slider, shown());
-show();
+preview.insertBefore(slider, getExamples());
+updateSlider();
 
-slider.addEventListener("input", () => choose(slider.value));
-number.addEventListener("input", () => choose(number.value));
-prompts.addEventListener("input", () => ask(PROMPTS));
-look.addEventListener("click", (event) => {
+slider.addEventListener("input", () => chooseThreshold(slider.value));
+number.addEventListener("input", () => chooseThreshold(number.value));
+prompts.addEventListener("input", () => requestPreview(PROMPT_DELAY));
+preview.addEventListener("click", (event) => {
   const button = event.target.closest("button[name=_take]");
   if (!button) return;
   event.preventDefault();
-  choose(button.value);
+  chooseThreshold(button.value);
 });
-look.addEventListener("htmx:configRequest", (event) => {
+preview.addEventListener("htmx:configRequest", (event) => {
   if (!chosen) event.detail.parameters.set("threshold", "");
 });
-look.addEventListener("htmx:afterSwap", show);
+preview.addEventListener("htmx:afterSwap", updateSlider);
 for (const failure of REQUEST_FAILURES) {
-  look.addEventListener(failure, () => {
-    shown().textContent = look.dataset.failed;
+  preview.addEventListener(failure, () => {
+    getExamples().textContent = preview.dataset.failed;
   });
 }

@@ -1,52 +1,52 @@
-// The scene plays: a clip that FFmpeg still makes, shown from its first fragment on.
+// The player of a scene: it plays a clip while FFmpeg is still rendering it.
 
 const TYPE = {
   pictures: 'video/mp4; codecs="avc1.64001f"',
   sound: 'video/mp4; codecs="avc1.64001f,mp4a.40.2"',
 };
-const AGAIN = 3000; // milliseconds before a busy server is asked again
-const TRIES = 5;
-const TELLS_FRAMES = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
+const RETRY_DELAY = 3000; // milliseconds before retrying a busy server
+const MAX_TRIES = 5;
+const REPORTS_FRAMES = "requestVideoFrameCallback" in HTMLVideoElement.prototype;
 
-// Plays frames `first` up to `last` of the span, over and over; it loads what it needs.
+// Loops frames `first` to `last` (exclusive) of the span, and loads the clip as needed.
 export class Player extends EventTarget {
   constructor(video, clock, { address, sound }) {
     super();
     Object.assign(this, { video, clock, address, type: sound ? TYPE.sound : TYPE.pictures });
-    this.loaded = null; // the frames that the clip in the video has
-    this.shown = null; // how many frames after the clip's first is shown, where that is known
-    this.span = null; // those that are to be played
+    this.loaded = null; // the span of the loaded clip
+    this.offset = null; // of the current frame from the clip's first, if known
+    this.span = null; // the span to play
     this.loading = null;
     video.addEventListener("ended", () => this.restart());
-    video.addEventListener("timeupdate", () => this.keepInside());
+    video.addEventListener("timeupdate", () => this.stayInSpan());
     video.addEventListener("error", () => this.fail());
-    this.watch();
+    this.watchFrames();
   }
 
-  // --- what it shows ---------------------------------------------------------------------------
+  // --- frames ----------------------------------------------------------------------------------
 
   get frame() {
     if (!this.loaded) return this.span?.first ?? 0;
-    const passed = this.shown ?? Math.floor(this.video.currentTime * this.clock.rate + 0.25);
+    const passed = this.offset ?? Math.floor(this.video.currentTime * this.clock.rate + 0.25);
     return Math.min(this.loaded.first + passed, this.loaded.last - 1);
   }
 
-  has(frame) {
+  hasFrame(frame) {
     return Boolean(this.loaded && frame >= this.loaded.first && frame < this.loaded.last);
   }
 
-  // Shows a frame of the clip that is loaded; false when it is not in it, or not there yet.
+  // Show a frame of the loaded clip. Returns false if it is not in it, or not loaded yet.
   show(frame) {
-    if (!this.has(frame)) return false;
+    if (!this.hasFrame(frame)) return false;
     const time = (frame - this.loaded.first + 0.5) / this.clock.rate;
     const { seekable } = this.video;
     if (!seekable.length || time > seekable.end(seekable.length - 1)) return false;
-    if (TELLS_FRAMES) this.shown = frame - this.loaded.first;
+    if (REPORTS_FRAMES) this.offset = frame - this.loaded.first;
     this.video.currentTime = time;
     return true;
   }
 
-  // Plays a span from its beginning, or from a frame of it.
+  // Play a span from its start, or from one of its frames.
   play(span, from = span.first) {
     this.span = span;
     const inside = this.loaded && span.first >= this.loaded.first && span.last <= this.loaded.last;
@@ -56,16 +56,16 @@ export class Player extends EventTarget {
   }
 
   pause() {
-    this.wanted = false;
+    this.shouldPlay = false;
     this.video.pause();
   }
 
   async resume() {
-    this.wanted = true;
+    this.shouldPlay = true;
     try {
       await this.video.play();
     } catch {
-      // The browser wants a click first, or another clip came in between.
+      // The browser requires a click first, or another clip was opened.
     }
   }
 
@@ -75,34 +75,37 @@ export class Player extends EventTarget {
     this.resume();
   }
 
-  keepInside() {
+  stayInSpan() {
     if (!this.span || !this.loaded || this.video.paused || this.video.seeking) return;
     if (this.frame >= this.span.last || this.frame < this.span.first - 1) this.restart();
   }
 
-  // Exact where the browser says which frame it shows: after the last of the span comes the first.
-  watch() {
-    if (!TELLS_FRAMES) return;
+  // Loops exactly where the browser reports frames: after the last of the span comes the first.
+  watchFrames() {
+    if (!REPORTS_FRAMES) return;
     const look = (_now, { mediaTime }) => {
-      this.shown = Math.round(mediaTime * this.clock.rate);
+      this.offset = Math.round(mediaTime * this.clock.rate);
       this.dispatchEvent(new Event("frame"));
-      clearTimeout(this.turn);
+      clearTimeout(this.restartTimer);
       if (this.span && this.loaded && this.frame === this.span.last - 1 && !this.video.paused) {
-        this.turn = setTimeout(() => this.video.paused || this.restart(), 900 / this.clock.rate);
-      } else this.keepInside();
+        this.restartTimer = setTimeout(
+          () => this.video.paused || this.restart(),
+          900 / this.clock.rate,
+        );
+      } else this.stayInSpan();
       this.video.requestVideoFrameCallback(look);
     };
     this.video.requestVideoFrameCallback(look);
   }
 
-  // --- how it comes ----------------------------------------------------------------------------
+  // --- loading ---------------------------------------------------------------------------------
 
-  load(span, tries = TRIES) {
+  load(span, tries = MAX_TRIES) {
     this.stop();
     const loading = new AbortController();
     this.loading = loading;
     this.loaded = { ...span };
-    this.shown = null;
+    this.offset = null;
     const address = this.address(span);
     this.dispatchEvent(new Event("loading"));
     if (!window.MediaSource?.isTypeSupported(this.type)) {
@@ -113,7 +116,7 @@ export class Player extends EventTarget {
       if (loading.signal.aborted) return;
       if (error.busy && tries > 1) {
         this.dispatchEvent(new Event("busy"));
-        setTimeout(() => loading === this.loading && this.load(span, tries - 1), AGAIN);
+        setTimeout(() => loading === this.loading && this.load(span, tries - 1), RETRY_DELAY);
       } else this.fail();
     });
   }
@@ -123,7 +126,7 @@ export class Player extends EventTarget {
     const answer = await fetch(streamed, { signal });
     if (answer.status === 503) throw Object.assign(new Error("busy"), { busy: true });
     if (answer.status === 204) {
-      this.open(address); // it is there already
+      this.open(address); // already rendered
       return;
     }
     if (!answer.ok) throw new Error(answer.statusText);
@@ -141,14 +144,14 @@ export class Player extends EventTarget {
       if (done) break;
       await this.append(buffer, value);
     }
-    if (!buffer.buffered.length) throw new Error("nothing came");
+    if (!buffer.buffered.length) throw new Error("the clip is empty");
     source.endOfStream();
   }
 
-  // Another file begins paused, whatever the one before it did.
+  // A new source is paused.
   open(address) {
     this.video.src = address;
-    if (this.wanted) this.resume();
+    if (this.shouldPlay) this.resume();
   }
 
   append(buffer, data) {

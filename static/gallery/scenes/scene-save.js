@@ -1,13 +1,13 @@
-// Saving: how far the clip is, and how long it still takes.
+// Downloading a clip: its progress and the remaining time.
 
 import { $, hasModifier } from "../dom.js";
 
 let saving = null;
 
-const place = () => $("#of-span .saving");
+const getPanel = () => $("#of-span .saving");
 
-function tell(words, part) {
-  const shown = place();
+function showProgress(words, part) {
+  const shown = getPanel();
   if (!shown) return;
   shown.hidden = false;
   const line = shown.querySelector(".saving-said");
@@ -19,8 +19,8 @@ function tell(words, part) {
   else bar.removeAttribute("value");
 }
 
-// Lines of JSON, one after the other.
-async function* lines(answer) {
+// Parse a stream of JSON lines.
+async function* readLines(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -35,29 +35,29 @@ async function* lines(answer) {
 async function follow(href, signal, words) {
   const answer = await fetch(`${href}?progress`, { signal });
   if (!answer.ok) throw new Error(await answer.text());
-  for await (const line of lines(answer)) {
+  for await (const line of readLines(answer)) {
     if (line.error) throw new Error(line.error);
     if (line.done) return;
     const left = line.left && words.left.replace("{n}", Math.max(1, Math.round(line.left)));
-    tell(left || words.begun, line.part || 0);
+    showProgress(left || words.begun, line.part || 0);
   }
   throw new Error(words.failed);
 }
 
 async function save(link) {
   saving?.abort();
-  const mine = new AbortController();
-  saving = mine;
-  const words = { ...place().querySelector(".saving-said").dataset };
-  tell(words.begun, 0);
+  const controller = new AbortController();
+  saving = controller;
+  const words = { ...getPanel().querySelector(".saving-said").dataset };
+  showProgress(words.begun, 0);
   try {
-    await follow(link.href, mine.signal, words);
-    tell(words.done);
-    const carrier = document.createElement("a");
-    Object.assign(carrier, { href: link.href, download: "" });
-    carrier.click();
+    await follow(link.href, controller.signal, words);
+    showProgress(words.done);
+    const download = document.createElement("a");
+    Object.assign(download, { href: link.href, download: "" });
+    download.click();
   } catch (error) {
-    if (!mine.signal.aborted) tell(error.message || words.failed);
+    if (!controller.signal.aborted) showProgress(error.message || words.failed);
   }
 }
 
@@ -69,6 +69,6 @@ document.addEventListener("click", (event) => {
   }
   if (event.target.closest(".saving .stop")) {
     saving?.abort();
-    place().hidden = true;
+    getPanel().hidden = true;
   }
 });

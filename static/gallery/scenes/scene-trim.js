@@ -1,10 +1,10 @@
-// The handles over the strip of the film: where the scene begins and ends.
+// The handles on the strip of the film, which set the start and end of the scene.
 
 import { $ } from "../dom.js";
 
-const NEAR = 8; // pixels within which a handle snaps to a cut
+const SNAP_DISTANCE = 8; // pixels within which a handle snaps to a cut
 
-// Says "span" when an end was moved (detail: span, end, by "pointer" or "key"), "seek" for a frame.
+// Events: "span" (an end was moved by pointer or key), "released" (a drag ended), "seek" (a frame).
 export class Trim extends EventTarget {
   constructor(root, clock, { span, own, most }) {
     super();
@@ -14,29 +14,29 @@ export class Trim extends EventTarget {
     this.snaps = root.dataset.snaps.split(" ").filter(Boolean).map(Number);
     this.handles = { first: $(".handle.begin", root), last: $(".handle.end", root) };
     for (const end of ["first", "last"]) {
-      this.drag(
+      this.listenToDrag(
         this.handles[end],
-        (event) => this.move(end, this.near(event), "pointer"),
-        () => this.tell("released", { end }),
+        (event) => this.move(end, this.snapFrame(event), "pointer"),
+        () => this.emit("released", { end }),
       );
-      this.handles[end].addEventListener("keydown", (event) => this.key(event, end));
+      this.handles[end].addEventListener("keydown", (event) => this.handleKey(event, end));
     }
     const track = $(".track", root);
-    this.drag(
+    this.listenToDrag(
       track,
-      (event) => this.tell("seek", { frame: this.at(event) }),
+      (event) => this.emit("seek", { frame: this.frameUnder(event) }),
       () => {},
     );
     this.draw();
   }
 
-  tell(name, detail) {
+  emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   // --- the pointer -----------------------------------------------------------------------------
 
-  drag(part, moved, done) {
+  listenToDrag(part, moved, done) {
     part.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       event.preventDefault();
@@ -56,18 +56,18 @@ export class Trim extends EventTarget {
   }
 
   // The frame under the pointer.
-  at(event) {
+  frameUnder(event) {
     const box = this.root.getBoundingClientRect();
     const part = (event.clientX - box.left) / box.width;
     const frame = Math.round(this.first + part * (this.last - this.first));
     return Math.min(Math.max(frame, this.first), this.last);
   }
 
-  // The frame under the pointer, or the cut that is near it; Alt keeps off the cuts.
-  near(event) {
-    const frame = this.at(event);
+  // The frame under the pointer, or a cut near it; Alt disables snapping.
+  snapFrame(event) {
+    const frame = this.frameUnder(event);
     if (event.altKey) return frame;
-    const reach = (NEAR / this.root.clientWidth) * (this.last - this.first);
+    const reach = (SNAP_DISTANCE / this.root.clientWidth) * (this.last - this.first);
     const cuts = this.snaps.filter((cut) => Math.abs(cut - frame) <= reach);
     cuts.sort((a, b) => Math.abs(a - frame) - Math.abs(b - frame));
     return cuts[0] ?? frame;
@@ -75,7 +75,7 @@ export class Trim extends EventTarget {
 
   // --- the keyboard ----------------------------------------------------------------------------
 
-  key(event, end) {
+  handleKey(event, end) {
     const at = this.span[end];
     const edges = [this.first, ...this.snaps, this.last];
     const second = event.shiftKey ? this.clock.nominal : 1;
@@ -99,7 +99,7 @@ export class Trim extends EventTarget {
 
   // --- the span --------------------------------------------------------------------------------
 
-  // Puts one end at a frame, as far as the other end and the longest scene allow.
+  // Move an end to a frame, within the limits of the other end and the longest scene.
   move(end, frame, by) {
     const { first, last } = this.span;
     const inside = Math.min(Math.max(frame, this.first), this.last);
@@ -109,7 +109,7 @@ export class Trim extends EventTarget {
         : Math.min(Math.max(inside, first + 1), first + this.most);
     if (to === this.span[end]) return;
     this.set({ ...this.span, [end]: to });
-    this.tell("span", { end, by, cut: to !== inside && Math.abs(last - first) > 1 });
+    this.emit("span", { end, by, cut: to !== inside && Math.abs(last - first) > 1 });
   }
 
   set(span) {
@@ -117,14 +117,14 @@ export class Trim extends EventTarget {
     this.draw();
   }
 
-  part(frame) {
+  positionOf(frame) {
     return (frame - this.first) / (this.last - this.first);
   }
 
   draw() {
     const { first, last } = this.span;
-    this.root.style.setProperty("--in", this.part(first));
-    this.root.style.setProperty("--out", this.part(last));
+    this.root.style.setProperty("--in", this.positionOf(first));
+    this.root.style.setProperty("--out", this.positionOf(last));
     const limits = { first: [this.first, last - 1], last: [first + 1, this.last] };
     for (const end of ["first", "last"]) {
       const handle = this.handles[end];

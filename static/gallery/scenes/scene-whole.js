@@ -1,21 +1,21 @@
-// The whole film, for browsers that know how it is stored; they are asked, and believed late: some
-// play the sound of a film whose pictures they do not know.
+// Playing the whole film if the browser supports its codec. A positive answer of the browser is not
+// reliable: some play the sound of films whose pictures they cannot decode.
 
 const NO_PICTURE = 4; // MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED
 
-// `link` leads to the film's own file; without leave to play it there is none.
-export function wholeFilm(link, { video, time, begin, end }) {
-  const state = { is: false };
+// `link` is the URL of the film's file; null without permission to play it.
+export function setUpWholeFilm(link, { video, time, begin, end }) {
+  const state = { isPlaying: false };
   if (!link) return state;
-  const words = link.querySelector("span");
-  const offered = words.textContent;
+  const label = link.querySelector("span");
+  const originalLabel = label.textContent;
 
   function leave(message = "") {
-    if (!state.is) return;
-    state.is = false;
+    if (!state.isPlaying) return;
+    state.isPlaying = false;
     video.controls = false;
     video.replaceChildren();
-    words.textContent = offered;
+    label.textContent = originalLabel;
     end(message);
   }
 
@@ -24,21 +24,21 @@ export function wholeFilm(link, { video, time, begin, end }) {
   }
 
   video.addEventListener("error", () => {
-    if (state.is && video.error?.code === NO_PICTURE) refuse();
+    if (state.isPlaying && video.error?.code === NO_PICTURE) refuse();
   });
   video.addEventListener("loadedmetadata", () => {
-    if (state.is && !video.videoWidth) refuse();
+    if (state.isPlaying && !video.videoWidth) refuse();
   });
 
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    if (state.is) {
+    if (state.isPlaying) {
       leave();
       return;
     }
     begin();
-    state.is = true;
-    words.textContent = link.dataset.back;
+    state.isPlaying = true;
+    label.textContent = link.dataset.back;
     if (!link.dataset.type || !video.canPlayType(link.dataset.type)) {
       refuse();
       return;
@@ -48,7 +48,7 @@ export function wholeFilm(link, { video, time, begin, end }) {
     video.controls = true;
     video.src = `${link.href.split("#")[0]}#t=${time().toFixed(3)}`;
     video.muted = false;
-    video.play().catch(() => {}); // what fails is told by its error event
+    video.play().catch(() => {}); // the error event reports it
   });
   return state;
 }

@@ -1,29 +1,29 @@
-// The page of a scene: it plays, is trimmed, saved and quoted. All of it is there without scripts,
-// in plainer forms.
+// The page of a scene: playing, trimming, downloading, citing. All of it works without scripts,
+// with simpler controls.
 
 import { $, $$, hasModifier, htmx, isTyping } from "../dom.js";
 import { Clock } from "../films/clock.js";
 import { Player } from "./scene-player.js";
 import { Trim } from "./scene-trim.js";
-import { wholeFilm } from "./scene-whole.js";
+import { setUpWholeFilm } from "./scene-whole.js";
 import "./scene-save.js";
 
 const root = $("#scene");
-const said = root.dataset;
+const options = root.dataset;
 const screen = $(".screen", root);
 const poster = $(".poster", root);
 const note = $(".screen-note", root);
 const bigPlay = $(".big-play", root);
 
-const MODES = ["both", "seen", "said"]; // of a search, whose address has an `in`, too
-const SETTLED = 350; // milliseconds after the last change before what depends on it is asked for
-const TAIL = 1.5; // seconds played before an end that was moved
-const PEEK = 120; // milliseconds on a frame before it is asked for
+const MODES = ["both", "seen", "said"]; // values of the search's parameter `in`, also in the URL
+const UPDATE_DELAY = 350; // milliseconds from the last change to updating the rest of the page
+const TAIL_SECONDS = 1.5; // played before the end when it was moved
+const PEEK_DELAY = 120; // milliseconds before the still of a frame is requested
 
-const clock = new Clock(said);
-const own = { first: Number(said.ownFirst), last: Number(said.ownLast) };
-let span = { first: Number(said.first), last: Number(said.last) };
-const addressOf = (pattern, { first, last }) =>
+const clock = new Clock(options);
+const own = { first: Number(options.ownFirst), last: Number(options.ownLast) };
+let span = { first: Number(options.first), last: Number(options.last) };
+const fillUrl = (pattern, { first, last }) =>
   pattern.replace("111111", first).replace("222222", last);
 
 // --- the screen ----------------------------------------------------------------------------------
@@ -37,53 +37,53 @@ Object.assign(peek, { className: "peek", alt: "", hidden: true });
 video.after(peek);
 
 const player = new Player(video, clock, {
-  address: (asked) => addressOf(said.clip, asked),
-  sound: Boolean(said.sound),
+  address: (asked) => fillUrl(options.clip, asked),
+  sound: Boolean(options.sound),
 });
-const trim = new Trim($("#trim"), clock, { span, own, most: Number(said.most) });
-let at = span.first; // the frame that is looked at
+const trim = new Trim($("#trim"), clock, { span, own, most: Number(options.most) });
+let at = span.first; // the current frame
 
-// What is said of loading goes when there is something to see; the rest stays.
-function say(text, passing = false) {
+// Passing notes are about loading, and are cleared when the clip is there.
+function showNote(text, passing = false) {
   note.textContent = text;
   note.classList.toggle("is-passing", passing);
 }
 
-function saidEnough() {
-  if (note.classList.contains("is-passing")) say("");
+function clearPassingNote() {
+  if (note.classList.contains("is-passing")) showNote("");
 }
 
-function showPoster(is) {
+function togglePoster(is) {
   screen.classList.toggle("is-playing", !is);
 }
 
 player.addEventListener("loading", () => screen.classList.add("waiting"));
-player.addEventListener("busy", () => say(said.busy, true));
+player.addEventListener("busy", () => showNote(options.busy, true));
 player.addEventListener("failed", () => {
   screen.classList.remove("waiting");
-  showPoster(true);
+  togglePoster(true);
   bigPlay.hidden = false;
-  say(said.failed, true);
+  showNote(options.failed, true);
 });
 video.addEventListener("loadeddata", () => {
   screen.classList.remove("waiting");
-  showPoster(false);
-  saidEnough();
+  togglePoster(false);
+  clearPassingNote();
 });
-player.addEventListener("frame", () => whole.is || look(player.frame));
-video.addEventListener("timeupdate", () => whole.is || look(player.frame));
+player.addEventListener("frame", () => whole.isPlaying || handleFrame(player.frame));
+video.addEventListener("timeupdate", () => whole.isPlaying || handleFrame(player.frame));
 
-let isElsewhere = false; // whether a frame is looked at that the clip in the video has not
+let isElsewhere = false; // whether the current frame is outside the loaded clip
 
-// The video shows a frame. The last one comes a moment after it was paused, and counts.
-function look(frame) {
-  if (!isElsewhere && !video.seeking) mark(frame);
+// The video shows a frame, possibly just after it was paused.
+function handleFrame(frame) {
+  if (!isElsewhere && !video.seeking) setPlayhead(frame);
 }
 
-// A frame is looked at: the playhead, its time, its still, and the line that is said.
-function mark(frame) {
+// Set the current frame: the playhead, its timecode, its still, and the line spoken.
+function setPlayhead(frame) {
   at = frame;
-  trim.root.style.setProperty("--at", trim.part(frame));
+  trim.root.style.setProperty("--at", trim.positionOf(frame));
   $("#playhead-time").textContent = clock.timecode(frame);
   for (const link of $$(".still-link")) {
     link.href = link.href.replace(/stills\/\d+/, `stills/${frame}`);
@@ -94,35 +94,35 @@ function mark(frame) {
   }
 }
 
-// Any frame of the strip: from the clip, or, where that has it not, as a still.
-let peeking = 0;
+// Show any frame of the strip: from the clip, or outside it as a still.
+let peekTimer = 0;
 
 function goTo(frame) {
   player.pause();
-  mark(frame);
-  clearTimeout(peeking);
+  setPlayhead(frame);
+  clearTimeout(peekTimer);
   isElsewhere = !player.show(frame);
   if (!isElsewhere) {
     peek.hidden = true;
     return;
   }
-  peeking = setTimeout(async () => {
+  peekTimer = setTimeout(async () => {
     const still = new Image();
-    still.src = addressOf(said.still, { first: frame });
+    still.src = fillUrl(options.still, { first: frame });
     try {
       await still.decode();
     } catch {
-      return; // the place has no picture, or the server is busy: what is shown stays
+      return; // there is no still, or the server is busy: keep the current picture
     }
     if (at !== frame || !video.paused) return;
     peek.src = still.src;
     peek.hidden = false;
-    showPoster(false);
-  }, PEEK);
+    togglePoster(false);
+  }, PEEK_DELAY);
 }
 
 function play(from) {
-  clearTimeout(peeking);
+  clearTimeout(peekTimer);
   isElsewhere = false;
   peek.hidden = true;
   bigPlay.hidden = true;
@@ -131,7 +131,7 @@ function play(from) {
 
 function toggle() {
   if (!video.paused) player.pause();
-  else if (whole.is) video.play();
+  else if (whole.isPlaying) video.play();
   else play(at >= span.first && at < span.last - 1 ? at : span.first);
 }
 
@@ -148,7 +148,7 @@ for (const event of ["play", "pause"]) {
 }
 playButton.addEventListener("click", toggle);
 bigPlay.addEventListener("click", () => play());
-video.addEventListener("click", () => whole.is || toggle());
+video.addEventListener("click", () => whole.isPlaying || toggle());
 peek.addEventListener("click", toggle);
 sound?.addEventListener("click", () => (video.muted = !video.muted));
 video.addEventListener("volumechange", () =>
@@ -160,31 +160,31 @@ $("#large").addEventListener("click", () => {
   else video.webkitEnterFullscreen?.();
 });
 
-const whole = wholeFilm($("#whole"), {
+const whole = setUpWholeFilm($("#whole"), {
   video,
   time: () => clock.seconds(at),
   begin: () => {
-    say("");
+    showNote("");
     player.stop();
     player.loaded = null;
     peek.hidden = true;
-    showPoster(false);
+    togglePoster(false);
     root.classList.add("plays-whole");
   },
   end: (message) => {
     root.classList.remove("plays-whole");
     play();
-    say(message);
+    showNote(message);
   },
 });
 
 // --- the span ------------------------------------------------------------------------------------
 
 const marks = { first: $("#mark-in"), last: $("#mark-out") };
-const wrong = $("#mark-error");
-let settling = 0;
+const markError = $("#mark-error");
+let updateTimer = 0;
 
-function show() {
+function updateMarks() {
   for (const end of ["first", "last"]) {
     marks[end].value = clock.timecode(span[end]);
     marks[end].removeAttribute("aria-invalid");
@@ -195,11 +195,11 @@ function show() {
     ((span.last - span.first) / clock.rate).toFixed(2),
   );
   $("#mark-own").hidden = span.first === own.first && span.last === own.last;
-  wrong.textContent = "";
+  markError.textContent = "";
 }
 
-// The page's address with the span in it; that of the search stays.
-function address() {
+// The page's URL with the span and the search.
+function getUrl() {
   const here = new URL(location);
   const modes = here.searchParams.getAll("in").filter((value) => MODES.includes(value));
   here.searchParams.delete("in");
@@ -213,11 +213,11 @@ function address() {
   return here.pathname + here.search;
 }
 
-function settle() {
-  clearTimeout(settling);
+function scheduleUpdate() {
+  clearTimeout(updateTimer);
   $("#of-span").inert = true;
-  settling = setTimeout(async () => {
-    const here = address();
+  updateTimer = setTimeout(async () => {
+    const here = getUrl();
     history.replaceState(history.state, "", here);
     const next = $(".languages [name=next]");
     if (next) next.value = here;
@@ -225,64 +225,64 @@ function settle() {
       await htmx.ajax("GET", here, { target: "#of-span", source: "#of-span", swap: "outerHTML" });
     } finally {
       $("#of-span").inert = false;
-      mark(at);
+      setPlayhead(at);
     }
-  }, SETTLED);
+  }, UPDATE_DELAY);
 }
 
-function choose(next) {
+function setSpan(next) {
   span = next;
   trim.set(span);
-  show();
-  settle();
+  updateMarks();
+  scheduleUpdate();
 }
 
 trim.addEventListener("span", ({ detail }) => {
   span = trim.span;
-  show();
-  settle();
-  if (detail.cut) wrong.textContent = said.tooLong;
+  updateMarks();
+  scheduleUpdate();
+  if (detail.cut) markError.textContent = options.tooLong;
   goTo(detail.end === "first" ? span.first : span.last - 1);
 });
 trim.addEventListener("released", ({ detail }) => {
-  const tail = Math.round(TAIL * clock.rate);
+  const tail = Math.round(TAIL_SECONDS * clock.rate);
   play(detail.end === "first" ? span.first : Math.max(span.first, span.last - tail));
 });
 trim.addEventListener("seek", ({ detail }) => goTo(Math.min(detail.frame, trim.last - 1)));
 
-function typed() {
+function applyTypedTimes() {
   const next = { first: clock.parse(marks.first.value), last: clock.parse(marks.last.value) };
   for (const end of ["first", "last"]) {
     if (next[end] === null) marks[end].setAttribute("aria-invalid", "true");
     else marks[end].removeAttribute("aria-invalid");
   }
   const { first, last } = next;
-  if (first === null || last === null || first >= last) wrong.textContent = said.badTime;
-  else if (last - first > Number(said.most)) wrong.textContent = said.tooLong;
+  if (first === null || last === null || first >= last) markError.textContent = options.badTime;
+  else if (last - first > Number(options.most)) markError.textContent = options.tooLong;
   else if (first < trim.first || last > trim.last) {
-    // The strip shows another part of the film: the server draws it.
+    // The span is outside the strip: load the page with another part of the film.
     span = next;
-    location.assign(address());
+    location.assign(getUrl());
   } else if (first !== span.first || last !== span.last) {
-    choose(next);
+    setSpan(next);
     play();
   }
 }
 
-for (const field of Object.values(marks)) field.addEventListener("change", typed);
+for (const field of Object.values(marks)) field.addEventListener("change", applyTypedTimes);
 $("#marks").addEventListener("submit", (event) => {
   event.preventDefault();
-  typed();
+  applyTypedTimes();
 });
 $("#mark-sound")?.addEventListener("change", (event) => {
-  const here = new URL(address(), location);
+  const here = new URL(getUrl(), location);
   here.searchParams.set("sound", event.target.value);
   location.assign(here);
 });
 $("#mark-own").addEventListener("click", (event) => {
   event.preventDefault();
   if (own.first < trim.first || own.last > trim.last) return location.assign(event.target.href);
-  choose({ ...own });
+  setSpan({ ...own });
   play();
 });
 
@@ -295,14 +295,14 @@ document.addEventListener("click", (event) => {
 
 const ownsSpace = (target) => target.closest("button, a, input, summary, video[controls]");
 
-function back() {
+function goBack() {
   const link = $(".trail .back");
   const plain = (url) => {
     const there = new URL(url, location);
     there.searchParams.delete("page");
     return there.pathname + there.search;
   };
-  // Going back finds the results scrolled and loaded as they were left.
+  // Going back restores the loaded results and the scroll position.
   if (document.referrer && link && plain(document.referrer) === plain(link.href)) history.back();
   else if (link) location.assign(link.href);
   else if (document.referrer.startsWith(location.origin)) history.back();
@@ -312,7 +312,7 @@ function back() {
 $(".trail .back")?.addEventListener("click", (event) => {
   if (hasModifier(event)) return;
   event.preventDefault();
-  back();
+  goBack();
 });
 
 const KEYS = {
@@ -324,10 +324,10 @@ const KEYS = {
   n: () => $("#hit-after")?.click(),
   ArrowLeft: () => $(".strip a[rel=prev]")?.click(),
   ArrowRight: () => $(".strip a[rel=next]")?.click(),
-  Escape: back,
+  Escape: goBack,
 };
 
-// An end at the frame that is looked at; the other moves away from it where it must.
+// Set an end to a frame; the other end moves if it has to.
 function setEnd(end, frame) {
   const length = span.last - span.first;
   const next = { ...span, [end]: frame };
@@ -335,8 +335,8 @@ function setEnd(end, frame) {
     if (end === "first") next.last = Math.min(frame + length, trim.last);
     else next.first = Math.max(frame - length, trim.first);
   }
-  if (next.last - next.first > Number(said.most)) wrong.textContent = said.tooLong;
-  else if (next.first < next.last) choose(next);
+  if (next.last - next.first > Number(options.most)) markError.textContent = options.tooLong;
+  else if (next.first < next.last) setSpan(next);
 }
 
 document.addEventListener("keydown", (event) => {
@@ -344,15 +344,15 @@ document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || hasModifier(event)) return;
   if (!(key in KEYS) || isTyping(target) || $("dialog[open]")) return;
   if (target.closest(".card") || (key === " " && ownsSpace(target))) return;
-  if (whole.is && ["i", "o"].includes(key)) return;
+  if (whole.isPlaying && ["i", "o"].includes(key)) return;
   event.preventDefault();
   KEYS[key]();
 });
 
-// --- it begins -----------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------
 
-mark(span.first);
-const calm =
+setPlayhead(span.first);
+const isMotionReduced =
   matchMedia("(prefers-reduced-motion: reduce)").matches || navigator.connection?.saveData;
-if (calm) bigPlay.hidden = false;
+if (isMotionReduced) bigPlay.hidden = false;
 else play();

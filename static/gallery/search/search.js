@@ -1,42 +1,42 @@
-// The search: it answers in place and under its own address, takes pictures and frames from
-// anywhere, and brings back what was there. All of it works without this file, page by page.
+// The search: results are swapped in with their own URL, pictures and frames can be dropped and
+// pasted, and the history restores results. Without scripts, pages are loaded as usual.
 
 import { $, $$, hasModifier, htmx } from "../dom.js";
 
-// --- a query is answered in place ----------------------------------------------------------------
+// --- results are swapped in ----------------------------------------------------------------------
 
 const announcer = document.body.appendChild(document.createElement("p"));
 announcer.className = "unseen";
 announcer.setAttribute("role", "status");
 
 const IN_PLACE = { target: "#found", select: "#found", selectOOB: "#find", swap: "outerHTML" };
-let here = location.pathname + location.search; // whose answer is shown
-let used = null; // where on the page the query was changed
-let sent = ""; // what the search box held when the question was asked
-let typed = null; // what was typed into it since
+let currentUrl = location.pathname + location.search; // of the results shown
+let controls = null; // the state of controls before the request
+let sent = ""; // the search box at the time of the request
+let typed = null; // the text and selection typed since then
 
-const answersHere = (address) =>
+const canSwap = (address) =>
   Boolean($("#found") && htmx && new URL(address, location).pathname === location.pathname);
 
-function ask(method, address, source) {
-  keepPlace();
-  noteUsed();
+function requestResults(method, address, source) {
+  savePosition();
+  saveControls();
   sent = $("#q")?.value;
   $("#found").classList.add("waiting");
-  // A question that another one replaced is no failure; others are told where htmx says them.
+  // A replaced request is no failure; others are reported by the events of htmx.
   htmx.ajax(method, address, { ...IN_PLACE, source, push: "true" }).catch(() => {});
 }
 
-let asked = ""; // what is on its way: Enter in a changed field asks twice
+let pendingUrl = ""; // avoids a second request for Enter in a changed field
 
-function seek(address) {
-  if (address === asked) return;
-  asked = address;
-  ask("get", address, "#found");
+function search(address) {
+  if (address === pendingUrl) return;
+  pendingUrl = address;
+  requestResults("get", address, "#found");
 }
 
-// The address of a search form; fields that say nothing are left out of it.
-function addressOf(form) {
+// The URL of a search form, without empty fields.
+function getFormUrl(form) {
   const given = [...new FormData(form)].filter(([, value]) => value.trim());
   return `${new URL(form.action).pathname}?${new URLSearchParams(given)}`;
 }
@@ -44,23 +44,23 @@ function addressOf(form) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swaps]");
   const isPlain = event.button === 0 && !hasModifier(event);
-  // The start page has styles of its own: it is a page to go to.
+  // The start page has its own styles, so it is loaded as a page.
   if (link && !link.search && link.pathname === $(".brand").pathname) return;
-  if (!link || !isPlain || event.defaultPrevented || !answersHere(link.href)) return;
+  if (!link || !isPlain || event.defaultPrevented || !canSwap(link.href)) return;
   event.preventDefault();
-  seek(link.getAttribute("href"));
+  search(link.getAttribute("href"));
 });
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "get" || !form.matches("[role=search]")) return;
-  if (!answersHere(form.action)) return;
+  if (!canSwap(form.action)) return;
   event.preventDefault();
-  if (matchMedia("(hover: none)").matches) document.activeElement?.blur(); // lets the keyboard go
-  seek(addressOf(form));
+  if (matchMedia("(hover: none)").matches) document.activeElement?.blur(); // hides the on-screen keyboard
+  search(getFormUrl(form));
 });
 
-// An answer that says what is wrong is shown like any other; what is no answer of ours is not.
+// Error pages with results are swapped in as well; for other responses the page is loaded.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { detail } = event;
   if (detail.target.id !== "found") return;
@@ -79,15 +79,15 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.target?.id !== "found") return;
-  if (event.detail.pathInfo.requestPath === asked) asked = "";
-  if (!asked) $("#found")?.classList.remove("waiting");
+  if (event.detail.pathInfo.requestPath === pendingUrl) pendingUrl = "";
+  if (!pendingUrl) $("#found")?.classList.remove("waiting");
 });
 
-// --- after an answer, everything is where it was: the filters, the focus, the way back -----------
+// --- filters and focus are restored after a swap -------------------------------------------------
 
-function noteUsed() {
+function saveControls() {
   const at = document.activeElement;
-  used = {
+  controls = {
     refine: $("#refine")?.open ?? false,
     films: $("#film-choices")?.scrollTop ?? 0,
     sieve: $("#sieve")?.value ?? "",
@@ -97,28 +97,29 @@ function noteUsed() {
   };
 }
 
-function restoreUsed() {
-  if (!used) return;
+function restoreControls() {
+  if (!controls) return;
   const refine = $("#refine");
-  if (refine) refine.open = used.refine;
+  if (refine) refine.open = controls.refine;
   const sieve = $("#sieve");
-  if (sieve && used.sieve) {
-    sieve.value = used.sieve;
-    sift(sieve);
+  if (sieve && controls.sieve) {
+    sieve.value = controls.sieve;
+    filterRows(sieve);
   }
   const films = $("#film-choices");
-  if (films) films.scrollTop = used.films;
-  const again = used.id && document.getElementById(used.id);
+  if (films) films.scrollTop = controls.films;
+  const again = controls.id && document.getElementById(controls.id);
   const cards = $$(".hits .card .shown");
   const parts = $$(".part .remove");
   if (again) again.focus({ preventScroll: true });
-  else if (used.card >= 0) cards[Math.min(used.card, cards.length - 1)]?.focus();
-  else if (used.part >= 0) (parts[Math.min(used.part, parts.length - 1)] ?? $("#q"))?.focus();
-  used = null;
+  else if (controls.card >= 0) cards[Math.min(controls.card, cards.length - 1)]?.focus();
+  else if (controls.part >= 0)
+    (parts[Math.min(controls.part, parts.length - 1)] ?? $("#q"))?.focus();
+  controls = null;
 }
 
-// The answer brings a search box of its own, in the middle of the next question.
-function keepTyping() {
+// The response replaces the search box while the next query is being typed.
+function restoreTyping() {
   const box = $("#q");
   const [text, ...selection] = typed;
   box.value = text;
@@ -128,48 +129,48 @@ function keepTyping() {
 
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "found") return;
-  here = location.pathname + location.search;
+  currentUrl = location.pathname + location.search;
   window.scrollTo(0, 0);
-  restoreUsed();
-  if (typed) keepTyping();
+  restoreControls();
+  if (typed) restoreTyping();
   const next = $(".languages [name=next]");
-  if (next) next.value = here;
+  if (next) next.value = currentUrl;
   announcer.textContent = $("#count")?.textContent || $("#found h2")?.textContent || "";
 });
 
-// --- pages that came by scrolling come back with the way back ------------------------------------
+// --- going back restores the loaded pages and the scroll position --------------------------------
 
-const placeName = () => `place ${here}`;
-const pagesShown = () => 1 + $$(".hits [data-page-start]").length;
+const positionKey = () => `place ${currentUrl}`;
+const countPages = () => 1 + $$(".hits [data-page-start]").length;
 let scrolled = window.scrollY;
 
-function keepPlace() {
+function savePosition() {
   if (!$("#hits")) return;
-  const place = { pages: pagesShown(), scroll: scrolled, focus: document.activeElement?.id ?? "" };
+  const place = { pages: countPages(), scroll: scrolled, focus: document.activeElement?.id ?? "" };
   try {
-    sessionStorage.setItem(placeName(), JSON.stringify(place));
+    sessionStorage.setItem(positionKey(), JSON.stringify(place));
   } catch {
-    // Without it, the way back leads to the first scenes.
+    // Without storage, going back shows the first page.
   }
 }
 
-async function restorePlace() {
+async function restorePosition() {
   const kind = performance.getEntriesByType("navigation")[0]?.type;
   if (kind !== "back_forward" && kind !== "reload") return;
   let place = null;
   try {
-    place = JSON.parse(sessionStorage.getItem(placeName()));
+    place = JSON.parse(sessionStorage.getItem(positionKey()));
   } catch {
     return;
   }
   if (!place) return;
-  while (pagesShown() < place.pages && $(".more")) {
-    const before = pagesShown();
-    const stands = settled();
-    // The window asks for it, too, if it shows its place: then the second question is dropped.
-    nextPage($(".more")).catch(() => {});
-    await stands;
-    if (pagesShown() === before) break;
+  while (countPages() < place.pages && $(".more")) {
+    const before = countPages();
+    const swapped = waitForSettle();
+    // If the link is visible, scrolling requests it, too; then htmx drops one of both.
+    loadNextPage($(".more")).catch(() => {});
+    await swapped;
+    if (countPages() === before) break;
   }
   if (place.pages > 1) window.scrollTo(0, place.scroll);
   if (document.activeElement === document.body) {
@@ -177,14 +178,14 @@ async function restorePlace() {
   }
 }
 
-// Until the next answer stands on the page, however it was asked for; or does not come.
-const settled = () =>
+// Wait for the next swap, from any request, or a timeout.
+const waitForSettle = () =>
   new Promise((done) => {
     document.addEventListener("htmx:afterSettle", done, { once: true });
     setTimeout(done, 5000);
   });
 
-const nextPage = (more) =>
+const loadNextPage = (more) =>
   htmx.ajax("get", more.getAttribute("hx-get"), {
     source: more,
     target: more,
@@ -200,17 +201,17 @@ document.addEventListener(
   { passive: true },
 );
 window.addEventListener("popstate", () => {
-  keepPlace();
-  here = ""; // another answer is on its way
+  savePosition();
+  currentUrl = ""; // other results are being loaded
 });
-window.addEventListener("pagehide", () => here && keepPlace());
-restorePlace();
+window.addEventListener("pagehide", () => currentUrl && savePosition());
+restorePosition();
 
-// The first card of a page that came is marked, and gets the focus if a button brought it; a film
-// says that it has more only once.
-let pressed = false;
+// The first card of a loaded page is marked, and focused if the page was loaded by a click; the
+// note that a film has more hits is shown once per film.
+let wasPressed = false;
 document.addEventListener("click", (event) => {
-  pressed = Boolean(event.target.closest(".more a"));
+  wasPressed = Boolean(event.target.closest(".more a"));
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!event.detail.target.matches(".more")) return;
@@ -223,8 +224,8 @@ document.addEventListener("htmx:afterSettle", () => {
   const first = last.nextElementSibling;
   if (!first?.matches(".card")) return;
   first.dataset.pageStart = "";
-  if (pressed) $(".shown", first).focus({ preventScroll: true });
-  pressed = false;
+  if (wasPressed) $(".shown", first).focus({ preventScroll: true });
+  wasPressed = false;
   for (const link of $$(".more-here")) {
     const film = link.closest(".card").dataset.film;
     const cards = $$(`.hits .card[data-film="${film}"]`);
@@ -232,14 +233,14 @@ document.addEventListener("htmx:afterSettle", () => {
   }
 });
 
-// --- filters take effect at once -----------------------------------------------------------------
+// --- filters are submitted at once ---------------------------------------------------------------
 
 document.addEventListener("change", (event) => {
   const field = event.target;
   if (field.form?.id === "search" && field.closest(".refine")) field.form.requestSubmit();
 });
 
-function sift(field) {
+function filterRows(field) {
   const wanted = field.value.trim().toLocaleLowerCase();
   for (const row of document.getElementById(field.dataset.sieves).children) {
     row.hidden = !row.textContent.toLocaleLowerCase().includes(wanted);
@@ -247,7 +248,7 @@ function sift(field) {
 }
 
 document.addEventListener("input", (event) => {
-  if (event.target.matches(".sieve")) sift(event.target);
+  if (event.target.matches(".sieve")) filterRows(event.target);
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches(".sieve")) event.preventDefault();
@@ -255,27 +256,27 @@ document.addEventListener("keydown", (event) => {
 
 // --- a picture: dropped anywhere, pasted, or chosen ----------------------------------------------
 
-const pictureForm = () => $("#picture-form");
+const getPictureForm = () => $("#picture-form");
 
 function sendPicture() {
-  const form = pictureForm();
-  if (!answersHere($("#search").action)) {
+  const form = getPictureForm();
+  if (!canSwap($("#search").action)) {
     form.requestSubmit();
     return;
   }
-  ask("post", form.getAttribute("action"), form);
+  requestResults("post", form.getAttribute("action"), form);
 }
 
-// Not every system knows the types of newer formats.
+// Some systems do not know the MIME types of newer formats.
 const isPicture = ({ type, name }) =>
   type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(name);
 
-function searchWith(files) {
+function searchWithPicture(files) {
   const picture = [...files].find(isPicture);
-  if (!picture || !pictureForm()) return false;
-  const carrier = new DataTransfer();
-  carrier.items.add(picture);
-  $("input[type=file]", pictureForm()).files = carrier.files;
+  if (!picture || !getPictureForm()) return false;
+  const transfer = new DataTransfer();
+  transfer.items.add(picture);
+  $("input[type=file]", getPictureForm()).files = transfer.files;
   sendPicture();
   return true;
 }
@@ -284,13 +285,13 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("#picture")) sendPicture();
 });
 document.addEventListener("paste", (event) => {
-  if (searchWith(event.clipboardData?.files ?? [])) event.preventDefault();
+  if (searchWithPicture(event.clipboardData?.files ?? [])) event.preventDefault();
 });
 
-// --- a frame of this site: its picture dropped onto the search box, its address pasted there -----
+// --- frames of this site: dropping a picture on the search box, pasting a frame's URL ------------
 
 const FRAME = /\/films\/\d+\/frames\/\d+/;
-let dragged = null; // a frame of this very page
+let dragged = null; // a frame of this page
 
 function addFrame(address) {
   const box = $("#q");
@@ -317,26 +318,26 @@ document.addEventListener("dragend", () => {
   document.documentElement.classList.remove("dragging-frame");
 });
 
-const holdsFiles = (event) => !dragged && event.dataTransfer?.types.includes("Files");
-const holdsFrame = (event) =>
+const hasFiles = (event) => !dragged && event.dataTransfer?.types.includes("Files");
+const hasFrame = (event) =>
   (dragged || event.dataTransfer?.types.includes("text/uri-list")) &&
   event.target.closest?.(".box");
 
 document.addEventListener("dragover", (event) => {
-  if (!holdsFiles(event) && !holdsFrame(event)) return;
+  if (!hasFiles(event) && !hasFrame(event)) return;
   event.preventDefault();
-  if (holdsFiles(event)) document.documentElement.classList.add("dropping");
+  if (hasFiles(event)) document.documentElement.classList.add("dropping");
 });
 document.addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) document.documentElement.classList.remove("dropping");
 });
 document.addEventListener("drop", (event) => {
   document.documentElement.classList.remove("dropping");
-  if (holdsFrame(event)) {
+  if (hasFrame(event)) {
     event.preventDefault();
     addFrame(event.dataTransfer.getData("text/uri-list").split(/\s/)[0]);
-  } else if (holdsFiles(event)) {
+  } else if (hasFiles(event)) {
     event.preventDefault();
-    searchWith(event.dataTransfer.files);
+    searchWithPicture(event.dataTransfer.files);
   }
 });
