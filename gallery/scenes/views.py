@@ -121,7 +121,9 @@ def _parse_search(given: QueryDict) -> Query:
     parameters = given.copy()
     for name in PAGE_PARAMETERS:
         parameters.pop(name, None)
-    parameters.setlist("in", [text for text in given.getlist("in") if text in set(Mode)])
+    modes = [text for text in parameters.pop("in", []) if text in set(Mode)]
+    if modes:
+        parameters.setlist("in", modes)
     try:
         return parse_query(parameters)
     except QueryError:
