@@ -16,7 +16,7 @@ from django.utils.translation import trans_real
 from gallery.index.server import connect
 from gallery.index.types import FrameRecord
 from gallery.transcripts import phrases
-from gallery.transcripts.line_index import HeardLine, LineIndex
+from gallery.transcripts.line_index import IndexedLine, LineIndex
 from gallery.transcripts.line_search import LineSearch
 from imgsearch.local.redis_server import running
 
@@ -149,7 +149,7 @@ def fill(here: LineIndex) -> list[tuple[str, str]]:
                 shot = number * SHOTS // LINES
                 record = FrameRecord(film, shot * 8, shot * 8.0, shot, shot * 8.0, shot * 8.0 + 8)
                 start = number * 4.0
-                lines.append(HeardLine(key + 1, number, language, start, start + 3, text, record))
+                lines.append(IndexedLine(key + 1, number, language, start, start + 3, text, record))
                 said.append((language, text))
         here.put(film, lines, "bench")
     return said

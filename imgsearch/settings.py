@@ -358,7 +358,7 @@ MAX_CLIP_SECONDS = env.int("MAX_CLIP_SECONDS", default=120)
 
 # Whether search and scenes require a login.
 SEARCH_NEEDS_LOGIN = env.bool("SEARCH_NEEDS_LOGIN", default=False)
-# Who may play whole films: everyone, users (who are logged in), staff, or nobody. Unlike a scene, a
+# Who may play whole films: everyone, users (logged in), staff, or nobody. Unlike a scene, a
 # whole film is not a quotation, and takes much bandwidth.
 WHOLE_FILMS_FOR = env.str("WHOLE_FILMS_FOR", default="users")
 # Who may save clips, stills, animations and zips of boards. (CSV, EDL and OTIO hold no film.)

@@ -2,8 +2,8 @@
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-# What Django does for all scripts with `support_js_module_import_aggregation`. It takes text in the
-# comments of htmx for imports, so here it is done for this project's own modules only.
+# As Django's `support_js_module_import_aggregation`, but for this project's modules only: Django
+# mistakes text in the comments of htmx for imports.
 _EVERY_SCRIPT, IMPORTS = CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns
 
 

@@ -104,7 +104,7 @@ def _is_available(export: Export) -> bool:
 
 
 def latest_export(board: Board) -> Export | None:
-    """Return the export that the board's page shows; None without one, or when its file is gone."""
+    """Return the export that the board's page shows; None without one, or without its file."""
     export = board.exports.first()
     if export and export.state == Export.State.DONE and not zip_path(export).is_file():
         return None

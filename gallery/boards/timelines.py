@@ -23,7 +23,7 @@ STANDARD_RATES = (
     *(24 * NTSC, Fraction(24), Fraction(25), 30 * NTSC, Fraction(30)),
     *(48 * NTSC, Fraction(48), Fraction(50), 60 * NTSC, Fraction(60)),
 )
-RATE_TOLERANCE = Fraction(1, 5000)  # relative; it tells 24 from 24000/1001
+RATE_TOLERANCE = Fraction(1, 5000)  # relative; it distinguishes 24 from 24000/1001
 MAX_EVENTS = 999  # of an EDL: its event numbers have three digits
 MAX_EDL_SECONDS = 22 * 3600  # its timecodes start at 01:00:00:00 and end before 24 hours
 RECORD_START = 3600  # seconds of timecode at which the timeline starts
@@ -123,7 +123,7 @@ def _part_of_film(edit: Edit) -> Media:
 def _whole_file(edit: Edit, name: str) -> Media:
     first, end = edit.frames
     whole = _time_range(edit, first, end)
-    # Exact clips carry the film's timecode if MP4 can store it.
+    # Exact clips have the film's timecode if MP4 can store it.
     if not (edit.film.rate and edit.clock.nominal in TIMECODE_RATES):
         whole = TimeRange(RationalTime(0, whole.duration.rate), whole.duration)
     return name, whole, whole

@@ -36,7 +36,7 @@ class ApiError(Exception):
 def error_response(
     status: int, message: str = "", details: Sequence[Mapping[str, str]] = ()
 ) -> JsonResponse:
-    """Return an error as JSON; an empty message stands for the status's default message."""
+    """Return an error as JSON; an empty message means the status's default message."""
     body: dict[str, object] = {
         "error": message or _default_message(status),
         "code": CODES.get(status, "error"),

@@ -69,7 +69,7 @@ def state(catalogue: Catalogue) -> Rebuilding | None:
     return Rebuilding(len(films) - len(missing), len(films), frames / speed if speed else None)
 
 
-def note_speed(frames: int, seconds: float) -> None:
+def record_speed(frames: int, seconds: float) -> None:
     """Record how long it took to index a film. Raises IndexUnavailable."""
     if frames:
         with translate_redis_errors():

@@ -233,7 +233,7 @@ class FilmAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """Redirect to the list of films, or where the admin chose to.
 
-        htmx would follow a redirect itself, and use up the messages: it is told to load the page.
+        htmx would follow a redirect itself, and use up the messages, so it gets HX-Redirect.
         """
         response = super().response_add(request, obj, post_url_continue)
         if request.htmx and response.has_header("Location"):  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 MAX_TITLE_LENGTH = 200  # characters
-# guessit ends a title at words such as "Part" or a number; here it goes on up to one of these.
+# guessit ends a title at words such as "Part" or a number; here it ends at the first of these.
 _RELEASE_FACTS = ("year", "screen_size", "video_codec")
 
 

@@ -1,4 +1,4 @@
-"""Restore what is missing in Redis from the media store, as the database says.
+"""Restore missing data in Redis from the media store, according to the database.
 
 Each film in the index has a stamp of the run and labels it was built from
 (`frame_index.build_stamp`). A film is indexed again when its stamp is not that of its last run, or
@@ -32,7 +32,7 @@ class Queue(Protocol):
     def __call__(self, step: str, *key: int) -> None: ...
 
 
-def films_to_index() -> list[int]:
+def find_films_to_index() -> list[int]:
     """Return the ids of films whose frames in the index are not those of their last run.
 
     Clears their stamps in the index, which pages read. Raises IndexUnavailable, and IndexWarmingUp
@@ -74,7 +74,7 @@ def films_to_index() -> list[int]:
 
 def is_healthy() -> bool:
     """Return whether the index holds the frames and lines of all films. Raises IndexUnavailable."""
-    return not films_to_index() and not dialogue.stale()
+    return not find_films_to_index() and not dialogue.stale()
 
 
 def heal(queue: Queue, seconds: float = MAX_TASK_SECONDS) -> bool:
@@ -91,7 +91,7 @@ def heal(queue: Queue, seconds: float = MAX_TASK_SECONDS) -> bool:
         # Create the indexes first, so that what they hold can be searched meanwhile.
         frame_index.current().ensure()
         dialogue.current().ensure()
-        wanted = films_to_index()
+        wanted = find_films_to_index()
         for number, film_id in enumerate(wanted):
             if number and time.monotonic() > end:
                 return True
@@ -117,7 +117,7 @@ def _reindex(film_id: int, queue: Queue) -> None:
         frame_index.current().set_stamps({film_id: stamp})
         reimport(film, queue)
         return
-    rebuilding.note_speed(frames, time.monotonic() - began_at)
+    rebuilding.record_speed(frames, time.monotonic() - began_at)
 
 
 def reimport(film: Film, queue: Queue) -> bool:

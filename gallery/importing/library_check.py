@@ -80,7 +80,7 @@ class LibraryCheck:
 
     @property
     def problems(self) -> list[str]:
-        """Describe everything that is wrong in a sentence each."""
+        """Describe each problem in a sentence."""
         return [
             f"{one.title} (film {one.film}): {problem}."
             for one in self.films

@@ -28,7 +28,7 @@ END_SLACK_FRACTION = 0.02  # of the duration
 
 
 def claim_next() -> Segment | None:
-    """Claim the segment whose turn it is (`Segment.next_in_turn`); None when there is none."""
+    """Claim the next segment (`Segment.next_in_turn`); None when there is none."""
     if not Segment.claimable().exists():
         return None
     if not disk.has_space():

@@ -1,8 +1,8 @@
-"""Shots that an older version of the detector found are found again while no import waits.
+"""Detect the shots of films again, after an update of the detector, while no import is running.
 
-A film is decoded part by part, one part in each task; nothing is embedded. When the whole film was
-looked at, its cuts are stored and its frames, shots and lines follow them (`reindex`). A worker may
-be killed at any time: the next one goes on with the same part.
+A film is decoded in parts, one part per task; nothing is embedded. At the end its cuts are stored,
+and its frames, shots and lines are updated (`reindex`). When a worker is killed, the next one
+repeats its part.
 """
 
 import logging
@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 MAX_MISSING_PART = 0.02  # of the frames that a film was imported with
 
 
-def outdated() -> FilmQuerySet:
-    """Ready films whose shots another version of the detector found."""
+def find_outdated() -> FilmQuerySet:
+    """Return ready films with the shots of another version of the detector."""
     return searchable().filter(state=Film.State.READY).exclude(shots_version=shots.VERSION)
 
 
-def given_up() -> FilmQuerySet:
-    """Those of them where this version failed too often."""
-    return outdated().filter(_failed())
+def find_given_up() -> FilmQuerySet:
+    """Return outdated films for which this version failed too often."""
+    return find_outdated().filter(_failed())
 
 
 def _failed() -> Q:
@@ -50,14 +50,14 @@ def _failed() -> Q:
 
 
 def next_film() -> Film | None:
-    """The film to go on with; None while imports are under way, or when there is none.
+    """Return the film to continue with; None if there is none, or while imports are running.
 
-    Films whose file is gone are passed over until it is back; those that failed come last.
+    Films without their file are skipped; those that failed come last.
     """
     if Film.objects.filter(state__in=Film.UNFINISHED).exists():
         return None
     films = (
-        outdated()
+        find_outdated()
         .exclude(_failed())
         .select_related("shot_detection")
         .order_by(
@@ -70,10 +70,10 @@ def next_film() -> Film | None:
 
 
 def detect_next() -> bool:
-    """Look at the next part of a film; one process does it at a time.
+    """Detect shots in the next part of a film; one process does it at a time.
 
-    True when there is more to do now. What fails is logged, and tried again later, MAX_ATTEMPTS
-    times in all. Raises IndexUnavailable.
+    Return whether there is more to do now. Failures are logged and retried later, up to
+    MAX_ATTEMPTS times. Raises IndexUnavailable.
     """
     client = server.connect(settings.REDIS_URL)
     with server.redis_lock(
@@ -82,27 +82,27 @@ def detect_next() -> bool:
         film = next_film() if check is not None else None
         if film is None or check is None:
             return False
-        detection = _begin(film)
+        detection = _start_attempt(film)
         try:
             if detection.position is None:
                 _replace_shots(film, detection)
             else:
-                _look_at_next_part(film, detection, detection.position, check)
+                _detect_in_part(film, detection, detection.position, check)
         except (IndexUnavailable, DiskFull, LostClaim) as error:
             _update(detection, attempts=detection.attempts - 1)
-            log.warning("film %s: its shots are found again later: %s", film.pk, error)
+            log.warning("film %s: shot detection is retried later: %s", film.pk, error)
             return False
         except Exception:
             log.exception(
-                "film %s: its shots could not be found again (attempt %d of %d)",
+                "film %s: shot detection failed (attempt %d of %d)",
                 *(film.pk, detection.attempts, MAX_ATTEMPTS),
             )
             return False
         return next_film() is not None
 
 
-def _begin(film: Film) -> ShotDetection:
-    """The film's row, with one more attempt; a new one where the film or the detector changed."""
+def _start_attempt(film: Film) -> ShotDetection:
+    """Count an attempt in the film's row; in a new row if the film or the detector changed."""
     wanted = {"run": film.searchable_run, "version": shots.VERSION}
     ShotDetection.objects.filter(film=film).exclude(**wanted).delete()
     detection, _is_new = ShotDetection.objects.get_or_create(film=film, defaults=wanted)
@@ -111,25 +111,25 @@ def _begin(film: Film) -> ShotDetection:
 
 
 def _update(detection: ShotDetection, **columns: object) -> bool:
-    """Change a row, unless it was deleted meanwhile, as with its film: then False."""
+    """Update a row. Return False if it was deleted meanwhile, for example with its film."""
     for name, value in columns.items():
         setattr(detection, name, value)
     return bool(ShotDetection.objects.filter(pk=detection.pk).update(**columns))
 
 
-def _look_at_next_part(
+def _detect_in_part(
     film: Film, detection: ShotDetection, position: int, check: Callable[[], None]
 ) -> None:
     end = position + settings.SEGMENT_SECONDS
     # The last part is open, as in imports.
     span = Span(position, end if end < film.duration else None)
-    cuts = _cuts_in(film, span, check)
+    cuts = _find_cuts(film, span, check)
     check()
     _update(detection, position=span.end, cuts=[*detection.cuts, *cuts], attempts=0)
 
 
-def _cuts_in(film: Film, span: Span, check: Callable[[], None]) -> list[float]:
-    """The cuts in a part of a film. Raises FilmError when frames are missing in its file."""
+def _find_cuts(film: Film, span: Span, check: Callable[[], None]) -> list[float]:
+    """Return the cuts in a part of a film. Raises FilmError if frames are missing in its file."""
     with (
         disk.raise_disk_full(),
         decoding.decode(
@@ -154,12 +154,12 @@ def _cuts_in(film: Film, span: Span, check: Callable[[], None]) -> list[float]:
 
 
 def _require_frames(film: Film, span: Span, decoded: list[int]) -> None:
-    """Raise FilmError when a file gives far fewer frames than the film was imported with."""
+    """Raise FilmError if a file has far fewer frames than the film was imported with."""
     seconds = film.files.run(film.searchable_run or 0).load().seconds
     expected = seconds[(seconds >= span.start) & (seconds < (span.end or np.inf))]
     missing = np.setdiff1d(expected, decoded)
     if len(missing) > max(1, MAX_MISSING_PART * len(expected)):
-        # For the log only.
+        # This message is only logged.
         raise FilmError(f"the film's file is damaged: {len(missing)} pictures are missing")
 
 
@@ -171,4 +171,4 @@ def _replace_shots(film: Film, detection: ShotDetection) -> None:
     )
     detection.delete()
     film.refresh_from_db()
-    log.info("film %s: %d shots were found again, now %d", film.pk, before, film.shot_count)
+    log.info("film %s: new shots detected: %d, before %d", film.pk, film.shot_count, before)

@@ -1,7 +1,7 @@
 """State changes of a film that several import steps share: restart, fail, hold a lease.
 
-All are conditional UPDATEs on the run and the state in which the film was read, so a worker that
-was overtaken changes nothing.
+All are conditional UPDATEs on the run and the state in which the film was read, so an outdated
+worker changes nothing.
 """
 
 import logging

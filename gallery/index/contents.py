@@ -12,7 +12,7 @@ import redis
 from django.conf import settings
 
 from gallery.index.frame_index import FrameIndex
-from gallery.index.server import ask_complete_index, connect, to_text, translate_redis_errors
+from gallery.index.server import connect, query_complete_index, to_text, translate_redis_errors
 
 SCAN_COUNT = 1000  # keys per step of a scan: Redis serves other clients in between
 QUERIES_PER_ROUND_TRIP = 500
@@ -44,7 +44,7 @@ def _count_indexed(client: redis.Redis, alias: str, films: Collection[int]) -> d
             for film in chunk
         ]
         with translate_redis_errors():
-            replies = ask_complete_index(client, alias, *commands)
+            replies = query_complete_index(client, alias, *commands)
         counts |= {film: int(reply[0]) for film, reply in zip(chunk, replies, strict=True)}
     return counts
 

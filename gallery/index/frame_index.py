@@ -29,10 +29,10 @@ from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable, ModelError
 from gallery.index.knn import DULL_KINDS, build_filter, parse_neighbour
 from gallery.index.server import (
-    ask_complete_index,
     connect,
     film_ids,
     mark_change,
+    query_complete_index,
     redis_lock,
     to_text,
     translate_redis_errors,
@@ -362,7 +362,7 @@ class FrameIndex(SwitchingIndex):
             *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
         ]
         with translate_redis_errors():
-            [[_total, *rows]] = ask_complete_index(self.client, self.alias, command)
+            [[_total, *rows]] = query_complete_index(self.client, self.alias, command)
         return [
             parse_neighbour(key, fields) for key, fields in zip(rows[::2], rows[1::2], strict=True)
         ]

@@ -161,7 +161,7 @@ def parse_fields(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
     return fields
 
 
-def ask_complete_index(
+def query_complete_index(
     client: redis.Redis, alias: str, *commands: Sequence[str | int | bytes]
 ) -> list[Any]:
     """Send search commands in one round trip. Returns their raw replies.
@@ -175,7 +175,7 @@ def ask_complete_index(
     info, *replies = pipe.execute(raise_on_error=False)
     if isinstance(info, Exception) or (alias, info["run_id"]) not in _complete_indexes:
         require_complete(client, alias)
-        return ask_complete_index(client, alias, *commands)
+        return query_complete_index(client, alias, *commands)
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply

@@ -21,7 +21,7 @@ from gallery.index.server import (
     translate_redis_errors,
 )
 
-SCHEMA = 3  # raise it when the indexed fields change: the index is then rebuilt from the hashes
+SCHEMA = 3  # increase it when the indexed fields change: the index is then rebuilt from the hashes
 FIELD_TYPES = {
     "film": ("TAG", 0),
     "look": ("TAG", 0),
@@ -116,7 +116,7 @@ class SwitchingIndex:
                 ),
             )
         except redis.ResponseError as error:
-            # Another process was faster.
+            # Another process may have created it first.
             if "already exists" not in str(error).lower():
                 raise
 
@@ -141,7 +141,7 @@ class SwitchingIndex:
     def reconcile(self) -> str | None:
         """Switch between the exact and the approximate index when the number of frames requires it.
 
-        The new index is built beside the one that answers. Once it is complete, the alias moves to
+        The new index is built while the old one is used. Once it is complete, the alias moves to
         it and the old one is dropped; an index of an older schema is replaced in the same way.
         Returns what was done, or None. Call it regularly.
         """

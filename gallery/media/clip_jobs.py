@@ -265,7 +265,7 @@ def drop_orphan(path: Path, source: Path | None) -> None:
     """Remove a file whose film was deleted meanwhile, and raise FilmError then.
 
     Deleting a film removes first the film and then its clips: either that finds the file at `path`,
-    or `source` is gone by now.
+    or `source` no longer exists.
     """
     if source is None or source.exists():
         return
@@ -279,7 +279,7 @@ def drop_orphan(path: Path, source: Path | None) -> None:
 def join_job(order: ClipOrder, owner: str = "") -> ClipJob:
     """Join the job for an order, or start it. Raises ClipBusy.
 
-    `owner`: the client, so that nobody takes all places in the queue. Call `leave_job` afterwards;
+    `owner`: the client, so that none takes all places in the queue. Call `leave_job` afterwards;
     closing a `ClipStream` does.
     """
     with _lock:

@@ -28,7 +28,7 @@ def acquire_slot(
 ) -> Iterator[None]:
     """Wait for a slot and hold it.
 
-    With several slots, the first is reserved for jobs with priority: somebody looks at an empty
+    With several slots, the first is reserved for jobs with priority, those for an empty
     player. Raises ClipBusy when no slot is free within `max_wait` seconds, or the job is cancelled.
     """
     end = time.monotonic() + max_wait

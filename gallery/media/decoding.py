@@ -36,7 +36,7 @@ def _print_time_filters(pipe: int) -> list[str]:
 def _filter_graph(probe: Probe, span: Span, width: int, times: int, small_times: int) -> str:
     """Return the graph from the film to one picture a second [second] and all frames, tiny [small].
 
-    For each second it selects the first frame whose presentation time lies in it. (FFmpeg's `fps=1`
+    For each second it selects the first frame whose presentation time is in it. (FFmpeg's `fps=1`
     rounds instead: for second 1 it takes the frame shown at 1.46 s.)
     """
     common = [

@@ -157,7 +157,7 @@ def _is_blank(departure: Levels) -> bool:
 
 
 def _is_text(picture: Picture, background: Levels, departure: Levels) -> bool:
-    """Return whether text, and nothing else, stands out from the background."""
+    """Return whether there is only text on the background."""
     ink = _find_ink(picture, background)
     return (
         ink is not None
@@ -184,10 +184,10 @@ def _find_ink(picture: Picture, background: Levels) -> NDArray[np.bool_] | None:
 
 
 def _is_hazy(departure: Levels, ink: NDArray[np.bool_], width: int) -> bool:
-    """Return whether there is more besides the ink than a background."""
+    """Return whether there is more than background away from the ink."""
     spots = Image.fromarray(ink.astype(np.uint8) * 255).reduce(_cell_size(width))
-    beside = np.asarray(spots.filter(ImageFilter.MaxFilter(5))) == 0
-    return float(((departure > MIN_HAZE_LEVEL) & beside).mean()) > MAX_HAZE_SHARE
+    away = np.asarray(spots.filter(ImageFilter.MaxFilter(5))) == 0
+    return float(((departure > MIN_HAZE_LEVEL) & away).mean()) > MAX_HAZE_SHARE
 
 
 def _has_one_colour(picture: Picture, background: Levels, ink: NDArray[np.bool_]) -> bool:

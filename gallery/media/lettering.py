@@ -1,4 +1,4 @@
-"""Recognize text: whether what stands out from a plain background is text and nothing else.
+"""Recognize text: whether there is only text on a plain background.
 
 Text consists of thin strokes in small pieces of varying shape, arranged in lines, horizontal or (in
 Chinese) vertical. Lit windows and lanterns are as wide as high; figures in a row are all alike;
@@ -75,7 +75,7 @@ class _Lines:
     aspect: Measures
 
     def are_text(self, rows: int) -> NDArray[np.bool_]:
-        """Return which lines are text in a frame of so many rows."""
+        """Return which lines are text, given the height of the frame in rows."""
         in_line = (
             _is_within(self.fill, FILL_RANGE)
             & (self.aligned_ink >= MIN_ALIGNED_INK)
@@ -113,7 +113,7 @@ def _is_within(values: Measures, limits: tuple[float, float]) -> NDArray[np.bool
 
 
 def is_lettering(ink: NDArray[np.bool_]) -> bool:
-    """Return whether a mask of what stands out, shape (rows, columns), is text and nothing else."""
+    """Return whether the foreground, a mask of shape (rows, columns), is only text."""
     return _is_lettering_across(ink) or _is_lettering_across(ink.T)
 
 

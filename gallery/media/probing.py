@@ -147,7 +147,7 @@ def inspect(path: Path, max_pixels: int) -> Inspection:
 
 
 def _describe_unread_parts(log_text: str, complaints: str) -> str:
-    """Return what FFmpeg passes over without an error, in a sentence or two; "" when nothing."""
+    """Describe what FFmpeg skips without an error, in a sentence or two; "" when nothing."""
     notices = []
     if "Found duplicated MOOV" in log_text:
         notices.append(

@@ -331,7 +331,7 @@ def remove_older(folder: Path, seconds: float) -> None:
 
 @contextmanager
 def draft_file(suffix: str) -> Iterator[tuple[Path, Path]]:
-    """Yield two temporary paths; whatever lies there is removed afterwards. Raises DiskFull."""
+    """Yield two temporary paths; files there are removed afterwards. Raises DiskFull."""
     folder = settings.MEDIA_ROOT / "drafts"
     with raise_disk_full():
         require_space()

@@ -75,7 +75,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame that stands for second `second` of a film; it is shown at `time` seconds."""
+    """The frame of second `second` of a film; it is shown at `time` seconds."""
 
     second: int
     time: float

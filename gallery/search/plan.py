@@ -77,7 +77,7 @@ class Plan:
         )
 
     def penalties(self, rows: Vectors) -> Vector:
-        """Return what frames (n, width) lose of their cosines for what is avoided: shape (n,)."""
+        """Return the penalties on cosines of frames (n, width) for avoided things: shape (n,)."""
         lost = np.zeros(len(rows), np.float32)
         if self.vector is not None:
             spread = self.baseline.mean_std(self.vector)[1]

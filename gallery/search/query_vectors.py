@@ -31,7 +31,7 @@ from gallery.search.types import Example, Query
 
 MAX_AVOIDED = 20  # in one query: each is embedded separately
 AVOIDED_WEIGHT = 1.0  # of words to avoid, compared with 1 for those that are searched for
-# Standard deviations above an ordinary frame: below, a frame does not show what is to be avoided.
+# Standard deviations above an ordinary frame, below which a frame does not show an avoided thing.
 MIN_AVOIDED_SCORE = 0.5
 RIGHT_WEIGHT = 0.75  # Rocchio's weight of the mean of the hits marked as right
 WRONG_WEIGHT = -0.4  # and of those marked as wrong

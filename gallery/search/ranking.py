@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def shot_key(neighbour: Neighbour) -> ShotKey:
-    """Return the shot that a frame lies in."""
+    """Return the key of a frame's shot."""
     return neighbour.film, neighbour.shot
 
 

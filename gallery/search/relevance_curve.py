@@ -28,7 +28,7 @@ MAX_CACHED_FILMS = 4  # whose vectors are cached: 11 MB for three hours
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A moment that stands out: its frame, and the line that was found over it, if any."""
+    """A peak of the curve: its frame, and the matching line spoken over it, if any."""
 
     record: FrameRecord
     relevance: float

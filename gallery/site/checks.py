@@ -1,4 +1,4 @@
-"""System checks: what is missing or misconfigured, and what to do about it."""
+"""System checks: missing or wrong settings and programs, and how to fix them."""
 
 import os
 import subprocess

@@ -22,7 +22,7 @@ from gallery.films.models import Film
 from gallery.index import server
 from gallery.index.types import FrameRecord
 from gallery.transcripts import languages, line_index, phrases
-from gallery.transcripts.line_index import HeardLine, LineIndex
+from gallery.transcripts.line_index import IndexedLine, LineIndex
 from gallery.transcripts.line_search import LineSearch
 from gallery.transcripts.line_shots import ShotLookup
 from gallery.transcripts.models import Line, Subtitles
@@ -65,7 +65,7 @@ def put_run(film: Film, run: int, rows: Sequence[FrameRecord]) -> int:
     if state is None:
         index.drop(film.pk)
         return 0
-    lines = list(_heard_lines(film, rows))
+    lines = list(_indexed_lines(film, rows))
     index.put(film.pk, lines, state)
     return len(lines)
 
@@ -127,12 +127,12 @@ def _states(which: Q, run: int | None = None) -> dict[int, str]:
     }
 
 
-def _heard_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[HeardLine]:
+def _indexed_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[IndexedLine]:
     """Yield a film's lines, except those after its end, with the frames they are heard over."""
     lookup = ShotLookup(rows)
     for line in Line.objects.filter(subtitles__film=film).select_related("subtitles").iterator():
         if line.start < lookup.end:
-            yield HeardLine(
+            yield IndexedLine(
                 subtitles=line.subtitles_id,
                 number=line.number,
                 language=line.subtitles.language,

@@ -146,7 +146,7 @@ def simplified(character: str) -> str:
 
 
 def _detect_chinese(text: str) -> str:
-    """Return zh-Hans or zh-Hant by characters that only one of them has; zh if there are none."""
+    """Return zh-Hans or zh-Hant by characters that only one of them has; zh without any."""
     characters = set(_HAN.findall(text))
     only_hant = sum(simplified(char) != char for char in characters)
     only_hans = sum(str(_converter("s2t").convert(char)) != char for char in characters)

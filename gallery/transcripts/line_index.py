@@ -29,12 +29,12 @@ from redis.commands.search.index_definition import IndexDefinition, IndexType
 from gallery.core.errors import IndexMissing
 from gallery.index.server import (
     NO_FILM,
-    ask_complete_index,
     fail_on_timeout,
     film_ids,
     index_info,
     mark_change,
     parse_fields,
+    query_complete_index,
     to_text,
     translate_redis_errors,
 )
@@ -49,17 +49,17 @@ FIELD_TYPES = {
     "words": ("TEXT", 0),
     "stems": ("TEXT", 0),
 }
-SCHEMA = "v1"  # to be increased when the fields change: all lines are then indexed again
+SCHEMA = "v1"  # increase it when the fields change: all lines are then indexed again
 PIPELINE = 500  # hashes sent at once
 QUERY_TIMEOUT = 5000  # milliseconds
 MAX_SCAN_WAIT = 2.0  # seconds
 SCORER = "BM25"
-STATE = "state"  # a field of a film's hash, beside the numbers of lines of its subtitles
+STATE = "state"  # a field of a film's hash, besides the numbers of lines of its subtitles
 
 
 @dataclass(frozen=True, slots=True)
-class HeardLine:
-    """A line of a film from `start` to `end` (seconds), and the frame it is heard over."""
+class IndexedLine:
+    """A line of a film from `start` to `end` (seconds), and the frame shown during it."""
 
     subtitles: int
     number: int
@@ -74,7 +74,7 @@ class HeardLine:
 class ScoredLine:
     """A line that was found, and its score in RediSearch."""
 
-    line: HeardLine
+    line: IndexedLine
     score: float
 
 
@@ -179,7 +179,7 @@ class LineIndex:
 
     # --- lines ------------------------------------------------------------------------------
 
-    def put(self, film: int, lines: Sequence[HeardLine], state: str) -> None:
+    def put(self, film: int, lines: Sequence[IndexedLine], state: str) -> None:
         """Replace the lines of `film`.
 
         `state` identifies what they were built from, see `states`. It is written last.
@@ -267,7 +267,7 @@ class LineIndex:
         is none.
         """
         with translate_redis_errors():
-            [found] = ask_complete_index(
+            [found] = query_complete_index(
                 self.client, self.alias, ("FT.TAGVALS", self.alias, "group")
             )
         return sorted(to_text(tag) for tag in found)
@@ -297,7 +297,7 @@ class LineIndex:
             command = ["FT.SEARCH", self.alias, text, *options, "TIMEOUT", QUERY_TIMEOUT]
             commands.append([*command, "PARAMS", len(named), *named, "DIALECT", 2])
         with translate_redis_errors():
-            return ask_complete_index(self.client, self.alias, *commands)
+            return query_complete_index(self.client, self.alias, *commands)
 
 
 def in_films(expression: Expression, films: Collection[int] | None) -> str:
@@ -316,7 +316,7 @@ def _delete(pipe: Any, keys: Sequence[str]) -> None:
         pipe.delete(*keys)
 
 
-def _fields_of(line: HeardLine) -> dict[str, str]:
+def _fields_of(line: IndexedLine) -> dict[str, str]:
     tokens = words.tokenize(line.text)
     stems = (words.stem(t.form, line.language) for t in tokens if not t.unspaced)
     return {
@@ -328,7 +328,7 @@ def _fields_of(line: HeardLine) -> dict[str, str]:
     }
 
 
-def _to_json(line: HeardLine) -> str:
+def _to_json(line: IndexedLine) -> str:
     record = line.record
     frame = [
         *(record.film, record.second, record.time),
@@ -338,8 +338,8 @@ def _to_json(line: HeardLine) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
-def _from_json(packed: bytes) -> HeardLine:
+def _from_json(packed: bytes) -> IndexedLine:
     subtitles, number, language, start, end, text, frame = json.loads(packed)
     film, second, shown, shot, shot_start, shot_end, look = frame
     record = FrameRecord(film, second, shown, shot, shot_start, shot_end, FrameKind(look))
-    return HeardLine(subtitles, number, language, start, end, text, record)
+    return IndexedLine(subtitles, number, language, start, end, text, record)

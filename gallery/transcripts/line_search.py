@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gallery.transcripts import words
-from gallery.transcripts.line_index import Expression, HeardLine, LineIndex, ScoredLine, in_films
+from gallery.transcripts.line_index import Expression, IndexedLine, LineIndex, ScoredLine, in_films
 from gallery.transcripts.phrases import (
     LineMatch,
     LineMatcher,
@@ -86,7 +86,7 @@ class LineSearch:
         return self._in_any_language(expression, in_language)
 
     def _with_some(self, expression: Expression) -> str:
-        """Match lines that contain something of what is needed, and everything that is quoted."""
+        """Match lines that contain some of the needed words, and everything that is quoted."""
 
         def in_language(group: str) -> str:
             needed = self.query.needed(group)
@@ -175,7 +175,7 @@ def _rank_key(scored: ScoredLine, match: LineMatch) -> tuple[float, ...]:
     )
 
 
-def _to_spoken_line(line: HeardLine, match: LineMatch) -> SpokenLine:
+def _to_spoken_line(line: IndexedLine, match: LineMatch) -> SpokenLine:
     return SpokenLine(
         record=line.record,
         start=line.start,

@@ -1,4 +1,4 @@
-"""Finds the frame and shot that a line of dialogue is heard over."""
+"""Finds the frame and shot of a line of dialogue."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ import regex
 from gallery.transcripts import words
 from gallery.transcripts.words import Token
 
-MAX_UNITS = 40  # of a query: nobody remembers more of a line
+MAX_UNITS = 40  # of a query, more than people remember of a line
 MAX_PHRASE_TOKENS = 60  # that are searched for next to each other
 MIN_LENGTH_FOR_TYPO = 4  # letters of a word that may have one letter wrong
 MIN_LENGTH_FOR_TWO_TYPOS = 8

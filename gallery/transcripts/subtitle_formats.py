@@ -64,7 +64,7 @@ _COMMENT = re.compile(r"NOTE(?:[ \t]|$)")
 
 
 def _timed_blocks(text: str) -> list[Cue]:
-    """Parse SubRip or WebVTT: a cue is what stands between one line of times and the next."""
+    """Parse SubRip or WebVTT: a cue is the text between two lines with times."""
     rows = text.split("\n")
     is_vtt = text.lstrip().startswith("WEBVTT")
     if is_vtt:
@@ -205,7 +205,7 @@ _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]{1,60})", re.IGNORECASE)
 
 
 def _sami(text: str) -> list[Cue]:
-    """Parse SAMI. One file may contain several languages, each with a class of its own."""
+    """Parse SAMI. A file may have several languages, each in its own class."""
     by_class: dict[str, list[tuple[float, str]]] = {}
     time, kind, said = None, "", ""
     pieces = _SAMI_TAG.split(text)

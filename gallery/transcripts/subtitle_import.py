@@ -85,7 +85,7 @@ def _save_lines(row: Subtitles, cues: Sequence[Cue]) -> None:
     Line.objects.bulk_create(lines, batch_size=BATCH)
 
 
-def find_files_beside(film: Path) -> list[Path]:
+def find_adjacent_files(film: Path) -> list[Path]:
     """Return subtitle files in a film's folder whose names begin with the film's: film.en.srt."""
     stem = film.stem.casefold() + "."
     found = (

@@ -38,7 +38,7 @@ def read_file(file: IO[bytes]) -> bytes:
     kept, kept_bytes, skipped_bytes = [], 0, 0
     is_substation = is_skipping = False
     while line := file.readline(_MAX_LINE_BYTES):
-        # In UTF-16, each of these letters has a zero byte beside it.
+        # In UTF-16, each of these letters has a zero byte next to it.
         if b"[" in line and (
             section := _SECTIONS.fullmatch(line.replace(b"\0", b"").strip(_STRIPPED))
         ):

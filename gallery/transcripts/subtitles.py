@@ -20,7 +20,7 @@ from gallery.transcripts.subtitle_text import decode, max_bytes, read_file, too_
 
 __all__ = ["EXTENSIONS", "Cue", "plain", "read", "read_file", "shift", "webvtt"]
 
-# Of files found beside a film. An uploaded file may have any name.
+# Extensions of files next to a film. Uploaded files may have any name.
 EXTENSIONS = (
     *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami", ".lrc"),
     *(".sub", ".mpl"),

@@ -105,7 +105,7 @@ def is_ready(client: Redis, note: Callable[[str], None]) -> bool | None:
 def wait_ready(
     url: str, note: Callable[[str], None], still_runs: Callable[[], None] = lambda: None
 ) -> None:
-    """Wait until the server at `url` answers, as long as it makes progress loading its data.
+    """Wait until the server at `url` answers, while it makes progress loading its data.
 
     `still_runs` raises when the server has ended. Raises LauncherError after START_TIMEOUT.
     """

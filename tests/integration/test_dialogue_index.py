@@ -17,7 +17,7 @@ from gallery.index import frame_index, server
 from gallery.index.types import FrameRecord
 from gallery.media.types import FrameKind
 from gallery.transcripts import dialogue, line_index, subtitle_import
-from gallery.transcripts.line_index import HeardLine, LineIndex
+from gallery.transcripts.line_index import IndexedLine, LineIndex
 from gallery.transcripts.line_search import LineSearch
 from gallery.transcripts.line_shots import ShotLookup
 from gallery.transcripts.models import Subtitles
@@ -176,7 +176,7 @@ def test_the_sweep_restores_missing_lines(demo_film: Film, redis_server: redis.R
     assert dialogue.reconcile() == 0
     # Subtitles added, and a film deleted, while Redis was down.
     add_lines(demo_film, "fr", ["Un réfrigérateur."])
-    line = HeardLine(1, 0, "en", 0, 1, "a ghost", make_frames(999, 1)[0])
+    line = IndexedLine(1, 0, "en", 0, 1, "a ghost", make_frames(999, 1)[0])
     dialogue.current().put(999, [line], "old")
     assert find_texts("ghost")
     wait_for(lambda: sweep() == [("heal",)])
@@ -204,7 +204,7 @@ def test_an_interrupted_put_is_completed_later(
     monkeypatch.setattr(line_index, "PIPELINE", 10)
     real, calls = line_index._fields_of, []
 
-    def break_off(line: HeardLine) -> dict[str, str]:
+    def break_off(line: IndexedLine) -> dict[str, str]:
         calls.append(line)
         if len(calls) > 25:
             raise redis.ConnectionError
@@ -273,7 +273,7 @@ def open_line_index(url: str) -> LineIndex:
 def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
     here = open_line_index(embedded_redis_url(tmp_path))
     frame = make_frames(1, 1)[0]
-    lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
+    lines = [IndexedLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
 
     def ask() -> int:
         asked = LineSearch(here, parse_phrases("moon"), here.groups(), None)
@@ -306,7 +306,7 @@ def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
 def test_an_unfinished_index_is_reported(tmp_path: Path) -> None:
     here = open_line_index(embedded_redis_url(tmp_path))
     frame = make_frames(1, 1)[0]
-    lines = [HeardLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
+    lines = [IndexedLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
     with redis_process(tmp_path):
         here.put(1, lines, "state")
         here.client.execute_command("FT.DROPINDEX", here.name)
@@ -405,7 +405,7 @@ def test_a_repair_has_a_time_limit(redis_server: redis.Redis) -> None:
             title="Gone", sha256=f"gone {number}", state=Film.State.READY, searchable_run=1,
             tracks_run=1,
         )  # fmt: skip
-        line = HeardLine(1, 0, "en", 0, 1, "a ghost", make_frames(900 + number, 1)[0])
+        line = IndexedLine(1, 0, "en", 0, 1, "a ghost", make_frames(900 + number, 1)[0])
         dialogue.current().put(900 + number, [line], "old")
     assert dialogue.reconcile(time_limit=-1) == 1
     assert dialogue.reconcile() == 2

@@ -98,7 +98,7 @@ def test_pages_report_an_incomplete_index_and_use_it(
     page.force_login(User.objects.get())
     assert said in page.get("/admin/gallery/film/").content.decode()
 
-    rebuilding.note_speed(100, 2.0)
+    rebuilding.record_speed(100, 2.0)
     about = rebuilding.state(catalogue.load_catalogue())
     assert about is not None
     assert about.seconds_left == pytest.approx(lost.frame_count / 50)
@@ -189,7 +189,7 @@ def test_each_loss_is_repaired(
 def test_labels_of_an_older_backup_are_computed_again(demo_film: Film) -> None:
     here = frame_index.current()
     here.set_stamps({demo_film.pk: frame_index.build_stamp(1, "of last year")})
-    assert healing.films_to_index() == []
+    assert healing.find_films_to_index() == []
     demo_film.refresh_from_db()
     assert demo_film.labelled_as == ""
 
@@ -199,7 +199,7 @@ def test_index_entries_of_an_earlier_version_stay(
 ) -> None:
     here = frame_index.current()
     redis_server.delete(f"{here.prefix}:made")
-    assert healing.films_to_index() == []
+    assert healing.find_films_to_index() == []
     assert here.stamps()[demo_film.pk] == frame_index.build_stamp(1, demo_film.labelled_as)
 
 

@@ -22,7 +22,7 @@ from gallery.search import engine, fusion, relevance_curve
 from gallery.search.plan import build_plan
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
-from gallery.transcripts.line_index import HeardLine, LineIndex
+from gallery.transcripts.line_index import IndexedLine, LineIndex
 from gallery.transcripts.types import SpokenLine
 from tests.importing import sweep
 from tests.integration.test_index import WIDTH, make_records, random_vectors, reconcile_until
@@ -207,8 +207,8 @@ def line_index(redis_server: redis.Redis) -> LineIndex:
     return LineIndex(redis_server, "t:dialogue")
 
 
-def make_lines(film: int) -> list[HeardLine]:
-    return [HeardLine(1, 0, "en", 0, 1, "the moon", make_records(film, 1)[0])]
+def make_lines(film: int) -> list[IndexedLine]:
+    return [IndexedLine(1, 0, "en", 0, 1, "the moon", make_records(film, 1)[0])]
 
 
 def test_files_are_kept_with_the_films(

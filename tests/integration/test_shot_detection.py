@@ -232,7 +232,7 @@ def test_missing_pictures_in_the_file_are_a_failure(film: Film) -> None:
     for _attempt in range(6):
         shot_detection.detect_next()
     assert read_state(film) == old
-    assert shot_detection.given_up().get() == film
+    assert shot_detection.find_given_up().get() == film
 
 
 def test_imports_have_priority(film: Film, tmp_path: Path) -> None:

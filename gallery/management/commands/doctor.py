@@ -164,8 +164,8 @@ def _precision() -> str:
 def _shots() -> str:
     """Report the shot detector, and the films whose shots have to be detected again."""
     parts = [f"clear cuts and fades, and {shot_network.get_network()}"]
-    failed = shot_detection.given_up()
-    waiting = shot_detection.outdated().exclude(pk__in=failed.values("pk"))
+    failed = shot_detection.find_given_up()
+    waiting = shot_detection.find_outdated().exclude(pk__in=failed.values("pk"))
     if waiting:
         without = sum(not film.has_source for film in waiting)
         parts.append(

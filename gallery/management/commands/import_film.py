@@ -108,10 +108,12 @@ class Command(BaseCommand):
     def _add_subtitles(self, film: Film, path: Path, given: Sequence[Path]) -> None:
         """Add the given subtitles, and those in the film's folder that are named like it."""
         named = {file.resolve() for file in given}
-        beside = [
-            file for file in subtitle_import.find_files_beside(path) if file.resolve() not in named
+        adjacent = [
+            file
+            for file in subtitle_import.find_adjacent_files(path)
+            if file.resolve() not in named
         ]
-        for file in (*given, *beside):
+        for file in (*given, *adjacent):
             try:
                 with file.open("rb") as opened:
                     data = subtitles.read_file(opened)

@@ -11,7 +11,7 @@ from gallery.accounts import login_limits
 class Command(BaseCommand):
     """Resets the counters of all accounts and addresses."""
 
-    help = "Reset all failed login attempts, so that nobody has to wait."
+    help = "Reset all failed login attempts, so that no user has to wait."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Reset the counters."""
