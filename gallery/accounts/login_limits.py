@@ -19,6 +19,7 @@ from django.core.cache import cache
 from redis.exceptions import RedisError
 
 from gallery.core.errors import TooManyLogins
+from gallery.core.rate_limits import increment
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Attempt:
             for key in self._counters:
                 _raise_if_locked(key)
             for key, limit in self._counters.items():
-                wait = limit.wait(_increment(key))
+                wait = limit.wait(increment(key, DAY))
                 if wait and not cache.add(f"{key}-until", time.time() + wait, wait):
                     _raise_if_locked(key)
         except RedisError as error:
@@ -101,12 +102,6 @@ def reset() -> None:
 def _key(*parts: str) -> str:
     # Hashed, as names may be long and are private.
     return f"login-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:32]}"
-
-
-def _increment(key: str) -> int:
-    with suppress(ValueError):  # it expired between the two
-        return 1 if cache.add(key, 1, DAY) else int(cache.incr(key))
-    return 1
 
 
 def _raise_if_locked(key: str) -> None:

@@ -72,7 +72,12 @@ def count_use(name: str, client: str, rate: str) -> Usage:
     limit, seconds = parse_rate(rate)
     window, elapsed = divmod(time.time(), seconds)
     reset = int(seconds - elapsed) + 1
-    return Usage(_increment(f"{name}-{client}-{int(window)}", reset), limit, reset)
+    try:
+        count = increment(f"{name}-{client}-{int(window)}", reset)
+    except RedisError as error:
+        log.warning("nothing is limited, because the cache cannot be used: %s", error)
+        count = 0
+    return Usage(count, limit, reset)
 
 
 def check_rate(request: HttpRequest, name: str, rate: str) -> None:
@@ -84,13 +89,12 @@ def check_rate(request: HttpRequest, name: str, rate: str) -> None:
         raise TooManyRequests(usage.reset)
 
 
-def _increment(key: str, seconds: int) -> int:
-    """Return how often this was called for a key, including this call; 0 without the cache."""
-    try:
+def increment(key: str, seconds: int) -> int:
+    """Count a call and return how many there were for this key within `seconds`.
+
+    Raises RedisError.
+    """
+    with suppress(ValueError):  # it expired between add and incr
         # `add` is atomic: the first caller sets 1, the others increment it.
         return 1 if cache.add(key, 1, seconds) else int(cache.incr(key))
-    except RedisError as error:
-        log.warning("nothing is limited, because the cache cannot be used: %s", error)
-    except ValueError:  # it expired between add and incr
-        return 1
-    return 0
+    return 1

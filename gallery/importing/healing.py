@@ -44,7 +44,7 @@ def find_films_to_index() -> list[int]:
     stamps = here.stamps()
     films = {film.pk: film for film in searchable().exclude(state=Film.State.INDEXING)}
     indexed, listed = (
-        contents.count_indexed_frames(here, films),
+        contents.count_indexed(here.client, here.alias, films),
         contents.count_listed_frames(here, films),
     )
     wanted: list[int] = []

@@ -103,9 +103,9 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
     lines_here.ensure()
     listed, indexed = (
         contents.count_listed_frames(here, ids),
-        contents.count_indexed_frames(here, ids),
+        contents.count_indexed(here.client, here.alias, ids),
     )
-    lines_indexed = contents.count_indexed_lines(lines_here.client, lines_here.alias, ids)
+    lines_indexed = contents.count_indexed(lines_here.client, lines_here.alias, ids)
     lines = dict(
         Subtitles.objects.filter(film__in=ids)
         .values_list("film")

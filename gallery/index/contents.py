@@ -18,20 +18,11 @@ SCAN_COUNT = 1000  # keys per step of a scan: Redis serves other clients in betw
 QUERIES_PER_ROUND_TRIP = 500
 
 
-def count_indexed_frames(index: FrameIndex, films: Collection[int]) -> dict[int, int]:
-    """Return how many frames of each film a search can find.
+def count_indexed(client: redis.Redis, alias: str, films: Collection[int]) -> dict[int, int]:
+    """Return how many frames or lines of each film a search can find.
 
     Raises IndexUnavailable; IndexWarmingUp while the index is built.
     """
-    return _count_indexed(index.client, index.alias, films)
-
-
-def count_indexed_lines(client: redis.Redis, alias: str, films: Collection[int]) -> dict[int, int]:
-    """Return how many lines of each film a search can find. Raises IndexUnavailable."""
-    return _count_indexed(client, alias, films)
-
-
-def _count_indexed(client: redis.Redis, alias: str, films: Collection[int]) -> dict[int, int]:
     film_ids = sorted(films)
     counts: dict[int, int] = {}
     for start in range(0, len(film_ids), QUERIES_PER_ROUND_TRIP):

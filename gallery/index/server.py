@@ -11,6 +11,8 @@ import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
 from redis.backoff import NoBackoff
+from redis.commands.search.field import Field
+from redis.commands.search.index_definition import IndexDefinition, IndexType
 from redis.exceptions import LockError
 from redis.retry import Retry
 
@@ -139,6 +141,19 @@ def fail_on_timeout(client: redis.Redis) -> None:
         client.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
     except redis.ResponseError:
         client.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
+
+
+def create_index(
+    client: redis.Redis, name: str, prefix: str, fields: Sequence[Field], **options: Any
+) -> None:
+    """Create a search index over the hashes whose keys begin with `prefix`."""
+    definition = IndexDefinition(prefix=[prefix], index_type=IndexType.HASH)
+    try:
+        client.ft(name).create_index(fields, definition=definition, **options)
+    except redis.ResponseError as error:
+        # Another process may have created it first.
+        if "already exists" not in str(error).lower():
+            raise
 
 
 def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import redis
 from redis.commands.search.field import Field, NumericField, TagField, VectorField
-from redis.commands.search.index_definition import IndexDefinition, IndexType
 
 from gallery.core.errors import IndexMissing
 from gallery.index.server import (
+    create_index,
     fail_on_timeout,
     index_info,
     parse_fields,
@@ -108,17 +108,7 @@ class SwitchingIndex:
             NumericField("shot", sortable=True),
             VectorField("embedding", kind.upper(), attributes),
         ]
-        try:
-            self.client.ft(self._name(kind)).create_index(
-                fields,
-                definition=IndexDefinition(
-                    prefix=[f"{self.prefix}:frame:"], index_type=IndexType.HASH
-                ),
-            )
-        except redis.ResponseError as error:
-            # Another process may have created it first.
-            if "already exists" not in str(error).lower():
-                raise
+        create_index(self.client, self._name(kind), f"{self.prefix}:frame:", fields)
 
     def status(self) -> IndexStatus:
         """Return the state of the index that answers."""

@@ -120,9 +120,7 @@ class FilmFiles:
 
     def move_source_here(self, path: Path, name: str) -> Path:
         """Move an uploaded file into the folder, with the extension of `name`. Raises DiskFull."""
-        extension = "".join(c for c in Path(name).suffix[1:].lower() if c.isascii() and c.isalnum())
-        suffix = f".{extension[:MAX_EXTENSION_LENGTH]}" if extension else ""
-        target: Path = self.folder / f"source{suffix}"
+        target: Path = self.folder / f"source{_safe_suffix(name)}"
         with raise_disk_full():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, target)
@@ -159,12 +157,7 @@ class FilmFiles:
 
     def new_subtitles_path(self, number: int, name: str) -> Path:
         """Return where to store uploaded subtitles, with the extension of `name`."""
-        extension = Path(name).suffix.lower()
-        return (
-            self.folder
-            / "subtitles"
-            / f"{number}{extension if _is_safe_extension(extension) else ''}"
-        )
+        return self.folder / "subtitles" / f"{number}{_safe_suffix(name)}"
 
     def subtitles(self, number: int) -> Path:
         """Return the file of uploaded subtitles. Raises FileNotFoundError when it is missing."""
@@ -187,12 +180,10 @@ class FilmFiles:
         shutil.rmtree(settings.MEDIA_ROOT / "clips" / self.folder.name, ignore_errors=True)
 
 
-def _is_safe_extension(extension: str) -> bool:
-    return (
-        extension[1:].isascii()
-        and extension[1:].isalnum()
-        and len(extension) <= MAX_EXTENSION_LENGTH
-    )
+def _safe_suffix(name: str) -> str:
+    """Return the extension of a user's file name, as it may be part of a path: ".mp4" or ""."""
+    extension = "".join(c for c in Path(name).suffix.lower() if c.isascii() and c.isalnum())
+    return f".{extension[:MAX_EXTENSION_LENGTH]}" if extension else ""
 
 
 class RunFiles:

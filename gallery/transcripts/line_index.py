@@ -24,11 +24,11 @@ from typing import Any
 
 import redis
 from redis.commands.search.field import TagField, TextField
-from redis.commands.search.index_definition import IndexDefinition, IndexType
 
 from gallery.core.errors import IndexMissing
 from gallery.index.server import (
     NO_FILM,
+    create_index,
     fail_on_timeout,
     film_ids,
     index_info,
@@ -160,13 +160,7 @@ class LineIndex:
             TextField("words", no_stem=True),
             TextField("stems", no_stem=True),
         ]
-        definition = IndexDefinition(prefix=[f"{self.prefix}:line:"], index_type=IndexType.HASH)
-        try:
-            self.client.ft(self.name).create_index(fields, definition=definition, stopwords=[])
-        except redis.ResponseError as error:
-            # Another process may have created it first.
-            if "already exists" not in str(error).lower():
-                raise
+        create_index(self.client, self.name, f"{self.prefix}:line:", fields, stopwords=[])
 
     def _wait_for_scan(self) -> None:
         """Wait briefly while a new index scans existing hashes, which is soon done for a few."""

@@ -22,7 +22,6 @@ Traditional characters are indexed as simplified ones.
 import logging
 import threading
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -64,15 +63,12 @@ class Token:
 
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of a text in order."""
-    return list(_tokens(text))
-
-
-def _tokens(text: str) -> Iterator[Token]:
+    tokens = []
     for match in _TOKEN.finditer(text):
         unspaced = match.lastgroup == "character"
-        form = _normalize(match[0], unspaced)
-        if form:
-            yield Token(match.start(), match.end(), form, unspaced)
+        if form := _normalize(match[0], unspaced):
+            tokens.append(Token(match.start(), match.end(), form, unspaced))
+    return tokens
 
 
 @lru_cache(maxsize=100_000)
