@@ -20,6 +20,7 @@ from gallery.rest.docs import Page
 from gallery.rest.guard import TOKEN_OPTIONAL, RequestLimit, read_session
 from gallery.scenes import api as frames
 from gallery.search import api as finding
+from gallery.storyboards import api as storyboards
 
 DESCRIPTION = """\
 Find, watch, compare and export scenes from a program: everything the site does, as JSON.
@@ -92,11 +93,22 @@ api = SceneApi(
                 "name": gettext_noop("Boards"),
                 "description": gettext_noop("Saved scenes. Needs a token."),
             },
+            {
+                "name": gettext_noop("Storyboards"),
+                "description": gettext_noop("Scripts with scenes for every line. Needs a token."),
+            },
             {"name": gettext_noop("Service"), "description": gettext_noop("About the API itself.")},
         ]
     },
 )
-for router in (finding.router, films.router, frames.router, service.router, boards.router):
+for router in (
+    finding.router,
+    films.router,
+    frames.router,
+    service.router,
+    boards.router,
+    storyboards.router,
+):
     api.add_router("", router)
 
 

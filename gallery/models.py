@@ -6,6 +6,7 @@ from gallery.core.leases import keep_lease, lease_end
 from gallery.films.models import FIRST_YEAR, LAST_YEAR, Film, FilmQuerySet, Leftover, Shot, new_uid
 from gallery.importing.models import MAX_ATTEMPTS, Segment, ShotDetection
 from gallery.labels.models import Label, LabelCount
+from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.transcripts.models import Line, Subtitles
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Segment",
     "Shot",
     "ShotDetection",
+    "Storyboard",
+    "StoryboardRow",
     "Subtitles",
     "keep_lease",
     "lease_end",

@@ -4,5 +4,5 @@ from django.urls import include, path
 
 from gallery.core import converters  # noqa: F401 - registers the converters
 
-FEATURES = ("search", "films", "scenes", "transcripts", "boards", "accounts", "site")
+FEATURES = ("search", "films", "scenes", "transcripts", "boards", "storyboards", "accounts", "site")
 urlpatterns = [path("", include(f"gallery.{feature}.urls")) for feature in FEATURES]

@@ -16,17 +16,16 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
-class Board(models.Model):
-    """A named list of scenes.
+class VisitorOwned(models.Model):
+    """What a visitor keeps: it belongs to a user or to a browser session.
 
     It belongs to the user `owner`, or without one to the browser session that holds the key
     `visitor`. Anyone who knows `token` may view it. `used` is when its owner last changed or opened
-    it: the next scene is added to the board used last, and boards without an owner are removed
-    when they have not been used for a while.
+    it; what has no owner is removed when it has not been used for a while.
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="boards"
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="%(class)ss"
     )
     visitor = models.CharField(max_length=32, blank=True, db_index=True, editable=False)
     name = models.CharField(_("name"), max_length=120)
@@ -35,12 +34,19 @@ class Board(models.Model):
     used = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        abstract = True
         ordering = ["-used", "-id"]
-        verbose_name = _("board")
-        verbose_name_plural = _("boards")
 
     def __str__(self) -> str:
         return self.name
+
+
+class Board(VisitorOwned):
+    """A named list of scenes. The next scene is added to the board used last."""
+
+    class Meta(VisitorOwned.Meta):
+        verbose_name = _("board")
+        verbose_name_plural = _("boards")
 
     def get_absolute_url(self) -> str:
         """Return the URL of the board's page."""

@@ -6,10 +6,10 @@ lock the board's row.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from gallery.boards.models import Board, BoardScene
+from gallery.boards.models import Board, BoardScene, VisitorOwned
 from gallery.boards.timelines import frames_of_scene
 from gallery.core import rate_limits
 from gallery.core.errors import BoardError, TooManyRequests
@@ -34,6 +34,8 @@ KEEP_UNUSED_DAYS = 60  # how long a board without an owner is kept after it was 
 MAX_BOARDS, MAX_BOARDS_PER_SESSION = 200, 20  # of a user, and without a login
 MAX_SCENES, MAX_SCENES_WITHOUT_LOGIN = 2000, 500  # on one board
 SPAN_TOLERANCE = 0.0005  # seconds; spans that differ by less are the same
+
+Owned = TypeVar("Owned", bound=VisitorOwned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +86,31 @@ def ensure_visitor(request: HttpRequest) -> Visitor:
     return visitor_of(request)
 
 
+def owned_by(visitor: Visitor, rows: QuerySet[Owned]) -> QuerySet[Owned]:
+    """Return those of the rows that a visitor owns, the one used last first."""
+    if visitor.user is not None:
+        return rows.filter(owner=visitor.user)
+    if visitor.key:
+        return rows.filter(owner=None, visitor=visitor.key)
+    return rows.none()
+
+
 def boards_of(visitor: Visitor) -> QuerySet[Board]:
     """Return a visitor's boards, the one used last first."""
-    if visitor.user is not None:
-        return Board.objects.filter(owner=visitor.user)
-    if visitor.key:
-        return Board.objects.filter(owner=None, visitor=visitor.key)
-    return Board.objects.none()
+    return owned_by(visitor, Board.objects.all())
 
 
-def owns(visitor: Visitor, board: Board) -> bool:
-    """Return whether a visitor may change a board."""
-    if board.owner_id is not None:
-        return board.owner_id == visitor.user
-    return visitor.user is None and bool(visitor.key) and board.visitor == visitor.key
+def owns(visitor: Visitor, thing: VisitorOwned) -> bool:
+    """Return whether a visitor may change a board or a storyboard."""
+    if thing.owner_id is not None:
+        return thing.owner_id == visitor.user
+    return visitor.user is None and bool(visitor.key) and thing.visitor == visitor.key
 
 
-def claim_session_boards(key: str, user: int) -> int:
-    """Give the boards of a session to the user (id) who logged in. Return how many."""
-    return boards_of(Visitor(key=key)).update(owner=user, visitor="")
+def claim_session(key: str, user: int) -> None:
+    """Give all that a session owns to the user (id) who logged in."""
+    for model in VisitorOwned.__subclasses__():
+        owned_by(Visitor(key=key), model._default_manager.all()).update(owner=user, visitor="")
 
 
 def current_board(visitor: Visitor) -> Board | None:
@@ -117,10 +125,10 @@ def count_scenes(visitor: Visitor) -> int:
     return BoardScene.objects.filter(board__in=boards_of(visitor).order_by()).count()
 
 
-def touch(board: Board) -> None:
-    """Record that its owner uses a board."""
-    board.used = timezone.now()
-    Board.objects.filter(pk=board.pk).update(used=board.used)
+def touch(thing: VisitorOwned) -> None:
+    """Record that its owner uses a board or a storyboard."""
+    thing.used = timezone.now()
+    type(thing)._default_manager.filter(pk=thing.pk).update(used=thing.used)
 
 
 def with_totals(boards: QuerySet[Board]) -> QuerySet[Board]:
@@ -136,46 +144,51 @@ def with_totals(boards: QuerySet[Board]) -> QuerySet[Board]:
 def create_board(visitor: Visitor, name: str) -> Board:
     """Create a board. Raises BoardError when there are too many, and TooManyRequests."""
     with transaction.atomic():
-        _lock_visitor(visitor)
-        return _create(visitor, name)
+        lock_visitor(visitor)
+        return _create_board(visitor, name)
 
 
 def get_or_create_current_board(visitor: Visitor) -> Board:
     """Return the board used last, or create the visitor's first board."""
     with transaction.atomic():
-        _lock_visitor(visitor)
-        return current_board(visitor) or _create(visitor, _("My scenes"))
+        lock_visitor(visitor)
+        return current_board(visitor) or _create_board(visitor, _("My scenes"))
 
 
 def copy_board(visitor: Visitor, board: Board) -> Board:
     """Create a board of the visitor with the same scenes and notes. Raises BoardError."""
     with transaction.atomic():
-        _lock_visitor(visitor)
+        lock_visitor(visitor)
         scenes = list(board.scenes.all())
         if visitor.user is None:
             _require_room(0, len(scenes), MAX_SCENES_WITHOUT_LOGIN)
-        copied = _create(visitor, board.name)
+        copied = _create_board(visitor, board.name)
         for position, scene in enumerate(scenes):
             scene.pk, scene.board, scene.position = None, copied, position
         BoardScene.objects.bulk_create(scenes)
     return copied
 
 
-def _create(visitor: Visitor, name: str) -> Board:
+def _create_board(visitor: Visitor, name: str) -> Board:
     most = MAX_BOARDS if visitor.user is not None else MAX_BOARDS_PER_SESSION
     if boards_of(visitor).count() >= most:
         raise BoardError(
             _("You have reached the limit of %(most)d boards. Delete one first.") % {"most": most}
         )
+    return create_owned(visitor, Board, name)
+
+
+def create_owned(visitor: Visitor, model: type[Owned], name: str) -> Owned:
+    """Create a board or a storyboard of a visitor. Raises BoardError and TooManyRequests."""
     if visitor.client and settings.BOARD_RATE:
         usage = rate_limits.count_use("board", visitor.client, settings.BOARD_RATE)
         if usage.is_exceeded:
             raise TooManyRequests(usage.reset)
-    if visitor.user is None and _anonymous_boards().count() >= settings.MAX_ANONYMOUS_BOARDS:
-        raise BoardError(no_room_message())
     if visitor.user is not None:
-        return Board.objects.create(owner_id=visitor.user, name=name)
-    return Board.objects.create(visitor=visitor.key, name=name)
+        return model._default_manager.create(owner_id=visitor.user, name=name)
+    if model._default_manager.filter(owner=None).count() >= settings.MAX_ANONYMOUS_BOARDS:
+        raise BoardError(no_room_message())
+    return model._default_manager.create(visitor=visitor.key, name=name)
 
 
 def _anonymous_boards() -> QuerySet[Board]:
@@ -187,7 +200,7 @@ def no_room_message() -> str:
     return _("Guests cannot save any more scenes right now. Please log in.")
 
 
-def _lock_visitor(visitor: Visitor) -> None:
+def lock_visitor(visitor: Visitor) -> None:
     """Serialize the creation of boards by one visitor; SQLite serializes all writers anyway."""
     rows: QuerySet[Any]
     if visitor.user is not None:
@@ -224,6 +237,32 @@ def add_scene(visitor: Visitor, scene: Scene, board: Board | None = None) -> Boa
             row.save()
         touch(board)
     return row
+
+
+def add_scenes(board: Board, scenes: Sequence[tuple[Scene, str]]) -> None:
+    """Append scenes of searchable films, each with its note, in order; a scene may be repeated.
+
+    Raises BoardError when the board cannot hold them.
+    """
+    is_anonymous = board.owner_id is None
+    with transaction.atomic():
+        _lock_board(board)
+        first = _next_position(board)
+        most = MAX_SCENES_WITHOUT_LOGIN if is_anonymous else MAX_SCENES
+        _require_room(board.scenes.count(), len(scenes), most, is_anonymous=is_anonymous)
+        BoardScene.objects.bulk_create(
+            BoardScene(
+                board=board,
+                film_id=scene.film,
+                start=scene.start,
+                end=scene.end,
+                second=scene.second,
+                note=note,
+                position=first + at,
+            )
+            for at, (scene, note) in enumerate(scenes)
+        )
+        touch(board)
 
 
 def rows_of_span(
@@ -352,11 +391,13 @@ def _lock_board(board: Board) -> None:
 
 
 def remove_unused() -> None:
-    """Remove unused boards without an owner, and scenes that were removed from boards a day ago.
+    """Remove what is unused and has no owner, and scenes that were removed from boards a day ago.
 
-    Boards without an owner are kept for KEEP_UNUSED_DAYS, empty ones for a day.
+    Boards and storyboards without an owner are kept for KEEP_UNUSED_DAYS, empty ones for a day.
     """
     now = timezone.now()
     _anonymous_boards().filter(used__lt=now - timedelta(days=1), scenes=None).delete()
-    Board.objects.filter(owner=None, used__lt=now - timedelta(days=KEEP_UNUSED_DAYS)).delete()
+    unused = {"owner": None, "used__lt": now - timedelta(days=KEEP_UNUSED_DAYS)}
+    for model in VisitorOwned.__subclasses__():
+        model._default_manager.filter(**unused).delete()
     BoardScene.all_objects.filter(removed__lt=now - timedelta(days=1)).delete()

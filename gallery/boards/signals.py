@@ -23,8 +23,8 @@ def remove_files(instance: Export, **_kwargs: Any) -> None:
 def claim_boards(
     user: AbstractBaseUser, request: HttpRequest | None = None, **_kwargs: Any
 ) -> None:
-    """Move the boards of the session to the account."""
+    """Move what the session owns to the account."""
     key = request.session.pop(service.SESSION_NAME, "") if request else ""
     if request and key:
-        service.claim_session_boards(key, user.pk)
+        service.claim_session(key, user.pk)
         request.session.set_expiry(None)

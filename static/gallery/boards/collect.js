@@ -37,7 +37,7 @@ function clearLater() {
   }, TOAST_DURATION);
 }
 
-function showError(text) {
+export function showError(text) {
   const line = document.createElement("p");
   line.className = "toast-text bad";
   line.textContent = text;

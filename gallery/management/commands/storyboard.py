@@ -1,0 +1,95 @@
+"""manage.py storyboard: find scenes for every line of a script."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from gallery.boards.service import Visitor
+from gallery.core.errors import GalleryError
+from gallery.storyboards import scripts, service
+from gallery.storyboards.models import Storyboard
+from gallery.storyboards.storyboard_page import RowOnPage, load_rows
+
+
+class Command(BaseCommand):
+    """Finds scenes for a script, and saves them as a storyboard or a board."""
+
+    help = "Find scenes for every line of a script: one shot a line, - reads standard input."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the script and the output."""
+        parser.add_argument("file", metavar="FILE")
+        parser.add_argument("--user", required=True, help="who gets the storyboard")
+        parser.add_argument("--name", default="", help="its name (default: the first line)")
+        parser.add_argument(
+            "--film", type=int, action="append", default=[], metavar="ID", help="only this film"
+        )
+        parser.add_argument("--repeats", action="store_true", help="a shot may be chosen twice")
+        parser.add_argument("--board", action="store_true", help="save it as a board, too")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Search and print."""
+        user = get_user_model().objects.filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no user {options['user']}.")
+        visitor = Visitor(user=user.pk)
+        try:
+            storyboard = service.create_storyboard(
+                visitor,
+                scripts.parse_script(_read(options["file"])),
+                name=options["name"],
+                films=options["film"],
+                allows_repeats=options["repeats"],
+            )
+            service.search_pending(storyboard)
+            board = service.save_as_board(visitor, storyboard) if options["board"] else None
+        except (GalleryError, OSError, UnicodeDecodeError) as error:
+            raise CommandError(str(error)) from error
+        self._print(storyboard, as_json=options["json"])
+        self.stderr.write(f"Storyboard: {storyboard.get_absolute_url()}")
+        if board is not None:
+            self.stderr.write(f"Board: {board.get_absolute_url()}")
+
+    def _print(self, storyboard: Storyboard, *, as_json: bool) -> None:
+        rows = load_rows(storyboard)
+        if as_json:
+            self.stdout.write(
+                json.dumps([_fields(row) for row in rows], ensure_ascii=False, indent=1)
+            )
+            return
+        for row in rows:
+            self.stdout.write(f"{row.number:3}  {row.row.text}")
+            if row.scene is None:
+                self.stdout.write(f"     {row.row.error or 'no scene'}")
+                continue
+            offer = row.scene.offer
+            self.stdout.write(
+                f"     {row.scene.start}-{row.scene.end}  {offer.film}"
+                f"  {offer.candidate.relevance:.0%}{'' if offer.candidate.matches else ' (weak)'}"
+            )
+
+
+def _read(file: str) -> str:
+    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+
+
+def _fields(row: RowOnPage) -> dict[str, Any]:
+    fields: dict[str, Any] = {"number": row.number, "text": row.row.text, "error": row.row.error}
+    if row.scene is not None:
+        candidate = row.scene.offer.candidate
+        fields |= {
+            "film": candidate.film,
+            "shot": candidate.shot + 1,
+            "start": row.scene.start,
+            "end": row.scene.end,
+            "seconds": round(row.scene.seconds, 3),
+            "relevance": candidate.relevance,
+            "matches": candidate.matches,
+        }
+    return fields

@@ -1,0 +1,203 @@
+"""API of storyboards. Anyone who knows a storyboard's token may view it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+from ninja import Body, Query, Status
+
+from gallery.boards import service as boards
+from gallery.boards.service import Visitor
+from gallery.core.api_errors import ApiError
+from gallery.films.models import Film
+from gallery.rest.guard import TOKEN_REQUIRED
+from gallery.rest.paging import Page, Paging, paginate
+from gallery.rest.routing import Router
+from gallery.rest.serializers import Serialized, Serializer
+from gallery.storyboards import schemas, scripts, service
+from gallery.storyboards.models import Storyboard, StoryboardRow
+from gallery.storyboards.types import Candidate
+
+router = Router(tags=["Storyboards"])
+
+
+def _visitor(request: HttpRequest) -> Visitor:
+    """Return the user of the API token."""
+    return Visitor(user=request.__dict__["api_token"].user_id)
+
+
+def _get_own(request: HttpRequest, token: str) -> Storyboard:
+    """Return a storyboard of the token's user. Raises Http404, and ApiError (403) for others."""
+    storyboard = get_object_or_404(Storyboard, token=token)
+    if not boards.owns(_visitor(request), storyboard):
+        raise ApiError(403, _("This storyboard belongs to someone else."))
+    return storyboard
+
+
+# --- serializing --------------------------------------------------------------------------------
+
+
+def _name(serializer: Serializer, storyboard: Storyboard) -> Serialized:
+    return {
+        "token": storyboard.token,
+        "name": storyboard.name,
+        "created": storyboard.created,
+        "page": serializer.here("storyboard", storyboard.token),
+        "url": serializer.resource("get_storyboard", storyboard.token),
+    }
+
+
+def _storyboard(request: HttpRequest, storyboard: Storyboard) -> Serialized:
+    serializer = Serializer(request)
+    rows = list(storyboard.rows.all())
+    films = service.load_films(rows)
+    return {
+        **_name(serializer, storyboard),
+        "rows": [_row(serializer, row, number, films) for number, row in enumerate(rows, start=1)],
+    }
+
+
+def _row(
+    serializer: Serializer, row: StoryboardRow, number: int, films: dict[int, Film]
+) -> Serialized:
+    chosen = service.chosen_candidate(row)
+    fitted = None
+    if chosen is not None and chosen.film in films:
+        film = films[chosen.film]
+        scene = service.fitted_scene(row, film)
+        fitted = serializer.scene(film, scene.start, scene.end) if scene else None
+    return {
+        "id": row.pk,
+        "number": number,
+        "text": row.text,
+        "seconds": service.wanted_seconds(row),
+        "chosen": row.chosen if fitted else None,
+        "is_locked": row.is_locked,
+        "scene": fitted,
+        "candidates": [
+            _candidate(serializer, one, films[one.film])
+            for one in service.load_candidates(row)
+            if one.film in films
+        ],
+        "error": row.error,
+    }
+
+
+def _candidate(serializer: Serializer, candidate: Candidate, film: Film) -> Serialized:
+    return {
+        "film": serializer.film_name(film),
+        "frame": serializer.frame_name(film, candidate.second, candidate.time),
+        "scene": serializer.scene(film, candidate.start, candidate.end),
+        "relevance": candidate.relevance,
+        "matches": candidate.matches,
+    }
+
+
+# --- operations ---------------------------------------------------------------------------------
+
+
+@router.get(
+    "/storyboards",
+    auth=TOKEN_REQUIRED,
+    response=Page[schemas.StoryboardName],
+    summary=gettext_noop("List your storyboards"),
+)
+def list_storyboards(request: HttpRequest, paging: Query[Paging]) -> Any:
+    """The token user's storyboards, most recently used first."""
+    serializer = Serializer(request)
+    found = service.storyboards_of(_visitor(request))
+    return paginate(request, found, paging, lambda one: _name(serializer, one))
+
+
+@router.post(
+    "/storyboards",
+    auth=TOKEN_REQUIRED,
+    response={201: schemas.Storyboard},
+    summary=gettext_noop("Find scenes for a script"),
+)
+def create_storyboard(request: HttpRequest, given: Body[schemas.StoryboardIn]) -> Any:
+    """Create a storyboard: every line of the script gets its best scenes, one of them chosen.
+
+    All lines are searched before the answer comes, some 20 a second.
+    """
+    storyboard = service.create_storyboard(
+        _visitor(request),
+        scripts.parse_script(given.script),
+        name=given.name,
+        films=given.films,
+        allows_repeats=given.allows_repeats,
+    )
+    service.search_pending(storyboard)
+    return Status(201, _storyboard(request, storyboard))
+
+
+@router.get(
+    "/storyboards/{unguessable:token}",
+    response=schemas.Storyboard,
+    summary=gettext_noop("Get a storyboard"),
+)
+def get_storyboard(request: HttpRequest, token: str) -> Any:
+    """A storyboard and its rows, for anyone who knows its token."""
+    return _storyboard(request, get_object_or_404(Storyboard, token=token))
+
+
+@router.patch(
+    "/storyboards/{unguessable:token}/rows/{number:row_id}",
+    auth=TOKEN_REQUIRED,
+    response=schemas.Storyboard,
+    summary=gettext_noop("Change a row of a storyboard"),
+)
+def change_storyboard_row(
+    request: HttpRequest, token: str, row_id: int, given: Body[schemas.RowChange]
+) -> Any:
+    """Change a row's words, length or choice. Returns all rows, since others may change with it."""
+    storyboard = _get_own(request, token)
+    row = get_object_or_404(storyboard.rows.select_related("storyboard"), pk=row_id)
+    if given.seconds is not None:
+        service.set_seconds(row, given.seconds)
+    if given.text is not None:
+        service.set_text(row, given.text)
+    if row.candidates is None:
+        service.search_row(row)
+        row.refresh_from_db()
+    if given.reject:
+        service.reject(row)
+    if given.chosen is not None:
+        service.choose(row, given.chosen)
+    if given.is_locked is not None:
+        service.set_locked(row, is_locked=given.is_locked)
+    return _storyboard(request, storyboard)
+
+
+@router.delete(
+    "/storyboards/{unguessable:token}",
+    auth=TOKEN_REQUIRED,
+    response={204: None},
+    summary=gettext_noop("Delete a storyboard"),
+)
+def delete_storyboard(request: HttpRequest, token: str) -> Any:
+    """Delete a storyboard; boards that were saved from it stay."""
+    _get_own(request, token).delete()
+    return Status(204, None)
+
+
+@router.post(
+    "/storyboards/{unguessable:token}/board",
+    auth=TOKEN_REQUIRED,
+    response={201: schemas.SavedBoard},
+    summary=gettext_noop("Save a storyboard as a board"),
+)
+def save_storyboard(request: HttpRequest, token: str) -> Any:
+    """Create a board with the chosen scenes in order; the lines of the script are its notes."""
+    board = service.save_as_board(_visitor(request), _get_own(request, token))
+    serializer = Serializer(request)
+    return Status(
+        201,
+        {
+            "token": board.token,
+            "page": serializer.here("board", board.token),
+            "url": serializer.resource("get_board", board.token),
+        },
+    )

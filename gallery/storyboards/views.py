@@ -1,0 +1,216 @@
+"""The list of a visitor's storyboards, and the page of one, which anyone with its URL may view."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from gallery.boards import service as boards
+from gallery.core import disk
+from gallery.core.errors import BoardError, GalleryError
+from gallery.core.pages import limit_searches, vary_on_htmx
+from gallery.films import catalogue
+from gallery.storyboards import service
+from gallery.storyboards.forms import RowForm, StoryboardForm, StoryboardNameForm
+from gallery.storyboards.models import Storyboard, StoryboardRow
+from gallery.storyboards.storyboard_page import RowOnPage, load_rows, totals_of
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def storyboard_list(request: HttpRequest) -> HttpResponse:
+    """List the visitor's storyboards; POST creates one from a script or from pictures."""
+    form = StoryboardForm(request.POST or None, request.FILES or None)
+    status = 200
+    if request.method == "POST":
+        status = 400
+        if form.is_valid():
+            given = form.cleaned_data
+            try:
+                return redirect(
+                    service.create_storyboard(
+                        boards.ensure_visitor(request),
+                        given["script"],
+                        given["pictures"],
+                        name=given["name"],
+                        films=[film.pk for film in given["film"]],
+                        allows_repeats=given["repeats"],
+                    )
+                )
+            except BoardError as error:
+                form.add_error(None, str(error))
+    found = service.storyboards_of(boards.visitor_of(request)).annotate(size=Count("rows"))
+    context = {
+        "storyboards": found,
+        "form": form,
+        "errors": [str(one) for all in form.errors.values() for one in all],
+        "films": catalogue.load_catalogue().searchable,
+        "chosen_films": set(request.POST.getlist("film")),
+    }
+    return render(request, "gallery/storyboards/storyboards.html", context, status=status)
+
+
+@require_safe
+@vary_on_htmx
+def storyboard_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Show a storyboard; its owner can change it."""
+    storyboard = get_object_or_404(Storyboard, token=token)
+    is_own = boards.owns(boards.visitor_of(request), storyboard)
+    if is_own and disk.has_space():
+        boards.ensure_visitor(request)
+        boards.touch(storyboard)
+    return render(
+        request, "gallery/storyboards/storyboard.html", _page_context(storyboard, is_own=is_own)
+    )
+
+
+def _page_context(storyboard: Storyboard, *, is_own: bool = True) -> dict[str, Any]:
+    rows = load_rows(storyboard)
+    return {"storyboard": storyboard, "mine": is_own, "rows": rows, "totals": totals_of(rows)}
+
+
+def _get_own(request: HttpRequest, token: str) -> Storyboard:
+    """Return a storyboard that the visitor may change. Raises Http404 otherwise."""
+    storyboard = get_object_or_404(Storyboard, token=token)
+    if not boards.owns(boards.visitor_of(request), storyboard):
+        raise Http404
+    return storyboard
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+@require_POST
+@limit_searches
+def search(request: HttpRequest, token: str) -> HttpResponse:
+    """Search all rows that have not been searched, for browsers without scripts."""
+    storyboard = _get_own(request, token)
+    service.search_pending(storyboard)
+    return redirect(storyboard)
+
+
+@require_POST
+@limit_searches
+def search_row(request: HttpRequest, token: str, row_id: int) -> HttpResponse:
+    """Search one row."""
+    storyboard = _get_own(request, token)
+    row = get_object_or_404(storyboard.rows.select_related("storyboard"), pk=row_id)
+    before = {one.pk: one.chosen for one in storyboard.rows.all()}
+    service.search_row(row)
+    return _answer(request, row, before)
+
+
+@require_POST
+@limit_searches
+def change_row(request: HttpRequest, token: str, row_id: int, action: str) -> HttpResponse:
+    """Change one row; a changed text is searched at once."""
+    storyboard = _get_own(request, token)
+    row = get_object_or_404(storyboard.rows.select_related("storyboard"), pk=row_id)
+    form = RowForm(request.POST)
+    if not form.is_valid() or action not in ACTIONS:
+        return _error(request, _("This change is not possible. Reload the page."))
+    before = {one.pk: one.chosen for one in storyboard.rows.all()}
+    try:
+        ACTIONS[action](row, form.cleaned_data)
+        if row.candidates is None:
+            service.search_row(row)
+    except BoardError as error:
+        return _error(request, str(error))
+    boards.touch(storyboard)
+    return _answer(request, row, before)
+
+
+def _edit(row: StoryboardRow, given: dict[str, Any]) -> None:
+    service.set_seconds(row, given["seconds"])
+    service.set_text(row, given["text"])
+
+
+def _choose(row: StoryboardRow, given: dict[str, Any]) -> None:
+    service.choose(row, -1 if given["choose"] is None else given["choose"])
+
+
+def _step(row: StoryboardRow, given: dict[str, Any]) -> None:
+    service.step(row, given["step"] or 1)
+
+
+def _search_similar(row: StoryboardRow, _given: dict[str, Any]) -> None:
+    service.search_similar(row)
+    service.search_row(row)
+
+
+ACTIONS: dict[str, Callable[[StoryboardRow, dict[str, Any]], None]] = {
+    "edit": _edit,
+    "choose": _choose,
+    "step": _step,
+    "lock": lambda row, _given: service.set_locked(row, is_locked=True),
+    "unlock": lambda row, _given: service.set_locked(row, is_locked=False),
+    "reject": lambda row, _given: service.reject(row),
+    "similar": _search_similar,
+}
+
+
+@require_POST
+def remove_row(request: HttpRequest, token: str, row_id: int) -> HttpResponse:
+    """Remove a row; the last one stays."""
+    storyboard = _get_own(request, token)
+    row = storyboard.rows.select_related("storyboard").filter(pk=row_id).first()
+    if row is not None:
+        service.remove_row(row)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(storyboard)
+    return render(request, "gallery/storyboards/_rows_answer.html", _page_context(storyboard))
+
+
+def _answer(
+    request: HttpRequest, row: StoryboardRow, before: dict[int, int | None]
+) -> HttpResponse:
+    """Send the row, and those whose choice has changed with it; without htmx the page."""
+    storyboard = row.storyboard
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(f"{storyboard.get_absolute_url()}#row-{row.pk}")
+    context = _page_context(storyboard)
+    rows: list[RowOnPage] = context["rows"]
+    context["changed"] = [
+        one for one in rows if one.row.pk == row.pk or before.get(one.row.pk) != one.row.chosen
+    ]
+    return render(request, "gallery/storyboards/_row_answer.html", context)
+
+
+def _error(request: HttpRequest, message: str) -> HttpResponse:
+    """Show an error. htmx gets status 200, because it ignores the content of error responses."""
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "gallery/boards/_collect_answer.html", {"error": message})
+    return render(request, "gallery/error.html", {"message": message}, status=400)
+
+
+# --- the whole storyboard -----------------------------------------------------------------------
+
+
+@require_POST
+def save(request: HttpRequest, token: str) -> HttpResponse:
+    """Save the chosen scenes as a new board."""
+    storyboard = _get_own(request, token)
+    try:
+        return redirect(service.save_as_board(boards.ensure_visitor(request), storyboard))
+    except GalleryError as error:
+        return render(request, "gallery/error.html", {"message": str(error)}, status=400)
+
+
+@require_POST
+def rename(request: HttpRequest, token: str) -> HttpResponse:
+    """Give a storyboard another name; an empty one changes nothing."""
+    storyboard = _get_own(request, token)
+    form = StoryboardNameForm(request.POST, instance=storyboard)
+    if form.is_valid():
+        form.save()
+    return redirect(Storyboard.objects.get(pk=storyboard.pk))
+
+
+@require_POST
+def delete(request: HttpRequest, token: str) -> HttpResponse:
+    """Delete a storyboard; boards that were saved from it stay."""
+    _get_own(request, token).delete()
+    return redirect("storyboards")

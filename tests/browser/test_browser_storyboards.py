@@ -1,0 +1,128 @@
+"""Storyboards in a real browser: rows fill in, keys choose, lines change, a board is saved."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from gallery.boards.models import Board
+from gallery.films.models import Film
+from gallery.storyboards.models import StoryboardRow
+from tests.browsing import DESKTOP, PHONE
+from tests.processes import Web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SCRIPT = "1. a dog in the snow\n2. an astronaut (2 s)\n3. a dog in the snow\n4. 夜晚的月亮"
+DOG, ASTRONAUT = "00:00:10:20", "00:01:35:16"
+
+
+def open_storyboard(tab: Page, web: Web, script: str = SCRIPT) -> None:
+    """Paste a script and wait until all its rows are searched."""
+    tab.goto(f"{web.url}/boards/")
+    tab.get_by_role("link", name="From a script").click()
+    tab.get_by_label("Script").fill(script)
+    tab.get_by_role("button", name="Find scenes").click()
+    tab.wait_for_url(re.compile("/storyboards/[^/]+/"))
+    if tab.locator("html.script").count():
+        expect(tab.locator(".row[data-search]")).to_have_count(0, timeout=30_000)
+
+
+def time_of(row: Locator) -> Locator:
+    return row.locator(".in-out span").first
+
+
+def test_from_a_script_to_a_board(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    open_storyboard(tab, web_server)
+    rows = tab.locator(".row")
+    expect(rows).to_have_count(4)
+    expect(time_of(rows.nth(0))).to_have_text(DOG)
+    expect(rows.nth(1).locator(".row-seconds")).to_contain_text("2.0 s")
+    expect(time_of(rows.nth(2))).not_to_have_text(DOG)
+
+    # Keys: the next scene, which leaves the first to the other row; reject; the row below.
+    rows.nth(0).locator(".row-shown").focus()
+    tab.keyboard.press("ArrowRight")
+    expect(time_of(rows.nth(0))).not_to_have_text(DOG)
+    expect(rows.nth(0)).to_have_class(re.compile("is-locked"))
+    expect(time_of(rows.nth(2))).to_have_text(DOG)
+    tab.keyboard.press("ArrowLeft")
+    expect(rows.nth(0).locator(".row-shown")).to_be_focused()
+    tab.keyboard.press("l")
+    expect(rows.nth(0)).not_to_have_class(re.compile("is-locked"))
+    before = time_of(rows.nth(0)).inner_text()
+    tab.keyboard.press("x")
+    expect(time_of(rows.nth(0))).not_to_have_text(before)
+    tab.keyboard.press("ArrowDown")
+    expect(rows.nth(1).locator(".row-shown")).to_be_focused()
+
+    # Words being typed into one row survive an answer that concerns another.
+    draft = rows.nth(3).locator("textarea")
+    draft.fill("a cat in a meadow (4 s)")
+    assert StoryboardRow.objects.get(position=3).text == "夜晚的月亮"
+    rows.nth(1).locator(".row-offers button").nth(2).dispatch_event("click")
+    expect(rows.nth(1)).to_have_class(re.compile("is-locked"))
+    expect(draft).to_have_value("a cat in a meadow (4 s)")
+    draft.press("Enter")
+    expect(draft).to_have_value("a cat in a meadow")
+    expect(rows.nth(3).locator("input[type=number]")).to_have_value("4.0")
+
+    rows.nth(2).get_by_role("button", name="Remove line").click()
+    expect(rows).to_have_count(3)
+
+    tab.locator("#play-all").click()
+    expect(tab.locator(".player-note")).to_have_text("a dog in the snow")
+    expect(tab.locator(".player-number")).to_have_text("1/3")
+    tab.keyboard.press("Escape")
+
+    times = [time_of(row).inner_text() for row in rows.all()]
+    tab.get_by_role("button", name="Save as board").click()
+    tab.wait_for_url(re.compile("/boards/[^/]+/"))
+    scenes = tab.locator(".board-scene")
+    expect(scenes).to_have_count(3)
+    assert [time_of(scene).inner_text() for scene in scenes.all()] == times
+    expect(scenes.nth(2).locator("textarea")).to_have_value("a cat in a meadow")
+    assert Board.objects.get().name == "a dog in the snow"
+    assert errors == []
+
+
+def test_everything_works_without_javascript(
+    web_server: Web, demo_film: Film, browser: Browser
+) -> None:
+    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
+    tab = context.new_page()
+    open_storyboard(tab, web_server, "a dog in the snow\nan astronaut")
+    tab.get_by_role("button", name="Find scenes for all lines").click()
+    rows = tab.locator(".row")
+    expect(time_of(rows.nth(0))).to_have_text(DOG)
+    rows.nth(0).get_by_role("button", name="Next scene").click()
+    expect(time_of(rows.nth(0))).not_to_have_text(DOG)
+    rows.nth(1).get_by_role("textbox", name="Line 2").fill("a cat in a meadow")
+    rows.nth(1).get_by_role("button", name="Search again").click()
+    expect(time_of(rows.nth(1))).not_to_have_text(ASTRONAUT)
+    tab.get_by_role("button", name="Save as board").click()
+    expect(tab.locator(".board-scene")).to_have_count(2)
+    context.close()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    web_server: Web, demo_film: Film, browser: Browser, size: dict[str, int], theme: str
+) -> None:
+    context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(f"{web_server.url}/storyboards/")
+    pages = [tab.url]
+    open_storyboard(tab, web_server)
+    tab.locator(".row .row-tools button:enabled").first.click()
+    pages.append(tab.url)
+    for address in pages:
+        tab.goto(address)
+        found = Axe().run(tab).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+    context.close()
