@@ -12,7 +12,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
@@ -135,23 +135,46 @@ class PooledApplication:
             sock.begin("answer")
             environ["wsgi.input"] = _Upload(environ["wsgi.input"], sock)
             return self._upload_threads.submit(self._app, environ, start_response).result()
-        with tempfile.SpooledTemporaryFile(MAX_BODY_IN_MEMORY, dir=self._folder) as body:
+        with _open_buffer(self._folder) as body:
             sock.begin("body")
-            _copy_body(environ["wsgi.input"], length, body)
+            # Django answers in its place: see gallery.core.middleware.RenderErrors.
+            environ["gallery.body_error"] = _copy_body(environ["wsgi.input"], length, body)
             environ["wsgi.input"] = body
             sock.begin("answer")
             return self._threads.submit(self._app, environ, start_response).result()
 
 
-def _copy_body(source: IO[bytes], length: int, body: Any) -> None:
-    """Copy the body of a request. Raises NoMoreData when the client disconnects."""
+@contextlib.contextmanager
+def _open_buffer(folder: str) -> Iterator[Any]:
+    """Open a temporary file, on disk when it is large."""
+    body = tempfile.SpooledTemporaryFile(MAX_BODY_IN_MEMORY, dir=folder)
+    try:
+        yield body
+    finally:
+        with contextlib.suppress(OSError):  # closing writes again what did not fit on the disk
+            body.close()
+
+
+def _copy_body(source: IO[bytes], length: int, body: Any) -> OSError | None:
+    """Copy the body of a request. Return why it could not be stored, if so.
+
+    It is received to its end in any case, because clients read no response before. Raises
+    NoMoreData when the client disconnects.
+    """
+    failure = None
     while length:
         data = source.read(min(length, CHUNK))
         if not data:
             raise errors.NoMoreData
-        body.write(data)
         length -= len(data)
-    body.seek(0)
+        if failure is None:
+            try:
+                body.write(data)
+                if not length:
+                    body.seek(0)
+            except OSError as error:
+                failure = error
+    return failure
 
 
 class _Upload:

@@ -111,8 +111,9 @@ class RenderErrors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass the request on: only exceptions are handled."""
-        return self.get_response(request)
+        """Refuse a request whose body the web server could not store; pass others on."""
+        error = request.META.get("gallery.body_error")
+        return (error and self.process_exception(request, error)) or self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
         """Read uploads, and refuse the request when there was no space for one."""

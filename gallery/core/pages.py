@@ -38,8 +38,10 @@ limit_searches = rate_limited("search", "SEARCH_RATE")
 
 
 def jpeg_response(path: Path) -> HttpResponseBase:
-    """Return a JPEG file. Raises Http404 when it does not exist."""
+    """Return a JPEG file. Raises Http404 when it does not exist or is empty."""
     try:
-        return FileResponse(path.open("rb"), content_type="image/jpeg")
+        if path.stat().st_size:
+            return FileResponse(path.open("rb"), content_type="image/jpeg")
     except FileNotFoundError as error:
         raise Http404 from error
+    raise Http404

@@ -201,9 +201,9 @@ class RunFiles:
         save_jpeg(picture, self.thumbnail(second), THUMBNAIL_QUALITY)
 
     def count_thumbnails(self) -> int:
-        """Return the number of thumbnails."""
+        """Return the number of thumbnails. A power failure may leave empty files: none are."""
         folder = self.folder / "thumbs"
-        return sum(1 for _path in folder.glob("*.jpg")) if folder.is_dir() else 0
+        return sum(path.stat().st_size > 0 for path in folder.glob("*.jpg"))
 
     def segment(self, number: int) -> Path:
         """Return the path of one segment."""

@@ -336,6 +336,16 @@ def test_a_missing_picture_is_reported_and_restored(
     assert "immutable" in whole["Cache-Control"]
 
 
+def test_an_empty_picture_is_a_missing_one(
+    ready_film: Callable[..., Film], tmp_path: Path, page: Client
+) -> None:
+    """A power failure may leave files without their content."""
+    film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 1, seconds=3))
+    film.files.run(1).thumbnail(1).write_bytes(b"")
+    assert page.get(shortcuts.thumbnail_url(film, 1)).status_code == 503
+    assert not film.is_stored
+
+
 def test_a_lost_index_and_a_lost_segment_leave_the_rest(
     ready_film: Callable[..., Film], tmp_path: Path, redis_server: redis.Redis
 ) -> None:
