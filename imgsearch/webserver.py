@@ -147,7 +147,7 @@ class PooledApplication:
 @contextlib.contextmanager
 def _open_buffer(folder: str) -> Iterator[Any]:
     """Open a temporary file, on disk when it is large."""
-    body = tempfile.SpooledTemporaryFile(MAX_BODY_IN_MEMORY, dir=folder)
+    body = tempfile.SpooledTemporaryFile(MAX_BODY_IN_MEMORY, dir=folder)  # noqa: SIM115 - closed below
     try:
         yield body
     finally:

@@ -25,7 +25,7 @@ from gallery.importing.models import Segment
 from gallery.importing.progress import progress_of
 from gallery.index import frame_index
 from gallery.search import engine
-from gallery.search.types import Example, Hit, Query
+from gallery.search.types import Example, Query
 from gallery.transcripts import dialogue
 from tests.films import make_moving_scenes
 from tests.importing import (
@@ -53,8 +53,10 @@ def heal() -> list[tuple[object, ...]]:
     return handed_out
 
 
-def nearest(film: Film, second: int) -> list[Hit]:
-    return engine.search(Query(examples=(Example((film.pk, second)),))).hits
+def nearest(film: Film, second: int) -> list[tuple[int, int, float]]:
+    """Film, second and score of the frames closest to one."""
+    hits = engine.search(Query(examples=(Example((film.pk, second)),))).hits
+    return [(hit.film, hit.second, hit.score) for hit in hits]
 
 
 def find_problems(*films: Film) -> list[str]:
@@ -355,7 +357,7 @@ def test_a_lost_index_and_a_lost_segment_leave_the_rest(
     film.files.source().unlink()
     redis_server.flushdb()
     assert heal() == []
-    assert nearest(film, 11)[0].second == 11
+    assert nearest(film, 11)[0][1] == 11
     assert frame_index.current().count(film.pk) == film.frame_count - 5
     assert rebuilding.state(catalogue.load_catalogue()) is None
     assert sweep() == []
