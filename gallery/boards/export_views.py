@@ -128,6 +128,7 @@ def export_context(request: HttpRequest, export: Export | None) -> dict[str, Any
     if export.state == Export.State.DONE:
         path = exports.zip_path(export)
         context["size"] = path.stat().st_size if path.is_file() else 0
+        context["is_outdated"] = exports.is_outdated(export)
     if export.state == Export.State.WAITING and not export.started:
         context["queue_error"] = not tasks.is_queue_reachable()
     return context

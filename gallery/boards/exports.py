@@ -93,6 +93,13 @@ def request_export(board: Board, edits: list[Edit]) -> Export:
         return Export.objects.create(board=board, plan=plan, total_count=len(scenes))
 
 
+def is_outdated(export: Export) -> bool:
+    """Return whether the scenes of the board, their order or their notes have changed since."""
+    names = ("film", "start", "end", "note")
+    now = export.board.scenes.values_list(*names)
+    return list(now) != [tuple(scene[name] for name in names) for scene in export.plan["scenes"]]
+
+
 def _reserved_bytes(plan: dict[str, Any]) -> int:
     """Return the bytes that an export may need: its clips, and the zip that is made of them."""
     seconds = sum(scene["end"] - scene["start"] for scene in plan["scenes"])

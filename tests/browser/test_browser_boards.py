@@ -181,7 +181,7 @@ def test_a_scene_is_collected_from_its_player(
     expect(own.get_by_role("button", name="Save the scene")).to_be_visible()
     expect(tab.locator("#collected-count")).to_be_empty()
     own.get_by_role("link", name="Change board").click()
-    expect(tab.locator("#chooser")).to_be_visible()
+    expect(tab.locator("#chooser").get_by_role("button", name="My scenes")).to_be_visible()
     tab.keyboard.press("Escape")
     expect(tab.locator("#chooser")).not_to_be_visible()
     assert tab.url.endswith("?in=290f&out=350f")

@@ -78,7 +78,7 @@ def test_the_first_scene_creates_a_board_for_the_session(page: Client, film: Fil
     assert page.session.get_expiry_age() == 60 * 86_400
     listed = body(page.get("/boards/"))
     assert row.board.get_absolute_url() in listed
-    assert '<span aria-hidden="true">1</span>' in listed
+    assert '1</span><span class="unseen">, 1 saved scene</span>' in listed
 
 
 def test_without_javascript_collecting_returns_to_the_scene(page: Client, film: Film) -> None:

@@ -205,6 +205,20 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_zip_of_an_earlier_board_says_so(page: Client, film: Film) -> None:
+    board = make_board(film, (2, 30))
+    run_export(request_export(board))
+    text = page.get(board.get_absolute_url()).content.decode()
+    assert "The clips are ready." in text
+    row = board.scenes.all()[0]
+    service.set_note(board, row.pk, "later")
+    text = page.get(board.get_absolute_url()).content.decode()
+    assert "The board has changed since this ZIP was made." in text
+    assert "Make a new ZIP" in text
+    service.set_note(board, row.pk, row.note)
+    assert not exports.is_outdated(Export.objects.get())
+
+
 def test_an_export_keeps_its_clips_after_a_power_cut(worker: Worker, film: Film) -> None:
     board = make_board(film, *((n, n + 60) for n in range(24)))
     export = request_export(board)
