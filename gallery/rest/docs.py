@@ -16,7 +16,7 @@ from ninja import NinjaAPI
 from ninja.openapi.docs import DocsBase
 
 Schema = Mapping[str, Any]
-METHODS = ("get", "post", "put", "patch", "delete")
+Context = dict[str, Any]
 EXAMPLES = {
     "date-time": "2026-05-01T12:00:00Z",
     "string": "...",
@@ -33,52 +33,6 @@ class TypePart:
 
     text: str
     schema: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A parameter, or a field of a body."""
-
-    name: str
-    kind: list[TypePart]
-    description: str
-    required: bool
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response of an operation."""
-
-    status: str
-    kind: list[TypePart]
-    example: str
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    description: list[list[tuple[str, bool]]]
-    parameters: list[Field]
-    body: list[Field]
-    answers: list[Answer]
-    refusals: list[str]
-    curl: str
-    needs_token: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Operations with the same tag."""
-
-    name: str
-    description: str
-    operations: list[Operation]
 
 
 class Page(DocsBase):
@@ -103,34 +57,27 @@ class Description:
         self.openapi = openapi
         self.site = site
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[Context]:
         """Return all operations by tag."""
-        found = list(self._operations())
         return [
-            Group(
-                gettext(tag["name"]),
-                gettext(tag["description"]),
-                [op for op, name in found if name == tag["name"]],
-            )
+            {
+                "name": gettext(tag["name"]),
+                "description": gettext(tag["description"]),
+                "operations": list(self._operations(tag["name"])),
+            }
             for tag in self.openapi["tags"]
         ]
 
-    def _operations(self) -> Iterator[tuple[Operation, str]]:
+    def _operations(self, tag: str) -> Iterator[Context]:
         for path, methods in self.openapi["paths"].items():
-            for method in METHODS:
-                if method in methods:
-                    operation = methods[method]
-                    yield self._operation(path, method, operation), operation["tags"][0]
+            for method, operation in methods.items():
+                if tag in operation["tags"]:
+                    yield self._operation(path, method, operation)
 
-    def _operation(self, path: str, method: str, operation: Schema) -> Operation:
+    def _operation(self, path: str, method: str, operation: Schema) -> Context:
         parameters = [
-            Field(
-                item["name"],
-                self.kind(_without_null(item["schema"])),
-                item["schema"].get("description", ""),
-                item.get("required", False),
-                item["in"],
-            )
+            self._field(item["name"], _without_null(item["schema"]), item.get("required", False))
+            | {"description": item["schema"].get("description", "")}
             for item in operation["parameters"]
         ]
         content = operation.get("requestBody", {}).get("content", {})
@@ -142,22 +89,23 @@ class Description:
                 continue
             schema = answer.get("content", {}).get("application/json", {}).get("schema")
             example = self._json(schema) if schema else ""
-            answers.append(Answer(str(status), self.kind(schema) if schema else [], example))
-        return Operation(
-            name=operation["operationId"],
-            method=method.upper(),
-            path=path,
-            summary=gettext(operation["summary"]),
-            description=_paragraphs(operation.get("description", "")),
-            parameters=parameters,
-            body=self.fields(body),
-            answers=answers,
-            refusals=refusals,
-            curl=self._curl(path, method, operation),
-            needs_token={} not in operation["security"],
-        )
+            kind = self.kind(schema) if schema else []
+            answers.append({"status": str(status), "kind": kind, "example": example})
+        return {
+            "name": operation["operationId"],
+            "method": method.upper(),
+            "path": path,
+            "summary": gettext(operation["summary"]),
+            "description": _paragraphs(operation.get("description", "")),
+            "parameters": parameters,
+            "body": self.fields(body),
+            "answers": answers,
+            "refusals": refusals,
+            "curl": self._curl(path, method, operation),
+            "needs_token": {} not in operation["security"],
+        }
 
-    def schemas(self) -> list[tuple[str, str, list[Field]]]:
+    def schemas(self) -> list[tuple[str, str, list[Context]]]:
         """Return the name, description and fields of all object schemas."""
         return [
             (name, schema.get("description", ""), self.fields(schema))
@@ -172,14 +120,22 @@ class Description:
             schema = self.openapi["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         return schema
 
-    def fields(self, schema: Schema) -> list[Field]:
+    def fields(self, schema: Schema) -> list[Context]:
         """Return the fields of an object."""
         resolved = self._resolved(schema)
         required = resolved.get("required", ())
         return [
-            Field(name, self.kind(item), item.get("description", ""), name in required)
+            self._field(name, item, name in required)
             for name, item in resolved.get("properties", {}).items()
         ]
+
+    def _field(self, name: str, schema: Schema, required: bool) -> Context:
+        return {
+            "name": name,
+            "kind": self.kind(schema),
+            "description": schema.get("description", ""),
+            "required": required,
+        }
 
     def kind(self, schema: Schema) -> list[TypePart]:
         """Describe a type in words."""
