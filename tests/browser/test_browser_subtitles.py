@@ -48,8 +48,8 @@ def test_subtitles_go_through_upload_search_and_player(
     tab.set_input_files("#id_file", film_file)
     tab.set_input_files("#id_subtitles", [english, broken])
     tab.click("[name=_save]")
-    told = tab.locator(".field-subtitles .errorlist")
-    expect(told).to_have_text(re.compile("b.srt: No timed lines"), timeout=TIMEOUT)
+    error = tab.locator(".field-subtitles .errorlist")
+    expect(error).to_have_text(re.compile("b.srt: No timed lines"), timeout=TIMEOUT)
     assert tab.evaluate("document.querySelector('#id_file').files.length") == 1
     assert not Film.objects.exists()
 

@@ -164,12 +164,12 @@ def test_shared_caches_store_no_pictures(
 def test_the_login_returns_to_the_requested_page(
     page: Client, closed_site: None, people: dict[str, Any]
 ) -> None:
-    asked = "/films/?title=cat&sort=year"
-    where = page.get(asked)["Location"]
+    path_and_query = "/films/?title=cat&sort=year"
+    where = page.get(path_and_query)["Location"]
     form = page.get(where).content.decode()
     assert 'value="/films/?title=cat&amp;sort=year"' in form
-    answer = page.post(where, {"username": "ann", "password": PASSWORD, "next": asked})
-    assert answer["Location"] == asked
+    answer = page.post(where, {"username": "ann", "password": PASSWORD, "next": path_and_query})
+    assert answer["Location"] == path_and_query
     assert page.get("/login/")["Location"] == "/"
 
 

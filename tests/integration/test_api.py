@@ -199,10 +199,10 @@ def test_labels_narrow_a_search(anonymous: Api, demo_film: Film) -> None:
     ],
 )
 def test_an_invalid_parameter_is_named(address: str, field: str, anonymous: Api) -> None:
-    told = anonymous.get(f"/search?{address}", 400)
-    assert told["code"] == "invalid"
-    assert told["details"][0]["field"].split(".")[0] == field
-    assert field in told["error"]
+    error = anonymous.get(f"/search?{address}", 400)
+    assert error["code"] == "invalid"
+    assert error["details"][0]["field"].split(".")[0] == field
+    assert field in error["error"]
 
 
 @pytest.mark.parametrize("address", ["", "q=", "q=-dog", "not=dog", "q=" + "x" * 501])

@@ -124,15 +124,15 @@ def test_a_board_can_be_exported(ada: Api, demo_film: Film) -> None:
 def test_a_zip_of_clips_can_be_requested_and_polled(ada: Api, demo_film: Film) -> None:
     board = create_board(ada, demo_film)
     path = f"/boards/{board['token']}/exports"
-    asked = ada.ask("POST", path, 202)
-    assert asked["state"] == "waiting"
-    assert asked["download"] is None
-    assert ada.ask("POST", path, 202)["url"] == asked["url"]
+    started = ada.ask("POST", path, 202)
+    assert started["state"] == "waiting"
+    assert started["download"] is None
+    assert ada.ask("POST", path, 202)["url"] == started["url"]
     export = Export.objects.get()
     while export.state in exports.ACTIVE:
         exports.continue_export(export.pk)
         export.refresh_from_db()
-    done = ada.get(asked["url"])
+    done = ada.get(started["url"])
     assert (done["state"], done["done"], done["total"]) == ("done", 1, 1), done
     packed = ada.client.get(done["download"])
     assert b"".join(packed.streaming_content).startswith(b"PK")
@@ -140,8 +140,8 @@ def test_a_zip_of_clips_can_be_requested_and_polled(ada: Api, demo_film: Film) -
 
 def test_an_empty_board_has_no_clips(ada: Api) -> None:
     board = ada.post("/boards", {"name": "Rain"})
-    told = ada.ask("POST", f"/boards/{board['token']}/exports", 400)
-    assert "no scene" in told["error"]
+    error = ada.ask("POST", f"/boards/{board['token']}/exports", 400)
+    assert "no scene" in error["error"]
 
 
 def test_without_the_right_to_save_there_is_no_zip(

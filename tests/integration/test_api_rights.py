@@ -21,8 +21,8 @@ def test_a_token_identifies_its_user(ada: Api, anonymous: Api) -> None:
 
 @pytest.mark.parametrize("secret", ["wrong", "scene_", "é", " "])
 def test_an_invalid_token_is_refused_even_on_public_paths(secret: str, anonymous: Api) -> None:
-    told = anonymous.get("/films", 401, Authorization=f"Bearer {secret}")
-    assert told["code"] == "unauthorized"
+    error = anonymous.get("/films", 401, Authorization=f"Bearer {secret}")
+    assert error["code"] == "unauthorized"
 
 
 def test_revoked_tokens_and_tokens_of_inactive_users_are_refused(ada: Api, bob: Api) -> None:

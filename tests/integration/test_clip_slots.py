@@ -37,29 +37,29 @@ def request(server: Web, path: str) -> http.client.HTTPConnection:
 
 
 def wait_for_answers(
-    asked: list[http.client.HTTPConnection], count: int
+    connections: list[http.client.HTTPConnection], count: int
 ) -> list[http.client.HTTPConnection]:
     """The first `count` connections with a response."""
 
-    def answered() -> list[http.client.HTTPConnection]:
-        ready, _writable, _failed = select.select([one.sock for one in asked], [], [], 0)
-        return [one for one in asked if one.sock in ready]
+    def find_answered() -> list[http.client.HTTPConnection]:
+        ready, _writable, _failed = select.select([one.sock for one in connections], [], [], 0)
+        return [one for one in connections if one.sock in ready]
 
-    wait_for(lambda: len(answered()) >= count)
-    return answered()[:count]
+    wait_for(lambda: len(find_answered()) >= count)
+    return find_answered()[:count]
 
 
 def test_slow_clips_leave_half_of_the_slots(web_server: Web, long_film: Film) -> None:
     clip = f"/films/{long_film.pk}/exact/0-999.mp4"
-    asked = [request(web_server, clip) for _number in range(product.WEB_THREADS * 2)]
+    connections = [request(web_server, clip) for _number in range(product.WEB_THREADS * 2)]
     # Clients without a slot get a response at once, although all want the same clip.
-    refused = len(asked) - product.WEB_THREADS // 2
-    busy = [connection.getresponse() for connection in wait_for_answers(asked, refused)]
+    refused = len(connections) - product.WEB_THREADS // 2
+    busy = [connection.getresponse() for connection in wait_for_answers(connections, refused)]
     assert {answer.status for answer in busy} == {503}
     assert all(answer.headers["Retry-After"] for answer in busy)
     assert ask(web_server, "/healthz")[0] in (200, 503)
     assert ask(web_server, "/films/")[0] == 200
-    for connection in asked:
+    for connection in connections:
         connection.close()
     wait_for(lambda: not find_ffmpegs_of(long_film), timeout=10)
 

@@ -196,10 +196,10 @@ def test_a_client_that_joins_later_gets_the_whole_clip(target_path: Path) -> Non
 
 
 def test_nothing_is_sent_to_a_disconnected_client(target_path: Path) -> None:
-    gone = threading.Event()
-    stream = open_stream(make_endless_order(target_path, streams=True), gone.is_set)
+    disconnected = threading.Event()
+    stream = open_stream(make_endless_order(target_path, streams=True), disconnected.is_set)
     next(stream)
-    gone.set()
+    disconnected.set()
     assert list(stream) == []
     stream.close()
     begun = time.monotonic()

@@ -124,7 +124,7 @@ def test_import_film_accepts_a_title_for_a_single_film_only(
 def test_a_film_is_stored_although_the_queue_is_down(
     redis_server: redis.Redis, make_video: Callable[..., Path]
 ) -> None:
-    begun = time.monotonic()
+    started_at = time.monotonic()
     done = run_manage(
         "import_film", str(make_video(seconds=1)),
         CELERY_BROKER_URL=f"redis://127.0.0.1:{find_free_port()}/1",
@@ -132,7 +132,7 @@ def test_a_film_is_stored_although_the_queue_is_down(
     assert done.returncode == 0, done.stderr
     assert "the queue cannot be reached" in done.stderr
     assert Film.objects.get().state == Film.State.WAITING
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - started_at < 60
     assert queue_client().llen("films-soon") == 0
 
 
@@ -149,10 +149,10 @@ def run_doctor() -> tuple[str, str]:
 
 def test_the_doctor_reports_problems(demo_film: Film) -> None:
     frame_index.current().drop(demo_film.pk)
-    said, verdict = run_doctor()
-    assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", said)
-    assert re.search(r"BAD  Workers .*no Celery worker responds", said)
-    assert re.search(r"BAD  Beat .*not running", said)
+    report, verdict = run_doctor()
+    assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", report)
+    assert re.search(r"BAD  Workers .*no Celery worker responds", report)
+    assert re.search(r"BAD  Beat .*not running", report)
     assert verdict == "3 of 12 checks failed."
     Film.objects.update(model="000000000000")
     assert re.search(r"BAD  Films .*run manage\.py reembed", run_doctor()[0])

@@ -379,5 +379,6 @@ def test_ten_bit_h264_is_played_in_eight_bits(tmp_path: Path) -> None:
     film = make_coded_film(
         tmp_path / "a.mkv", seconds=1, codec=(*H264[:-4], "-pix_fmt", "yuv420p10le"), sound=()
     )
-    said = ffmpeg.run(["-nostdin", "-i", str(play(make_cut(film, 0, 5), tmp_path))], 20).log_text
-    assert "yuv420p(" in said or "yuv420p," in said
+    clip = play(make_cut(film, 0, 5), tmp_path)
+    log_text = ffmpeg.run(["-nostdin", "-i", str(clip)], 20).log_text
+    assert "yuv420p(" in log_text or "yuv420p," in log_text

@@ -36,8 +36,8 @@ def test_a_line_comes_with_its_frame_and_its_shot(demo_film: Film) -> None:
     shots = {shot.number: shot for shot in demo_film.shots.all()}
     seconds = set(demo_film.files.run(1).load().seconds.tolist())
     for language in ("en", "zh"):
-        said = next(t for t in dialogue.lines(demo_film) if t.language == language)
-        for number, cue in enumerate(said.lines):
+        transcript = next(t for t in dialogue.lines(demo_film) if t.language == language)
+        for number, cue in enumerate(transcript.lines):
             spoken = next(
                 s for s in dialogue.find(f'"{cue.text}"', [demo_film.pk], 5) if s.text == cue.text
             )
@@ -281,9 +281,9 @@ def test_query_syntax_is_escaped(redis_server: redis.Redis) -> None:
     make_spoken_film(en=sorted(lines))
     before = redis_server.dbsize()
     for words in HOSTILE:
-        begun = time.monotonic()
+        started_at = time.monotonic()
         answers = find_lines(words)
-        assert time.monotonic() - begun < 3, words[:40]
+        assert time.monotonic() - started_at < 3, words[:40]
         assert redis_server.dbsize() == before, words[:40]
         assert {line.text for line in answers} <= lines, words[:40]
         assert all(find_highlights(line) for line in answers), words[:40]
@@ -295,9 +295,9 @@ def test_a_long_query_works_in_a_library_of_many_languages() -> None:
     tags = "en de fr es it pt nl ru zh ja ko th ar he pl cs hu fi sv da no tr el ro uk id vi hi"
     make_spoken_film(**{language: ["one moon 月"] for language in tags.split()})
     words = " ".join(f"word{n} 月亮{n}" for n in range(50))[:500]
-    begun = time.monotonic()
+    started_at = time.monotonic()
     find_lines(words)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - started_at < 3
     assert len(dialogue.find("moon", None, 50)) == 1
 
 

@@ -186,10 +186,10 @@ def test_the_sweep_restores_missing_lines(demo_film: Film, redis_server: redis.R
 
 
 def test_a_film_without_frames_does_not_block_others(demo_film: Film) -> None:
-    gone = Film.objects.create(
+    deleted = Film.objects.create(
         title="Gone", sha256="gone", state=Film.State.READY, searchable_run=1, tracks_run=1
     )
-    add_lines(gone, "en", ["unheard"])
+    add_lines(deleted, "en", ["unheard"])
     frame_index.connect(dialogue.settings.REDIS_URL).flushdb()
     assert dialogue.reconcile() == 1
     assert find_texts("refrigerator")
@@ -276,8 +276,8 @@ def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
     lines = [IndexedLine(1, n, "en", n, n + 1, f"line number {n} moon", frame) for n in range(5000)]
 
     def ask() -> int:
-        asked = LineSearch(here, parse_phrases("moon"), here.groups(), None)
-        return len(asked.best(10))
+        line_search = LineSearch(here, parse_phrases("moon"), here.groups(), None)
+        return len(line_search.best(10))
 
     with redis_process(tmp_path) as process:
         here.put(1, lines, "state")

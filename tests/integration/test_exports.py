@@ -464,12 +464,12 @@ def test_the_owner_can_stop_an_export(
     page: Client, film: Film, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:
     page.post("/boards/", {"name": "Mine"})
-    mine = Board.objects.get()
-    make_board(film, (0, 5), visitor=Visitor(key=mine.visitor))
-    page.post(f"{mine.get_absolute_url()}clips/")
-    export = run_export(mine.exports.get())
+    own_board = Board.objects.get()
+    make_board(film, (0, 5), visitor=Visitor(key=own_board.visitor))
+    page.post(f"{own_board.get_absolute_url()}clips/")
+    export = run_export(own_board.exports.get())
     with django_capture_on_commit_callbacks(execute=True):
-        page.post(f"{mine.get_absolute_url()}clips/{export.token}/stop/")
+        page.post(f"{own_board.get_absolute_url()}clips/{export.token}/stop/")
     assert not Export.objects.exists()
     assert not exports.zip_path(export).exists()
 

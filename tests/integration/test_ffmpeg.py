@@ -502,10 +502,10 @@ def hanging_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_limit_ends_ffmpeg_and_its_children(hanging_ffmpeg: Path) -> None:
-    begun = time.monotonic()
+    started_at = time.monotonic()
     with pytest.raises(FFmpegStalled, match="no progress for 1 seconds"):
         ffmpeg.run(["-version"], limit=1)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - started_at < 10
     # The kernel takes a moment to kill them.
     wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], timeout=5)
 

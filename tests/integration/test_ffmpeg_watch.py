@@ -62,10 +62,10 @@ def test_a_decoder_waits_for_a_slow_consumer(
 def test_computing_without_output_counts_as_progress_for_a_while(short_timeouts: None) -> None:
     with tempfile.TemporaryFile() as printed:
         process = ffmpeg.start(BUSY, printed)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         with ffmpeg.watched(process, limit=600, max_silence=5.0) as watch:
             process.wait(timeout=60)
-        assert time.monotonic() - begun >= 5
+        assert time.monotonic() - started_at >= 5
         assert (watch.stalled, watch.timed_out) == (True, False)
 
 

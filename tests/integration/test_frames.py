@@ -77,7 +77,7 @@ def test_leaving_early_stops_the_decoder_thread(make_video: Callable[..., Path])
     """More frames than are prefetched: the thread waits for space, and must not wait forever."""
     film = make_video(seconds=100, rate="2")
     found = probing.probe(film, max_pixels=PIXELS, max_seconds=3600)
-    begun = time.monotonic()
+    started_at = time.monotonic()
     with frame_stream.stream_frames(
         film, found, Span(0, None), width=64, max_pixels=PIXELS, limit=60
     ) as (
@@ -89,7 +89,7 @@ def test_leaving_early_stops_the_decoder_thread(make_video: Callable[..., Path])
         while time.monotonic() < deadline and not list_decoder_threads():
             time.sleep(0.01)
         time.sleep(0.5)
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - started_at < 30
     assert list_decoder_threads() == []
 
 

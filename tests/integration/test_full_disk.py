@@ -236,7 +236,7 @@ def test_doctor_and_admin_warn_before_the_disk_is_full(
     assert warned not in Client().get("/admin/login/").content.decode()
     with pytest.raises(CommandError):
         call_command("doctor")
-    said = capsys.readouterr().out
-    assert re.search(r"BAD +Media store .*the disk is almost full", said)
+    output = capsys.readouterr().out
+    assert re.search(r"BAD +Media store .*the disk is almost full", output)
     settings.MIN_FREE_BYTES = disk.free_bytes() * 2
     assert "Uploads and imports are paused" in staff.get("/admin/").content.decode()

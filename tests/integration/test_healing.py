@@ -83,22 +83,22 @@ def test_pages_report_an_incomplete_index_and_use_it(
 
     publish_step.reindex(here)
     wait_for(lambda: frame_index.current().status().ready == 1)
-    said = "The search index is being rebuilt: 1 of 2 films can be searched"
+    notice = "The search index is being rebuilt: 1 of 2 films can be searched"
     answer = page.get("/", {"q": "a dog"})
     assert answer.status_code == 200
-    assert said in answer.content.decode()
+    assert notice in answer.content.decode()
     assert "Here" in answer.content.decode()
-    assert said in page.get("/").content.decode()
+    assert notice in page.get("/").content.decode()
     health = page.get("/healthz")
     assert health.status_code == 200
     state = json.loads(health.content)
     assert (state["index"], state["searchable_films"], state["films"]) == ("rebuilding", 1, 2)
     found = page.get("/api/v1/search", {"q": "a dog"}).json()
-    assert found["notices"][0].startswith(said)
+    assert found["notices"][0].startswith(notice)
     assert found["results"]
     User.objects.create_superuser("ada", password="x")
     page.force_login(User.objects.get())
-    assert said in page.get("/admin/gallery/film/").content.decode()
+    assert notice in page.get("/admin/gallery/film/").content.decode()
 
     rebuilding.record_speed(100, 2.0)
     about = rebuilding.state(catalogue.load_catalogue())

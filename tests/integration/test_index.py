@@ -201,16 +201,16 @@ def search_constantly(index: FrameIndex, query: np.ndarray) -> Iterator[list[int
 
 
 def reconcile_until(index: FrameIndex, kind: IndexKind) -> list[str]:
-    said: list[str] = []
+    notes: list[str] = []
 
     def done() -> bool:
         note = index.reconcile()
         if note:
-            said.append(note)
+            notes.append(note)
         return index.status().kind is kind
 
     wait_for(done, pause=0.02)
-    return said
+    return notes
 
 
 def test_it_switches_to_hnsw_and_back_during_searches(
@@ -223,11 +223,11 @@ def test_it_switches_to_hnsw_and_back_during_searches(
     assert index.status().kind is IndexKind.FLAT
     with search_constantly(index, vectors[77]) as found:
         wait_for(lambda: found)
-        said = reconcile_until(index, IndexKind.HNSW)
+        notes = reconcile_until(index, IndexKind.HNSW)
         more = len(found) + 5
         wait_for(lambda: len(found) > more)
-        assert said[0] == "building the hnsw index"
-        assert said[-1] == "switched to the hnsw index"
+        assert notes[0] == "building the hnsw index"
+        assert notes[-1] == "switched to the hnsw index"
         assert index.status().frames == 3000
         assert index.reconcile() is None
         for film in range(1, 6):
@@ -286,8 +286,8 @@ def test_hnsw_uses_the_ef_of_the_settings(
     index = make_index(flat_max=2)
     index.put(1, make_records(1, 10), random_vectors(10))
     reconcile_until(index, IndexKind.HNSW)
-    said = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:3:hnsw", "embedding")
-    graph = said[said.index(b"BACKEND_INDEX") + 1]
+    info = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:3:hnsw", "embedding")
+    graph = info[info.index(b"BACKEND_INDEX") + 1]
     assert graph[graph.index(b"EF_RUNTIME") + 1] == 200
 
 

@@ -195,8 +195,8 @@ class TestRestart:
             children.enable_restarts()
             children.start("web", ["sh", "-c", "echo address in use; exit 1"])
             children.watch()
-        said = capsys.readouterr().err
-        assert re.findall(r"restarting in ([\d.]+) s", said) == ["0.1", "0.2", "0.3"]
+        output = capsys.readouterr().err
+        assert re.findall(r"restarting in ([\d.]+) s", output) == ["0.1", "0.2", "0.3"]
         assert (tmp_path / "web.log").read_text().count("address in use") == 4
 
     def test_a_full_disk_is_waited_for(
@@ -207,11 +207,11 @@ class TestRestart:
         with Children(tmp_path, os.environ, tmp_path, restart_delays=(0.1, 0.2)) as children:
             children.enable_restarts()
             web = children.start("web", ["sh", "-c", "[ -e space ] && exec sleep 600"])
-            said = ""
-            while said.count("restarting in 0.2 s") < 3:
+            output = ""
+            while output.count("restarting in 0.2 s") < 3:
                 children.check()
                 time.sleep(0.02)
-                said += capsys.readouterr().err
+                output += capsys.readouterr().err
             (tmp_path / "space").touch()
             assert children.wait_until(lambda: web.process.poll() is None, 20)
 

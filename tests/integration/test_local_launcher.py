@@ -39,8 +39,8 @@ def free_port() -> int:
 def environment(var_dir: Path, **more: str) -> dict[str, str]:
     """This environment, with a separate installation."""
     own = {"VAR_DIR": str(var_dir), "IMPORT_DEMO": "0", "DATABASE_URL": "", "MEDIA_DIR": ""}
-    mine = {**os.environ, **own, **more}
-    return {name: value for name, value in mine.items() if value or name == "REDIS_URL"}
+    environ = {**os.environ, **own, **more}
+    return {name: value for name, value in environ.items() if value or name == "REDIS_URL"}
 
 
 def launch(var_dir: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -224,8 +224,8 @@ def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> 
         return answer
 
     def is_well() -> bool:
-        said = health()
-        return said.get("index") == "ok" and said["worker"] == "ok"
+        status = health()
+        return status.get("index") == "ok" and status["worker"] == "ok"
 
     with running_installation(var_dir, port) as (process, _printed):
         wait_for(is_well)

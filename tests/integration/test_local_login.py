@@ -50,9 +50,9 @@ def test_the_password_is_printed_to_a_terminal_only(
     here = replace(read_installation(), var_dir=tmp_path)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal, raising=False)
     print_summary(here, login)
-    said = capsys.readouterr().out
-    assert (login.password in said) == is_terminal
-    assert str(login.file) in said
+    output = capsys.readouterr().out
+    assert (login.password in output) == is_terminal
+    assert str(login.file) in output
 
 
 def test_the_container_setup_keeps_the_password_out_of_its_log(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ def render_everything(
 
 def read_first_picture(clip: Path) -> Picture:
     """As shown by a player that trusts the tags, which must be those of Rec. 709."""
-    said = ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).log_text
-    assert "yuv420p(tv, bt709, progressive)" in said
+    log_text = ffmpeg.run(["-hide_banner", "-i", str(clip)], 20).log_text
+    assert "yuv420p(tv, bt709, progressive)" in log_text
     # Computed from the coded values without FFmpeg.
     data = run_ffmpeg(
         "-i", str(clip), "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "yuv444p", "-"

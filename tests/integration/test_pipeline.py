@@ -310,10 +310,10 @@ def test_a_segment_has_one_owner(
     mine, other = Segment.objects.get(pk=number), Segment.objects.get(pk=number)
     assert mine.claim()
     assert not other.claim()
-    soon = timezone.now() + timedelta(seconds=0.5)
-    Segment.objects.update(lease_until=soon)
+    lease_end = timezone.now() + timedelta(seconds=0.5)
+    Segment.objects.update(lease_until=lease_end)
     assert mine.renew(1)
-    assert Segment.objects.get(pk=number).lease_until > soon
+    assert Segment.objects.get(pk=number).lease_until > lease_end
     Segment.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert other.claim()
     assert not mine.renew(2)

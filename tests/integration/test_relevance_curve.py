@@ -142,9 +142,9 @@ def test_a_curve_of_three_hours_is_fast_and_keeps_its_peak(long_film: Film) -> N
     engine.search(query)  # fill the caches of the search
     took = []
     for _again in range(3):
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         found = relevance_curve.curve(long_film, query)
-        took.append(time.perf_counter() - begun)
+        took.append(time.perf_counter() - started_at)
     print(f"\na curve of {HOURS} hours: first {took[0]:.3f} s, then {min(took[1:]):.3f} s")
     assert min(took[1:]) < 0.2
     assert len(found.seconds) <= relevance_curve.MAX_POINTS

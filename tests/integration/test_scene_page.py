@@ -246,10 +246,10 @@ def test_dialogue_in_the_span_is_listed(page: Client, demo_film: Film) -> None:
     ):
         Line.objects.create(subtitles=rows, number=number, start=start, end=start + 1, text=text)
     text = body(page.get(f"/films/{demo_film.pk}/frames/12/?in=288f&out=312f"))
-    said = text.split('class="said"')[1].split("</ol>")[0]
-    assert "&lt;b&gt;Here&lt;/b&gt;" in said
-    assert "Before" not in said
-    assert "After" not in said
+    lines = text.split('class="said"')[1].split("</ol>")[0]
+    assert "&lt;b&gt;Here&lt;/b&gt;" in lines
+    assert "Before" not in lines
+    assert "After" not in lines
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])

@@ -78,8 +78,8 @@ def test_words_without_lines_cost_no_wide_search(
     assert engine.search(Query(words="a dog in the snow", page_size=5)).matches
     assert asked == [6 * engine.FRAMES_PER_HIT]
     asked.clear()
-    said = engine.search(Query(words="kings never ask", page_size=5))
-    assert said.hits[0].line is not None
+    results = engine.search(Query(words="kings never ask", page_size=5))
+    assert results.hits[0].line is not None
     assert asked == [fusion.FUSION_DEPTH * engine.FRAMES_PER_HIT]
 
 
@@ -181,11 +181,11 @@ def test_a_page_reads_each_kind_of_row_once(
 def test_two_rankings_are_fused() -> None:
     pictures = [Neighbour(1, 10 * shot, shot, 1 - shot / 10) for shot in range(4)]
 
-    def said(shot: int) -> SpokenLine:
+    def results(shot: int) -> SpokenLine:
         record = FrameRecord(1, 10 * shot + 1, 0.0, shot, 0.0, 1.0)
         return SpokenLine(record, 0.0, 1.0, "en", (("words", True),))
 
-    found = fusion.fuse(pictures, [said(2), said(7), said(0)])
+    found = fusion.fuse(pictures, [results(2), results(7), results(0)])
     # Shot 0 is first and third, shot 2 third and first: the line comes first at equal scores.
     assert [(one.shot, one.second) for one in found] == [(2, 21), (0, 0), (7, 71), (1, 10), (3, 30)]
     assert found[0].score == found[1].score == pytest.approx(1 / 61 + 1 / 63)

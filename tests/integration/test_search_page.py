@@ -251,10 +251,10 @@ def test_the_switch_selects_where_words_are_searched(page: Client, demo_film: Fi
         ("not", "night"),
         ("in", "said"),
     ]
-    said = page.get(found.by_text["Dialogue"])
-    assert {"Dialogue", "Best first"} <= parse_links(said).current
-    assert len(list_hits(said)) < len(list_hits(response))
-    assert parse_query(parse_links(said).by_text["All"]) == [("q", "moon"), ("not", "night")]
+    lines_only = page.get(found.by_text["Dialogue"])
+    assert {"Dialogue", "Best first"} <= parse_links(lines_only).current
+    assert len(list_hits(lines_only)) < len(list_hits(response))
+    assert parse_query(parse_links(lines_only).by_text["All"]) == [("q", "moon"), ("not", "night")]
     # No dialogue search for a picture, nor in films without lines.
     assert "Dialogue" not in parse_links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
     demo_film.subtitles.all().delete()

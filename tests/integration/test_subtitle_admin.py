@@ -86,9 +86,9 @@ def test_subtitles_can_be_uploaded_with_the_film(
         staff, make_video(seconds=3).read_bytes(),
         file("a.en.srt", SRT), file("a.zh.vtt", VTT.replace("paws", "爪子")),
     )  # fmt: skip
-    said = text(response)
-    assert "Subtitles a.en.srt: 2 lines, English." in said
-    assert "Subtitles a.zh.vtt: 2 lines, Chinese." in said
+    page_text = text(response)
+    assert "Subtitles a.en.srt: 2 lines, English." in page_text
+    assert "Subtitles a.zh.vtt: 2 lines, Chinese." in page_text
     film = Film.objects.get()
     assert [(s.language, s.source, s.line_count) for s in film.subtitles.all()] == [
         ("en", "uploaded", 2), ("zh", "uploaded", 2),
@@ -119,10 +119,10 @@ def test_unreadable_subtitles_are_reported_before_anything_is_stored(
         staff, make_video(seconds=1).read_bytes(),
         file("good.en.srt", SRT), file("empty.srt", ""), file("film.zip", b"PK\x03\x04..."),
     )  # fmt: skip
-    said = text(response)
-    assert "empty.srt: The file is empty." in said
-    assert "film.zip: This is an archive." in said
-    assert "good.en.srt" not in said
+    page_text = text(response)
+    assert "empty.srt: The file is empty." in page_text
+    assert "film.zip: This is an archive." in page_text
+    assert "good.en.srt" not in page_text
     assert not Film.objects.exists()
     assert list_incoming() == before
     assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
@@ -133,8 +133,8 @@ def test_oversized_or_too_many_subtitles_are_reported(
 ) -> None:
     settings.MAX_SUBTITLE_BYTES = 1000
     content = make_video(seconds=1).read_bytes()
-    said = text(send(staff, content, file("a.srt", SRT * 100)))
-    assert "a.srt: This file is larger than 1 kB" in said
+    page_text = text(send(staff, content, file("a.srt", SRT * 100)))
+    assert "a.srt: This file is larger than 1 kB" in page_text
     many = [file(f"{n}.srt", SRT) for n in range(51)]
     assert "Choose at most 50 files" in text(send(staff, content, *many))
     assert not Film.objects.exists()
@@ -145,14 +145,14 @@ def test_frame_based_subtitles_use_the_frame_rate_of_the_film(
 ) -> None:
     """The film is uploaded with them, so its rate is not yet in the database."""
     content = make_video(seconds=3, rate=20).read_bytes()
-    said = text(send(staff, content, file("a.en.sub", "{20}{30}Hello\n{40}{50}there\n")))
-    assert "Subtitles a.en.sub: 2 lines, English." in said
+    page_text = text(send(staff, content, file("a.en.sub", "{20}{30}Hello\n{40}{50}there\n")))
+    assert "Subtitles a.en.sub: 2 lines, English." in page_text
     assert [(line.start, line.end) for line in Line.objects.all()] == [(1, 1.5), (2, 2.5)]
 
 
 def test_frame_based_subtitles_without_a_film_are_reported(staff: Client) -> None:
-    said = text(send(staff, b"not a film", file("a.sub", "{20}{30}Hello\n")))
-    assert "Subtitles a.sub: These subtitles count frames, and the film" in said
+    page_text = text(send(staff, b"not a film", file("a.sub", "{20}{30}Hello\n")))
+    assert "Subtitles a.sub: These subtitles count frames, and the film" in page_text
     assert not Subtitles.objects.exists()
 
 
@@ -160,10 +160,10 @@ def test_embedded_fonts_do_not_count_towards_the_size_limit(
     staff: Client, make_video: Callable[..., Path], settings: Any
 ) -> None:
     settings.MAX_SUBTITLE_BYTES = 10_000
-    said = text(
+    page_text = text(
         send(staff, make_video(seconds=2).read_bytes(), file("a.ass", make_ssa_with_fonts(100_000)))
     )
-    assert "Subtitles a.ass: 1 line" in said
+    assert "Subtitles a.ass: 1 line" in page_text
     row = Subtitles.objects.get()
     assert row.film.files.subtitles(row.pk).stat().st_size < 1000
 
@@ -173,8 +173,8 @@ def test_a_file_name_that_is_not_utf8_is_accepted(
 ) -> None:
     """Browsers send such names with replacement characters."""
     film = make_video(seconds=1).read_bytes()
-    said = text(send(staff, film, file("\ufffdt\ufffd.fr.srt", SRT)))
-    assert "Subtitles \ufffdt\ufffd.fr.srt: 2 lines, French." in said
+    page_text = text(send(staff, film, file("\ufffdt\ufffd.fr.srt", SRT)))
+    assert "Subtitles \ufffdt\ufffd.fr.srt: 2 lines, French." in page_text
     row = Subtitles.objects.get()
     assert (row.language, row.original_name) == ("fr", "\ufffdt\ufffd.fr.srt")
 
@@ -193,8 +193,8 @@ def test_a_full_disk_is_reported_and_the_film_is_kept(
         return real(dir=dir, prefix=prefix)
 
     monkeypatch.setattr(store.tempfile, "mkstemp", on_full_disk)
-    said = text(send(staff, make_video(seconds=2).read_bytes(), file("a.en.srt", SRT)))
-    assert "The disk is full, so the subtitles a.en.srt were not saved." in said
+    page_text = text(send(staff, make_video(seconds=2).read_bytes(), file("a.en.srt", SRT)))
+    assert "The disk is full, so the subtitles a.en.srt were not saved." in page_text
     film = Film.objects.get()
     assert not film.subtitles.exists()
     assert not Line.objects.exists()
@@ -229,13 +229,13 @@ def test_subtitles_can_be_added_corrected_and_deleted_later(staff: Client, demo_
     demo_film.subtitles.all().delete()
     assert find_texts("refrigerator") == []
     english = (DEMO / "film.en.srt").read_bytes()
-    said = text(change(staff, demo_film, file("words.srt", english)))
-    assert "Subtitles words.srt: 32 lines, English." in said
+    page_text = text(change(staff, demo_film, file("words.srt", english)))
+    assert "Subtitles words.srt: 32 lines, English." in page_text
     row = demo_film.subtitles.get()
     assert find_texts("refrigerators") == ["It is a refrigerator. I hope you like it."]
     # The same file again.
-    said = text(change(staff, demo_film, file("again.srt", english)))
-    assert "The subtitles again.srt were already added." in said
+    page_text = text(change(staff, demo_film, file("again.srt", english)))
+    assert "The subtitles again.srt were already added." in page_text
     assert demo_film.subtitles.count() == 1
     shown = text(staff.get(get_change_page(demo_film)))
     assert "words.srt" in shown

@@ -29,20 +29,20 @@ def forget_model() -> Iterator[None]:
 
 def fetch(endpoint: str, home: Path, *, name: str = HUB_ID) -> tuple[int, str, float]:
     """Run `manage.py fetch_model` with a local hub: exit code, output, seconds."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     done = run_manage(
         "fetch_model",
         HF_ENDPOINT=endpoint, HF_HOME=str(home), HF_HUB_OFFLINE="0", CLIP_MODEL=name,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout + done.stderr, time.monotonic() - begun
+    return done.returncode, done.stdout + done.stderr, time.monotonic() - started_at
 
 
 def measure_start() -> float:
     """The seconds that manage.py takes to start."""
-    begun = time.monotonic()
+    started_at = time.monotonic()
     run_manage("check")
-    return time.monotonic() - begun
+    return time.monotonic() - started_at
 
 
 # --- the fingerprint ------------------------------------------------------------------------------
@@ -109,9 +109,9 @@ def test_a_folder_without_a_model_is_reported(
     settings.CLIP_MODEL = str(tmp_path)
     with pytest.raises(ModelError, match=r"has no config\.json"):
         weights.current()
-    code, said, _ = fetch("http://127.0.0.1:1", tmp_path, name=str(tmp_path))
+    code, output, _ = fetch("http://127.0.0.1:1", tmp_path, name=str(tmp_path))
     assert code == 1
-    assert "has no config.json" in said
+    assert "has no config.json" in output
 
 
 def test_without_its_files_the_demo_model_is_the_fallback(
@@ -130,18 +130,18 @@ def test_without_its_files_the_demo_model_is_the_fallback(
 def test_a_silent_hub_times_out(tmp_path: Path) -> None:
     idle = measure_start()
     with silent_hub() as endpoint:
-        code, said, took = fetch(endpoint, tmp_path)
+        code, output, took = fetch(endpoint, tmp_path)
     assert code == 0
-    assert "The model hub did not respond within 3 seconds" in said
-    assert "Using the small demo model" in said
+    assert "The model hub did not respond within 3 seconds" in output
+    assert "Using the small demo model" in output
     assert took < weights.HUB_TIMEOUT + 2 * idle + 2
 
 
 def test_a_refusing_hub_fails_at_once(tmp_path: Path) -> None:
     idle = measure_start()
-    code, said, took = fetch(f"http://127.0.0.1:{find_free_port()}", tmp_path)
+    code, output, took = fetch(f"http://127.0.0.1:{find_free_port()}", tmp_path)
     assert code == 0
-    assert "Using the small demo model" in said
+    assert "Using the small demo model" in output
     assert took < 2 * idle + 2
 
 
@@ -151,16 +151,16 @@ def test_a_model_is_downloaded_once_and_then_used(tmp_path: Path) -> None:
     (folder / "README.md").write_text("a model")
     home = tmp_path / "home"
     with serving_hub(HUB_ID, folder) as (endpoint, fetched):
-        code, said, _ = fetch(endpoint, home)
-        assert code == 0, said
-        assert f"Downloading {HUB_ID}. This happens only once." in said
-        assert "demo model" not in said
+        code, output, _ = fetch(endpoint, home)
+        assert code == 0, output
+        assert f"Downloading {HUB_ID}. This happens only once." in output
+        assert "demo model" not in output
         assert {"model.safetensors", "config.json", "tokenizer.json"} <= set(fetched)
         assert "flax_model.msgpack" not in fetched
         fetched.clear()
-        code, said, _ = fetch(endpoint, home)
+        code, output, _ = fetch(endpoint, home)
         assert (code, fetched) == (0, [])
-        assert f"Model: {HUB_ID}, from {home}" in said
+        assert f"Model: {HUB_ID}, from {home}" in output
     done = run_python(
         "-c",
         "import django; django.setup(); from gallery.clip import encoder;"
@@ -174,17 +174,17 @@ def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
     folder = tiny_clip(tmp_path / "source")
     (folder / "model.safetensors").unlink()
     with serving_hub(HUB_ID, folder) as (endpoint, _fetched):
-        code, said, _ = fetch(endpoint, tmp_path / "home")
+        code, output, _ = fetch(endpoint, tmp_path / "home")
     assert code == 0
-    assert "has no usable weights" in said
-    assert "Using the small demo model" in said
+    assert "has no usable weights" in output
+    assert "Using the small demo model" in output
 
 
 def test_an_unknown_model_is_reported(tmp_path: Path) -> None:
     with serving_hub("else/where", tiny_clip(tmp_path / "source")) as (endpoint, _fetched):
-        code, said, _ = fetch(endpoint, tmp_path / "home")
+        code, output, _ = fetch(endpoint, tmp_path / "home")
     assert code == 0
-    assert f"Could not download {HUB_ID}" in said
+    assert f"Could not download {HUB_ID}" in output
 
 
 def test_a_partial_download_is_not_a_model(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_partial_download_is_not_a_model(tmp_path: Path) -> None:
         assert fetch(endpoint, home)[0] == 0
     (snapshot,) = (home / "hub").glob("models--*/snapshots/*")
     (snapshot / "model.safetensors").unlink()
-    code, said, _ = fetch(f"http://127.0.0.1:{find_free_port()}", home)
+    code, output, _ = fetch(f"http://127.0.0.1:{find_free_port()}", home)
     assert code == 0
-    assert "is not on this disk" in said
+    assert "is not on this disk" in output
     shutil.rmtree(home)

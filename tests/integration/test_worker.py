@@ -128,9 +128,9 @@ def test_a_search_is_answered_while_an_import_runs(
     film = upload(make_moving_scenes(tmp_path / "b.mp4", 4, seconds=15))
     took: list[float] = []
     while film.is_unfinished:
-        begun = time.monotonic()
+        started_at = time.monotonic()
         hits = engine.search(Query(words=f"a dog number {len(took)}")).hits
-        took.append(time.monotonic() - begun)
+        took.append(time.monotonic() - started_at)
         assert {hit.film for hit in hits} >= {first.pk}
         film.refresh_from_db()
     assert film.state == Film.State.READY

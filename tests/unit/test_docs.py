@@ -74,11 +74,11 @@ def test_the_readme_leads_to_every_document(document: Path) -> None:
 
 
 def test_make_help_names_the_two_commands() -> None:
-    said = subprocess.run(
+    output = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert "make run" in said
-    assert "make test" in said
+    assert "make run" in output
+    assert "make test" in output
 
 
 def test_importing_the_models_loads_no_heavy_library() -> None:

@@ -44,11 +44,11 @@ class GreyEncoder:
 
 def test_frames_are_embedded_in_batches_and_progress_is_reported() -> None:
     frames = [Frame(n, n + 0.25, noise(n, (8, 8))) for n in range(10)]
-    grey, saved, told = GreyEncoder(), [], []
+    grey, saved, progress = GreyEncoder(), [], []
     embedder = SpanEmbedder(grey, lambda second, _picture: saved.append(second))
-    data = embedder.embed(iter(frames), told.append)
+    data = embedder.embed(iter(frames), progress.append)
     assert grey.batches == [4, 4, 2]
-    assert told == [4, 8, 10]
+    assert progress == [4, 8, 10]
     assert saved == data.seconds.tolist() == list(range(10))
     assert data.times.tolist() == [n + 0.25 for n in range(10)]
     assert data.vectors.dtype == np.float16
