@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt \
         --constraint constraints.txt
 
 COPY . .
-# Volumes take over the owner of the folders that they cover.
+# Volumes inherit the owner of the folders that they are mounted on.
 RUN python -m imgsearch.local.translations \
     && useradd --create-home --uid 10001 imgsearch \
     && install -d -o imgsearch -g imgsearch /data /models

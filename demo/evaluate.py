@@ -49,25 +49,25 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass
-class Used:
+class UsedData:
     """The seeds and pairs that the evaluation has used."""
 
     seeds: set[int] = field(default_factory=set)
     pairs: set[tuple[str, str]] = field(default_factory=set)
-    following: int = EVALUATION_SEEDS.start
+    last_seed: int = EVALUATION_SEEDS.start
 
-    def seed(self) -> int:
+    def next_seed(self) -> int:
         """Return a seed that was not used before."""
-        self.following += 1
-        self.seeds.add(self.following)
-        return self.following
+        self.last_seed += 1
+        self.seeds.add(self.last_seed)
+        return self.last_seed
 
-    def rng(self) -> np.random.Generator:
+    def new_rng(self) -> np.random.Generator:
         """Return a generator with a new seed."""
-        return np.random.default_rng([self.seed(), 9])
+        return np.random.default_rng([self.next_seed(), 9])
 
 
-class Judge:
+class TestedModel:
     """The model under test; all vectors have length 1 and shape (512,)."""
 
     def __init__(self, folder: Path) -> None:
@@ -75,7 +75,7 @@ class Judge:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.images = AutoImageProcessor.from_pretrained(folder)
 
-    def texts(self, texts: Sequence[str]) -> Vectors:
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors of texts: (n, 512)."""
         parts = []
         for start in range(0, len(texts), 256):
@@ -87,7 +87,7 @@ class Judge:
                 parts.append(functional.normalize(self.model.text_projection(pooled), dim=-1))
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
-    def pictures(self, scenes: Sequence[Scene]) -> Vectors:
+    def embed_scenes(self, scenes: Sequence[Scene]) -> Vectors:
         """Return the vectors of scenes drawn at ``SIZE``: (n, 512)."""
         parts = []
         for start in range(0, len(scenes), 64):
@@ -112,18 +112,18 @@ def counted(slug: str) -> str:
     return name if plural or known.kind in ("face", "hand") else f"{article(name)} {name}"
 
 
-def names_test(judge: Judge, used: Used) -> dict[str, tuple[float, float]]:
+def names_test(model: TestedModel, used: UsedData) -> dict[str, tuple[float, float]]:
     """Search bare names among one picture of each concept: (hit@1, hit@5) by language.
 
     A thing is on a random background; a background is empty, among those with things on them.
     """
     hits: dict[str, list[tuple[bool, bool]]] = {language: [] for language in LANGUAGES}
     facts = [*(known.slug for known in CONCEPTS), *("@" + known.slug for known in BACKGROUNDS)]
-    queries = {lang: judge.texts([bare(k, lang) for k in KNOWN]) for lang in hits}
+    queries = {lang: model.embed_texts([bare(k, lang) for k in KNOWN]) for lang in hits}
     for _ in range(GALLERIES):
-        scenes = [random_scene(used.seed(), (known.slug,)) for known in CONCEPTS]
-        scenes += [random_scene(used.seed(), (), known.slug) for known in BACKGROUNDS]
-        gallery = judge.pictures(scenes)
+        scenes = [random_scene(used.next_seed(), (known.slug,)) for known in CONCEPTS]
+        scenes += [random_scene(used.next_seed(), (), known.slug) for known in BACKGROUNDS]
+        gallery = model.embed_scenes(scenes)
         shown = [scene_facts(scene) for scene in scenes]
         for language, vectors in queries.items():
             ranked = np.argsort(-(vectors @ gallery.T), axis=1)[:, :5]
@@ -136,69 +136,71 @@ def names_test(judge: Judge, used: Used) -> dict[str, tuple[float, float]]:
     }
 
 
-def grounds_test(judge: Judge, used: Used) -> dict[str, float]:
+def grounds_test(model: TestedModel, used: UsedData) -> dict[str, float]:
     """Search "a dog at night" among the same dog, at the same place, on each background."""
     right: dict[str, list[bool]] = {language: [] for language in LANGUAGES}
     truth = np.arange(len(BACKGROUNDS))
     for known in CONCEPTS:
-        first = random_scene(used.seed(), (known.slug,), BACKGROUNDS[0].slug)
-        scenes = [replace(first, background=place.slug, seed=used.seed()) for place in BACKGROUNDS]
-        gallery = judge.pictures(scenes)
+        first = random_scene(used.next_seed(), (known.slug,), BACKGROUNDS[0].slug)
+        scenes = [
+            replace(first, background=place.slug, seed=used.next_seed()) for place in BACKGROUNDS
+        ]
+        gallery = model.embed_scenes(scenes)
         asked = {
             "en": [f"{counted(known.slug)} {place.en_phrases[0]}" for place in BACKGROUNDS],
             "zh": [place.zh_phrases[0] + known.zh[0] for place in BACKGROUNDS],
         }
         for language, texts in asked.items():
-            best = (judge.texts(texts) @ gallery.T).argmax(axis=1)
+            best = (model.embed_texts(texts) @ gallery.T).argmax(axis=1)
             right[language] += list(best == truth)
     return {language: float(np.mean(kept)) for language, kept in right.items()}
 
 
-def _held_out_pairs(used: Used) -> list[tuple[str, str]]:
+def _held_out_pairs(used: UsedData) -> list[tuple[str, str]]:
     slugs = [known.slug for known in CONCEPTS]
     pairs = [(a, b) for i, a in enumerate(slugs) for b in slugs[i + 1 :] if is_held_out_pair(a, b)]
-    chosen = used.rng().choice(len(pairs), PAIRS - 1, replace=False)
+    chosen = used.new_rng().choice(len(pairs), PAIRS - 1, replace=False)
     return [("cat", "rocket"), *(pairs[int(i)] for i in chosen)]
 
 
-def pairs_test(judge: Judge, used: Used) -> dict[str, float]:
+def pairs_test(model: TestedModel, used: UsedData) -> dict[str, float]:
     """Search "a cat and a rocket" among pictures with only one of the two and with others."""
     right: dict[str, list[bool]] = {language: [] for language in LANGUAGES}
-    rng = used.rng()
+    rng = used.new_rng()
     for a, b in _held_out_pairs(used):
         used.pairs.add((a, b))
         others = [CONCEPTS[int(i)].slug for i in rng.choice(len(CONCEPTS), 8, replace=False)]
         c, d = [other for other in others if other not in (a, b)][:2]
         sets: list[tuple[str, ...]] = [(a, b), (a,), (b,), (a, c), (b, d)]
-        gallery = judge.pictures([random_scene(used.seed(), slugs) for slugs in sets])
+        gallery = model.embed_scenes([random_scene(used.next_seed(), slugs) for slugs in sets])
         asked = {
             "en": f"{counted(a)} and {counted(b)}",
             "zh": f"{concept(a).zh[0]}和{concept(b).zh[0]}",
         }
         for language, text in asked.items():
-            right[language].append(int((judge.texts([text]) @ gallery.T).argmax()) == 0)
+            right[language].append(int((model.embed_texts([text]) @ gallery.T).argmax()) == 0)
     return {language: float(np.mean(kept)) for language, kept in right.items()}
 
 
-def tutorial_test(judge: Judge, used: Used) -> dict[str, float]:
+def tutorial_test(model: TestedModel, used: UsedData) -> dict[str, float]:
     """Classify pictures by the tutorial's eight labels; the most specific true one is right."""
-    rng = used.rng()
+    rng = used.new_rng()
     lit = [place.slug for place in BACKGROUNDS if place.slug not in ("night", "space")]
     scenes: list[Scene] = []
     for _ in range(ROUNDS):
         for _, _, slugs in TUTORIAL:
             place = lit[int(rng.integers(len(lit)))] if slugs else "night"
-            scenes.append(random_scene(used.seed(), slugs, place))
-    gallery = judge.pictures(scenes)
+            scenes.append(random_scene(used.next_seed(), slugs, place))
+    gallery = model.embed_scenes(scenes)
     truth = np.tile(np.arange(len(TUTORIAL)), ROUNDS)
     found: dict[str, float] = {}
     for number, language in enumerate(LANGUAGES):
-        labels = judge.texts([(english, chinese)[number] for english, chinese, _ in TUTORIAL])
+        labels = model.embed_texts([(english, chinese)[number] for english, chinese, _ in TUTORIAL])
         found[language] = float(np.mean((gallery @ labels.T).argmax(axis=1) == truth))
     return found
 
 
-def check_disjoint(used: Used) -> list[str]:
+def check_disjoint(used: UsedData) -> list[str]:
     """Check that training and evaluation are disjoint. Return a line for each check.
 
     Raises RuntimeError if they are not.
@@ -232,16 +234,16 @@ def check_disjoint(used: Used) -> list[str]:
     ]
 
 
-def table(judge: Judge, used: Used) -> list[tuple[str, float, dict[str, float]]]:
+def table(model: TestedModel, used: UsedData) -> list[tuple[str, float, dict[str, float]]]:
     """Return all results: the name of the test, the required score, and the score by language."""
-    names = names_test(judge, used)
+    names = names_test(model, used)
     count = len(CONCEPTS) + len(BACKGROUNDS)
     return [
         (f"bare name, {count} concepts, hit@1", 0.85, {k: v[0] for k, v in names.items()}),
         (f"bare name, {count} concepts, hit@5", 0.97, {k: v[1] for k, v in names.items()}),
-        ("thing on a background, 1 of 12", 0.9, grounds_test(judge, used)),
-        ("pair, against one of the two, 1 of 5", 0.75, pairs_test(judge, used)),
-        ("tutorial's labels, 1 of 8", 0.9, tutorial_test(judge, used)),
+        ("thing on a background, 1 of 12", 0.9, grounds_test(model, used)),
+        ("pair, against one of the two, 1 of 5", 0.75, pairs_test(model, used)),
+        ("tutorial's labels, 1 of 8", 0.9, tutorial_test(model, used)),
     ]
 
 
@@ -249,9 +251,9 @@ def main() -> int:
     """Print the table. Return 0 if all required scores are reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=Path(__file__).parent / "model")
-    judge = Judge(parser.parse_args().model)
-    used = Used()
-    rows = table(judge, used)
+    model = TestedModel(parser.parse_args().model)
+    used = UsedData()
+    rows = table(model, used)
     print(f"{'':38}{'least':>7}{'en':>8}{'zh':>8}")
     short = 0
     for what, least, figures in rows:
