@@ -254,13 +254,13 @@ def main() -> int:
     model = TestedModel(parser.parse_args().model)
     used = UsedData()
     rows = table(model, used)
-    print(f"{'':38}{'least':>7}{'en':>8}{'zh':>8}")
+    print(f"{'':38}{'min':>7}{'en':>8}{'zh':>8}")
     short = 0
-    for what, least, figures in rows:
-        missed = [language for language in LANGUAGES if figures[language] < least]
+    for what, minimum, figures in rows:
+        missed = [language for language in LANGUAGES if figures[language] < minimum]
         short += len(missed)
         note = f"  short in {', '.join(missed)}" if missed else ""
-        print(f"{what:38}{least:7.2f}{figures['en']:8.3f}{figures['zh']:8.3f}{note}")
+        print(f"{what:38}{minimum:7.2f}{figures['en']:8.3f}{figures['zh']:8.3f}{note}")
     for line in check_disjoint(used):
         print(line)
     print("training and evaluation do not meet")
