@@ -34,15 +34,15 @@ MAX_ADDRESS_BYTES = 16_384  # twice 500 characters of nine bytes, frames, films 
 
 
 class CompressText(GZipMiddleware):
-    """Compress pages and answers of the API with gzip.
+    """Compress pages and API responses with gzip.
 
-    Django pads each answer at random, so that its length does not reveal a secret (BREACH). What
-    is streamed stays as it is: clips and pictures are compressed already, ranges count the bytes
-    of the file, and progress must arrive at once.
+    Django pads each response at random, so that its length does not reveal a secret (BREACH).
+    Streams are left alone: clips and pictures are compressed already, ranges refer to the bytes of
+    the file, and progress must arrive at once.
     """
 
     def process_response(self, request: HttpRequest, response: Any) -> HttpResponseBase:
-        """Compress a whole answer of text, if the client accepts it."""
+        """Compress a complete text response, if the client accepts it."""
         content_type = response.get("Content-Type", "")
         if response.streaming or not content_type.startswith(COMPRESSED_TYPES):
             return response

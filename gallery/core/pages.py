@@ -1,4 +1,4 @@
-"""What several views share: cache headers, rate limits, JPEG responses."""
+"""Helpers of views: cache headers, rate limits, JPEG responses."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -42,13 +42,13 @@ MAX_CJK_HEIGHT = 0.15
 MIN_TEXT_SHARE = 0.75  # of the ink
 MAX_UNMATCHED_PARTS = 0.35  # share of pieces outside text lines
 MIN_LETTERS = 5
-# Many lines of names may stand above logos: less of the ink has to be text.
+# Many lines of names may be above logos: less of the ink has to be text.
 MIN_CREDIT_LINES, MIN_CREDIT_LETTERS, MIN_CREDIT_TEXT_SHARE = 8, 40, 0.35
 SUBTITLE_TOP = 0.7  # of the frame's height; text that is all below may belong to a scene
 MAX_STRAY_SHARE = 0.01  # of the ink above a subtitle: a moon, a lit window
 MAX_ALIKE_SHARE = 0.3  # of the pairs of pieces; more are figures in a row
 MAX_COMPARED_PIECES = 300
-MIN_COMPARED_HEIGHT = 12  # pixels; smaller letters are hard to tell apart
+MIN_COMPARED_HEIGHT = 12  # pixels; smaller letters are hard to distinguish
 
 Measures = NDArray[np.float64]
 

@@ -24,7 +24,7 @@ BROADCASTS = {"mpegts", "mpeg"}  # FFmpeg's names of transport and program strea
 # Most muxers count the duration of these from 0, even when the clock begins later.
 COUNTED_FROM_ZERO = {"matroska,webm", "asf"}
 _CONTAINER = re.compile(r"Input #0, (.+?), from ")
-_BROKEN_OFF = re.compile("File ended prematurely|partial file")
+_TRUNCATED = re.compile("File ended prematurely|partial file")
 _DURATION = re.compile(r"Duration: (?:(\d+):(\d\d):(\d\d(?:\.\d+)?)|N/A)(?:, start: (-?[\d.]+))?")
 _STREAM = re.compile(r"Stream #0:\d+.*?: (Video|Audio): (\w+)(.*)")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
@@ -156,7 +156,7 @@ def _describe_unread_parts(log_text: str, complaints: str) -> str:
                 "read. Join them with a video editor, then upload the film again."
             )
         )
-    if _BROKEN_OFF.search(complaints):
+    if _TRUNCATED.search(complaints):
         notices.append(
             _(
                 "The end of this file is missing, perhaps because an upload or recording was "
@@ -214,7 +214,7 @@ def _reject_incomplete_film(inspection: Inspection, log_text: str) -> None:
     promised = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
     packets, start = inspection.timeline, inspection.probe.start
     ends = packets.last_end - start
-    if inspection.container in COUNTED_FROM_ZERO and not _BROKEN_OFF.search(packets.complaints):
+    if inspection.container in COUNTED_FROM_ZERO and not _TRUNCATED.search(packets.complaints):
         ends = max(ends, packets.last_end)
     if inspection.container not in BROADCASTS and ends < promised - END_SLACK:
         raise FilmError(incomplete_error(promised, packets.end - start))

@@ -1,7 +1,7 @@
-"""The media store: where a film's files lie, and their names.
+"""The media store: the folders and names of a film's files.
 
     films/UID/source.EXT               the film as it was uploaded
-    films/UID/working.mkv              a working copy of films that cannot be sought exactly
+    films/UID/working.mkv              a working copy of films without exact seeking
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the thumbnail of the frame of second 12
     films/UID/RUN/segment-00003.npz    one segment: see `SegmentData`

@@ -1,7 +1,7 @@
-"""A working copy of a film whose own file cannot be sought exactly.
+"""A working copy of a film whose own file does not allow exact seeking.
 
 AVI stores no presentation times, raw streams no times at all, FLV files lose their beginning when
-sought, and clocks may jump or restart in the middle. Matroska with the same pictures and sound, and
+seeked, and clocks may jump or restart in the middle. Matroska with the same pictures and sound, and
 a clock that begins at 0 and never goes back, has none of these problems: frames, stills and clips
 are made from it. Streams are copied; they are encoded only when copying fails.
 """
@@ -33,8 +33,8 @@ NO_SOUND = ("-an",)
 ALL_SOUND = ("-map", "0:a?", "-c:a", "copy")
 REORDERED_CODECS = ("h264", "hevc")  # pictures may be stored in another order than shown
 _FLV_HEADER = re.compile(rb"FLV\x01[\x00-\x05]\x00\x00\x00\x09\x00\x00\x00\x00")
-# Decoders delay pictures that are stored out of order, by less than a second; what is later than
-# that begins late.
+# Decoders delay pictures that are stored out of order by less than a second; a longer delay means
+# that the pictures start late.
 _FROM_ZERO = "setpts=PTS-if(gt(STARTPTS*TB\\,1)\\,0\\,STARTPTS)"
 _ENCODE = (
     *("-map", "0:V:0", "-vf", f"{_FROM_ZERO},pad=w='ceil(iw/2)*2':h='ceil(ih/2)*2'"),
@@ -52,7 +52,7 @@ class Prepared:
 
 
 def is_needed(inspection: Inspection) -> bool:
-    """Return whether a film cannot be sought exactly in its own file."""
+    """Return whether a film's own file does not allow exact seeking."""
     return (
         inspection.container in ALWAYS_COPIED
         or _has_clock_jumps(inspection)

@@ -84,7 +84,7 @@ def is_disk_full(folder: Path) -> bool:
 def rotate_log(log: Path) -> None:
     """Move what a long log holds to `NAME.log.1`, also while a process appends to it.
 
-    On a full disk it is dropped. Lines that are written at that very moment may be lost.
+    On a full disk it is dropped. Lines written at the same moment may be lost.
     """
     with contextlib.suppress(OSError):
         if log.stat().st_size <= MAX_LOG_BYTES:

@@ -27,29 +27,29 @@ from tests.asking import ROOT, Api, Json, list_all, send_picture, to_jpeg
 
 
 @pytest.fixture
-def schema(anonymous: Api) -> Json:
+def openapi(anonymous: Api) -> Json:
     answer: Json = anonymous.get("/openapi.json")
     return answer
 
 
-def test_the_schema_is_valid_openapi(schema: Json) -> None:
-    validate(schema)
-    assert schema["openapi"].startswith("3.1")
+def test_the_schema_is_valid_openapi(openapi: Json) -> None:
+    validate(openapi)
+    assert openapi["openapi"].startswith("3.1")
 
 
-def list_operations(schema: Json) -> Iterator[tuple[str, str, Json]]:
-    for path, methods in schema["paths"].items():
+def list_operations(openapi: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in openapi["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
-def test_every_operation_is_described(schema: Json) -> None:
+def test_every_operation_is_described(openapi: Json) -> None:
     seen = set()
-    for path, method, operation in list_operations(schema):
+    for path, method, operation in list_operations(openapi):
         where = f"{method} {path}"
         assert operation["summary"], where
         assert operation["description"], where
-        assert operation["tags"][0] in {tag["name"] for tag in schema["tags"]}, where
+        assert operation["tags"][0] in {tag["name"] for tag in openapi["tags"]}, where
         assert {"401", "429", "503"} <= set(operation["responses"]), where
         assert "security" in operation, where
         seen.add(operation["operationId"])
@@ -63,18 +63,18 @@ def test_every_operation_is_described(schema: Json) -> None:
     assert len(seen) == 23
 
 
-def test_the_schema_says_what_needs_a_token(schema: Json) -> None:
-    needs = {o["operationId"] for _p, _m, o in list_operations(schema) if {} not in o["security"]}
+def test_the_schema_says_what_needs_a_token(openapi: Json) -> None:
+    needs = {o["operationId"] for _p, _m, o in list_operations(openapi) if {} not in o["security"]}
     assert needs == {
         *("list_boards", "make_board", "rename_board", "delete_board", "collect_scene"),
         *("change_scene", "remove_scene", "export_clips"),
     }
 
 
-def test_the_documentation_page_needs_no_script(page: Client, schema: Json) -> None:
+def test_the_documentation_page_needs_no_script(page: Client, openapi: Json) -> None:
     response = page.get(f"{ROOT}/docs")
     text = response.content.decode()
-    for _path, _method, operation in list_operations(schema):
+    for _path, _method, operation in list_operations(openapi):
         assert f'id="ask-{operation["operationId"]}"' in text
     assert not re.findall(r"<script(?![^>]*src=)", text)
     assert not re.findall(r"""(?:src|href)=["']https?://""", text)
