@@ -20,7 +20,6 @@ from gallery.boards.page_parts import get_own_board
 from gallery.boards.service import scene_url
 from gallery.boards.timelines import Edit, edit_lists, otio_timeline, timecode_rate_of
 from gallery.core import access, rate_limits
-from gallery.core.errors import BoardError
 from gallery.core.file_names import file_name
 from gallery.core.file_responses import send_file
 from gallery.films.models import Film
@@ -100,10 +99,7 @@ def request_export(request: HttpRequest, token: str) -> HttpResponse:
     if not access.may_download(request.user):
         return _downloads_forbidden(request)
     rate_limits.check_rate(request, "board", settings.BOARD_RATE)
-    try:
-        export = exports.request_export(board, _edits(request, board))
-    except BoardError as error:
-        return render(request, "gallery/error.html", {"message": str(error)}, status=400)
+    export = exports.request_export(board, _edits(request, board))
     if export.state == Export.State.WAITING:
         tasks.queue_export(export)
     return redirect(f"{board.get_absolute_url()}#export")

@@ -101,10 +101,7 @@ def delete(request: HttpRequest, token: str) -> HttpResponse:
 def copy(request: HttpRequest, token: str) -> HttpResponse:
     """Copy a shared board to the visitor's boards."""
     board = get_object_or_404(Board, token=token)
-    try:
-        return redirect(service.copy_board(service.ensure_visitor(request), board))
-    except BoardError as error:
-        return render(request, "gallery/error.html", {"message": str(error)}, status=400)
+    return redirect(service.copy_board(service.ensure_visitor(request), board))
 
 
 @require_POST
@@ -133,10 +130,7 @@ def place(request: HttpRequest, token: str, scene_id: int) -> HttpResponse:
     form = PlaceForm(request.POST)
     number = None
     if form.is_valid():
-        try:
-            number = _move(board, scene_id, form.cleaned_data)
-        except BoardError as error:
-            return render(request, "gallery/error.html", {"message": str(error)}, status=400)
+        number = _move(board, scene_id, form.cleaned_data)
     if request.htmx:  # type: ignore[attr-defined]
         return render_scenes(request, board, {"moved_to": number})
     return redirect(scene_anchor(board, scene_id, number or 1))
