@@ -2,7 +2,7 @@
 
     MODEL_CACHE_DIR/KEY/TARGET/   spec.json, tokenizer.json, image.xml, text.xml, check.json
 
-KEY changes with the weights, the library versions and the CPU's features. A target whose check
+KEY changes with the weights, the library versions and the CPU or GPU. A target whose check
 failed keeps only check.json. torch and transformers are imported only for converting.
 """
 
@@ -60,7 +60,9 @@ ReportProgress = Callable[[str], None]
 
 def target_folder(model: weights.Model, target: Target) -> Path:
     """Return the folder of a target of a model."""
-    parts = [model.fingerprint, runtimes.cpu_features(), str(LAYOUT)]
+    is_on_gpu = target.device == "cuda"
+    features = runtimes.gpu_features() if is_on_gpu else runtimes.cpu_features()
+    parts = [model.fingerprint, features, str(LAYOUT)]
     quantizer = ("nncf",) if target.precision == "int8" else ()
     parts += [f"{name} {importlib.metadata.version(name)}" for name in (*LIBRARIES, *quantizer)]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -232,7 +234,8 @@ class Converter:
         if target.runtime == "torch":
             from gallery.clip.network import Network
 
-            reference = self._reference_vectors(target.device)
+            reference = self._reference_vectors()
+            self._report_progress(f"Checking {target.precision} ({target.device})")
             # A separate copy: the weights of the reference must not be rounded.
             runtime: Runtime = TorchRuntime(Network(self._model), target.device, target.precision)
             return selfcheck.compare(target.precision, reference, self._embed(runtime))
@@ -313,12 +316,14 @@ class Converter:
             for square in to_squares(picture, "squash", spec.side, spec.resample)
         ]
 
-    def _reference_vectors(self, device: str = "cpu") -> tuple[Vectors, Vectors]:
-        """Return the vectors of the first call, on any device: float32 is float32."""
+    def _reference_vectors(self) -> tuple[Vectors, Vectors]:
+        """Return the vectors of the check's pictures and texts in float32, from the CPU.
+
+        Those of a GPU would hide what is wrong on the GPU.
+        """
         if self._reference is None:
-            self._report_progress("Computing the reference in fp32 (PyTorch)")
-            self._reference = self._embed(TorchRuntime(self._network, device))
-            self._network.image.cpu()  # the text tower, too: they share one network
+            self._report_progress("Computing the reference in fp32 (PyTorch, CPU)")
+            self._reference = self._embed(TorchRuntime(self._network))
         return self._reference
 
     def _embed(self, runtime: Runtime) -> tuple[Vectors, Vectors]:

@@ -282,4 +282,17 @@ def cuda_precision() -> str | None:
 
     if not torch.cuda.is_available():
         return None
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    # Older GPUs emulate bfloat16, which is slower than their float16.
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def gpu_features() -> str:
+    """Return what computes a model on the GPU, as text: its name, its architecture and CUDA.
+
+    Raises RuntimeError when torch finds no GPU.
+    """
+    import torch
+
+    major, minor = torch.cuda.get_device_capability()
+    library = f"ROCm {torch.version.hip}" if torch.version.hip else f"CUDA {torch.version.cuda}"
+    return f"{torch.cuda.get_device_name()} {major}.{minor} {library}"

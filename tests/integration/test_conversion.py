@@ -26,6 +26,7 @@ from tests.processes import run_manage, run_python, wait_for
 FP32 = Target("openvino", "cpu", "fp32")
 BF16 = Target("openvino", "cpu", "bf16")
 INT8 = Target("openvino", "cpu", "int8")
+ON_GPU = Target("torch", "cuda", "fp32")
 PICTURES = [noise(n, (120, 68)) for n in range(6)]
 
 
@@ -348,7 +349,7 @@ def test_an_unwritable_cache_does_not_stop_the_model(tmp_path: Path) -> None:
     assert "CLIP_PRECISION is 'FP32'" in done.stderr
 
 
-def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
+def test_the_cache_is_keyed_by_weights_libraries_and_processor(
     converted_model: weights.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = {conversion.target_folder(converted_model, FP32)}
@@ -357,11 +358,14 @@ def test_the_cache_is_keyed_by_weights_libraries_and_cpu(
     )
     folders.add(conversion.target_folder(other, FP32))
     folders.add(conversion.target_folder(converted_model, BF16))
+    for gpu in ("one GPU", "another GPU"):
+        monkeypatch.setattr(runtimes, "gpu_features", lambda gpu=gpu: gpu)
+        folders.add(conversion.target_folder(converted_model, ON_GPU))
     monkeypatch.setattr(runtimes, "cpu_features", lambda: "another CPU")
     folders.add(conversion.target_folder(converted_model, FP32))
     monkeypatch.setattr(conversion.importlib.metadata, "version", lambda _name: "0.0")
     folders.add(conversion.target_folder(converted_model, FP32))
-    assert len(folders) == 5
+    assert len(folders) == 7
 
 
 def test_a_process_converts_once_and_then_needs_no_torch(tmp_path: Path) -> None:
@@ -437,6 +441,46 @@ def test_targets(
     monkeypatch.setattr(runtimes, "computes_bf16", lambda: native)
     monkeypatch.setattr(conversion, "has_quantizer", lambda: quantizer)
     assert [target.precision for target in encoder.candidate_targets()] == expected
+
+
+@pytest.mark.parametrize(("computes_bf16", "expected"), [(True, "bf16"), (False, "fp16")])
+def test_older_gpus_compute_in_fp16(
+    computes_bf16: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch reports bf16 for GPUs that only emulate it, unless it is asked for more."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: computes_bf16 or including_emulation,
+    )
+    assert runtimes.cuda_precision() == expected
+
+
+def test_a_gpu_that_computes_wrong_fails_its_check(
+    cache_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32, too: the reference is computed on the CPU."""
+
+    class WrongOnGPU(runtimes.TorchRuntime):
+        def __init__(self, network: Any, device: str = "cpu", precision: str = "fp32") -> None:
+            super().__init__(network, "cpu", precision)
+            self._is_wrong = device == "cuda"
+
+        def embed_pixels(self, pixels: Any) -> Any:
+            features = super().embed_pixels(pixels)
+            return features[:, ::-1] if self._is_wrong else features
+
+    monkeypatch.setattr(conversion, "TorchRuntime", WrongOnGPU)
+    monkeypatch.setattr(runtimes, "gpu_features", lambda: "a GPU")
+    model = weights.describe("m", tiny_clip(tmp_path / "model"))
+    assert conversion.prepare(model, [ON_GPU], ignore_progress) is None
+    report = conversion.load_report(model, ON_GPU)
+    assert report is not None
+    assert not report.error
+    assert report.min_cosine < 0.9
 
 
 def test_threads_are_divided_among_workers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
