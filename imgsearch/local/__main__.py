@@ -74,12 +74,15 @@ def missing_model_commands() -> list[str]:
     """Return the commands that prepare the model; none when it is downloaded and converted."""
     from django.conf import settings
 
-    from gallery.clip import conversion, encoder, shot_network, weights
+    from gallery.clip import conversion, encoder, runtimes, shot_network, weights
     from gallery.core.errors import ModelError
 
     try:
         if weights.local_folder(settings.CLIP_MODEL) is None:
             return ["fetch_model", "prepare_model"]
+        if settings.CLIP_DEVICE != "cpu" and runtimes.has_gpu():
+            # Only PyTorch knows the GPU, and would stay in this process: 500 MB.
+            return ["prepare_model"]
         model, targets = weights.current(), encoder.candidate_targets()
     except (ModelError, OSError, ValueError):
         return ["fetch_model", "prepare_model"]  # the commands report what is wrong

@@ -277,3 +277,16 @@ def test_changed_translations_are_compiled(tmp_path: Path) -> None:
     later = time.time() + 10
     os.utime(source, (later, later))
     assert compile_translations(tmp_path) == 1
+
+
+def test_the_launcher_does_not_load_pytorch_to_look_for_a_gpu() -> None:
+    """It keeps running, and PyTorch would take 500 MB of it; `prepare_model` looks instead."""
+    code = (
+        "import django, sys; django.setup()\n"
+        "from gallery.clip import runtimes\n"
+        "from imgsearch.local.__main__ import missing_model_commands\n"
+        "runtimes.has_gpu = lambda: True\n"
+        "print(missing_model_commands(), 'torch' in sys.modules)"
+    )
+    done = run_python("-c", code, CLIP_DEVICE="auto", DJANGO_SETTINGS_MODULE="imgsearch.settings")
+    assert done.stdout.strip() == "['prepare_model'] False", done.stderr
