@@ -155,7 +155,8 @@ def _precision() -> str:
     for target in encoder.candidate_targets():
         report = conversion.load_report(loaded.model, target)
         if report is not None:
-            found.append(f"{target.precision}: {report}")
+            on_gpu = " on the GPU" if target.device == "cuda" else ""
+            found.append(f"{target.precision}{on_gpu}: {report}")
     if not conversion.has_quantizer():
         found.append("int8: not installed (make int8)")
     return "; ".join(found)
