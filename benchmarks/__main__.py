@@ -11,6 +11,7 @@ from benchmarks import (  # noqa: E402
     clips,
     dialogue,
     edges,
+    embedding,
     index,
     labels,
     memory,
@@ -26,6 +27,7 @@ from benchmarks import (  # noqa: E402
 
 ALL: dict[str, Callable[[], None]] = {
     "edges": edges.main,
+    "embedding": embedding.main,
     "throughput": throughput.main,
     "index": index.main,
     "dialogue": dialogue.main,
