@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from gallery.clip import conversion, weights
-from gallery.clip.runtimes import DEVICES, PRECISIONS
+from gallery.clip.runtimes import DEVICES, PRECISIONS, has_gpu
 from gallery.core import access
 from gallery.core.errors import ModelError
 from gallery.core.rate_limits import parse_rate
@@ -85,6 +85,20 @@ def check_int8(**_kwargs: Any) -> list[CheckMessage]:
             "CLIP_PRECISION is int8, but NNCF is not installed; the next best precision is used.",
             hint="make int8",
             id="gallery.W002",
+        )
+    ]
+
+
+@register()
+def check_gpu(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that there is a GPU for CLIP_DEVICE=cuda."""
+    if settings.CLIP_DEVICE != "cuda" or has_gpu():
+        return []
+    return [
+        Warning(
+            "CLIP_DEVICE is cuda, but this machine has no GPU; the CPU is used.",
+            hint="Install the GPU's driver, and pass the GPU into the container.",
+            id="gallery.W003",
         )
     ]
 

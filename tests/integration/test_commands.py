@@ -194,6 +194,16 @@ def test_invalid_settings_are_reported_at_start() -> None:
     assert "SEGMENT_SECONDS must be at least 1" in done.stderr
 
 
+def test_a_missing_gpu_is_reported(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "has_gpu", lambda: False)
+    for device, reported in (("cuda", ["gallery.W003"]), ("auto", []), ("cpu", [])):
+        settings.CLIP_DEVICE = device
+        assert [message.id for message in checks.check_gpu()] == reported
+    settings.CLIP_DEVICE = "cuda"
+    monkeypatch.setattr(checks, "has_gpu", lambda: True)
+    assert checks.check_gpu() == []
+
+
 def test_int8_without_its_package_is_reported(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
