@@ -1,9 +1,11 @@
 """Views that play scenes and films, and download clips, animations and stills."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import wraps
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.http import (
@@ -21,6 +23,7 @@ from gallery.core import access, rate_limits
 from gallery.core.errors import ClipBusy, GalleryError, TooManyRequests, http_status
 from gallery.core.file_names import file_name
 from gallery.core.file_responses import is_client_gone, send_file
+from gallery.core.pages import View
 from gallery.core.waiting import limit_ffmpeg_waits
 from gallery.films.models import Film
 from gallery.films.shortcuts import film_or_404
@@ -55,15 +58,30 @@ def film_content_type(film: Film) -> str:
         return ""
 
 
-def error_response(error: GalleryError) -> HttpResponse:
-    """Turn an error into a response with its message, and Retry-After where that may help."""
-    status = http_status(error)
-    if status == HTTPStatus.BAD_REQUEST:
-        return HttpResponse(str(error), status=HTTPStatus.NOT_FOUND)
-    response = HttpResponse(str(error), status=status)
-    if isinstance(error, ClipBusy | TooManyRequests):
-        response["Retry-After"] = str(getattr(error, "retry_after", 3))
-    return response
+def errors_as_text(view: View) -> View:
+    """Decorate a view to answer errors with their message, and Retry-After where that may help."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except GalleryError as error:
+            status = http_status(error)
+            if status == HTTPStatus.BAD_REQUEST:
+                status = HTTPStatus.NOT_FOUND
+            response = HttpResponse(str(error), status=status)
+            if isinstance(error, ClipBusy | TooManyRequests):
+                response["Retry-After"] = str(getattr(error, "retry_after", 3))
+            return response
+
+    return guarded
+
+
+def _stream(data: Iterable[bytes], content_type: str) -> StreamingHttpResponse:
+    """Return a response that is sent as it is made."""
+    # X-Accel-Buffering: nginx must not buffer it.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(data, content_type=content_type, headers=headers)
 
 
 def _cache_privately(response: HttpResponseBase) -> HttpResponseBase:
@@ -96,6 +114,7 @@ def limit_rendering(request: HttpRequest, path: Path) -> None:
 
 
 @require_safe
+@errors_as_text
 def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpResponseBase:
     """Send a span as a small clip that any browser plays.
 
@@ -104,27 +123,21 @@ def clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpRespo
     `?sound`: the number of a sound track.
     """
     film = film_or_404(film_id)
-    try:
-        order = clips.playback_order(film, first, last, _sound_number(request))
-        limit_rendering(request, order.path)
-        if "stream" not in request.GET:
-            path = _render(request, order)
-            return _cache_privately(send_file(request, path, CONTENT_TYPES["mp4"]))
-        if clip_jobs.touch_if_cached(order.path) or request.method == "HEAD":
-            return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-        job = clip_jobs.join_job(order, rate_limits.client_key(request))
-        if job.is_elsewhere:
-            # Only the process that renders a clip can stream it; wait here for the whole clip.
-            clip_jobs.leave_job(job)
-            _render(request, order)
-            return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-        stream = ClipStream(job, lambda: is_client_gone(request))
-    except GalleryError as error:
-        return error_response(error)
-    response = StreamingHttpResponse(stream, content_type=CONTENT_TYPES["mp4"])
-    response["Cache-Control"] = "no-store"
-    response["X-Accel-Buffering"] = "no"  # nginx must not buffer it
-    return response
+    order = clips.playback_order(film, first, last, _sound_number(request))
+    limit_rendering(request, order.path)
+    if "stream" not in request.GET:
+        path = _render(request, order)
+        return _cache_privately(send_file(request, path, CONTENT_TYPES["mp4"]))
+    finished = HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
+    if clip_jobs.touch_if_cached(order.path) or request.method == "HEAD":
+        return finished
+    job = clip_jobs.join_job(order, rate_limits.client_key(request))
+    if job.is_elsewhere:
+        # Only the process that renders a clip can stream it; wait here for the whole clip.
+        clip_jobs.leave_job(job)
+        _render(request, order)
+        return finished
+    return _stream(ClipStream(job, lambda: is_client_gone(request)), CONTENT_TYPES["mp4"])
 
 
 @require_safe
@@ -153,28 +166,22 @@ def _name(film: Film, first: int, last: int | None, kind: str) -> str:
 
 
 @require_safe
+@errors_as_text
 def exact_clip(request: HttpRequest, film_id: int, first: int, last: int) -> HttpResponseBase:
     """Download a span as an exact clip. `?progress`: see `_download`; `?sound`: see `clip`."""
     film = film_or_404(film_id)
-    try:
-        order = clips.export_order(
-            film, first, last, sound_tracks.parse_number(request.GET.get("sound", ""))
-        )
-    except GalleryError as error:
-        return error_response(error)
+    order = clips.export_order(film, first, last, _sound_number(request))
     return _download(request, order, _name(film, first, last, "mp4"))
 
 
 @require_safe
+@errors_as_text
 def animation(
     request: HttpRequest, film_id: int, first: int, last: int, kind: clips.Animation
 ) -> HttpResponseBase:
     """Download a span as a looping picture. `?progress`: see `_download`."""
     film = film_or_404(film_id)
-    try:
-        order = clips.animation_order(film, first, last, kind)
-    except GalleryError as error:
-        return error_response(error)
+    order = clips.animation_order(film, first, last, kind)
     return _download(request, order, _name(film, first, last, kind))
 
 
@@ -186,23 +193,15 @@ def _download(request: HttpRequest, order: ClipOrder, name: str) -> HttpResponse
     """
     if not access.may_download(request.user):
         return HttpResponseForbidden(_("You are not allowed to download clips."))
-    try:
-        limit_rendering(request, order.path)
-        if "progress" in request.GET and request.method == "GET":
-            job = None
-            if not clip_jobs.touch_if_cached(order.path):
-                job = clip_jobs.join_job(order, rate_limits.client_key(request))
-            response = StreamingHttpResponse(
-                _ProgressLines(job, request), content_type="application/x-ndjson"
-            )
-            response["Cache-Control"] = "no-store"
-            response["X-Accel-Buffering"] = "no"
-            return response
-        path = _render(request, order)
-        kind = CONTENT_TYPES[path.suffix[1:]]
-        return _cache_privately(send_file(request, path, kind, download_as=name))
-    except GalleryError as error:
-        return error_response(error)
+    limit_rendering(request, order.path)
+    if "progress" in request.GET and request.method == "GET":
+        job = None
+        if not clip_jobs.touch_if_cached(order.path):
+            job = clip_jobs.join_job(order, rate_limits.client_key(request))
+        return _stream(_ProgressLines(job, request), "application/x-ndjson")
+    path = _render(request, order)
+    kind = CONTENT_TYPES[path.suffix[1:]]
+    return _cache_privately(send_file(request, path, kind, download_as=name))
 
 
 class _ProgressLines:
@@ -238,6 +237,7 @@ class _ProgressLines:
 
 
 @require_safe
+@errors_as_text
 def frame_still(
     request: HttpRequest, film_id: int, number: int, kind: clips.Still
 ) -> HttpResponseBase:
@@ -245,11 +245,8 @@ def frame_still(
     film = film_or_404(film_id)
     if ("save" in request.GET or kind == "png") and not access.may_download(request.user):
         return HttpResponseForbidden(_("You are not allowed to download clips."))
-    try:
-        limit_rendering(request, clips.still_path(film, number, kind))
-        with limit_ffmpeg_waits():
-            path = clips.render_still(film, number, kind, lambda: is_client_gone(request))
-    except GalleryError as error:
-        return error_response(error)
+    limit_rendering(request, clips.still_path(film, number, kind))
+    with limit_ffmpeg_waits():
+        path = clips.render_still(film, number, kind, lambda: is_client_gone(request))
     name = _name(film, number, None, kind) if "save" in request.GET else ""
     return _cache_privately(send_file(request, path, CONTENT_TYPES[kind], download_as=name))
