@@ -35,6 +35,18 @@ class FFmpegStalled(RetryableError):  # noqa: N818 - the name states the problem
         )
 
 
+class FFmpegDied(RetryableError):  # noqa: N818 - the name states the problem
+    """FFmpeg was killed by the system, or ended without any result."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "FFmpeg ended unexpectedly while it read this film. The system may be short of "
+                "memory, or the film may be damaged."
+            )
+        )
+
+
 class SubtitlesError(GalleryError):
     """The subtitles cannot be used; another file may work."""
 

@@ -121,6 +121,7 @@ class Decoding:
         self._watch.check()
         if self._watch.timed_out:
             raise FilmError(_("FFmpeg took too long to read this film. It may be damaged."))
+        ffmpeg.check_not_killed(self._process.returncode)
         self.small = _read_small(self._small, self._small_times)
         self._stderr.seek(0)
         self.complaints = self._stderr.read().decode(errors="replace")
@@ -157,7 +158,8 @@ def decode(
     """Decode a span of film to one picture a second, at most `width` pixels wide.
 
     A context manager: leaving it ends FFmpeg in any case. After `limit` seconds of wall clock
-    FFmpeg is killed and FilmError raised (FFmpegStalled, when it makes no progress). `threads` is
+    FFmpeg is killed and FilmError raised (FFmpegStalled, when it makes no progress; FFmpegDied,
+    when the system killed it). `threads` is
     the number of decoding threads (0: one per core).
     """
     read_times, write_times = os.pipe()

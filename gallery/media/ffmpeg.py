@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -20,7 +21,7 @@ from typing import IO
 
 from django.conf import settings
 
-from gallery.core.errors import FFmpegStalled
+from gallery.core.errors import FFmpegDied, FFmpegStalled
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ STALL_LIMIT = 60.0  # seconds without any progress, after which FFmpeg is killed
 SILENCE_LIMIT = 300.0  # seconds without output, however much CPU time it uses
 WATCH_INTERVAL = 1.0  # seconds
 MIN_CPU_PROGRESS = 0.05  # seconds of CPU time between two checks that count as progress
+# FFmpeg's exit statuses when it gets no memory or no threads.
+OUT_OF_RESOURCES = (256 - errno.ENOMEM, 256 - errno.EAGAIN)
 MICRO = 1_000_000  # times are whole microseconds
 
 Process = subprocess.Popen[bytes]
@@ -159,6 +162,12 @@ def kill(process: Process) -> None:
     process.wait()
 
 
+def check_not_killed(status: int | None) -> None:
+    """Raise FFmpegDied if FFmpeg was killed or lacked memory: its output is only a part then."""
+    if status is not None and (status < 0 or status in OUT_OF_RESOURCES):
+        raise FFmpegDied
+
+
 class Watch:
     """Kill an FFmpeg that runs too long, or that makes no progress while we wait for it.
 
@@ -264,7 +273,8 @@ def run(arguments: list[str], limit: float) -> Run:
 def run_with_progress(arguments: list[str], limit: float) -> Run:
     """Run FFmpeg to its end; its arguments must contain `-progress pipe:1`.
 
-    Raises FFmpegStalled when it makes no progress, or takes longer than `limit` seconds.
+    Raises FFmpegStalled when it makes no progress, or takes longer than `limit` seconds, and
+    FFmpegDied.
     """
     with tempfile.TemporaryFile() as stderr:
         process = start(arguments, stderr)
@@ -281,5 +291,6 @@ def run_with_progress(arguments: list[str], limit: float) -> Run:
         watch.check()
         if watch.timed_out:
             raise FFmpegStalled(limit)
+        check_not_killed(process.returncode)
         stderr.seek(0)
         return Run(process.returncode, b"", stderr.read().decode(errors="replace"))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from gallery.core.errors import FilmError
 from gallery.media import picture_filters, sound, timeline
-from gallery.media.ffmpeg import Run, input_arguments, run
+from gallery.media.ffmpeg import Run, check_not_killed, input_arguments, run
 from gallery.media.timeline import Timeline
 from gallery.media.types import Probe
 
@@ -177,6 +177,7 @@ def _decode_first(path: Path, max_pixels: int) -> Run:
         ],
         PROBE_LIMIT,
     )
+    check_not_killed(first.status)
     known = _SIZE.search(first.output) and _TIME_BASE.search(first.output)
     if first.status != 0 or not known or b"\n0, " not in first.output:
         raise FilmError(describe_refusal(first.log_text))

@@ -79,7 +79,8 @@ class _Track:
 def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
     """Read all packets of a film. `frame_length` (seconds) is for pictures without a length.
 
-    Raises FilmError when there is no picture or the file takes too long, FFmpegStalled.
+    Raises FilmError when there is no picture or the file takes too long, FFmpegStalled,
+    FFmpegDied.
     """
     arguments = [
         *("-v", "error"),
@@ -99,6 +100,8 @@ def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
         stderr.seek(0)
         complaints = stderr.read(100_000).decode(errors="replace")
     watch.check()
+    if not watch.timed_out:
+        ffmpeg.check_not_killed(process.returncode)
     video = tracks.get(0)
     if video is None or not video.packets or watch.timed_out:
         raise FilmError(_("This file is damaged or not a video."))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gallery.core.errors import FFmpegStalled
+from gallery.core.errors import FFmpegDied, FFmpegStalled
 from gallery.media import decoding, ffmpeg, probing
 from gallery.media.types import Span
 from tests.processes import ROOT, find_children, wait_for
@@ -44,6 +44,22 @@ def test_a_hung_decoder_is_stopped(make_video: Callable[..., Path], short_timeou
         with pytest.raises(FFmpegStalled, match="made no progress for 2 seconds"):
             list(running.pictures)
     assert find_readers(film) == []
+
+
+def test_a_killed_decoder_does_not_pass_for_a_finished_one(
+    make_video: Callable[..., Path],
+) -> None:
+    """The kernel kills it when memory runs out: the frames until then are not the whole span."""
+    film = make_video(seconds=60, size="640x360")
+    found = probing.probe(film, PIXELS, 3600)
+    with decoding.decode(
+        film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=600
+    ) as running:
+        next(running.pictures)
+        (pid,) = find_readers(film)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(FFmpegDied, match="short of memory"):
+            list(running.pictures)
 
 
 def test_a_decoder_waits_for_a_slow_consumer(
