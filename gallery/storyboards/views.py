@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from gallery.boards import service as boards
 from gallery.core import disk
-from gallery.core.errors import BoardError, GalleryError
+from gallery.core.errors import BoardError
 from gallery.core.pages import limit_searches, vary_on_htmx
 from gallery.films import catalogue
 from gallery.storyboards import service
@@ -111,14 +111,11 @@ def change_row(request: HttpRequest, token: str, row_id: int, action: str) -> Ht
     row = get_object_or_404(storyboard.rows.select_related("storyboard"), pk=row_id)
     form = RowForm(request.POST)
     if not form.is_valid() or action not in ACTIONS:
-        return _error(request, _("This change is not possible. Reload the page."))
+        raise BoardError(_("This change is not possible. Reload the page."))
     before = {one.pk: one.chosen for one in storyboard.rows.all()}
-    try:
-        ACTIONS[action](row, form.cleaned_data)
-        if row.candidates is None:
-            service.search_row(row)
-    except BoardError as error:
-        return _error(request, str(error))
+    ACTIONS[action](row, form.cleaned_data)
+    if row.candidates is None:
+        service.search_row(row)
     boards.touch(storyboard)
     return _answer(request, row, before)
 
@@ -179,13 +176,6 @@ def _answer(
     return render(request, "gallery/storyboards/_row_answer.html", context)
 
 
-def _error(request: HttpRequest, message: str) -> HttpResponse:
-    """Show an error. htmx gets status 200, because it ignores the content of error responses."""
-    if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "gallery/boards/_collect_answer.html", {"error": message})
-    return render(request, "gallery/error.html", {"message": message}, status=400)
-
-
 # --- the whole storyboard -----------------------------------------------------------------------
 
 
@@ -193,10 +183,7 @@ def _error(request: HttpRequest, message: str) -> HttpResponse:
 def save(request: HttpRequest, token: str) -> HttpResponse:
     """Save the chosen scenes as a new board."""
     storyboard = _get_own(request, token)
-    try:
-        return redirect(service.save_as_board(boards.ensure_visitor(request), storyboard))
-    except GalleryError as error:
-        return render(request, "gallery/error.html", {"message": str(error)}, status=400)
+    return redirect(service.save_as_board(boards.ensure_visitor(request), storyboard))
 
 
 @require_POST

@@ -19,8 +19,8 @@ async function send(action, form, submitter = null) {
     headers: { "HX-Request": "true" },
   });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const message = page.getElementById("error-message") ?? $(".toast-text.bad", page);
-  if (message || !answer.ok) throw new Error(message?.textContent ?? document.body.dataset.failed);
+  const message = page.getElementById("error-message")?.textContent;
+  if (!answer.ok) throw new Error(message ?? document.body.dataset.failed);
   const focused = document.activeElement?.id;
   for (const part of [...page.body.children]) replace(part, form.closest(".row")?.id);
   restoreFocus(focused);
