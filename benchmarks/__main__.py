@@ -1,4 +1,4 @@
-"""Run one benchmark, or all except the long ones: `search`, `server`, `soak`, `tutorial`."""
+"""Run one benchmark, or all but the long ones: `scenes`, `search`, `server`, `soak`, `tutorial`."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from benchmarks import (  # noqa: E402
     labels,
     memory,
     pictures,
+    scenes,
     search,
     server,
     shots,
@@ -40,6 +41,7 @@ ALL: dict[str, Callable[[], None]] = {
 
 # Each runs in another process, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
+    "scenes": scenes.main,
     "search": search.main,
     "server": server.main,
     "soak": soak.main,

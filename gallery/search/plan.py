@@ -13,11 +13,11 @@ from gallery.index.types import Scope
 from gallery.search import baseline, query_vectors
 from gallery.search.baseline import LibraryBaseline
 from gallery.search.query_vectors import Avoided, Term
-from gallery.search.types import Mode, Query
+from gallery.search.types import Mode, ProbeKind, Query
 from gallery.transcripts.types import SpokenLine
 
 HITS_PER_FILM = 4  # at most, in a library with enough films to fill a page
-MATCH_RATIO = 0.75  # if the best frame matches, so do frames with this share of its relevance
+MATCH_RATIO = 0.8  # of the best frame's relevance that a frame needs, too, to match words
 PARTIAL_LINE_RELEVANCE = 0.5  # of a line that contains only some of the words
 
 
@@ -88,8 +88,10 @@ class Plan:
     def scale(self, best: float | None) -> Scale:
         """Return what cosines mean, given that of the `best` frame.
 
-        The best frame has full relevance only if it matches; then frames that come close to it
-        match, too. For several terms no threshold is known: then every hit matches (-1).
+        The best frame has full relevance only if it matches. Frames match words that are above the
+        threshold of the library and come close to the best frame: a frame that shows half of what
+        is asked for is above the threshold, too. For several terms no threshold is known: then
+        every hit matches (-1).
         """
         if self.vector is None or best is None:
             return Scale(0.0, 0.0, -1.0)
@@ -98,8 +100,8 @@ class Plan:
             return Scale(ordinary, best, -1.0)
         threshold = self.terms[0].threshold
         full = max(threshold, best)
-        if best >= threshold:
-            threshold = min(threshold, ordinary + MATCH_RATIO * (best - ordinary))
+        if best >= threshold and self.query.kind is ProbeKind.WORDS:
+            threshold = max(threshold, ordinary + MATCH_RATIO * (best - ordinary))
         return Scale(ordinary, full, threshold)
 
 

@@ -18,7 +18,7 @@ from gallery.films.models import Film
 from gallery.index import frame_index
 from gallery.index.types import FrameRecord
 from gallery.search import engine, pictures, query_vectors
-from gallery.search.types import Example, Hit, Query
+from gallery.search.types import Example, Hit, Mode, Query
 from tests.films import noise
 from tests.importing import DEMO
 from tests.processes import find_free_port
@@ -384,3 +384,19 @@ def test_pictures_of_any_shape_can_be_searched_with(
     for number, size in enumerate([(1, 1), (1, 500), (3000, 10), (7, 7)]):
         token = pictures.store_picture(noise(number, size))
         assert len(engine.search(Query(examples=(Example(picture=token),))).hits) == 24
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_called_a_match_is_one(demo_film: Film, language: str) -> None:
+    """Precision and recall over the searches whose answers are known."""
+    right = called = wanted = 0
+    for query in (*TRUTH["queries"], *TRUTH["edge_queries"]):
+        if query["lang"] != language:
+            continue
+        results = engine.search(Query(words=query["text"], mode=Mode.SEEN, page_size=40))
+        matches = {hit.shot + 1 for hit in results.hits if results.matches and hit.matches}
+        right += len(matches & set(query["shots"]))
+        called += len(matches)
+        wanted += len(query["shots"])
+    assert right / called >= 0.9
+    assert right / wanted >= 0.8
