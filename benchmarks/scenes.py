@@ -161,7 +161,7 @@ def print_scripts(truths: Sequence[Truth], shots: Sequence[tuple[int, int]]) -> 
     from django.contrib.auth import get_user_model
 
     from demo.captions import compose
-    from gallery.boards.service import Visitor
+    from gallery.boards.owners import Visitor
     from gallery.storyboards import service
     from gallery.storyboards.types import ScriptLine
 

@@ -10,9 +10,10 @@ from django.utils.translation import gettext_noop
 from ninja import Body, Query, Status
 
 from gallery import tasks
-from gallery.boards import exports, schemas, service
+from gallery.boards import exports, owners, schemas, service
 from gallery.boards.models import Board, BoardScene, Export
-from gallery.boards.service import Scene, Visitor, scene_url
+from gallery.boards.owners import Visitor
+from gallery.boards.service import Scene, scene_url
 from gallery.core import access, rate_limits
 from gallery.core.api_errors import ApiError
 from gallery.rest.guard import TOKEN_REQUIRED
@@ -33,7 +34,7 @@ def _visitor(request: HttpRequest) -> Visitor:
 def _get_own_board(request: HttpRequest, token: str) -> Board:
     """Return a board of the token's user. Raises Http404, and ApiError (403) for other boards."""
     board = get_object_or_404(Board, token=token)
-    if not service.owns(_visitor(request), board):
+    if not owners.owns(_visitor(request), board):
         raise ApiError(403, _("This board belongs to someone else."))
     return board
 
@@ -58,7 +59,7 @@ def _board(request: HttpRequest, token: str) -> Serialized:
     scenes = board.scenes.select_related("film")
     return {
         **_board_name(serializer, board),
-        "mine": service.owns(_visitor(request), board),
+        "mine": owners.owns(_visitor(request), board),
         "scenes": [
             _board_scene(serializer, row, number) for number, row in enumerate(scenes, start=1)
         ],
@@ -126,7 +127,7 @@ def rename_board(request: HttpRequest, token: str, given: Body[schemas.BoardIn])
     board = _get_own_board(request, token)
     board.name = given.name
     board.save(update_fields=["name"])
-    service.touch(board)
+    owners.touch(board)
     return _board(request, token)
 
 
@@ -178,7 +179,7 @@ def change_scene(
         service.set_note(board, scene_id, given.note)
     if given.number is not None:
         service.move_to(board, scene_id, given.number)
-    service.touch(board)
+    owners.touch(board)
     return _scene_by_id(request, board, scene_id)
 
 
@@ -193,7 +194,7 @@ def remove_scene(request: HttpRequest, token: str, scene_id: int) -> Any:
     board = _get_own_board(request, token)
     get_object_or_404(board.scenes, pk=scene_id)
     service.remove_scene(board, scene_id)
-    service.touch(board)
+    owners.touch(board)
     return Status(204, None)
 
 

@@ -14,11 +14,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery.boards import service
+from gallery.boards import owners, service
 from gallery.boards.forms import NameForm, SceneForm
 from gallery.boards.models import Board, BoardScene
+from gallery.boards.owners import Visitor
 from gallery.boards.page_parts import get_own_board, render_scenes
-from gallery.boards.service import Scene, Visitor
+from gallery.boards.service import Scene
 from gallery.boards.template_tags import chooser_url, form_fields, span_id
 from gallery.core.errors import BoardError
 from gallery.core.pages import vary_on_htmx
@@ -33,7 +34,7 @@ def collect(request: HttpRequest) -> HttpResponse:
         return _render_error(
             request, _("This scene cannot be saved: its start and end are missing.")
         )
-    visitor = service.ensure_visitor(request)
+    visitor = owners.ensure_visitor(request)
     try:
         board = _chosen_board(request, visitor)
         row = service.add_scene(visitor, form.scene(), board)
@@ -98,7 +99,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 def _chooser_context(request: HttpRequest, wanted: Scene) -> dict[str, Any]:
     """Return the context of `_choose.html`: the visitor's boards with the scene's row on each."""
     row = service.rows_of_span(wanted.film, wanted.start, wanted.end)
-    listed = service.boards_of(service.visitor_of(request)).annotate(
+    listed = service.boards_of(owners.visitor_of(request)).annotate(
         size=Count("scenes", filter=Q(scenes__removed=None)),
         row=Subquery(row.filter(board=OuterRef("pk")).values("pk")[:1]),
     )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery import tasks
-from gallery.boards import exports, service
+from gallery.boards import exports, owners
 from gallery.boards.csv_table import csv_table
 from gallery.boards.models import Board, Export
 from gallery.boards.page_parts import get_own_board
@@ -109,7 +109,7 @@ def request_export(request: HttpRequest, token: str) -> HttpResponse:
 def progress(request: HttpRequest, token: str, export: str) -> HttpResponse:
     """Render the progress of a zip, for htmx."""
     row = get_object_or_404(Export, token=export, board__token=token)
-    mine = service.owns(service.visitor_of(request), row.board)
+    mine = owners.owns(owners.visitor_of(request), row.board)
     context = {"board": row.board, "mine": mine, **export_context(request, row)}
     return render(request, "gallery/boards/_export.html", context)
 

@@ -7,7 +7,7 @@ from django.db.models import Count, F, FloatField, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from gallery.boards import service
+from gallery.boards import owners
 from gallery.boards.models import Board
 
 SCENES_PER_PAGE = 200
@@ -16,7 +16,7 @@ SCENES_PER_PAGE = 200
 def get_own_board(request: HttpRequest, token: str) -> Board:
     """Return a board that the visitor may change. Raises Http404 otherwise."""
     board = get_object_or_404(Board, token=token)
-    if not service.owns(service.visitor_of(request), board):
+    if not owners.owns(owners.visitor_of(request), board):
         raise Http404
     return board
 

@@ -1,54 +1,27 @@
-"""Boards: who owns them, and all changes to them.
+"""All changes to boards. Changes to the order of scenes lock the board's row."""
 
-A board belongs to a user, or to the browser session that holds its key. The key never changes, so
-two tabs of a browser cannot overwrite each other's list of boards. Changes to the order of scenes
-lock the board's row.
-"""
-
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Count, F, FloatField, Max, Q, QuerySet, Sum
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
+from gallery.boards import owners
 from gallery.boards.models import Board, BoardScene, VisitorOwned
+from gallery.boards.owners import Visitor
 from gallery.boards.timelines import frames_of_scene
-from gallery.core import rate_limits
-from gallery.core.errors import BoardError, TooManyRequests
+from gallery.core.errors import BoardError
 from gallery.films.models import Film, Shot
 
-SESSION_NAME = "boards"  # the session entry that holds the key
-DAY = 86_400  # seconds
-KEEP_UNUSED_DAYS = 60  # how long a board without an owner is kept after it was last used
 MAX_BOARDS, MAX_BOARDS_PER_SESSION = 200, 20  # of a user, and without a login
 MAX_SCENES, MAX_SCENES_WITHOUT_LOGIN = 2000, 500  # on one board
 SPAN_TOLERANCE = 0.0005  # seconds; spans that differ by less are the same
-
-Owned = TypeVar("Owned", bound=VisitorOwned)
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """A user (id), or a browser session: its id and its `key`, "" while it has no boards.
-
-    `client` is the name under which rate limits count.
-    """
-
-    user: int | None = None
-    key: str = ""
-    session: str = ""
-    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,56 +34,12 @@ class Scene:
     second: int
 
 
-# --- owners -------------------------------------------------------------------------------------
-
-
-def visitor_of(request: HttpRequest) -> Visitor:
-    """Return the visitor who sent a request."""
-    client = rate_limits.client_key(request)
-    if request.user.is_authenticated:
-        return Visitor(user=request.user.pk, client=client)
-    key = request.session.get(SESSION_NAME, "")
-    return Visitor(key=key, session=request.session.session_key or "", client=client)
-
-
-def ensure_visitor(request: HttpRequest) -> Visitor:
-    """Return the visitor; a session gets its key, and from now on lasts as long as its boards.
-
-    Raises TooManyRequests when one IP address starts too many sessions.
-    """
-    if not request.user.is_authenticated:
-        if SESSION_NAME not in request.session:
-            rate_limits.check_rate(request, "visitor", settings.BOARD_RATE)
-            request.session[SESSION_NAME] = secrets.token_hex(16)
-        request.session.set_expiry(KEEP_UNUSED_DAYS * DAY)
-    return visitor_of(request)
-
-
-def owned_by(visitor: Visitor, rows: QuerySet[Owned]) -> QuerySet[Owned]:
-    """Return those of the rows that a visitor owns, the one used last first."""
-    if visitor.user is not None:
-        return rows.filter(owner=visitor.user)
-    if visitor.key:
-        return rows.filter(owner=None, visitor=visitor.key)
-    return rows.none()
+# --- a visitor's boards -------------------------------------------------------------------------
 
 
 def boards_of(visitor: Visitor) -> QuerySet[Board]:
     """Return a visitor's boards, the one used last first."""
-    return owned_by(visitor, Board.objects.all())
-
-
-def owns(visitor: Visitor, thing: VisitorOwned) -> bool:
-    """Return whether a visitor may change a board or a storyboard."""
-    if thing.owner_id is not None:
-        return thing.owner_id == visitor.user
-    return visitor.user is None and bool(visitor.key) and thing.visitor == visitor.key
-
-
-def claim_session(key: str, user: int) -> None:
-    """Give all that a session owns to the user (id) who logged in."""
-    for model in VisitorOwned.__subclasses__():
-        owned_by(Visitor(key=key), model._default_manager.all()).update(owner=user, visitor="")
+    return owners.owned_by(visitor, Board.objects.all())
 
 
 def current_board(visitor: Visitor) -> Board | None:
@@ -123,12 +52,6 @@ def count_scenes(visitor: Visitor) -> int:
     if visitor.user is None and not visitor.key:
         return 0
     return BoardScene.objects.filter(board__in=boards_of(visitor).order_by()).count()
-
-
-def touch(thing: VisitorOwned) -> None:
-    """Record that its owner uses a board or a storyboard."""
-    thing.used = timezone.now()
-    type(thing)._default_manager.filter(pk=thing.pk).update(used=thing.used)
 
 
 def with_totals(boards: QuerySet[Board]) -> QuerySet[Board]:
@@ -144,21 +67,21 @@ def with_totals(boards: QuerySet[Board]) -> QuerySet[Board]:
 def create_board(visitor: Visitor, name: str) -> Board:
     """Create a board. Raises BoardError when there are too many, and TooManyRequests."""
     with transaction.atomic():
-        lock_visitor(visitor)
+        owners.lock_visitor(visitor)
         return _create_board(visitor, name)
 
 
 def get_or_create_current_board(visitor: Visitor) -> Board:
     """Return the board used last, or create the visitor's first board."""
     with transaction.atomic():
-        lock_visitor(visitor)
+        owners.lock_visitor(visitor)
         return current_board(visitor) or _create_board(visitor, _("My scenes"))
 
 
 def copy_board(visitor: Visitor, board: Board) -> Board:
     """Create a board of the visitor with the same scenes and notes. Raises BoardError."""
     with transaction.atomic():
-        lock_visitor(visitor)
+        owners.lock_visitor(visitor)
         scenes = list(board.scenes.all())
         if visitor.user is None:
             _require_room(0, len(scenes), MAX_SCENES_WITHOUT_LOGIN)
@@ -175,39 +98,11 @@ def _create_board(visitor: Visitor, name: str) -> Board:
         raise BoardError(
             _("You have reached the limit of %(most)d boards. Delete one first.") % {"most": most}
         )
-    return create_owned(visitor, Board, name)
-
-
-def create_owned(visitor: Visitor, model: type[Owned], name: str) -> Owned:
-    """Create a board or a storyboard of a visitor. Raises BoardError and TooManyRequests."""
-    if visitor.client and settings.BOARD_RATE:
-        usage = rate_limits.count_use("board", visitor.client, settings.BOARD_RATE)
-        if usage.is_exceeded:
-            raise TooManyRequests(usage.reset)
-    if visitor.user is not None:
-        return model._default_manager.create(owner_id=visitor.user, name=name)
-    if model._default_manager.filter(owner=None).count() >= settings.MAX_ANONYMOUS_BOARDS:
-        raise BoardError(no_room_message())
-    return model._default_manager.create(visitor=visitor.key, name=name)
+    return owners.create_owned(visitor, Board, name)
 
 
 def _anonymous_boards() -> QuerySet[Board]:
     return Board.objects.filter(owner=None).order_by()
-
-
-def no_room_message() -> str:
-    """Explain that the boards of all visitors without a login take all the space they may."""
-    return _("Guests cannot save any more scenes right now. Please log in.")
-
-
-def lock_visitor(visitor: Visitor) -> None:
-    """Serialize the creation of boards by one visitor; SQLite serializes all writers anyway."""
-    rows: QuerySet[Any]
-    if visitor.user is not None:
-        rows = get_user_model().objects.filter(pk=visitor.user)
-    else:
-        rows = Session.objects.filter(pk=visitor.session)
-    rows.select_for_update().first()
 
 
 # --- scenes -------------------------------------------------------------------------------------
@@ -235,7 +130,7 @@ def add_scene(visitor: Visitor, scene: Scene, board: Board | None = None) -> Boa
             row.second, row.removed = _choose_second(film, scene), None
             row.position = _next_position(board)
             row.save()
-        touch(board)
+        owners.touch(board)
     return row
 
 
@@ -262,7 +157,7 @@ def add_scenes(board: Board, scenes: Sequence[tuple[Scene, str]]) -> None:
             )
             for at, (scene, note) in enumerate(scenes)
         )
-        touch(board)
+        owners.touch(board)
 
 
 def rows_of_span(
@@ -310,7 +205,7 @@ def _require_room(count: int, more: int, most: int, *, is_anonymous: bool = True
     if is_anonymous:
         total = BoardScene.all_objects.filter(board__in=_anonymous_boards()).count()
         if total + more > settings.MAX_ANONYMOUS_SCENES:
-            raise BoardError(no_room_message())
+            raise BoardError(owners.no_room_message())
 
 
 def scene_url(scene: BoardScene) -> str:
@@ -397,7 +292,7 @@ def remove_unused() -> None:
     """
     now = timezone.now()
     _anonymous_boards().filter(used__lt=now - timedelta(days=1), scenes=None).delete()
-    unused = {"owner": None, "used__lt": now - timedelta(days=KEEP_UNUSED_DAYS)}
+    unused = {"owner": None, "used__lt": now - timedelta(days=owners.KEEP_UNUSED_DAYS)}
     for model in VisitorOwned.__subclasses__():
         model._default_manager.filter(**unused).delete()
     BoardScene.all_objects.filter(removed__lt=now - timedelta(days=1)).delete()

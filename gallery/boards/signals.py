@@ -9,7 +9,7 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from gallery.boards import export_files, service
+from gallery.boards import export_files, owners
 from gallery.boards.models import Export
 
 
@@ -24,7 +24,7 @@ def claim_boards(
     user: AbstractBaseUser, request: HttpRequest | None = None, **_kwargs: Any
 ) -> None:
     """Move what the session owns to the account."""
-    key = request.session.pop(service.SESSION_NAME, "") if request else ""
+    key = request.session.pop(owners.SESSION_NAME, "") if request else ""
     if request and key:
-        service.claim_session(key, user.pk)
+        owners.claim_session(key, user.pk)
         request.session.set_expiry(None)

@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from gallery.boards import service
+from gallery.boards import owners, service
 from gallery.boards.models import Board, BoardScene
 from gallery.boards.service import Scene
 from gallery.boards.timelines import frames_of_scene
@@ -73,7 +73,7 @@ def chooser_url(scene: Scene) -> str:
 def _current_board(context: RequestContext) -> CurrentBoard:
     request: Any = context["request"]
     if _CACHE_NAME not in request.__dict__:
-        board = service.current_board(service.visitor_of(request))
+        board = service.current_board(owners.visitor_of(request))
         rows = board.scenes.values_list("film", "start", "end", "pk") if board else ()
         scenes = {span_id(film, start, end): pk for film, start, end, pk in rows}
         request.__dict__[_CACHE_NAME] = CurrentBoard(board, scenes)
@@ -113,7 +113,7 @@ def collecting(
 @register.simple_tag(takes_context=True)
 def collected_count(context: RequestContext) -> Any:
     """Return how many scenes the visitor has collected, counted only if it is shown."""
-    visitor = service.visitor_of(context["request"])
+    visitor = owners.visitor_of(context["request"])
     return SimpleLazyObject(lambda: service.count_scenes(visitor))
 
 

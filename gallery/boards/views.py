@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from gallery.boards import exports, service
+from gallery.boards import exports, owners, service
 from gallery.boards.export_views import edit_list_context, export_context
 from gallery.boards.forms import NameForm, NoteForm, PlaceForm
 from gallery.boards.models import Board, BoardScene
@@ -34,7 +34,7 @@ def board_list(request: HttpRequest) -> HttpResponse:
         status = 400
         if form.is_valid():
             try:
-                visitor = service.ensure_visitor(request)
+                visitor = owners.ensure_visitor(request)
                 return redirect(service.create_board(visitor, form.cleaned_data["name"]))
             except BoardError as error:
                 form.add_error("name", str(error))
@@ -45,7 +45,7 @@ def board_list(request: HttpRequest) -> HttpResponse:
 def _with_pictures(request: HttpRequest) -> QuerySet[Board]:
     """Return the visitor's boards with their totals and their first scenes."""
     first = BoardScene.objects.select_related("film")[:MAX_PREVIEWS]
-    boards = service.with_totals(service.boards_of(service.visitor_of(request)))
+    boards = service.with_totals(service.boards_of(owners.visitor_of(request)))
     return boards.prefetch_related(Prefetch("scenes", first, to_attr="first"))
 
 
@@ -54,10 +54,10 @@ def _with_pictures(request: HttpRequest) -> QuerySet[Board]:
 def board_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show a board's scenes; its owner can change them."""
     board = get_object_or_404(Board, token=token)
-    is_own = service.owns(service.visitor_of(request), board)
+    is_own = owners.owns(owners.visitor_of(request), board)
     if is_own and disk.has_space():  # on a full disk boards can still be viewed
-        service.ensure_visitor(request)
-        service.touch(board)
+        owners.ensure_visitor(request)
+        owners.touch(board)
     return render(request, "gallery/boards/board.html", _board_context(request, board, is_own))
 
 
@@ -101,7 +101,7 @@ def delete(request: HttpRequest, token: str) -> HttpResponse:
 def copy(request: HttpRequest, token: str) -> HttpResponse:
     """Copy a shared board to the visitor's boards."""
     board = get_object_or_404(Board, token=token)
-    return redirect(service.copy_board(service.ensure_visitor(request), board))
+    return redirect(service.copy_board(owners.ensure_visitor(request), board))
 
 
 @require_POST

@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from gallery.core.errors import (
     DiskFull,
+    GalleryError,
     IndexMissing,
     IndexUnavailable,
     IndexWarmingUp,
@@ -49,20 +50,26 @@ def translate_redis_errors() -> Iterator[None]:
             _timed_out_at = time.monotonic()
         raise IndexUnavailable from error
     except redis.ResponseError as error:
-        message = str(error).lower()
-        if "unknown command" in message:
-            raise NoSearchCommands from error
-        if _is_missing_index(error):
-            raise IndexMissing from error
-        if "timeout" in message:
-            raise IndexUnavailable(_("The search timed out. Please try again.")) from error
-        if message.startswith("misconf"):
-            raise DiskFull from error
-        if "oom" in message or "used memory" in message:
-            raise IndexUnavailable(
-                _("Redis is out of memory. Raise its maxmemory, then retry.")
-            ) from error
-        raise
+        meaning = _meaning_of(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+
+
+def _meaning_of(error: redis.ResponseError) -> GalleryError | None:
+    """Return the error for people, None for one that is a fault of this program."""
+    message = str(error).lower()
+    if "unknown command" in message:
+        return NoSearchCommands()
+    if _is_missing_index(error):
+        return IndexMissing()
+    if "timeout" in message:
+        return IndexUnavailable(_("The search timed out. Please try again."))
+    if message.startswith("misconf"):
+        return DiskFull()
+    if "oom" in message or "used memory" in message:
+        return IndexUnavailable(_("Redis is out of memory. Raise its maxmemory, then retry."))
+    return None
 
 
 def _is_missing_index(error: redis.ResponseError) -> bool:

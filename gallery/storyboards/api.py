@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from ninja import Body, Query, Status
 
-from gallery.boards import service as boards
-from gallery.boards.service import Visitor
+from gallery.boards import owners
+from gallery.boards.owners import Visitor
 from gallery.core.api_errors import ApiError
 from gallery.films.models import Film
 from gallery.rest.guard import TOKEN_REQUIRED
@@ -31,7 +31,7 @@ def _visitor(request: HttpRequest) -> Visitor:
 def _get_own(request: HttpRequest, token: str) -> Storyboard:
     """Return a storyboard of the token's user. Raises Http404, and ApiError (403) for others."""
     storyboard = get_object_or_404(Storyboard, token=token)
-    if not boards.owns(_visitor(request), storyboard):
+    if not owners.owns(_visitor(request), storyboard):
         raise ApiError(403, _("This storyboard belongs to someone else."))
     return storyboard
 

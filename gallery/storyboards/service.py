@@ -13,9 +13,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from gallery.boards import owners
 from gallery.boards import service as boards
 from gallery.boards.models import Board
-from gallery.boards.service import Scene, Visitor
+from gallery.boards.owners import Visitor
+from gallery.boards.service import Scene
 from gallery.core.errors import BoardError, QueryError
 from gallery.films.models import Film
 from gallery.search import engine
@@ -37,7 +39,7 @@ MAX_NAME_CHARACTERS = 60  # of a storyboard that is named after its first line
 
 def storyboards_of(visitor: Visitor) -> QuerySet[Storyboard]:
     """Return a visitor's storyboards, the one used last first."""
-    return boards.owned_by(visitor, Storyboard.objects.all())
+    return owners.owned_by(visitor, Storyboard.objects.all())
 
 
 def create_storyboard(
@@ -66,9 +68,9 @@ def create_storyboard(
         )
     name = name.strip() or _shorten(rows[0].text) or _("Storyboard")
     with transaction.atomic():
-        boards.lock_visitor(visitor)
+        owners.lock_visitor(visitor)
         _require_room(visitor)
-        storyboard = boards.create_owned(visitor, Storyboard, name)
+        storyboard = owners.create_owned(visitor, Storyboard, name)
         storyboard.films, storyboard.allows_repeats = list(films), allows_repeats
         storyboard.save(update_fields=["films", "allows_repeats"])
         for position, row in enumerate(rows):

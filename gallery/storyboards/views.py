@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from gallery.boards import service as boards
+from gallery.boards import owners
 from gallery.core import disk
 from gallery.core.errors import BoardError
 from gallery.core.pages import limit_searches, vary_on_htmx
@@ -32,7 +32,7 @@ def storyboard_list(request: HttpRequest) -> HttpResponse:
             try:
                 return redirect(
                     service.create_storyboard(
-                        boards.ensure_visitor(request),
+                        owners.ensure_visitor(request),
                         given["script"],
                         given["pictures"],
                         name=given["name"],
@@ -42,7 +42,7 @@ def storyboard_list(request: HttpRequest) -> HttpResponse:
                 )
             except BoardError as error:
                 form.add_error(None, str(error))
-    found = service.storyboards_of(boards.visitor_of(request)).annotate(size=Count("rows"))
+    found = service.storyboards_of(owners.visitor_of(request)).annotate(size=Count("rows"))
     context = {
         "storyboards": found,
         "form": form,
@@ -58,10 +58,10 @@ def storyboard_list(request: HttpRequest) -> HttpResponse:
 def storyboard_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show a storyboard; its owner can change it."""
     storyboard = get_object_or_404(Storyboard, token=token)
-    is_own = boards.owns(boards.visitor_of(request), storyboard)
+    is_own = owners.owns(owners.visitor_of(request), storyboard)
     if is_own and disk.has_space():
-        boards.ensure_visitor(request)
-        boards.touch(storyboard)
+        owners.ensure_visitor(request)
+        owners.touch(storyboard)
     return render(
         request, "gallery/storyboards/storyboard.html", _page_context(storyboard, is_own=is_own)
     )
@@ -75,7 +75,7 @@ def _page_context(storyboard: Storyboard, *, is_own: bool = True) -> dict[str, A
 def _get_own(request: HttpRequest, token: str) -> Storyboard:
     """Return a storyboard that the visitor may change. Raises Http404 otherwise."""
     storyboard = get_object_or_404(Storyboard, token=token)
-    if not boards.owns(boards.visitor_of(request), storyboard):
+    if not owners.owns(owners.visitor_of(request), storyboard):
         raise Http404
     return storyboard
 
@@ -116,7 +116,7 @@ def change_row(request: HttpRequest, token: str, row_id: int, action: str) -> Ht
     ACTIONS[action](row, form.cleaned_data)
     if row.candidates is None:
         service.search_row(row)
-    boards.touch(storyboard)
+    owners.touch(storyboard)
     return _answer(request, row, before)
 
 
@@ -183,7 +183,7 @@ def _answer(
 def save(request: HttpRequest, token: str) -> HttpResponse:
     """Save the chosen scenes as a new board."""
     storyboard = _get_own(request, token)
-    return redirect(service.save_as_board(boards.ensure_visitor(request), storyboard))
+    return redirect(service.save_as_board(owners.ensure_visitor(request), storyboard))
 
 
 @require_POST

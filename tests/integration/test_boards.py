@@ -14,9 +14,10 @@ from django.template import engines
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from gallery.boards import page_parts, service
+from gallery.boards import owners, page_parts, service
 from gallery.boards.models import Board, BoardScene
-from gallery.boards.service import Scene, Visitor
+from gallery.boards.owners import Visitor
+from gallery.boards.service import Scene
 from gallery.films.models import Film
 from tests.importing import clean_up
 
@@ -74,7 +75,7 @@ def test_the_first_scene_creates_a_board_for_the_session(page: Client, film: Fil
     row = collect(page, film)
     assert (row.film_id, row.start, row.end, row.second) == (film.pk, 1.0, 3.5, 1)
     assert (row.board.name, row.board.owner) == ("My scenes", None)
-    assert page.session[service.SESSION_NAME] == row.board.visitor
+    assert page.session[owners.SESSION_NAME] == row.board.visitor
     assert page.session.get_expiry_age() == 60 * 86_400
     listed = body(page.get("/boards/"))
     assert row.board.get_absolute_url() in listed
@@ -214,7 +215,7 @@ def test_cards_cost_no_query_each(
     for numbers in (range(1), range(50)):
         request = RequestFactory().get("/")
         request.session, request.user = page.session, AnonymousUser()
-        assert request.session[service.SESSION_NAME]
+        assert request.session[owners.SESSION_NAME]
         context = {"numbers": numbers, "film": film.pk}
         with django_assert_max_num_queries(2):
             drawn = engines["django"].from_string(template).render(context, request)
@@ -374,7 +375,7 @@ def test_boards_of_the_session_follow_into_the_account(
     page.force_login(user)
     board.refresh_from_db()
     assert (board.owner, board.visitor) == (user, "")
-    assert service.SESSION_NAME not in page.session
+    assert owners.SESSION_NAME not in page.session
     assert page.session.get_expiry_age() == settings.SESSION_COOKIE_AGE
     assert "note-form" in body(page.get(url(board)))
     assert collect(page, film, 70.0).board == board
@@ -451,7 +452,7 @@ def test_board_pages_have_a_constant_number_of_queries(
     with django_assert_max_num_queries(16):
         assert page.get(url(board)).status_code == 200
     for n in range(10):
-        service.copy_board(service.Visitor(key=board.visitor), board).name = str(n)
+        service.copy_board(owners.Visitor(key=board.visitor), board).name = str(n)
     with django_assert_max_num_queries(8):
         assert page.get("/boards/").status_code == 200
 

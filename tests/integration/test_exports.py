@@ -21,7 +21,8 @@ from django.utils import timezone
 from gallery import tasks
 from gallery.boards import exports, service
 from gallery.boards.models import Board, Export
-from gallery.boards.service import Scene, Visitor
+from gallery.boards.owners import Visitor
+from gallery.boards.service import Scene
 from gallery.films.models import Film
 from tests.films import decode_all, make_film
 from tests.importing import clean_up, queue_client

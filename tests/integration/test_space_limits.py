@@ -21,7 +21,8 @@ from django.utils import timezone
 
 from gallery.boards import exports, service
 from gallery.boards.models import Board, BoardScene, Export
-from gallery.boards.service import Scene, Visitor
+from gallery.boards.owners import Visitor
+from gallery.boards.service import Scene
 from gallery.core.errors import BoardError, ClipBusy
 from gallery.films.models import Film
 from gallery.importing import housekeeping

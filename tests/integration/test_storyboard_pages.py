@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from gallery.boards import owners
 from gallery.boards import service as boards
 from gallery.boards.models import Board
 from gallery.films.models import Film
@@ -254,7 +255,7 @@ def test_a_login_takes_the_storyboards_along(page: Client, demo_film: Film) -> N
 
 def test_unused_storyboards_without_an_owner_are_removed(page: Client, demo_film: Film) -> None:
     old, recent = create(page), create(page)
-    long_ago = timezone.now() - timezone.timedelta(days=boards.KEEP_UNUSED_DAYS + 1)
+    long_ago = timezone.now() - timezone.timedelta(days=owners.KEEP_UNUSED_DAYS + 1)
     Storyboard.objects.filter(pk=old.pk).update(used=long_ago)
     boards.remove_unused()
     assert list(Storyboard.objects.all()) == [recent]

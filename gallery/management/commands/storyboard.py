@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from gallery.boards.service import Visitor
+from gallery.boards.owners import Visitor
 from gallery.core.errors import GalleryError
 from gallery.storyboards import scripts, service
 from gallery.storyboards.models import Storyboard

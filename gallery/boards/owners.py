@@ -1,0 +1,118 @@
+"""Visitors, and who owns what they keep: boards and storyboards.
+
+These belong to a user, or to the browser session that holds their key. The key never changes, so
+two tabs of a browser cannot overwrite each other's list of boards.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from gallery.boards.models import VisitorOwned
+from gallery.core import rate_limits
+from gallery.core.errors import BoardError, TooManyRequests
+
+SESSION_NAME = "boards"  # the session entry that holds the key
+DAY = 86_400  # seconds
+KEEP_UNUSED_DAYS = 60  # how long what has no owner is kept after it was last used
+
+Owned = TypeVar("Owned", bound=VisitorOwned)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A user (id), or a browser session: its id and its `key`, "" while it has no boards.
+
+    `client` is the name under which rate limits count.
+    """
+
+    user: int | None = None
+    key: str = ""
+    session: str = ""
+    client: str = ""
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """Return the visitor who sent a request."""
+    client = rate_limits.client_key(request)
+    if request.user.is_authenticated:
+        return Visitor(user=request.user.pk, client=client)
+    key = request.session.get(SESSION_NAME, "")
+    return Visitor(key=key, session=request.session.session_key or "", client=client)
+
+
+def ensure_visitor(request: HttpRequest) -> Visitor:
+    """Return the visitor; a session gets its key, and from now on lasts as long as its boards.
+
+    Raises TooManyRequests when one IP address starts too many sessions.
+    """
+    if not request.user.is_authenticated:
+        if SESSION_NAME not in request.session:
+            rate_limits.check_rate(request, "visitor", settings.BOARD_RATE)
+            request.session[SESSION_NAME] = secrets.token_hex(16)
+        request.session.set_expiry(KEEP_UNUSED_DAYS * DAY)
+    return visitor_of(request)
+
+
+def owned_by(visitor: Visitor, rows: QuerySet[Owned]) -> QuerySet[Owned]:
+    """Return those of the rows that a visitor owns, the one used last first."""
+    if visitor.user is not None:
+        return rows.filter(owner=visitor.user)
+    if visitor.key:
+        return rows.filter(owner=None, visitor=visitor.key)
+    return rows.none()
+
+
+def owns(visitor: Visitor, thing: VisitorOwned) -> bool:
+    """Return whether a visitor may change a board or a storyboard."""
+    if thing.owner_id is not None:
+        return thing.owner_id == visitor.user
+    return visitor.user is None and bool(visitor.key) and thing.visitor == visitor.key
+
+
+def claim_session(key: str, user: int) -> None:
+    """Give all that a session owns to the user (id) who logged in."""
+    for model in VisitorOwned.__subclasses__():
+        owned_by(Visitor(key=key), model._default_manager.all()).update(owner=user, visitor="")
+
+
+def touch(thing: VisitorOwned) -> None:
+    """Record that its owner uses a board or a storyboard."""
+    thing.used = timezone.now()
+    type(thing)._default_manager.filter(pk=thing.pk).update(used=thing.used)
+
+
+def create_owned(visitor: Visitor, model: type[Owned], name: str) -> Owned:
+    """Create a board or a storyboard of a visitor. Raises BoardError and TooManyRequests."""
+    if visitor.client and settings.BOARD_RATE:
+        usage = rate_limits.count_use("board", visitor.client, settings.BOARD_RATE)
+        if usage.is_exceeded:
+            raise TooManyRequests(usage.reset)
+    if visitor.user is not None:
+        return model._default_manager.create(owner_id=visitor.user, name=name)
+    if model._default_manager.filter(owner=None).count() >= settings.MAX_ANONYMOUS_BOARDS:
+        raise BoardError(no_room_message())
+    return model._default_manager.create(visitor=visitor.key, name=name)
+
+
+def lock_visitor(visitor: Visitor) -> None:
+    """Serialize the creation of boards by one visitor; SQLite serializes all writers anyway."""
+    rows: QuerySet[Any]
+    if visitor.user is not None:
+        rows = get_user_model().objects.filter(pk=visitor.user)
+    else:
+        rows = Session.objects.filter(pk=visitor.session)
+    rows.select_for_update().first()
+
+
+def no_room_message() -> str:
+    """Explain that the boards of all visitors without a login take all the space they may."""
+    return _("Guests cannot save any more scenes right now. Please log in.")
