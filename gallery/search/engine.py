@@ -4,6 +4,7 @@ Pictures are ranked by vector similarity (`gallery.search.query_vectors`), dialo
 search in Redis. Reciprocal rank fusion merges both.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ MIN_PENALIZED_FRAMES = 2_000  # checked for what is to be avoided
 MAX_HITS_BY_TIME = 200  # the best hits that are put in order of time
 MAX_CACHED_SEARCHES = 100
 MAX_WORDS = 100  # in one query for probabilities
+WEB_ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,13 @@ def notices(query: Query) -> list[str]:
                 "a bilingual model such as OFA-Sys/chinese-clip-vit-base-patch16."
             )
             % {"model": weights.current().name}
+        )
+    if WEB_ADDRESS.search(query.wanted):
+        found.append(
+            _(
+                "A web address is searched as words. To search with a picture, paste or drop the "
+                "picture itself."
+            )
         )
     if encoder.current().is_truncated(query.wanted):
         found.append(_("The query is too long for the model; the end was ignored."))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from gallery.films import catalogue as library
-from gallery.films.catalogue import Catalogue
+from gallery.films.catalogue import Catalogue, ListedFilm
 from gallery.films.shortcuts import thumbnail_url
 from gallery.index.types import FrameKey
 from gallery.labels import scoring
@@ -17,6 +17,7 @@ from gallery.labels.models import Label
 from gallery.labels.scoring import ShotCount
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
+from gallery.search.film_names import find_named_films
 from gallery.search.types import Example, Mode, Order, ProbeKind, Query
 from gallery.transcripts.models import Subtitles
 
@@ -211,6 +212,13 @@ class SearchPage:
             for label in query.labels
         ]
         return found
+
+    @cached_property
+    def named_films(self) -> list[ListedFilm]:
+        """The films that the words name, unless the search is limited to films already."""
+        if self.query.films or self.query.page > 1:
+            return []
+        return find_named_films(self.query.wanted, self.catalogue.searchable)
 
     @property
     def everywhere(self) -> str:

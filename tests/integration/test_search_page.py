@@ -583,3 +583,19 @@ def test_pages_ask_the_database_few_questions(
         page.get(address)
         with django_assert_max_num_queries(questions):
             assert page.get(address).status_code == 200
+
+
+# --- films and addresses among the words ----------------------------------------------------------
+
+
+def test_a_film_that_the_words_name_is_linked(page: Client, demo_film: Film) -> None:
+    link = f'<a href="{demo_film.get_absolute_url()}">{demo_film}</a>'
+    assert link in page.get("/?q=the+cat+who+borrowed+a+rocket").content.decode()
+    assert link not in page.get("/?q=a+dog+in+the+snow").content.decode()
+    assert link not in page.get(f"/?q=rocket&film={demo_film.pk}").content.decode()
+
+
+def test_a_web_address_is_no_picture(page: Client, demo_film: Film) -> None:
+    text = page.get("/?q=https://example.org/cat.jpg").content.decode()
+    assert "paste or drop the picture itself" in text
+    assert "picture itself" not in page.get("/?q=cat.jpg").content.decode()

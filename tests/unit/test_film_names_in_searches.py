@@ -1,0 +1,52 @@
+"""Films that the words of a search name."""
+
+import pytest
+
+from gallery.films.catalogue import ListedFilm
+from gallery.search.film_names import find_named_films
+
+
+def film(pk: int, title: str, year: int | None = None) -> ListedFilm:
+    return ListedFilm(
+        pk=pk, title=title, year=year, uid=str(pk), searchable_run=1, run=1, shot_count=1,
+        frame_count=1, rate_numerator=24, rate_denominator=1, model="", state="ready",
+    )  # fmt: skip
+
+
+FILMS = [
+    film(1, "Playtime", 1967),
+    film(2, "The Cat Who Borrowed a Rocket", 2024),
+    film(3, "Cat"),
+    film(4, "流浪地球", 2019),
+    film(5, "2001: A Space Odyssey", 1968),
+    film(6, "It", 2017),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("playtime", [1]),
+        ("Playtime 1967", [1]),
+        ("playtime 1968", []),
+        ("Playtime (1967) a waiter", [1]),
+        ("1967", [1]),
+        ("the cat who", [2]),
+        ("cat", [3, 2]),
+        ("a cat", []),
+        ("a dog in the snow", []),
+        ("who borrowed", [2]),
+        ("a", []),
+        ("流浪地球", [4]),
+        ("地球", [4]),
+        ("流浪地球 2019", [4]),
+        ("地", []),
+        ("2001 a space odyssey", [5]),
+        ("it", [6]),
+        ("is it raining", []),
+        ("", []),
+        ("!?", []),
+    ],
+)
+def test_titles_and_years_are_recognised(words: str, named: list[int]) -> None:
+    assert [one.pk for one in find_named_films(words, FILMS)] == named
