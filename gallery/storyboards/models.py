@@ -11,11 +11,13 @@ class Storyboard(VisitorOwned):
     """A script, line by line, with scenes for each line.
 
     `films` are the ids of the films to search, empty for all. A shot is chosen for one row only
-    unless `allows_repeats`.
+    unless `allows_repeats`. `version` counts the changes of rows: a browser that gets two answers
+    in the wrong order ignores the older one.
     """
 
     films = models.JSONField(default=list)
     allows_repeats = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=0)
 
     class Meta(VisitorOwned.Meta):
         verbose_name = _("storyboard")

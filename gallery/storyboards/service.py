@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from gallery.boards import owners
@@ -174,7 +174,9 @@ def _locked(storyboard: Storyboard) -> Iterator[None]:
     Raises BoardError when the storyboard was deleted.
     """
     with transaction.atomic():
-        if Storyboard.objects.select_for_update().filter(pk=storyboard.pk).first() is None:
+        # The update locks the row.
+        rows = Storyboard.objects.filter(pk=storyboard.pk)
+        if not rows.update(version=F("version") + 1):
             raise BoardError(_("This storyboard has been deleted."))
         yield
 

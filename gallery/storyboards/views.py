@@ -68,6 +68,7 @@ def storyboard_page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _page_context(storyboard: Storyboard, *, is_own: bool = True) -> dict[str, Any]:
+    storyboard.refresh_from_db(fields=["version"])  # before the rows, which may be newer then
     rows = load_rows(storyboard)
     return {"storyboard": storyboard, "mine": is_own, "rows": rows, "totals": totals_of(rows)}
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 
 from gallery.boards.models import Board
 from gallery.films.models import Film
@@ -86,6 +86,34 @@ def test_from_a_script_to_a_board(
     assert [time_of(scene).inner_text() for scene in scenes.all()] == times
     expect(scenes.nth(2).locator("textarea")).to_have_value("a cat in a meadow")
     assert Board.objects.get().name == "a dog in the snow"
+    assert errors == []
+
+
+def test_an_answer_that_comes_late_changes_nothing_newer(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_first(route: Route) -> None:
+        answer = route.fetch()
+        if held:
+            route.fulfill(response=answer)
+        else:
+            held.append((route, answer))
+
+    tab.route("**/rows/*/search/", hold_first)
+    tab.goto(f"{web_server.url}/storyboards/")
+    tab.get_by_label("Script").fill(SCRIPT)
+    tab.get_by_role("button", name="Find scenes").click()
+    expect(tab.locator(".row[data-search]")).to_have_count(0, timeout=30_000)
+    facts = tab.locator("#storyboard-facts")
+    expect(facts).not_to_contain_text("searched")
+    times = [time_of(row).inner_text() for row in tab.locator(".row").all()]
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    tab.wait_for_timeout(300)
+    expect(facts).not_to_contain_text("searched")
+    assert [time_of(row).inner_text() for row in tab.locator(".row").all()] == times
     assert errors == []
 
 

@@ -11,7 +11,7 @@ const MAX_ATTEMPTS = 5; // at the search of one row
 // --- requests ------------------------------------------------------------------------------------
 
 // Send a form. Each part of the answer replaces its own; the focus stays where it was, and so does
-// what is being typed into another row.
+// what is being typed into another row. Answers may come in another order than they were made.
 async function send(action, form, submitter = null) {
   const answer = await fetch(action, {
     method: "POST",
@@ -28,7 +28,7 @@ async function send(action, form, submitter = null) {
 
 function replace(part, current) {
   const old = document.getElementById(part.id);
-  if (!old) return;
+  if (!old || Number(part.dataset.version) < Number(old.dataset.version)) return;
   if (part.id !== current) {
     for (const field of $$("textarea, input[type=number]", old)) {
       if (field.value !== field.defaultValue) $(`#${field.id}`, part)?.replaceWith(field);
