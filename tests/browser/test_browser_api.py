@@ -31,7 +31,7 @@ def test_the_api_finds_and_collects_the_scenes_of_the_pages(
     # From the footer to the API documentation, and via the login to the tokens.
     tab.goto(web_server.url)
     tab.get_by_role("contentinfo").get_by_role("link", name="API").click()
-    expect(tab.get_by_role("heading", name="Find scenes")).to_be_visible()
+    expect(tab.get_by_role("heading", name="Find scenes", exact=True)).to_be_visible()
     tab.get_by_role("link", name="create a token").click()
     tab.fill("#id_username", "ann")
     tab.fill("#id_password", PASSWORD)
