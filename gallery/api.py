@@ -15,7 +15,7 @@ from gallery.core import api_errors
 from gallery.core.api_errors import ApiError
 from gallery.core.errors import GalleryError
 from gallery.films import api as films
-from gallery.labels import api as service
+from gallery.labels import api as labels
 from gallery.rest.docs import Page
 from gallery.rest.guard import TOKEN_OPTIONAL, RequestLimit, read_session
 from gallery.scenes import api as frames
@@ -105,7 +105,7 @@ for router in (
     finding.router,
     films.router,
     frames.router,
-    service.router,
+    labels.router,
     boards.router,
     storyboards.router,
 ):

@@ -18,7 +18,7 @@ from gallery.rest.routing import Router
 from gallery.rest.serializers import Serialized, Serializer
 from gallery.storyboards import schemas, scripts, service
 from gallery.storyboards.models import Storyboard, StoryboardRow
-from gallery.storyboards.types import Candidate
+from gallery.storyboards.types import SceneCandidate
 
 router = Router(tags=["Storyboards"])
 
@@ -85,7 +85,7 @@ def _row(
     }
 
 
-def _candidate(serializer: Serializer, candidate: Candidate, film: Film) -> Serialized:
+def _candidate(serializer: Serializer, candidate: SceneCandidate, film: Film) -> Serialized:
     return {
         "film": serializer.film_name(film),
         "frame": serializer.frame_name(film, candidate.second, candidate.time),

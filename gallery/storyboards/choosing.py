@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gallery.media.timecodes import Clock
-from gallery.storyboards.types import Candidate
+from gallery.storyboards.types import SceneCandidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class RowChoice:
     `locked` is the index of a choice that stays, None for an automatic one.
     """
 
-    candidates: Sequence[Candidate]
+    candidates: Sequence[SceneCandidate]
     rejected: frozenset[tuple[int, int]] = frozenset()
     locked: int | None = None
 
@@ -43,7 +43,7 @@ def choose_scenes(rows: Sequence[RowChoice], *, allows_repeats: bool) -> list[in
     return chosen
 
 
-def fit_span(clock: Clock, candidate: Candidate, seconds: float) -> tuple[float, float]:
+def fit_span(clock: Clock, candidate: SceneCandidate, seconds: float) -> tuple[float, float]:
     """Return the start and end (seconds, on frames) of a part of a shot that lasts `seconds`.
 
     It contains the frame that was found, in its middle where possible, and crosses no cut: a

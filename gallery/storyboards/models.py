@@ -31,12 +31,12 @@ class Storyboard(VisitorOwned):
 class StoryboardRow(models.Model):
     """A line of a script, or a `picture` (token) of a drawn storyboard, and its scenes.
 
-    `candidates` are the scenes that were found, best first, as the fields of
-    `gallery.storyboards.types.Candidate`; None until the row is searched. `chosen` is the index of
-    the chosen one, None without any. While `is_locked` the choice is not changed automatically.
-    `rejected` are [film, shot] that are not offered again. `similar_to` is the [film, second] of a
-    frame whose likes are searched for, too. `seconds` is the wanted length, None for the time that
-    it takes to read the text aloud. `error` is why nothing was found, as a sentence.
+    `candidates` are the scenes that were found, best first, as the fields of `SceneCandidate`; None
+    until the row is searched. `chosen` is the index of the chosen one, None without any. While
+    `is_locked` the choice is not changed automatically. `rejected` are [film, shot] that are not
+    offered again. `similar_to` is the [film, second] of a frame whose likes are searched for, too.
+    `seconds` is the wanted length, None for the time that it takes to read the text aloud. `error`
+    is why nothing was found, as a sentence.
     """
 
     storyboard = models.ForeignKey(Storyboard, on_delete=models.CASCADE, related_name="rows")

@@ -27,7 +27,7 @@ from gallery.storyboards import scripts
 from gallery.storyboards.choosing import RowChoice, choose_scenes, fit_span
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.storyboards.scripts import reading_seconds
-from gallery.storyboards.types import Candidate, ScriptLine
+from gallery.storyboards.types import SceneCandidate, ScriptLine
 
 MAX_CANDIDATES = 12  # of a row
 MAX_STORYBOARDS, MAX_STORYBOARDS_PER_SESSION = 100, 10  # of a user, and without a login
@@ -136,8 +136,8 @@ def build_query(row: StoryboardRow) -> Query:
     return more_like(query, tuple(row.similar_to)) if row.similar_to else query
 
 
-def _candidate(hit: Hit) -> Candidate:
-    return Candidate(
+def _candidate(hit: Hit) -> SceneCandidate:
+    return SceneCandidate(
         film=hit.film,
         shot=hit.shot,
         second=hit.second,
@@ -156,12 +156,12 @@ def _key(scene: dict[str, Any]) -> tuple[int, int]:
     return scene["film"], scene["shot"]
 
 
-def load_candidates(row: StoryboardRow) -> list[Candidate]:
+def load_candidates(row: StoryboardRow) -> list[SceneCandidate]:
     """Return the candidates of a row, best first."""
-    return [Candidate(**fields) for fields in row.candidates or ()]
+    return [SceneCandidate(**fields) for fields in row.candidates or ()]
 
 
-def chosen_candidate(row: StoryboardRow) -> Candidate | None:
+def chosen_candidate(row: StoryboardRow) -> SceneCandidate | None:
     """Return the scene that is chosen for a row."""
     found = load_candidates(row)
     return found[row.chosen] if row.chosen is not None and row.chosen < len(found) else None
@@ -252,7 +252,7 @@ def step(row: StoryboardRow, by: int) -> None:
         choose(row, offered[0])
 
 
-def offered_candidates(row: StoryboardRow) -> list[tuple[int, Candidate]]:
+def offered_candidates(row: StoryboardRow) -> list[tuple[int, SceneCandidate]]:
     """Return the candidates that a row may have, with their indexes.
 
     Those are neither rejected nor, unless scenes may repeat, chosen for another row.

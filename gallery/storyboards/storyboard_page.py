@@ -11,7 +11,7 @@ from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.storyboards import service
 from gallery.storyboards.models import Storyboard, StoryboardRow
-from gallery.storyboards.types import Candidate
+from gallery.storyboards.types import SceneCandidate
 
 MAX_OFFERED = 8  # candidates shown beside the chosen one
 SHORT_TOLERANCE = 0.2  # seconds that a scene may be shorter than wanted without a word
@@ -23,7 +23,7 @@ class Offer:
 
     index: int
     film: Film
-    candidate: Candidate
+    candidate: SceneCandidate
     thumbnail: str
     is_chosen: bool
 
@@ -117,7 +117,7 @@ def _row_on_page(
     )
 
 
-def _offer(row: StoryboardRow, index: int, candidate: Candidate, film: Film) -> Offer:
+def _offer(row: StoryboardRow, index: int, candidate: SceneCandidate, film: Film) -> Offer:
     return Offer(
         index=index,
         film=film,

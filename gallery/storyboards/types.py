@@ -12,7 +12,7 @@ class ScriptLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class SceneCandidate:
     """A shot of `film` (id), from `start` to `end` seconds, shown by frame `second` at `time`.
 
     `relevance` is 0 to 1, as of a hit. `matches` is False for a shot that is merely the nearest.

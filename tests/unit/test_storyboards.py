@@ -8,13 +8,13 @@ from gallery.core.errors import BoardError
 from gallery.media.timecodes import Clock
 from gallery.storyboards import scripts
 from gallery.storyboards.choosing import RowChoice, choose_scenes, fit_span
-from gallery.storyboards.types import Candidate, ScriptLine
+from gallery.storyboards.types import SceneCandidate, ScriptLine
 
 
 def candidate(
     shot: int, relevance: float = 1.0, start: float = 0.0, end: float = 10.0, time: float = 5.0
-) -> Candidate:
-    return Candidate(
+) -> SceneCandidate:
+    return SceneCandidate(
         film=1, shot=shot, second=int(time), time=time, start=start, end=end,
         relevance=relevance, matches=True,
     )  # fmt: skip
