@@ -53,8 +53,10 @@ def fuse(
     picture_ranks = {key: rank for rank, key in enumerate(head)}
     line_ranks = {key: rank for rank, key in enumerate(by_line)}
     fused = []
-    # Lines come first: at equal scores, a line precedes a picture.
-    for key, score in fuse_rankings(list(by_line), head).items():
+    # At equal scores, a line with all the words precedes a picture, one with some of them follows.
+    said = list(by_line)
+    rankings = (said, head) if any(line.complete for line in lines) else (head, said)
+    for key, score in fuse_rankings(*rankings).items():
         picture, found = by_picture.get(key), by_line.get(key)
         if found is None:
             fused.append(_from_picture(by_picture[key], score))

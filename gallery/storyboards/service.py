@@ -22,7 +22,7 @@ from gallery.core.errors import BoardError, QueryError
 from gallery.films.models import Film
 from gallery.search import engine
 from gallery.search.refining import more_like
-from gallery.search.types import Example, Hit, Query
+from gallery.search.types import Example, Hit, Mode, Query
 from gallery.storyboards import scripts
 from gallery.storyboards.choosing import RowChoice, choose_scenes, fit_span
 from gallery.storyboards.models import Storyboard, StoryboardRow
@@ -130,6 +130,8 @@ def build_query(row: StoryboardRow) -> Query:
     query = Query(
         words=row.text,
         examples=examples,
+        # Most lines describe a picture, and then a word of them that somebody says leads astray.
+        mode=Mode.SEEN,
         films=tuple(row.storyboard.films),
         page_size=MAX_CANDIDATES,
     )
@@ -267,16 +269,32 @@ def offered_candidates(row: StoryboardRow) -> list[tuple[int, SceneCandidate]]:
 
 
 def set_locked(row: StoryboardRow, *, is_locked: bool) -> None:
-    """Lock or unlock the choice of a row; only a row with a scene can be locked."""
-    _change(row, is_locked=is_locked and row.chosen is not None)
+    """Lock or unlock the choice of a row; only a row with a scene can be locked.
+
+    An unlocked scene stays the first wish of its row.
+    """
+    if is_locked or row.chosen is None:
+        return _change(row, is_locked=is_locked and row.chosen is not None)
+    return _change(row, is_locked=False, chosen=0, candidates=_starting_at(row, row.chosen))
+
+
+def _starting_at(row: StoryboardRow, index: int) -> list[dict[str, Any]]:
+    """Return the candidates of a row, that at the index first, and those before it last."""
+    candidates = list(row.candidates or ())
+    return candidates[index:] + candidates[:index]
 
 
 def reject(row: StoryboardRow) -> None:
     """Reject the chosen scene: the row gets its next one."""
     current = chosen_candidate(row)
     if current is not None:
-        rejected = [*row.rejected, list(current.key)]
-        _change(row, rejected=rejected, chosen=None, is_locked=False)
+        _change(
+            row,
+            rejected=[*row.rejected, list(current.key)],
+            candidates=_starting_at(row, row.chosen or 0),
+            chosen=None,
+            is_locked=False,
+        )
 
 
 def search_similar(row: StoryboardRow) -> None:

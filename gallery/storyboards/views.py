@@ -197,8 +197,12 @@ def rename(request: HttpRequest, token: str) -> HttpResponse:
     return redirect(Storyboard.objects.get(pk=storyboard.pk))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, token: str) -> HttpResponse:
-    """Delete a storyboard; boards that were saved from it stay."""
-    _get_own(request, token).delete()
-    return redirect("storyboards")
+    """Ask for confirmation, and delete a storyboard; boards that were saved from it stay."""
+    storyboard = _get_own(request, token)
+    if request.method == "POST":
+        storyboard.delete()
+        return redirect("storyboards")
+    context = {"storyboard": storyboard}
+    return render(request, "gallery/storyboards/storyboard_delete.html", context)

@@ -489,3 +489,17 @@ def test_twenty_concurrent_requests_make_one_board_in_one_order(
     board = Board.objects.get()
     assert board.scenes.count() == 20
     assert len(set(board.scenes.values_list("position", flat=True))) == 20
+
+
+def test_boards_are_listed_by_last_use(page: Client, film: Film) -> None:
+    collect(page, film)
+    page.post("/boards/", {"name": "Second"})
+    first, second = Board.objects.order_by("pk")
+    for board in (first, second):
+        service.add_scene(Visitor(key=board.visitor), Scene(film.pk, 40.0, 42.0, 41), board)
+        listed = body(page.get("/boards/"))
+        at = {one.pk: listed.index(one.get_absolute_url()) for one in (first, second)}
+        assert min(at, key=lambda pk: at[pk]) == board.pk
+        chooser = body(page.get("/boards/choose/", scene_data(film)))
+        names = {one.pk: chooser.index(one.name) for one in (first, second)}
+        assert min(names, key=lambda pk: names[pk]) == board.pk

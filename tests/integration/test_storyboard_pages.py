@@ -100,6 +100,27 @@ def test_next_lock_and_reject(page: Client, demo_film: Film) -> None:
     assert [before - 1] == [shot for _film, shot in first.rejected]
 
 
+def test_an_unlocked_scene_stays_and_the_one_after_a_rejected_scene_follows(
+    page: Client, demo_film: Film
+) -> None:
+    row = search(page, create(page, script="a dog"))[0]
+    change(page, row, "choose", choose="2")
+    chosen, following = (one.key for one in service.load_candidates(row)[2:4])
+    change(page, row, "unlock")
+    candidate = service.chosen_candidate(row)
+    assert candidate is not None
+    assert (candidate.key, row.is_locked) == (chosen, False)
+    change(page, row, "reject")
+    candidate = service.chosen_candidate(row)
+    assert candidate is not None
+    assert candidate.key == following
+
+
+def test_a_word_that_somebody_says_does_not_lead_astray(page: Client, demo_film: Film) -> None:
+    row = search(page, create(page, script="a dog runs through the snow"))[0]
+    assert chosen_shot(row) == 4
+
+
 def test_a_candidate_can_be_chosen(page: Client, demo_film: Film) -> None:
     row = search(page, create(page))[1]
     change(page, row, "choose", choose="3")
@@ -241,6 +262,8 @@ def test_rename_and_delete(page: Client, demo_film: Film) -> None:
     page.post(f"{path}rename/", {"name": ""})
     storyboard.refresh_from_db()
     assert storyboard.name == "Opening"
+    assert "cannot be undone" in page.get(f"{path}delete/").content.decode()
+    assert Storyboard.objects.exists()
     assert page.post(f"{path}delete/")["Location"] == "/storyboards/"
     assert not Storyboard.objects.exists()
 
@@ -289,7 +312,7 @@ def test_a_program_goes_from_a_script_to_a_board(ada: Api, anonymous: Api, demo_
     changed = ada.patch(row, {"chosen": 2, "seconds": 1.0})["rows"][1]
     assert (changed["chosen"], changed["is_locked"], changed["seconds"]) == (2, True, 1.0)
     rejected = ada.patch(row, {"reject": True})["rows"][1]
-    assert rejected["chosen"] == 0
+    assert rejected["chosen"] == 1
     assert ada.patch(row, {"text": "a cat in a meadow"})["rows"][1]["text"] == "a cat in a meadow"
 
     saved = ada.post(f"/storyboards/{made['token']}/board", {})
@@ -342,7 +365,7 @@ def test_the_command_says_what_is_wrong(demo_film: Film, tmp_path: Any) -> None:
     with pytest.raises(CommandError, match="There is no user bob"):
         run(str(file), "--user", "bob")
     get_user_model().objects.create_user("bob")
-    with pytest.raises(CommandError, match="No such file"):
+    with pytest.raises(CommandError, match="cannot be read: No such file"):
         run(str(tmp_path / "missing.txt"), "--user", "bob")
     file.write_text("\n", encoding="utf-8")
     with pytest.raises(CommandError, match="empty"):

@@ -37,7 +37,10 @@ class Command(BaseCommand):
         """Search and print."""
         user = get_user_model().objects.filter(username=options["user"]).first()
         if user is None:
-            raise CommandError(f"There is no user {options['user']}.")
+            raise CommandError(
+                f"There is no user {options['user']}. Create one in the admin, or with: "
+                "manage.py createsuperuser"
+            )
         visitor = Visitor(user=user.pk)
         try:
             storyboard = service.create_storyboard(
@@ -49,7 +52,11 @@ class Command(BaseCommand):
             )
             service.search_pending(storyboard)
             board = service.save_as_board(visitor, storyboard) if options["board"] else None
-        except (GalleryError, OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{options['file']} is not UTF-8 text.") from error
+        except GalleryError as error:
             raise CommandError(str(error)) from error
         self._print(storyboard, as_json=options["json"])
         self.stderr.write(f"Storyboard: {storyboard.get_absolute_url()}")
