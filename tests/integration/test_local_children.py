@@ -258,7 +258,8 @@ class TestRestart:
 
             assert children.wait_until(is_rotated, 60)
             assert worker.process.poll() is None
-            assert older.is_dir() if is_full else older.read_text().startswith("0" * 100)
+            # Under load the log may have been rotated more than once already.
+            assert older.is_dir() or len(older.read_text().split("\n", 1)[0]) == 100
         assert log.stat().st_size < 100 * int(log.read_text().splitlines()[-1])
 
     def test_it_can_be_stopped_while_a_child_waits_for_its_restart(self, tmp_path: Path) -> None:
