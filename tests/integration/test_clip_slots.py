@@ -71,7 +71,8 @@ def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> N
         # This process renders it, also for the one that waits.
         order.path.parent.mkdir(parents=True)
         order.path.write_bytes(b"made elsewhere")
-    assert waiting.getresponse().status == 204
+    # 200: on a busy machine, the request may be read only when the clip is already there.
+    assert waiting.getresponse().status in (200, 204)
     assert ask(web_server, f"/films/{long_film.pk}/clips/0-20.mp4") == (200, b"made elsewhere")
     assert not find_ffmpegs_of(long_film)
     locks = product.MEDIA_ROOT / "turns" / "clips"
