@@ -30,6 +30,9 @@ SCRIPTS = 5
 ABSENT_WORDS = 60  # of things that no film shows
 LANGUAGES = ("en", "zh")
 
+Shot = tuple[int, int]
+"""The id of a film, and the number of a shot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -51,8 +54,8 @@ class Tally:
     queries: int = 0
     first: int = 0
 
-    def add(self, called: set[int], wanted: set[int], first: int | None) -> None:
-        """Count one query, given ids of shots."""
+    def add(self, called: set[Shot], wanted: set[Shot], first: Shot | None) -> None:
+        """Count one query."""
         self.right += len(called & wanted)
         self.called += len(called)
         self.wanted += len(wanted)
@@ -141,13 +144,13 @@ def demo_truths() -> Iterator[Truth]:
         yield Truth("Demo", (shot["start"] + shot["end"]) / 2, things, shot["background"])
 
 
-def find_shots(truths: Sequence[Truth]) -> list[tuple[int, int]]:
+def find_shots(truths: Sequence[Truth]) -> list[Shot]:
     """Return the film (id) and the number of the shot that holds the middle of each drawn shot."""
-    from gallery.films.models import Shot
+    from gallery.films.models import Shot as StoredShot
 
     found = []
     for truth in truths:
-        shot = Shot.objects.filter(film__title=truth.film, start__lte=truth.time).last()
+        shot = StoredShot.objects.filter(film__title=truth.film, start__lte=truth.time).last()
         assert shot is not None
         found.append((shot.film_id, shot.number))
     return found
@@ -156,7 +159,7 @@ def find_shots(truths: Sequence[Truth]) -> list[tuple[int, int]]:
 # --- scripts --------------------------------------------------------------------------------------
 
 
-def print_scripts(truths: Sequence[Truth], shots: Sequence[tuple[int, int]]) -> None:
+def print_scripts(truths: Sequence[Truth], shots: Sequence[Shot]) -> None:
     """Print how often the right shot is chosen for a line, and is among its first five."""
     from django.contrib.auth import get_user_model
 
@@ -204,7 +207,7 @@ def sample_lines(truths: Sequence[Truth], rng: Generator) -> list[int]:
 # --- matches --------------------------------------------------------------------------------------
 
 
-def print_matches(truths: Sequence[Truth], shots: Sequence[tuple[int, int]]) -> None:
+def print_matches(truths: Sequence[Truth], shots: Sequence[Shot]) -> None:
     """Print precision and recall of what searches call a match, by film and language."""
     from demo.concepts import CONCEPTS
     from gallery.films.models import Film
@@ -226,7 +229,7 @@ def print_matches(truths: Sequence[Truth], shots: Sequence[tuple[int, int]]) -> 
             things = sorted({t for truth in truths if truth.film in titles for t in truth.things})
             for slug in things:
                 wanted = {
-                    hash(shots[n])
+                    shots[n]
                     for n, truth in enumerate(truths)
                     if truth.film in titles and slug in truth.things
                 }
@@ -238,7 +241,7 @@ def print_matches(truths: Sequence[Truth], shots: Sequence[tuple[int, int]]) -> 
             print(f" {wrong} of {len(none)} words for what is not there have a match", flush=True)
 
 
-def search_for(slug: str, language: str, films: Sequence[int]) -> tuple[set[int], int | None]:
+def search_for(slug: str, language: str, films: Sequence[int]) -> tuple[set[Shot], Shot | None]:
     """Search for a thing; return the shots that are called matches, and the first shot."""
     from demo.concepts import concept
     from gallery.search import engine
@@ -248,9 +251,9 @@ def search_for(slug: str, language: str, films: Sequence[int]) -> tuple[set[int]
     words = known.en[0] if language == "en" else known.zh[0]
     query = Query(words=words, mode=Mode.SEEN, films=tuple(films), page_size=100, per_film=100)
     results = engine.search(query)
-    called = {hash((hit.film, hit.shot)) for hit in results.hits if hit.matches and results.matches}
+    called = {(hit.film, hit.shot) for hit in results.hits if hit.matches and results.matches}
     first = results.hits[0] if results.hits else None
-    return called, hash((first.film, first.shot)) if first else None
+    return called, (first.film, first.shot) if first else None
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from ninja import Body, Query, Status
 from gallery import tasks
 from gallery.boards import exports, owners, schemas, service
 from gallery.boards.models import Board, BoardScene, Export
-from gallery.boards.owners import Visitor
 from gallery.boards.service import Scene, scene_url
 from gallery.core import access, rate_limits
 from gallery.core.api_errors import ApiError
@@ -25,16 +24,10 @@ from gallery.rest.serializers import Serialized, Serializer
 router = Router(tags=["Boards"])
 
 
-def _visitor(request: HttpRequest) -> Visitor:
-    """Return the user of the API token; without a token, a visitor without boards."""
-    token = request.__dict__.get("api_token")
-    return Visitor(user=token.user_id) if token else Visitor()
-
-
 def _get_own_board(request: HttpRequest, token: str) -> Board:
     """Return a board of the token's user. Raises Http404, and ApiError (403) for other boards."""
     board = get_object_or_404(Board, token=token)
-    if not owners.owns(_visitor(request), board):
+    if not owners.owns(owners.token_visitor(request), board):
         raise ApiError(403, _("This board belongs to someone else."))
     return board
 
@@ -59,7 +52,7 @@ def _board(request: HttpRequest, token: str) -> Serialized:
     scenes = board.scenes.select_related("film")
     return {
         **_board_name(serializer, board),
-        "mine": owners.owns(_visitor(request), board),
+        "mine": owners.owns(owners.token_visitor(request), board),
         "scenes": [
             _board_scene(serializer, row, number) for number, row in enumerate(scenes, start=1)
         ],
@@ -93,7 +86,7 @@ def _board_scene(serializer: Serializer, row: BoardScene, number: int) -> Serial
 def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
     """The token user's boards, most recently used first."""
     serializer = Serializer(request)
-    found = service.with_totals(service.boards_of(_visitor(request)))
+    found = service.with_totals(service.boards_of(owners.token_visitor(request)))
     return paginate(request, found, paging, lambda board: _board_name(serializer, board))
 
 
@@ -105,7 +98,9 @@ def list_boards(request: HttpRequest, paging: Query[Paging]) -> Any:
 )
 def make_board(request: HttpRequest, given: Body[schemas.BoardIn]) -> Any:
     """Create an empty board."""
-    return Status(201, _board(request, service.create_board(_visitor(request), given.name).token))
+    return Status(
+        201, _board(request, service.create_board(owners.token_visitor(request), given.name).token)
+    )
 
 
 @router.get(
@@ -157,7 +152,7 @@ def collect_scene(request: HttpRequest, token: str, given: Body[schemas.SceneIn]
     board = _get_own_board(request, token)
     second = int((given.start + given.end) / 2) if given.second is None else given.second
     wanted = Scene(given.film, given.start, given.end, second)
-    row = service.add_scene(_visitor(request), wanted, board)
+    row = service.add_scene(owners.token_visitor(request), wanted, board)
     if given.note:
         service.set_note(board, row.pk, given.note)
     return Status(201, _scene_by_id(request, board, row.pk))

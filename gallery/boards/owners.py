@@ -12,12 +12,13 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from gallery.boards.models import VisitorOwned
-from gallery.core import rate_limits
+from gallery.core import disk, rate_limits
 from gallery.core.errors import BoardError, TooManyRequests
 
 SESSION_NAME = "boards"  # the session entry that holds the key
@@ -80,6 +81,29 @@ def owns(visitor: Visitor, thing: VisitorOwned) -> bool:
     return visitor.user is None and bool(visitor.key) and thing.visitor == visitor.key
 
 
+def get_own_or_404(request: HttpRequest, model: type[Owned], token: str) -> Owned:
+    """Return a board or a storyboard that the visitor may change. Raises Http404 otherwise."""
+    thing = get_object_or_404(model, token=token)
+    if not owns(visitor_of(request), thing):
+        raise Http404
+    return thing
+
+
+def record_visit(request: HttpRequest, thing: VisitorOwned) -> bool:
+    """Record that a page is shown. Return whether the visitor owns what it shows."""
+    is_own = owns(visitor_of(request), thing)
+    if is_own and disk.has_space():  # on a full disk it can still be viewed
+        ensure_visitor(request)
+        touch(thing)
+    return is_own
+
+
+def token_visitor(request: HttpRequest) -> Visitor:
+    """Return the user of the API token; without a token, a visitor without boards."""
+    token = request.__dict__.get("api_token")
+    return Visitor(user=token.user_id) if token else Visitor()
+
+
 def claim_session(key: str, user: int) -> None:
     """Give all that a session owns to the user (id) who logged in."""
     for model in VisitorOwned.__subclasses__():
@@ -92,17 +116,17 @@ def touch(thing: VisitorOwned) -> None:
     type(thing)._default_manager.filter(pk=thing.pk).update(used=thing.used)
 
 
-def create_owned(visitor: Visitor, model: type[Owned], name: str) -> Owned:
+def create_owned(visitor: Visitor, model: type[Owned], name: str, **fields: Any) -> Owned:
     """Create a board or a storyboard of a visitor. Raises BoardError and TooManyRequests."""
     if visitor.client and settings.BOARD_RATE:
         usage = rate_limits.count_use("board", visitor.client, settings.BOARD_RATE)
         if usage.is_exceeded:
             raise TooManyRequests(usage.reset)
     if visitor.user is not None:
-        return model._default_manager.create(owner_id=visitor.user, name=name)
+        return model._default_manager.create(owner_id=visitor.user, name=name, **fields)
     if model._default_manager.filter(owner=None).count() >= settings.MAX_ANONYMOUS_BOARDS:
         raise BoardError(no_room_message())
-    return model._default_manager.create(visitor=visitor.key, name=name)
+    return model._default_manager.create(visitor=visitor.key, name=name, **fields)
 
 
 def lock_visitor(visitor: Visitor) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count, F, FloatField, Sum
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
 from gallery.boards import owners
 from gallery.boards.models import Board
@@ -15,10 +15,7 @@ SCENES_PER_PAGE = 200
 
 def get_own_board(request: HttpRequest, token: str) -> Board:
     """Return a board that the visitor may change. Raises Http404 otherwise."""
-    board = get_object_or_404(Board, token=token)
-    if not owners.owns(owners.visitor_of(request), board):
-        raise Http404
-    return board
+    return owners.get_own_or_404(request, Board, token)
 
 
 def scenes_context(request: HttpRequest, board: Board) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from gallery.boards.page_parts import (
     scenes_context,
     totals_of,
 )
-from gallery.core import disk
 from gallery.core.errors import BoardError
 from gallery.core.pages import vary_on_htmx
 
@@ -54,10 +53,7 @@ def _with_pictures(request: HttpRequest) -> QuerySet[Board]:
 def board_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show a board's scenes; its owner can change them."""
     board = get_object_or_404(Board, token=token)
-    is_own = owners.owns(owners.visitor_of(request), board)
-    if is_own and disk.has_space():  # on a full disk boards can still be viewed
-        owners.ensure_visitor(request)
-        owners.touch(board)
+    is_own = owners.record_visit(request, board)
     return render(request, "gallery/boards/board.html", _board_context(request, board, is_own))
 
 

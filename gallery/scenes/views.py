@@ -121,9 +121,7 @@ def _parse_search(given: QueryDict) -> Query:
     parameters = given.copy()
     for name in PAGE_PARAMETERS:
         parameters.pop(name, None)
-    modes = [text for text in parameters.pop("in", []) if text in set(Mode)]
-    if modes:
-        parameters.setlist("in", modes)
+    parameters.setlist("in", [text for text in given.getlist("in") if text in set(Mode)])
     try:
         return parse_query(parameters)
     except QueryError:

@@ -142,9 +142,9 @@ _REPEATABLE = {
 def parse_query(given: QueryDict) -> Query:
     """Parse a search; other parameters are ignored. Raises QueryError if it is malformed."""
     values = {
-        name: given.getlist(name) if is_list else given[name]
+        name: value
         for name, is_list in _REPEATABLE.items()
-        if name in given
+        if (value := given.getlist(name) if is_list else given.get(name)) is not None
     }
     try:
         return PageParameters.model_validate(values).to_query()

@@ -17,7 +17,7 @@ from gallery.labels.models import Label
 from gallery.labels.scoring import ShotCount
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
-from gallery.search.film_names import find_named_films
+from gallery.search.named_films import find_named_films
 from gallery.search.types import Example, Mode, Order, ProbeKind, Query
 from gallery.transcripts.models import Subtitles
 

@@ -9,7 +9,6 @@ from django.utils.translation import gettext_noop
 from ninja import Body, Query, Status
 
 from gallery.boards import owners
-from gallery.boards.owners import Visitor
 from gallery.core.api_errors import ApiError
 from gallery.films.models import Film
 from gallery.rest.guard import TOKEN_REQUIRED
@@ -23,15 +22,10 @@ from gallery.storyboards.types import SceneCandidate
 router = Router(tags=["Storyboards"])
 
 
-def _visitor(request: HttpRequest) -> Visitor:
-    """Return the user of the API token."""
-    return Visitor(user=request.__dict__["api_token"].user_id)
-
-
 def _get_own(request: HttpRequest, token: str) -> Storyboard:
     """Return a storyboard of the token's user. Raises Http404, and ApiError (403) for others."""
     storyboard = get_object_or_404(Storyboard, token=token)
-    if not owners.owns(_visitor(request), storyboard):
+    if not owners.owns(owners.token_visitor(request), storyboard):
         raise ApiError(403, _("This storyboard belongs to someone else."))
     return storyboard
 
@@ -62,20 +56,15 @@ def _storyboard(request: HttpRequest, storyboard: Storyboard) -> Serialized:
 def _row(
     serializer: Serializer, row: StoryboardRow, number: int, films: dict[int, Film]
 ) -> Serialized:
-    chosen = service.chosen_candidate(row)
-    fitted = None
-    if chosen is not None and chosen.film in films:
-        film = films[chosen.film]
-        scene = service.fitted_scene(row, film)
-        fitted = serializer.scene(film, scene.start, scene.end) if scene else None
+    scene = service.fitted_scene(row, films)
     return {
         "id": row.pk,
         "number": number,
         "text": row.text,
         "seconds": service.wanted_seconds(row),
-        "chosen": row.chosen if fitted else None,
+        "chosen": row.chosen if scene else None,
         "is_locked": row.is_locked,
-        "scene": fitted,
+        "scene": serializer.scene(films[scene.film], scene.start, scene.end) if scene else None,
         "candidates": [
             _candidate(serializer, one, films[one.film])
             for one in service.load_candidates(row)
@@ -107,7 +96,7 @@ def _candidate(serializer: Serializer, candidate: SceneCandidate, film: Film) ->
 def list_storyboards(request: HttpRequest, paging: Query[Paging]) -> Any:
     """The token user's storyboards, most recently used first."""
     serializer = Serializer(request)
-    found = service.storyboards_of(_visitor(request))
+    found = service.storyboards_of(owners.token_visitor(request))
     return paginate(request, found, paging, lambda one: _name(serializer, one))
 
 
@@ -123,7 +112,7 @@ def create_storyboard(request: HttpRequest, given: Body[schemas.StoryboardIn]) -
     All lines are searched before the answer comes, some 20 a second.
     """
     storyboard = service.create_storyboard(
-        _visitor(request),
+        owners.token_visitor(request),
         scripts.parse_script(given.script),
         name=given.name,
         films=given.films,
@@ -154,11 +143,9 @@ def change_storyboard_row(
 ) -> Any:
     """Change a row's words, length or choice. Returns all rows, since others may change with it."""
     storyboard = _get_own(request, token)
-    row = get_object_or_404(storyboard.rows.select_related("storyboard"), pk=row_id)
-    if given.seconds is not None:
-        service.set_seconds(row, given.seconds)
-    if given.text is not None:
-        service.set_text(row, given.text)
+    row = get_object_or_404(storyboard.rows, pk=row_id)
+    if given.text is not None or given.seconds is not None:
+        service.edit(row, given.text, row.seconds if given.seconds is None else given.seconds)
     if row.candidates is None:
         service.search_row(row)
         row.refresh_from_db()
@@ -191,7 +178,7 @@ def delete_storyboard(request: HttpRequest, token: str) -> Any:
 )
 def save_storyboard(request: HttpRequest, token: str) -> Any:
     """Create a board with the chosen scenes in order; the lines of the script are its notes."""
-    board = service.save_as_board(_visitor(request), _get_own(request, token))
+    board = service.save_as_board(owners.token_visitor(request), _get_own(request, token))
     serializer = Serializer(request)
     return Status(
         201,

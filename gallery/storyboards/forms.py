@@ -24,16 +24,16 @@ class SeveralFiles(forms.ClearableFileInput):
 
 
 class PicturesField(forms.FileField):
-    """Several pictures, each as its token and the name of its file."""
+    """Several pictures, as their tokens."""
 
     widget = SeveralFiles
 
-    def clean(self, data: Any, initial: Any = None) -> list[tuple[str, str]]:
+    def clean(self, data: Any, initial: Any = None) -> list[str]:
         """Decode and store the pictures, in the order of their names."""
         files = [super(PicturesField, self).clean(one, initial) for one in data or ()]
         if len(files) > MAX_PICTURES:
             raise ValidationError(_("Choose at most %(most)d pictures.") % {"most": MAX_PICTURES})
-        return [(_store_picture(file), file.name) for file in sorted(files, key=lambda f: f.name)]
+        return [_store_picture(file) for file in sorted(files, key=lambda file: file.name)]
 
 
 def _store_picture(file: Any) -> str:

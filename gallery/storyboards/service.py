@@ -4,7 +4,7 @@ Rows are searched one by one, in any order and at the same time. After each sear
 all rows is made again under a lock of the storyboard, so that it depends on what was found only.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -45,21 +45,20 @@ def storyboards_of(visitor: Visitor) -> QuerySet[Storyboard]:
 def create_storyboard(
     visitor: Visitor,
     lines: Sequence[ScriptLine],
-    pictures: Sequence[tuple[str, str]] = (),
+    pictures: Sequence[str] = (),
     *,
     name: str = "",
     films: Sequence[int] = (),
     allows_repeats: bool = False,
 ) -> Storyboard:
-    """Create a storyboard whose rows are lines of a script, and then pictures (token, name).
+    """Create a storyboard whose rows are lines of a script, and then pictures (tokens).
 
     Nothing is searched yet. Raises BoardError when there are too many storyboards or rows, or none,
     and TooManyRequests.
     """
     rows = [StoryboardRow(text=line.text, seconds=line.seconds) for line in lines]
     rows += [
-        StoryboardRow(text="", picture=token, seconds=scripts.MIN_READING_SECONDS * 2)
-        for token, _name in pictures
+        StoryboardRow(picture=token, seconds=scripts.MIN_READING_SECONDS * 2) for token in pictures
     ]
     if not 0 < len(rows) <= scripts.MAX_ROWS:
         raise BoardError(
@@ -70,9 +69,9 @@ def create_storyboard(
     with transaction.atomic():
         owners.lock_visitor(visitor)
         _require_room(visitor)
-        storyboard = owners.create_owned(visitor, Storyboard, name)
-        storyboard.films, storyboard.allows_repeats = list(films), allows_repeats
-        storyboard.save(update_fields=["films", "allows_repeats"])
+        storyboard = owners.create_owned(
+            visitor, Storyboard, name, films=list(films), allows_repeats=allows_repeats
+        )
         for position, row in enumerate(rows):
             row.storyboard, row.position = storyboard, position
         StoryboardRow.objects.bulk_create(rows)
@@ -100,28 +99,43 @@ def search_row(row: StoryboardRow) -> None:
 
     A row that cannot be searched, such as one without words, gets its `error`.
     """
-    try:
-        hits, error = engine.search(build_query(row)).hits, ""
-    except QueryError as failure:
-        hits, error = [], str(failure)
-    found = [asdict(_candidate(hit)) for hit in hits]
+    found, error = _find_scenes(row)
     with _locked(row.storyboard):
-        current = StoryboardRow.objects.filter(pk=row.pk, text=row.text, picture=row.picture)
-        # A locked choice stays, also when it is not found again.
-        kept = current.filter(is_locked=True).values_list("candidates", "chosen").first()
-        changes: dict[str, Any] = {"candidates": found, "error": error}
-        if kept is not None and kept[0] and kept[1] is not None:
-            scene = kept[0][kept[1]]
-            rest = [one for one in found if (one["film"], one["shot"]) != _key(scene)]
-            changes |= {"candidates": [scene, *rest][:MAX_CANDIDATES], "chosen": 0}
-        current.update(**changes)
+        _store_candidates(row, found, error)
         _choose_again(row.storyboard)
 
 
 def search_pending(storyboard: Storyboard) -> None:
     """Search all rows that have not been searched. Raises IndexUnavailable and ModelError."""
-    for row in storyboard.rows.filter(candidates__isnull=True):
-        search_row(row)
+    try:
+        for row in storyboard.rows.filter(candidates__isnull=True):
+            found, error = _find_scenes(row)
+            with _locked(storyboard):
+                _store_candidates(row, found, error)
+    finally:
+        with _locked(storyboard):
+            _choose_again(storyboard)
+
+
+def _find_scenes(row: StoryboardRow) -> tuple[list[SceneCandidate], str]:
+    """Return the scenes of a row, best first, or none and why."""
+    try:
+        return [_candidate(hit) for hit in engine.search(build_query(row)).hits], ""
+    except QueryError as error:
+        return [], str(error)
+
+
+def _store_candidates(row: StoryboardRow, found: list[SceneCandidate], error: str) -> None:
+    """Store what was found for a row, unless its text has changed since."""
+    current = row.storyboard.rows.filter(pk=row.pk, text=row.text).first()
+    if current is None:
+        return
+    kept = chosen_candidate(current) if current.is_locked else None
+    if kept is not None:  # it stays, also when it is not found again
+        found = [kept, *(one for one in found if one.key != kept.key)][:MAX_CANDIDATES]
+        current.chosen = 0
+    current.candidates, current.error = [asdict(one) for one in found], error
+    current.save(update_fields=["candidates", "chosen", "error"])
 
 
 def build_query(row: StoryboardRow) -> Query:
@@ -152,10 +166,6 @@ def _candidate(hit: Hit) -> SceneCandidate:
 
 
 # --- choosing -----------------------------------------------------------------------------------
-
-
-def _key(scene: dict[str, Any]) -> tuple[int, int]:
-    return scene["film"], scene["shot"]
 
 
 def load_candidates(row: StoryboardRow) -> list[SceneCandidate]:
@@ -189,7 +199,7 @@ def _choose_again(storyboard: Storyboard) -> None:
     choices = [
         RowChoice(
             candidates=load_candidates(row),
-            rejected=frozenset((film, shot) for film, shot in row.rejected),
+            rejected=_rejected_keys(row),
             locked=row.chosen if row.is_locked else None,
         )
         for row in rows
@@ -211,15 +221,20 @@ def _change(row: StoryboardRow, **changes: Any) -> None:
     row.refresh_from_db()
 
 
-def set_text(row: StoryboardRow, text: str) -> None:
-    """Change the text of a row, which is then to be searched again. Raises BoardError."""
-    line = scripts.parse_line(text)
-    seconds = row.seconds if line.seconds is None else line.seconds
-    if line.text == row.text:
-        return _change(row, seconds=seconds)
-    if len(line.text) > scripts.MAX_LINE_CHARACTERS:
-        raise BoardError(scripts.too_long_message(row.position + 1, line.text))
-    return _change(row, text=line.text, seconds=seconds, **_UNSEARCHED)
+def edit(row: StoryboardRow, text: str | None, seconds: float | None) -> None:
+    """Change the text and the wanted length of a row. Raises BoardError for a text too long.
+
+    A changed text is to be searched again, and may end in the length; None leaves the text.
+    `seconds` is None for the time that it takes to read the text.
+    """
+    line = ScriptLine(row.text) if text is None else scripts.parse_line(text)
+    wanted = seconds if line.seconds is None else line.seconds
+    changes: dict[str, Any] = {"seconds": None if wanted is None else scripts.clamp_seconds(wanted)}
+    if line.text != row.text:
+        if len(line.text) > scripts.MAX_LINE_CHARACTERS:
+            raise BoardError(scripts.too_long_message(row.position + 1, line.text))
+        changes |= {"text": line.text, **_UNSEARCHED}
+    _change(row, **changes)
 
 
 _UNSEARCHED: dict[str, Any] = {
@@ -232,11 +247,6 @@ _UNSEARCHED: dict[str, Any] = {
 }
 
 
-def set_seconds(row: StoryboardRow, seconds: float | None) -> None:
-    """Set the wanted length of a row; None for the time that it takes to read its text."""
-    _change(row, seconds=None if seconds is None else scripts.clamp_seconds(seconds))
-
-
 def choose(row: StoryboardRow, index: int) -> None:
     """Choose a candidate by its index, and lock the choice. An unknown index changes nothing."""
     if 0 <= index < len(row.candidates or ()):
@@ -245,7 +255,8 @@ def choose(row: StoryboardRow, index: int) -> None:
 
 def step(row: StoryboardRow, by: int) -> None:
     """Choose the next candidate (`by` 1) or the previous one (-1) that the row may have."""
-    offered = [index for index, _candidate in offered_candidates(row)]
+    taken = taken_shots(row.storyboard, list(row.storyboard.rows.all()))
+    offered = [index for index, _candidate in offered_candidates(row, taken)]
     if row.chosen in offered:
         at = offered.index(row.chosen) + by
         if 0 <= at < len(offered):
@@ -254,18 +265,33 @@ def step(row: StoryboardRow, by: int) -> None:
         choose(row, offered[0])
 
 
-def offered_candidates(row: StoryboardRow) -> list[tuple[int, SceneCandidate]]:
+def taken_shots(
+    storyboard: Storyboard, rows: Iterable[StoryboardRow]
+) -> dict[tuple[int, int], int]:
+    """Return the shots that no other row may have, and the row (id) that has each of them."""
+    if storyboard.allows_repeats:
+        return {}
+    found = ((chosen_candidate(row), row.pk) for row in rows)
+    return {candidate.key: pk for candidate, pk in found if candidate is not None}
+
+
+def offered_candidates(
+    row: StoryboardRow, taken: dict[tuple[int, int], int]
+) -> list[tuple[int, SceneCandidate]]:
     """Return the candidates that a row may have, with their indexes.
 
-    Those are neither rejected nor, unless scenes may repeat, chosen for another row.
+    Those are the chosen one, and those neither rejected nor `taken` by another row.
     """
-    taken: set[tuple[int, int]] = set()
-    if not row.storyboard.allows_repeats:
-        others = row.storyboard.rows.exclude(pk=row.pk)
-        taken = {one.key for one in map(chosen_candidate, others) if one is not None}
-    taken |= {(film, shot) for film, shot in row.rejected}
-    found = enumerate(load_candidates(row))
-    return [(index, one) for index, one in found if one.key not in taken or index == row.chosen]
+    rejected = _rejected_keys(row)
+    return [
+        (index, one)
+        for index, one in enumerate(load_candidates(row))
+        if index == row.chosen or (one.key not in rejected and taken.get(one.key, row.pk) == row.pk)
+    ]
+
+
+def _rejected_keys(row: StoryboardRow) -> frozenset[tuple[int, int]]:
+    return frozenset((film, shot) for film, shot in row.rejected)
 
 
 def set_locked(row: StoryboardRow, *, is_locked: bool) -> None:
@@ -320,10 +346,14 @@ def wanted_seconds(row: StoryboardRow) -> float:
     return reading_seconds(row.text) if row.seconds is None else row.seconds
 
 
-def fitted_scene(row: StoryboardRow, film: Film) -> Scene | None:
-    """Return the part of the chosen shot that fits the row, None without a choice."""
+def fitted_scene(row: StoryboardRow, films: Mapping[int, Film]) -> Scene | None:
+    """Return the part of the chosen shot that fits the row.
+
+    None without a choice, and when its film is not among the searchable `films`.
+    """
     one = chosen_candidate(row)
-    if one is None:
+    film = films.get(one.film) if one else None
+    if one is None or film is None:
         return None
     start, end = fit_span(film.clock, one, wanted_seconds(row))
     return Scene(one.film, start, min(end, film.duration), one.second)
@@ -341,17 +371,11 @@ def save_as_board(visitor: Visitor, storyboard: Storyboard) -> Board:
     Rows without a scene, or whose film was deleted, are left out. Raises BoardError when no row has
     a scene, or the board cannot be created.
     """
-    rows = list(storyboard.rows.select_related("storyboard"))
+    rows = list(storyboard.rows.all())
     films = load_films(rows)
-    scenes = [
-        (row, scene)
-        for row in rows
-        if (one := chosen_candidate(row)) is not None
-        and one.film in films
-        and (scene := fitted_scene(row, films[one.film])) is not None
-    ]
+    scenes = [(scene, row.text) for row in rows if (scene := fitted_scene(row, films))]
     if not scenes:
         raise BoardError(_("No row has a scene yet, so there is nothing to save."))
-    board = boards.create_board(visitor, storyboard.name[:120])
-    boards.add_scenes(board, [(scene, row.text) for row, scene in scenes])
+    board = boards.create_board(visitor, storyboard.name)
+    boards.add_scenes(board, scenes)
     return board

@@ -59,11 +59,10 @@ class RowOnPage:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The number of rows, how many are searched and have a scene, and their lengths in seconds."""
+    """The number of rows, how many are searched, and the wanted and the real length in seconds."""
 
     rows: int
     searched: int
-    chosen: int
     wanted_seconds: float
     seconds: float
 
@@ -72,7 +71,7 @@ def load_rows(storyboard: Storyboard) -> list[RowOnPage]:
     """Return all rows of a storyboard as its page shows them."""
     rows = list(storyboard.rows.all())
     films = service.load_films(rows)
-    taken = {} if storyboard.allows_repeats else _chosen_keys(rows)
+    taken = service.taken_shots(storyboard, rows)
     return [_row_on_page(row, number, films, taken) for number, row in enumerate(rows, start=1)]
 
 
@@ -81,28 +80,18 @@ def totals_of(rows: Sequence[RowOnPage]) -> Totals:
     return Totals(
         rows=len(rows),
         searched=sum(one.row.candidates is not None for one in rows),
-        chosen=sum(one.scene is not None for one in rows),
         wanted_seconds=sum(one.wanted_seconds for one in rows),
         seconds=sum(one.scene.seconds for one in rows if one.scene),
     )
 
 
-def _chosen_keys(rows: Sequence[StoryboardRow]) -> dict[tuple[int, int], int]:
-    """Return the shots that are chosen, and the row (id) of each."""
-    found = ((service.chosen_candidate(row), row.pk) for row in rows)
-    return {candidate.key: pk for candidate, pk in found if candidate is not None}
-
-
 def _row_on_page(
     row: StoryboardRow, number: int, films: dict[int, Film], taken: dict[tuple[int, int], int]
 ) -> RowOnPage:
-    rejected = {(film, shot) for film, shot in row.rejected}
     offers = [
         _offer(row, index, candidate, films[candidate.film])
-        for index, candidate in enumerate(service.load_candidates(row))
+        for index, candidate in service.offered_candidates(row, taken)
         if candidate.film in films
-        and candidate.key not in rejected
-        and taken.get(candidate.key, row.pk) == row.pk
     ]
     at = next((at for at, offer in enumerate(offers) if offer.is_chosen), None)
     first = 0 if at is None else max(0, min(at - 1, len(offers) - MAX_OFFERED))
@@ -128,7 +117,8 @@ def _offer(row: StoryboardRow, index: int, candidate: SceneCandidate, film: Film
 
 
 def _chosen_scene(row: StoryboardRow, offer: Offer) -> ChosenScene | None:
-    film, scene = offer.film, service.fitted_scene(row, offer.film)
+    film = offer.film
+    scene = service.fitted_scene(row, {film.pk: film})
     if scene is None:
         return None
     first, last = frames_of_scene(film.clock, scene.start, scene.end)

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.boards import owners
-from gallery.core import disk
 from gallery.core.errors import BoardError
 from gallery.core.pages import limit_searches, vary_on_htmx
 from gallery.films import catalogue
@@ -58,10 +57,7 @@ def storyboard_list(request: HttpRequest) -> HttpResponse:
 def storyboard_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show a storyboard; its owner can change it."""
     storyboard = get_object_or_404(Storyboard, token=token)
-    is_own = owners.owns(owners.visitor_of(request), storyboard)
-    if is_own and disk.has_space():
-        owners.ensure_visitor(request)
-        owners.touch(storyboard)
+    is_own = owners.record_visit(request, storyboard)
     return render(
         request, "gallery/storyboards/storyboard.html", _page_context(storyboard, is_own=is_own)
     )
@@ -75,10 +71,7 @@ def _page_context(storyboard: Storyboard, *, is_own: bool = True) -> dict[str, A
 
 def _get_own(request: HttpRequest, token: str) -> Storyboard:
     """Return a storyboard that the visitor may change. Raises Http404 otherwise."""
-    storyboard = get_object_or_404(Storyboard, token=token)
-    if not owners.owns(owners.visitor_of(request), storyboard):
-        raise Http404
-    return storyboard
+    return owners.get_own_or_404(request, Storyboard, token)
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -98,7 +91,7 @@ def search(request: HttpRequest, token: str) -> HttpResponse:
 def search_row(request: HttpRequest, token: str, row_id: int) -> HttpResponse:
     """Search one row."""
     storyboard = _get_own(request, token)
-    row = get_object_or_404(storyboard.rows.select_related("storyboard"), pk=row_id)
+    row = get_object_or_404(storyboard.rows, pk=row_id)
     before = {one.pk: one.chosen for one in storyboard.rows.all()}
     service.search_row(row)
     return _answer(request, row, before)
@@ -109,7 +102,7 @@ def search_row(request: HttpRequest, token: str, row_id: int) -> HttpResponse:
 def change_row(request: HttpRequest, token: str, row_id: int, action: str) -> HttpResponse:
     """Change one row; a changed text is searched at once."""
     storyboard = _get_own(request, token)
-    row = get_object_or_404(storyboard.rows.select_related("storyboard"), pk=row_id)
+    row = get_object_or_404(storyboard.rows, pk=row_id)
     form = RowForm(request.POST)
     if not form.is_valid() or action not in ACTIONS:
         raise BoardError(_("This change is not possible. Reload the page."))
@@ -122,8 +115,7 @@ def change_row(request: HttpRequest, token: str, row_id: int, action: str) -> Ht
 
 
 def _edit(row: StoryboardRow, given: dict[str, Any]) -> None:
-    service.set_seconds(row, given["seconds"])
-    service.set_text(row, given["text"])
+    service.edit(row, given["text"], given["seconds"])
 
 
 def _choose(row: StoryboardRow, given: dict[str, Any]) -> None:
@@ -154,7 +146,7 @@ ACTIONS: dict[str, Callable[[StoryboardRow, dict[str, Any]], None]] = {
 def remove_row(request: HttpRequest, token: str, row_id: int) -> HttpResponse:
     """Remove a row; the last one stays."""
     storyboard = _get_own(request, token)
-    row = storyboard.rows.select_related("storyboard").filter(pk=row_id).first()
+    row = storyboard.rows.filter(pk=row_id).first()
     if row is not None:
         service.remove_row(row)
     if not request.htmx:  # type: ignore[attr-defined]
@@ -194,7 +186,7 @@ def rename(request: HttpRequest, token: str) -> HttpResponse:
     form = StoryboardNameForm(request.POST, instance=storyboard)
     if form.is_valid():
         form.save()
-    return redirect(Storyboard.objects.get(pk=storyboard.pk))
+    return redirect(storyboard)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -116,6 +116,16 @@ def test_an_unlocked_scene_stays_and_the_one_after_a_rejected_scene_follows(
     assert candidate.key == following
 
 
+def test_two_rows_that_are_given_the_same_shot_both_show_it(page: Client, demo_film: Film) -> None:
+    storyboard = create(page)
+    first, _second, third = search(page, storyboard)
+    change(page, first, "lock")
+    change(page, third, "choose", choose="0")
+    assert (chosen_shot(first), chosen_shot(third)) == (4, 4)
+    text = page.get(storyboard.get_absolute_url()).content.decode()
+    assert text.count('class="row-shown"') == 3
+
+
 def test_a_word_that_somebody_says_does_not_lead_astray(page: Client, demo_film: Film) -> None:
     row = search(page, create(page, script="a dog runs through the snow"))[0]
     assert chosen_shot(row) == 4
@@ -155,11 +165,11 @@ def test_a_changed_line_is_searched_alone(page: Client, demo_film: Film) -> None
 def test_the_length_of_a_line(page: Client, demo_film: Film) -> None:
     row = search(page, create(page))[1]
     film = Film.objects.get()
-    scene = service.fitted_scene(row, film)
+    scene = service.fitted_scene(row, {film.pk: film})
     assert scene is not None
     assert scene.end - scene.start == pytest.approx(2.0)
     change(page, row, "edit", text=row.text, seconds="1.5")
-    scene = service.fitted_scene(row, film)
+    scene = service.fitted_scene(row, {film.pk: film})
     assert scene is not None
     assert scene.end - scene.start == pytest.approx(1.5)
     change(page, row, "edit", text=row.text, seconds="")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from gallery.films.catalogue import ListedFilm
 
@@ -25,19 +26,22 @@ def find_named_films(words: str, films: Iterable[ListedFilm]) -> list[ListedFilm
     return [film for _rank_of, film in sorted(ranked, key=lambda pair: pair[0])][:MAX_NAMED_FILMS]
 
 
-def _split(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+@lru_cache(maxsize=4096)
+def _split(text: str) -> tuple[str, ...]:
+    """Return the words of a text. Cached, because each search compares all titles."""
+    return tuple(_WORD.findall(text.casefold()))
 
 
-def _rank(asked: list[str], film: ListedFilm) -> int | None:
+def _rank(asked: tuple[str, ...], film: ListedFilm) -> int | None:
     """Return 0 if the words name the whole title, 1 for a part of it or the year, else None."""
     title = _split(film.title)
-    wanted, years = asked, []
+    years: tuple[str, ...] = ()
+    wanted = asked
     if not _contains(title, asked):
-        years = [word for word in asked if _YEAR.fullmatch(word)]
+        years = tuple(word for word in asked if _YEAR.fullmatch(word))
         if any(year != str(film.year) for year in years):
             return None
-        wanted = [word for word in asked if word not in years]
+        wanted = tuple(word for word in asked if word not in years)
         if years and not wanted:
             return 1
     # A title of one word, such as It, is part of many searches that do not mean the film.
@@ -47,12 +51,12 @@ def _rank(asked: list[str], film: ListedFilm) -> int | None:
     return 1 if is_part else None
 
 
-def _is_telling(words: list[str]) -> bool:
+def _is_telling(words: tuple[str, ...]) -> bool:
     """Return whether a part of a title is long enough to mean the film."""
     return max(map(len, words), default=0) >= MIN_LETTERS or len(words) > 1
 
 
-def _contains(whole: list[str], part: list[str]) -> bool:
+def _contains(whole: tuple[str, ...], part: tuple[str, ...]) -> bool:
     """Return whether the words of a part stand in the whole one after the other."""
     count = len(part)
     return count > 0 and any(whole[at : at + count] == part for at in range(len(whole) - count + 1))

@@ -3,7 +3,7 @@
 import pytest
 
 from gallery.films.catalogue import ListedFilm
-from gallery.search.film_names import find_named_films
+from gallery.search.named_films import find_named_films
 
 
 def film(pk: int, title: str, year: int | None = None) -> ListedFilm:
