@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,24 @@ def find_readers(path: Path) -> list[int]:
     return [process.pid for process in find_children(os.getpid(), f"file:{path}")]
 
 
-def test_a_hung_decoder_is_stopped(make_video: Callable[..., Path], short_timeouts: None) -> None:
-    film = make_video(seconds=60, size="640x360")
+@contextmanager
+def start_decoding(film: Path) -> Iterator[decoding.Decoding]:
+    """Decode a film during the block, beyond its first picture."""
     found = probing.probe(film, PIXELS, 3600)
     with decoding.decode(
         film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=600
     ) as running:
         next(running.pictures)
+        yield running
+
+
+@pytest.fixture
+def film(make_video: Callable[..., Path]) -> Path:
+    return make_video(seconds=60, size="640x360")
+
+
+def test_a_hung_decoder_is_stopped(film: Path, short_timeouts: None) -> None:
+    with start_decoding(film) as running:
         (pid,) = find_readers(film)
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(FFmpegStalled, match="made no progress for 2 seconds"):
@@ -46,31 +58,17 @@ def test_a_hung_decoder_is_stopped(make_video: Callable[..., Path], short_timeou
     assert find_readers(film) == []
 
 
-def test_a_killed_decoder_does_not_pass_for_a_finished_one(
-    make_video: Callable[..., Path],
-) -> None:
+def test_a_killed_decoder_does_not_pass_for_a_finished_one(film: Path) -> None:
     """The kernel kills it when memory runs out: the frames until then are not the whole span."""
-    film = make_video(seconds=60, size="640x360")
-    found = probing.probe(film, PIXELS, 3600)
-    with decoding.decode(
-        film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=600
-    ) as running:
-        next(running.pictures)
+    with start_decoding(film) as running:
         (pid,) = find_readers(film)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(FFmpegDied, match="short of memory"):
             list(running.pictures)
 
 
-def test_a_decoder_waits_for_a_slow_consumer(
-    make_video: Callable[..., Path], short_timeouts: None
-) -> None:
-    film = make_video(seconds=60, size="640x360")
-    found = probing.probe(film, PIXELS, 3600)
-    with decoding.decode(
-        film, found, Span(0, None), width=640, max_pixels=PIXELS, limit=600
-    ) as running:
-        next(running.pictures)
+def test_a_decoder_waits_for_a_slow_consumer(film: Path, short_timeouts: None) -> None:
+    with start_decoding(film) as running:
         time.sleep(4)
         assert len(list(running.pictures)) == 59
 
