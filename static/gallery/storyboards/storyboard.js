@@ -82,19 +82,29 @@ searchRows();
 
 // --- changes -------------------------------------------------------------------------------------
 
+const sent = new WeakMap(); // the values of a form that were sent last
+
+const valuesOf = (form) => new URLSearchParams(new FormData(form)).toString();
+
 document.addEventListener("submit", (event) => {
   const { target: form, submitter } = event;
   if (!form.closest(".rows")) return;
   event.preventDefault();
   const action = submitter?.getAttribute("formaction") ?? form.action;
+  sent.set(form, valuesOf(form));
   send(action, form, submitter)
     .then(searchRows)
-    .catch((error) => showError(error.message))
+    .catch((error) => {
+      sent.delete(form);
+      showError(error.message);
+    })
     .finally(() => document.documentElement.classList.remove("busy"));
 });
 
+// A field submitted by Enter also fires this event, when the answer replaces it.
 document.addEventListener("change", (event) => {
-  event.target.closest(".row-edit")?.requestSubmit();
+  const form = event.target.closest(".row-edit");
+  if (form && sent.get(form) !== valuesOf(form)) form.requestSubmit();
 });
 
 // --- keys: what can be done with the row that has the focus --------------------------------------
