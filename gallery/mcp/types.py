@@ -1,0 +1,133 @@
+"""What the tools take and return: less than the API, since a language model reads all of it."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from gallery.storyboards.scripts import MAX_SECONDS, MIN_SECONDS
+
+FilmId = Annotated[int, Field(ge=0, lt=10**18, description="Id of a film.")]
+Second = Annotated[
+    int, Field(ge=0, lt=10**9, description="The frame: `second` of a scene, or any second.")
+]
+Seconds = Annotated[float, Field(ge=0, lt=10**9, description="Seconds from the film's start.")]
+Year = Annotated[int, Field(ge=1, le=9999)]
+Name = Annotated[str, Field(max_length=120)]
+Length = Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
+
+
+class FrameId(BaseModel):
+    """A frame of a film."""
+
+    film: FilmId
+    second: Second
+
+
+class Scene(BaseModel):
+    """A part of a film, shown by one of its frames."""
+
+    film: int
+    title: str
+    second: int = Field(description="The frame that shows the scene.")
+    start: float = Field(description="Seconds from the film's start.")
+    end: float
+    timecode: str = Field(description="Of the start, HH:MM:SS:FF.")
+    page: str = Field(description="Address of the page that plays the scene.")
+    clip: str | None = Field(description="Address of the scene as an exact MP4, if allowed.")
+
+
+class FoundScene(Scene):
+    """A result of a search."""
+
+    relevance: float = Field(description="1 for the best match of the query, 0 for any frame.")
+    matches: bool = Field(description="False: only among the closest, not a real match.")
+    line: str | None = Field(description="The line of dialogue that contains the words.")
+
+
+class FoundScenes(BaseModel):
+    """One page of results, best first."""
+
+    scenes: list[FoundScene]
+    has_more: bool
+    notices: list[str]
+    page: str = Field(description="Address of the same search for people.")
+
+
+class Line(BaseModel):
+    """A line of dialogue."""
+
+    start: float
+    end: float
+    language: str
+    text: str
+
+
+class FrameDetails(BaseModel):
+    """A frame, and the shot that it is part of."""
+
+    scene: Scene
+    citation: str
+    still: str = Field(description="Address of the frame in full resolution.")
+    labels: list[str]
+    lines: list[Line] = Field(description="What is said in the shot.")
+
+
+class FilmSummary(BaseModel):
+    """A film."""
+
+    film: int
+    title: str
+    year: int | None
+    seconds: float
+    shots: int
+    languages: list[str] = Field(description="Languages of the subtitles.")
+    page: str
+
+
+class Films(BaseModel):
+    """One page of films, the newest first."""
+
+    films: list[FilmSummary]
+    count: int = Field(description="Of films on all pages.")
+
+
+class BoardSummary(BaseModel):
+    """A board: a list of saved scenes."""
+
+    board: str = Field(description="Token of the board.")
+    name: str
+    page: str
+
+
+class BoardScene(Scene):
+    """A scene on a board."""
+
+    note: str
+
+
+class Board(BoardSummary):
+    """A board with its scenes in order."""
+
+    scenes: list[BoardScene]
+
+
+class StoryboardRow(BaseModel):
+    """A line of a script with its scenes, best first."""
+
+    row: int = Field(description="Number of the row, from 1.")
+    text: str
+    seconds: float = Field(description="How long its scene should last.")
+    chosen: int | None = Field(description="Index of the candidate that is chosen.")
+    is_locked: bool
+    scene: Scene | None = Field(description="The chosen candidate, cut to the length.")
+    candidates: list[FoundScene] = Field(description="The best of them.")
+    error: str
+
+
+class Storyboard(BaseModel):
+    """A script whose lines have scenes."""
+
+    storyboard: str = Field(description="Token of the storyboard.")
+    name: str
+    page: str
+    rows: list[StoryboardRow]
