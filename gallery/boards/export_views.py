@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from fractions import Fraction
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from gallery import tasks
@@ -28,6 +30,7 @@ CSV = "text/csv; charset=utf-8"
 EDL = "text/plain; charset=utf-8"
 OTIO = "application/json"
 ZIP = "application/zip"
+MAX_NAMED_FILMS = 3  # in a note on films of one odd frame rate
 
 
 def _edits(request: HttpRequest, board: Board) -> list[Edit]:
@@ -82,11 +85,28 @@ def lists(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def edit_list_context(board: Board) -> dict[str, Any]:
-    """Return the frame rates of a board's edit lists, and the films converted to another rate."""
+    """Return the frame rates of a board's edit lists, and the films converted to another rate.
+
+    Those are grouped by their own rate, 0 where it is unknown.
+    """
     films = Film.objects.filter(pk__in=board.scenes.order_by().values("film"))
     rates = {film: timecode_rate_of(film) for film in films}
-    converted = [film for film, rate in rates.items() if not rate.matches(film)]
-    return {"rates": sorted({str(rate) for rate in rates.values()}), "odd": converted}
+    converted: dict[Fraction, list[Film]] = {}
+    for film, rate in rates.items():
+        if not rate.matches(film):
+            converted.setdefault(film.rate, []).append(film)
+    return {
+        "rates": sorted({str(rate) for rate in rates.values()}),
+        "odd": [(rate, _name_films(films)) for rate, films in sorted(converted.items())],
+    }
+
+
+def _name_films(films: list[Film]) -> str:
+    """Return the names of some of the films, and how many more there are."""
+    named = [str(film) for film in films[:MAX_NAMED_FILMS]]
+    if more := len(films) - len(named):
+        named.append(ngettext("%(n)d more film", "%(n)d more films", more) % {"n": more})
+    return pgettext("between films", ", ").join(named)
 
 
 # --- the zip of clips ---------------------------------------------------------------------------

@@ -28,6 +28,7 @@ MAX_EVENTS = 999  # of an EDL: its event numbers have three digits
 MAX_EDL_SECONDS = 22 * 3600  # its timecodes start at 01:00:00:00 and end before 24 hours
 RECORD_START = 3600  # seconds of timecode at which the timeline starts
 REEL_LENGTH = 8
+LOCATOR_COLOUR = otio.schema.MarkerColor.YELLOW  # EDL locators have no orange
 METADATA_KEY = "scene_search"  # OTIO metadata for which there is no field
 
 
@@ -167,11 +168,11 @@ def _gap(edit: Edit) -> otio.schema.Gap:
     )
 
 
-def _marker(note: str, marked: TimeRange) -> otio.schema.Marker:
+def _marker(
+    note: str, marked: TimeRange, colour: str = otio.schema.MarkerColor.ORANGE
+) -> otio.schema.Marker:
     marker = otio.schema.Marker(
-        name=one_line(note.strip().splitlines()[0]),
-        marked_range=marked,
-        color=otio.schema.MarkerColor.ORANGE,
+        name=one_line(note.strip().splitlines()[0]), marked_range=marked, color=colour
     )
     marker.comment = note
     return marker
@@ -285,8 +286,15 @@ def _source_frames(edit: Edit, rate: TimecodeRate) -> tuple[int, int]:
 def _edit_list(title: str, edits: list[Edit], rate: TimecodeRate) -> str:
     timeline = otio.schema.Timeline(name=title)
     track = otio.schema.Track(kind=otio.schema.TrackKind.Video)
+    record = rate.start_frame
     for edit in edits:
-        track.append(_event(edit, rate))
+        event = _event(edit, rate)
+        if edit.note.strip():
+            # Locators have record timecodes; other markers of OTIO have those of the source.
+            start = RationalTime(record, rate.adapter_rate)
+            event.markers.append(_marker(edit.note, TimeRange(start), LOCATOR_COLOUR))
+        track.append(event)
+        record += round(event.source_range.duration.value)
     # The adapter derives the record timecodes from this offset.
     begin = RationalTime(-rate.start_frame, rate.adapter_rate)
     track.source_range = TimeRange(begin, track.duration())
@@ -315,7 +323,7 @@ def _comments(edit: Edit, rate: TimecodeRate) -> Iterator[str]:
     yield f"SCENE {edit.number}: {edit.title}"
     for line in edit.note.splitlines():
         if one_line(line):
-            yield f"NOTE: {one_line(line)}"
+            yield f"COMMENT: {one_line(line)}"
     if edit.link:
         yield f"LINK: {edit.link}"
     if not edit.film.rate:

@@ -135,13 +135,18 @@ def test_a_board_of_several_rates_gives_a_zip_of_lists(
     assert "one per frame rate: 23.976, 25 fps" in menu
 
 
-def test_a_rate_that_edl_does_not_support_is_reported(page: Client, tmp_path: Path) -> None:
-    odd = add_film(make_film(tmp_path / "odd.mp4", seconds=2, rate="12"), "Odd", "12")
-    service.add_scene(VISITOR, Scene(odd.pk, 0.0, 1.0, 0))
+def test_films_of_a_rate_that_edl_does_not_support_are_named_in_one_note(
+    page: Client, tmp_path: Path
+) -> None:
+    path = make_film(tmp_path / "odd.mp4", seconds=2, rate="12")
+    for title in "ABCDE":
+        odd = add_film(shutil.copyfile(path, tmp_path / f"{title}.mp4"), title, "12")
+        service.add_scene(VISITOR, Scene(odd.pk, 0.0, 1.0, 0))
     board = service.current_board(VISITOR)
     assert board
     menu = body(page.get(board.get_absolute_url()))
-    assert "EDL has no 12 fps: times from Odd are rounded." in menu
+    [note] = re.findall("EDL has no 12 fps: times from (.*) are rounded.", menu)
+    assert note in ("A, B, C, 2 more films", "E, D, C, 2 more films")
 
 
 def test_an_empty_board_has_nothing_to_export(page: Client) -> None:

@@ -187,12 +187,30 @@ def test_notes_and_names_are_safe_comments() -> None:
     (clip,) = found.find_clips()
     assert clip.name == "two lines.mkv"
     assert clip.media_reference.target_url == "two lines.mkv"
-    assert not clip.markers
+    # The first line of the note is a locator at the start of the scene, in record time.
+    [marker] = clip.markers
+    assert marker.name == "LOC: 01:00:00:00 RED"
+    assert marker.marked_range.start_time.to_timecode() == "01:00:00:00"
     assert list(clip.metadata["cmx_3600"]["comments"]) == [
-        "SCENE 1: Two lines (1999)", "NOTE: LOC: 01:00:00:00 RED", "NOTE: M2 second line",
-        "NOTE: 001 AX V C", "NOTE: FROM CLIP: x", "LINK: https://x/y",
+        "SCENE 1: Two lines (1999)", "COMMENT: LOC: 01:00:00:00 RED", "COMMENT: M2 second line",
+        "COMMENT: 001 AX V C", "COMMENT: FROM CLIP: x", "LINK: https://x/y",
     ]  # fmt: skip
     assert [track.name for track in found.tracks] == ["V"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "begin"), [*((rate, "10:00:00:00") for rate in RATES), ("30000/1001", "10:00:00;00")]
+)
+def test_notes_are_locators_at_the_record_time_of_their_scene(rate: str, begin: str) -> None:
+    of = film(rate, start_timecode=begin)
+    notes = ["", "Look!\nat the cat", "", "again"]
+    cuts = [make_edit(of, 50 * n, 50 * n + 13, n, note=note) for n, note in enumerate(notes, 1)]
+    text = get_single(edit_lists("Board", cuts))
+    locators = re.findall(r"(?m)^\* LOC: (\S+) YELLOW  (.*)$", text)
+    assert [name for _at, name in locators] == ["LOOK!", "AGAIN"]
+    starts = re.findall(r"(?m)^\d{3} .* (\S+) \S+$", text)
+    assert [at for at, _name in locators] == [starts[1], starts[3]]
+    assert re.findall(r"(?m)^\* COMMENT: (.*)$", text) == ["Look!", "at the cat", "again"]
 
 
 def test_more_events_than_an_edl_can_number_are_split() -> None:
