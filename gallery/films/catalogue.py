@@ -1,5 +1,6 @@
 """The searchable films: those whose frames were embedded by the model in use."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -8,6 +9,9 @@ from typing import NamedTuple
 from gallery.clip import weights
 from gallery.films.models import Film, FilmQuerySet
 from gallery.index import frame_index
+
+YearRange = tuple[int | None, int | None]
+"""The first and last year, None if open."""
 
 
 class ListedFilm(NamedTuple):
@@ -25,6 +29,7 @@ class ListedFilm(NamedTuple):
     rate_denominator: int
     model: str
     state: str
+    original_name: str
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title
@@ -51,6 +56,23 @@ class Catalogue:
     def waiting(self) -> int:
         """How many films were embedded by another model and wait for `manage.py reembed`."""
         return len(self.films) - len(self.searchable)
+
+    def select(self, films: Collection[int], years: YearRange) -> list[ListedFilm]:
+        """Return the films among `films` (empty: all) that are from these years.
+
+        A film without a year is only returned if it is among `films`.
+        """
+        first, last = years
+        return [
+            film
+            for film in self.films.values()
+            if (not films or film.pk in films)
+            and (
+                (bool(films) or not any(years))
+                if film.year is None
+                else (first or 0) <= film.year <= (last or film.year)
+            )
+        ]
 
 
 def load_catalogue() -> Catalogue:

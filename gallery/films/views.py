@@ -58,9 +58,9 @@ def film_list(request: HttpRequest) -> HttpResponse:
 
 
 def _filter_by_title(films: FilmQuerySet, wanted: str) -> FilmQuerySet:
-    """Return films that have each of these words in their title, or as their year."""
+    """Return films that have each of these words in their title or file name, or as their year."""
     for word in wanted.split():
-        match = Q(title__icontains=word)
+        match = Q(title__icontains=word) | Q(original_name__icontains=word)
         if word.isdecimal() and len(word) == len("1999"):
             match |= Q(year=int(word))
         films = films.filter(match)

@@ -187,10 +187,13 @@ def count_shots(
     if films:
         chosen &= Q(counts__film__in=films)
     first, last = years
+    of_years = Q()
     if first is not None:
-        chosen &= Q(counts__film__year__gte=first)
+        of_years &= Q(counts__film__year__gte=first)
     if last is not None:
-        chosen &= Q(counts__film__year__lte=last)
+        of_years &= Q(counts__film__year__lte=last)
+    # Films without a year are left out, unless they were chosen.
+    chosen &= of_years | Q(counts__film__year__isnull=True) if films and of_years else of_years
     found: QuerySet[Label] = Label.objects.order_by("name", "pk")
     return [
         ShotCount(*row)

@@ -217,6 +217,9 @@ class Hits(Schema):
         description="False if there are no close matches and these are only the closest.",
         examples=[True],
     )
+    did_you_mean: str | None = Field(
+        None, description="The words of the search with misspelt ones corrected, if there are any."
+    )
     notices: list[str] = Field(description="Notices for the user.", examples=[[]])
     search_page: Page = Field(description="Page of the same search.")
 

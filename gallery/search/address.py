@@ -78,7 +78,10 @@ class SearchParameters(BaseModel):
     """A search with the parameters of the search page: words, frames and pictures."""
 
     q: Words = Field(
-        "", description="Words to search for; -word excludes a word.", examples=["a dog -snow"]
+        "",
+        description="Words to search for, with the operators of the search box: -word excludes a "
+        'word, "exact words" are said; film:playtime and year:1960-1970 are filters.',
+        examples=["a dog -snow"],
     )
     w: Weight = Field(None, description="Weight of the words, 1 by default.")
     not_: Words = Field("", alias="not", description="Words to avoid, separated by commas.")

@@ -17,6 +17,8 @@ from gallery.rest.serializers import Serializer
 from gallery.search import engine, pasted, pictures, types
 from gallery.search.address import MAX_PAGES, PageParameters, search_url
 from gallery.search.forms import PictureForm
+from gallery.search.operators import apply_operators
+from gallery.search.search_page import SearchPage
 from gallery.search.types import Example
 
 router = Router(tags=["Search"])
@@ -47,14 +49,16 @@ def search(
     least one of `q`, `frame`, `picture` and `more` is required.
     """
     query = replace(parameters.to_query(), page_size=parameters.page_size)
-    query = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
+    query = apply_operators(pasted.replace_pasted_urls(query, pasted.hosts_of(request)))
     results = engine.search(query)
+    correction = SearchPage(query).correction
     serializer = Serializer(request)
     has_more = results.more and query.page < MAX_PAGES
     return {
         "results": serializer.hits(results.hits),
         **neighbour_urls(request, query.page, query.page_size, has_more),
         "matches": results.matches,
+        "did_you_mean": correction.text if correction else None,
         "notices": [*_rebuilding_notices(), *results.notices],
         "search_page": serializer.absolute(search_url(query, page=query.page)),
     }

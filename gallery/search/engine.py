@@ -6,12 +6,13 @@ search in Redis. Reciprocal rank fusion merges both.
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from gallery.clip import encoder, weights
 from gallery.core.errors import QueryError
@@ -77,7 +78,7 @@ class SearchRun:
             more=len(ranked) > first + query.page_size,
             matches=self.is_match or any(line.complete for line in self.lines),
             rest=matching - first if is_split else None,
-            notices=notices(query),
+            notices=notices(self.plan),
         )
 
     def _time_key(self, candidate: Candidate) -> tuple[str, int, int]:
@@ -146,6 +147,10 @@ def rank_shots(query: Query, catalogue: Catalogue | None = None) -> SearchRun:
     Parameters and errors are those of `search`.
     """
     plan = build_plan(query, catalogue or library.load_catalogue())
+    if plan.query.quoted and plan.vector is not None:
+        lines = _find_lines(plan, partly=False)
+        return _finish(plan, _rank_lines_by_picture(plan, lines), lines, is_match=bool(lines))
+    query = plan.query
     wanted = MAX_HITS_BY_TIME if query.order is Order.TIME else query.page * query.page_size + 1
     # Lines that contain only some of the words are expensive and seldom needed: see below.
     found = _find_lines(plan, partly=False) if plan.vector is not None else []
@@ -161,13 +166,25 @@ def rank_shots(query: Query, catalogue: Catalogue | None = None) -> SearchRun:
         if pictures.shots and lines:
             pictures = _find_pictures(plan, wanted, FUSION_DEPTH)
     candidates = fuse(pictures.shots, lines, min(FUSION_DEPTH, pictures.first_count))
+    return _finish(plan, candidates, lines, is_match=is_match, truncated=pictures.truncated_films)
+
+
+def _finish(
+    plan: Plan,
+    candidates: list[Candidate],
+    lines: list[SpokenLine],
+    *,
+    is_match: bool,
+    truncated: Collection[int] = (),
+) -> SearchRun:
+    """Put the candidates that match first, and limit those of each film."""
     best = max((c.cosine for c in candidates if c.cosine is not None), default=None)
     scale = plan.scale(best)
     candidates.sort(key=lambda candidate: not candidate.matches(scale.threshold))
-    candidates, truncated = ranking.limit_per_film(
+    candidates, with_more = ranking.limit_per_film(
         candidates, lambda candidate: candidate.film, plan.max_per_film
     )
-    truncated_films = frozenset(pictures.truncated_films | truncated)
+    truncated_films = frozenset(with_more.union(truncated))
     return SearchRun(plan, candidates, lines, is_match, scale, truncated_films)
 
 
@@ -270,7 +287,11 @@ def _find_lines(plan: Plan, *, partly: bool) -> list[SpokenLine]:
     query = plan.query
     if query.mode is Mode.SEEN or not query.wanted:
         return []
-    found = dialogue.find(query.wanted, plan.scope.films, MAX_LINES, partly=partly)
+    # Beside quoted phrases, other words describe the picture, unless only dialogue is searched.
+    words = query.wanted
+    if query.quoted and query.mode is Mode.BOTH:
+        words = " ".join(f'"{phrase}"' for phrase in query.quoted)
+    found = dialogue.find(words, plan.scope.films, MAX_LINES, partly=partly)
     avoided = [words.casefold() for words in query.avoided]
     kept = [
         line
@@ -286,14 +307,39 @@ def _find_lines(plan: Plan, *, partly: bool) -> list[SpokenLine]:
     return [line for line, labels in zip(kept, labels_of_lines, strict=True) if wanted <= labels]
 
 
+def _rank_lines_by_picture(plan: Plan, lines: Sequence[SpokenLine]) -> list[Candidate]:
+    """Return the shots of lines, ranked by how well their frames match the rest of the query."""
+    vector = plan.vector
+    if vector is None or not lines:
+        return []
+    keys, rows = frame_index.current().embeddings([line.record.key for line in lines])
+    cosines = dict(zip(keys, (rows @ vector - plan.penalties(rows)).tolist(), strict=True))
+    found = [
+        Candidate(*line.record.key, line.record.shot, cosines[key], cosines[key], line)
+        for line in lines
+        if (key := line.record.key) in cosines and key not in plan.query.less
+    ]
+    return sorted(found, key=lambda candidate: -candidate.score)
+
+
 # --- notices, similar frames, probabilities -------------------------------------------------------
 
 
-def notices(query: Query) -> list[str]:
-    """Return what the user should know about the words of a query, as sentences."""
-    if not query.wanted or query.mode is Mode.SAID:
-        return []
+def notices(plan: Plan) -> list[str]:
+    """Return what the user should know about a search, as sentences."""
+    query = plan.query
     found = []
+    if any(query.years) and not query.films:
+        without = sum(film.year is None for film in plan.catalogue.searchable)
+        if without:
+            text = ngettext(
+                "%(n)d film without a year is left out.",
+                "%(n)d films without a year are left out.",
+                without,
+            )
+            found.append(text % {"n": without})
+    if not query.wanted or query.mode is Mode.SAID:
+        return found
     if is_chinese(query.words) and not weights.current().reads_chinese:
         found.append(
             _(
@@ -310,7 +356,7 @@ def notices(query: Query) -> list[str]:
                 "picture itself."
             )
         )
-    if encoder.current().is_truncated(query.wanted):
+    if encoder.current().is_truncated(query.described):
         found.append(_("The query is too long for the model; the end was ignored."))
     return found
 

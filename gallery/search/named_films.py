@@ -1,4 +1,4 @@
-"""Films that the words of a search name by title or year."""
+"""Films that the words of a search name by title, year or file name."""
 
 import re
 from collections.abc import Iterable
@@ -17,16 +17,33 @@ def find_named_films(words: str, films: Iterable[ListedFilm]) -> list[ListedFilm
 
     A year among the words has to be that of the film, unless it is in the title; a year on its own
     names the films of that year. Films whose whole title is named come first; at most
-    MAX_NAMED_FILMS.
+    MAX_NAMED_FILMS. If there are none, the words may be a part of the name of a file.
     """
     asked = _split(words)
     if not asked:
         return []
+    films = list(films)
     ranked = [(rank, film) for film in films if (rank := _rank(asked, film)) is not None]
-    return [film for _rank_of, film in sorted(ranked, key=lambda pair: pair[0])][:MAX_NAMED_FILMS]
+    if ranked:
+        ranked.sort(key=lambda pair: pair[0])
+        return [film for _rank_of, film in ranked[:MAX_NAMED_FILMS]]
+    by_file = [film for film in films if _contains(_split(film.original_name), asked)]
+    # Words of many file names, such as 1080p, mean none of them.
+    return by_file if len(by_file) <= MAX_NAMED_FILMS and _is_telling(asked) else []
 
 
-@lru_cache(maxsize=4096)
+def find_films_by_name(name: str, films: Iterable[ListedFilm]) -> list[ListedFilm]:
+    """Return the films with this title; else those whose title contains it; else by file name."""
+    asked = _split(name)
+    films = list(films)
+    return (
+        [film for film in films if _split(film.title) == asked]
+        or [film for film in films if _contains(_split(film.title), asked)]
+        or [film for film in films if _contains(_split(film.original_name), asked)]
+    )
+
+
+@lru_cache(maxsize=16_384)
 def _split(text: str) -> tuple[str, ...]:
     """Return the words of a text. Cached, because each search compares all titles."""
     return tuple(_WORD.findall(text.casefold()))

@@ -12,6 +12,7 @@ from gallery.films.catalogue import Catalogue, ListedFilm
 from gallery.index.types import Scope
 from gallery.search import baseline, query_vectors
 from gallery.search.baseline import LibraryBaseline
+from gallery.search.operators import apply_operators
 from gallery.search.query_vectors import Avoided, Term
 from gallery.search.types import Mode, ProbeKind, Query
 from gallery.transcripts.types import SpokenLine
@@ -106,7 +107,8 @@ class Plan:
 
 
 def build_plan(query: Query, catalogue: Catalogue) -> Plan:
-    """Prepare a query. Raises QueryError when it asks for nothing."""
+    """Prepare a query and its operators. Raises QueryError when it asks for nothing."""
+    query = apply_operators(query, catalogue)
     if query.kind is None:
         if query.avoided or query.less:
             raise QueryError(
@@ -146,12 +148,6 @@ def _default_max_per_film(film_count: int, page_size: int) -> int | None:
 
 def _build_scope(query: Query, catalogue: Catalogue) -> Scope:
     films: tuple[int, ...] | None = query.films or None
-    first, last = query.years
-    if first or last:
-        of_years = [
-            film.pk
-            for film in catalogue.films.values()
-            if film.year is not None and (first or 0) <= film.year <= (last or film.year)
-        ]
-        films = tuple(pk for pk in of_years if films is None or pk in films)
+    if any(query.years):
+        films = tuple(film.pk for film in catalogue.select(query.films, query.years))
     return Scope(films=films, labels=query.labels, include_dull=query.single_frame is not None)

@@ -122,9 +122,9 @@ def build_terms(query: Query, baseline: LibraryBaseline) -> list[Term]:
     """Return the terms of a query. Raises QueryError for what cannot be embedded."""
     check_length(query.words + query.avoid)
     found = []
-    if query.wanted and query.words_weight:
-        threshold = baseline.words_threshold(query.wanted)
-        found.append(Term(embed_words(query.wanted), query.words_weight, threshold))
+    if query.described and query.words_weight:
+        threshold = baseline.words_threshold(query.described)
+        found.append(Term(embed_words(query.described), query.words_weight, threshold))
     found += [
         Term(embed_example(example), example.weight, baseline.pictures_threshold)
         for example in query.examples

@@ -90,9 +90,12 @@ def curve(film: Film, query: Query, hits: int = 12) -> Curve:
 
 
 def _picture_relevance(footage: Footage, plan: Plan) -> NDArray[np.float32]:
-    """Return the relevance of the pictures; that of blank frames and credits is 0."""
+    """Return the relevance of the pictures; that of blank frames and credits is 0.
+
+    A query with a quoted phrase finds lines only.
+    """
     found = np.zeros(len(footage.records), np.float32)
-    if plan.vector is None or not len(found):
+    if plan.vector is None or plan.query.quoted or not len(found):
         return found
     rows = footage.vectors.astype(np.float32)
     cosines = rows @ plan.vector - plan.penalties(rows)

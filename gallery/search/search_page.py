@@ -18,6 +18,7 @@ from gallery.labels.scoring import ShotCount
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
 from gallery.search.named_films import find_named_films
+from gallery.search.spelling import correct_spelling
 from gallery.search.types import Example, Mode, Order, ProbeKind, Query
 from gallery.transcripts.models import Subtitles
 
@@ -215,10 +216,28 @@ class SearchPage:
 
     @cached_property
     def named_films(self) -> list[ListedFilm]:
-        """The films that the words name, unless the search is limited to films already."""
+        """The films that the words name, or those of a filter without anything to search for."""
+        if self.query.kind is None and any(self.query.years):
+            return self.catalogue.select(self.query.films, self.query.years)
         if self.query.films or self.query.page > 1:
             return []
         return find_named_films(self.query.wanted, self.catalogue.searchable)
+
+    @cached_property
+    def correction(self) -> Choice | None:
+        """The same search with misspelt words corrected, if there are any.
+
+        Raises IndexUnavailable.
+        """
+        if self.query.page > 1:
+            return None
+        films = self.catalogue.searchable
+        names = [name for film in films for name in (film.title, film.original_name)]
+        labels = Label.objects.values_list("name", flat=True)
+        words = correct_spelling(self.query.words, [*names, *labels])
+        if not words:
+            return None
+        return Choice("", words, self.place(replace(self.query, words=words)), is_current=False)
 
     @property
     def everywhere(self) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from gallery.films.catalogue import ListedFilm
 from gallery.index.types import FrameKey
+from gallery.transcripts.phrases import QUOTED
 from gallery.transcripts.types import SpokenLine
 
 
@@ -47,10 +48,12 @@ class Query:
     """A search. Its page's address holds all of it: see `gallery.search.address`.
 
     `words` are as typed: a word or quoted phrase with a minus sign in front is avoided, like those
-    in `avoid`. `more` and `less` are hits marked as right or wrong. The filters are `films`,
-    `years` (first and last, None if open) and `labels` (ids; a shot must carry all of them). `page`
-    counts from 1, of `page_size` hits each. `per_film` limits the hits of one film; None adapts the
-    limit to the size of the library.
+    in `avoid`. Other phrases in quotes have to be said, unless only pictures are searched.
+
+    `more` and `less` are hits marked as right or wrong. The filters are `films`, `years` (first and
+    last, None if open) and `labels` (ids; a shot must carry all of them). `page` counts from 1, of
+    `page_size` hits each. `per_film` limits the hits of one film; None adapts the limit to the size
+    of the library.
     """
 
     words: str = ""
@@ -84,6 +87,19 @@ class Query:
     def wanted(self) -> str:
         """The words to search for: `words` without those to avoid."""
         return " ".join(AVOIDED_PHRASE.sub(" ", self.words).split())
+
+    @property
+    def quoted(self) -> tuple[str, ...]:
+        """The phrases that have to be said word for word; none if only pictures are searched."""
+        if self.mode is Mode.SEEN:
+            return ()
+        return tuple(match[1].strip() for match in QUOTED.finditer(self.wanted))
+
+    @property
+    def described(self) -> str:
+        """The words for what the picture shows: those wanted, without the `quoted` ones."""
+        kept = r" \1 " if self.mode is Mode.SEEN else " "
+        return " ".join(QUOTED.sub(kept, self.wanted).split())
 
     @property
     def avoided(self) -> tuple[str, ...]:

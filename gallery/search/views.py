@@ -16,6 +16,7 @@ from gallery.search import engine, pasted, pictures, refining
 from gallery.search.address import MAX_PAGES, parse_query, search_url
 from gallery.search.forms import PictureForm
 from gallery.search.home import home_context
+from gallery.search.operators import apply_operators
 from gallery.search.search_page import SearchPage, in_film
 from gallery.search.types import Example, Query
 
@@ -32,6 +33,12 @@ def home(request: HttpRequest) -> HttpResponse:
     except GalleryError as error:
         return _render_query(request, Query(), error)
     meant = pasted.replace_pasted_urls(query, pasted.hosts_of(request))
+    try:
+        meant = apply_operators(meant)
+    except GalleryError as error:
+        return _render_query(request, query, error)
+    if meant != query and meant.kind is None and meant == Query(films=meant.films[:1]):
+        return redirect("film", *meant.films)  # nothing but the name of a film
     if meant != query or any("" in values for _name, values in request.GET.lists()):
         # Each search has one canonical address, whichever form or pasted URL it came from.
         return redirect(search_url(meant, page=meant.page))
@@ -85,6 +92,7 @@ def _results_context(page: SearchPage) -> dict[str, Any]:
         "first": first,
         "last": first + len(results.hits) - 1,
         "weaker": len(results.hits) - results.rest if results.rest else 0,
+        "correction": page.correction,
         "at_a_glance": in_film(one_film)(query) if one_film else "",
     }
     if query.page > 1:

@@ -7,7 +7,7 @@ differ (`reconcile`). Dialogue does not depend on the model.
 import hashlib
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +22,17 @@ from gallery.films.models import Film
 from gallery.index import server
 from gallery.index.types import FrameRecord
 from gallery.transcripts import languages, line_index, phrases
-from gallery.transcripts.line_index import IndexedLine, LineIndex
+from gallery.transcripts.line_index import Expression, IndexedLine, LineIndex
 from gallery.transcripts.line_search import LineSearch
 from gallery.transcripts.line_shots import ShotLookup
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue
 from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.words import stem, tokenize
 
 log = logging.getLogger(__name__)
+
+MAX_SIMILAR = 100  # lines that are read for words similar to a misspelt one
 
 
 def current() -> LineIndex:
@@ -168,6 +171,26 @@ def find(
             raise
         return []
     return LineSearch(index, query, groups, films).best(count, partly=partly) if groups else []
+
+
+def count_similar_words(word: str) -> Counter[str] | None:
+    """Return words of the dialogue that `word` may be a misspelling of, with how often they occur
+    in a sample of lines; None if the dialogue contains the word in any form.
+
+    Raises IndexUnavailable.
+    """
+    index = current()
+    try:
+        groups = index.groups()
+    except IndexMissing:
+        return Counter()
+    itself, similar = Expression(), Expression()
+    stems = itself.stems({stem(word, group): None for group in groups} or [word])
+    if index.totals([(stems, itself)])[0]:
+        return None
+    [lines] = index.ask([(similar.similar(word, phrases.max_typos(word)), similar)], MAX_SIMILAR)
+    forms = (token.form for found in lines for token in tokenize(found.line.text))
+    return Counter(form for form in forms if phrases.is_misspelling_of(word, form))
 
 
 # --- transcripts ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ MAX_PHRASE_TOKENS = 60  # that are searched for next to each other
 MIN_LENGTH_FOR_TYPO = 4  # letters of a word that may have one letter wrong
 MIN_LENGTH_FOR_TWO_TYPOS = 8
 MISSPELLING_SCORE = 0.9  # of a similar word, compared with 1 for the word itself
-_QUOTED = regex.compile(r'["“”„«»＂「『]([^"“”„«»＂「」『』]+)["“”„«»＂」』]')
+QUOTED = regex.compile(r'["“”„«»＂「『]([^"“”„«»＂「」『』]+)["“”„«»＂」』]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def parse_phrases(text: str) -> PhraseQuery:
 def _split_quotes(text: str) -> list[tuple[str, bool]]:
     """Split a text into pieces, each with whether it is quoted."""
     pieces, end = [], 0
-    for match in _QUOTED.finditer(text):
+    for match in QUOTED.finditer(text):
         pieces += [(text[end : match.start()], False), (match[1], True)]
         end = match.end()
     return [*pieces, (text[end:], False)]
