@@ -36,6 +36,14 @@ class FilmQuerySet(QuerySet["Film"]):
         """Return films embedded by another model, which wait for `manage.py reembed`."""
         return self.filter(searchable_run__isnull=False).exclude(model=fingerprint)
 
+    def in_first_import(self) -> "FilmQuerySet":
+        """Return films that were never searchable and are being imported, or wait for it."""
+        return self.filter(searchable_run__isnull=True, state__in=Film.UNFINISHED)
+
+    def failed(self) -> "FilmQuerySet":
+        """Return films whose last import failed."""
+        return self.filter(state=Film.State.FAILED)
+
     def with_posters(self) -> "FilmQuerySet":
         """Annotate each film with `poster_second`, the frame that represents it, or None.
 

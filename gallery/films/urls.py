@@ -6,6 +6,7 @@ from gallery.films import views
 
 urlpatterns = [
     path("films/", views.film_list, name="films"),
+    path("films/imports/", views.imports, name="imports"),
     path("films/<number:film_id>/", views.film, name="film"),
     path("films/<number:film_id>/lines/", views.film_lines, name="film_lines"),
     path("barcodes/<uid:uid>/<number:run>.jpg", views.barcode, name="barcode"),

@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from gallery.core.errors import GalleryError, http_status
 from gallery.core.pages import cache_forever, jpeg_response, limit_searches
 from gallery.films import barcode as barcodes
-from gallery.films import catalogue
+from gallery.films import catalogue, import_list
 from gallery.films.curve_page import Glance
 from gallery.films.models import Film, FilmQuerySet
 from gallery.films.shortcuts import film_or_404
@@ -54,6 +55,8 @@ def film_list(request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": _sort_choices(wanted, order),
     }
+    if not wanted and page.number == 1:
+        context |= import_list.list_imports(request)
     return render(request, "gallery/films/films.html", context)
 
 
@@ -84,14 +87,30 @@ def _sort_choices(wanted: str, current: str) -> list[Choice]:
     return choices
 
 
+@require_safe
+def imports(request: HttpRequest) -> HttpResponse:
+    """Show the progress of imports, for pages that list them."""
+    given = [value for value in request.GET.getlist("film") if value.isdecimal()]
+    watched = [int(value[:18]) for value in given[: 2 * import_list.MAX_LISTED]]
+    context = import_list.list_imports(request, watched)
+    return render(request, "gallery/films/_imports.html", context)
+
+
 # --- one film -------------------------------------------------------------------------------------
 
 
 @require_safe
 @limit_searches
 def film(request: HttpRequest, film_id: int) -> HttpResponse:
-    """Show a film: its relevance to the query in the address, its shots and its dialogue."""
-    shown = film_or_404(film_id)
+    """Show a film: its relevance to the query in the address, its shots and its dialogue.
+
+    During its first import, show the progress.
+    """
+    shown = get_object_or_404(Film, pk=film_id)
+    if shown.searchable_run is None:
+        return render(request, "gallery/films/importing.html", {"film": shown})
+    if request.htmx and request.htmx.target == f"import-{film_id}":  # type: ignore[attr-defined]
+        return HttpResponseClientRefresh()  # its import has just finished
     place = in_film(shown.pk)
     query, curve, error = Query(), None, None
     try:

@@ -1,25 +1,29 @@
 """Films in the admin: upload, progress, retry, and the frames of a film."""
 
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
     JsonResponse,
 )
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import tasks
@@ -34,6 +38,8 @@ from gallery.importing.film_names import guess_title
 from gallery.importing.forms import AddFilmForm, ChangeFilmForm
 from gallery.transcripts import admin as subtitle_admin
 from gallery.transcripts.admin import SubtitlesInline
+from gallery.transcripts.forms import SubtitleUpload
+from gallery.transcripts.subtitle_import import is_named_after
 
 FRAMES_PER_PAGE = 120
 MAX_NAME_LENGTH = 255  # characters of a file's name
@@ -89,6 +95,11 @@ class FilmAdmin(admin.ModelAdmin):
                 name="gallery_film_guess",
             ),
             path(
+                "<int:film_id>/retry/",
+                self.admin_site.admin_view(require_POST(self.retry_view)),
+                name="gallery_film_retry",
+            ),
+            path(
                 "<int:film_id>/progress/",
                 self.admin_site.admin_view(self.progress_view),
                 name="gallery_film_progress",
@@ -100,6 +111,11 @@ class FilmAdmin(admin.ModelAdmin):
             ),
             *super().get_urls(),
         ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Film]:
+        """Annotate films with whether this user may import them again."""
+        can_retry = Value(self.has_change_permission(request))
+        return super().get_queryset(request).annotate(can_retry=can_retry)
 
     # --- columns ------------------------------------------------------------------------------
 
@@ -143,10 +159,21 @@ class FilmAdmin(admin.ModelAdmin):
 
     def progress_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
         """Render the progress bar of one film."""
-        film = Film.objects.filter(pk=film_id).first()
+        film = self.get_queryset(request).filter(pk=film_id).first()
         if film is None:
             return HttpResponse()
         return render(request, "admin/gallery/film/_progress.html", {"film": film})
+
+    def retry_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
+        """Import a failed film again, and return to the page that asked for it."""
+        film = get_object_or_404(Film, pk=film_id)
+        if not self.has_change_permission(request, film):
+            raise PermissionDenied
+        self._restart(request, Film.objects.filter(pk=film_id), {Film.State.FAILED})
+        address = request.headers.get("Referer", "")
+        if not url_has_allowed_host_and_scheme(address, {request.get_host()}):
+            address = reverse("admin:gallery_film_changelist")
+        return redirect(address)
 
     def guess_view(self, request: HttpRequest) -> JsonResponse:
         """Return the title and year that the name of a chosen file suggests."""
@@ -208,20 +235,51 @@ class FilmAdmin(admin.ModelAdmin):
             obj.save(update_fields=["title", "year"])
             subtitle_admin.store_uploads(request, obj, form.cleaned_data["subtitles"])
             return
-        file = form.cleaned_data["file"]
-        film, is_new = intake.add_film(
-            file.path,
-            file.sha256,
-            name=file.name,
-            title=form.cleaned_data["title"],
-            year=form.cleaned_data["year"],
-        )
-        if not is_new:
-            messages.success(request, _("The missing film file has been restored."))
         # The admin continues with `obj`: make it the stored row.
-        obj.__dict__.update(film.__dict__)
-        subtitle_admin.store_uploads(request, film, form.cleaned_data["subtitles"])
+        obj.__dict__.update(self._add_films(request, form).__dict__)
+
+    def _add_films(self, request: HttpRequest, form: Any) -> Film:
+        """Store the uploaded films, each with its subtitles. Return the first."""
+        given = form.cleaned_data
+        files, left = given["file"], list(given["subtitles"])
+        is_only = len(files) == 1
+        for refused in form.refused:
+            messages.error(request, refused)
+        films = []
+        for file in files:
+            own = [one for one in left if is_only or is_named_after(one.name, file.name)]
+            left = [one for one in left if one not in own]
+            title, year = (given["title"], given["year"]) if is_only else ("", None)
+            films.append(self._add_film(request, file, title, year, own))
+        for one in left:
+            said = _(
+                "The subtitles %(name)s were not added: their name does not begin with the name of "
+                "a film. You can add them on the film's page."
+            )
+            messages.error(request, said % {"name": one.name})
+        return films[0]
+
+    def _add_film(
+        self,
+        request: HttpRequest,
+        file: Any,
+        title: str,
+        year: int | None,
+        subtitles: Sequence[SubtitleUpload],
+    ) -> Film:
+        """Store a film and its subtitles, queue its import, and say so."""
+        film, is_new = intake.add_film(
+            file.path, file.sha256, name=file.name, title=title, year=year
+        )
+        said = (
+            _("%(film)s was uploaded. The file is now checked and imported.")
+            if is_new
+            else _("The missing file of %(film)s has been restored.")
+        )
+        messages.success(request, said % {"film": film})
+        subtitle_admin.store_uploads(request, film, subtitles)
         tasks.queue_import(film)
+        return film
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Index the subtitles again, as a new language changes how they are searched."""
@@ -233,38 +291,48 @@ class FilmAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """Redirect to the list of films, or where the admin chose to.
 
+        Django's message is left out: it says that the film was added before its file is checked.
         htmx would follow a redirect itself, and use up the messages, so it gets HX-Redirect.
         """
-        response = super().response_add(request, obj, post_url_continue)
-        if request.htmx and response.has_header("Location"):  # type: ignore[attr-defined]
-            return HttpResponseClientRedirect(response["Location"])
-        return response
+        address = reverse("admin:gallery_film_changelist")
+        if "_addanother" in request.POST:
+            address = reverse("admin:gallery_film_add")
+        elif "_continue" in request.POST:
+            address = post_url_continue or reverse("admin:gallery_film_change", args=[obj.pk])
+        if request.htmx:  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(address)
+        return redirect(address)
 
     # --- actions ----------------------------------------------------------------------------------
 
     @admin.action(description=gettext_lazy("Retry failed imports"))
     def retry(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Import failed films again."""
-        self._restart(request, queryset.filter(state=Film.State.FAILED))
+        self._restart(request, queryset, {Film.State.FAILED})
 
     @admin.action(description=gettext_lazy("Re-import"))
     def import_again(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Start a new import of films; ready ones stay searchable meanwhile."""
-        self._restart(request, queryset)
+        self._restart(request, queryset, {Film.State.FAILED, Film.State.READY})
 
-    def _restart(self, request: HttpRequest, films: QuerySet[Film]) -> None:
+    def _restart(
+        self, request: HttpRequest, films: QuerySet[Film], states: Collection[Film.State]
+    ) -> None:
+        """Import the films in these states again, and say so, or why there was none to import."""
         count = 0
         for film in films:
-            if transitions.restart(film):
+            if film.state in states and transitions.restart(film):
                 tasks.queue_import(film)
                 count += 1
-        self.message_user(
-            request,
-            ngettext("%(n)d film queued.", "%(n)d films queued.", count) % {"n": count}
-            if count
-            else _("No films queued: they are already importing, or there is nothing to retry."),
-            messages.SUCCESS if count else messages.WARNING,
-        )
+        if count:
+            said = ngettext("%(n)d film queued.", "%(n)d films queued.", count) % {"n": count}
+        elif films.filter(state=Film.State.READY).exists():
+            said = _(
+                "Nothing to retry: no import has failed. “Re-import” imports ready films again."
+            )
+        else:
+            said = _("No films queued: they are being imported already.")
+        self.message_user(request, said, messages.SUCCESS if count else messages.WARNING)
 
     def view_on_site(self, obj: Film) -> str | None:
         """Return the URL of the film's page, once it is searchable."""

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery.films.models import Film
-from gallery.transcripts.forms import SubtitleFiles
+from gallery.transcripts.forms import MultipleFileInput, SubtitleFiles
 
 # What file dialogs offer; the import decides what can be read.
 FILM_TYPES = "video/*,.mkv,.mxf,.ts,.m2ts,.vob,.flv,.ogv,.dv,.gif,.y4m,.h264,.hevc"
@@ -31,30 +31,56 @@ class FilmForm(forms.ModelForm):
             self.fields["title"].help_text = _("Leave empty to use the file name.")
 
 
-class AddFilmForm(FilmForm):
-    """The upload of a film."""
+class FilmFiles(forms.FileField):
+    """One or several film files, as a list; None is among them only if nothing was chosen."""
 
-    file = forms.FileField(
-        label=gettext_lazy("Film file"),
-        required=False,
-        allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": FILM_TYPES, "hx-preserve": True}),
-    )
+    widget = MultipleFileInput(attrs={"accept": FILM_TYPES, "hx-preserve": True})
+
+    def clean(self, data: Any, initial: Any = None) -> Any:  # noqa: ARG002 - Django's signature
+        """Return the files as a list."""
+        return data if isinstance(data, list | tuple) else [data] if data else []
+
+
+class AddFilmForm(FilmForm):
+    """The upload of films. `refused` has a sentence on each file that is left out."""
+
+    file = FilmFiles(label=gettext_lazy("Film files"), required=False, allow_empty_file=True)
+    subtitles = SubtitleFiles(keeps_unreadable=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.refused: list[str] = []
+        for name in ("title", "year"):
+            if name in self.fields:
+                self.fields[name].help_text = _(
+                    "Leave empty to use the file name. For several films, it is always used."
+                )
 
     def clean_file(self) -> Any:
-        """Require a file that is not empty and not in the library yet."""
-        file = self.cleaned_data["file"]
-        if file is None:
+        """Return the files that can be added. Refuse the form if there are none."""
+        given, accepted = self.cleaned_data["file"], {}
+        if not given:
             raise ValidationError(_("Choose a film file."))
+        for file in given:
+            if reason := self._refuse(file) or (
+                file.sha256 in accepted and _("You chose it twice.")
+            ):
+                self.refused.append(f"{file.name}: {reason}" if len(given) > 1 else reason)
+            else:
+                accepted[file.sha256] = file
+        if not accepted:
+            raise ValidationError(self.refused)
+        return list(accepted.values())
+
+    def _refuse(self, file: Any) -> str:
+        """Return why a file cannot be added, or ""."""
         if file.size == 0:
-            raise ValidationError(_("The file is empty."))
+            return _("The file is empty.")
         known = Film.objects.filter(sha256=file.sha256).first()
         # If the source file of that film is missing, the upload replaces it.
         if known is not None and known.has_source:
-            raise ValidationError(
-                _("This file has already been uploaded: %(film)s.") % {"film": known}
-            )
-        return file
+            return _("This file has already been uploaded: %(film)s.") % {"film": known}
+        return ""
 
 
 class ChangeFilmForm(FilmForm):

@@ -9,10 +9,12 @@ from typing import Any
 
 from django.db.models import Q
 from django.db.models.functions import Length
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import get_language
 
 from gallery.films.catalogue import searchable
+from gallery.films.import_list import list_imports
 from gallery.films.models import Film, Shot
 from gallery.transcripts.models import Line
 
@@ -31,11 +33,16 @@ class WallFrame:
     second: int
 
 
-def home_context() -> dict[str, Any]:
-    """Return the newest films, and frames and a line of dialogue that change daily."""
+def home_context(request: HttpRequest) -> dict[str, Any]:
+    """Return the newest films, imports, and frames and a line of dialogue that change daily."""
     films = list(searchable().with_posters()[:MAX_NEW_FILMS])
     rng = random.Random(timezone.localdate().toordinal())
-    return {"newest": films, "wall": _pick_frames(films, rng), "line": _pick_line(films, rng)}
+    return {
+        "newest": films,
+        "wall": _pick_frames(films, rng),
+        "line": _pick_line(films, rng),
+        **list_imports(request),
+    }
 
 
 def _pick_frames(films: list[Film], rng: random.Random) -> list[WallFrame]:

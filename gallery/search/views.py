@@ -65,7 +65,7 @@ def _render_query(
     except GalleryError as failure:
         error = failure
     if not should_search:
-        context |= home_context()
+        context |= home_context(request)
     context["error"] = error
     if isinstance(error, IndexMissing):
         context["rebuilding"] = None  # the error message says so

@@ -80,6 +80,9 @@ def _late_warning(lines: int) -> str:
 def store_uploads(request: HttpRequest, film: Film, uploads: Sequence[SubtitleUpload]) -> None:
     """Store the files sent with a form, and add a message about each."""
     for file in uploads:
+        if file.error:
+            _report_refused(request, file.name, file.error)
+            continue
         try:
             row, is_new = subtitle_import.add_subtitles(film, file.name, file.data)
         except DiskFull:
@@ -93,8 +96,7 @@ def store_uploads(request: HttpRequest, film: Film, uploads: Sequence[SubtitleUp
             )
             continue
         except SubtitlesError as error:
-            about = {"name": file.name, "error": error}
-            messages.error(request, _("Subtitles %(name)s: %(error)s") % about)
+            _report_refused(request, file.name, error)
             continue
         about = {
             "name": file.name,
@@ -110,6 +112,13 @@ def store_uploads(request: HttpRequest, film: Film, uploads: Sequence[SubtitleUp
             messages.success(request, said % about)
         else:
             messages.info(request, _("The subtitles %(name)s were already added.") % about)
+
+
+def _report_refused(request: HttpRequest, name: str, error: object) -> None:
+    said = _(
+        "The subtitles %(name)s were not added: %(error)s You can add others on the film's page."
+    )
+    messages.error(request, said % {"name": name, "error": error})
 
 
 def publish_later(film: Film) -> None:

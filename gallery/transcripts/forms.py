@@ -20,23 +20,30 @@ MAX_FILES = 50  # in one upload
 
 @dataclass(frozen=True, slots=True)
 class SubtitleUpload:
-    """A readable subtitle file."""
+    """A subtitle file; `error` says why it cannot be read, "" if it can."""
 
     name: str
-    data: bytes
+    data: bytes = b""
+    error: str = ""
 
 
-class _MultipleFileInput(forms.FileInput):
-    # No `accept` attribute: phones hide files of types they do not know, such as .srt.
+class MultipleFileInput(forms.FileInput):
+    """A field for several files."""
+
     allow_multiple_selected = True
 
 
 class SubtitleFiles(forms.FileField):
-    """Any number of subtitle files; errors name the file."""
+    """Any number of subtitle files; errors name the file.
 
-    widget = _MultipleFileInput(attrs={"hx-preserve": True})
+    If it `keeps_unreadable` ones, these are returned with their error and do not fail the form.
+    """
 
-    def __init__(self, **kwargs: Any) -> None:
+    # No `accept` attribute: phones hide files of types they do not know, such as .srt.
+    widget = MultipleFileInput(attrs={"hx-preserve": True})
+
+    def __init__(self, *, keeps_unreadable: bool = False, **kwargs: Any) -> None:
+        self.keeps_unreadable = keeps_unreadable
         kwargs.setdefault("label", gettext_lazy("Subtitles"))
         kwargs.setdefault(
             "help_text",
@@ -54,23 +61,23 @@ class SubtitleFiles(forms.FileField):
         given = data if isinstance(data, list | tuple) else [data] if data else []
         if len(given) > MAX_FILES:
             raise ValidationError(_("Choose at most %(most)d files at once.") % {"most": MAX_FILES})
-        uploads, errors = [], []
-        for file in given:
-            try:
-                uploads.append(_read(file))
-            except SubtitlesError as error:
-                errors.append(f"{file.name}: {error}")
-        if errors:
+        uploads = [_read(file) for file in given]
+        errors = [f"{upload.name}: {upload.error}" for upload in uploads if upload.error]
+        if errors and not self.keeps_unreadable:
             raise ValidationError(errors)
         return uploads
 
 
 def _read(file: UploadedFile) -> SubtitleUpload:
-    data = subtitles.read_file(file)
-    # The frame rate is only needed when they are added; the film may not have been probed yet.
-    with suppress(UnknownFrameRate):
-        subtitles.read(data)
-    return SubtitleUpload(file.name or "", data)
+    name = file.name or ""
+    try:
+        data = subtitles.read_file(file)
+        # The frame rate is only needed when they are added; the film may not have been probed yet.
+        with suppress(UnknownFrameRate):
+            subtitles.read(data)
+    except SubtitlesError as error:
+        return SubtitleUpload(name, error=str(error))
+    return SubtitleUpload(name, data)
 
 
 class SubtitlesForm(forms.ModelForm):

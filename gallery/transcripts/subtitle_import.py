@@ -87,13 +87,17 @@ def _save_lines(row: Subtitles, cues: Sequence[Cue]) -> None:
 
 def find_adjacent_files(film: Path) -> list[Path]:
     """Return subtitle files in a film's folder whose names begin with the film's: film.en.srt."""
-    stem = film.stem.casefold() + "."
     found = (
         path
         for path in film.parent.iterdir()
-        if path.name.casefold().startswith(stem) and path.suffix.lower() in subtitles.EXTENSIONS
+        if is_named_after(path.name, film.name) and path.suffix.lower() in subtitles.EXTENSIONS
     )
     return sorted(path for path in found if path.is_file())
+
+
+def is_named_after(subtitles_name: str, film_name: str) -> bool:
+    """Return whether the name of a subtitle file begins with that of a film's file."""
+    return subtitles_name.casefold().startswith(Path(film_name).stem.casefold() + ".")
 
 
 def late_lines(row: Subtitles) -> int:

@@ -39,22 +39,22 @@ def test_the_admin_says_why_a_file_is_not_a_film(
 def test_an_upload_with_errors_keeps_the_file_and_can_be_cancelled(
     web_server: Web, tab: Page, tmp_path: Path
 ) -> None:
-    film, diary = tmp_path / "Rain.2019.mp4", tmp_path / "diary.srt"
+    film = tmp_path / "Rain.2019.mp4"
     film.write_bytes(bytes(3_000_000))
-    diary.write_text("Dear diary.")
     log_in(tab, web_server.url)
     tab.goto(f"{web_server.url}/admin/gallery/film/add/")
     tab.set_input_files("#id_file", film)
-    tab.set_input_files("#id_subtitles", diary)
     tab.fill("#id_title", "Drizzle")
+    tab.evaluate("document.querySelector('#id_year').type = 'text'")
+    tab.fill("#id_year", "soon")
     tab.click("[name=_save]")
     expect(tab.locator(".errornote")).to_be_visible()
-    expect(tab.locator(".field-subtitles .errorlist")).to_contain_text("diary.srt")
+    expect(tab.locator(".field-year .errorlist")).to_be_visible()
     expect(tab.locator(".film-upload")).to_be_hidden()
     expect(tab.locator("#id_title")).to_have_value("Drizzle")
     assert tab.evaluate("document.querySelector('#id_file').files[0].name") == film.name
 
-    tab.set_input_files("#id_subtitles", [])
+    tab.fill("#id_year", "2019")
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
     network = tab.context.new_cdp_session(tab)
     network.send("Network.emulateNetworkConditions", slow)

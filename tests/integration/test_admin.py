@@ -262,9 +262,9 @@ def test_failed_films_can_be_retried(staff: Client, make_video: Callable[..., Pa
     assert queue_client().llen("films-soon") == 1
     assert import_here(film).state == Film.State.READY
     # A ready film can be re-imported but not retried; a running import neither.
-    assert "already importing" in run_action(staff, "retry", film)
+    assert "Nothing to retry" in run_action(staff, "retry", film)
     assert "1 film queued." in run_action(staff, "import_again", film)
-    assert "already importing" in run_action(staff, "import_again", film)
+    assert "they are being imported already" in run_action(staff, "import_again", film)
     film.refresh_from_db()
     assert (film.state, film.run, film.searchable_run) == (Film.State.WAITING, 3, 2)
 

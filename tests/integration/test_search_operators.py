@@ -77,9 +77,9 @@ def test_films_without_a_year_are_counted_in_a_notice(page: Client, demo_film: F
     [
         ("a dgo in the snow", ""),  # too short to tell
         ("an astronuat at night", "an astronaut at night"),  # English
-        ("barrowed", "borrowed"),  # a word of a title
+        ("borowed", "borrowed"),  # a word of a title
         ("refridgerator", "refrigerator"),  # a word of the dialogue
-        ('"three" monkies -yelow', '"three" monkeys -yellow'),
+        ('"three" monkyes -yelow', '"three" monkeys -yellow'),
         ("bassoon ferret", ""),  # English, although similar words are more common
         ("一只狗 宇航圆", ""),
         ("1080p", ""),

@@ -111,21 +111,21 @@ def test_a_film_needs_no_subtitles(staff: Client, make_video: Callable[..., Path
     assert not Subtitles.objects.exists()
 
 
-def test_unreadable_subtitles_are_reported_before_anything_is_stored(
+def test_refused_subtitles_do_not_cost_the_film(
     staff: Client, make_video: Callable[..., Path]
 ) -> None:
-    before, folders = list_incoming(), set((settings.MEDIA_ROOT / "films").glob("*"))
+    before = list_incoming()
     response = send(
         staff, make_video(seconds=1).read_bytes(),
         file("good.en.srt", SRT), file("empty.srt", ""), file("film.zip", b"PK\x03\x04..."),
     )  # fmt: skip
     page_text = text(response)
-    assert "empty.srt: The file is empty." in page_text
-    assert "film.zip: This is an archive." in page_text
-    assert "good.en.srt" not in page_text
-    assert not Film.objects.exists()
+    assert "A film was uploaded." in page_text
+    assert "The subtitles empty.srt were not added: The file is empty." in page_text
+    assert "The subtitles film.zip were not added: This is an archive." in page_text
+    assert "Subtitles good.en.srt: 2 lines, English." in page_text
+    assert [row.original_name for row in Film.objects.get().subtitles.all()] == ["good.en.srt"]
     assert list_incoming() == before
-    assert set((settings.MEDIA_ROOT / "films").glob("*")) == folders
 
 
 def test_oversized_or_too_many_subtitles_are_reported(
@@ -133,11 +133,34 @@ def test_oversized_or_too_many_subtitles_are_reported(
 ) -> None:
     settings.MAX_SUBTITLE_BYTES = 1000
     content = make_video(seconds=1).read_bytes()
-    page_text = text(send(staff, content, file("a.srt", SRT * 100)))
-    assert "a.srt: This file is larger than 1 kB" in page_text
     many = [file(f"{n}.srt", SRT) for n in range(51)]
     assert "Choose at most 50 files" in text(send(staff, content, *many))
     assert not Film.objects.exists()
+    page_text = text(send(staff, content, file("a.srt", SRT * 100)))
+    assert "a.srt were not added: This file is larger than 1 kB" in page_text
+    assert Film.objects.count() == 1
+
+
+def test_subtitles_of_several_films_go_to_the_film_they_are_named_after(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    first, second = make_video(seconds=1).read_bytes(), make_video("b.mp4", seconds=2).read_bytes()
+    data = {
+        "file": [file("Rain.2019.mp4", first), file("snow.mkv", second), file("c.mp4", "")],
+        "title": "Ignored", "year": "1999",
+        "subtitles": [file("rain.2019.en.srt", SRT), file("Snow.zh.srt", SRT), file("x.srt", SRT)],
+    }  # fmt: skip
+    page_text = text(staff.post("/admin/gallery/film/add/", data, follow=True))
+    films = Film.objects.order_by("pk")
+    assert [(film.title, film.year) for film in films] == [("Rain", 2019), ("snow", None)]
+    names = [[row.original_name for row in film.subtitles.all()] for film in films]
+    assert names == [["rain.2019.en.srt"], ["Snow.zh.srt"]]
+    assert "Rain (2019) was uploaded. The file is now checked and imported." in page_text
+    assert "c.mp4: The file is empty." in page_text
+    assert "The subtitles x.srt were not added: their name does not begin" in page_text
+    assert "added successfully" not in page_text
+    again = text(staff.post("/admin/gallery/film/add/", {**data, "file": file("c.mp4", "")}))
+    assert "The file is empty." in again
 
 
 def test_frame_based_subtitles_use_the_frame_rate_of_the_film(
@@ -152,7 +175,10 @@ def test_frame_based_subtitles_use_the_frame_rate_of_the_film(
 
 def test_frame_based_subtitles_without_a_film_are_reported(staff: Client) -> None:
     page_text = text(send(staff, b"not a film", file("a.sub", "{20}{30}Hello\n")))
-    assert "Subtitles a.sub: These subtitles count frames, and the film" in page_text
+    assert (
+        "The subtitles a.sub were not added: These subtitles count frames, and the film"
+        in page_text
+    )
     assert not Subtitles.objects.exists()
 
 

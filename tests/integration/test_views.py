@@ -243,12 +243,6 @@ def test_only_films_of_the_model_in_use_are_listed(page: Client, demo_film: Film
     assert "1 film uses another model" in body(page.get("/"))
 
 
-def test_a_film_that_is_not_searchable_yet_has_no_page(page: Client) -> None:
-    film = Film.objects.create(title="Waiting", sha256="x")
-    assert page.get(f"/films/{film.pk}/").status_code == 404
-    assert "Waiting" not in body(page.get("/films/"))
-
-
 def test_a_frame_shows_its_neighbours_and_similar_ones(page: Client, demo_film: Film) -> None:
     response = page.get(f"/films/{demo_film.pk}/frames/50/")
     assert response.status_code == 200

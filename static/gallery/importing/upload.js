@@ -1,5 +1,5 @@
-// The upload of a film in the admin: htmx sends the form, this shows the progress. Without scripts,
-// the plain form works.
+// The upload of a film in the admin: htmx sends the form, this shows the progress. Several films are
+// sent by upload-several.js. Without scripts, the plain form works for both.
 
 import { $, failureMessage, htmx, REQUEST_FAILURES } from "../dom.js";
 
@@ -9,7 +9,7 @@ let hasArrived = false; // the server has the whole file
 
 // The form is replaced when the server finds errors in it.
 const panel = () => $(".film-upload");
-const say = (name, values = {}) =>
+export const say = (name, values = {}) =>
   panel().dataset[name].replace(/\{(\w+)\}/g, (_all, key) => values[key]);
 const megabytes = (bytes) => `${number.format(bytes / 1e6)} MB`;
 
@@ -17,6 +17,22 @@ function duration(seconds) {
   if (seconds < 90) return say("seconds", { n: Math.max(1, Math.round(seconds)) });
   if (seconds < 5400) return say("minutes", { n: Math.round(seconds / 60) });
   return say("hours", { n: number.format(seconds / 3600) });
+}
+
+// How much of an upload has been sent, and how long the rest takes.
+export function describeProgress(loaded, total, startedAt) {
+  const percent = `${Math.floor((loaded / total) * 100)} %`;
+  const words = [say("sent", { sent: megabytes(loaded), all: megabytes(total), percent })];
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (seconds > 2)
+    words.push(say("left", { time: duration((seconds / loaded) * (total - loaded)) }));
+  return words.join(" · ");
+}
+
+// The title and the year that the name of a file suggests.
+export async function guessTitle(name) {
+  const response = await fetch(`${panel().dataset.guess}?${new URLSearchParams({ name })}`);
+  return response.ok ? response.json() : {};
 }
 
 function show(text, part = null) {
@@ -52,12 +68,7 @@ on(["htmx:beforeSend"], () => {
 on(["htmx:xhr:progress"], ({ detail: { loaded, total } }) => {
   if (!startedAt || hasArrived) return; // the answer makes progress, too
   hasArrived = loaded === total;
-  const percent = `${Math.floor((loaded / total) * 100)} %`;
-  const words = [say("sent", { sent: megabytes(loaded), all: megabytes(total), percent })];
-  const seconds = (performance.now() - startedAt) / 1000;
-  if (seconds > 2)
-    words.push(say("left", { time: duration((seconds / loaded) * (total - loaded)) }));
-  show(hasArrived ? say("filing") : words.join(" · "), loaded / total);
+  show(hasArrived ? say("filing") : describeProgress(loaded, total, startedAt), loaded / total);
 });
 on(["htmx:beforeOnLoad"], () => {
   startedAt = 0; // leaving the page is fine now
@@ -76,11 +87,11 @@ on(REQUEST_FAILURES, (event) => {
 
 // Title and year are filled in from the file's name, unless they have been edited.
 document.addEventListener("change", async ({ target }) => {
-  if (target.id !== "id_file") return;
+  if (target.id !== "id_file" || target.files.length > 1) return;
   const name = target.files[0]?.name ?? "";
-  const response = await fetch(`${panel().dataset.guess}?${new URLSearchParams({ name })}`);
-  if (!response.ok || name !== target.files[0]?.name) return;
-  for (const [field, value] of Object.entries(await response.json())) {
+  const guess = await guessTitle(name);
+  if (name !== (target.files[0]?.name ?? "")) return;
+  for (const [field, value] of Object.entries(guess)) {
     const input = target.form.elements[field];
     if (input.value !== (input.dataset.guess ?? "")) continue;
     input.value = input.dataset.guess = value ?? "";
