@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from gallery.core import access
 from gallery.core.errors import GalleryError, http_status
 from gallery.core.pages import cache_forever, jpeg_response, limit_searches
 from gallery.films import barcode as barcodes
@@ -134,9 +135,18 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
         "error": error,
         "page": Paginator(shown.shots.all(), SHOTS_PER_PAGE).get_page(request.GET.get("page")),
         "transcript": build_transcript(shown, query, request.GET, curve.lines if curve else ()),
+        "play_url": _play_url(request, shown),
     }
     status = http_status(error) if error else HTTPStatus.OK
     return render(request, "gallery/films/film.html", context, status=status)
+
+
+def _play_url(request: HttpRequest, shown: Film) -> str:
+    """Return where the whole film plays: on the page of its first shot. "" without permission."""
+    first = shown.shots.first()
+    if first is None or not access.may_play_films(request.user):
+        return ""
+    return f"{reverse('frame', args=[shown.pk, first.second])}#whole"
 
 
 @require_safe

@@ -69,11 +69,12 @@ def opening_span(film: Film, shot: Shot | None, time: float) -> ChosenSpan:
     if end - start > most:
         start = min(max(start, time - LEAD_SECONDS), end - most / 2)
         end = min(end, start + most / 2)
-    first = min(clock.frame_from(start), _last_frame(film) - 1)
-    return ChosenSpan(first, max(first + 1, min(clock.frame_from(end), _last_frame(film))))
+    first = min(clock.frame_from(start), count_frames(film) - 1)
+    return ChosenSpan(first, max(first + 1, min(clock.frame_from(end), count_frames(film))))
 
 
-def _last_frame(film: Film) -> int:
+def count_frames(film: Film) -> int:
+    """Return the number of frames of a film, at least 1."""
     return max(1, film.clock.frame_from(film.duration))
 
 
@@ -89,9 +90,9 @@ def choose_span(film: Film, default: ChosenSpan, given: tuple[str, str]) -> Chos
         except ValueError:
             message = _("“%(text)s” is not a valid time. Use 00:01:02:03 or 1:02.5.")
             return ChosenSpan(default.first, default.last, error=message % {"text": text[:40]})
-    first, last = ends[0], min(ends[1], _last_frame(film))
+    first, last = ends[0], min(ends[1], count_frames(film))
     if not given[1] and first >= last:
-        last = min(first + (default.last - default.first), _last_frame(film))
+        last = min(first + (default.last - default.first), count_frames(film))
     if first >= last:
         message = _("A scene must start before it ends and stay within the film.")
         return ChosenSpan(default.first, default.last, error=message)

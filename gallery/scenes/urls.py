@@ -6,6 +6,8 @@ from gallery.scenes import playing, views
 
 film_patterns = [
     path("frames/<number:second>/", views.frame, name="frame"),
+    path("tracks", views.subtitle_tracks, name="film_tracks"),
+    path("clips/<number:first>-<number:last>/tracks", views.subtitle_tracks, name="clip_tracks"),
     path("film", playing.whole_film, name="whole_film"),
     path("clips/<number:first>-<number:last>.mp4", playing.clip, name="clip"),
     path("exact/<number:first>-<number:last>.mp4", playing.exact_clip, name="exact_clip"),

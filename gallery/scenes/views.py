@@ -30,6 +30,7 @@ from gallery.search.address import parse_query, search_url, to_parameters
 from gallery.search.search_page import SearchPage
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
+from gallery.transcripts.models import Subtitles
 
 MAX_SIMILAR = 12
 NEIGHBOURS = 4  # shots listed on either side of a shot
@@ -95,7 +96,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "asked": SearchPage(query),
         "search": f"?{query_string}" if query_string else "",
         "may_play_films": access.may_play_films(request.user),
-        **_sound_context(request, film),
+        **_sound_context(request, film, query),
         **_span_context(request, film, second, span, (shot, time)),
     }
     if target == "of-span":
@@ -106,13 +107,19 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     return render(request, "gallery/scenes/frame.html", context)
 
 
-def _sound_context(request: HttpRequest, film: Film) -> dict[str, Any]:
-    """Return the choice of sound tracks, and the query string of clips for the chosen one."""
+def _sound_context(request: HttpRequest, film: Film, query: Query) -> dict[str, Any]:
+    """Return the choice of sound tracks, and the query strings that keep the chosen one.
+
+    `sound_asked` is for clips, `onward` for pages of the same film, with the search.
+    """
     wanted = sound_tracks.parse_number(request.GET.get("sound", ""))
     number = sound_tracks.non_default_track(film, wanted)
+    chosen = [] if number is None else [("sound", str(number))]
+    onward = urlencode([*to_parameters(query), *chosen])
     return {
         "sounds": sound_tracks.list_choices(film, wanted),
-        "sound_asked": "" if number is None else f"?sound={number}",
+        "sound_asked": f"?{urlencode(chosen)}" if chosen else "",
+        "onward": f"?{onward}" if onward else "",
     }
 
 
@@ -179,10 +186,29 @@ def _surroundings_context(film: Film, shot: Shot | None, span: ChosenSpan) -> di
         "beside": beside,
         "near_count": sum(one.is_near for one in beside),
         "film_type": film_content_type(film),
+        "film_frames": spans.count_frames(film),
         "most_frames": spans.max_span_frames(film.clock),
         "most_seconds": settings.MAX_CLIP_SECONDS,
-        "captions": film.subtitles.all(),
+        "tracks": _list_tracks(film),
     }
+
+
+def _list_tracks(film: Film) -> list[tuple[Subtitles, str]]:
+    """Return a film's subtitles that have lines, with their labels."""
+    return dialogue.label_subtitles(film.subtitles.filter(line_count__gt=0))
+
+
+@require_safe
+def subtitle_tracks(
+    request: HttpRequest, film_id: int, first: int | None = None, last: int | None = None
+) -> HttpResponse:
+    """Return the <track> elements of a film, or of its clip from frame `first` up to `last`.
+
+    They come with what the scripts need to count the film's frames.
+    """
+    film = film_or_404(film_id)
+    context = {"film": film, "tracks": _list_tracks(film), "first": first, "last": last}
+    return render(request, "gallery/scenes/tracks.html", context)
 
 
 def _similar_context(query: Query, key: FrameKey, shot: Shot | None) -> dict[str, Any]:

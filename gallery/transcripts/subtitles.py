@@ -18,7 +18,7 @@ from gallery.core.errors import SubtitlesError
 from gallery.transcripts.subtitle_formats import MAX_LINES, Cue, parse
 from gallery.transcripts.subtitle_text import decode, max_bytes, read_file, too_large_error
 
-__all__ = ["EXTENSIONS", "Cue", "plain", "read", "read_file", "shift", "webvtt"]
+__all__ = ["EXTENSIONS", "Cue", "cut", "plain", "read", "read_file", "shift", "webvtt"]
 
 # Extensions of files next to a film. Uploaded files may have any name.
 EXTENSIONS = (
@@ -68,6 +68,19 @@ def shift(cues: Sequence[Cue], seconds: float) -> list[Cue]:
         for cue in cues
     )
     return [cue for cue in moved if cue.end > 0]
+
+
+def cut(cues: Iterable[Cue], start: float, end: float) -> list[Cue]:
+    """Return what is shown of the cues between two times (seconds), with `start` as time 0."""
+    shown = (
+        replace(
+            cue,
+            start=round(max(cue.start, start) - start, 3),
+            end=round(min(cue.end, end) - start, 3),
+        )
+        for cue in cues
+    )
+    return [cue for cue in shown if cue.start < cue.end]
 
 
 def webvtt(cues: Iterable[Cue]) -> str:

@@ -8,17 +8,28 @@ from django.views.decorators.http import require_safe
 from gallery.core.file_names import file_name
 from gallery.transcripts.models import Subtitles
 from gallery.transcripts.subtitle_formats import Cue
-from gallery.transcripts.subtitles import webvtt
+from gallery.transcripts.subtitles import cut, webvtt
 
 
 @require_safe
-def subtitles(request: HttpRequest, film_id: int, number: int) -> HttpResponse:
-    """Serve subtitles of a film as WebVTT, for a player's <track>; `?save=1` as a download."""
+def subtitles(
+    request: HttpRequest,
+    film_id: int,
+    number: int,
+    first: int | None = None,
+    last: int | None = None,
+) -> HttpResponse:
+    """Serve subtitles of a film as WebVTT, for a player's <track>; `?save=1` as a download.
+
+    For the clip of frames `first` up to but not including `last`, they begin at the clip's time 0.
+    """
     row = get_object_or_404(Subtitles.objects.select_related("film"), pk=number, film=film_id)
-    lines = row.lines.order_by("start", "number").values_list("start", "end", "text")
-    response = HttpResponse(
-        webvtt(Cue(*line) for line in lines), content_type="text/vtt; charset=utf-8"
-    )
+    lines = row.lines.order_by("start", "number")
+    cues = [Cue(*line) for line in lines.values_list("start", "end", "text")]
+    if first is not None and last is not None:
+        clock = row.film.clock
+        cues = cut(cues, clock.seconds(first), clock.seconds(last))
+    response = HttpResponse(webvtt(cues), content_type="text/vtt; charset=utf-8")
     # Who may see it can change, and so can the lines.
     response["Cache-Control"] = "private, no-cache"
     name = f"{file_name(row.film.title)}.{row.language}.vtt"

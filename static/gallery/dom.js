@@ -9,7 +9,7 @@ export const $$ = (selector, inside = document) => [...inside.querySelectorAll(s
 // Whether the element takes typed text.
 export const isTyping = (target) =>
   target.closest(
-    "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]",
+    "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]",
   ) !== null;
 
 // Whether a click or a key is meant for the browser: open in a new tab, go back, copy.

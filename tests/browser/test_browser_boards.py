@@ -304,6 +304,21 @@ def test_everything_works_without_javascript(
     context.close()
 
 
+def test_the_address_is_copied_where_the_browser_has_no_clipboard(
+    web_server: Web, demo_film: Film, tab: Page
+) -> None:
+    # Browsers have one on https and localhost only, not for a phone in the same network.
+    tab.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    collect_hits(tab, web_server, 1)
+    board = open_board(tab, web_server)
+    tab.locator(".menu summary", has_text="Share").click()
+    tab.get_by_role("button", name="Copy", exact=True).click()
+    expect(tab.get_by_role("button", name="Copied")).to_be_visible()
+    tab.locator("#q").focus()
+    tab.keyboard.press("Control+v")
+    expect(tab.locator("#q")).to_have_value(f"{web_server.url}{board.get_absolute_url()}")
+
+
 @pytest.mark.usefixtures("worker")
 def test_the_clips_come_as_a_zip_and_all_scenes_play(
     web_server: Web,

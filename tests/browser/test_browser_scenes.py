@@ -274,7 +274,7 @@ def test_keys_set_in_and_out_and_play_and_navigate(
     tab.keyboard.press(" ")
     assert not tab.evaluate("document.querySelector('video').paused")
     beside = tab.locator(".strip a[rel=next], .strip a[rel=prev]").first.get_attribute("rel")
-    tab.keyboard.press("ArrowRight" if beside == "next" else "ArrowLeft")
+    tab.keyboard.press(f"Shift+Arrow{'Right' if beside == 'next' else 'Left'}")
     expect(tab).not_to_have_url(re.compile("out="))
     assert "q=black+and+white" in tab.url
     tab.keyboard.press("Escape")

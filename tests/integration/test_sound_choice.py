@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from gallery.films.models import Film
+from gallery.films.models import Film, Shot
 from gallery.scenes import clips
 from tests.coded import create_film
 from tests.integration.test_sound import find_loudest_frequency, make_film_with_tracks
@@ -36,6 +36,16 @@ def test_the_page_offers_the_tracks(film: Film, page: Client) -> None:
     text = page.get(f"/films/{film.pk}/frames/0/?sound=0").content.decode()
     assert '<option value="0" selected>' in text
     assert text.count(".mp4?sound=0") == 3  # two players and the download
+
+
+def test_other_shots_of_the_film_keep_the_track(film: Film, page: Client) -> None:
+    Shot.objects.bulk_create(
+        Shot(film=film, number=n, start=n * 2.0, end=n * 2.0 + 2.0, second=n * 2) for n in range(3)
+    )
+    text = page.get(f"/films/{film.pk}/frames/0/?q=dog&sound=2").content.decode()
+    assert f'href="/films/{film.pk}/frames/2/?q=dog&amp;sound=2" rel="next"' in text
+    text = page.get(f"/films/{film.pk}/frames/0/?q=dog&sound=1").content.decode()
+    assert f'href="/films/{film.pk}/frames/2/?q=dog" rel="next"' in text
 
 
 def test_the_api_lists_the_tracks(film: Film, page: Client) -> None:

@@ -158,6 +158,21 @@ def test_lines_are_shifted_to_the_film_s_clock() -> None:
     ]
 
 
+def test_subtitles_are_cut_to_a_clip() -> None:
+    cues = [Cue(0, 2, "before"), Cue(3, 5, "begins before"), Cue(5, 5, "empty"),
+            Cue(6, 7, "inside"), Cue(4, 20, "all through"), Cue(9, 12, "ends after"),
+            Cue(10, 11, "after")]  # fmt: skip
+    assert subtitles.cut(cues, 4, 10) == [
+        Cue(0, 1, "begins before"),
+        Cue(2, 3, "inside"),
+        Cue(0, 6, "all through"),
+        Cue(5, 6, "ends after"),
+    ]
+    # Times of frames are not round: what is left of a line has whole milliseconds.
+    assert subtitles.cut([Cue(1, 2, "a")], 1001 / 24000 * 30, 3) == [Cue(0, 0.749, "a")]
+    assert subtitles.cut([Cue(1, 2, "a")], 1.9999, 3) == []
+
+
 # --- encodings ------------------------------------------------------------------------------------
 
 CHINESE = (

@@ -37,12 +37,21 @@ function clearLater() {
   }, TOAST_DURATION);
 }
 
-export function showError(text) {
-  const line = document.createElement("p");
-  line.className = "toast-text bad";
-  line.textContent = text;
-  toast.replaceChildren(line);
+function show(line, ...actions) {
+  line.classList.add("toast-text");
+  toast.replaceChildren(line, ...actions);
   clearLater();
+}
+
+export function showError(text) {
+  show(Object.assign(document.createElement("p"), { className: "bad", textContent: text }));
+}
+
+// `link` is {href, text}.
+export function showMessage(text, link) {
+  const line = Object.assign(document.createElement("p"), { textContent: text });
+  const action = Object.assign(document.createElement("a"), { className: "toast-other" });
+  show(line, Object.assign(action, { href: link.href, textContent: link.text }));
 }
 
 document.addEventListener("htmx:oobAfterSwap", (event) => {

@@ -14,9 +14,13 @@ export class Player extends EventTarget {
     super();
     Object.assign(this, { video, clock, address, type: sound ? TYPE.sound : TYPE.pictures });
     this.loaded = null; // the span of the loaded clip
-    this.offset = null; // of the current frame from the clip's first, if known
+    // Counted from the clip's first frame, if known: the current frame, and the one in the picture.
+    this.offset = null;
+    this.shown = null;
     this.span = null; // the span to play
     this.loading = null;
+    this.nextTime = null; // where to seek after the current seek
+    video.addEventListener("seeked", () => this.seekNext());
     video.addEventListener("ended", () => this.restart());
     video.addEventListener("timeupdate", () => this.stayInSpan());
     video.addEventListener("error", () => this.fail());
@@ -31,6 +35,13 @@ export class Player extends EventTarget {
     return Math.min(this.loaded.first + passed, this.loaded.last - 1);
   }
 
+  // The frame in the picture; during a seek it is an earlier one than `frame`.
+  get shownFrame() {
+    return this.shown === null
+      ? this.frame
+      : Math.min(this.loaded.first + this.shown, this.loaded.last - 1);
+  }
+
   hasFrame(frame) {
     return Boolean(this.loaded && frame >= this.loaded.first && frame < this.loaded.last);
   }
@@ -42,8 +53,20 @@ export class Player extends EventTarget {
     const { seekable } = this.video;
     if (!seekable.length || time > seekable.end(seekable.length - 1)) return false;
     if (REPORTS_FRAMES) this.offset = frame - this.loaded.first;
-    this.video.currentTime = time;
+    this.seek(time);
     return true;
+  }
+
+  // A seek that is cut short by the next one shows no picture: while a key is held, none would come.
+  seek(time) {
+    if (this.video.seeking) this.nextTime = time;
+    else this.video.currentTime = time;
+  }
+
+  seekNext() {
+    const time = this.nextTime;
+    this.nextTime = null;
+    if (time !== null) this.video.currentTime = time;
   }
 
   // Play a span from its start, or from one of its frames.
@@ -84,13 +107,14 @@ export class Player extends EventTarget {
   watchFrames() {
     if (!REPORTS_FRAMES) return;
     const look = (_now, { mediaTime }) => {
-      this.offset = Math.round(mediaTime * this.clock.rate);
+      this.shown = Math.round(mediaTime * this.clock.rate);
+      this.offset = this.shown;
       this.dispatchEvent(new Event("frame"));
       clearTimeout(this.restartTimer);
       if (this.span && this.loaded && this.frame === this.span.last - 1 && !this.video.paused) {
         this.restartTimer = setTimeout(
           () => this.video.paused || this.restart(),
-          900 / this.clock.rate,
+          900 / this.clock.rate / this.video.playbackRate,
         );
       } else this.stayInSpan();
       this.video.requestVideoFrameCallback(look);
@@ -106,8 +130,10 @@ export class Player extends EventTarget {
     this.loading = loading;
     this.loaded = { ...span };
     this.offset = null;
+    this.shown = null;
+    this.nextTime = null;
     const address = this.address(span);
-    this.dispatchEvent(new Event("loading"));
+    this.dispatchEvent(new CustomEvent("loading", { detail: span }));
     if (!window.MediaSource?.isTypeSupported(this.type)) {
       this.open(address);
       return;

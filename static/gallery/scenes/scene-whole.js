@@ -1,33 +1,44 @@
 // Playing the whole film if the browser supports its codec. A positive answer of the browser is not
 // reliable: some play the sound of films whose pictures they cannot decode.
 
+import { $ } from "../dom.js";
+
 const NO_PICTURE = 4; // MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED
 
 // `link` is the URL of the film's file; null without permission to play it.
-export function setUpWholeFilm(link, { video, time, begin, end }) {
+export function setUpWholeFilm(link, { video, clock, time, begin, end }) {
   const state = { isPlaying: false };
   if (!link) return state;
-  const label = link.querySelector("span");
+  const label = $("span", link);
   const originalLabel = label.textContent;
+  const seek = $("#seek");
+
+  function setPlaying(is) {
+    state.isPlaying = is;
+    seek.hidden = !is;
+    label.textContent = is ? link.dataset.back : originalLabel;
+  }
 
   function leave(message = "") {
     if (!state.isPlaying) return;
-    state.isPlaying = false;
-    video.controls = false;
-    video.replaceChildren();
-    label.textContent = originalLabel;
+    setPlaying(false);
     end(message);
   }
 
-  function refuse() {
-    leave(link.dataset.unknown);
-  }
+  const refuse = () => leave(link.dataset.unknown);
 
   video.addEventListener("error", () => {
     if (state.isPlaying && video.error?.code === NO_PICTURE) refuse();
   });
   video.addEventListener("loadedmetadata", () => {
     if (state.isPlaying && !video.videoWidth) refuse();
+  });
+  video.addEventListener("timeupdate", () => {
+    seek.value = video.currentTime;
+    seek.setAttribute("aria-valuetext", clock.timecode(clock.frame(video.currentTime)));
+  });
+  seek.addEventListener("input", () => {
+    video.currentTime = Number(seek.value);
   });
 
   link.addEventListener("click", (event) => {
@@ -37,15 +48,11 @@ export function setUpWholeFilm(link, { video, time, begin, end }) {
       return;
     }
     begin();
-    state.isPlaying = true;
-    label.textContent = link.dataset.back;
+    setPlaying(true);
     if (!link.dataset.type || !video.canPlayType(link.dataset.type)) {
       refuse();
       return;
     }
-    const captions = document.getElementById("captions");
-    if (captions) video.append(captions.content.cloneNode(true));
-    video.controls = true;
     video.src = `${link.href.split("#")[0]}#t=${time().toFixed(3)}`;
     video.muted = false;
     video.play().catch(() => {}); // the error event reports it

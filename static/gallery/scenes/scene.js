@@ -1,11 +1,21 @@
 // The page of a scene: playing, trimming, downloading, citing. All of it works without scripts,
 // with simpler controls.
 
-import { $, $$, hasModifier, htmx, isTyping } from "../dom.js";
+import { $, $$, htmx } from "../dom.js";
 import { Clock } from "../films/clock.js";
+import { setUpFullScreen } from "./full-screen.js";
+import { goBack } from "./go-back.js";
+import { findTrim, keepTrim, rememberLeaving, reportLeftTrim } from "./kept-trims.js";
+import { Peek } from "./peek.js";
+import { handlePlayerKey } from "./player-keys.js";
+import { Marks } from "./scene-marks.js";
 import { Player } from "./scene-player.js";
 import { Trim } from "./scene-trim.js";
+import { addSpan } from "./scene-url.js";
 import { setUpWholeFilm } from "./scene-whole.js";
+import { Shuttle } from "./shuttle.js";
+import { Subtitles } from "./subtitles.js";
+import { setUpTransport } from "./transport.js";
 import "./scene-save.js";
 
 const root = $("#scene");
@@ -15,13 +25,16 @@ const poster = $(".poster", root);
 const note = $(".screen-note", root);
 const bigPlay = $(".big-play", root);
 
-const MODES = ["both", "seen", "said"]; // values of the search's parameter `in`, also in the URL
 const UPDATE_DELAY = 350; // milliseconds from the last change to updating the rest of the page
 const TAIL_SECONDS = 1.5; // played before the end when it was moved
-const PEEK_DELAY = 120; // milliseconds before the still of a frame is requested
+const MIN_PLAYED_SECONDS = 0.2; // of a scene whose ends are set while it plays
+const FILM_JUMP = 5; // seconds that an arrow key moves in the whole film; in a scene it is one
 
+const stage = $(".stage", root);
 const clock = new Clock(options);
+const filmFrames = Number(options.frames);
 const own = { first: Number(options.ownFirst), last: Number(options.ownLast) };
+const sceneName = `${location.pathname.match(/films\/\d+/)} ${own.first}-${own.last}`;
 let span = { first: Number(options.first), last: Number(options.last) };
 const fillUrl = (pattern, { first, last }) =>
   pattern.replace("111111", first).replace("222222", last);
@@ -32,16 +45,15 @@ const video = document.createElement("video");
 Object.assign(video, { className: "scene", muted: true, playsInline: true, preload: "auto" });
 video.setAttribute("aria-label", poster.alt);
 poster.after(video);
-const peek = document.createElement("img");
-Object.assign(peek, { className: "peek", alt: "", hidden: true });
-video.after(peek);
+const peek = new Peek(video, (frame) => fillUrl(options.still, { first: frame }));
 
 const player = new Player(video, clock, {
   address: (asked) => fillUrl(options.clip, asked),
   sound: Boolean(options.sound),
 });
 const trim = new Trim($("#trim"), clock, { span, own, most: Number(options.most) });
-let at = span.first; // the current frame
+const subtitles = new Subtitles($("#subtitle-choice"), $(".subtitles", screen));
+let at = span.first; // the current frame: the one shown, or about to be
 
 // Passing notes are about loading, and are cleared when the clip is there.
 function showNote(text, passing = false) {
@@ -57,7 +69,10 @@ function togglePoster(is) {
   screen.classList.toggle("is-playing", !is);
 }
 
-player.addEventListener("loading", () => screen.classList.add("waiting"));
+player.addEventListener("loading", ({ detail }) => {
+  screen.classList.add("waiting");
+  if (options.tracks) subtitles.load(video, fillUrl(options.tracks, detail));
+});
 player.addEventListener("busy", () => showNote(options.busy, true));
 player.addEventListener("failed", () => {
   screen.classList.remove("waiting");
@@ -70,109 +85,138 @@ video.addEventListener("loadeddata", () => {
   togglePoster(false);
   clearPassingNote();
 });
-player.addEventListener("frame", () => whole.isPlaying || handleFrame(player.frame));
-video.addEventListener("timeupdate", () => whole.isPlaying || handleFrame(player.frame));
+player.addEventListener("frame", handleFrame);
+for (const name of ["timeupdate", "seeked"]) video.addEventListener(name, handleFrame);
 
 let isElsewhere = false; // whether the current frame is outside the loaded clip
 
-// The video shows a frame, possibly just after it was paused.
-function handleFrame(frame) {
-  if (!isElsewhere && !video.seeking) setPlayhead(frame);
+// The video shows a frame. During a seek it is not yet the current one.
+function handleFrame() {
+  if (whole.isPlaying) showTimecode(clock.frame(video.currentTime));
+  else if (!isElsewhere && player.loaded) {
+    showTimecode(player.shownFrame);
+    if (!video.seeking) setPlayhead(player.frame);
+  }
 }
 
-// Set the current frame: the playhead, its timecode, its still, and the line spoken.
-function setPlayhead(frame) {
-  at = frame;
-  trim.root.style.setProperty("--at", trim.positionOf(frame));
+// Timecode and spoken line are those of the picture, which follows a moved end later.
+function showTimecode(frame) {
   $("#playhead-time").textContent = clock.timecode(frame);
-  for (const link of $$(".still-link")) {
-    link.href = link.href.replace(/stills\/\d+/, `stills/${frame}`);
-  }
   const time = clock.seconds(frame);
   for (const line of $$(".said li")) {
     line.classList.toggle("is-said", line.dataset.start <= time && time < line.dataset.end);
   }
 }
 
-// Show any frame of the strip: from the clip, or outside it as a still.
-let peekTimer = 0;
-
-function goTo(frame) {
-  player.pause();
-  setPlayhead(frame);
-  clearTimeout(peekTimer);
-  isElsewhere = !player.show(frame);
-  if (!isElsewhere) {
-    peek.hidden = true;
-    return;
+// Set the current frame: the playhead and the downloads of stills.
+function setPlayhead(frame) {
+  at = frame;
+  trim.root.style.setProperty("--at", trim.positionOf(frame));
+  for (const link of $$(".still-link")) {
+    link.href = link.href.replace(/stills\/\d+/, `stills/${frame}`);
   }
-  peekTimer = setTimeout(async () => {
-    const still = new Image();
-    still.src = fillUrl(options.still, { first: frame });
-    try {
-      await still.decode();
-    } catch {
-      return; // there is no still, or the server is busy: keep the current picture
-    }
-    if (at !== frame || !video.paused) return;
-    peek.src = still.src;
-    peek.hidden = false;
-    togglePoster(false);
-  }, PEEK_DELAY);
 }
 
+// Show any frame of the strip: from the clip, or outside it as a still.
+function goTo(frame) {
+  shuttle.stop();
+  player.pause();
+  setPlayhead(frame);
+  isElsewhere = !player.show(frame);
+  if (isElsewhere) peek.request(frame);
+  else peek.hide();
+}
+
+peek.addEventListener("shown", ({ detail }) => {
+  showTimecode(detail);
+  togglePoster(false);
+});
+
 function play(from) {
-  clearTimeout(peekTimer);
   isElsewhere = false;
-  peek.hidden = true;
+  peek.hide();
   bigPlay.hidden = true;
   player.play({ ...span }, from);
 }
 
-function toggle() {
-  if (!video.paused) player.pause();
-  else if (whole.isPlaying) video.play();
+// Play on from the current frame.
+function resume() {
+  if (whole.isPlaying) video.play();
   else play(at >= span.first && at < span.last - 1 ? at : span.first);
+}
+
+function pause() {
+  if (whole.isPlaying) video.pause();
+  else player.pause();
+}
+
+function toggle() {
+  const isMoving = !video.paused || shuttle.timer;
+  shuttle.stop();
+  if (isMoving) pause();
+  else resume();
+}
+
+// Move by a number of frames.
+function step(frames) {
+  shuttle.stop();
+  if (whole.isPlaying) {
+    video.pause();
+    const frame = Math.max(0, clock.frame(video.currentTime) + frames);
+    video.currentTime = clock.seconds(frame) + 0.5 / clock.rate; // the middle of it
+  } else goTo(Math.min(Math.max(at + frames, trim.first), trim.last - 1));
+}
+
+function jump(direction) {
+  if (whole.isPlaying) {
+    video.currentTime = Math.max(0, video.currentTime + direction * FILM_JUMP);
+    return;
+  }
+  const frame = at + direction * clock.nominal;
+  if (video.paused) step(frame - at);
+  else player.show(Math.min(Math.max(frame, span.first), span.last - 1));
 }
 
 // --- the transport -------------------------------------------------------------------------------
 
-const playButton = $("#play");
-const sound = $("#sound");
-
-for (const event of ["play", "pause"]) {
-  video.addEventListener(event, () => {
-    playButton.setAttribute("aria-pressed", String(!video.paused));
-    $(".unseen", playButton).textContent = playButton.dataset[video.paused ? "play" : "pause"];
-  });
-}
-playButton.addEventListener("click", toggle);
-bigPlay.addEventListener("click", () => play());
-video.addEventListener("click", () => whole.isPlaying || toggle());
-peek.addEventListener("click", toggle);
-sound?.addEventListener("click", () => (video.muted = !video.muted));
-video.addEventListener("volumechange", () =>
-  sound?.setAttribute("aria-pressed", String(!video.muted)),
-);
-$("#large").addEventListener("click", () => {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else if (screen.requestFullscreen) screen.requestFullscreen();
-  else video.webkitEnterFullscreen?.();
+const videos = [video];
+const getVideo = () => video;
+const mute = setUpTransport(stage, { videos, getVideo, toggle });
+const toggleFullScreen = setUpFullScreen(stage, $("#large"), { videos, getVideo, subtitles });
+const shuttle = new Shuttle({
+  getVideo,
+  play: resume,
+  pause,
+  // The first frame of the scene, if the loaded clip begins before it.
+  getStart: () =>
+    whole.isPlaying || !player.loaded
+      ? 0
+      : Math.max(0, span.first - player.loaded.first + 0.5) / clock.rate,
+  output: $("#speed"),
 });
+
+bigPlay.addEventListener("click", () => play());
+video.addEventListener("click", toggle);
+peek.picture.addEventListener("click", toggle);
 
 const whole = setUpWholeFilm($("#whole"), {
   video,
+  clock,
   time: () => clock.seconds(at),
   begin: () => {
-    showNote("");
+    showNote(options.defaultSound ?? "");
+    shuttle.stop();
     player.stop();
     player.loaded = null;
-    peek.hidden = true;
+    peek.hide();
+    bigPlay.hidden = true;
+    subtitles.load(video, options.filmTracks);
     togglePoster(false);
     root.classList.add("plays-whole");
   },
   end: (message) => {
     root.classList.remove("plays-whole");
+    shuttle.stop();
     play();
     showNote(message);
   },
@@ -180,47 +224,25 @@ const whole = setUpWholeFilm($("#whole"), {
 
 // --- the span ------------------------------------------------------------------------------------
 
-const marks = { first: $("#mark-in"), last: $("#mark-out") };
-const markError = $("#mark-error");
+const marks = new Marks($("#marks"), clock, filmFrames);
 let updateTimer = 0;
 
-function updateMarks() {
-  for (const end of ["first", "last"]) {
-    marks[end].value = clock.timecode(span[end]);
-    marks[end].removeAttribute("aria-invalid");
-  }
-  const length = $("#mark-length");
-  length.textContent = length.dataset.said.replace(
-    "{n}",
-    ((span.last - span.first) / clock.rate).toFixed(2),
-  );
-  $("#mark-own").hidden = span.first === own.first && span.last === own.last;
-  markError.textContent = "";
-}
+const isTrimmed = () => span.first !== own.first || span.last !== own.last;
+const getUrl = () => addSpan(location, isTrimmed() ? span : null);
 
-// The page's URL with the span and the search.
-function getUrl() {
-  const here = new URL(location);
-  const modes = here.searchParams.getAll("in").filter((value) => MODES.includes(value));
-  here.searchParams.delete("in");
-  here.searchParams.delete("out");
-  for (const mode of modes) here.searchParams.append("in", mode);
-  if (span.first !== own.first || span.last !== own.last) {
-    here.searchParams.append("in", `${span.first}f`);
-    here.searchParams.append("out", `${span.last}f`);
-  }
-  here.hash = "";
-  return here.pathname + here.search;
+function updateUrl() {
+  const here = getUrl();
+  history.replaceState(history.state, "", here);
+  const next = $(".languages [name=next]");
+  if (next) next.value = here;
+  return here;
 }
 
 function scheduleUpdate() {
   clearTimeout(updateTimer);
   $("#of-span").inert = true;
   updateTimer = setTimeout(async () => {
-    const here = getUrl();
-    history.replaceState(history.state, "", here);
-    const next = $(".languages [name=next]");
-    if (next) next.value = here;
+    const here = updateUrl();
     try {
       await htmx.ajax("GET", here, { target: "#of-span", source: "#of-span", swap: "outerHTML" });
     } finally {
@@ -230,18 +252,21 @@ function scheduleUpdate() {
   }, UPDATE_DELAY);
 }
 
-function setSpan(next) {
+function handleSpan(next) {
   span = next;
-  trim.set(span);
-  updateMarks();
+  keepTrim(sceneName, isTrimmed() ? span : null);
+  marks.show(span, own);
   scheduleUpdate();
 }
 
+function setSpan(next) {
+  trim.set(next);
+  handleSpan(next);
+}
+
 trim.addEventListener("span", ({ detail }) => {
-  span = trim.span;
-  updateMarks();
-  scheduleUpdate();
-  if (detail.cut) markError.textContent = options.tooLong;
+  handleSpan(trim.span);
+  if (detail.cut) marks.showError(options.tooLong);
   goTo(detail.end === "first" ? span.first : span.last - 1);
 });
 trim.addEventListener("released", ({ detail }) => {
@@ -250,30 +275,33 @@ trim.addEventListener("released", ({ detail }) => {
 });
 trim.addEventListener("seek", ({ detail }) => goTo(Math.min(detail.frame, trim.last - 1)));
 
-function applyTypedTimes() {
-  const next = { first: clock.parse(marks.first.value), last: clock.parse(marks.last.value) };
-  for (const end of ["first", "last"]) {
-    if (next[end] === null) marks[end].setAttribute("aria-invalid", "true");
-    else marks[end].removeAttribute("aria-invalid");
-  }
-  const { first, last } = next;
-  if (first === null || last === null || first >= last) markError.textContent = options.badTime;
-  else if (last - first > Number(options.most)) markError.textContent = options.tooLong;
-  else if (first < trim.first || last > trim.last) {
-    // The span is outside the strip: load the page with another part of the film.
-    span = next;
-    location.assign(getUrl());
-  } else if (first !== span.first || last !== span.last) {
-    setSpan(next);
-    play();
-  }
+// The span with an end at a frame. The other end moves if it has to, by the length of the scene.
+function withEnd(next, end) {
+  if (next.first < next.last) return next;
+  const length = span.last - span.first;
+  return end === "first"
+    ? { ...next, last: Math.min(next.first + length, filmFrames) }
+    : { ...next, first: Math.max(next.last - length, 0) };
 }
 
-for (const field of Object.values(marks)) field.addEventListener("change", applyTypedTimes);
-$("#marks").addEventListener("submit", (event) => {
-  event.preventDefault();
-  applyTypedTimes();
+marks.addEventListener("typed", ({ detail: { end, typed } }) => {
+  const next = withEnd(typed, end);
+  if (next.last - next.first > Number(options.most)) marks.showError(options.tooLong);
+  else if (next.first < trim.first || next.last > trim.last) loadAround(next);
+  else if (next.first !== span.first || next.last !== span.last) {
+    setSpan(next);
+    play();
+    if (next !== typed) marks.showError(end === "first" ? options.movedEnd : options.movedStart);
+  }
 });
+
+// Load the page with another part of the film on the strip.
+function loadAround(next) {
+  span = next;
+  keepTrim(sceneName, span);
+  location.assign(getUrl());
+}
+
 $("#mark-sound")?.addEventListener("change", (event) => {
   const here = new URL(getUrl(), location);
   here.searchParams.set("sound", event.target.value);
@@ -281,7 +309,11 @@ $("#mark-sound")?.addEventListener("change", (event) => {
 });
 $("#mark-own").addEventListener("click", (event) => {
   event.preventDefault();
-  if (own.first < trim.first || own.last > trim.last) return location.assign(event.target.href);
+  if (own.first < trim.first || own.last > trim.last) {
+    keepTrim(sceneName, null);
+    location.assign(event.target.href);
+    return;
+  }
   setSpan({ ...own });
   play();
 });
@@ -293,66 +325,73 @@ document.addEventListener("click", (event) => {
 
 // --- keys ----------------------------------------------------------------------------------------
 
-const ownsSpace = (target) => target.closest("button, a, input, summary, video[controls]");
-
-function goBack() {
-  const link = $(".trail .back");
-  const plain = (url) => {
-    const there = new URL(url, location);
-    there.searchParams.delete("page");
-    return there.pathname + there.search;
-  };
-  // Going back restores the loaded results and the scroll position.
-  if (document.referrer && link && plain(document.referrer) === plain(link.href)) history.back();
-  else if (link) location.assign(link.href);
-  else if (document.referrer.startsWith(location.origin)) history.back();
-  else location.assign($(".about h1 a").href);
+// Set an end to the current frame.
+function setEnd(end, frame) {
+  if (whole.isPlaying) return;
+  const next = withEnd({ ...span, [end]: frame }, end);
+  const inside = { first: Math.max(next.first, trim.first), last: Math.min(next.last, trim.last) };
+  const length = inside.last - inside.first;
+  if (length > Number(options.most)) marks.showError(options.tooLong);
+  // The out point right after the in point is a slip of the fingers, unless the film stands still.
+  else if (!video.paused && length < MIN_PLAYED_SECONDS * clock.rate) {
+    marks.showError(options.tooShort);
+  } else if (length > 0) setSpan(inside);
 }
-
-$(".trail .back")?.addEventListener("click", (event) => {
-  if (hasModifier(event)) return;
-  event.preventDefault();
-  goBack();
-});
 
 const KEYS = {
   " ": toggle,
+  k: toggle,
+  j: () => {
+    if (isElsewhere) goTo(Math.min(Math.max(at, span.first), span.last - 1));
+    shuttle.backward();
+  },
+  l: () => shuttle.forward(),
+  ",": () => step(-1),
+  ".": () => step(1),
+  ArrowLeft: () => jump(-1),
+  ArrowRight: () => jump(1),
+  "Shift+ArrowLeft": () => $(".strip a[rel=prev]")?.click(),
+  "Shift+ArrowRight": () => $(".strip a[rel=next]")?.click(),
+  m: mute,
+  f: toggleFullScreen,
+  v: () => subtitles.toggle(),
   i: () => setEnd("first", at),
   o: () => setEnd("last", at + 1),
   s: () => $("#all-similar")?.click(),
   p: () => $("#hit-before")?.click(),
   n: () => $("#hit-after")?.click(),
-  ArrowLeft: () => $(".strip a[rel=prev]")?.click(),
-  ArrowRight: () => $(".strip a[rel=next]")?.click(),
   Escape: goBack,
 };
 
-// Set an end to a frame; the other end moves if it has to.
-function setEnd(end, frame) {
-  const length = span.last - span.first;
-  const next = { ...span, [end]: frame };
-  if (next.first >= next.last) {
-    if (end === "first") next.last = Math.min(frame + length, trim.last);
-    else next.first = Math.max(frame - length, trim.first);
-  }
-  if (next.last - next.first > Number(options.most)) markError.textContent = options.tooLong;
-  else if (next.first < next.last) setSpan(next);
-}
+document.addEventListener("keydown", (event) => handlePlayerKey(event, KEYS));
 
-document.addEventListener("keydown", (event) => {
-  const { target, key } = event;
-  if (event.defaultPrevented || hasModifier(event)) return;
-  if (!(key in KEYS) || isTyping(target) || $("dialog[open]")) return;
-  if (target.closest(".card") || (key === " " && ownsSpace(target))) return;
-  if (whole.isPlaying && ["i", "o"].includes(key)) return;
-  event.preventDefault();
-  KEYS[key]();
-});
+// --- trims are kept ------------------------------------------------------------------------------
+
+// A link may be followed before the address has the latest trim.
+document.addEventListener("click", (event) => event.target.closest("a") && updateUrl(), true);
+rememberLeaving(sceneName, () => isTrimmed() && { ...span, url: getUrl() }, clock);
+
+function restoreTrim() {
+  const kept = findTrim(sceneName);
+  const isGiven = new URLSearchParams(location.search).has("out") || marks.hasError;
+  if (!kept || isGiven || isTrimmed()) return;
+  if (kept.first < trim.first || kept.last > trim.last) {
+    span = kept;
+    location.replace(getUrl());
+    return;
+  }
+  setSpan(kept);
+  showNote(options.restored);
+}
 
 // --- start ---------------------------------------------------------------------------------------
 
+restoreTrim();
+reportLeftTrim(sceneName, options);
 setPlayhead(span.first);
+showTimecode(span.first);
 const isMotionReduced =
   matchMedia("(prefers-reduced-motion: reduce)").matches || navigator.connection?.saveData;
 if (isMotionReduced) bigPlay.hidden = false;
 else play();
+if (location.hash === "#whole") $("#whole")?.click();
