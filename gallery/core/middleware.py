@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -81,6 +82,15 @@ class RejectLongUrls:
         return render(request, "gallery/error.html", context, status=414)
 
 
+def _way_back(request: HttpRequest) -> str:
+    """Return the URL of the page that a form was sent from, "" if it is unknown."""
+    if request.method == "GET":
+        return request.get_full_path()
+    address = request.headers.get("Referer", "")
+    is_here = url_has_allowed_host_and_scheme(address, {request.get_host()})
+    return address if is_here else ""
+
+
 class RejectLargeBodies:
     """Only staff may upload films: from others, nothing larger than a picture is read."""
 
@@ -100,7 +110,8 @@ class RejectLargeBodies:
             }
             if request.path_info.startswith("/api/"):
                 return api_errors.error_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
-            return render(request, "gallery/error.html", {"message": message}, status=413)
+            context = {"message": message, "way_back": _way_back(request)}
+            return render(request, "gallery/error.html", context, status=413)
         return self.get_response(request)
 
 
@@ -130,7 +141,11 @@ class RenderErrors:
             return None
         log.warning("%s: %s", request.path_info, error)
         status = http_status(error)
-        context = {"message": str(error), "too_many": status == HTTPStatus.TOO_MANY_REQUESTS}
+        context = {
+            "message": str(error),
+            "too_many": status == HTTPStatus.TOO_MANY_REQUESTS,
+            "way_back": _way_back(request),
+        }
         response = render(request, "gallery/error.html", context, status=status)
         if isinstance(error, TooManyRequests | PicturesBusy):
             response["Retry-After"] = str(error.retry_after)

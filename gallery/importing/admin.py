@@ -244,7 +244,7 @@ class FilmAdmin(admin.ModelAdmin):
         files, left = given["file"], list(given["subtitles"])
         is_only = len(files) == 1
         for refused in form.refused:
-            messages.error(request, refused)
+            messages.error(request, _("Not uploaded: %(refused)s") % {"refused": refused})
         films = []
         for file in files:
             own = [one for one in left if is_only or is_named_after(one.name, file.name)]
@@ -272,7 +272,7 @@ class FilmAdmin(admin.ModelAdmin):
             file.path, file.sha256, name=file.name, title=title, year=year
         )
         said = (
-            _("%(film)s was uploaded. The file is now checked and imported.")
+            _("Uploaded: %(film)s. The file is now checked and imported.")
             if is_new
             else _("The missing file of %(film)s has been restored.")
         )

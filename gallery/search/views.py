@@ -48,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def _render_query(
     request: HttpRequest, query: Query, error: GalleryError | None = None
 ) -> HttpResponse:
-    """Render the page of a query; an error is shown in place of the hits."""
+    """Render the page of a query. An error is shown above the hits, if these can be found."""
     page = SearchPage(query)
     context: dict[str, Any] = {
         "query": query,
@@ -60,10 +60,10 @@ def _render_query(
     }
     should_search = query.kind is not None or query.avoided or query.less
     try:
-        if should_search and error is None:
+        if should_search:
             context |= _results_context(page)
     except GalleryError as failure:
-        error = failure
+        error = error or failure
     if not should_search:
         context |= home_context(request)
     context["error"] = error

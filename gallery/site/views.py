@@ -48,7 +48,10 @@ def health(_request: HttpRequest) -> JsonResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     """Render the page of error 404."""
-    message = _("This page does not exist. The film may have been deleted.")
+    message = _(
+        "There is nothing at this address. The film, scene or board may have been deleted, or the "
+        "address is incomplete."
+    )
     return render(request, "gallery/error.html", {"message": message, "nowhere": True}, status=404)
 
 

@@ -120,7 +120,7 @@ def test_refused_subtitles_do_not_cost_the_film(
         file("good.en.srt", SRT), file("empty.srt", ""), file("film.zip", b"PK\x03\x04..."),
     )  # fmt: skip
     page_text = text(response)
-    assert "A film was uploaded." in page_text
+    assert "Uploaded: A film." in page_text
     assert "The subtitles empty.srt were not added: The file is empty." in page_text
     assert "The subtitles film.zip were not added: This is an archive." in page_text
     assert "Subtitles good.en.srt: 2 lines, English." in page_text
@@ -155,8 +155,8 @@ def test_subtitles_of_several_films_go_to_the_film_they_are_named_after(
     assert [(film.title, film.year) for film in films] == [("Rain", 2019), ("snow", None)]
     names = [[row.original_name for row in film.subtitles.all()] for film in films]
     assert names == [["rain.2019.en.srt"], ["Snow.zh.srt"]]
-    assert "Rain (2019) was uploaded. The file is now checked and imported." in page_text
-    assert "c.mp4: The file is empty." in page_text
+    assert "Uploaded: Rain (2019). The file is now checked and imported." in page_text
+    assert "Not uploaded: c.mp4: The file is empty." in page_text
     assert "The subtitles x.srt were not added: their name does not begin" in page_text
     assert "added successfully" not in page_text
     again = text(staff.post("/admin/gallery/film/add/", {**data, "file": file("c.mp4", "")}))

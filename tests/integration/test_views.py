@@ -204,7 +204,7 @@ LONG = "9" * 400
 def test_unknown_urls_are_404(address: str, page: Client, demo_film: Film) -> None:
     response = page.get(address.format(film=demo_film.pk, uid=demo_film.uid))
     assert response.status_code == 404
-    assert "This page does not exist" in body(response)
+    assert "There is nothing at this address." in body(response)
 
 
 @pytest.mark.parametrize("name", ["home", "films", "health"])

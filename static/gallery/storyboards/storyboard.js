@@ -22,8 +22,9 @@ async function send(action, form, submitter = null) {
   const message = page.getElementById("error-message")?.textContent;
   if (!answer.ok) throw new Error(message ?? document.body.dataset.failed);
   const focused = document.activeElement?.id;
+  const place = $$(".row").indexOf(form.closest(".row"));
   for (const part of [...page.body.children]) replace(part, form.closest(".row")?.id);
-  restoreFocus(focused);
+  restoreFocus(focused, place);
 }
 
 function replace(part, current) {
@@ -37,9 +38,11 @@ function replace(part, current) {
   old.replaceWith(part);
 }
 
-function restoreFocus(id) {
+function restoreFocus(id, place) {
   if (!id || document.activeElement !== document.body) return;
-  const field = document.getElementById(id);
+  // A removed line has no fields any more: the one that took its place gets the focus.
+  const rows = $$(".row");
+  const field = document.getElementById(id) ?? $("textarea", rows[place] ?? rows.at(-1));
   const usable = field?.disabled ? $(".row-shown", field.closest(".row")) : field;
   usable?.focus({ preventScroll: true });
 }
