@@ -9,6 +9,7 @@ PATTERNS = {
     "token": "[0-9a-f]{32}",  # the name of a picture used as a query
     "animated": "webp|gif",
     "picture": "jpg|png",
+    "width": "160|320|480",  # of smaller thumbnails: `gallery.films.thumbnails.WIDTHS`
     "unguessable": "[A-Za-z0-9_-]{20,32}",  # the name of a board or an export
 }
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from gallery.clip import weights
-from gallery.films.models import Film, FilmQuerySet
+from gallery.films.models import Film, FilmQuerySet, thumbnail_shape
 from gallery.index import frame_index
 
 YearRange = tuple[int | None, int | None]
@@ -30,9 +30,17 @@ class ListedFilm(NamedTuple):
     model: str
     state: str
     original_name: str
+    shape: float = 0.0
+    width: int = 0
+    height: int = 0
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title
+
+    @property
+    def thumbnail_shape(self) -> float:
+        """The width of its thumbnails divided by their height."""
+        return thumbnail_shape(self.shape, self.width, self.height)
 
     @property
     def rate(self) -> Fraction:

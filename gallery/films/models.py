@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from gallery.media import film_borders
 from gallery.media.store import FilmFiles
 from gallery.media.timecodes import Clock
 from gallery.media.types import PictureFormat, Probe, SoundTrack
@@ -19,10 +20,17 @@ from gallery.media.types import PictureFormat, Probe, SoundTrack
 FIRST_YEAR, LAST_YEAR = 1878, 2200  # the first motion pictures; later years are typing errors
 MAX_FILM_SECONDS = 10**6  # longer than any film
 
+DEFAULT_SHAPE = 16 / 9
+
 
 def new_uid() -> str:
     """Return a random name for a film's folder."""
     return secrets.token_hex(8)
+
+
+def thumbnail_shape(shape: float, width: int, height: int) -> float:
+    """Return a film's `shape`, or that of its pictures when it was not stored."""
+    return shape or (width / height if width and height else DEFAULT_SHAPE)
 
 
 class FilmQuerySet(QuerySet["Film"]):
@@ -116,6 +124,8 @@ class Film(models.Model):
     rate_denominator = models.PositiveIntegerField(default=1, editable=False)
     video_codec = models.CharField(max_length=40, blank=True, editable=False)
     audio_codec = models.CharField(max_length=40, blank=True, editable=False)
+    # Of thumbnails, width / height, without black bars; 0 for films imported before it was stored.
+    shape = models.FloatField(default=0, editable=False)
     rotation = models.SmallIntegerField(default=0, editable=False)
     first_frame = models.FloatField(default=0, editable=False)
     start_timecode = models.CharField(max_length=11, blank=True, editable=False)
@@ -160,6 +170,11 @@ class Film(models.Model):
         return FilmFiles(self.uid)
 
     @property
+    def thumbnail_shape(self) -> float:
+        """The width of its thumbnails divided by their height."""
+        return thumbnail_shape(self.shape, self.width, self.height)
+
+    @property
     def has_source(self) -> bool:
         """Whether the film file is in the media store, with its full size."""
         return self.files.source_size() == self.size
@@ -180,6 +195,7 @@ class Film(models.Model):
     @property
     def probe(self) -> Probe:
         """What probing the file found."""
+        inner = self.streams.get("inner")
         return Probe(
             duration=self.duration,
             start=self.start,
@@ -194,6 +210,7 @@ class Film(models.Model):
             start_timecode=self.start_timecode,
             picture=PictureFormat(**self.streams["picture"]) if self.streams else None,
             sound=self.sound_tracks,
+            inner=tuple(inner) if inner else None,
         )
 
     @property
@@ -222,7 +239,9 @@ class Film(models.Model):
                 "picture": asdict(probe.picture or PictureFormat()),
                 "sound": [asdict(track) for track in probe.sound],
                 "last_frame": probe.last_frame,
+                "inner": probe.inner,
             },
+            "shape": film_borders.shape_of(probe),
         }
 
     @property

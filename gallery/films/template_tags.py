@@ -3,9 +3,12 @@
 from fractions import Fraction
 
 from django import template
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from gallery.films import thumbnails
+from gallery.films.catalogue import ListedFilm
 from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.importing.progress import Progress, progress_of
@@ -62,9 +65,38 @@ def thumb(film: Film, second: int) -> str:
     return thumbnail_url(film, second)
 
 
+@register.simple_tag
+def thumb_sizes(film: Film, second: int) -> str:
+    """Return the `srcset` of a frame's thumbnail."""
+    return thumbnails.thumbnail_srcset(film, second)
+
+
+@register.simple_tag
+def crop(film: Film, second: int, box: float = 16 / 9) -> str:
+    """Return a `style` attribute that crops a thumbnail to its subject, to the shape `box`."""
+    position = thumbnails.crop_position(film, second, float(box))
+    return format_html(' style="object-position: {}"', position) if position else ""
+
+
+@register.filter
+def shape(film: Film | ListedFilm) -> str:
+    """Return the declaration of a film's shape for the styles of cards."""
+    return f"--shape: {film.thumbnail_shape:.4f}"
+
+
+@register.filter
+def poster_sizes(film: Film) -> str:
+    """Return the `srcset` of the thumbnail that represents a film."""
+    return thumbnails.thumbnail_srcset(film, _poster_second(film))
+
+
 @register.filter
 def poster(film: Film) -> str:
     """Return the URL of the thumbnail that represents a film."""
+    return thumbnail_url(film, _poster_second(film))
+
+
+def _poster_second(film: Film) -> int:
     if not hasattr(film, "poster_second"):
         film = Film.objects.with_posters().get(pk=film.pk)
-    return thumbnail_url(film, getattr(film, "poster_second", None) or 0)
+    return getattr(film, "poster_second", None) or 0

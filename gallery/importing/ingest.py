@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +13,10 @@ from PIL import Image
 from gallery.clip.encoder import batched
 from gallery.clip.sharing import KnownVectors, SharedPictures, digest
 from gallery.clip.types import Vectors
+from gallery.media.film_borders import crop_to_inner
 from gallery.media.frame_kinds import classify_frame
 from gallery.media.store import FRAME_KIND_DTYPE, SegmentData
-from gallery.media.types import Frame, FrameKind, Picture
+from gallery.media.types import Frame, FrameKind, InnerBox, Picture
 
 
 class PictureEncoder(Protocol):
@@ -55,8 +56,8 @@ class _PendingFrame:
 class SpanEmbedder:
     """Embeds the frames of a span while they are decoded, several batches at a time.
 
-    Identical pictures share a vector, and `known` vectors of an earlier run are reused: see
-    `gallery.clip.sharing`.
+    Black bars (`inner` is the box inside them) are cut off. Identical pictures share a vector, and
+    `known` vectors of an earlier run are reused: see `gallery.clip.sharing`.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class SpanEmbedder:
         *,
         known: KnownVectors | None = None,
         shares: bool = True,
+        inner: InnerBox | None = None,
     ) -> None:
         self._encoder = encoder
         self._save_thumbnail = save_thumbnail
         self._known = known or {}
         self._shared = SharedPictures() if shares else None
+        self._inner = inner
         self._done: list[_PendingFrame] = []
 
     def embed(self, frames: Iterable[Frame], progress: Callable[[int], None]) -> SegmentData:
@@ -95,7 +98,8 @@ class SpanEmbedder:
 
     def _prepare(self, frames: Iterable[Frame]) -> Iterator[_PendingFrame]:
         """Preprocess frames, and find those whose vector is known or shared."""
-        for number, frame in enumerate(frames):
+        for number, whole in enumerate(frames):
+            frame = replace(whole, picture=crop_to_inner(whole.picture, self._inner))
             squares = self._encoder.to_squares(frame.picture)
             pending = _PendingFrame(frame, squares, digest(squares))
             pending.vector = self._known.get(pending.digest)

@@ -104,6 +104,7 @@ def _embed_segment(segment: Segment, run: RunFiles, check: Callable[[], None]) -
             run.save_thumbnail,
             known=_vectors_of_last_run(film),
             shares=settings.SHARE_VECTORS,
+            inner=film.probe.inner,
         )
         data = embedder.embed(frames, renew_claim)
 

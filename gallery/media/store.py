@@ -4,6 +4,7 @@
     films/UID/working.mkv              a working copy of films without exact seeking
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the thumbnail of the frame of second 12
+    films/UID/RUN/thumbs-320/000012.jpg    the same, 320 pixels wide
     films/UID/RUN/segment-00003.npz    one segment: see `SegmentData`
     films/UID/RUN/cuts.npy             all cuts of the film, if they were detected again: these
                                        replace the cuts in the segments
@@ -196,6 +197,10 @@ class RunFiles:
         """Return the path of a frame's thumbnail."""
         return self.folder / "thumbs" / f"{second:06d}.jpg"
 
+    def small_thumbnail(self, second: int, width: int) -> Path:
+        """Return the path of a frame's thumbnail that is `width` pixels wide."""
+        return self.folder / f"thumbs-{width}" / f"{second:06d}.jpg"
+
     def save_thumbnail(self, second: int, picture: Picture) -> None:
         """Write a frame's thumbnail. Raises DiskFull."""
         save_jpeg(picture, self.thumbnail(second), THUMBNAIL_QUALITY)
@@ -298,7 +303,7 @@ class RunFiles:
 
     def remove_drafts(self) -> None:
         """Remove half-written files of a killed worker."""
-        for folder in (self.folder, self.folder / "thumbs"):
+        for folder in (self.folder, *self.folder.glob("thumbs*")):
             for path in folder.glob(".draft-*"):
                 path.unlink(missing_ok=True)
 

@@ -10,6 +10,10 @@ Picture = Image.Image
 """A decoded picture, RGB, 8 bits per channel."""
 
 
+InnerBox = tuple[float, float, float, float]
+"""The part of a picture inside its bars: left, top, right and bottom, as fractions of its sides."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
     """How a film's pictures are coded, in FFmpeg's names; "" when the file does not say.
@@ -55,7 +59,8 @@ class Probe:
     `last_frame` is 0.0 for films that were imported before it was stored. `start_timecode` is the
     timecode from the camera or the editing program, hh:mm:ss:ff or hh:mm:ss;ff, or "".
     `audio_codec` is that of the default sound track, "" when there is none. `picture` and `sound`
-    are None and () for films that were imported before these were probed.
+    are None and () for films that were imported before these were probed. `inner` is the part of
+    the pictures inside black bars; None when there are no bars.
     """
 
     duration: float
@@ -71,6 +76,7 @@ class Probe:
     start_timecode: str = ""
     picture: PictureFormat | None = None
     sound: tuple[SoundTrack, ...] = ()
+    inner: InnerBox | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from gallery.core.disk import require_space
 from gallery.core.errors import DiskFull, FilmError
-from gallery.media import ffmpeg, interlacing, probing, timeline
+from gallery.media import ffmpeg, film_borders, interlacing, probing, timeline
 from gallery.media.probing import Inspection
 from gallery.media.store import FilmFiles
 from gallery.media.types import Probe
@@ -87,20 +87,25 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
     if not is_needed(inspection):
         probing.reject_long_film(inspection.probe, max_seconds)
         copy.unlink(missing_ok=True)
-        probe = interlacing.detect_field_order(source, inspection.probe, max_pixels)
-        return Prepared(probe, inspection.notice)
+        return Prepared(_examine(source, inspection.probe, max_pixels), inspection.notice)
     require_space(source.stat().st_size)
     draft = copy.with_name(f".draft-{copy.name}")
     try:
         _create_copy(source, draft, inspection, max_pixels)
         copied = probing.inspect(draft, max_pixels)
         probing.reject_long_film(copied.probe, max_seconds)
-        probe = interlacing.detect_field_order(draft, copied.probe, max_pixels)
+        probe = _examine(draft, copied.probe, max_pixels)
         draft.replace(copy)
     finally:
         draft.unlink(missing_ok=True)
     notice = _describe_losses(source, inspection, copied)
     return Prepared(replace(probe, start_timecode=inspection.probe.start_timecode), notice)
+
+
+def _examine(path: Path, probe: Probe, max_pixels: int) -> Probe:
+    """Return the probe with what only decoded pictures show: fields and bars."""
+    probe = interlacing.detect_field_order(path, probe, max_pixels)
+    return film_borders.detect_inner_box(path, probe, max_pixels)
 
 
 def _describe_losses(source: Path, inspection: Inspection, copied: Inspection) -> str:

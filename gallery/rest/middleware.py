@@ -17,7 +17,7 @@ ROOT = "/api/"
 MAX_UNKNOWN_TOKENS = "30/m"  # from one address
 # Pictures, clips and exports, which clients of the API fetch with the same token.
 TOKEN_READABLE_URLS = {
-    *("thumbnail", "still", "frame_still", "probe_picture"),
+    *("thumbnail", "small_thumbnail", "still", "frame_still", "probe_picture"),
     *("clip", "exact_clip", "animation", "whole_film", "subtitles"),
     *("board_csv", "board_edl", "board_otio", "download_export"),
 }

@@ -18,5 +18,10 @@ film_patterns = [
 urlpatterns = [
     path("films/<number:film_id>/", include(film_patterns)),
     path("thumbs/<uid:uid>/<number:run>/<number:second>.jpg", views.thumbnail, name="thumbnail"),
+    path(
+        "thumbs/<uid:uid>/<number:run>/<number:second>-<width:width>.jpg",
+        views.small_thumbnail,
+        name="small_thumbnail",
+    ),
     path("stills/<uid:uid>/<number:run>/<number:second>.jpg", views.still, name="still"),
 ]

@@ -1,6 +1,8 @@
 """The page of a scene, and the frames of films as pictures."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -20,8 +22,10 @@ from gallery.films import catalogue
 from gallery.films.missing_pictures import missing_picture
 from gallery.films.models import Film, Shot
 from gallery.films.shortcuts import film_or_404
+from gallery.films.thumbnails import get_small_thumbnail
 from gallery.index import frame_index
 from gallery.index.types import FrameKey
+from gallery.media.store import FilmFiles, RunFiles
 from gallery.scenes import clips, sound_tracks, spans
 from gallery.scenes.playing import film_content_type, limit_rendering
 from gallery.scenes.spans import ChosenSpan
@@ -257,13 +261,29 @@ def _probabilities_context(request: HttpRequest, film: Film, second: int) -> dic
 @require_GET
 def thumbnail(_request: HttpRequest, uid: str, run: int, second: int) -> HttpResponseBase:
     """Send a frame's thumbnail, or a placeholder while it is being restored."""
-    path = Film(uid=uid).files.run(run).thumbnail(second)
+    return _thumbnail_response(uid, run, second, lambda files: files.thumbnail(second))
+
+
+@require_GET
+def small_thumbnail(
+    _request: HttpRequest, uid: str, run: int, second: int, width: str
+) -> HttpResponseBase:
+    """Send a frame's thumbnail in a smaller width, made at the first request."""
+    return _thumbnail_response(
+        uid, run, second, lambda files: get_small_thumbnail(files, second, int(width))
+    )
+
+
+def _thumbnail_response(
+    uid: str, run: int, second: int, find: Callable[[RunFiles], Path]
+) -> HttpResponseBase:
+    """Send the file that `find` returns, or a placeholder when it is missing."""
     try:
-        picture = jpeg_response(path)
-    except Http404:
+        picture = jpeg_response(find(FilmFiles(uid).run(run)))
+    except (Http404, FileNotFoundError) as error:
         film = get_object_or_404(Film, uid=uid, searchable_run=run)
         if not catalogue.has_frame(film, second):
-            raise
+            raise Http404 from error
         return missing_picture(film)
     patch_cache_control(picture, **FOREVER)
     return picture

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, percent, timecode
+from gallery.films.thumbnails import thumbnail_srcset
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
 from gallery.search.types import Hit, Order, Query, Results
@@ -22,9 +23,10 @@ class Card(TypedDict):
     """What the card of a hit shows: texts and URLs.
 
     It is a dictionary because templates look up keys several times faster than attributes. `key`
-    identifies the frame within the page. `frame` is its page; `more` and `less` toggle its marks;
-    `similar` searches for this frame only; `in_film` searches its film only, "" unless that finds
-    more. `is_faint`: in order of time, a hit that hardly matches.
+    identifies the frame within the page, `pick` the scene in a selection. `frame` is its page;
+    `more` and `less` toggle its marks; `similar` searches for this frame only; `in_film` searches
+    its film only, "" unless that finds more. `is_faint`: in order of time, a hit that hardly
+    matches.
     """
 
     film: int
@@ -34,9 +36,13 @@ class Card(TypedDict):
     start: float
     end: float
     thumbnail: str
+    thumbnail_sizes: str
+    shape: str
+    is_upright: bool
     line: SpokenLine | None
     is_faint: bool
     key: str
+    pick: str
     time: str
     timecode: str
     description: str
@@ -79,8 +85,12 @@ def cards_of(context: RequestContext, hits: list[Hit], are_results: bool = False
             start=hit.start,
             end=hit.end,
             thumbnail=thumbnail_url(film, hit.second),
+            thumbnail_sizes=thumbnail_srcset(film, hit.second),
+            shape=f"{film.thumbnail_shape:.4f}",
+            is_upright=film.thumbnail_shape < 1,
             line=hit.line,
             is_faint=can_fade and not hit.matches,
+            pick=f"{hit.film} {hit.second} {hit.start:.6f} {hit.end:.6f}",
             key=f"{hit.film}-{hit.second}",
             time=time,
             timecode=timecode(hit.time, film.rate),

@@ -385,7 +385,7 @@ def test_the_film_page_shows_everything_at_a_glance(
     tab.mouse.move(box["x"] + box["width"] * (second + 0.5) / searchable.duration, box["y"] + 120)
     expect(tab.locator(".preview .timecode")).to_have_text("0:40")
     loaded = "document.querySelector('.preview img').naturalWidth"
-    wait_for_value(lambda: tab.evaluate(loaded) == 640)
+    wait_for_value(lambda: tab.evaluate(loaded) == 480)
     now = tab.locator("#lines .is-now")
     expect(now).to_have_count(1)
     expect(now).to_be_in_viewport()

@@ -151,7 +151,7 @@ class Scrubber {
     this.pointer.hidden = false;
     const room = this.scrub.getBoundingClientRect().top - $(".preview", this.pointer).offsetHeight;
     this.pointer.classList.toggle("below", room < 8);
-    const wanted = this.thumb.replace(/0\.jpg$/, `${second}.jpg`);
+    const wanted = this.thumb.replace(/0\.jpg$/, `${second}-480.jpg`);
     if (this.picture.getAttribute("src") !== wanted) this.picture.src = wanted;
     $(".timecode", this.pointer).textContent = formatSeconds(second);
     $(".preview-said", this.pointer).textContent = part.replace(/^, /, "");
