@@ -1,4 +1,7 @@
-"""Run one benchmark, or all but the long ones: `scenes`, `search`, `server`, `soak`, `tutorial`."""
+"""Run one benchmark, or all but the long ones: `scenes`, `search`, `server`, `soak`, `tutorial`.
+
+`vitals` measures a running installation.
+"""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -24,6 +27,7 @@ from benchmarks import (  # noqa: E402
     start,
     throughput,
     tutorial,
+    vitals,
 )
 
 ALL: dict[str, Callable[[], None]] = {
@@ -45,6 +49,7 @@ WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "search": search.main,
     "server": server.main,
     "soak": soak.main,
+    "vitals": vitals.main,
 }
 
 

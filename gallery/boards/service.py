@@ -134,6 +134,18 @@ def add_scene(visitor: Visitor, scene: Scene, board: Board | None = None) -> Boa
     return row
 
 
+def collect_scenes(visitor: Visitor, scenes: Sequence[Scene], target: Board | str) -> Board:
+    """Append scenes to a board, or to a new one of that name: all or none. Return the board.
+
+    Scenes that are on the board already stay as they are. Raises BoardError as `add_scene` does.
+    """
+    with transaction.atomic():
+        board = create_board(visitor, target) if isinstance(target, str) else target
+        for scene in scenes:
+            add_scene(visitor, scene, board)
+    return board
+
+
 def add_scenes(board: Board, scenes: Sequence[tuple[Scene, str]]) -> None:
     """Append scenes of searchable films, each with its note, in order; a scene may be repeated.
 

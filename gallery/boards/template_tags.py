@@ -14,7 +14,9 @@ from gallery.boards import owners, service
 from gallery.boards.models import Board, BoardScene
 from gallery.boards.service import Scene
 from gallery.boards.timelines import frames_of_scene
+from gallery.core import access
 from gallery.films.template_tags import clock
+from gallery.search import refining
 from gallery.search.address import page_url, urlencode
 
 register = template.Library()
@@ -108,6 +110,15 @@ def collecting(
         choose=chooser_url(scene),
         choose_word=_("Change board") if current.board else _("Choose a board"),
     )
+
+
+@register.simple_tag(takes_context=True)
+def selection_limits(context: RequestContext) -> dict[str, Any]:
+    """Return what limits actions on several scenes: frames in a search, and rights."""
+    return {
+        "most_frames": refining.MAX_EXAMPLES,
+        "may_download": access.may_download(context["request"].user),
+    }
 
 
 @register.simple_tag(takes_context=True)

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from gallery.boards import collect_views, export_views, views
+from gallery.boards import collect_views, export_views, selection_views, views
 
 board_patterns = [
     path("", views.board_page, name="board"),
@@ -26,5 +26,8 @@ urlpatterns = [
     path("boards/", views.board_list, name="boards"),
     path("boards/collect/", collect_views.collect, name="collect"),
     path("boards/choose/", collect_views.choose, name="choose_board"),
+    path("boards/selection/", selection_views.collect, name="collect_selection"),
+    path("boards/selection/choose/", selection_views.choose, name="choose_for_selection"),
+    path("boards/selection/download/", selection_views.download, name="download_selection"),
     path("boards/<unguessable:token>/", include(board_patterns)),
 ]

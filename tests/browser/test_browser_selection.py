@@ -1,0 +1,99 @@
+"""Selecting several scenes in a real browser, and what is done with them."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from gallery.boards.models import Board, Export
+from gallery.films.models import Film
+from tests.browsing import PHONE
+from tests.processes import Web
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def open_results(tab: Page, web: Web) -> None:
+    tab.goto(f"{web.url}/?q=dog")
+    expect(tab.locator(".hits .pick").first).to_be_attached()
+
+
+def test_scenes_are_selected_by_keyboard_and_added_to_a_new_board(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    open_results(tab, web_server)
+    bar, cards = tab.locator("#selection"), tab.locator(".hits .card")
+    expect(bar).to_be_hidden()
+    cards.first.locator("a").first.focus()
+    tab.keyboard.press("x")
+    expect(bar.get_by_role("status")).to_have_text("1 selected")
+    tab.keyboard.press("Shift+ArrowRight")
+    tab.keyboard.press("Shift+ArrowRight")
+    expect(bar.get_by_role("status")).to_have_text("3 selected")
+    expect(tab.locator(".is-selected")).to_have_count(3)
+    assert not [v for v in Axe().run(tab).response["violations"] if v["impact"] != "minor"]
+    bar.get_by_role("button", name="Add to board").click()
+    expect(tab.locator("#chooser")).to_contain_text("Add 3 scenes to a board")
+    tab.fill("#new-board", "Dogs")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#toast")).to_contain_text("Saved 3 scenes to Dogs")
+    expect(tab.locator("#chooser")).to_be_hidden()
+    expect(bar).to_be_hidden()
+    expect(cards.first.locator(".collect")).to_have_class(re.compile("is-collected"))
+    assert Board.objects.get().scenes.count() == 3
+    # Esc clears a selection before it goes back.
+    cards.first.locator("a").first.focus()
+    tab.keyboard.press("x")
+    tab.keyboard.press("Escape")
+    expect(bar).to_be_hidden()
+    assert "q=dog" in tab.url
+    assert errors == []
+
+
+def test_the_mouse_selects_single_scenes_and_ranges_that_survive_more_results(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    open_results(tab, web_server)
+    cards, status = tab.locator(".hits .card"), tab.locator("#selection").get_by_role("status")
+    cards.nth(0).hover()
+    cards.nth(0).locator(".pick").click()
+    cards.nth(3).locator("a").first.click(modifiers=["Shift"])
+    expect(status).to_have_text("4 selected")
+    cards.nth(1).locator("a").first.click()
+    expect(status).to_have_text("3 selected")
+    before = cards.count()
+    tab.locator(".more").scroll_into_view_if_needed()  # it loads the next results
+    expect(cards.nth(before)).to_be_attached()
+    expect(status).to_have_text("3 selected")
+    cards.nth(before).locator(".pick").click(force=True)
+    expect(status).to_have_text("4 selected")
+    tab.get_by_role("link", name="More like these").click()
+    expect(tab.locator(".parts .part.is-frame")).to_have_count(4)
+    assert errors == []
+
+
+def test_a_long_press_selects_on_a_phone_and_downloads_make_a_board(
+    web_server: Web, demo_film: Film, browser: Browser
+) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, locale="en-GB")
+    tab = context.new_page()
+    open_results(tab, web_server)
+    first = tab.locator(".hits .shown").first
+    box = first.bounding_box()
+    assert box
+    client = context.new_cdp_session(tab)
+    point = {"x": box["x"] + 60, "y": box["y"] + 60}
+    client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    expect(tab.locator("#selection").get_by_role("status")).to_have_text("1 selected")
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert "/frames/" not in tab.url
+    # While something is selected, a tap selects.
+    tab.locator(".hits .shown").nth(2).tap()
+    expect(tab.locator("#selection").get_by_role("status")).to_have_text("2 selected")
+    wide = "document.documentElement.scrollWidth - innerWidth"
+    assert tab.evaluate(wide) <= 0
+    tab.get_by_role("button", name="Download").tap()
+    expect(tab.locator("h1")).to_contain_text("Selection, ")
+    assert Export.objects.get().total_count == 2
+    context.close()
