@@ -172,6 +172,14 @@ def add_scenes(board: Board, scenes: Sequence[tuple[Scene, str]]) -> None:
         owners.touch(board)
 
 
+def replace_scenes(board: Board, scenes: Sequence[tuple[Scene, str]]) -> None:
+    """Replace the scenes of a board; for a day the old ones can be restored. Raises BoardError."""
+    with transaction.atomic():
+        _lock_board(board)
+        board.scenes.update(removed=timezone.now())
+        add_scenes(board, scenes)
+
+
 def rows_of_span(
     film: int, start: float, end: float, among: QuerySet[BoardScene] | None = None
 ) -> QuerySet[BoardScene]:

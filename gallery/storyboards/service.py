@@ -365,17 +365,26 @@ def load_films(rows: Iterable[StoryboardRow]) -> dict[int, Film]:
     return Film.objects.filter(searchable_run__isnull=False).in_bulk(ids)
 
 
-def save_as_board(visitor: Visitor, storyboard: Storyboard) -> Board:
+def save_as_board(visitor: Visitor, storyboard: Storyboard, board: Board | None = None) -> Board:
     """Create a board with the chosen scenes in order; the lines of the script are its notes.
 
-    Rows without a scene, or whose film was deleted, are left out. Raises BoardError when no row has
-    a scene, or the board cannot be created.
+    If a `board` is given, its scenes are replaced. Rows without a scene, or whose film was deleted,
+    are left out. Raises BoardError when no row has a scene, or the board cannot be created or
+    filled.
     """
     rows = list(storyboard.rows.all())
     films = load_films(rows)
     scenes = [(scene, row.text) for row in rows if (scene := fitted_scene(row, films))]
     if not scenes:
         raise BoardError(_("No row has a scene yet, so there is nothing to save."))
-    board = boards.create_board(visitor, storyboard.name)
-    boards.add_scenes(board, scenes)
+    if board is None:
+        board = boards.create_board(visitor, storyboard.name)
+        boards.add_scenes(board, scenes)
+    else:
+        boards.replace_scenes(board, scenes)
     return board
+
+
+def saved_board(visitor: Visitor, storyboard: Storyboard) -> Board | None:
+    """Return the visitor's newest board with the name of a storyboard, probably saved from it."""
+    return boards.boards_of(visitor).filter(name=storyboard.name).order_by("-pk").first()

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.boards import owners
+from gallery.boards.models import Board
 from gallery.core.errors import BoardError
 from gallery.core.pages import limit_searches, vary_on_htmx
 from gallery.films import catalogue
@@ -58,9 +59,10 @@ def storyboard_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show a storyboard; its owner can change it."""
     storyboard = get_object_or_404(Storyboard, token=token)
     is_own = owners.record_visit(request, storyboard)
-    return render(
-        request, "gallery/storyboards/storyboard.html", _page_context(storyboard, is_own=is_own)
-    )
+    context = _page_context(storyboard, is_own=is_own)
+    if is_own:
+        context["saved"] = service.saved_board(owners.visitor_of(request), storyboard)
+    return render(request, "gallery/storyboards/storyboard.html", context)
 
 
 def _page_context(storyboard: Storyboard, *, is_own: bool = True) -> dict[str, Any]:
@@ -174,9 +176,11 @@ def _answer(
 
 @require_POST
 def save(request: HttpRequest, token: str) -> HttpResponse:
-    """Save the chosen scenes as a new board."""
+    """Save the chosen scenes as a new board, or in place of the scenes of an own board."""
     storyboard = _get_own(request, token)
-    return redirect(service.save_as_board(owners.ensure_visitor(request), storyboard))
+    replaced = request.POST.get("board")
+    board = owners.get_own_or_404(request, Board, replaced) if replaced else None
+    return redirect(service.save_as_board(owners.ensure_visitor(request), storyboard, board))
 
 
 @require_POST

@@ -72,6 +72,7 @@ def test_from_a_script_to_a_board(
 
     rows.nth(2).get_by_role("button", name="Remove line").click()
     expect(rows).to_have_count(3)
+    expect(rows.nth(2).locator("textarea")).to_be_focused()
 
     tab.locator("#play-all").click()
     expect(tab.locator(".player-note")).to_have_text("a dog in the snow")

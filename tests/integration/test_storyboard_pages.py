@@ -190,6 +190,26 @@ def test_it_is_saved_as_a_board_in_order(page: Client, demo_film: Film) -> None:
     assert scenes[1].end - scenes[1].start == pytest.approx(2.0)
 
 
+def test_saving_again_offers_to_update_the_board(page: Client, demo_film: Film) -> None:
+    storyboard = create(page)
+    search(page, storyboard)
+    address = storyboard.get_absolute_url()
+    assert "Update board" not in page.get(address).content.decode()
+    page.post(f"{address}save/")
+    board = Board.objects.get()
+    last = storyboard.rows.last()
+    page.post(f"{address}rows/{last.pk}/remove/")
+    assert f'name="board" value="{board.token}"' in page.get(address).content.decode()
+    assert page.post(f"{address}save/", {"board": board.token})["Location"] == (
+        board.get_absolute_url()
+    )
+    notes = [scene.note for scene in board.scenes.all()]
+    assert notes == [row.text for row in storyboard.rows.all()]
+    assert Client().post(f"{address}save/", {"board": board.token}).status_code == 404
+    page.post(f"{address}save/")
+    assert Board.objects.count() == 2
+
+
 def test_nothing_is_saved_without_scenes(page: Client, demo_film: Film) -> None:
     storyboard = create(page)
     response = page.post(f"{storyboard.get_absolute_url()}save/")
@@ -363,7 +383,7 @@ def test_the_command_prints_and_saves(demo_film: Film, tmp_path: Any) -> None:
     ]
     assert rows[1]["seconds"] == pytest.approx(2.0)
     board = Board.objects.get()
-    assert board.get_absolute_url() in err
+    assert f"http://127.0.0.1:8000{board.get_absolute_url()}" in err
     assert board.owner is not None
     out, _err = run(str(file), "--user", "ada")
     assert "00:00:10:20-" in out
