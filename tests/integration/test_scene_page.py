@@ -13,6 +13,7 @@ from django.test import Client
 from gallery.films.models import Film, Shot
 from gallery.scenes import spans
 from gallery.search.types import Mode
+from gallery.transcripts.models import Line, Subtitles
 
 
 @pytest.fixture
@@ -262,3 +263,30 @@ def test_numbers_in_attributes_are_plain_in_every_language(
     )
     assert re.search(r'data-first="2\d{3}"', text)
     assert re.search(r"--in: 0\.\d+", text)
+
+
+# --- subtitles ------------------------------------------------------------------------------------
+
+
+def test_a_clip_has_the_subtitles_of_its_frames(film: Film, page: Client) -> None:
+    row = Subtitles.objects.create(film=film, language="en", line_count=3)
+    Subtitles.objects.create(film=film, language="fr")  # without lines
+    Line.objects.bulk_create(
+        Line(subtitles=row, number=number, start=start, end=end, text=f"line {number} & more")
+        for number, (start, end) in enumerate([(0, 1), (1, 3), (4, 5)])
+    )
+    clip = f"/films/{film.pk}/subtitles/{row.pk}/24-48.vtt"
+    tracks = page.get(f"/films/{film.pk}/clips/24-48/tracks").content.decode()
+    assert f'src="{clip}" srclang="en" label="English"' in tracks
+    assert tracks.count("<track") == 1
+    assert 'data-rate="24000/1001"' in tracks
+    assert 'data-first="24"' in tracks
+    # Frame 24 is shown at 1.001 s, frame 48 at 2.002 s.
+    answer = page.get(clip)
+    assert answer["Content-Type"] == "text/vtt; charset=utf-8"
+    assert answer.content.decode().split("\n\n")[1:] == [
+        "00:00:00.000 --> 00:00:01.001\nline 1 &amp; more\n"
+    ]
+    whole = page.get(f"/films/{film.pk}/tracks").content.decode()
+    assert f'src="/films/{film.pk}/subtitles/{row.pk}.vtt"' in whole
+    assert page.get(f"/films/{film.pk}/subtitles/{row.pk}.vtt").content.count(b"-->") == 3

@@ -31,7 +31,8 @@ class BoardPlayer {
     this.at = 0;
     this.clock = null; // of the film shown
     this.seek = $("#seek", player);
-    this.subtitles = new Subtitles($("#subtitle-choice", player), $(".subtitles", player));
+    const { videos } = this;
+    this.subtitles = new Subtitles($("#subtitle-choice", player), $(".subtitles", player), videos);
     const getVideo = () => this.shown;
     this.shuttle = new Shuttle({
       getVideo,
@@ -41,7 +42,7 @@ class BoardPlayer {
       output: $("#speed", player),
     });
     const box = $(".full-screen", player);
-    const { videos, subtitles } = this;
+    const { subtitles } = this;
     this.mute = setUpTransport(box, { videos, getVideo, toggle: () => this.toggle() });
     this.toggleFullScreen = setUpFullScreen(box, $("#large", player), {
       videos,

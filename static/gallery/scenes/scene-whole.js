@@ -6,7 +6,7 @@ import { $ } from "../dom.js";
 const NO_PICTURE = 4; // MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED
 
 // `link` is the URL of the film's file; null without permission to play it.
-export function setUpWholeFilm(link, { video, clock, time, begin, end }) {
+export function setUpWholeFilm(link, { video, clock, time, begin, blocked, end }) {
   const state = { isPlaying: false };
   if (!link) return state;
   const label = $("span", link);
@@ -55,7 +55,8 @@ export function setUpWholeFilm(link, { video, clock, time, begin, end }) {
     }
     video.src = `${link.href.split("#")[0]}#t=${time().toFixed(3)}`;
     video.muted = false;
-    video.play().catch(() => {}); // the error event reports it
+    // Without a click on the page, browsers play no sound. The error event reports other failures.
+    video.play().catch((error) => error.name === "NotAllowedError" && blocked());
   });
   return state;
 }

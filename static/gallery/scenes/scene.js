@@ -52,7 +52,8 @@ const player = new Player(video, clock, {
   sound: Boolean(options.sound),
 });
 const trim = new Trim($("#trim"), clock, { span, own, most: Number(options.most) });
-const subtitles = new Subtitles($("#subtitle-choice"), $(".subtitles", screen));
+const videos = [video];
+const subtitles = new Subtitles($("#subtitle-choice"), $(".subtitles", screen), videos);
 let at = span.first; // the current frame: the one shown, or about to be
 
 // Passing notes are about loading, and are cleared when the clip is there.
@@ -135,7 +136,6 @@ peek.addEventListener("shown", ({ detail }) => {
 function play(from) {
   isElsewhere = false;
   peek.hide();
-  bigPlay.hidden = true;
   player.play({ ...span }, from);
 }
 
@@ -179,7 +179,6 @@ function jump(direction) {
 
 // --- the transport -------------------------------------------------------------------------------
 
-const videos = [video];
 const getVideo = () => video;
 const mute = setUpTransport(stage, { videos, getVideo, toggle });
 const toggleFullScreen = setUpFullScreen(stage, $("#large"), { videos, getVideo, subtitles });
@@ -195,7 +194,8 @@ const shuttle = new Shuttle({
   output: $("#speed"),
 });
 
-bigPlay.addEventListener("click", () => play());
+bigPlay.addEventListener("click", resume);
+video.addEventListener("play", () => (bigPlay.hidden = true));
 video.addEventListener("click", toggle);
 peek.picture.addEventListener("click", toggle);
 
@@ -214,6 +214,7 @@ const whole = setUpWholeFilm($("#whole"), {
     togglePoster(false);
     root.classList.add("plays-whole");
   },
+  blocked: () => (bigPlay.hidden = false),
   end: (message) => {
     root.classList.remove("plays-whole");
     shuttle.stop();

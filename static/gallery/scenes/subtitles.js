@@ -18,14 +18,15 @@ function recallChoice() {
 const baseOf = (language) => language.toLowerCase().split("-")[0];
 
 export class Subtitles {
-  // `control` holds the list of languages, `box` the text.
-  constructor(control, box) {
+  // `control` holds the list of languages, `box` the text of one of the `videos`.
+  constructor(control, box, videos) {
     this.control = control;
     this.select = $("select", control);
     this.box = box;
     this.tracks = [];
     this.isNative = false;
     this.choice = { isOn: false, ...recallChoice() };
+    for (const video of videos) video.addEventListener("seeked", () => this.draw());
     let isPointed = false;
     this.select.addEventListener("pointerdown", () => (isPointed = true));
     this.select.addEventListener("keydown", () => (isPointed = false));
@@ -39,6 +40,7 @@ export class Subtitles {
   // that come with them, or null if they are not available.
   async load(video, address) {
     this.address = address;
+    this.video = video;
     this.setTracks([]);
     video.replaceChildren();
     const answer = address && (await fetch(address).catch(() => null));
@@ -112,7 +114,13 @@ export class Subtitles {
 
   draw() {
     const { chosen } = this;
-    const cues = this.isNative ? [] : [...(chosen?.track.activeCues ?? [])];
+    // Not `activeCues`: they are empty until a video has played for the first time.
+    const time = this.video?.currentTime;
+    const cues = this.isNative
+      ? []
+      : [...(chosen?.track.cues ?? [])].filter(
+          (cue) => cue.startTime <= time && time < cue.endTime,
+        );
     const text = cues.map((cue) => cue.getCueAsHTML().textContent).join("\n");
     this.box.firstElementChild.textContent = text;
     this.box.hidden = !text;
