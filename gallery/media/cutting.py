@@ -26,6 +26,7 @@ MAX_PLAYBACK_WIDTH = 1280  # pixels
 MAX_EXPORT_WIDTH = 3840
 MAX_ANIMATION_WIDTH = {"gif": 480, "webp": 640}
 MAX_ANIMATION_RATE = {"gif": Fraction(25, 2), "webp": Fraction(25)}  # pictures per second
+SAMPLE_RATE = 48_000  # of the sound of clips, per second
 TIMECODE_RATES = (24, 25, 30, 48, 50, 60)  # nominal rates that MP4 has timecodes for
 
 SHAPE_LEAD_SECONDS = 1.0  # pictures are scaled from this long before the span
@@ -99,10 +100,10 @@ def _find_seek_position(clip: ClipSpan, lead: float = 0.0) -> float:
     return 0.0
 
 
-def _input_arguments(clip: ClipSpan, lead: float = 0.0, *, with_sound: bool = False) -> list[str]:
+def open_arguments(clip: ClipSpan, lead: float = 0.0, *, with_sound: bool = False) -> list[str]:
     """Return arguments that open the film shortly before the span, on the file's clock.
 
-    `with_sound`: also as the input of `_sound_arguments`. That is a second one where the pictures
+    `with_sound`: also as the input of `sound_arguments`. That is a second one where the pictures
     are read without examining the streams first: FFmpeg would not find all sound tracks then.
     """
     position = _find_seek_position(clip, lead)
@@ -143,7 +144,7 @@ def _hold_filter(pictures: int) -> str:
     return f"tpad=stop={pictures}:stop_mode=clone"
 
 
-def _picture_arguments(clip: ClipSpan, filters: Sequence[str]) -> list[str]:
+def picture_arguments(clip: ClipSpan, filters: Sequence[str]) -> list[str]:
     """Return arguments for the pictures at the ticks of the span, passed through `filters`.
 
     All pictures get the shape of the first one; those of another shape get bars.
@@ -179,7 +180,7 @@ def _probe_shape(clip: ClipSpan) -> tuple[int, int]:
     ]
     result = run(
         [
-            *_input_arguments(clip),
+            *open_arguments(clip),
             *("-map", "0:V:0", "-vf", ",".join(chain), "-noautoscale"),
             *("-frames:v", "1", "-f", "framecrc", "-"),
         ],
@@ -196,33 +197,43 @@ def _scale_filters(clip: ClipSpan, width: int, target: picture_filters.Target) -
 
 
 def _video_arguments(clip: ClipSpan, width: int) -> list[str]:
-    return _picture_arguments(clip, _scale_filters(clip, width, "video"))
+    return picture_arguments(clip, _scale_filters(clip, width, "video"))
 
 
-def _sound_arguments(clip: ClipSpan, rate: str) -> list[str]:
-    """Return arguments for the sound, exactly as long as the pictures; none if not decodable."""
+def sound_arguments(clip: ClipSpan, samples: int) -> list[str]:
+    """Return arguments for `samples` samples of sound (SAMPLE_RATE, stereo) from the span's start.
+
+    They do not choose a codec. An empty list if the film has no sound that can be decoded.
+    """
     track = sound.choose_track(clip.probe.sound, clip.sound)
     if track is None:
-        return ["-an"]
-    start, length = clip.start, clip.seconds
+        return []
+    start = clip.start
     chain = [
         f"asetpts=PTS-{clip.probe.start:.6f}/TB",
-        f"atrim=start={start:.6f}:end={start + length:.6f}",
+        # One sample more, as times are rounded.
+        f"atrim=start={start:.6f}:end={start + (samples + 1) / SAMPLE_RATE:.6f}",
         f"asetpts=PTS-{start:.6f}/TB",
         # Fill gaps with silence, as at the beginning of a span whose sound begins later.
-        "aresample=48000:async=1:first_pts=0",
-        f"apad=whole_dur={length:.6f}",
-        f"atrim=end={length:.6f}",
+        f"aresample={SAMPLE_RATE}:async=1:first_pts=0",
+        f"apad=whole_len={samples}",
+        f"atrim=end_sample={samples}",
     ]
     source = 1 if picture_filters.may_change(clip.probe) else 0
+    # Damaged sound must not cost the pictures: FFmpeg gives up above two thirds of errors.
     return [
-        # Damaged sound must not cost the pictures: FFmpeg gives up above two thirds of errors.
-        *("-max_error_rate", "1", "-map", f"{source}:a:{track.number}", "-af", ",".join(chain)),
-        *("-c:a", "aac", "-b:a", rate, "-ac", "2"),
+        *("-max_error_rate", "1", "-map", f"{source}:a:{track.number}"),
+        *("-af", ",".join(chain), "-ac", "2"),
     ]
 
 
-_WITHOUT_METADATA = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
+def _encoded_sound_arguments(clip: ClipSpan, rate: str) -> list[str]:
+    """Return arguments for the sound as AAC, exactly as long as the pictures; or for none."""
+    arguments = sound_arguments(clip, round(clip.seconds * SAMPLE_RATE))
+    return [*arguments, "-c:a", "aac", "-b:a", rate] if arguments else ["-an"]
+
+
+WITHOUT_METADATA = ("-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
 
 
 def playback_arguments(clip: ClipSpan) -> list[str]:
@@ -232,14 +243,14 @@ def playback_arguments(clip: ClipSpan) -> list[str]:
     """
     interval = max(1, round(clip.clock.grid))
     return [
-        *_input_arguments(clip, with_sound=True),
+        *open_arguments(clip, with_sound=True),
         *_video_arguments(clip, MAX_PLAYBACK_WIDTH),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
         *("-maxrate", "6M", "-bufsize", "6M", "-bf", "0", "-g", str(interval)),
         # A short lookahead shows the first picture sooner; none would double the size.
         *("-x264-params", "rc-lookahead=3:sync-lookahead=0"),
-        *_sound_arguments(clip, "128k"),
-        *_WITHOUT_METADATA,
+        *_encoded_sound_arguments(clip, "128k"),
+        *WITHOUT_METADATA,
         *("-movflags", "+frag_keyframe+delay_moov+default_base_moof", "-frag_duration", "250000"),
         *("-flush_packets", "1", "-f", "mp4", "pipe:1"),
     ]
@@ -267,11 +278,11 @@ def export_arguments(clip: ClipSpan, target: Path) -> list[str]:
     clock = clip.clock
     timecode = ("-timecode", clock.source_timecode(clock.exact_seconds(clip.first)))
     return [
-        *_input_arguments(clip, lead=1.0, with_sound=True),
+        *open_arguments(clip, lead=1.0, with_sound=True),
         *_video_arguments(clip, MAX_EXPORT_WIDTH),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", "16"),
-        *_sound_arguments(clip, "256k"),
-        *_WITHOUT_METADATA,
+        *_encoded_sound_arguments(clip, "256k"),
+        *WITHOUT_METADATA,
         *(timecode if can_carry_timecode(clock) else ()),
         *("-movflags", "+faststart", "-progress", "pipe:1", "-f", "mp4", f"file:{target}"),
     ]
@@ -289,8 +300,8 @@ def animation_arguments(clip: ClipSpan, kind: str, target: Path) -> list[str]:
         chain.append("format=bgra")  # from Y'CbCr, libwebp would assume Rec. 601
         codec = ["-c:v", "libwebp_anim", "-q:v", "75", "-compression_level", "4"]
     return [
-        *_input_arguments(clip, lead=1.0),
-        *(*_picture_arguments(clip, chain), "-an", *_WITHOUT_METADATA, *codec, "-loop", "0"),
+        *open_arguments(clip, lead=1.0),
+        *(*picture_arguments(clip, chain), "-an", *WITHOUT_METADATA, *codec, "-loop", "0"),
         *("-progress", "pipe:1", "-f", kind, f"file:{target}"),
     ]
 
@@ -298,8 +309,8 @@ def animation_arguments(clip: ClipSpan, kind: str, target: Path) -> list[str]:
 def still_arguments(clip: ClipSpan) -> list[str]:
     """Return arguments that write the span's first picture, full size, as PPM to the output."""
     return [
-        *_input_arguments(clip, lead=1.0),
-        *_picture_arguments(
+        *open_arguments(clip, lead=1.0),
+        *picture_arguments(
             clip, picture_filters.display_filters(clip.probe, "w='iw*sar':h=ih", "rgb")
         ),
         *("-frames:v", "1"),

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -246,11 +246,15 @@ def _cpu_seconds(pid: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished FFmpeg: exit status, standard output, and what it logged to standard error."""
+    """A finished FFmpeg: exit status, standard output, and what it logged to standard error.
+
+    `frames` is the number of pictures written, where its progress was followed.
+    """
 
     status: int
     output: bytes
     log_text: str
+    frames: int = 0
 
 
 def run(arguments: list[str], limit: float) -> Run:
@@ -270,9 +274,12 @@ def run(arguments: list[str], limit: float) -> Run:
         return Run(process.returncode, output, stderr.read().decode(errors="replace"))
 
 
-def run_with_progress(arguments: list[str], limit: float) -> Run:
+def run_with_progress(
+    arguments: list[str], limit: float, report: Callable[[float], None] = lambda _seconds: None
+) -> Run:
     """Run FFmpeg to its end; its arguments must contain `-progress pipe:1`.
 
+    `report` gets the seconds written so far, twice a second; FFmpeg is killed when it raises.
     Raises FFmpegStalled when it makes no progress, or takes longer than `limit` seconds, and
     FFmpegDied.
     """
@@ -282,15 +289,27 @@ def run_with_progress(arguments: list[str], limit: float) -> Run:
         last: dict[bytes, bytes] = {}
         with watched(process, limit) as watch:
             for line in process.stdout:
-                key, _equals, value = line.partition(b"=")
-                # Printed twice a second, even without progress.
+                key, _equals, value = line.strip().partition(b"=")
+                # Printed even without progress.
                 if key in (b"out_time_us", b"total_size") and last.get(key) != value:
-                    last[key] = value
                     watch.resume()
+                last[key] = value
+                if key == b"progress":
+                    report(_whole_number(last.get(b"out_time_us")) / MICRO)
             process.wait()
         watch.check()
         if watch.timed_out:
             raise FFmpegStalled(limit)
         check_not_killed(process.returncode)
         stderr.seek(0)
-        return Run(process.returncode, b"", stderr.read().decode(errors="replace"))
+        return Run(
+            process.returncode,
+            b"",
+            stderr.read().decode(errors="replace"),
+            frames=_whole_number(last.get(b"frame")),
+        )
+
+
+def _whole_number(text: bytes | None) -> int:
+    """Parse a number of FFmpeg's progress, which is N/A at first."""
+    return int(text) if text and text.isdigit() else 0

@@ -160,6 +160,17 @@ def base(language: str) -> str:
     return language.partition("-")[0]
 
 
+def three_letter_code(language: str) -> str:
+    """Return the ISO 639-2 code that MP4 needs for a tag: zh-Hans -> zho, or "und"."""
+    short = base(language)
+    if len(short) == 3:
+        return short
+    aliases = get_global("language_aliases").items()
+    codes = [code for code, name in aliases if name == short and len(code) == 3]
+    # Of two codes, as fra and fre, the one that resembles the short one is not bibliographic.
+    return min(codes, key=lambda code: (not code.startswith(short), code), default=UNKNOWN)
+
+
 def name(language: str) -> str:
     """Return the name of a language in the user's language, or its tag if it has none."""
     reader = _reader()
