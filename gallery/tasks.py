@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
-from gallery.boards import exports
+from gallery.boards import export_work, exports
 from gallery.boards.models import Export
 from gallery.core.errors import GalleryError
 from gallery.films.models import Film
@@ -127,8 +127,8 @@ def label_film(film_id: int) -> None:
 
 @shared_task(name="gallery.tasks.export")
 def export(export_id: int) -> None:
-    """Continue the zip of a board in short tasks, so that other tasks are not delayed."""
-    if exports.continue_export(export_id):
+    """Continue the export of a board in short tasks, so that other tasks are not delayed."""
+    if export_work.continue_export(export_id):
         export.delay(export_id)
 
 

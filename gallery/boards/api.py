@@ -11,6 +11,7 @@ from ninja import Body, Query, Status
 
 from gallery import tasks
 from gallery.boards import exports, owners, schemas, service
+from gallery.boards.film_options import choose_settings
 from gallery.boards.models import Board, BoardScene, Export
 from gallery.boards.service import Scene, scene_url
 from gallery.core import access, rate_limits
@@ -201,7 +202,7 @@ def _scene_by_id(request: HttpRequest, board: Board, scene_id: int) -> Serialize
     raise Http404
 
 
-# --- the zip of clips ---------------------------------------------------------------------------
+# --- exports that workers make --------------------------------------------------------------------
 
 
 @router.post(
@@ -215,14 +216,32 @@ def export_clips(request: HttpRequest, token: str) -> Any:
 
     Poll its `url` until the state is done or failed.
     """
+    return _start_export(request, token, None)
+
+
+@router.post(
+    "/boards/{unguessable:token}/film",
+    auth=TOKEN_REQUIRED,
+    response={202: schemas.Export, 400: Error},
+    summary=gettext_noop("Start a film export"),
+)
+def export_board_film(request: HttpRequest, token: str, given: Body[schemas.FilmIn]) -> Any:
+    """Start one film of all scenes of a board, or return the one that exists or is being made.
+
+    Poll its `url` until the state is done or failed.
+    """
+    return _start_export(request, token, given)
+
+
+def _start_export(request: HttpRequest, token: str, film: schemas.FilmIn | None) -> Any:
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
         raise ApiError(403, _("You are not allowed to download clips."))
     serializer = Serializer(request)
     rate_limits.check_rate(request, "board", settings.BOARD_RATE)
-    export = exports.request_export(
-        board, exports.edits_of(board, lambda row: serializer.absolute(scene_url(row)))
-    )
+    edits = exports.edits_of(board, lambda row: serializer.absolute(scene_url(row)))
+    chosen = choose_settings(film.to_choices(), edits) if film and edits else None
+    export = exports.request_export(board, edits, chosen)
     if export.state == Export.State.WAITING:
         tasks.queue_export(export)
     return Status(202, _export(serializer, export))
@@ -231,22 +250,40 @@ def export_clips(request: HttpRequest, token: str) -> Any:
 @router.get(
     "/boards/{unguessable:token}/exports/{unguessable:export}",
     response=schemas.Export,
-    summary=gettext_noop("ZIP status"),
+    summary=gettext_noop("Export status"),
 )
 def get_export(request: HttpRequest, token: str, export: str) -> Any:
-    """Progress of a ZIP export, and its download address once it is done."""
+    """Progress of an export, and its download address once it is done."""
     row = get_object_or_404(Export, token=export, board__token=token)
     return _export(Serializer(request), row)
+
+
+@router.delete(
+    "/boards/{unguessable:token}/exports/{unguessable:export}",
+    auth=TOKEN_REQUIRED,
+    response={204: None},
+    summary=gettext_noop("Cancel an export"),
+)
+def delete_export(request: HttpRequest, token: str, export: str) -> Any:
+    """Cancel an export that is being made, or remove the file of a finished one."""
+    board = _get_own_board(request, token)
+    exports.cancel_export(get_object_or_404(Export, token=export, board=board))
+    return Status(204, None)
 
 
 def _export(serializer: Serializer, export: Export) -> Serialized:
     done = export.state == Export.State.DONE
     names = (export.board.token, export.token)
+    progress = exports.progress_of(export)
     return {
+        "kind": export.kind,
         "state": export.state,
         "done": export.done_count,
         "total": export.total_count,
+        "progress": round(1.0 if done else progress.part, 4),
+        "seconds_left": progress.seconds_left,
         "error": export.error,
+        "is_outdated": done and exports.is_outdated(export),
         "url": serializer.resource("get_export", *names),
         "download": serializer.here("download_export", *names) if done else None,
     }

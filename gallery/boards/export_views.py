@@ -1,7 +1,8 @@
-"""Download a board as CSV, EDL, OTIO or a zip of clips."""
+"""Download a board as CSV, EDL, OTIO, a zip of clips or one film."""
 
 import io
 import zipfile
+from dataclasses import dataclass
 from fractions import Fraction
 from http import HTTPStatus
 from typing import Any
@@ -12,15 +13,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery import tasks
-from gallery.boards import exports, owners
+from gallery.boards import export_files, exports, owners
 from gallery.boards.csv_table import csv_table
+from gallery.boards.film_options import FilmSettings, choose_settings
+from gallery.boards.film_page import FilmForm, crop_previews
 from gallery.boards.models import Board, Export
 from gallery.boards.page_parts import get_own_board
 from gallery.boards.service import scene_url
-from gallery.boards.timelines import Edit, edit_lists, otio_timeline, timecode_rate_of
+from gallery.boards.timelines import Edit, TimecodeRate, edit_lists, otio_timeline, timecode_rate_of
 from gallery.core import access, rate_limits
 from gallery.core.file_names import file_name
 from gallery.core.file_responses import send_file
@@ -30,6 +33,7 @@ CSV = "text/csv; charset=utf-8"
 EDL = "text/plain; charset=utf-8"
 OTIO = "application/json"
 ZIP = "application/zip"
+MP4 = "video/mp4"
 MAX_NAMED_FILMS = 3  # in a note on films of one odd frame rate
 
 
@@ -109,7 +113,7 @@ def _name_films(films: list[Film]) -> str:
     return pgettext("between films", ", ").join(named)
 
 
-# --- the zip of clips ---------------------------------------------------------------------------
+# --- exports that workers make --------------------------------------------------------------------
 
 
 @require_POST
@@ -118,41 +122,103 @@ def request_export(request: HttpRequest, token: str) -> HttpResponse:
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
         return _downloads_forbidden(request)
+    return _start_export(request, board)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def export_film(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the choices for making one film of a board; POST starts it."""
+    board = get_object_or_404(Board, token=token)
+    if not access.may_download(request.user):
+        return _downloads_forbidden(request)
+    edits = _require_edits(request, board)
+    form = FilmForm(edits, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return _start_export(request, board, choose_settings(form.get_choices(), edits))
+    context = {"board": board, "form": form, "previews": crop_previews(board)}
+    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+    return render(request, "gallery/boards/film.html", context, status=status)
+
+
+def _start_export(
+    request: HttpRequest, board: Board, film: FilmSettings | None = None
+) -> HttpResponse:
     rate_limits.check_rate(request, "board", settings.BOARD_RATE)
-    export = exports.request_export(board, _edits(request, board))
+    export = exports.request_export(board, _edits(request, board), film)
     if export.state == Export.State.WAITING:
         tasks.queue_export(export)
-    return redirect(f"{board.get_absolute_url()}#export")
+    return redirect(f"{board.get_absolute_url()}#export-{export.kind}")
 
 
 @require_safe
 def progress(request: HttpRequest, token: str, export: str) -> HttpResponse:
-    """Render the progress of a zip, for htmx."""
+    """Render the progress of an export, for htmx."""
     row = get_object_or_404(Export, token=export, board__token=token)
-    mine = owners.owns(owners.visitor_of(request), row.board)
-    context = {"board": row.board, "mine": mine, **export_context(request, row)}
+    context = {
+        "board": row.board,
+        "mine": owners.owns(owners.visitor_of(request), row.board),
+        "may_save": access.may_download(request.user),
+        "shown": ShownExport.of(row),
+    }
     return render(request, "gallery/boards/_export.html", context)
 
 
-def export_context(request: HttpRequest, export: Export | None) -> dict[str, Any]:
-    """Return the template context of an export."""
-    context: dict[str, Any] = {"export": export, "may_save": access.may_download(request.user)}
-    if export is None:
-        return context
-    context["active"] = export.state in exports.ACTIVE
-    context["progress"] = exports.progress_of(export)
-    if export.state == Export.State.DONE:
-        path = exports.zip_path(export)
-        context["size"] = path.stat().st_size if path.is_file() else 0
-        context["is_outdated"] = exports.is_outdated(export)
-    if export.state == Export.State.WAITING and not export.started:
-        context["queue_error"] = not tasks.is_queue_reachable()
-    return context
+@dataclass(frozen=True, slots=True)
+class ShownExport:
+    """An export on the page of its board; `size` is that of its file in bytes."""
+
+    export: Export
+    progress: exports.Progress
+    size: int = 0
+    is_outdated: bool = False
+    is_queue_unreachable: bool = False
+
+    @classmethod
+    def of(cls, export: Export) -> "ShownExport":
+        """Look an export up."""
+        is_done = export.state == Export.State.DONE
+        is_waiting = export.state == Export.State.WAITING and not export.started
+        path = export_files.result_path(export)
+        return cls(
+            export=export,
+            progress=exports.progress_of(export),
+            size=path.stat().st_size if is_done and path.is_file() else 0,
+            is_outdated=is_done and exports.is_outdated(export),
+            is_queue_unreachable=is_waiting and not tasks.is_queue_reachable(),
+        )
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether it is waiting or running."""
+        return self.export.state in exports.ACTIVE
+
+    @property
+    def is_film(self) -> bool:
+        """Return whether it is one film, not a zip."""
+        return self.export.kind == Export.Kind.FILM
+
+    @property
+    def format(self) -> str:
+        """Return the size and rate of a film, in words."""
+        film = self.export.plan["film"]
+        rate = TimecodeRate(Fraction(film["rate"]))
+        fps = _("%(rate)s fps") % {"rate": rate}
+        return f"{film['width']} × {film['height']}, {fps}"
+
+    @property
+    def number(self) -> int:
+        """Return the number of the scene that is being made, from 1."""
+        return min(self.export.done_count + 1, self.export.total_count)
+
+    @property
+    def is_joining(self) -> bool:
+        """Return whether all scenes are made."""
+        return self.export.done_count == self.export.total_count
 
 
 @require_POST
 def stop(request: HttpRequest, token: str, export: str) -> HttpResponse:
-    """Cancel or remove a zip."""
+    """Cancel or remove an export."""
     board = get_own_board(request, token)
     exports.cancel_export(get_object_or_404(Export, board=board, token=export))
     return redirect(board)
@@ -160,15 +226,17 @@ def stop(request: HttpRequest, token: str, export: str) -> HttpResponse:
 
 @require_safe
 def download(request: HttpRequest, token: str, export: str) -> HttpResponseBase:
-    """Download the zip of a board's clips."""
+    """Download the file of an export."""
     row = get_object_or_404(Export, token=export, board__token=token, state=Export.State.DONE)
     if not access.may_download(request.user):
         return _downloads_forbidden(request)
-    name = f"{file_name(row.plan['name'])}.zip"
+    path = export_files.result_path(row)
+    content_type = MP4 if row.kind == Export.Kind.FILM else ZIP
+    name = f"{file_name(row.plan['name'])}{path.suffix}"
     try:
-        return send_file(request, exports.zip_path(row), ZIP, download_as=name)
+        return send_file(request, path, content_type, download_as=name)
     except FileNotFoundError:
-        message = _("This ZIP expired after one day. Create it again on the board page.")
+        message = _("This file expired after one day. Create it again on the board page.")
         return render(request, "gallery/error.html", {"message": message}, status=HTTPStatus.GONE)
 
 

@@ -89,13 +89,19 @@ class BoardScene(models.Model):
 
 
 class Export(models.Model):
-    """A zip of a board's clips, made by a worker.
+    """A board made into one file by workers: a zip of clips, or one film.
 
     waiting -> running (claimed by a conditional UPDATE, with a lease) -> done or failed. `error` is
-    a message for people: why it failed, or which clips are missing. `plan` is a snapshot of the
-    board: its name, its scenes (film, start, end, note, link) and the language of the user.
-    `done_count` and `total_count` count clips. The file is in the media store for a day.
+    a message for people: why it failed, or which scenes are missing. `plan` is a snapshot of the
+    board: its name, its scenes (film, start, end, note, link), the language of the user, and for a
+    film its settings (see `film_options.FilmSettings`). `done_count` and `total_count` count
+    scenes; `scene_part` is the part of the next one that is done, 0 to 1. The file is in the media
+    store for a day.
     """
+
+    class Kind(models.TextChoices):
+        CLIPS = "clips"
+        FILM = "film"
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -105,6 +111,7 @@ class Export(models.Model):
 
     board = models.ForeignKey(Board, on_delete=models.CASCADE, related_name="exports")
     token = models.CharField(max_length=32, unique=True, default=new_token, editable=False)
+    kind = models.CharField(max_length=5, choices=Kind, default=Kind.CLIPS)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     error = models.TextField(blank=True)
     plan = models.JSONField(default=dict)
@@ -113,6 +120,7 @@ class Export(models.Model):
     started = models.DateTimeField(null=True)
     done_count = models.PositiveIntegerField(default=0)
     total_count = models.PositiveIntegerField(default=0)
+    scene_part = models.FloatField(default=0.0)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,11 +1,14 @@
 """The schemas of the API of boards."""
 
 from datetime import datetime
-from typing import Annotated
+from fractions import Fraction
+from typing import Annotated, Literal
 
 from ninja import Field, Schema
 from pydantic import StringConstraints
 
+from gallery.boards.film_options import FilmChoices, SubtitleMode
+from gallery.boards.timelines import STANDARD_RATES
 from gallery.films.models import MAX_FILM_SECONDS
 from gallery.rest.schemas import (
     STORABLE,
@@ -97,14 +100,54 @@ class Board(BoardName):
     exports: Exports
 
 
-class Export(Schema):
-    """A ZIP of a board's clips, made in the background. Poll it to see its progress."""
+class FilmIn(Schema):
+    """What a film of a board looks like. Without a field, as on the page."""
 
+    shape: Literal["16:9", "9:16", "1:1", "source"] = Field(
+        "16:9", description="`source`: that of most seconds of the scenes."
+    )
+    size: Literal["1080", "720", "480", "source"] = Field(
+        "1080", description="The shorter side of 16:9, in pixels."
+    )
+    fit: Literal["bars", "crop"] = Field(
+        "bars", description="Whether scenes of another shape get bars or are cropped."
+    )
+    rate: Literal["", *(str(rate) for rate in STANDARD_RATES)] = Field(  # type: ignore[valid-type]
+        "", description="Frames per second; the most common rate by default."
+    )
+    subtitles: SubtitleMode = Field(
+        SubtitleMode.NONE, description="A track, or burnt into the picture."
+    )
+    language: str = Field("", max_length=20, description="Of the subtitles.", examples=["en"])
+    timecode: bool = Field(False, description="Draw a running timecode.")
+    source: bool = Field(False, description="Draw the film title and timecode of each scene.")
+
+    def to_choices(self) -> FilmChoices:
+        """Return what the user chose."""
+        return FilmChoices(
+            size=self.size,
+            shape=self.shape,
+            crops=self.fit == "crop",
+            rate=Fraction(self.rate) if self.rate else None,
+            subtitles=self.subtitles,
+            language=self.language,
+            has_timecode=self.timecode,
+            has_source=self.source,
+        )
+
+
+class Export(Schema):
+    """A board as one file, made in the background. Poll it to see its progress."""
+
+    kind: Literal["clips", "film"] = Field(description="A ZIP of clips, or one film.")
     state: str = Field(description="waiting, running, done or failed", examples=["running"])
-    done: int = Field(description="Number of clips made.", examples=[1])
+    done: int = Field(description="Number of scenes made.", examples=[1])
     total: int = Field(examples=[2])
+    progress: float = Field(description="The part that is done, 0 to 1.", examples=[0.52])
+    seconds_left: float | None = Field(description="Estimated seconds left.", examples=[12.5])
     error: str = Field(description="What failed or is missing.", examples=[""])
+    is_outdated: bool = Field(description="Whether the board has changed since it was made.")
     url: Resource
     download: File | None = Field(
-        description="Address of the ZIP once it is done; kept for one day."
+        description="Address of the file once it is done; kept for one day."
     )

@@ -113,4 +113,4 @@ def download(request: HttpRequest) -> HttpResponse:
         return render(request, "gallery/error.html", {"message": str(error)}, status=400)
     if export.state == Export.State.WAITING:
         tasks.queue_export(export)
-    return redirect(f"{board.get_absolute_url()}#export")
+    return redirect(f"{board.get_absolute_url()}#export-{export.kind}")

@@ -15,7 +15,7 @@ from gallery.boards.models import Export
 
 @receiver(post_delete, sender=Export)
 def remove_files(instance: Export, **_kwargs: Any) -> None:
-    """Remove the zip once the deletion is committed."""
+    """Remove the files of an export once its deletion is committed."""
     transaction.on_commit(lambda: export_files.remove_files(instance))
 
 

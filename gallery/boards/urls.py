@@ -17,9 +17,10 @@ board_patterns = [
     path("edl/", export_views.lists, name="board_edl"),
     path("otio/", export_views.timeline, name="board_otio"),
     path("clips/", export_views.request_export, name="ask_export"),
-    path("clips/<unguessable:export>/", export_views.progress, name="export"),
-    path("clips/<unguessable:export>/stop/", export_views.stop, name="stop_export"),
-    path("clips/<unguessable:export>.zip", export_views.download, name="download_export"),
+    path("film/", export_views.export_film, name="export_film"),
+    path("exports/<unguessable:export>/", export_views.progress, name="export"),
+    path("exports/<unguessable:export>/stop/", export_views.stop, name="stop_export"),
+    path("exports/<unguessable:export>/file/", export_views.download, name="download_export"),
 ]
 
 urlpatterns = [

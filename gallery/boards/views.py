@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.boards import exports, owners, service
-from gallery.boards.export_views import edit_list_context, export_context
+from gallery.boards.export_views import ShownExport, edit_list_context
 from gallery.boards.forms import NameForm, NoteForm, PlaceForm
 from gallery.boards.models import Board, BoardScene
 from gallery.boards.page_parts import (
@@ -18,6 +18,7 @@ from gallery.boards.page_parts import (
     scenes_context,
     totals_of,
 )
+from gallery.core import access
 from gallery.core.errors import BoardError
 from gallery.core.pages import vary_on_htmx
 
@@ -58,12 +59,15 @@ def board_page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _board_context(request: HttpRequest, board: Board, is_own: bool) -> dict[str, Any]:
+    shown = [ShownExport.of(export) for export in exports.latest_exports(board)]
     return {
         "board": board,
         "mine": is_own,
         "facts": totals_of(board),
         "lists": edit_list_context(board),
-        **export_context(request, exports.latest_export(board)),
+        "exports": shown,
+        "is_exporting": any(one.is_active for one in shown),
+        "may_save": access.may_download(request.user),
         **scenes_context(request, board),
         "address": request.build_absolute_uri(board.get_absolute_url()),
         "form": NameForm(instance=board),

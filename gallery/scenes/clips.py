@@ -116,13 +116,16 @@ def export_order(film: Film, first: int, last: int, sound: int | None = None) ->
     )
 
 
-def render_clip(film: Film, start: float, end: float) -> Path:
+def render_clip(
+    film: Film, start: float, end: float, is_cancelled: IsCancelled = lambda: False
+) -> Path:
     """Render the exact clip between two times (seconds) and return its file; it may take minutes.
 
-    Raises QueryError, FilmError, ClipBusy, DiskFull.
+    FFmpeg is killed when `is_cancelled` returns True or raises. Raises QueryError, FilmError,
+    ClipBusy, DiskFull.
     """
     order = export_order(film, film.clock.frame_from(start), film.clock.frame_from(end))
-    return get_or_render(replace(order, max_wait=EXPORT_TIMEOUT))
+    return get_or_render(replace(order, max_wait=EXPORT_TIMEOUT), is_cancelled)
 
 
 def animation_order(film: Film, first: int, last: int, kind: Animation) -> ClipOrder:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from gallery.boards import exports
+from gallery.boards import export_work, exports
 from gallery.boards.models import Board, BoardScene, Export
 from gallery.films.models import Film
 from tests.asking import Api, Json, list_all
@@ -130,7 +130,7 @@ def test_a_zip_of_clips_can_be_requested_and_polled(ada: Api, demo_film: Film) -
     assert ada.ask("POST", path, 202)["url"] == started["url"]
     export = Export.objects.get()
     while export.state in exports.ACTIVE:
-        exports.continue_export(export.pk)
+        export_work.continue_export(export.pk)
         export.refresh_from_db()
     done = ada.get(started["url"])
     assert (done["state"], done["done"], done["total"]) == ("done", 1, 1), done

@@ -19,7 +19,7 @@ from django.test import Client
 from django.utils import timezone
 
 from gallery import tasks
-from gallery.boards import exports, service
+from gallery.boards import clip_archive, export_files, export_work, exports, service
 from gallery.boards.models import Board, Export
 from gallery.boards.owners import Visitor
 from gallery.boards.service import Scene
@@ -38,9 +38,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _no_leftovers() -> Iterator[None]:
     """Remove exports of other tests: the session has one media store."""
-    shutil.rmtree(exports.exports_folder(), ignore_errors=True)
+    shutil.rmtree(export_files.exports_folder(), ignore_errors=True)
     yield
-    shutil.rmtree(exports.exports_folder(), ignore_errors=True)
+    shutil.rmtree(export_files.exports_folder(), ignore_errors=True)
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ def request_export(board: Board) -> Export:
 
 def run_export(export: Export) -> Export:
     """Run the export in this process."""
-    while exports.continue_export(export.pk):
+    while export_work.continue_export(export.pk):
         pass
     export.refresh_from_db()
     return export
 
 
 def open_archive(export: Export) -> zipfile.ZipFile:
-    return zipfile.ZipFile(exports.zip_path(export))
+    return zipfile.ZipFile(export_files.result_path(export))
 
 
 def body(response: Any) -> str:
@@ -169,7 +169,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     service.add_scene(VISITOR, Scene(other.pk, 1.0, 2.0, 1))
     service.set_note(board, board.scenes.first().pk, "look")
     answer = page.post(f"{board.get_absolute_url()}clips/")
-    assert answer["Location"] == f"{board.get_absolute_url()}#export"
+    assert answer["Location"] == f"{board.get_absolute_url()}#export-clips"
     export = board.exports.get()
     shown = body(page.get(board.get_absolute_url()))
     assert "Making clips" in shown
@@ -181,13 +181,13 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
 
     wait_for(done)
     assert (export.state, export.error, export.done_count) == (Export.State.DONE, "", 3)
-    part = body(page.get(f"{board.get_absolute_url()}clips/{export.token}/"))
+    part = body(page.get(f"{board.get_absolute_url()}exports/{export.token}/"))
     assert "The clips are ready" in part
     assert "every 1s" not in part
     # The size of the zip must not set the size of the page's icons.
     whole = body(page.get(board.get_absolute_url()))
     assert set(re.findall(r'class="icon" width="(\d+)"', whole)) <= {"14", "16", "20", "22", "28"}
-    saved: Any = page.get(f"{board.get_absolute_url()}clips/{export.token}.zip")
+    saved: Any = page.get(f"{board.get_absolute_url()}exports/{export.token}/file/")
     assert saved["Content-Disposition"] == 'attachment; filename="My scenes.zip"'
     packed = zipfile.ZipFile(io.BytesIO(b"".join(saved.streaming_content)))
     assert packed.namelist() == [
@@ -207,7 +207,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     assert clips[0].markers[0].comment == "look"
     rows = list(csv.DictReader((folder / "My scenes.csv").read_text("utf-8-sig").splitlines()))
     assert [row["length (seconds)"] for row in rows] == ["1.001", "0.417", "1.000"]
-    assert [p.name for p in exports.exports_folder().iterdir()] == [f"{export.token}.zip"]
+    assert [p.name for p in export_files.exports_folder().iterdir()] == [f"{export.token}.zip"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -229,7 +229,7 @@ def test_an_export_keeps_its_clips_after_a_power_cut(worker: Worker, film: Film)
     board = make_board(film, *((n, n + 60) for n in range(24)))
     export = request_export(board)
     assert tasks.queue_export(export)
-    folder = exports.exports_folder() / export.token
+    folder = export_files.exports_folder() / export.token
     wait_for(lambda: len(list(folder.glob("*.mp4"))) >= 3, pause=0.01)
     worker.kill()
     export.refresh_from_db()
@@ -284,9 +284,9 @@ def test_an_unreachable_queue_is_reported_and_nothing_is_lost(
 
 def test_a_long_export_yields_to_others(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     export = request_export(make_board(film, (0, 5), (10, 15), (20, 25)))
-    monkeypatch.setattr(exports, "MAX_TASK_SECONDS", 0.0)
+    monkeypatch.setattr(export_work, "MAX_TASK_SECONDS", 0.0)
     monkeypatch.setattr(time, "monotonic", iter(range(10**6)).__next__)
-    assert exports.continue_export(export.pk)
+    assert export_work.continue_export(export.pk)
     export.refresh_from_db()
     assert (export.state, export.lease_until) == (Export.State.WAITING, None)
 
@@ -306,29 +306,29 @@ def test_only_one_worker_runs_an_export(film: Film) -> None:
     Export.objects.update(
         state=Export.State.RUNNING, lease_until=timezone.now() + timedelta(seconds=60)
     )
-    assert not exports.continue_export(export.pk)
-    assert not exports.zip_path(export).exists()
+    assert not export_work.continue_export(export.pk)
+    assert not export_files.result_path(export).exists()
     assert not exports.find_lost_exports(queue_is_empty=True)
     Export.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert list(exports.find_lost_exports(queue_is_empty=False)) == [export]
     assert run_export(export).state == Export.State.DONE
-    assert not exports.continue_export(export.pk)
-    assert not exports.continue_export(export.pk + 1)
+    assert not export_work.continue_export(export.pk)
+    assert not export_work.continue_export(export.pk + 1)
 
 
 def test_a_worker_that_lost_its_lease_publishes_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = request_export(make_board(film, (0, 5), (10, 15)))
-    cut = exports.clips.render_clip
+    cut = clip_archive.clips.render_clip
 
     def cut_and_lose(*given: Any) -> Path:
         Export.objects.update(claim_token=None)
         return cut(*given)
 
-    monkeypatch.setattr(exports.clips, "render_clip", cut_and_lose)
-    assert not exports.continue_export(export.pk)
-    assert not exports.zip_path(export).exists()
+    monkeypatch.setattr(clip_archive.clips, "render_clip", cut_and_lose)
+    assert not export_work.continue_export(export.pk)
+    assert not export_files.result_path(export).exists()
     export.refresh_from_db()
     assert export.state == Export.State.RUNNING
 
@@ -337,16 +337,16 @@ def test_an_export_cancelled_while_running_leaves_nothing(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = request_export(make_board(film, (0, 5), (10, 15)))
-    cut = exports.clips.render_clip
+    cut = clip_archive.clips.render_clip
 
     def cut_and_give_up(*given: Any) -> Path:
         path = cut(*given)
         exports.cancel_export(Export(pk=export.pk, token=export.token))
         return path
 
-    monkeypatch.setattr(exports.clips, "render_clip", cut_and_give_up)
-    assert not exports.continue_export(export.pk)
-    assert list(exports.exports_folder().iterdir()) == []
+    monkeypatch.setattr(clip_archive.clips, "render_clip", cut_and_give_up)
+    assert not export_work.continue_export(export.pk)
+    assert list(export_files.exports_folder().iterdir()) == []
 
 
 # --- failures -------------------------------------------------------------------------------------
@@ -362,9 +362,7 @@ def test_clips_that_cannot_be_cut_are_named(film: Film, tmp_path: Path) -> None:
     gone.files.source().unlink()
     Film.objects.filter(pk=other.pk).delete()
     assert run_export(export).state == Export.State.DONE
-    assert export.error.startswith(
-        "2 scenes are missing from the ZIP. Scene 2: The film was deleted."
-    )
+    assert export.error.startswith("2 scenes are missing. Scene 2: The film was deleted.")
     assert "Scene 3: The film file is missing" in export.error
     names = open_archive(export).namelist()
     assert len(names) == 3
@@ -379,7 +377,7 @@ def test_without_any_clip_it_fails_with_a_message(page: Client, film: Film) -> N
     film.files.source().unlink()
     assert run_export(export).state == Export.State.FAILED
     assert export.error.startswith("No clips could be made.")
-    assert list(exports.exports_folder().iterdir()) == []
+    assert list(export_files.exports_folder().iterdir()) == []
     shown = body(page.get(board.get_absolute_url()))
     assert "The ZIP could not be created" in shown
     assert "Try again" in shown
@@ -391,7 +389,7 @@ def test_a_zip_that_would_be_too_large_is_refused(film: Film, settings: LazySett
     assert export.state == Export.State.FAILED
     assert "exceed the limit of 0 MB" in export.error
     assert "EXPORT_BYTES" in export.error
-    assert list(exports.exports_folder().iterdir()) == []
+    assert list(export_files.exports_folder().iterdir()) == []
 
 
 def test_a_full_disk_is_reported(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,19 +398,19 @@ def test_a_full_disk_is_reported(film: Film, monkeypatch: pytest.MonkeyPatch) ->
     def full(*_given: Any) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(exports.zipfile.ZipFile, "write", full)
+    monkeypatch.setattr(clip_archive.zipfile.ZipFile, "write", full)
     assert run_export(export).state == Export.State.FAILED
     assert export.error.startswith("The disk is full")
-    assert list(exports.exports_folder().iterdir()) == []
+    assert list(export_files.exports_folder().iterdir()) == []
 
 
 def test_an_unexpected_error_fails_with_a_message_and_is_logged(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = request_export(make_board(film, (0, 24)))
-    monkeypatch.setattr(exports, "csv_table", lambda _cuts: 1 / 0)
+    monkeypatch.setattr(clip_archive, "csv_table", lambda _cuts: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        exports.continue_export(export.pk)
+        export_work.continue_export(export.pk)
     export.refresh_from_db()
     assert (export.state, export.error[:20]) == (Export.State.FAILED, "Something went wrong")
 
@@ -429,8 +427,8 @@ def test_a_double_click_makes_one_export(film: Film) -> None:
     make_board(film, (10, 15))
     newer = request_export(board)
     assert newer != export
-    exports.zip_path(export).unlink()
-    assert exports.latest_export(board) == newer
+    export_files.result_path(export).unlink()
+    assert exports.latest_exports(board) == [newer]
 
 
 def test_concurrent_exports_of_a_user_are_limited(page: Client, film: Film) -> None:
@@ -452,16 +450,16 @@ def test_visitors_with_the_link_can_start_an_export_but_not_stop_it(
     page: Client, film: Film
 ) -> None:
     board = make_board(film, (0, 5))
-    address = f"{board.get_absolute_url()}clips/"
-    page.post(address)
+    page.post(f"{board.get_absolute_url()}clips/")
     export = board.exports.get()
+    address = f"{board.get_absolute_url()}exports/"
     assert page.post(f"{address}{export.token}/stop/").status_code == 404
     run_export(export)
-    assert page.get(f"{address}{export.token}.zip").status_code == 200
+    assert page.get(f"{address}{export.token}/file/").status_code == 200
     other = service.create_board(Visitor(key="o" * 32), "Other")
-    assert page.get(f"{other.get_absolute_url()}clips/{export.token}.zip").status_code == 404
-    exports.zip_path(export).unlink()
-    gone = page.get(f"{address}{export.token}.zip")
+    assert page.get(f"{other.get_absolute_url()}exports/{export.token}/file/").status_code == 404
+    export_files.result_path(export).unlink()
+    gone = page.get(f"{address}{export.token}/file/")
     assert gone.status_code == 410
     assert "Create it again" in body(gone)
 
@@ -475,9 +473,9 @@ def test_the_owner_can_stop_an_export(
     page.post(f"{own_board.get_absolute_url()}clips/")
     export = run_export(own_board.exports.get())
     with django_capture_on_commit_callbacks(execute=True):
-        page.post(f"{own_board.get_absolute_url()}clips/{export.token}/stop/")
+        page.post(f"{own_board.get_absolute_url()}exports/{export.token}/stop/")
     assert not Export.objects.exists()
-    assert not exports.zip_path(export).exists()
+    assert not export_files.result_path(export).exists()
 
 
 def test_a_setting_says_who_can_save_clips(
@@ -488,7 +486,7 @@ def test_a_setting_says_who_can_save_clips(
     assert "Clips (ZIP)" not in body(page.get(board.get_absolute_url()))
     assert page.post(f"{board.get_absolute_url()}clips/").status_code == 403
     export = run_export(request_export(board))
-    address = f"{board.get_absolute_url()}clips/{export.token}.zip"
+    address = f"{board.get_absolute_url()}exports/{export.token}/file/"
     assert page.get(address).status_code == 403
     settings.DOWNLOADS_FOR = "everyone"
     assert page.get(address).status_code == 200
@@ -506,16 +504,16 @@ def test_zips_are_kept_for_a_day_and_within_a_limit(
         make_board(film, (0, end))
         made.append(run_export(request_export(board)))
     Export.objects.filter(pk=made[0].pk).update(created=timezone.now() - timedelta(hours=25))
-    stray = exports.exports_folder() / "stray"
+    stray = export_files.exports_folder() / "stray"
     stray.mkdir()
-    (exports.exports_folder() / "stray.zip").touch()
-    for path in (stray, exports.exports_folder() / "stray.zip"):
+    (export_files.exports_folder() / "stray.zip").touch()
+    for path in (stray, export_files.exports_folder() / "stray.zip"):
         os.utime(path, (1, 1))
-    settings.EXPORT_CACHE_BYTES = exports.zip_path(made[2]).stat().st_size + 10
+    settings.EXPORT_CACHE_BYTES = export_files.result_path(made[2]).stat().st_size + 10
     with django_capture_on_commit_callbacks(execute=True):
         clean_up()
     assert list(Export.objects.all()) == [made[2]]
-    assert list(exports.exports_folder().iterdir()) == [exports.zip_path(made[2])]
+    assert list(export_files.exports_folder().iterdir()) == [export_files.result_path(made[2])]
 
 
 def test_beat_runs_sweeps_and_cleanups() -> None:
@@ -533,6 +531,6 @@ def test_beat_runs_sweeps_and_cleanups() -> None:
 def test_names_of_clips_sort_in_board_order(film: Film) -> None:
     board = make_board(film, *((n, n + 2) for n in range(3)))
     cuts = exports.edits_of(board, lambda _scene: "")
-    names = [exports.clip_name(cut, 1200) for cut in cuts]
+    names = [clip_archive.clip_name(cut, 1200) for cut in cuts]
     assert names[0] == "0001 Counted 1 2 00.00.00.00.mp4"
     assert all(re.fullmatch(r'[^<>:"/\\|?*]+', name) for name in names)

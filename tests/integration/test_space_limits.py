@@ -19,7 +19,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from gallery.boards import exports, service
+from gallery.boards import clip_archive, export_files, exports, service
 from gallery.boards.models import Board, BoardScene, Export
 from gallery.boards.owners import Visitor
 from gallery.boards.service import Scene
@@ -278,7 +278,7 @@ def test_old_zips_are_removed_before_a_new_one_is_written(
         assert export.state == Export.State.DONE
         exports_made.append(export)
         # A zip and its clips.
-        settings.EXPORT_CACHE_BYTES = 4 * exports.zip_path(export).stat().st_size
+        settings.EXPORT_CACHE_BYTES = 4 * export_files.result_path(export).stat().st_size
         Export.objects.filter(pk=export.pk).update(
             created=timezone.now() - timedelta(minutes=10 - number)
         )
@@ -287,12 +287,12 @@ def test_old_zips_are_removed_before_a_new_one_is_written(
     def measured(write: Callable[..., None]) -> Callable[..., None]:
         def and_measure(*given: Any) -> None:
             write(*given)
-            sizes.append(measure_size(exports.exports_folder()))
+            sizes.append(measure_size(export_files.exports_folder()))
 
         return and_measure
 
     for name in ("_link_or_copy", "write_atomically"):
-        monkeypatch.setattr(exports, name, measured(getattr(exports, name)))
+        monkeypatch.setattr(clip_archive, name, measured(getattr(clip_archive, name)))
     newest = run_export(request_export(make_board(film, (60, 120), visitor=anonymous_visitor("d"))))
     assert newest.state == Export.State.DONE, newest.error
     assert len(sizes) == 2
@@ -304,8 +304,8 @@ def test_a_zip_that_cannot_fit_is_reported(film: Film, settings: Any) -> None:
     settings.EXPORT_CACHE_BYTES = 2000
     export = run_export(request_export(make_board(film, (0, 24))))
     assert export.state == Export.State.FAILED
-    assert "There is not enough space for this ZIP" in export.error
-    assert measure_size(exports.exports_folder()) == 0
+    assert "There is not enough space for this export" in export.error
+    assert measure_size(export_files.exports_folder()) == 0
 
 
 def test_uploading_a_picture_again_takes_no_more_space(page: Client) -> None:
