@@ -1,8 +1,10 @@
 # The image of the web server, the worker and the one-shot setup of docker-compose.yml.
 FROM python:3.12-slim
 
+# The fonts draw subtitles and timecodes into films of boards.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libgomp1 \
+    && apt-get install -y --no-install-recommends \
+        libgomp1 fontconfig-config fonts-dejavu-core fonts-wqy-microhei \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /app

@@ -12,6 +12,7 @@ django.setup()  # before the imports below, some of which import models
 
 from benchmarks import (  # noqa: E402
     clips,
+    crops,
     dialogue,
     edges,
     embedding,
@@ -37,6 +38,7 @@ ALL: dict[str, Callable[[], None]] = {
     "index": index.main,
     "dialogue": dialogue.main,
     "clips": clips.main,
+    "crops": crops.main,
     "labels": labels.main,
     "memory": memory.main,
     "pictures": pictures.main,
