@@ -156,6 +156,16 @@ def test_a_refused_picture_leaves_the_query_as_it_was(page: Client, demo_film: F
     assert "This picture cannot be read" in body(response)
     assert 'value="a dog"' in body(response)
     assert "<s>snow</s>" in body(response)
+    assert list_hits(response)  # those of the rest of the search
+
+
+@pytest.mark.parametrize("origin", ["http://testserver/?q=dog", "https://elsewhere.example/"])
+def test_the_page_of_a_refused_form_leads_back_to_it(origin: str, page: Client) -> None:
+    response = page.generic(
+        "POST", reverse("upload_picture"), CONTENT_LENGTH=str(10**9), headers={"Referer": origin}
+    )
+    assert response.status_code == 413
+    assert (f'href="{origin}"' in body(response)) == ("testserver" in origin)
 
 
 def test_an_address_of_a_frame_among_the_words_becomes_an_example(
