@@ -280,7 +280,7 @@ def test_hits_can_be_sorted_by_time(page: Client, demo_film: Film) -> None:
     # Weak matches are dimmed there, and only there.
     assert "data-faint" not in body(response)
     shown = re.findall(
-        r'<li class="card" data-film="\d+"( data-faint)?.*?aria-label="Relevance (\d+)',
+        r'<li class="card[^>]* data-film="\d+"( data-faint)?>.*?aria-label="Relevance (\d+)',
         body(by_time),
         re.S,
     )
