@@ -340,6 +340,7 @@ def test_the_focus_stays_on_the_button_that_was_pressed(
 def test_a_message_on_a_phone_leaves_the_buttons_free(
     web_server: Web, film: Film, tab: Page
 ) -> None:
+    log_in(tab, web_server.url)  # staff has the most links in the header
     tab.set_viewport_size(PHONE)
     tab.goto(f"{web_server.url}/films/{film.pk}/frames/3/")
     header = tab.locator(".top").bounding_box()
