@@ -47,14 +47,16 @@ def _sample(span: ClipSpan, position: float) -> Picture | None:
 
 
 def _inner_box(pictures: list[Picture]) -> tuple[float, float, float, float]:
-    """Return the edges of the box, as fractions, outside of which all pictures have bars."""
-    boxes = [inner_box(picture) for picture in pictures]
-    width, height = pictures[0].size
+    """Return the edges of the box, as fractions, outside of which all pictures have bars.
+
+    The size of the pictures may change within a scene.
+    """
+    boxes = [(inner_box(picture), *picture.size) for picture in pictures]
     return (
-        min(box.left for box in boxes) / width,
-        min(box.top for box in boxes) / height,
-        max(box.right for box in boxes) / width,
-        max(box.bottom for box in boxes) / height,
+        min(box.left / width for box, width, _height in boxes),
+        min(box.top / height for box, _width, height in boxes),
+        max(box.right / width for box, width, _height in boxes),
+        max(box.bottom / height for box, _width, height in boxes),
     )
 
 
