@@ -88,6 +88,7 @@ SAMPLES = {
     "token": "0" * 32,
     "unguessable": "a" * 22,
     "animated": "gif",
+    "width": "320",
     "picture": "jpg",
 }
 

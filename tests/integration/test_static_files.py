@@ -9,6 +9,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import Client
 
 from gallery.films.models import Film
+from imgsearch.static import BUNDLES
 
 SOURCES = settings.BASE_DIR / "static" / "gallery"
 TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
@@ -45,7 +46,13 @@ def test_every_script_but_the_theme_is_a_module() -> None:
 
 @pytest.mark.parametrize("ending", ["js", "css"])
 def test_every_file_is_used(ending: str) -> None:
-    code = [*(settings.BASE_DIR / "gallery").rglob("*.py"), *SOURCES.rglob("*.js"), *TEMPLATES]
+    bundles = settings.BASE_DIR / "imgsearch" / "static.py"
+    code = [
+        bundles,
+        *(settings.BASE_DIR / "gallery").rglob("*.py"),
+        *SOURCES.rglob("*.js"),
+        *TEMPLATES,
+    ]
     text = "\n".join(path.read_text("utf-8") for path in code)
     files = {path.name for path in SOURCES.rglob(f"*.{ending}")}
     assert {name for name in files if not re.search(rf"[/']{re.escape(name)}\b", text)} == set()
@@ -79,3 +86,15 @@ def test_styles_are_in_a_layer() -> None:
         rules = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
         outside = re.sub(r"(?m)^@layer \w+ \{\n.*?^\}$", "", rules, flags=re.DOTALL).strip()
         assert outside == ("@layer base, components, pages, overrides;" * (path.stem == "base"))
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_a_bundle_holds_the_styles_it_names(static_files: None, bundle: str) -> None:
+    served = Path(settings.STATIC_ROOT) / staticfiles_storage.stored_name(bundle)
+    text = served.read_text("utf-8")
+    for name in BUNDLES[bundle]:
+        own = (SOURCES.parent / name).read_text("utf-8")
+        assert own.split("url(")[0] in text, name
+    # Hashed names of pictures, relative to the bundle.
+    for address in re.findall(r"url\(\"([^\"]+)\"\)", text):
+        assert (served.parent / address).resolve().is_file(), address
