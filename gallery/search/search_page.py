@@ -233,8 +233,8 @@ class SearchPage:
             return None
         films = self.catalogue.searchable
         names = [name for film in films for name in (film.title, film.original_name)]
-        labels = Label.objects.values_list("name", flat=True)
-        words = correct_spelling(self.query.words, [*names, *labels])
+        names += [label.name for label in self._label_counts]
+        words = correct_spelling(self.query.words, names)
         if not words:
             return None
         return Choice("", words, self.place(replace(self.query, words=words)), is_current=False)
@@ -258,8 +258,16 @@ class SearchPage:
     def label_choices(self) -> list[tuple[ShotCount, bool]]:
         """The labels that occur in the selected films and years, and whether each is selected."""
         chosen = set(self.query.labels)
-        counts = scoring.count_shots(self.query.films, self.query.years)
-        return [(one, one.label in chosen) for one in counts if one.shots or one.label in chosen]
+        return [
+            (one, one.label in chosen)
+            for one in self._label_counts
+            if one.shots or one.label in chosen
+        ]
+
+    @cached_property
+    def _label_counts(self) -> list[ShotCount]:
+        """All labels, with their shots in the selected films and years."""
+        return scoring.count_shots(self.query.films, self.query.years)
 
     @cached_property
     def known_years(self) -> dict[str, int | None]:
