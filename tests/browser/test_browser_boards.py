@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from gallery.boards.models import Board
 from gallery.films.models import Film
-from tests.browsing import DESKTOP, PHONE
+from tests.browsing import DESKTOP, PHONE, Gate
 from tests.processes import Web, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,6 +39,7 @@ def open_board(tab: Page, web: Web) -> Board:
     tab.goto(f"{web.url}/boards/")
     tab.locator(".board-list a").first.click()
     expect(tab.locator("#scenes")).to_be_visible()
+    tab.wait_for_load_state()  # the scripts run
     return get_board(tab)
 
 
@@ -53,6 +54,21 @@ def drag(tab: Page, grip: Locator, to: Locator, part: float) -> None:
     x, y = target["x"] + target["width"] * part, target["y"] + target["height"] / 2
     tab.mouse.move(x, y, steps=8)
     tab.mouse.up()
+
+
+def test_a_note_typed_before_the_scripts_are_loaded_is_saved(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    collect_hits(tab, web_server, 1)
+    board = open_board(tab, web_server)
+    gate = Gate(tab, "**/django_htmx/*.js")
+    tab.reload(wait_until="commit")
+    tab.get_by_label("Note for scene 1").fill("hold on the dog")
+    wait_for(lambda: tab.evaluate("1") and gate.held)
+    gate.open()
+    expect(tab.locator(".note-state")).to_have_text("Saved")
+    assert board.scenes.get().note == "hold on the dog"
+    assert errors == []
 
 
 def test_scenes_are_collected_by_keyboard_annotated_and_reordered(

@@ -277,6 +277,7 @@ def test_broken_tracks_do_not_fail_the_film(
 
 
 def test_a_real_worker_reads_the_tracks(worker: Worker, tmp_path: Path) -> None:
+    dialogue.current().ensure()  # the worker may create it after it has read the tracks
     film = wait_until_ready(
         upload(make_film_with_tracks(tmp_path / "a.mkv", [SHORT], ["srt"], languages=["eng"]))
     )

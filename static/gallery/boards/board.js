@@ -137,6 +137,15 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") endDrag(false);
 });
 
+// --- a note that was typed before htmx was ready is saved, too -----------------------------------
+
+const saveEarlyNotes = () => {
+  for (const field of $$(".note-form textarea")) {
+    if (field.value !== field.defaultValue) htmx.trigger(field, "change");
+  }
+};
+document.addEventListener("htmx:load", saveEarlyNotes, { once: true });
+
 // --- a typed position is submitted at once -------------------------------------------------------
 
 let isEnterPressed = false; // then the browser submits the form after `change`
