@@ -60,15 +60,22 @@ def test_every_operation_is_described(openapi: Json) -> None:
         for parameter in operation["parameters"]:
             if parameter["in"] == "query":
                 assert parameter["schema"].get("description"), f"{where} {parameter['name']}"
-    assert len(seen) == 29
+    assert len(seen) == 31
 
 
 def test_the_schema_says_what_needs_a_token(openapi: Json) -> None:
     needs = {o["operationId"] for _p, _m, o in list_operations(openapi) if {} not in o["security"]}
     assert needs == {
         *("list_boards", "make_board", "rename_board", "delete_board", "collect_scene"),
-        *("change_scene", "remove_scene", "export_clips", "list_storyboards", "create_storyboard"),
-        *("save_storyboard", "change_storyboard_row", "delete_storyboard"),
+        *(
+            "change_scene",
+            "remove_scene",
+            "export_clips",
+            "export_board_film",
+            "list_storyboards",
+            "create_storyboard",
+        ),
+        *("delete_export", "save_storyboard", "change_storyboard_row", "delete_storyboard"),
     }
 
 
