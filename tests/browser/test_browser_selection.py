@@ -1,6 +1,7 @@
 """Selecting several scenes in a real browser, and what is done with them."""
 
 import re
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -8,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from gallery.boards.models import Board, Export
 from gallery.films.models import Film
-from tests.browsing import PHONE
+from tests.browsing import DESKTOP, PHONE
 from tests.processes import Web
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,4 +97,28 @@ def test_a_long_press_selects_on_a_phone_and_downloads_make_a_board(
     tab.get_by_role("button", name="Download").tap()
     expect(tab.locator("h1")).to_contain_text("Selection, ")
     assert Export.objects.get().total_count == 2
+    context.close()
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_scene_plays_its_frames_while_it_is_pointed_at(
+    web_server: Web, demo_film: Film, browser: Browser, motion: Literal["no-preference", "reduce"]
+) -> None:
+    context = browser.new_context(viewport=DESKTOP, reduced_motion=motion)
+    tab = context.new_page()
+    open_results(tab, web_server)
+    card = tab.locator(".hits .card").first
+    playing = card.locator("img.playing")
+    before = card.bounding_box()
+    card.locator("a").first.hover()
+    if motion == "reduce":
+        tab.wait_for_timeout(1000)
+        expect(playing).to_have_count(0)
+    else:
+        expect(playing).to_be_visible()
+        shown = str(playing.get_attribute("src"))
+        expect(playing).not_to_have_attribute("src", shown)
+        assert card.bounding_box() == before
+        tab.mouse.move(0, 0)
+        expect(playing).to_have_count(0)
     context.close()
