@@ -34,7 +34,7 @@ from tests.asking import Api
 from tests.coded import create_film, find_beeps, make_coded_film, read_codes
 from tests.films import decode_all, make_film, run_ffmpeg
 from tests.importing import queue_client
-from tests.processes import Worker, find_processes, run_manage, wait_for
+from tests.processes import Worker, find_children, run_manage, wait_for
 
 VISITOR = Visitor(key="k" * 32)
 CODED = FilmChoices(size=SAME_AS_FILMS, shape=SAME_AS_FILMS)  # keeps the codes readable
@@ -284,7 +284,7 @@ def test_cancelling_ends_ffmpeg_and_removes_everything(
 
     def is_cutting() -> list[psutil.Process]:
         export.refresh_from_db()
-        cutting = find_processes(lambda one: "-progress" in one.cmdline())
+        cutting = find_children(worker.pid, "-progress")
         return cutting if export.done_count == 1 else []
 
     [process] = wait_for(is_cutting, pause=0.01)
