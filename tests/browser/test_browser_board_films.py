@@ -54,7 +54,9 @@ def test_a_film_is_made_downloaded_and_another_is_cancelled(
     shown = tab.locator("#export-film")
     expect(shown).to_contain_text("Making the film")
     expect(shown.get_by_role("progressbar")).to_be_visible()
-    expect(shown).to_contain_text(re.compile(r"scene \d of 3 · \d+ %"), timeout=60_000)
+    # On a fast machine the film may be ready before the page asks again.
+    progress = re.compile(r"scene \d of 3 · \d+ %|The film is ready\.")
+    expect(shown).to_contain_text(progress, timeout=60_000)
     expect(shown).to_contain_text("The film is ready.", timeout=120_000)
     with tab.expect_download() as saved:
         shown.get_by_role("link", name="Download film").click()
@@ -68,7 +70,7 @@ def test_a_film_is_made_downloaded_and_another_is_cancelled(
     open_choices(tab)
     tab.get_by_role("checkbox", name="Running timecode").check()
     tab.get_by_role("button", name="Make film").click()
-    expect(shown).to_contain_text(re.compile(r"scene \d of 3"), timeout=60_000)
+    expect(shown.get_by_role("progressbar")).to_be_visible()
     tab.get_by_role("button", name="Cancel").click()
     # The earlier film is still there.
     expect(shown).to_contain_text("The film is ready.")
