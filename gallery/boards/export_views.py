@@ -37,14 +37,14 @@ MP4 = "video/mp4"
 MAX_NAMED_FILMS = 3  # in a note on films of one odd frame rate
 
 
-def _edits(request: HttpRequest, board: Board) -> list[Edit]:
+def edits_of(request: HttpRequest, board: Board) -> list[Edit]:
     """Return the scenes of a board as edits, with absolute URLs."""
     return exports.edits_of(board, lambda row: request.build_absolute_uri(scene_url(row)))
 
 
 def _require_edits(request: HttpRequest, board: Board) -> list[Edit]:
     """Return the scenes of a board as edits. Raises Http404 for an empty board."""
-    edits = _edits(request, board)
+    edits = edits_of(request, board)
     if not edits:
         raise Http404
     return edits
@@ -121,8 +121,9 @@ def request_export(request: HttpRequest, token: str) -> HttpResponse:
     """Start the zip of a board's clips, unless a current one exists."""
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
-        return _downloads_forbidden(request)
-    return _start_export(request, board)
+        return downloads_forbidden(request)
+    rate_limits.check_rate(request, "board", settings.BOARD_RATE)
+    return start_export(board, edits_of(request, board))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -130,21 +131,20 @@ def export_film(request: HttpRequest, token: str) -> HttpResponse:
     """Show the choices for making one film of a board; POST starts it."""
     board = get_object_or_404(Board, token=token)
     if not access.may_download(request.user):
-        return _downloads_forbidden(request)
+        return downloads_forbidden(request)
     edits = _require_edits(request, board)
     form = FilmForm(edits, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        return _start_export(request, board, choose_settings(form.get_choices(), edits))
+        rate_limits.check_rate(request, "board", settings.BOARD_RATE)
+        return start_export(board, edits, choose_settings(form.get_choices(), edits))
     context = {"board": board, "form": form, "previews": crop_previews(board)}
     status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
     return render(request, "gallery/boards/film.html", context, status=status)
 
 
-def _start_export(
-    request: HttpRequest, board: Board, film: FilmSettings | None = None
-) -> HttpResponse:
-    rate_limits.check_rate(request, "board", settings.BOARD_RATE)
-    export = exports.request_export(board, _edits(request, board), film)
+def start_export(board: Board, edits: list[Edit], film: FilmSettings | None = None) -> HttpResponse:
+    """Start an export, or find the one that exists, and show it on the page of its board."""
+    export = exports.request_export(board, edits, film)
     if export.state == Export.State.WAITING:
         tasks.queue_export(export)
     return redirect(f"{board.get_absolute_url()}#export-{export.kind}")
@@ -229,7 +229,7 @@ def download(request: HttpRequest, token: str, export: str) -> HttpResponseBase:
     """Download the file of an export."""
     row = get_object_or_404(Export, token=export, board__token=token, state=Export.State.DONE)
     if not access.may_download(request.user):
-        return _downloads_forbidden(request)
+        return downloads_forbidden(request)
     path = export_files.result_path(row)
     content_type = MP4 if row.kind == Export.Kind.FILM else ZIP
     name = f"{file_name(row.plan['name'])}{path.suffix}"
@@ -240,7 +240,7 @@ def download(request: HttpRequest, token: str, export: str) -> HttpResponseBase:
         return render(request, "gallery/error.html", {"message": message}, status=HTTPStatus.GONE)
 
 
-def _downloads_forbidden(request: HttpRequest) -> HttpResponse:
+def downloads_forbidden(request: HttpRequest) -> HttpResponse:
     """Refuse a user who may not save clips."""
     message = _("Downloads are restricted on this site (DOWNLOADS_FOR). Try logging in.")
     return render(request, "gallery/error.html", {"message": message}, status=HTTPStatus.FORBIDDEN)

@@ -10,10 +10,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from gallery import tasks
-from gallery.boards import exports, owners, service
+from gallery.boards import export_views, owners, service
 from gallery.boards.forms import NameForm, SceneForm
-from gallery.boards.models import Board, Export
+from gallery.boards.models import Board
 from gallery.boards.owners import Visitor
 from gallery.boards.service import Scene
 from gallery.core import access, rate_limits
@@ -95,22 +94,12 @@ def _render_toast(
 def download(request: HttpRequest) -> HttpResponse:
     """Create a board of the selected scenes and start the ZIP of its clips."""
     if not access.may_download(request.user):
-        message = _("Downloads are restricted on this site (DOWNLOADS_FOR). Try logging in.")
-        return render(request, "gallery/error.html", {"message": message}, status=403)
+        return export_views.downloads_forbidden(request)
     rate_limits.check_rate(request, "board", settings.BOARD_RATE)
     now = date_format(timezone.localtime(), "SHORT_DATETIME_FORMAT")
-    try:
-        board = service.collect_scenes(
-            owners.ensure_visitor(request),
-            _parse_scenes(request.POST.getlist("scene")),
-            _("Selection, %(time)s") % {"time": now},
-        )
-        edits = exports.edits_of(
-            board, lambda row: request.build_absolute_uri(service.scene_url(row))
-        )
-        export = exports.request_export(board, edits)
-    except BoardError as error:
-        return render(request, "gallery/error.html", {"message": str(error)}, status=400)
-    if export.state == Export.State.WAITING:
-        tasks.queue_export(export)
-    return redirect(f"{board.get_absolute_url()}#export-{export.kind}")
+    board = service.collect_scenes(
+        owners.ensure_visitor(request),
+        _parse_scenes(request.POST.getlist("scene")),
+        _("Selection, %(time)s") % {"time": now},
+    )
+    return export_views.start_export(board, export_views.edits_of(request, board))
