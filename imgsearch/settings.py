@@ -37,6 +37,9 @@ if _public.hostname:
     ALLOWED_HOSTS.append(_public.hostname)
     CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
 
+# The URL of the site for links that are made without a request, as by commands.
+SITE_URL = PUBLIC_URL or f"http://127.0.0.1:{env.str('PORT', default='8000')}"
+
 # A URL with https:// enables everything that requires TLS.
 _tls = _public.scheme == "https"
 SECURE_SSL_REDIRECT = _tls

@@ -46,27 +46,18 @@ WRITING_TOOLS = (
 )
 
 
-def build_local_server(site: str, user: AbstractBaseUser | AnonymousUser) -> MCPServer[Any]:
-    """Return a server for one user, for standard input and output.
-
-    `site` is the URL of the web server, to which the addresses in results lead.
-    """
-    return _with_tools(
-        MCPServer("scene-search", title="Scene Search", instructions=INSTRUCTIONS),
-        SceneTools(lambda: _make_request(site, user)),
-    )
+def build_local_server(user: AbstractBaseUser | AnonymousUser) -> MCPServer[Any]:
+    """Return a server for one user, for standard input and output."""
+    return _build_server(SceneTools(lambda: _make_request(user)))
 
 
-def build_http_server(site: str) -> MCPServer[Any]:
+def build_http_server() -> MCPServer[Any]:
     """Return a server for HTTP, whose users send API tokens: `Authorization: Bearer TOKEN`."""
-    server: MCPServer[Any] = MCPServer(
-        "scene-search",
-        title="Scene Search",
-        instructions=INSTRUCTIONS,
+    return _build_server(
+        SceneTools(lambda: _make_request(_user_of_token())),
         token_verifier=ApiTokens(),
-        auth=AuthSettings(issuer_url=AnyHttpUrl(site), resource_server_url=None),
+        auth=AuthSettings(issuer_url=AnyHttpUrl(settings.SITE_URL), resource_server_url=None),
     )
-    return _with_tools(server, SceneTools(lambda: _make_request(site, _user_of_token())))
 
 
 def host_checks() -> TransportSecuritySettings:
@@ -104,9 +95,9 @@ def _user_of_token() -> AbstractBaseUser | AnonymousUser:
     return user
 
 
-def _make_request(site: str, user: AbstractBaseUser | AnonymousUser) -> HttpRequest:
+def _make_request(user: AbstractBaseUser | AnonymousUser) -> HttpRequest:
     """Return a request of a user to the site: what makes addresses takes it from there."""
-    address = urlsplit(site)
+    address = urlsplit(settings.SITE_URL)
     request = WSGIRequest(
         {
             "REQUEST_METHOD": "GET",
@@ -120,7 +111,10 @@ def _make_request(site: str, user: AbstractBaseUser | AnonymousUser) -> HttpRequ
     return request
 
 
-def _with_tools(server: MCPServer[Any], tools: SceneTools) -> MCPServer[Any]:
+def _build_server(tools: SceneTools, **options: Any) -> MCPServer[Any]:
+    server: MCPServer[Any] = MCPServer(
+        "scene-search", title="Scene Search", instructions=INSTRUCTIONS, **options
+    )
     for names, annotations in ((READING_TOOLS, READING), (WRITING_TOOLS, WRITING)):
         for name in names:
             method = getattr(tools, name)

@@ -1,10 +1,8 @@
 """manage.py mcp: tools for language models, by the Model Context Protocol."""
 
-import os
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.core.management.base import BaseCommand, CommandError
@@ -29,14 +27,13 @@ class Command(BaseCommand):
         # The SDK takes a second to load.
         from gallery.mcp import server
 
-        site = settings.PUBLIC_URL or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
         if options["http"] is None:
-            server.build_local_server(site, _find_user(options["user"])).run("stdio")
+            server.build_local_server(_find_user(options["user"])).run("stdio")
             return
         if options["user"]:
             raise CommandError("With --http users are known by their API tokens, not by --user.")
         self.stderr.write(f"http://{options['host']}:{options['http']}/mcp")
-        server.build_http_server(site).run(
+        server.build_http_server().run(
             "streamable-http",
             host=options["host"],
             port=options["http"],

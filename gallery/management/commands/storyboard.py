@@ -1,7 +1,6 @@
 """manage.py storyboard: find scenes for every line of a script."""
 
 import json
-import os
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -61,10 +60,9 @@ class Command(BaseCommand):
         except GalleryError as error:
             raise CommandError(str(error)) from error
         self._print(storyboard, as_json=options["json"])
-        site = settings.PUBLIC_URL or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
-        self.stderr.write(f"Storyboard: {site}{storyboard.get_absolute_url()}")
+        self.stderr.write(f"Storyboard: {settings.SITE_URL}{storyboard.get_absolute_url()}")
         if board is not None:
-            self.stderr.write(f"Board: {site}{board.get_absolute_url()}")
+            self.stderr.write(f"Board: {settings.SITE_URL}{board.get_absolute_url()}")
 
     def _print(self, storyboard: Storyboard, *, as_json: bool) -> None:
         rows = load_rows(storyboard)
