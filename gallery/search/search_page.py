@@ -1,6 +1,6 @@
 """The query as pages show it: its parts and filters, each with URLs that change them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -231,13 +231,16 @@ class SearchPage:
         """
         if self.query.page > 1:
             return None
-        films = self.catalogue.searchable
-        names = [name for film in films for name in (film.title, film.original_name)]
-        names += [label.name for label in self._label_counts]
-        words = correct_spelling(self.query.words, names)
+        words = correct_spelling(self.query.words, self._list_names())
         if not words:
             return None
         return Choice("", words, self.place(replace(self.query, words=words)), is_current=False)
+
+    def _list_names(self) -> Iterator[str]:
+        """Yield the names in the library. Nothing is read unless they are asked for."""
+        for film in self.catalogue.searchable:
+            yield from (film.title, film.original_name)
+        yield from (label.name for label in self._label_counts)
 
     @property
     def everywhere(self) -> str:

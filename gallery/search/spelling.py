@@ -19,7 +19,8 @@ MIN_FREQUENCY = 50  # of an English word in the dictionary's texts, to be sugges
 def correct_spelling(text: str, names: Iterable[str]) -> str:
     """Return a search with its misspelt words corrected, "" if there is nothing to correct.
 
-    `names` are the titles, file names and labels of the library. Raises IndexUnavailable.
+    `names` are the titles, file names and labels of the library; they are read only for a word
+    that English does not know. Raises IndexUnavailable.
     """
     tokens = [token for token in words.tokenize(text) if not token.unspaced]
     if len(tokens) > MAX_WORDS:
