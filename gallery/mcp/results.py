@@ -3,7 +3,8 @@
 from urllib.parse import urlencode
 
 from gallery.boards.models import Board, BoardScene
-from gallery.films.models import Film, Shot
+from gallery.films.models import Film
+from gallery.films.shortcuts import shot_at
 from gallery.index import frame_index
 from gallery.labels.models import Label
 from gallery.mcp import types
@@ -61,7 +62,7 @@ def frame_details(serializer: Serializer, film: Film, second: int) -> types.Fram
     index = frame_index.current()
     time = index.time(film.pk, second)
     time = float(second) if time is None else time
-    shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
+    shot = shot_at(film, time)
     start, end = (shot.start, shot.end) if shot else (time, time + 1)
     labels = index.labels([(film.pk, second)])[0]
     lines = Line.objects.filter(subtitles__film=film, end__gt=start, start__lt=end)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from mcp.server.mcpserver import Image
 from pydantic import Field
@@ -20,8 +20,7 @@ from gallery.boards.service import Scene
 from gallery.core import access
 from gallery.core.errors import BoardError, GalleryError
 from gallery.films import catalogue
-from gallery.films.models import Film
-from gallery.films.shortcuts import film_or_404
+from gallery.films.shortcuts import film_or_404, frame_or_404
 from gallery.mcp import results, types
 from gallery.rest.serializers import Serializer, select_listed_films
 from gallery.scenes import clips
@@ -144,12 +143,12 @@ class SceneTools:
     def get_frame(self, film: types.FilmId, second: types.Second) -> types.FrameDetails:
         """Get the shot that a frame is part of, its labels, its dialogue, and how to cite it."""
         serializer = self._serializer()
-        return results.frame_details(serializer, _require_frame(film, second), second)
+        return results.frame_details(serializer, frame_or_404(film, second), second)
 
     def look_at_frame(self, film: types.FilmId, second: types.Second) -> Image:
         """Look at a frame: a picture of at most 640 pixels width."""
         self._serializer()
-        found = _require_frame(film, second)
+        found = frame_or_404(film, second)
         path = found.files.run(found.searchable_run or found.run).thumbnail(second)
         return Image(data=path.read_bytes(), format="jpeg")
 
@@ -161,7 +160,7 @@ class SceneTools:
     ) -> dict[str, float]:
         """Tell how probable each of some descriptions is for a frame; they add up to 1."""
         self._serializer()
-        _require_frame(film, second)
+        frame_or_404(film, second)
         found = engine.probabilities(film, second, list(dict.fromkeys(words)))
         return {word: round(share, 4) for word, share in found}
 
@@ -271,11 +270,3 @@ class SceneTools:
         serializer = self._serializer()
         own = self._get_own(serializer, Storyboard, storyboard)
         return results.board_of(serializer, service.save_as_board(self._visitor(serializer), own))
-
-
-def _require_frame(film_id: int, second: int) -> Film:
-    """Return the film if it has a frame for this second. Raises Http404 otherwise."""
-    film = film_or_404(film_id)
-    if not catalogue.has_frame(film, second):
-        raise Http404
-    return film

@@ -2,13 +2,11 @@
 
 from typing import Annotated, Any
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.utils.translation import gettext_noop
 from ninja import Field, Query, Schema
 
-from gallery.films import catalogue
-from gallery.films.models import Film, Shot
-from gallery.films.shortcuts import film_or_404
+from gallery.films.shortcuts import film_or_404, frame_or_404, shot_at
 from gallery.index import frame_index
 from gallery.rest import schemas
 from gallery.rest.paging import MAX_PAGE_SIZE
@@ -21,14 +19,6 @@ router = Router(tags=["Frames and scenes"])
 DEFAULT_SIMILAR = 12
 
 
-def _require_frame(film_id: int, second: int) -> Film:
-    """Return the film if it has a frame for this second. Raises Http404 otherwise."""
-    film = film_or_404(film_id)
-    if second > 999_999_999 or not catalogue.has_frame(film, second):
-        raise Http404
-    return film
-
-
 @router.get(
     "/films/{number:film_id}/frames/{number:second}",
     response=schemas.Frame,
@@ -36,11 +26,11 @@ def _require_frame(film_id: int, second: int) -> Film:
 )
 def get_frame(request: HttpRequest, film_id: int, second: int) -> Any:
     """The frame indexed for a second of a film: the first one shown in that second."""
-    film = _require_frame(film_id, second)
+    film = frame_or_404(film_id, second)
     here = frame_index.current()
     time = here.time(film.pk, second)
     time = float(second) if time is None else time
-    shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
+    shot = shot_at(film, time)
     serializer = Serializer(request)
     return {
         **serializer.frame_name(film, second, time),
@@ -67,7 +57,7 @@ class Count(Schema):
 )
 def similar_shots(request: HttpRequest, film_id: int, second: int, options: Query[Count]) -> Any:
     """Other shots that look like this frame, most similar first."""
-    _require_frame(film_id, second)
+    frame_or_404(film_id, second)
     return {"results": Serializer(request).hits(engine.similar(film_id, second, options.count))}
 
 
@@ -94,7 +84,7 @@ def word_probabilities(
     options: Query[Words],
 ) -> Any:
     """How well each word fits a frame, compared with the others."""
-    _require_frame(film_id, second)
+    frame_or_404(film_id, second)
     found = engine.probabilities(film_id, second, list(dict.fromkeys(options.word)))
     return {"results": [{"word": word, "probability": part} for word, part in found]}
 

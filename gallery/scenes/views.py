@@ -21,7 +21,7 @@ from gallery.core.waiting import limit_ffmpeg_waits
 from gallery.films import catalogue
 from gallery.films.missing_pictures import missing_picture
 from gallery.films.models import Film, Shot
-from gallery.films.shortcuts import film_or_404
+from gallery.films.shortcuts import film_or_404, frame_or_404, shot_at
 from gallery.films.thumbnails import get_small_thumbnail
 from gallery.index import frame_index
 from gallery.index.types import FrameKey
@@ -74,9 +74,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
 
     The URL may carry the ends of the scene (`in`, `out`) and the search that led here.
     """
-    film = film_or_404(film_id)
-    if not catalogue.has_frame(film, second):
-        raise Http404
+    film = frame_or_404(film_id, second)
     target = request.htmx.target  # type: ignore[attr-defined]
     if target == "probabilities":
         return render(
@@ -85,7 +83,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
             _probabilities_context(request, film, second),
         )
     time = _time_of(film_id, second)
-    shot = Shot.objects.filter(film=film, start__lte=time + 1e-6).last()
+    shot = shot_at(film, time)
     own = spans.opening_span(film, shot, time)
     span = spans.choose_span(film, own, spans.parse_ends(request.GET.lists()))
     query = _parse_search(request.GET)
