@@ -5,7 +5,7 @@ do not: they are stored with an export.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -48,6 +48,20 @@ class FilmChoices:
     language: str = ""
     has_timecode: bool = False
     has_source: bool = False
+
+
+def read_choices(given: Mapping[str, Any]) -> FilmChoices:
+    """Return what a user chose, from the valid fields of the form or of the API."""
+    return FilmChoices(
+        size=given["size"],
+        shape=given["shape"],
+        crops=given["fit"] == "crop",
+        rate=Fraction(given["rate"]) if given["rate"] else None,
+        subtitles=SubtitleMode(given["subtitles"]),
+        language=given["language"],
+        has_timecode=given["timecode"],
+        has_source=given["source"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

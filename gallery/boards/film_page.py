@@ -78,17 +78,7 @@ class FilmForm(forms.Form):
 
     def get_choices(self) -> FilmChoices:
         """Return the choices of a valid form."""
-        given = self.cleaned_data
-        return FilmChoices(
-            size=given["size"],
-            shape=given["shape"],
-            crops=given["fit"] == "crop",
-            rate=Fraction(given["rate"]) if given["rate"] else None,
-            subtitles=SubtitleMode(given["subtitles"]),
-            language=given["language"],
-            has_timecode=given["timecode"],
-            has_source=given["source"],
-        )
+        return film_options.read_choices(self.cleaned_data)
 
 
 def _name(rate: Fraction) -> str:

@@ -1,13 +1,12 @@
 """The schemas of the API of boards."""
 
 from datetime import datetime
-from fractions import Fraction
 from typing import Annotated, Literal
 
 from ninja import Field, Schema
 from pydantic import StringConstraints
 
-from gallery.boards.film_options import FilmChoices, SubtitleMode
+from gallery.boards.film_options import FilmChoices, SubtitleMode, read_choices
 from gallery.boards.timelines import STANDARD_RATES
 from gallery.films.models import MAX_FILM_SECONDS
 from gallery.rest.schemas import (
@@ -124,16 +123,7 @@ class FilmIn(Schema):
 
     def to_choices(self) -> FilmChoices:
         """Return what the user chose."""
-        return FilmChoices(
-            size=self.size,
-            shape=self.shape,
-            crops=self.fit == "crop",
-            rate=Fraction(self.rate) if self.rate else None,
-            subtitles=self.subtitles,
-            language=self.language,
-            has_timecode=self.timecode,
-            has_source=self.source,
-        )
+        return read_choices(self.model_dump())
 
 
 class Export(Schema):
