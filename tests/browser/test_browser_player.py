@@ -49,13 +49,16 @@ def pause_at(tab: Page, frame: int) -> None:
     """Pause, and go to a frame of the loaded clip by keyboard."""
     if not is_paused(tab):
         tab.keyboard.press("k")
-    for _press in range(200):
+    for press in range(200):
         wait_for(lambda: not tab.evaluate(f"{VIDEO}.seeking"), timeout=30)
         number = read_number(tab)
         if number == frame:
             return
         tab.keyboard.press("." if number < frame else ",")
-        wait_for(lambda before=number: read_number(tab) != before, timeout=30)  # type: ignore[misc]
+        # At the moment of the pause, the picture may be a frame ahead of what the browser has
+        # reported. The first step then stays at that frame.
+        if press:
+            wait_for(lambda before=number: read_number(tab) != before, timeout=30)  # type: ignore[misc]
     raise AssertionError(frame)
 
 
@@ -181,12 +184,25 @@ def test_an_iphone_shows_its_own_full_screen_with_subtitles(
 # --- keys -----------------------------------------------------------------------------------------
 
 
+def test_each_quick_press_is_a_step(
+    web_server: Web, film: Film, tab: Page, errors: list[str]
+) -> None:
+    open_scene(tab, web_server, film, asked="?in=40f&out=160f")
+    pause_at(tab, 60)
+    for key, frame in ((".", 90), (",", 60), (".", 90)):
+        for _press in range(30):
+            tab.keyboard.press(key)
+        expect(tab.locator("#playhead-time")).to_have_text(film.clock.timecode_of(frame))
+        wait_for(lambda shown=frame: read_number(tab) == shown, timeout=30)  # type: ignore[misc]
+    assert errors == []
+
+
 def test_the_keys_of_players_work_but_not_while_typing(
     web_server: Web, film: Film, tab: Page, errors: list[str]
 ) -> None:
     open_scene(tab, web_server, film, asked="?in=40f&out=160f")
     pause_at(tab, 60)
-    assert read_playhead(tab) == film.clock.timecode_of(60)
+    expect(tab.locator("#playhead-time")).to_have_text(film.clock.timecode_of(60))
     tab.keyboard.press("ArrowRight")
     wait_for(lambda: read_number(tab) == 84, timeout=30)
     # Play, faster, and stop.

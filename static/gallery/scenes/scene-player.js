@@ -17,10 +17,12 @@ export class Player extends EventTarget {
     // Counted from the clip's first frame, if known: the current frame, and the one in the picture.
     this.offset = null;
     this.shown = null;
+    this.pausedAt = null; // the frame that was asked for while paused, counted likewise
     this.span = null; // the span to play
     this.loading = null;
     this.nextTime = null; // where to seek after the current seek
     video.addEventListener("seeked", () => this.seekNext());
+    video.addEventListener("play", () => (this.pausedAt = null));
     video.addEventListener("ended", () => this.restart());
     video.addEventListener("timeupdate", () => this.stayInSpan());
     video.addEventListener("error", () => this.fail());
@@ -53,6 +55,7 @@ export class Player extends EventTarget {
     const { seekable } = this.video;
     if (!seekable.length || time > seekable.end(seekable.length - 1)) return false;
     if (REPORTS_FRAMES) this.offset = frame - this.loaded.first;
+    if (this.video.paused) this.pausedAt = frame - this.loaded.first;
     this.seek(time);
     return true;
   }
@@ -108,7 +111,8 @@ export class Player extends EventTarget {
     if (!REPORTS_FRAMES) return;
     const look = (_now, { mediaTime }) => {
       this.shown = Math.round(mediaTime * this.clock.rate);
-      this.offset = this.shown;
+      // While paused, a frame from before the last seek may be reported late.
+      if (this.pausedAt === null || this.pausedAt === this.shown) this.offset = this.shown;
       this.dispatchEvent(new Event("frame"));
       clearTimeout(this.restartTimer);
       if (this.span && this.loaded && this.frame === this.span.last - 1 && !this.video.paused) {
@@ -131,6 +135,7 @@ export class Player extends EventTarget {
     this.loaded = { ...span };
     this.offset = null;
     this.shown = null;
+    this.pausedAt = null;
     this.nextTime = null;
     const address = this.address(span);
     this.dispatchEvent(new CustomEvent("loading", { detail: span }));
