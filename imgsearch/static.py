@@ -27,6 +27,12 @@ BUNDLES = {
         "gallery/boards/collect.css",
         "gallery/boards/selection.css",
     ),
+    "gallery/scenes/page.css": (
+        "gallery/scenes/player.css",
+        "gallery/scenes/scene.css",
+        "gallery/scenes/scene-details.css",
+        "gallery/scenes/trim.css",
+    ),
 }
 
 
