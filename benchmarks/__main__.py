@@ -1,6 +1,7 @@
-"""Run one benchmark, or all but the long ones: `scenes`, `search`, `server`, `soak`, `tutorial`.
+"""Run one benchmark, or all but the long ones.
 
-`vitals` measures a running installation.
+Those are `scenes`, `script`, `search`, `server`, `soak` and `tutorial`. `vitals` measures a
+running installation.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from benchmarks import (  # noqa: E402
     memory,
     pictures,
     scenes,
+    script,
     search,
     server,
     shots,
@@ -48,6 +50,7 @@ ALL: dict[str, Callable[[], None]] = {
 # Each runs in another process, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "scenes": scenes.main,
+    "script": script.main,
     "search": search.main,
     "server": server.main,
     "soak": soak.main,

@@ -163,7 +163,6 @@ def print_scripts(truths: Sequence[Truth], shots: Sequence[Shot]) -> None:
     """Print how often the right shot is chosen for a line, and is among its first five."""
     from django.contrib.auth import get_user_model
 
-    from demo.captions import compose
     from gallery.boards.owners import Visitor
     from gallery.storyboards import service
     from gallery.storyboards.types import ScriptLine
@@ -176,10 +175,7 @@ def print_scripts(truths: Sequence[Truth], shots: Sequence[Shot]) -> None:
         first = five = 0
         for _script in range(SCRIPTS):
             lines = sample_lines(truths, rng)
-            texts = [
-                compose(sorted(truths[n].things), truths[n].ground, language, rng).text
-                for n in lines
-            ]
+            texts = [describe(truths[n], language, rng) for n in lines]
             storyboard = service.create_storyboard(
                 Visitor(user=user.pk), [ScriptLine(text) for text in texts]
             )
@@ -191,6 +187,13 @@ def print_scripts(truths: Sequence[Truth], shots: Sequence[Shot]) -> None:
             storyboard.delete()
         count = SCRIPTS * LINES
         print(f"| {language} | {first / count:.3f} | {five / count:.3f} |", flush=True)
+
+
+def describe(truth: Truth, language: str, rng: Generator) -> str:
+    """Return a line of a script: a description of a shot in words drawn with `rng`."""
+    from demo.captions import compose
+
+    return compose(sorted(truth.things), truth.ground, language, rng).text
 
 
 def sample_lines(truths: Sequence[Truth], rng: Generator) -> list[int]:

@@ -3,7 +3,7 @@
 Shots are joined by hard cuts (half of them between two backgrounds of one kind), dissolves and
 fades through black. Within shots there are events that could be mistaken for a cut: flashes, fast
 pans, shaking, things that cross the picture close to the camera, freeze frames. Every other film
-has grain. The same seed gives the same film.
+has grain, and the sound is noise. The same seed gives the same film.
 """
 
 from collections.abc import Iterator, Sequence
@@ -189,8 +189,11 @@ def make(seed: int, path: Path, count: int = SHOTS_PER_FILM) -> list[Transition]
     grain = ",noise=alls=10:allf=t" if seed % 2 else ""
     command = [
         *(ffmpeg.binary(), "-v", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"),
-        *("-s", f"{WIDTH}x{HEIGHT}", "-r", str(RATE), "-i", "-", "-vf", f"format=yuv420p{grain}"),
-        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "23", str(path)),
+        *("-s", f"{WIDTH}x{HEIGHT}", "-r", str(RATE), "-i", "-"),
+        # Noise never repeats, so a place in it can be recognised.
+        *("-f", "lavfi", "-i", f"anoisesrc=color=pink:amplitude=0.2:sample_rate=48000:seed={seed}"),
+        *("-vf", f"format=yuv420p{grain}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
+        *("-c:a", "aac", "-b:a", "128k", "-shortest", str(path)),
     ]
     with Popen(command, stdin=PIPE) as process:
         assert process.stdin is not None
