@@ -24,7 +24,7 @@ from gallery.importing import (
     transitions,
 )
 from gallery.labels import jobs
-from gallery.transcripts import subtitle_import
+from gallery.transcripts import reading, subtitle_import
 from imgsearch.celery import app
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,16 @@ def find_shots() -> None:
         log.warning("shots are found again later: %s", error)
 
 
+@shared_task(name="gallery.tasks.read_text")
+def read_text() -> None:
+    """Read text in the pictures of films in short tasks, so that other tasks are not delayed."""
+    try:
+        if reading.read_next():
+            read_text.delay()
+    except GalleryError as error:
+        log.warning("text in pictures is read later: %s", error)
+
+
 @shared_task(name="gallery.tasks.remake")
 def reimport(film_id: int) -> None:
     """Import a film again if thumbnails or vectors of it are missing."""
@@ -161,6 +171,7 @@ STEPS = {
     "read_tracks": read_tracks,
     "heal": heal,
     "find_shots": find_shots,
+    "read_text": read_text,
 }
 
 

@@ -232,7 +232,7 @@ CELERY_TASK_ROUTES = {
     f"gallery.tasks.{name}": {"queue": PRIORITY_QUEUE, "routing_key": PRIORITY_QUEUE}
     for name in (
         *("probe", "read_tracks", "finish", "labels", "label_film", "heal", "remake"),
-        *("sweep", "tidy", "export", "find_shots"),
+        *("sweep", "tidy", "export", "find_shots", "read_text"),
     )
 }
 # `sweep` queues work again whose worker died; `tidy` removes leftovers.
@@ -306,6 +306,9 @@ CLIP_THREADS = env.int("CLIP_THREADS", default=0)
 CLIP_IDLE_SECONDS = env.float("CLIP_IDLE_SECONDS", default=0.0)
 # Whether identical frames share a vector.
 SHARE_VECTORS = env.bool("SHARE_VECTORS", default=True)
+
+# Whether text in pictures is read, so that it can be searched; each film has a switch, too.
+READ_TEXT = env.bool("READ_TEXT", default=True)
 
 # Seconds of film in one task, and without a sign of its worker until another takes over.
 SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)

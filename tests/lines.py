@@ -7,7 +7,7 @@ from gallery.films.models import Film
 from gallery.index.types import FrameRecord
 from gallery.transcripts import dialogue
 from gallery.transcripts.models import Line, Subtitles
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 
 SHOT = 4  # seconds (and frames) in each shot
 
@@ -56,10 +56,10 @@ def find_texts(words: str, count: int = 50, film: Film | None = None) -> list[st
     return [line.text for line in find_lines(words, count, film)]
 
 
-def find_lines(words: str, count: int = 50, film: Film | None = None) -> list[SpokenLine]:
+def find_lines(words: str, count: int = 50, film: Film | None = None) -> list[FoundLine]:
     return dialogue.find(words, [film.pk] if film else None, count)
 
 
-def find_highlights(line: SpokenLine) -> list[str]:
+def find_highlights(line: FoundLine) -> list[str]:
     """The highlighted parts of a line."""
     return [text for text, is_marked in line.parts if is_marked]

@@ -146,6 +146,10 @@ class Film(models.Model):
     tracks_run = models.PositiveIntegerField(null=True, editable=False)
     tracks_lease = models.DateTimeField(null=True, editable=False)
     tracks_error = models.TextField(blank=True, editable=False)
+    # Whether text in its pictures is read; the run and the version of the reader that has read it.
+    reads_text = models.BooleanField(_("read text in the pictures"), default=True)
+    text_run = models.PositiveIntegerField(null=True, editable=False)
+    text_version = models.CharField(max_length=40, blank=True, editable=False)
     # A sentence on pictures or sound that the import left out.
     notice = models.TextField(blank=True, editable=False)
 

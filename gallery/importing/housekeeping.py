@@ -20,7 +20,7 @@ from gallery.index import frame_index
 from gallery.labels import jobs
 from gallery.media import store
 from gallery.media.store import FilmFiles
-from gallery.transcripts import subtitle_import
+from gallery.transcripts import reading, subtitle_import
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,9 @@ KEEP_QUERY_PICTURES = 30 * DAY  # pictures that users searched with
 class Sweeper:
     """The Celery queue as housekeeping sees it; `gallery.tasks` maps step names to tasks.
 
-    Steps are probe, segment, finish, read_tracks, label_film, heal and find_shots. `queue` takes a
-    step and an id. `is_queued` returns whether a message for a step waits in the queue.
+    Steps are probe, segment, finish, read_tracks, label_film, heal, find_shots and read_text.
+    `queue` takes a step and an id. `is_queued` returns whether a message for a step waits in the
+    queue.
     """
 
     is_queued: Callable[[str], bool]
@@ -122,6 +123,11 @@ def _queue_shot_detection(sweeper: Sweeper) -> None:
         sweeper.queue("find_shots")
 
 
+def _queue_text_reading(sweeper: Sweeper) -> None:
+    if not sweeper.is_queued("read_text") and reading.next_film() is not None:
+        sweeper.queue("read_text")
+
+
 Duty = Callable[[Sweeper], None]
 
 SWEEP_DUTIES: tuple[Duty, ...] = (
@@ -134,6 +140,7 @@ SWEEP_DUTIES: tuple[Duty, ...] = (
     _reconcile_index,
     _queue_healing,
     _queue_shot_detection,
+    _queue_text_reading,
 )
 
 

@@ -15,7 +15,7 @@ from gallery.films.shortcuts import thumbnail_url
 from gallery.scenes import clips, sound_tracks
 from gallery.search.types import Hit
 from gallery.transcripts.models import Line
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 
 Serialized = dict[str, Any]
 
@@ -161,7 +161,7 @@ class Serializer:
             "more_in_film": hit.more_in_film,
         }
 
-    def _found_line(self, film: Film, line: SpokenLine) -> Serialized:
+    def _found_line(self, film: Film, line: FoundLine) -> Serialized:
         return {
             **self._line(film, line.start, line.end, line.language, line.text),
             "parts": [{"text": text, "asked": asked} for text, asked in line.parts],

@@ -27,7 +27,7 @@ from gallery.search.fusion import FUSION_DEPTH, Candidate, fuse
 from gallery.search.plan import Plan, Scale, build_plan
 from gallery.search.types import Example, Hit, Mode, Order, Query, Results
 from gallery.transcripts import dialogue
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 
 FRAMES_PER_HIT = 8  # requested from the index for each hit: a shot has several frames
 MAX_FRAMES = 10_000  # requested from the index in one query
@@ -56,7 +56,7 @@ class SearchRun:
 
     plan: Plan
     candidates: list[Candidate]
-    lines: list[SpokenLine]
+    lines: list[FoundLine]
     is_match: bool
     scale: Scale
     truncated_films: frozenset[int]
@@ -172,7 +172,7 @@ def rank_shots(query: Query, catalogue: Catalogue | None = None) -> SearchRun:
 def _finish(
     plan: Plan,
     candidates: list[Candidate],
-    lines: list[SpokenLine],
+    lines: list[FoundLine],
     *,
     is_match: bool,
     truncated: Collection[int] = (),
@@ -282,16 +282,18 @@ def _is_match(plan: Plan, shots: Sequence[Neighbour]) -> bool:
 # --- dialogue -------------------------------------------------------------------------------------
 
 
-def _find_lines(plan: Plan, *, partly: bool) -> list[SpokenLine]:
+def _find_lines(plan: Plan, *, partly: bool) -> list[FoundLine]:
     """Return the lines that contain the words (or, if `partly`, some), best first, one per shot."""
     query = plan.query
     if query.mode is Mode.SEEN or not query.wanted:
         return []
-    # Beside quoted phrases, other words describe the picture, unless only dialogue is searched.
+    # Beside quoted phrases, other words describe the picture, unless only lines are searched.
     words = query.wanted
     if query.quoted and query.mode is Mode.BOTH:
         words = " ".join(f'"{phrase}"' for phrase in query.quoted)
-    found = dialogue.find(words, plan.scope.films, MAX_LINES, partly=partly)
+    found = dialogue.find(
+        words, plan.scope.films, MAX_LINES, partly=partly, kind=query.mode.line_kind
+    )
     avoided = [words.casefold() for words in query.avoided]
     kept = [
         line
@@ -307,7 +309,7 @@ def _find_lines(plan: Plan, *, partly: bool) -> list[SpokenLine]:
     return [line for line, labels in zip(kept, labels_of_lines, strict=True) if wanted <= labels]
 
 
-def _rank_lines_by_picture(plan: Plan, lines: Sequence[SpokenLine]) -> list[Candidate]:
+def _rank_lines_by_picture(plan: Plan, lines: Sequence[FoundLine]) -> list[Candidate]:
     """Return the shots of lines, ranked by how well their frames match the rest of the query."""
     vector = plan.vector
     if vector is None or not lines:
@@ -338,7 +340,7 @@ def notices(plan: Plan) -> list[str]:
                 without,
             )
             found.append(text % {"n": without})
-    if not query.wanted or query.mode is Mode.SAID:
+    if not query.wanted or query.mode.line_kind is not None:
         return found
     if is_chinese(query.words) and not weights.current().reads_chinese:
         found.append(

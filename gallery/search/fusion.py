@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gallery.index.types import FrameKey, Neighbour
 from gallery.search.ranking import ShotKey, fuse_rankings, shot_key
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 
 FUSION_DEPTH = 200  # shots of the picture ranking that are fused with the dialogue
 
@@ -22,7 +22,7 @@ class Candidate:
     shot: int
     score: float
     cosine: float | None = None
-    line: SpokenLine | None = None
+    line: FoundLine | None = None
 
     @property
     def key(self) -> FrameKey:
@@ -37,7 +37,7 @@ class Candidate:
 
 
 def fuse(
-    pictures: Sequence[Neighbour], lines: Sequence[SpokenLine], depth: int = FUSION_DEPTH
+    pictures: Sequence[Neighbour], lines: Sequence[FoundLine], depth: int = FUSION_DEPTH
 ) -> list[Candidate]:
     """Merge two rankings of shots by reciprocal rank fusion.
 
@@ -46,7 +46,7 @@ def fuse(
     if not lines:
         return [_from_picture(picture, picture.score) for picture in pictures]
     by_picture = {shot_key(picture): picture for picture in pictures}
-    by_line: dict[ShotKey, SpokenLine] = {}
+    by_line: dict[ShotKey, FoundLine] = {}
     for line in lines:
         by_line.setdefault((line.record.film, line.record.shot), line)
     head = list(by_picture)[:depth]

@@ -14,8 +14,8 @@ from gallery.search import baseline, query_vectors
 from gallery.search.baseline import LibraryBaseline
 from gallery.search.operators import apply_operators
 from gallery.search.query_vectors import Avoided, Term
-from gallery.search.types import Mode, ProbeKind, Query
-from gallery.transcripts.types import SpokenLine
+from gallery.search.types import ProbeKind, Query
+from gallery.transcripts.types import FoundLine
 
 HITS_PER_FILM = 4  # at most, in a library with enough films to fill a page
 MATCH_RATIO = 0.8  # of the best frame's relevance that a frame needs, too, to match words
@@ -40,13 +40,13 @@ class Scale:
         part = (np.asarray(cosines, float) - self.ordinary) / (self.best - self.ordinary)
         return np.clip(part, 0.0, 1.0)
 
-    def relevance_of(self, cosine: float | None, line: SpokenLine | None) -> float:
+    def relevance_of(self, cosine: float | None, line: FoundLine | None) -> float:
         """Return the relevance of a frame with this cosine and a matching line, if any: 0 to 1."""
         by_line = 0.0 if line is None else line_relevance(line)
         return by_line if cosine is None else max(by_line, float(self.relevance(cosine)))
 
 
-def line_relevance(line: SpokenLine) -> float:
+def line_relevance(line: FoundLine) -> float:
     """Return 1 for a line that contains all the words, less if it contains only some."""
     return 1.0 if line.complete else PARTIAL_LINE_RELEVANCE
 
@@ -120,7 +120,7 @@ def build_plan(query: Query, catalogue: Catalogue) -> Plan:
         raise QueryError(_("Nothing to search for. Enter words, or add a picture or a frame."))
     film_count = len(catalogue.searchable)
     library = baseline.get_baseline(film_count)
-    visual = query if query.mode is not Mode.SAID else replace(query, words="")
+    visual = query if query.mode.line_kind is None else replace(query, words="")
     terms = query_vectors.build_terms(visual, library)
     has_vector = any(term.weight > 0 for term in terms)
     scope = _build_scope(query, catalogue)

@@ -17,7 +17,7 @@ from gallery.index.types import FrameRecord
 from gallery.search import engine
 from gallery.search.plan import Plan, line_relevance
 from gallery.search.types import Query, Results
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 
 MAX_POINTS = 1000  # of a curve: no window has more pixels to tell them apart
 MAX_PEAKS = 8
@@ -32,7 +32,7 @@ class Peak:
 
     record: FrameRecord
     relevance: float
-    line: SpokenLine | None = None
+    line: FoundLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Curve:
     times: NDArray[np.float64]
     relevance: NDArray[np.float32]
     peaks: tuple[Peak, ...]
-    lines: tuple[SpokenLine, ...]
+    lines: tuple[FoundLine, ...]
     results: Results
 
 
@@ -106,7 +106,7 @@ def _picture_relevance(footage: Footage, plan: Plan) -> NDArray[np.float32]:
 
 
 def _add_dialogue(
-    relevance: NDArray[np.float32], footage: Footage, lines: Sequence[SpokenLine]
+    relevance: NDArray[np.float32], footage: Footage, lines: Sequence[FoundLine]
 ) -> None:
     """Raise the relevance of frames over which a line is shown to that of the line."""
     seconds, times = footage.seconds, footage.times
@@ -127,7 +127,7 @@ def _representative_points(relevance: NDArray[np.float32]) -> NDArray[np.intp]:
 
 
 def _find_peaks(
-    footage: Footage, relevance: NDArray[np.float32], lines: Sequence[SpokenLine]
+    footage: Footage, relevance: NDArray[np.float32], lines: Sequence[FoundLine]
 ) -> list[Peak]:
     """Return the peaks, at most one per shot and at a minimum distance, in time order."""
     min_distance = footage.duration * MIN_PEAK_DISTANCE

@@ -20,7 +20,8 @@ from gallery.search.address import search_url, to_parameters, urlencode
 from gallery.search.named_films import find_named_films
 from gallery.search.spelling import correct_spelling
 from gallery.search.types import Example, Mode, Order, ProbeKind, Query
-from gallery.transcripts.models import Subtitles
+from gallery.transcripts import dialogue
+from gallery.transcripts.types import LineKind
 
 UrlBuilder = Callable[[Query], str]
 """Returns the URL of the page that shows a query."""
@@ -282,10 +283,15 @@ class SearchPage:
 
     @cached_property
     def modes(self) -> list[Choice]:
-        """Where words can be searched for; empty without words or without any dialogue."""
-        if not self.query.wanted or not Subtitles.objects.exists():
+        """Where words can be searched for; empty without words or without any lines."""
+        kinds = dialogue.line_kinds() if self.query.wanted else frozenset()
+        if not kinds:
             return []
-        texts = ((Mode.BOTH, _("All")), (Mode.SEEN, _("Picture")), (Mode.SAID, _("Dialogue")))
+        texts = [(Mode.BOTH, _("Everything")), (Mode.SEEN, _("Seen"))]
+        if LineKind.SAID in kinds or self.mode is Mode.SAID:
+            texts.append((Mode.SAID, _("Said")))
+        if LineKind.WRITTEN in kinds or self.mode is Mode.WRITTEN:
+            texts.append((Mode.WRITTEN, _("Written")))
         return [
             Choice(mode, text, self.place(refining.with_mode(self.query, mode)), mode == self.mode)
             for mode, text in texts
@@ -335,11 +341,14 @@ class SearchPage:
         query = self.query
         found = []
         if self.modes and query.mode is not Mode.BOTH:
-            text = _("Search picture and dialogue")
+            text = _("Search everything")
             found.append((text, self.place(refining.with_mode(query, Mode.BOTH))))
-        if self.modes and query.mode is not Mode.SAID:
-            text = _("Search dialogue only")
-            found.append((text, self.place(refining.with_mode(query, Mode.SAID))))
+        for mode, text in (
+            (Mode.SAID, _("Search dialogue only")),
+            (Mode.WRITTEN, _("Search text in the picture only")),
+        ):
+            if query.mode is not mode and any(choice.value == mode for choice in self.modes):
+                found.append((text, self.place(refining.with_mode(query, mode))))
         found += [
             (
                 _("Stop avoiding “%(words)s”") % {"words": phrase},

@@ -14,7 +14,7 @@ from gallery.films.thumbnails import thumbnail_srcset
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
 from gallery.search.types import Hit, Order, Query, Results
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 
 register = template.Library()
 
@@ -39,7 +39,7 @@ class Card(TypedDict):
     thumbnail_sizes: str
     shape: str
     is_upright: bool
-    line: SpokenLine | None
+    line: FoundLine | None
     is_faint: bool
     key: str
     pick: str

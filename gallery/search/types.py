@@ -7,7 +7,7 @@ from enum import StrEnum
 from gallery.films.catalogue import ListedFilm
 from gallery.index.types import FrameKey
 from gallery.transcripts.phrases import QUOTED
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine, LineKind
 
 
 class ProbeKind(StrEnum):
@@ -20,11 +20,22 @@ class ProbeKind(StrEnum):
 
 
 class Mode(StrEnum):
-    """Where words are searched for: in pictures, in dialogue, or in both."""
+    """Where words are searched for: in pictures, in dialogue, in text that pictures show, or
+    everywhere.
+    """
 
     BOTH = "both"
     SEEN = "seen"
     SAID = "said"
+    WRITTEN = "written"
+
+    @property
+    def line_kind(self) -> LineKind | None:
+        """The only kind of lines that is searched, and no pictures; None if there is no such."""
+        return _LINE_KINDS.get(self)
+
+
+_LINE_KINDS = {Mode.SAID: LineKind.SAID, Mode.WRITTEN: LineKind.WRITTEN}
 
 
 class Order(StrEnum):
@@ -135,7 +146,7 @@ class Hit:
     """A shot that was found, from `start` to `end`, shown by its best frame at `time` (seconds).
 
     `score` is what it was ranked by. `relevance` is 1 for the best that the query finds and 0 for
-    an ordinary frame of the library. `line` is the matching dialogue, if any. `matches` is False
+    an ordinary frame of the library. `line` is the matching line, if any. `matches` is False
     for a shot that is merely among the nearest. `more_in_film`: the film has further hits that are
     not listed.
     """
@@ -148,7 +159,7 @@ class Hit:
     end: float
     score: float
     relevance: float
-    line: SpokenLine | None = None
+    line: FoundLine | None = None
     matches: bool = True
     more_in_film: bool = False
 

@@ -21,13 +21,14 @@ from gallery.films.footage import load_footage
 from gallery.films.models import Film
 from gallery.index import server
 from gallery.index.types import FrameRecord
+from gallery.ocr.types import Box
 from gallery.transcripts import languages, line_index, phrases
 from gallery.transcripts.line_index import Expression, IndexedLine, LineIndex
 from gallery.transcripts.line_search import LineSearch
 from gallery.transcripts.line_shots import ShotLookup
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine, LineKind
 from gallery.transcripts.words import stem, tokenize
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def _states(which: Q, run: int | None = None) -> dict[int, str]:
     `run` is the run that is, or is about to be, searched; without it, only searchable films count.
     """
     rows = (
-        Subtitles.objects.filter(which, line_count__gt=0)
+        Subtitles.objects.filter(which, line_count__gt=0, is_hidden=False)
         .order_by("film_id", "id")
         .values_list("film_id", "film__searchable_run", "id", "language", "line_count")
     )
@@ -133,7 +134,8 @@ def _states(which: Q, run: int | None = None) -> dict[int, str]:
 def _indexed_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[IndexedLine]:
     """Yield a film's lines, except those after its end, with the frames they are heard over."""
     lookup = ShotLookup(rows)
-    for line in Line.objects.filter(subtitles__film=film).select_related("subtitles").iterator():
+    lines = Line.objects.filter(subtitles__film=film, subtitles__is_hidden=False)
+    for line in lines.select_related("subtitles").iterator():
         if line.start < lookup.end:
             yield IndexedLine(
                 subtitles=line.subtitles_id,
@@ -143,6 +145,8 @@ def _indexed_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[IndexedL
                 end=line.end,
                 text=line.text,
                 record=lookup.frame_for_line(line.start, line.end),
+                kinds=line.subtitles.kinds,
+                box=Box(*line.box) if line.box else None,
             )
 
 
@@ -150,13 +154,19 @@ def _indexed_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[IndexedL
 
 
 def find(
-    words: str, films: Collection[int] | None, count: int, *, partly: bool = True
-) -> list[SpokenLine]:
+    words: str,
+    films: Collection[int] | None,
+    count: int,
+    *,
+    partly: bool = True,
+    kind: LineKind | None = None,
+) -> list[FoundLine]:
     """Return the lines that contain `words`, best first: at most `count`, one per shot.
 
-    `films` are the ids of the films to search, None for all. Quoted phrases must match exactly.
-    Lines with all the words come first. If `partly`, lines with some of them follow (`complete` is
-    False), ordered by how much they contain. A word that occurs in no line may match a similar one.
+    `films` are the ids of the films to search, `kind` the lines; None for all. Quoted phrases must
+    match exactly. Lines with all the words come first. If `partly`, lines with some of them follow
+    (`complete` is False), ordered by how much they contain. A word that occurs in no line may match
+    a similar one.
 
     Raises IndexUnavailable when the index cannot answer now.
     """
@@ -170,7 +180,16 @@ def find(
         if Line.objects.filter(subtitles__film__searchable_run__isnull=False).exists():
             raise
         return []
-    return LineSearch(index, query, groups, films).best(count, partly=partly) if groups else []
+    return (
+        LineSearch(index, query, groups, films, kind).best(count, partly=partly) if groups else []
+    )
+
+
+def line_kinds() -> frozenset[LineKind]:
+    """Return the kinds of lines that any film has."""
+    sources = Subtitles.objects.filter(line_count__gt=0, is_hidden=False).order_by()
+    found = sources.values_list("source", flat=True).distinct()
+    return frozenset().union(*(Subtitles.KINDS[Subtitles.Source(source)] for source in found))
 
 
 def count_similar_words(word: str) -> Counter[str] | None:

@@ -2,8 +2,8 @@
 
 Keys have a prefix of their own, because dialogue does not depend on the model:
 
-    PREFIX:line:FILM:SUBTITLES:NUMBER   hash: film, group (its language), words and stems (its
-                                        tokens), line (the line and its frame, as JSON: a query
+    PREFIX:line:FILM:SUBTITLES:NUMBER   hash: film, group (its language), kinds, words and stems
+                                        (its tokens), line (the line and its frame, as JSON: a query
                                         reads hundreds, which takes most of the time)
     PREFIX:film:FILM                    hash: how many lines each subtitles have, and `state`
     PREFIX:films                        set: the films that have such a hash
@@ -40,16 +40,19 @@ from gallery.index.server import (
 )
 from gallery.index.types import FrameRecord
 from gallery.media.types import FrameKind
+from gallery.ocr.types import Box
 from gallery.transcripts import words
 from gallery.transcripts.languages import base
+from gallery.transcripts.types import LineKind
 
 FIELD_TYPES = {
     "film": ("TAG", 0),
     "group": ("TAG", 0),
+    "kinds": ("TAG", 0),
     "words": ("TEXT", 0),
     "stems": ("TEXT", 0),
 }
-SCHEMA = "v1"  # increase it when the fields change: all lines are then indexed again
+SCHEMA = "v2"  # increase it when the fields change: all lines are then indexed again
 PIPELINE = 500  # hashes sent at once
 QUERY_TIMEOUT = 5000  # milliseconds
 MAX_SCAN_WAIT = 2.0  # seconds
@@ -68,6 +71,8 @@ class IndexedLine:
     end: float
     text: str
     record: FrameRecord
+    kinds: frozenset[LineKind] = frozenset({LineKind.SAID})
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +299,19 @@ class LineIndex:
             return query_complete_index(self.client, self.alias, *commands)
 
 
-def in_films(expression: Expression, films: Collection[int] | None) -> str:
-    """Return the condition that lines belong to these films (None: any), to precede others."""
-    if films is None:
-        return ""
-    return expression.tag("film", films or [NO_FILM]) + " "
+def restrict(
+    expression: Expression, films: Collection[int] | None, kind: LineKind | None = None
+) -> str:
+    """Return the condition that lines are of these films and this kind, to precede others.
+
+    None: of any.
+    """
+    conditions = []
+    if films is not None:
+        conditions.append(expression.tag("film", films or [NO_FILM]))
+    if kind is not None:
+        conditions.append(expression.tag("kinds", [kind]))
+    return "".join(f"{condition} " for condition in conditions)
 
 
 def _as_fields(counts: Mapping[int, int]) -> dict[str, int]:
@@ -316,6 +329,7 @@ def _fields_of(line: IndexedLine) -> dict[str, str]:
     return {
         "film": str(line.record.film),
         "group": base(line.language),
+        "kinds": ",".join(sorted(line.kinds)),
         "words": " ".join(token.form for token in tokens),
         "stems": " ".join(stems),
         "line": _to_json(line),
@@ -328,12 +342,19 @@ def _to_json(line: IndexedLine) -> str:
         *(record.film, record.second, record.time),
         *(record.shot, record.start, record.end, record.look),
     ]
-    fields = [line.subtitles, line.number, line.language, line.start, line.end, line.text, frame]
+    fields = [
+        *(line.subtitles, line.number, line.language, line.start, line.end, line.text, frame),
+        *(sorted(line.kinds), line.box),
+    ]
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 def _from_json(packed: bytes) -> IndexedLine:
-    subtitles, number, language, start, end, text, frame = json.loads(packed)
+    subtitles, number, language, start, end, text, frame, kinds, box = json.loads(packed)
     film, second, shown, shot, shot_start, shot_end, look = frame
     record = FrameRecord(film, second, shown, shot, shot_start, shot_end, FrameKind(look))
-    return IndexedLine(subtitles, number, language, start, end, text, record)
+    return IndexedLine(
+        *(subtitles, number, language, start, end, text, record),
+        frozenset(map(LineKind, kinds)),
+        Box(*box) if box else None,
+    )

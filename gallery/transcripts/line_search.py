@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gallery.transcripts import words
-from gallery.transcripts.line_index import Expression, IndexedLine, LineIndex, ScoredLine, in_films
+from gallery.transcripts.line_index import Expression, IndexedLine, LineIndex, ScoredLine, restrict
 from gallery.transcripts.phrases import (
     LineMatch,
     LineMatcher,
@@ -20,7 +20,7 @@ from gallery.transcripts.phrases import (
     Unit,
     max_typos,
 )
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine, LineKind
 
 EXTRA_LINES = 100  # requested from the index beyond those wanted: a shot may have several lines
 MAX_REQUESTED = 2000
@@ -28,14 +28,15 @@ MAX_REQUESTED = 2000
 
 @dataclass(frozen=True)
 class LineSearch:
-    """A phrase query to the lines of `films` (None: all) in the languages `groups`."""
+    """A phrase query to the lines of `films` and of a `kind` (None: all) in languages `groups`."""
 
     index: LineIndex
     query: PhraseQuery
     groups: Sequence[str]
     films: Collection[int] | None
+    kind: LineKind | None = None
 
-    def best(self, count: int, *, partly: bool = True) -> list[SpokenLine]:
+    def best(self, count: int, *, partly: bool = True) -> list[FoundLine]:
         """Return at most `count` lines, best first, one per shot.
 
         Unless `partly`, lines that contain only some of what is needed are not searched for.
@@ -65,7 +66,8 @@ class LineSearch:
             expression = Expression()
             condition = write(expression)
             if condition:
-                questions.append((in_films(expression, self.films) + condition, expression))
+                scope = restrict(expression, self.films, self.kind)
+                questions.append((scope + condition, expression))
         return [line for lines in self.index.ask(questions, limit) for line in lines]
 
     def _word_for_word(self, expression: Expression) -> str:
@@ -146,7 +148,7 @@ def _any_of(conditions: Iterable[str]) -> str:
 # --- ranking --------------------------------------------------------------------------------------
 
 
-def rank_lines(found: Iterable[ScoredLine], matcher: LineMatcher) -> list[SpokenLine]:
+def rank_lines(found: Iterable[ScoredLine], matcher: LineMatcher) -> list[FoundLine]:
     """Rank lines by how well they match, the best of each shot; those that do not are left out."""
     unique = {(f.line.record.film, f.line.subtitles, f.line.number): f for f in found}
     matches = [
@@ -155,11 +157,11 @@ def rank_lines(found: Iterable[ScoredLine], matcher: LineMatcher) -> list[Spoken
         if (match := matcher.match(LineText(scored.line.text, scored.line.language))) is not None
     ]
     matches.sort(key=lambda pair: _rank_key(*pair))
-    best: dict[tuple[int, int], SpokenLine] = {}
+    best: dict[tuple[int, int], FoundLine] = {}
     for scored, match in matches:
         record = scored.line.record
         if (record.film, record.shot) not in best:
-            best[record.film, record.shot] = _to_spoken_line(scored.line, match)
+            best[record.film, record.shot] = _to_found_line(scored.line, match)
     return list(best.values())
 
 
@@ -175,12 +177,14 @@ def _rank_key(scored: ScoredLine, match: LineMatch) -> tuple[float, ...]:
     )
 
 
-def _to_spoken_line(line: IndexedLine, match: LineMatch) -> SpokenLine:
-    return SpokenLine(
+def _to_found_line(line: IndexedLine, match: LineMatch) -> FoundLine:
+    return FoundLine(
         record=line.record,
         start=line.start,
         end=line.end,
         language=line.language,
         parts=match.parts,
         complete=match.complete,
+        kinds=line.kinds,
+        box=line.box,
     )

@@ -1,17 +1,35 @@
-"""Subtitles of films in any number of languages, and their lines."""
+"""Subtitles of films in any number of languages, text in their pictures, and their lines."""
+
+from typing import Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from gallery.films.models import Film
+from gallery.transcripts.types import LineKind
 
 
 class Subtitles(models.Model):
-    """The lines of a film in one language, from an uploaded file or a text track in the film."""
+    """The lines of a film in one language and from one source.
+
+    Hidden ones are neither searched nor shown.
+    """
 
     class Source(models.TextChoices):
         UPLOADED = "uploaded", _("uploaded file")
         EMBEDDED = "embedded", _("embedded track")
+        BURNED = "burned", _("subtitles in the picture")
+        SCENE = "scene", _("text in the picture")
+
+    # Read in the pictures, by gallery.transcripts.reading.
+    READ = (Source.BURNED, Source.SCENE)
+
+    KINDS: Final = {
+        Source.UPLOADED: frozenset({LineKind.SAID}),
+        Source.EMBEDDED: frozenset({LineKind.SAID}),
+        Source.BURNED: frozenset({LineKind.SAID, LineKind.WRITTEN}),
+        Source.SCENE: frozenset({LineKind.WRITTEN}),
+    }
 
     film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="subtitles")
     language = models.CharField(_("language"), max_length=20)  # BCP 47: en, zh-Hans; und: unknown
@@ -19,6 +37,7 @@ class Subtitles(models.Model):
     stream = models.PositiveSmallIntegerField(null=True, editable=False)  # among subtitle streams
     original_name = models.CharField(_("file name"), max_length=255, blank=True, editable=False)
     line_count = models.PositiveIntegerField(_("lines"), default=0, editable=False)
+    is_hidden = models.BooleanField(_("hidden"), default=False)
     created = models.DateTimeField(_("added"), auto_now_add=True)
 
     class Meta:
@@ -29,15 +48,24 @@ class Subtitles(models.Model):
     def __str__(self) -> str:
         return self.original_name or f"{self.get_source_display()} ({self.language})"
 
+    @property
+    def kinds(self) -> frozenset[LineKind]:
+        """What its lines are."""
+        return self.KINDS[Subtitles.Source(self.source)]
+
 
 class Line(models.Model):
-    """A line of dialogue shown from `start` to `end` (seconds of the film); plain text."""
+    """A line shown or spoken from `start` to `end` (seconds of the film); plain text.
+
+    `box`: where it stands in the picture: left, top, right, bottom, in shares of its size.
+    """
 
     subtitles = models.ForeignKey(Subtitles, on_delete=models.CASCADE, related_name="lines")
     number = models.PositiveIntegerField()
     start = models.FloatField()
     end = models.FloatField()
     text = models.TextField()
+    box = models.JSONField(null=True)
 
     class Meta:
         ordering = ["number"]
@@ -48,3 +76,28 @@ class Line(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class TextReading(models.Model):
+    """The reading of text in a ready film's pictures, by a `version` of the reader.
+
+    The row exists during the reading and after too many failures. `run` is the searchable run.
+    `position` is the second of the film to continue from, None when all frames are read.
+    `attempts` counts the attempts at the current part, those of killed workers included.
+    """
+
+    film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="text_reading")
+    run = models.PositiveIntegerField()
+    version = models.CharField(max_length=40)
+    position = models.PositiveIntegerField(null=True, default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.film_id}: {self.version}"
+
+    @property
+    def part(self) -> float:
+        """Return the fraction of the film that is done, 0 to 1."""
+        if self.position is None:
+            return 1.0
+        return min(1.0, self.position / self.film.duration) if self.film.duration else 0.0

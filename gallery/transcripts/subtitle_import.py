@@ -22,6 +22,7 @@ from gallery.core.leases import lease_end
 from gallery.films.models import Film
 from gallery.media import probing, store
 from gallery.media.source_names import readable_name
+from gallery.ocr.types import Box
 from gallery.transcripts import dialogue, languages, subtitles, tracks
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue, UnknownFrameRate
@@ -56,7 +57,7 @@ def add_subtitles(film: Film, name: str, data: bytes, language: str = "") -> tup
         original_name=Path(name).name[-255:],
     )
     with transaction.atomic():
-        _save_lines(row, cues)
+        save_lines(row, cues)
         path = film.files.new_subtitles_path(row.pk, name)
         store.write_atomically(path, lambda file: file.write(data))
         transaction.on_commit(partial(publish, film.pk))
@@ -75,11 +76,19 @@ def _parse(film: Film, data: bytes) -> list[Cue]:
         return subtitles.read(data, rate)
 
 
-def _save_lines(row: Subtitles, cues: Sequence[Cue]) -> None:
+def save_lines(row: Subtitles, cues: Sequence[Cue], boxes: Sequence[Box] = ()) -> None:
+    """Store subtitles and their lines; `boxes` says where each stands in the picture, if known."""
     row.line_count = len(cues)
     row.save()
     lines = (
-        Line(subtitles=row, number=number, start=cue.start, end=cue.end, text=cue.text)
+        Line(
+            subtitles=row,
+            number=number,
+            start=cue.start,
+            end=cue.end,
+            text=cue.text,
+            box=boxes[number] if boxes else None,
+        )
         for number, cue in enumerate(cues)
     )
     Line.objects.bulk_create(lines, batch_size=BATCH)
@@ -169,7 +178,7 @@ def _replace_embedded(film: Film, reading: Reading) -> bool:
                 stream=track.stream,
                 original_name=track.title[:255],
             )
-            _save_lines(row, cues)
+            save_lines(row, cues)
         transaction.on_commit(partial(publish, film.pk))
     if reading.complaints:
         log.warning("film %s: %s", film.pk, " ".join(reading.complaints))

@@ -14,7 +14,7 @@ from gallery.search.search_page import Choice
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
 from gallery.transcripts.models import Line, Subtitles
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 
 LINES_PER_PART = 80
 MAX_FOUND = 200  # lines that are marked
@@ -53,7 +53,7 @@ class TranscriptPart:
 
 
 def build_transcript(
-    film: Film, query: Query, given: Mapping[str, str], spoken: Sequence[SpokenLine] | None = None
+    film: Film, query: Query, given: Mapping[str, str], spoken: Sequence[FoundLine] | None = None
 ) -> TranscriptPart | None:
     """Return the part of a film's lines that an address asks for; None when the film has none.
 
@@ -96,7 +96,7 @@ def build_transcript(
 def _mark_lines(
     film: Film,
     lines: Iterable[Line],
-    spoken: Sequence[SpokenLine],
+    spoken: Sequence[FoundLine],
     parameters: Sequence[tuple[str, str]],
 ) -> list[ShownLine]:
     """Return lines of one language, with the query's words marked in lines that were found."""
@@ -123,7 +123,7 @@ def _frame_url(film: Film, time: float, parameters: Sequence[tuple[str, str]]) -
     return f"{page}?{urlencode(parameters)}" if parameters else page
 
 
-def _find_spoken(film: Film, query: Query) -> Sequence[SpokenLine]:
+def _find_spoken(film: Film, query: Query) -> Sequence[FoundLine]:
     """Return the lines that contain the query's words; none while the index is unavailable."""
     if not query.wanted or query.mode is Mode.SEEN:
         return ()

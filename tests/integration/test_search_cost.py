@@ -23,7 +23,7 @@ from gallery.search.plan import build_plan
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
 from gallery.transcripts.line_index import IndexedLine, LineIndex
-from gallery.transcripts.types import SpokenLine
+from gallery.transcripts.types import FoundLine
 from tests.importing import sweep
 from tests.integration.test_index import WIDTH, make_records, random_vectors, reconcile_until
 
@@ -181,9 +181,9 @@ def test_a_page_reads_each_kind_of_row_once(
 def test_two_rankings_are_fused() -> None:
     pictures = [Neighbour(1, 10 * shot, shot, 1 - shot / 10) for shot in range(4)]
 
-    def results(shot: int) -> SpokenLine:
+    def results(shot: int) -> FoundLine:
         record = FrameRecord(1, 10 * shot + 1, 0.0, shot, 0.0, 1.0)
-        return SpokenLine(record, 0.0, 1.0, "en", (("words", True),))
+        return FoundLine(record, 0.0, 1.0, "en", (("words", True),))
 
     found = fusion.fuse(pictures, [results(2), results(7), results(0)])
     # Shot 0 is first and third, shot 2 third and first: the line comes first at equal scores.

@@ -1,0 +1,223 @@
+"""Reads the text in the pictures of films, part by part, while no import is running.
+
+What was read in a part is kept in the media store; at the end, it is joined to lines. It is read
+from the thumbnails, so that nothing is decoded, except for films with black bars: thumbnails lack
+the bars, where subtitles may stand. When a worker is killed, the next one repeats its part.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from PIL import Image
+
+from gallery.clip.runtimes import inference_threads
+from gallery.core.errors import DiskFull, LostClaim
+from gallery.films.catalogue import searchable
+from gallery.films.models import Film, FilmQuerySet
+from gallery.index import server
+from gallery.media import frame_stream, store
+from gallery.media.store import RunFiles
+from gallery.media.types import Picture, Span
+from gallery.ocr.frame_reader import FrameReader
+from gallery.ocr.reader import get_reader
+from gallery.ocr.types import Box, Text
+from gallery.transcripts import languages, subtitle_import
+from gallery.transcripts.models import Subtitles, TextReading
+from gallery.transcripts.subtitle_formats import Cue
+from gallery.transcripts.written import FilmText, ReadFrame, WrittenLine, join_frames
+
+log = logging.getLogger(__name__)
+
+VERSION = "PP-OCRv6 1"  # increase the number when frames have to be read again
+MAX_ATTEMPTS = 3  # at one part; a killed worker counts as one
+
+
+def find_unread() -> FilmQuerySet:
+    """Return ready films whose pictures have to be read by this version of the reader."""
+    is_read = Q(text_version=VERSION, text_run=F("searchable_run"))
+    return searchable().filter(state=Film.State.READY, reads_text=True).exclude(is_read)
+
+
+def _failed() -> Q:
+    return Q(
+        text_reading__version=VERSION,
+        text_reading__run=F("searchable_run"),
+        text_reading__attempts__gte=MAX_ATTEMPTS,
+    )
+
+
+def next_film() -> Film | None:
+    """Return the film to continue with; None if there is none, or while imports are running."""
+    if not settings.READ_TEXT or Film.objects.filter(state__in=Film.UNFINISHED).exists():
+        return None
+    return (
+        find_unread()
+        .exclude(_failed())
+        .order_by(
+            Coalesce("text_reading__attempts", 0),
+            F("text_reading__pk").asc(nulls_last=True),
+            "pk",
+        )
+        .first()
+    )
+
+
+def read_next() -> bool:
+    """Read the next part of a film; one process does it at a time.
+
+    Return whether there is more to do now. Failures are logged and retried later, up to
+    MAX_ATTEMPTS times. Raises IndexUnavailable.
+    """
+    client = server.connect(settings.REDIS_URL)
+    name = f"{settings.INDEX_PREFIX}:reading"
+    with server.redis_lock(client, name, settings.LEASE_SECONDS) as check:
+        film = next_film() if check is not None else None
+        if film is None or check is None:
+            return False
+        reading = _start_attempt(film)
+        try:
+            if reading.position is None:
+                _store_lines(film, reading)
+            else:
+                _read_part(film, reading, reading.position, check)
+        except (DiskFull, LostClaim) as error:
+            _update(reading, attempts=reading.attempts - 1)
+            log.warning("film %s: its text is read later: %s", film.pk, error)
+            return False
+        except Exception:
+            log.exception(
+                "film %s: reading its text failed (attempt %d of %d)",
+                *(film.pk, reading.attempts, MAX_ATTEMPTS),
+            )
+            return False
+        return next_film() is not None
+
+
+def _start_attempt(film: Film) -> TextReading:
+    """Count an attempt in the film's row; in a new row if the film or the reader changed."""
+    wanted = {"run": film.searchable_run, "version": VERSION}
+    TextReading.objects.filter(film=film).exclude(**wanted).delete()
+    reading, _is_new = TextReading.objects.get_or_create(film=film, defaults=wanted)
+    _update(reading, attempts=reading.attempts + 1)
+    return reading
+
+
+def _update(reading: TextReading, **columns: object) -> None:
+    for name, value in columns.items():
+        setattr(reading, name, value)
+    TextReading.objects.filter(pk=reading.pk).update(**columns)
+
+
+# --- frames ---------------------------------------------------------------------------------------
+
+
+def _read_part(film: Film, reading: TextReading, position: int, check: Callable[[], None]) -> None:
+    end = position + settings.SEGMENT_SECONDS
+    span = Span(position, end if end < film.duration else None)
+    run = film.files.run(reading.run)
+    reader = FrameReader(get_reader())
+    frames = []
+    for time, picture in _load_pictures(film, run, span):
+        frames.append(ReadFrame(time, reader.read(picture)))
+        check()
+    run.save_text(position, _to_json(frames))
+    _update(reading, position=span.end, attempts=0)
+
+
+def _load_pictures(film: Film, run: RunFiles, span: Span) -> Iterator[tuple[float, Picture]]:
+    """Yield the time and the picture of each frame of a part."""
+    if film.probe.inner is not None and film.has_source:
+        with frame_stream.stream_frames(
+            film.files.playable(),
+            film.probe,
+            span,
+            width=store.THUMBNAIL_WIDTH,
+            max_pixels=settings.MAX_FILM_PIXELS,
+            limit=settings.CELERY_TASK_SOFT_TIME_LIMIT,
+            threads=inference_threads(),
+        ) as (frames, _decoding):
+            yield from ((frame.time, frame.picture) for frame in frames)
+        return
+    stored = run.load()
+    for second, time in zip(stored.seconds.tolist(), stored.times.tolist(), strict=True):
+        if second >= span.start and (span.end is None or second < span.end):
+            with Image.open(run.thumbnail(second)) as picture:
+                yield time, picture.convert("RGB")
+
+
+def _to_json(frames: Sequence[ReadFrame]) -> bytes:
+    rows = [
+        (f.time, [(t.text, round(t.score, 3), *t.box, t.height, t.angle) for t in f.texts])
+        for f in frames
+    ]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _from_json(data: bytes) -> list[ReadFrame]:
+    return [
+        ReadFrame(time, [Text(row[0], row[1], Box(*row[2:6]), *row[6:]) for row in texts])
+        for time, texts in json.loads(data)
+    ]
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
+def _store_lines(film: Film, reading: TextReading) -> None:
+    """Replace the lines that were read in the pictures of a film."""
+    parts = film.files.run(reading.run).load_texts()
+    found = join_frames([frame for part in parts for frame in _from_json(part)])
+    with transaction.atomic():
+        current = Film.objects.filter(pk=film.pk, searchable_run=reading.run, reads_text=True)
+        if current.update(text_run=reading.run, text_version=reading.version):
+            hidden = _remove_lines(film)
+            for source, lines in _sources(found):
+                _save(film, source, lines, hidden)
+        TextReading.objects.filter(pk=reading.pk).delete()
+        transaction.on_commit(partial(subtitle_import.publish, film.pk))
+    log.info("film %s: text in its pictures: %d lines", film.pk, _count(found))
+
+
+def _remove_lines(film: Film) -> set[tuple[str, str]]:
+    """Remove what was read before. Return which sources, with their languages, were hidden."""
+    rows = film.subtitles.filter(source__in=Subtitles.READ)
+    hidden = set(rows.filter(is_hidden=True).values_list("source", "language"))
+    rows.delete()
+    return hidden
+
+
+def _sources(found: FilmText) -> Iterator[tuple[Subtitles.Source, Sequence[WrittenLine]]]:
+    for lines in found.subtitles:
+        yield Subtitles.Source.BURNED, lines
+    if found.others:
+        yield Subtitles.Source.SCENE, found.others
+
+
+def _save(
+    film: Film,
+    source: Subtitles.Source,
+    lines: Sequence[WrittenLine],
+    hidden: set[tuple[str, str]],
+) -> None:
+    language = languages.from_text("\n".join(line.text for line in lines))
+    row = Subtitles(
+        film=film, language=language, source=source, is_hidden=(source, language) in hidden
+    )
+    cues = [Cue(line.start, line.end, line.text) for line in lines]
+    subtitle_import.save_lines(row, cues, [line.box for line in lines])
+
+
+def _count(found: FilmText) -> int:
+    return len(found.others) + sum(map(len, found.subtitles))
+
+
+def forget(film: Film) -> None:
+    """Remove what was read in the pictures of a film. It is not read again unless it is asked."""
+    _remove_lines(film)
+    TextReading.objects.filter(film=film).delete()
