@@ -108,22 +108,7 @@ def _encode_run(colour: int, length: int) -> bytes:
 
 def add_tracks(film: Path, target: Path, sup: Path, *, codec: str, language: str) -> Path:
     """Write a film with the subtitles of a .sup file as a track: copied, or encoded as `dvdsub`."""
-    run_ffmpeg(
-        *(
-            "-copyts",
-            "-i",
-            film,
-            "-i",
-            sup,
-            "-map",
-            "0:v",
-            "-map",
-            "1:s",
-            "-c:v",
-            "copy",
-            "-c:s",
-            codec,
-        ),
-        *("-metadata:s:s:0", f"language={language}", target),
-    )
+    inputs = ["-copyts", "-i", str(film), "-i", str(sup), "-map", "0:v", "-map", "1:s"]
+    about = ["-metadata:s:s:0", f"language={language}"]
+    run_ffmpeg(*inputs, "-c:v", "copy", "-c:s", codec, *about, str(target))
     return target
