@@ -67,7 +67,8 @@ def build_transcript(
     """Return the part of a film's lines that an address asks for; None when the film has none.
 
     lines=ID selects the language and source by its subtitles, part=NUMBER the part, at=SECONDS the
-    part spoken at that time. `spoken` are the lines that contain the query's words; None: search for them.
+    part spoken at that time. `spoken` are the lines that contain the query's words; None: search
+    for them.
     """
     rows = dialogue.label_subtitles(film.subtitles.shown())
     if not rows:

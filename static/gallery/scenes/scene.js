@@ -95,9 +95,9 @@ let isElsewhere = false; // whether the current frame is outside the loaded clip
 
 // The video shows a frame. During a seek it is not yet the current one.
 function handleFrame() {
-  if (whole.isPlaying) showTimecode(clock.frame(video.currentTime));
+  if (whole.isPlaying) showFrameText(clock.frame(video.currentTime));
   else if (!isElsewhere && player.loaded) {
-    showTimecode(player.shownFrame);
+    showFrameText(player.shownFrame);
     if (!video.seeking) setPlayhead(player.frame);
   }
 }
@@ -109,7 +109,12 @@ function showTimecode(frame) {
   for (const line of $$(".said li")) {
     line.classList.toggle("is-said", line.dataset.start <= time && time < line.dataset.end);
   }
-  textBoxes.show(time);
+}
+
+// The poster keeps the boxes of its own frame.
+function showFrameText(frame) {
+  showTimecode(frame);
+  textBoxes.show(clock.seconds(frame));
 }
 
 // Set the current frame: the playhead and the downloads of stills.
@@ -132,7 +137,7 @@ function goTo(frame) {
 }
 
 peek.addEventListener("shown", ({ detail }) => {
-  showTimecode(detail);
+  showFrameText(detail);
   togglePoster(false);
 });
 

@@ -6,7 +6,7 @@ import { $$ } from "../dom.js";
 export class TextBoxes {
   // `box` covers the picture; `list` is the part of the page with the lines, `[data-box]`.
   constructor(box, getList) {
-    Object.assign(this, { box, getList, time: 0, chosen: null });
+    Object.assign(this, { box, getList, chosen: null, time: Number(box.dataset.time) });
     for (const name of ["pointerover", "focusin", "pointerout", "focusout"]) {
       document.addEventListener(name, (event) => this.choose(event));
     }
