@@ -95,7 +95,7 @@ class BoardFilm:
     def _lines_of(self, edit: Edit) -> Iterator[TimedText]:
         """Yield the lines of dialogue within a scene, with times from its start."""
         begin, end = (float(edit.clock.exact_seconds(frame)) for frame in edit.frames)
-        subtitles = edit.film.subtitles.filter(language=self.settings.language, line_count__gt=0)
+        subtitles = edit.film.subtitles.tracks().filter(language=self.settings.language)
         lines = Line.objects.filter(
             subtitles=subtitles.first(),
             start__lt=end - MIN_LINE_SECONDS,

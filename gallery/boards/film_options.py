@@ -141,6 +141,6 @@ def _even(length: Fraction) -> int:
 
 def subtitle_languages(films: Iterable[int]) -> list[str]:
     """Return the languages of the subtitles of films (ids), those of most films first."""
-    found = Subtitles.objects.filter(film__in=films, line_count__gt=0)
+    found = Subtitles.objects.tracks().filter(film__in=films)
     counted = Counter(language for language, _film in set(found.values_list("language", "film")))
     return [language for language, _count in counted.most_common()]

@@ -1,4 +1,4 @@
-"""API: films, their shots and dialogue, and the relevance of a query over their length."""
+"""API: films, their shots and lines, and the relevance of a query over their length."""
 
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from gallery.rest.serializers import Serializer, select_listed_films
 from gallery.search import pasted, relevance_curve
 from gallery.search.address import SearchParameters, Year
 from gallery.transcripts.models import Line
+from gallery.transcripts.types import LineKind
 
 router = Router(tags=["Films"])
 
@@ -64,10 +65,13 @@ def list_shots(request: HttpRequest, film_id: int, paging: Query[Paging]) -> Any
 
 
 class LineFilters(Paging):
-    """Filters for the dialogue."""
+    """Filters for the lines."""
 
     language: Annotated[str, Field(max_length=20), schemas.STORABLE] = Field(
         "", description="Only this language, as a BCP 47 tag."
+    )
+    kind: LineKind | None = Field(
+        None, description="Only dialogue (said), or only text in the picture (written)."
     )
     start: float = Field(0, ge=0, description="Only lines after this time, in seconds.")
     end: float | None = Field(None, ge=0, description="Only lines before this time, in seconds.")
@@ -76,12 +80,13 @@ class LineFilters(Paging):
 @router.get(
     "/films/{number:film_id}/lines",
     response=Page[schemas.Line],
-    summary=gettext_noop("List the dialogue of a film"),
+    summary=gettext_noop("List the lines of a film"),
 )
 def list_lines(request: HttpRequest, film_id: int, filters: Query[LineFilters]) -> Any:
-    """The lines of dialogue in order, in every subtitle language."""
+    """The dialogue and the text in the picture in order, in every language."""
     film = film_or_404(film_id)
-    lines = Line.objects.filter(subtitles__film=film, end__gt=filters.start)
+    lines = Line.objects.shown(filters.kind)
+    lines = lines.filter(subtitles__film=film, end__gt=filters.start)
     if filters.language:
         lines = lines.filter(subtitles__language__iexact=filters.language)
     if filters.end is not None:

@@ -75,7 +75,7 @@ class FilmAdmin(admin.ModelAdmin):
     list_display_links = ("picture", "title_and_year")
     list_filter = ("state", "year")
     search_fields = ("title", "original_name")
-    actions = ("retry", "import_again")
+    actions = ("retry", "import_again", "read_text")
     list_per_page = 50
     change_form_template = "admin/gallery/film/change_form.html"
 
@@ -98,6 +98,11 @@ class FilmAdmin(admin.ModelAdmin):
                 "<int:film_id>/retry/",
                 self.admin_site.admin_view(require_POST(self.retry_view)),
                 name="gallery_film_retry",
+            ),
+            path(
+                "<int:film_id>/read-text/",
+                self.admin_site.admin_view(require_POST(self.read_text_view)),
+                name="gallery_film_read_text",
             ),
             path(
                 "<int:film_id>/progress/",
@@ -175,6 +180,14 @@ class FilmAdmin(admin.ModelAdmin):
             address = reverse("admin:gallery_film_changelist")
         return redirect(address)
 
+    def read_text_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
+        """Have the text in a film's pictures read again, and return to its page."""
+        film = get_object_or_404(Film, pk=film_id)
+        if not self.has_change_permission(request, film):
+            raise PermissionDenied
+        subtitle_admin.read_again(request, Film.objects.filter(pk=film_id))
+        return redirect("admin:gallery_film_change", film_id)
+
     def guess_view(self, request: HttpRequest) -> JsonResponse:
         """Return the title and year that the name of a chosen file suggests."""
         name = request.GET.get("name", "")[:MAX_NAME_LENGTH]
@@ -217,11 +230,23 @@ class FilmAdmin(admin.ModelAdmin):
         if obj is None:
             return ["file", "title", "year", "subtitles"]
         more = ["subtitles"] if self.has_change_permission(request, obj) else []
-        return ["title", "year", *more]
+        return ["title", "year", "reads_text", *more]
 
     def get_inlines(self, request: HttpRequest, obj: Film | None) -> list[Any]:  # noqa: ARG002
         """List the subtitles of an existing film."""
         return [SubtitlesInline] if obj else []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer to read text again to those who may."""
+        film = kwargs.get("obj")
+        context["may_read_text"] = (
+            film is not None
+            and self.has_change_permission(request, film)
+            and subtitle_admin.can_read_again(film)
+        )
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(
         self,
@@ -230,9 +255,11 @@ class FilmAdmin(admin.ModelAdmin):
         form: Any,
         change: bool,
     ) -> None:
-        """Store a new film and queue its import, or save title, year and subtitles."""
+        """Store a new film and queue its import, or save what was changed."""
         if change:
             obj.save(update_fields=["title", "year"])
+            if "reads_text" in form.changed_data:
+                subtitle_admin.switch_reading(obj)
             subtitle_admin.store_uploads(request, obj, form.cleaned_data["subtitles"])
             return
         # The admin continues with `obj`: make it the stored row.
@@ -314,6 +341,11 @@ class FilmAdmin(admin.ModelAdmin):
     def import_again(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Start a new import of films; ready ones stay searchable meanwhile."""
         self._restart(request, queryset, {Film.State.FAILED, Film.State.READY})
+
+    @admin.action(description=gettext_lazy("Read text in the pictures again"))
+    def read_text(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
+        """Read the text in the pictures of films again."""
+        subtitle_admin.read_again(request, queryset)
 
     def _restart(
         self, request: HttpRequest, films: QuerySet[Film], states: Collection[Film.State]

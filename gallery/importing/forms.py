@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -84,9 +85,29 @@ class AddFilmForm(FilmForm):
 
 
 class ChangeFilmForm(FilmForm):
-    """Title, year and more subtitles of a film."""
+    """Title, year and more subtitles of a film, and whether text in its pictures is read."""
+
+    class Meta:
+        model = Film
+        fields = ("title", "year", "reads_text")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "subtitles" in self.fields:
             self.fields["subtitles"].label = _("Add subtitles")
+            self.fields["subtitles"].help_text = "{} {}".format(
+                self.fields["subtitles"].help_text,
+                _(
+                    "To correct what was read in the pictures, download its lines below, correct "
+                    "the file, add it here, and hide what was read."
+                ),
+            )
+        if "reads_text" in self.fields:
+            self.fields["reads_text"].help_text = (
+                _(
+                    "Makes subtitles in the picture, signs and titles searchable. If you switch it "
+                    "off, what was read is removed."
+                )
+                if settings.READ_TEXT
+                else _("Reading is off for all films (READ_TEXT).")
+            )

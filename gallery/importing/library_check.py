@@ -107,7 +107,8 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
     )
     lines_indexed = contents.count_indexed(lines_here.client, lines_here.alias, ids)
     lines = dict(
-        Subtitles.objects.filter(film__in=ids)
+        Subtitles.objects.shown()
+        .filter(film__in=ids)
         .values_list("film")
         .annotate(n=Count("lines", filter=Q(lines__start__lt=F("film__duration"))))
     )

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from gallery.films.models import Film
 from gallery.importing.models import MAX_ATTEMPTS, ShotDetection
 from gallery.media import shots
+from gallery.transcripts import reading
+from gallery.transcripts.models import TextReading
 
 MIN_FRACTION_FOR_ESTIMATE = 0.02  # of the frames, for a useful estimate of the time left
 
@@ -43,7 +46,7 @@ def progress_of(film: Film) -> Progress:
         done = expected = film.frame_count
     else:
         done, expected = film.frames_done(), film.frames_expected()
-    detection = _detection(film)
+    detection, text_reading = _detection(film), _text_reading(film)
     left = None
     if (
         film.state == Film.State.IMPORTING
@@ -59,8 +62,8 @@ def progress_of(film: Film) -> Progress:
         expected=expected,
         seconds_left=left,
         error=film.error,
-        note=_note(film, detection),
-        activity=_activity(detection),
+        note=_note(film, detection, text_reading),
+        activity=_activity(detection, text_reading),
     )
 
 
@@ -73,7 +76,18 @@ def _detection(film: Film) -> ShotDetection | None:
     ).first()
 
 
-def _note(film: Film, detection: ShotDetection | None) -> str:
+def _text_reading(film: Film) -> TextReading | None:
+    """Return the running reading of text in a ready film's pictures; None when there is none."""
+    if film.state != Film.State.READY or not film.reads_text or not settings.READ_TEXT:
+        return None
+    run = film.searchable_run or 0
+    if (film.text_run, film.text_version) == (run, reading.VERSION):
+        return None
+    found = TextReading.objects.filter(film=film, run=run, version=reading.VERSION)
+    return found.select_related("film").first()
+
+
+def _note(film: Film, detection: ShotDetection | None, text_reading: TextReading | None) -> str:
     """Return a problem of a searchable film, or ""."""
     if film.state != Film.State.READY:
         return ""
@@ -87,11 +101,19 @@ def _note(film: Film, detection: ShotDetection | None) -> str:
             "Shot detection failed. The film keeps its current shots; re-import it to try "
             "again. See the worker log for details."
         )
+    if text_reading is not None and text_reading.attempts >= reading.MAX_ATTEMPTS:
+        return _(
+            "Reading the text in the pictures failed. What was read before is still searched. "
+            "“Read text again” on the film's page in the admin tries again. See the worker log for "
+            "details."
+        )
     return ""
 
 
-def _activity(detection: ShotDetection | None) -> str:
+def _activity(detection: ShotDetection | None, text_reading: TextReading | None) -> str:
     """Return what a background job does with a searchable film, or ""."""
-    if detection is None or detection.attempts >= MAX_ATTEMPTS:
-        return ""
-    return _("Detecting shots: %(percent)d%%") % {"percent": int(100 * detection.part)}
+    if detection is not None and detection.attempts < MAX_ATTEMPTS:
+        return _("Detecting shots: %(percent)d%%") % {"percent": int(100 * detection.part)}
+    if text_reading is not None and text_reading.attempts < reading.MAX_ATTEMPTS:
+        return _("Reading text: %(percent)d%%") % {"percent": int(100 * text_reading.part)}
+    return ""

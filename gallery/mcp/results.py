@@ -14,6 +14,7 @@ from gallery.storyboards import service as storyboards
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.storyboards.types import SceneCandidate
 from gallery.transcripts.models import Line
+from gallery.transcripts.types import FoundLine
 
 MAX_CANDIDATES = 5  # of a row, in an answer
 
@@ -35,7 +36,10 @@ def scene(serializer: Serializer, film: Film, start: float, end: float, second: 
 
 
 def found_scene(
-    serializer: Serializer, film: Film, found: Hit | SceneCandidate, line: str | None = None
+    serializer: Serializer,
+    film: Film,
+    found: Hit | SceneCandidate,
+    line: FoundLine | None = None,
 ) -> types.FoundScene:
     """Describe a hit of a search, or a candidate for a row of a storyboard."""
     base = scene(serializer, film, found.start, found.end, found.second)
@@ -43,7 +47,8 @@ def found_scene(
         **base.model_dump(),
         relevance=round(found.relevance, 3),
         matches=found.matches,
-        line=line,
+        line=line.text if line else None,
+        line_kinds=sorted(line.kinds) if line else [],
     )
 
 
@@ -51,21 +56,19 @@ def found_scenes(serializer: Serializer, hits: list[Hit]) -> list[types.FoundSce
     """Describe hits, without those whose film has just been deleted."""
     films = Film.objects.in_bulk({hit.film for hit in hits})
     return [
-        found_scene(serializer, films[hit.film], hit, hit.line.text if hit.line else None)
-        for hit in hits
-        if hit.film in films
+        found_scene(serializer, films[hit.film], hit, hit.line) for hit in hits if hit.film in films
     ]
 
 
 def frame_details(serializer: Serializer, film: Film, second: int) -> types.FrameDetails:
-    """Describe a frame that the index has, its shot, and what is said in that."""
+    """Describe a frame that the index has, its shot, and what is said and written in that."""
     index = frame_index.current()
     time = index.time(film.pk, second)
     time = float(second) if time is None else time
     shot = shot_at(film, time)
     start, end = (shot.start, shot.end) if shot else (time, time + 1)
     labels = index.labels([(film.pk, second)])[0]
-    lines = Line.objects.filter(subtitles__film=film, end__gt=start, start__lt=end)
+    lines = Line.objects.shown().filter(subtitles__film=film, end__gt=start, start__lt=end)
     return types.FrameDetails(
         scene=scene(serializer, film, start, end, second),
         citation=serializer.citation(film, second, time),
@@ -76,9 +79,14 @@ def frame_details(serializer: Serializer, film: Film, second: int) -> types.Fram
 
 
 def line_of(line: Line) -> types.Line:
-    """Describe a line of dialogue."""
+    """Describe a line."""
     return types.Line(
-        start=line.start, end=line.end, language=line.subtitles.language, text=line.text
+        start=line.start,
+        end=line.end,
+        language=line.subtitles.language,
+        text=line.text,
+        kinds=sorted(line.subtitles.kinds),
+        box=line.box,
     )
 
 

@@ -30,9 +30,9 @@ from gallery.core.errors import GalleryError, TooManyRequests
 from gallery.mcp.tools import SceneTools
 
 INSTRUCTIONS = """\
-Find scenes in a library of films by what is seen or said in them, look at them, and collect them
-on boards. Search in a few words that describe a picture; look at frames before you rely on them.
-Times are seconds from the start of a film. Give people the addresses in `page`.
+Find scenes in a library of films by what is seen, said or written in them, look at them, and
+collect them on boards. Search in a few words that describe a picture; look at frames before you
+rely on them. Times are seconds from the start of a film. Give people the addresses in `page`.
 """
 READING = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITING = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)

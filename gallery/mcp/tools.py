@@ -31,6 +31,7 @@ from gallery.search.types import Example, Mode, Query
 from gallery.storyboards import scripts, service
 from gallery.storyboards.models import Storyboard
 from gallery.transcripts.models import Line
+from gallery.transcripts.types import LineKind
 
 MAX_SCENES = 50  # of one search
 FILMS_PER_PAGE = 50
@@ -82,10 +83,11 @@ class SceneTools:
         count: Annotated[int, Field(ge=1, le=MAX_SCENES)] = 10,
         page: Page = 1,
     ) -> types.FoundScenes:
-        """Find scenes by what is seen or said in them.
+        """Find scenes by what is seen, said or written in them.
 
-        Describe a picture in a few words ("an astronaut at night"), or give words of the dialogue.
-        `where`: "seen" searches pictures, "said" dialogue, "both" all. `like` finds scenes similar
+        Describe a picture in a few words ("an astronaut at night"), or give words of the dialogue
+        or of text in the picture, such as signs. `where`: "seen" searches pictures, "said"
+        dialogue, "written" text in the picture, "both" everything. `like` finds scenes similar
         to frames, alone or combined with words. `avoid`: words for what should not be there,
         separated by commas. Scenes that do not match are the closest there are, not results.
         """
@@ -126,13 +128,15 @@ class SceneTools:
         start: types.Seconds = 0,
         end: types.Seconds | None = None,
         language: Annotated[str, Field(max_length=20)] = "",
+        kind: LineKind | None = None,
     ) -> list[types.Line]:
-        """Read what is said in a film, or in a part of it: at most 500 lines, in order.
+        """Read what is said or written in a film, or in a part of it: at most 500 lines, in order.
 
-        `language` is a tag such as "en" or "zh-Hans"; without it, all languages.
+        `language` is a tag such as "en" or "zh-Hans"; without it, all languages. `kind`: "said"
+        for dialogue only, "written" for text in the picture only.
         """
         self._serializer()
-        lines = Line.objects.filter(subtitles__film=film_or_404(film), end__gt=start)
+        lines = Line.objects.shown(kind).filter(subtitles__film=film_or_404(film), end__gt=start)
         if end is not None:
             lines = lines.filter(start__lt=end)
         if language:
@@ -141,7 +145,7 @@ class SceneTools:
         return [results.line_of(line) for line in lines[:MAX_LINES]]
 
     def get_frame(self, film: types.FilmId, second: types.Second) -> types.FrameDetails:
-        """Get the shot that a frame is part of, its labels, its dialogue, and how to cite it."""
+        """Get the shot that a frame is part of, its labels and lines, and how to cite it."""
         serializer = self._serializer()
         return results.frame_details(serializer, frame_or_404(film, second), second)
 

@@ -5,6 +5,12 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from gallery.storyboards.scripts import MAX_SECONDS, MIN_SECONDS
+from gallery.transcripts.types import LineKind
+
+KINDS = (
+    '"said": dialogue. "written": text in the picture, read by machine: letters may be wrong. '
+    "Both: a subtitle in the picture."
+)
 
 FilmId = Annotated[int, Field(ge=0, lt=10**18, description="Id of a film.")]
 Second = Annotated[
@@ -41,7 +47,8 @@ class FoundScene(Scene):
 
     relevance: float = Field(description="1 for the best match of the query, 0 for any frame.")
     matches: bool = Field(description="False: only among the closest, not a real match.")
-    line: str | None = Field(description="The line of dialogue that contains the words.")
+    line: str | None = Field(description="The line that contains the words.")
+    line_kinds: list[LineKind] = Field(description=KINDS)
 
 
 class FoundScenes(BaseModel):
@@ -54,12 +61,16 @@ class FoundScenes(BaseModel):
 
 
 class Line(BaseModel):
-    """A line of dialogue."""
+    """A line: dialogue, or text in the picture."""
 
     start: float
     end: float
     language: str
     text: str
+    kinds: list[LineKind] = Field(description=KINDS)
+    box: list[float] | None = Field(
+        description="Where it stands in the picture: left, top, right, bottom, 0 to 1."
+    )
 
 
 class FrameDetails(BaseModel):
@@ -69,7 +80,7 @@ class FrameDetails(BaseModel):
     citation: str
     still: str = Field(description="Address of the frame in full resolution.")
     labels: list[str]
-    lines: list[Line] = Field(description="What is said in the shot.")
+    lines: list[Line] = Field(description="What is said and written in the shot.")
 
 
 class FilmSummary(BaseModel):
@@ -80,7 +91,7 @@ class FilmSummary(BaseModel):
     year: int | None
     seconds: float
     shots: int
-    languages: list[str] = Field(description="Languages of the subtitles.")
+    languages: list[str] = Field(description="Languages of the dialogue.")
     page: str
 
 

@@ -6,6 +6,7 @@ from ninja import Field, Schema
 from pydantic import AfterValidator
 
 from gallery.films.models import MAX_FILM_SECONDS
+from gallery.transcripts.types import LineKind
 
 
 def _url_field(example: str) -> Any:
@@ -107,7 +108,8 @@ class Film(FilmName):
         description="Number of frames in the index, one per second.", examples=[109]
     )
     languages: list[Language] = Field(
-        description="Languages of the dialogue.", examples=[["en", "zh"]]
+        description="Languages of the dialogue; subtitles in the picture count, too.",
+        examples=[["en", "zh"]],
     )
     sounds: list[SoundTrack] = Field(description="Audio tracks that can be played.")
     file: File | None = Field(
@@ -158,24 +160,39 @@ class Shot(ShotName):
 
 
 class Part(Schema):
-    """Part of a line of dialogue."""
+    """Part of a line."""
 
     text: str = Field(examples=["craters"])
     asked: bool = Field(description="Whether it matches the search.", examples=[True])
 
 
+class Box(Schema):
+    """A rectangle in the picture, in shares of its whole width and height, from its top left."""
+
+    left: float = Field(ge=0, le=1, examples=[0.25])
+    top: float = Field(ge=0, le=1, examples=[0.84])
+    right: float = Field(ge=0, le=1, examples=[0.75])
+    bottom: float = Field(ge=0, le=1, examples=[0.92])
+
+
 class Line(Schema):
-    """A line of dialogue."""
+    """A line: dialogue, or text in the picture."""
 
     start: Seconds
     end: Seconds
     timecode: Timecode
     language: Language
     text: str = Field(examples=["Everyone has a dream. Mine has craters."])
+    kinds: list[LineKind] = Field(
+        description="said: dialogue, from subtitles. written: text in the picture, read by "
+        "machine, so letters may be wrong. Both: a subtitle in the picture.",
+        examples=[["said"]],
+    )
+    box: Box | None = Field(description="Where it stands in the picture; null if it does not.")
 
 
 class FoundLine(Line):
-    """A line of dialogue that matches the search."""
+    """A line that matches the search."""
 
     parts: list[Part] = Field(description="The text in parts, with the matching words marked.")
 
@@ -198,7 +215,7 @@ class Hit(Schema):
         examples=[True],
     )
     score: float = Field(description="Score used for ranking.", examples=[0.4512])
-    line: FoundLine | None = Field(description="The matching line of dialogue, if any.")
+    line: FoundLine | None = Field(description="The matching line, if any.")
     more_in_film: bool = Field(
         description="Whether the film has more results; search with film=ID for them.",
         examples=[False],

@@ -1,21 +1,23 @@
 """Serialize films, frames, shots and scenes for the API, with absolute URLs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Prefetch
 from django.http import HttpRequest
 from django.urls import reverse
 
 from gallery.core import access
 from gallery.films.models import Film, FilmQuerySet, Shot
 from gallery.films.shortcuts import thumbnail_url
+from gallery.ocr.types import Box
 from gallery.scenes import clips, sound_tracks
 from gallery.search.types import Hit
-from gallery.transcripts.models import Line
-from gallery.transcripts.types import FoundLine
+from gallery.transcripts.models import Line, Subtitles
+from gallery.transcripts.types import FoundLine, LineKind
 
 Serialized = dict[str, Any]
 
@@ -163,24 +165,32 @@ class Serializer:
 
     def _found_line(self, film: Film, line: FoundLine) -> Serialized:
         return {
-            **self._line(film, line.start, line.end, line.language, line.text),
+            **self._line(film, line, line.language, line.kinds),
+            "box": line.box._asdict() if line.box else None,
             "parts": [{"text": text, "asked": asked} for text, asked in line.parts],
         }
 
     def line(self, film: Film, line: Line) -> Serialized:
-        """Serialize a line of dialogue."""
-        return self._line(film, line.start, line.end, line.subtitles.language, line.text)
-
-    def _line(self, film: Film, start: float, end: float, language: str, text: str) -> Serialized:
+        """Serialize a line."""
         return {
-            "start": start,
-            "end": end,
-            "timecode": film.clock.timecode(start),
+            **self._line(film, line, line.subtitles.language, line.subtitles.kinds),
+            "box": Box(*line.box)._asdict() if line.box else None,
+        }
+
+    def _line(
+        self, film: Film, line: Line | FoundLine, language: str, kinds: Iterable[LineKind]
+    ) -> Serialized:
+        return {
+            "start": line.start,
+            "end": line.end,
+            "timecode": film.clock.timecode(line.start),
             "language": language,
-            "text": text,
+            "text": line.text,
+            "kinds": sorted(kinds),
         }
 
 
 def select_listed_films(films: FilmQuerySet) -> FilmQuerySet:
     """Prefetch what `Serializer.film` needs."""
-    return films.with_posters().prefetch_related("subtitles")
+    spoken = Subtitles.objects.shown().of_kind(LineKind.SAID)
+    return films.with_posters().prefetch_related(Prefetch("subtitles", queryset=spoken))

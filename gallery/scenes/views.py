@@ -26,7 +26,7 @@ from gallery.films.thumbnails import get_small_thumbnail
 from gallery.index import frame_index
 from gallery.index.types import FrameKey
 from gallery.media.store import FilmFiles, RunFiles
-from gallery.scenes import clips, sound_tracks, spans
+from gallery.scenes import clips, scene_lines, sound_tracks, spans
 from gallery.scenes.playing import film_content_type, limit_rendering
 from gallery.scenes.spans import ChosenSpan
 from gallery.search import engine
@@ -70,7 +70,7 @@ def split_words(text: str) -> list[str]:
 @vary_on_htmx
 @limit_searches
 def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
-    """Show the scene of a frame: the player, its place in the film, dialogue, similar shots.
+    """Show the scene of a frame: the player, its place in the film, its lines, similar shots.
 
     The URL may carry the ends of the scene (`in`, `out`) and the search that led here.
     """
@@ -100,9 +100,11 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
         "may_play_films": access.may_play_films(request.user),
         **_sound_context(request, film, query),
         **_span_context(request, film, second, span, (shot, time)),
+        "lines": scene_lines.list_lines(film, *_ends(film, span), query),
     }
     if target == "of-span":
         return render(request, "gallery/scenes/_span.html", context)
+    context["text_boxes"] = scene_lines.lines_at(context["lines"], time)
     context |= _probabilities_context(request, film, second)
     context |= _surroundings_context(film, shot, span)
     context |= _similar_context(query, (film.pk, second), shot)
@@ -137,6 +139,11 @@ def _parse_search(given: QueryDict) -> Query:
         return Query()
 
 
+def _ends(film: Film, span: ChosenSpan) -> tuple[float, float]:
+    """Return start and end of a span in seconds."""
+    return film.clock.seconds(span.first), film.clock.seconds(span.last)
+
+
 def _span_context(
     request: HttpRequest,
     film: Film,
@@ -144,10 +151,10 @@ def _span_context(
     span: ChosenSpan,
     found: tuple[Shot | None, float],
 ) -> dict[str, Any]:
-    """Return what depends on the chosen span: its ends, citation and dialogue."""
+    """Return what depends on the chosen span: its ends and citation."""
     clock = film.clock
     shot, time = found
-    start, end = clock.seconds(span.first), clock.seconds(span.last)
+    start, end = _ends(film, span)
     seconds = (span.last - span.first) / clock.grid
     is_whole_shot = shot is not None and span.is_own and span.last == clock.frame_from(shot.end)
     return {
@@ -158,7 +165,6 @@ def _span_context(
         "timecodes": (clock.timecode_of(span.first), clock.timecode_of(span.last)),
         "seconds": float(seconds),
         "citation": _citation(request, film, second, (span, time)),
-        "transcripts": dialogue.lines(film, start, end),
         "may_download": access.may_download(request.user),
         "animates": seconds <= clips.MAX_ANIMATION_SECONDS,
         "animated_seconds": clips.MAX_ANIMATION_SECONDS,
@@ -196,8 +202,8 @@ def _surroundings_context(film: Film, shot: Shot | None, span: ChosenSpan) -> di
 
 
 def _list_tracks(film: Film) -> list[tuple[Subtitles, str]]:
-    """Return a film's subtitles that have lines, with their labels."""
-    return dialogue.label_subtitles(film.subtitles.filter(line_count__gt=0))
+    """Return the subtitles that a player offers, with their labels."""
+    return dialogue.label_subtitles(film.subtitles.tracks())
 
 
 @require_safe

@@ -97,7 +97,8 @@ class SearchParameters(BaseModel):
     in_: Annotated[Mode | None, EmptyIsAbsent] = Field(
         None,
         alias="in",
-        description="Where to search: seen, said or both (the default).",
+        description="Where to search: seen (pictures), said (dialogue), written (text in the "
+        "picture) or both (everything, the default).",
     )
     sort: Annotated[Order | None, EmptyIsAbsent] = Field(
         None, description="Sort order; by relevance by default."

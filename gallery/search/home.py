@@ -17,6 +17,7 @@ from gallery.films.catalogue import searchable
 from gallery.films.import_list import list_imports
 from gallery.films.models import Film, Shot
 from gallery.transcripts.models import Line
+from gallery.transcripts.types import LineKind
 
 MAX_NEW_FILMS = 12
 MAX_WALL_FRAMES = 24
@@ -74,7 +75,8 @@ def _pick_line(films: list[Film], rng: random.Random) -> Line | None:
     """Return a short line of dialogue, in the reader's language if possible."""
     language = (get_language() or "en").partition("-")[0]
     short = (
-        Line.objects.filter(subtitles__film__in=films)
+        Line.objects.shown(LineKind.SAID)
+        .filter(subtitles__film__in=films)
         .annotate(length=Length("text"))
         .filter(length__gte=MIN_LINE_LENGTH, length__lte=MAX_LINE_LENGTH)
         .select_related("subtitles")

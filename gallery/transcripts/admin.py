@@ -3,29 +3,36 @@
 from collections.abc import Sequence
 from functools import partial
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from gallery import tasks
 from gallery.core.errors import DiskFull, SubtitlesError
 from gallery.films.models import Film
-from gallery.transcripts import languages, subtitle_import
+from gallery.transcripts import languages, reading_requests, subtitle_import
 from gallery.transcripts.forms import SubtitlesForm, SubtitlesFormSet, SubtitleUpload
 from gallery.transcripts.models import Subtitles
 
 
 class SubtitlesInline(admin.TabularInline):
-    """The subtitles of a film. New ones are uploaded with the film's form."""
+    """The subtitles of a film, and what was read in its pictures.
+
+    New ones are uploaded with the film's form.
+    """
 
     model = Subtitles
     form = SubtitlesForm
     formset = SubtitlesFormSet
-    fields = ("language", "about")
+    fields = ("language", "about", "is_hidden")
     readonly_fields = ("about",)
     extra = 0
 
@@ -38,13 +45,18 @@ class SubtitlesInline(admin.TabularInline):
         said = ngettext("%(n)d line", "%(n)d lines", subtitles.line_count)
         late = subtitle_import.late_lines(subtitles)
         return format_html(
-            '<p class="subtitles-name">{}</p><p class="film-facts">{} · <a href="{}">{}</a></p>{}',
-            subtitles.original_name,
-            subtitles.get_source_display(),
+            '<p class="subtitles-name">{}</p><p class="film-facts">{}<a href="{}">{}</a></p>{}',
+            subtitles.original_name or capfirst(subtitles.get_source_display()),
+            _describe_source(subtitles),
             reverse("subtitles", args=[subtitles.film_id, subtitles.pk]),
             said % {"n": subtitles.line_count},
             format_html('<p class="film-error">{}</p>', _late_warning(late)) if late else "",
         )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subtitles]:
+        """Leave out what was read and deleted."""
+        deleted = Q(source__in=Subtitles.READ, line_count=0)
+        return super().get_queryset(request).exclude(deleted)
 
     # Permissions for subtitles are those for their film.
 
@@ -66,6 +78,13 @@ class SubtitlesInline(admin.TabularInline):
 
     def _film_admin(self) -> admin.ModelAdmin:
         return self.admin_site.get_model_admin(Film)
+
+
+def _describe_source(row: Subtitles) -> str:
+    """Return what the name does not say already, in front of the number of lines."""
+    if row.is_read:
+        return _("read by machine") + " · "
+    return f"{row.get_source_display()} · " if row.original_name else ""
 
 
 def _late_warning(lines: int) -> str:
@@ -119,6 +138,40 @@ def _report_refused(request: HttpRequest, name: str, error: object) -> None:
         "The subtitles %(name)s were not added: %(error)s You can add others on the film's page."
     )
     messages.error(request, said % {"name": name, "error": error})
+
+
+def can_read_again(film: Film) -> bool:
+    """Return whether the text in a film's pictures can be read."""
+    return settings.READ_TEXT and film.reads_text and film.searchable_run is not None
+
+
+def read_again(request: HttpRequest, films: QuerySet[Film]) -> None:
+    """Have the text in films' pictures read again, and say so, or why not."""
+    chosen = [film for film in films if can_read_again(film)]
+    with transaction.atomic():
+        for film in chosen:
+            reading_requests.read_again(film)
+        transaction.on_commit(tasks.read_text.delay)
+    if chosen:
+        said = ngettext(
+            "The text in the pictures of %(n)d film will be read again. Until then, what was read "
+            "before is searched.",
+            "The text in the pictures of %(n)d films will be read again. Until then, what was read "
+            "before is searched.",
+            len(chosen),
+        )
+        messages.success(request, said % {"n": len(chosen)})
+    elif not settings.READ_TEXT:
+        messages.warning(request, _("Reading is off for all films (READ_TEXT)."))
+    else:
+        said = _("Nothing to read: reading is off for these films, or they are not ready.")
+        messages.warning(request, said)
+
+
+def switch_reading(film: Film) -> None:
+    """Begin or stop reading the text in a film's pictures, as its form was saved."""
+    reading_requests.switch_reading(film, is_on=film.reads_text)
+    transaction.on_commit(tasks.read_text.delay)
 
 
 def publish_later(film: Film) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils.text import capfirst
 from django.utils.translation import get_language
 
 from gallery.core.errors import IndexMissing
@@ -117,7 +118,8 @@ def _states(which: Q, run: int | None = None) -> dict[int, str]:
     `run` is the run that is, or is about to be, searched; without it, only searchable films count.
     """
     rows = (
-        Subtitles.objects.filter(which, line_count__gt=0, is_hidden=False)
+        Subtitles.objects.shown()
+        .filter(which)
         .order_by("film_id", "id")
         .values_list("film_id", "film__searchable_run", "id", "language", "line_count")
     )
@@ -177,7 +179,7 @@ def find(
     try:
         groups = index.groups()
     except IndexMissing:
-        if Line.objects.filter(subtitles__film__searchable_run__isnull=False).exists():
+        if Line.objects.shown().filter(subtitles__film__searchable_run__isnull=False).exists():
             raise
         return []
     return (
@@ -187,7 +189,7 @@ def find(
 
 def line_kinds() -> frozenset[LineKind]:
     """Return the kinds of lines that any film has."""
-    sources = Subtitles.objects.filter(line_count__gt=0, is_hidden=False).order_by()
+    sources = Subtitles.objects.shown().order_by()
     found = sources.values_list("source", flat=True).distinct()
     return frozenset().union(*(Subtitles.KINDS[Subtitles.Source(source)] for source in found))
 
@@ -217,16 +219,19 @@ def count_similar_words(word: str) -> Counter[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Lines of a film in one language; `subtitles` is the id of their row.
+    """Lines of a film in one language and from one source; `subtitles` is the id of their row.
 
-    `language` is a BCP 47 tag. `label` is its name in the user's language, made unique within the
-    film. `lines` are in time order, in seconds of the film.
+    `language` is a BCP 47 tag. `label` names language and source in the user's language, made
+    unique within the film. `lines` are in time order, in seconds of the film; `boxes` says where
+    each stands in the picture, None if it does not.
     """
 
     subtitles: int
     language: str
     label: str
     lines: tuple[Cue, ...]
+    boxes: tuple[Box | None, ...]
+    kinds: frozenset[LineKind]
 
 
 def lines(
@@ -235,12 +240,12 @@ def lines(
     end: float | None = None,
     tags: Collection[str] | None = None,
 ) -> list[Transcript]:
-    """Return a film's dialogue from the database, one transcript for each of its subtitles.
+    """Return a film's lines from the database, one transcript for each of its subtitles.
 
     `start` and `end` (seconds) select lines that are shown between them, `tags` selects languages.
     The user's language comes first. Transcripts without lines are omitted.
     """
-    rows = Subtitles.objects.filter(film=film)
+    rows = Subtitles.objects.shown().filter(film=film)
     if tags is not None:
         rows = rows.filter(language__in=tags)
     wanted = Q(subtitles__in=rows)
@@ -249,26 +254,48 @@ def lines(
     if end is not None:
         wanted &= Q(start__lt=end)
     cues: dict[int, list[Cue]] = defaultdict(list)
+    boxes: dict[int, list[Box | None]] = defaultdict(list)
     found = Line.objects.filter(wanted).order_by("subtitles_id", "start", "number")
-    for key, begin, until, text in found.values_list("subtitles_id", "start", "end", "text"):
+    columns = ("subtitles_id", "start", "end", "text", "box")
+    for key, begin, until, text, box in found.values_list(*columns):
         cues[key].append(Cue(begin, until, text))
+        boxes[key].append(Box(*box) if box else None)
     return [
-        Transcript(row.pk, row.language, label, tuple(cues[row.pk]))
+        Transcript(
+            row.pk, row.language, label, tuple(cues[row.pk]), tuple(boxes[row.pk]), row.kinds
+        )
         for row, label in label_subtitles(rows)
         if cues[row.pk]
     ]
 
 
 def label_subtitles(rows: Iterable[Subtitles]) -> list[tuple[Subtitles, str]]:
-    """Return subtitles of a film with unique labels in the user's language, which comes first."""
-    listed = [(row, languages.name(row.language)) for row in rows]
+    """Return subtitles of a film with unique labels in the user's language, which comes first.
+
+    Text that stands in the scene comes after what is said.
+    """
+    listed = [(row, _name_source(row)) for row in rows]
     names = [name for _row, name in listed]
     reader = languages.base(get_language() or "en")
     with_labels = [
         (row, f"{name} · {row.original_name or row.pk}" if names.count(name) > 1 else name)
         for row, name in listed
     ]
-    return sorted(
-        with_labels,
-        key=lambda pair: (languages.base(pair[0].language) != reader, pair[1], pair[0].pk),
-    )
+
+    def order(pair: tuple[Subtitles, str]) -> tuple[bool, bool, bool, str, int]:
+        row, label = pair
+        is_foreign = languages.base(row.language) != reader
+        return LineKind.SAID not in row.kinds, is_foreign, row.is_read, label, row.pk
+
+    return sorted(with_labels, key=order)
+
+
+def _name_source(row: Subtitles) -> str:
+    """Return the language, and the source if the lines were read in the picture."""
+    language = languages.name(row.language)
+    if not row.is_read:
+        return language
+    source = row.get_source_display()
+    if row.language == languages.UNKNOWN:
+        return capfirst(source)
+    return f"{language} · {source}"

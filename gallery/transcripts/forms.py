@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery.core.errors import SubtitlesError
-from gallery.transcripts import languages, subtitles
+from gallery.transcripts import languages, reading_requests, subtitles
 from gallery.transcripts.models import Subtitles
 from gallery.transcripts.subtitle_formats import UnknownFrameRate
 
@@ -81,13 +81,13 @@ def _read(file: UploadedFile) -> SubtitleUpload:
 
 
 class SubtitlesForm(forms.ModelForm):
-    """The language of stored subtitles."""
+    """The language of stored subtitles, and whether they are hidden."""
 
     language = forms.ChoiceField(label=gettext_lazy("language"))
 
     class Meta:
         model = Subtitles
-        fields = ("language",)
+        fields = ("language", "is_hidden")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,6 +98,9 @@ class SubtitlesForm(forms.ModelForm):
         self.fields["language"].choices = choices  # type: ignore[attr-defined]
         # A screen reader does not read the column heading in the field.
         self.fields["language"].widget.attrs["aria-label"] = _("Language of %(name)s") % {
+            "name": self.instance
+        }
+        self.fields["is_hidden"].widget.attrs["aria-label"] = _("Hide %(name)s") % {
             "name": self.instance
         }
 
@@ -112,3 +115,8 @@ class SubtitlesFormSet(forms.BaseInlineFormSet):
             form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete %(name)s") % {
                 "name": form.instance
             }
+
+    def delete_existing(self, obj: Subtitles, commit: bool = True) -> None:
+        """Delete subtitles, so that what was read in pictures does not come back unasked."""
+        if commit:
+            reading_requests.delete_source(obj)

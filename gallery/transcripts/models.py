@@ -9,6 +9,32 @@ from gallery.films.models import Film
 from gallery.transcripts.types import LineKind
 
 
+class SubtitlesQuerySet(models.QuerySet["Subtitles"]):
+    """Subtitles by where they may be shown."""
+
+    def shown(self) -> "SubtitlesQuerySet":
+        """Return those that have lines and are not hidden."""
+        return self.filter(line_count__gt=0, is_hidden=False)
+
+    def tracks(self) -> "SubtitlesQuerySet":
+        """Return those that players draw over the picture: not what is in the picture already."""
+        return self.shown().exclude(source__in=Subtitles.READ)
+
+    def of_kind(self, kind: LineKind | None) -> "SubtitlesQuerySet":
+        """Return those whose lines are of a kind; None: all."""
+        if kind is None:
+            return self
+        return self.filter(source__in=[s for s, kinds in Subtitles.KINDS.items() if kind in kinds])
+
+
+class LineQuerySet(models.QuerySet["Line"]):
+    """Lines by whether they may be shown."""
+
+    def shown(self, kind: LineKind | None = None) -> "LineQuerySet":
+        """Return those of subtitles that are not hidden, of a kind; None: of any."""
+        return self.filter(subtitles__in=Subtitles.objects.shown().of_kind(kind))
+
+
 class Subtitles(models.Model):
     """The lines of a film in one language and from one source.
 
@@ -42,6 +68,8 @@ class Subtitles(models.Model):
     is_hidden = models.BooleanField(_("hidden"), default=False)
     created = models.DateTimeField(_("added"), auto_now_add=True)
 
+    objects = SubtitlesQuerySet.as_manager()
+
     class Meta:
         ordering = ["language", "id"]
         verbose_name = _("subtitles")
@@ -54,6 +82,11 @@ class Subtitles(models.Model):
     def kinds(self) -> frozenset[LineKind]:
         """What its lines are."""
         return self.KINDS[Subtitles.Source(self.source)]
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its lines were read in the picture."""
+        return self.source in self.READ
 
 
 class Line(models.Model):
@@ -68,6 +101,8 @@ class Line(models.Model):
     end = models.FloatField()
     text = models.TextField()
     box = models.JSONField(null=True)
+
+    objects = LineQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]

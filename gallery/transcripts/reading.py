@@ -45,6 +45,11 @@ def find_unread() -> FilmQuerySet:
     return searchable().filter(state=Film.State.READY, reads_text=True).exclude(is_read)
 
 
+def find_given_up() -> FilmQuerySet:
+    """Return unread films for which this version failed too often."""
+    return find_unread().filter(_failed())
+
+
 def _failed() -> Q:
     return Q(
         text_reading__version=VERSION,

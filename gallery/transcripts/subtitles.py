@@ -83,9 +83,11 @@ def cut(cues: Iterable[Cue], start: float, end: float) -> list[Cue]:
     return [cue for cue in shown if cue.start < cue.end]
 
 
-def webvtt(cues: Iterable[Cue]) -> str:
-    """Return the cues as a WebVTT file."""
+def webvtt(cues: Iterable[Cue], note: str = "") -> str:
+    """Return the cues as a WebVTT file; `note` is a comment in front of them, of one line."""
     blocks = ["WEBVTT\n"]
+    if note:
+        blocks.append(f"NOTE {note}\n")
     for cue in cues:
         # Escaped text cannot be mistaken for a tag or for the line with the times.
         text = html.escape(cue.text, quote=False)

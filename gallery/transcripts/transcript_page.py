@@ -1,4 +1,4 @@
-"""The dialogue on a film's page: one language, page by page."""
+"""The lines on a film's page: one language and source, page by page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from gallery.search.search_page import Choice
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
 from gallery.transcripts.models import Line, Subtitles
-from gallery.transcripts.types import FoundLine
+from gallery.transcripts.types import FoundLine, LineKind
 
 LINES_PER_PART = 80
 MAX_FOUND = 200  # lines that are marked
@@ -25,7 +25,10 @@ TextParts = tuple[tuple[str, bool], ...]
 
 @dataclass(frozen=True, slots=True)
 class ShownLine:
-    """A line of a transcript; `frame` is the URL of the frame it is heard over, or ""."""
+    """A line of a transcript; `frame` is the URL of the frame it is heard over, or "".
+
+    `is_written`: it was read in the picture.
+    """
 
     start: float
     end: float
@@ -33,23 +36,29 @@ class ShownLine:
     frame: str
     parts: TextParts
     is_found: bool
+    is_written: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptPart:
     """A part of a film's lines in one language; `before` and `after` are URLs or "".
 
-    `choices` are the available languages. `found` are the lines, in any language, that contain the
-    words of the query. `place` is the URL of the page with the lines only.
+    `choices` are the available languages and sources, `is_read`: the chosen one was read in the
+    picture. `kinds` are those of all choices. `found` are the lines, in any language, that contain
+    the words of the query. `place` is the URL of the page with the lines only, `file` that of the
+    lines as WebVTT.
     """
 
     choices: list[Choice]
     language: str
+    is_read: bool
+    kinds: frozenset[LineKind]
     lines: list[ShownLine]
     found: list[ShownLine]
     before: str
     after: str
     place: str
+    file: str
 
 
 def build_transcript(
@@ -57,10 +66,11 @@ def build_transcript(
 ) -> TranscriptPart | None:
     """Return the part of a film's lines that an address asks for; None when the film has none.
 
-    lines=ID selects the language by its subtitles, part=NUMBER the part, at=SECONDS the part spoken
-    at that time. `spoken` are the lines that contain the query's words; None: search for them.
+    lines=ID selects the language and source by its subtitles, part=NUMBER the part, at=SECONDS the
+    part spoken at that time. `spoken` are the lines that contain the query's words; None: search
+    for them.
     """
-    rows = dialogue.label_subtitles(film.subtitles.filter(line_count__gt=0))
+    rows = dialogue.label_subtitles(film.subtitles.shown())
     if not rows:
         return None
     chosen = next((row for row, _label in rows if str(row.pk) == given.get("lines")), rows[0][0])
@@ -75,6 +85,8 @@ def build_transcript(
     return TranscriptPart(
         choices=_language_choices(film, rows, chosen, parameters),
         language=chosen.language,
+        is_read=chosen.is_read,
+        kinds=frozenset().union(*(row.kinds for row, _label in rows)),
         lines=_mark_lines(film, lines, spoken, parameters),
         found=[
             ShownLine(
@@ -84,12 +96,14 @@ def build_transcript(
                 _frame_url(film, line.record.time, parameters),
                 line.parts,
                 is_found=True,
+                is_written=line.is_written,
             )
             for line in spoken
         ],
         before=f"{place}&part={part - 1}" if part > 1 else "",
         after=f"{place}&part={part + 1}" if part < last else "",
         place=place,
+        file=reverse("subtitles", args=[film.pk, chosen.pk]),
     )
 
 
@@ -109,6 +123,7 @@ def _mark_lines(
             _frame_url(film, (line.start + line.end) / 2, parameters),
             marks.get((line.start, line.text), ((line.text, False),)),
             (line.start, line.text) in marks,
+            line.subtitles.is_read,
         )
         for line in lines
     ]
@@ -128,7 +143,7 @@ def _find_spoken(film: Film, query: Query) -> Sequence[FoundLine]:
     if not query.wanted or query.mode is Mode.SEEN:
         return ()
     try:
-        found = dialogue.find(query.wanted, (film.pk,), MAX_FOUND)
+        found = dialogue.find(query.wanted, (film.pk,), MAX_FOUND, kind=query.mode.line_kind)
     except GalleryError:
         return ()
     return sorted(found, key=lambda line: line.start)

@@ -1,6 +1,6 @@
 """Serves subtitles as files."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
@@ -9,6 +9,12 @@ from gallery.core.file_names import file_name
 from gallery.transcripts.models import Subtitles
 from gallery.transcripts.subtitle_formats import Cue
 from gallery.transcripts.subtitles import cut, webvtt
+
+# In files, so that whoever quotes from them knows.
+READ_NOTES = {
+    Subtitles.Source.BURNED: "Subtitles in the picture, read by machine: letters may be wrong.",
+    Subtitles.Source.SCENE: "Text in the picture, read by machine: letters may be wrong.",
+}
 
 
 @require_safe
@@ -22,16 +28,22 @@ def subtitles(
     """Serve subtitles of a film as WebVTT, for a player's <track>; `?save=1` as a download.
 
     For the clip of frames `first` up to but not including `last`, they begin at the clip's time 0.
+    Hidden ones are served to those who see them in the admin.
     """
     row = get_object_or_404(Subtitles.objects.select_related("film"), pk=number, film=film_id)
+    if row.is_hidden and not request.user.has_perm("gallery.view_film"):
+        raise Http404
     lines = row.lines.order_by("start", "number")
     cues = [Cue(*line) for line in lines.values_list("start", "end", "text")]
     if first is not None and last is not None:
         clock = row.film.clock
         cues = cut(cues, clock.seconds(first), clock.seconds(last))
-    response = HttpResponse(webvtt(cues), content_type="text/vtt; charset=utf-8")
+    note = READ_NOTES.get(Subtitles.Source(row.source), "")
+    response = HttpResponse(webvtt(cues, note), content_type="text/vtt; charset=utf-8")
     # Who may see it can change, and so can the lines.
     response["Cache-Control"] = "private, no-cache"
-    name = f"{file_name(row.film.title)}.{row.language}.vtt"
+    # The language comes last, where an upload of the file looks for it.
+    source = [row.source] if row.is_read else []
+    name = ".".join([file_name(row.film.title), *source, row.language, "vtt"])
     response["Content-Disposition"] = content_disposition_header("save" in request.GET, name) or ""
     return response

@@ -100,19 +100,20 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// --- a button copies the text of a field ---------------------------------------------------------
+// --- a button copies a text ----------------------------------------------------------------------
 
 const COPIED_TIME = 3000; // milliseconds
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copies]");
   if (!button) return;
-  const field = document.getElementById(button.dataset.copies);
+  const source = document.getElementById(button.dataset.copies); // a field, or a text
   try {
-    await navigator.clipboard.writeText(field.value);
+    await navigator.clipboard.writeText(source.value ?? source.textContent);
   } catch {
     // The clipboard API needs https or localhost.
-    field.select();
+    if (source.select) source.select();
+    else getSelection().selectAllChildren(source);
     document.execCommand("copy");
   }
   button.dataset.copy ??= button.textContent;

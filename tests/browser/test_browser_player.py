@@ -32,7 +32,9 @@ def film(web_server: Web, tmp_path: Path) -> Film:
         for n in range(4)
     )
     for language, text in (("en", ENGLISH), ("zh-Hans", CHINESE)):
-        row = Subtitles.objects.create(film=film, language=language, line_count=1)
+        row = Subtitles.objects.create(
+            film=film, language=language, source=Subtitles.Source.UPLOADED, line_count=1
+        )
         Line.objects.create(subtitles=row, number=0, start=0.0, end=10.0, text=text)
     return film
 

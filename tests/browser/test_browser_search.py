@@ -349,13 +349,13 @@ def test_the_switch_searches_the_dialogue(
     web_server: Web, searchable: Film, tab: Page, errors: list[str]
 ) -> None:
     search_for(tab, web_server.url, "moon")
-    tab.get_by_role("link", name="Dialogue", exact=True).click()
+    tab.get_by_role("link", name="Said", exact=True).click()
     quote = tab.locator(".hits .card q").first
     expect(quote).to_have_text("Sorry, madam. This flight does not stop at the moon.")
     expect(quote.locator("mark")).to_have_text("moon")
     expect(tab.locator(".hits .card")).to_have_count(1)
     assert read_query(tab) == {"q": ["moon"], "in": ["said"]}
-    tab.get_by_role("link", name="Picture", exact=True).click()
+    tab.get_by_role("link", name="Seen", exact=True).click()
     wait_for_value(lambda: read_query(tab)["in"] == ["seen"])
     expect(tab.locator(".hits .card q")).to_have_count(0)
     assert errors == []

@@ -241,7 +241,7 @@ def test_htmx_gets_only_what_depends_on_the_span(page: Client, demo_film: Film) 
 def test_dialogue_in_the_span_is_listed(page: Client, demo_film: Film) -> None:
     from gallery.transcripts.models import Line, Subtitles
 
-    rows = Subtitles.objects.create(film=demo_film, language="en", line_count=3)
+    rows = Subtitles.objects.create(film=demo_film, language="en", source="uploaded", line_count=3)
     for number, (start, text) in enumerate(
         ((5.0, "Before"), (12.2, "<b>Here</b>"), (20.0, "After"))
     ):
@@ -269,8 +269,8 @@ def test_numbers_in_attributes_are_plain_in_every_language(
 
 
 def test_a_clip_has_the_subtitles_of_its_frames(film: Film, page: Client) -> None:
-    row = Subtitles.objects.create(film=film, language="en", line_count=3)
-    Subtitles.objects.create(film=film, language="fr")  # without lines
+    row = Subtitles.objects.create(film=film, language="en", source="uploaded", line_count=3)
+    Subtitles.objects.create(film=film, language="fr", source="uploaded")  # without lines
     Line.objects.bulk_create(
         Line(subtitles=row, number=number, start=start, end=end, text=f"line {number} & more")
         for number, (start, end) in enumerate([(0, 1), (1, 3), (4, 5)])

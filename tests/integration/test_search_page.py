@@ -255,20 +255,23 @@ def test_the_line_is_shown_under_its_picture(page: Client, demo_film: Film) -> N
 def test_the_switch_selects_where_words_are_searched(page: Client, demo_film: Film) -> None:
     response = page.get("/", {"q": "moon", "not": "night"})
     found = parse_links(response)
-    assert {"All", "Best first"} <= found.current
-    assert parse_query(found.by_text["Dialogue"]) == [
+    assert {"Everything", "Best first"} <= found.current
+    assert parse_query(found.by_text["Said"]) == [
         ("q", "moon"),
         ("not", "night"),
         ("in", "said"),
     ]
-    lines_only = page.get(found.by_text["Dialogue"])
-    assert {"Dialogue", "Best first"} <= parse_links(lines_only).current
+    lines_only = page.get(found.by_text["Said"])
+    assert {"Said", "Best first"} <= parse_links(lines_only).current
     assert len(list_hits(lines_only)) < len(list_hits(response))
-    assert parse_query(parse_links(lines_only).by_text["All"]) == [("q", "moon"), ("not", "night")]
+    assert parse_query(parse_links(lines_only).by_text["Everything"]) == [
+        ("q", "moon"),
+        ("not", "night"),
+    ]
     # No dialogue search for a picture, nor in films without lines.
-    assert "Dialogue" not in parse_links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
+    assert "Said" not in parse_links(page.get("/", {"frame": f"{demo_film.pk}-40"})).by_text
     demo_film.subtitles.all().delete()
-    assert "Dialogue" not in parse_links(page.get("/", {"q": "moon"})).by_text
+    assert "Said" not in parse_links(page.get("/", {"q": "moon"})).by_text
 
 
 def test_hits_can_be_sorted_by_time(page: Client, demo_film: Film) -> None:
@@ -349,9 +352,7 @@ def test_an_empty_part_of_the_library_is_reported(page: Client, demo_film: Film)
     ]
     nobody = page.get("/", {"q": "xylophone", "in": "said"})
     assert "No dialogue contains these words" in body(nobody)
-    assert parse_query(parse_links(nobody).by_text["Search picture and dialogue"]) == [
-        ("q", "xylophone")
-    ]
+    assert parse_query(parse_links(nobody).by_text["Search everything"]) == [("q", "xylophone")]
 
 
 def test_no_good_match_is_reported_above_the_nearest_hits(page: Client, demo_film: Film) -> None:

@@ -359,7 +359,7 @@ def test_the_doctor_finds_no_problems(worker: Worker, demo_film: Film) -> None:
     assert done.returncode == 0, done.stdout
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
     assert set(lines) == {
-        "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Model",
+        "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Text", "Model",
         "Precision", "Shots", "Workers", "Beat", "Films",
     }  # fmt: skip
     assert "append-only file on" in lines["Redis"]

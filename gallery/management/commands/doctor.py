@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,8 @@ from gallery.films.models import Film
 from gallery.importing import shot_detection
 from gallery.index import frame_index, server
 from gallery.media import ffmpeg
-from gallery.transcripts import dialogue
+from gallery.ocr.reader import get_reader
+from gallery.transcripts import dialogue, reading
 from gallery.transcripts.models import Subtitles
 from imgsearch import beat
 from imgsearch.celery import app
@@ -38,6 +40,7 @@ class Command(BaseCommand):
             ("Redis", _redis),
             ("Index", _index),
             ("Dialogue", _dialogue),
+            ("Text", _text),
             ("Model", _model),
             ("Precision", _precision),
             ("Shots", _shots),
@@ -120,7 +123,7 @@ def _index() -> str:
 
 
 def _dialogue() -> str:
-    subtitles = Subtitles.objects.filter(film__searchable_run__isnull=False)
+    subtitles = Subtitles.objects.shown().filter(film__searchable_run__isnull=False)
     if not subtitles.exists():
         return "no film has subtitles yet"
     stale = dialogue.stale()
@@ -131,6 +134,26 @@ def _dialogue() -> str:
         )
     languages = subtitles.values("language").distinct().count()
     return f"{dialogue.current().lines()} lines in {languages} languages"
+
+
+def _text() -> str:
+    """Report what reads the text in pictures, and the films it has not read yet."""
+    if not settings.READ_TEXT:
+        return "text in pictures is not read (READ_TEXT=0)"
+    get_reader()
+    parts = [
+        f"pictures are read with {reading.VERSION.split()[0]} (rapidocr {version('rapidocr')})"
+    ]
+    failed = reading.find_given_up()
+    waiting = reading.find_unread().exclude(pk__in=failed.values("pk"))
+    if waiting:
+        parts.append(f"{len(waiting)} films are waiting to be read")
+    if failed:
+        parts.append(
+            f"{len(failed)} films could not be read: see the worker log, and try again with "
+            "“Read text again” in the admin"
+        )
+    return "; ".join(parts)
 
 
 def _model() -> str:

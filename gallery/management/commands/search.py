@@ -32,7 +32,8 @@ class Command(BaseCommand):
             type=Mode,
             choices=list(Mode),
             default=Mode.BOTH,
-            help="search for the words in pictures (seen), dialogue (said) or both (default: both)",
+            help="search for the words in pictures (seen), dialogue (said), text in the picture "
+            "(written) or everything (both; the default)",
         )
         parser.add_argument("--film", type=int, metavar="ID", help="search only this film")
         parser.add_argument("--count", type=int, default=24, help="number of results (default: 24)")
@@ -69,6 +70,8 @@ class Command(BaseCommand):
             self.stdout.write("No close matches. Closest scenes:")
         for hit in results.hits:
             line = f"  “{hit.line.text}”" if hit.line else ""
+            if hit.line and hit.line.is_written:
+                line += " (in the picture)"
             when = timecode(hit.time, hit.listed_film.rate)
             self.stdout.write(f"{hit.relevance:4.0%}  {when}  {hit.listed_film.title}{line}")
 
@@ -90,5 +93,7 @@ def _row(hit: Hit) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "relevance": round(hit.relevance, 3),
         "line": hit.line.text if hit.line else None,
+        "line_kinds": sorted(hit.line.kinds) if hit.line else [],
+        "line_box": hit.line.box if hit.line else None,
         "thumbnail": thumbnail_url(hit.listed_film, hit.second),
     }

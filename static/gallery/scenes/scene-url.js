@@ -1,6 +1,6 @@
 // The address of a scene's page.
 
-const MODES = ["both", "seen", "said"]; // values of the search's parameter `in`, also in the URL
+const MODES = ["both", "seen", "said", "written"]; // values of the search's parameter `in`, also in the URL
 
 // An address of the page with the span, without one if it is null. The search stays.
 export function addSpan(address, span) {

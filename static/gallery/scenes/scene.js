@@ -1,7 +1,7 @@
 // The page of a scene: playing, trimming, downloading, citing. All of it works without scripts,
 // with simpler controls.
 
-import { $, $$, htmx } from "../dom.js";
+import { $, $$, hasModifier, htmx } from "../dom.js";
 import { Clock } from "../films/clock.js";
 import { setUpFullScreen } from "./full-screen.js";
 import { goBack } from "./go-back.js";
@@ -15,6 +15,7 @@ import { addSpan } from "./scene-url.js";
 import { setUpWholeFilm } from "./scene-whole.js";
 import { Shuttle } from "./shuttle.js";
 import { Subtitles } from "./subtitles.js";
+import { TextBoxes } from "./text-boxes.js";
 import { setUpTransport } from "./transport.js";
 import "./scene-save.js";
 
@@ -54,6 +55,7 @@ const player = new Player(video, clock, {
 const trim = new Trim($("#trim"), clock, { span, own, most: Number(options.most) });
 const videos = [video];
 const subtitles = new Subtitles($("#subtitle-choice"), $(".subtitles", screen), videos);
+const textBoxes = new TextBoxes($(".text-boxes", screen), () => $("#of-span"));
 let at = span.first; // the current frame: the one shown, or about to be
 
 // Passing notes are about loading, and are cleared when the clip is there.
@@ -93,9 +95,9 @@ let isElsewhere = false; // whether the current frame is outside the loaded clip
 
 // The video shows a frame. During a seek it is not yet the current one.
 function handleFrame() {
-  if (whole.isPlaying) showTimecode(clock.frame(video.currentTime));
+  if (whole.isPlaying) showFrameText(clock.frame(video.currentTime));
   else if (!isElsewhere && player.loaded) {
-    showTimecode(player.shownFrame);
+    showFrameText(player.shownFrame);
     if (!video.seeking) setPlayhead(player.frame);
   }
 }
@@ -107,6 +109,12 @@ function showTimecode(frame) {
   for (const line of $$(".said li")) {
     line.classList.toggle("is-said", line.dataset.start <= time && time < line.dataset.end);
   }
+}
+
+// The poster keeps the boxes of its own frame.
+function showFrameText(frame) {
+  showTimecode(frame);
+  textBoxes.show(clock.seconds(frame));
 }
 
 // Set the current frame: the playhead and the downloads of stills.
@@ -129,7 +137,7 @@ function goTo(frame) {
 }
 
 peek.addEventListener("shown", ({ detail }) => {
-  showTimecode(detail);
+  showFrameText(detail);
   togglePoster(false);
 });
 
@@ -321,7 +329,10 @@ $("#mark-own").addEventListener("click", (event) => {
 
 document.addEventListener("click", (event) => {
   const line = event.target.closest(".said li");
-  if (line && !getSelection().toString()) goTo(clock.frameFrom(Number(line.dataset.start)));
+  if (!line || event.target.closest("[data-copies]") || hasModifier(event)) return;
+  const isLink = event.target.closest("a") !== null;
+  if (isLink) event.preventDefault();
+  if (isLink || !getSelection().toString()) goTo(clock.frameFrom(Number(line.dataset.seek)));
 });
 
 // --- keys ----------------------------------------------------------------------------------------

@@ -1,0 +1,384 @@
+"""Pages, downloads, API and tools with lines that were read in the pictures of films."""
+
+import json
+import re
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.test import Client
+
+from gallery.boards import film_options
+from gallery.films.models import Film
+from gallery.importing import library_check
+from gallery.importing.progress import progress_of
+from gallery.scenes import scene_lines
+from gallery.search.types import Mode, Query
+from gallery.transcripts import dialogue, reading, reading_requests, subtitle_import
+from gallery.transcripts.models import Line, Subtitles, TextReading
+from gallery.transcripts.subtitles import read
+from tests.asking import Api
+from tests.lines import find_lines
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SIGN_BOX = [0.125, 0.25, 0.5, 0.375]
+SUBTITLE_BOX = [0.25, 0.85, 0.75, 0.93]
+
+
+def add_read_lines(
+    film: Film,
+    source: Subtitles.Source,
+    language: str,
+    *lines: tuple[float, float, str, list[float]],
+) -> Subtitles:
+    row = Subtitles.objects.create(
+        film=film, language=language, source=source, line_count=len(lines)
+    )
+    Line.objects.bulk_create(
+        Line(subtitles=row, number=number, start=start, end=end, text=text, box=box)
+        for number, (start, end, text, box) in enumerate(lines)
+    )
+    return row
+
+
+@pytest.fixture
+def sign(demo_film: Film) -> Subtitles:
+    """A sign in the fourth shot of the demo film (10.8 s to 13.9 s)."""
+    row = add_read_lines(
+        demo_film, Subtitles.Source.SCENE, "en", (11.5, 12.5, "HARBOUR HOTEL", SIGN_BOX)
+    )
+    subtitle_import.publish(demo_film.pk)
+    return row
+
+
+@pytest.fixture
+def burned(demo_film: Film) -> Subtitles:
+    """Chinese subtitles in the picture of the demo film."""
+    row = add_read_lines(
+        demo_film,
+        Subtitles.Source.BURNED,
+        "zh-Hans",
+        (11.5, 13.5, "雪地里有一条龙", SUBTITLE_BOX),
+        (20.5, 22.5, "我们回家吧", SUBTITLE_BOX),
+    )
+    subtitle_import.publish(demo_film.pk)
+    return row
+
+
+@pytest.fixture
+def staff(static_files: None) -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    return client
+
+
+def hide(row: Subtitles) -> None:
+    Subtitles.objects.filter(pk=row.pk).update(is_hidden=True)
+    subtitle_import.publish(row.film_id)
+
+
+def text(page: Client, address: str, status: int = 200) -> str:
+    response = page.get(address)
+    assert response.status_code == status
+    return str(response.content.decode())
+
+
+# --- results --------------------------------------------------------------------------------------
+
+
+def test_a_hit_shows_that_its_line_is_in_the_picture(page: Client, sign: Subtitles) -> None:
+    shown = text(page, "/?q=harbour+hotel")
+    first = shown[shown.index('class="line"') :]
+    first = first[: first.index("</q>")]
+    assert "In the picture: " in first
+    assert "#i-written" in first
+    assert "<mark>HARBOUR</mark> <mark>HOTEL</mark>" in first or "<mark>HARBOUR HOTEL" in first
+    spoken = text(page, "/?q=moon&in=said")
+    assert "In the picture: " not in spoken
+
+
+def test_the_switch_offers_what_the_library_has(page: Client, demo_film: Film) -> None:
+    assert re.findall(r'id="in-(\w+)"', text(page, "/?q=hotel")) == ["both", "seen", "said"]
+    row = add_read_lines(
+        demo_film, Subtitles.Source.SCENE, "en", (11.5, 12.5, "HARBOUR HOTEL", SIGN_BOX)
+    )
+    subtitle_import.publish(demo_film.pk)
+    modes = ["both", "seen", "said", "written"]
+    assert re.findall(r'id="in-(\w+)"', text(page, "/?q=hotel")) == modes
+    assert "No text in the picture contains these words." in text(page, "/?q=moon&in=written")
+    hide(row)
+    assert re.findall(r'id="in-(\w+)"', text(page, "/?q=hotel")) == modes[:3]
+
+
+# --- the page of a scene --------------------------------------------------------------------------
+
+
+def test_the_scene_page_has_what_is_said_and_what_is_written(
+    page: Client, sign: Subtitles, burned: Subtitles
+) -> None:
+    shown = text(page, f"/films/{sign.film_id}/frames/12/?q=hotel&in=written")
+    titles = re.findall(r'<h3 id="lines-of-\d">(\w+) <span class="quiet">([^<]+)</span>', shown)
+    assert titles == [
+        ("Said", "English"),
+        ("Said", "Chinese"),
+        ("Said", "Chinese (Simplified) · subtitles in the picture"),
+        ("Written", "English · text in the picture"),
+    ]
+    # The frame at 12 s has both; the query finds one.
+    boxes = re.findall(r'<span class="text-box([^"]*)" style="([^"]+)"', shown)
+    assert boxes == [
+        ("", "left: 25.00%; top: 85.00%; width: 50.00%; height: 8.00%"),
+        (" is-found", "left: 12.50%; top: 25.00%; width: 37.50%; height: 12.50%"),
+    ]
+    assert 'class="is-found" data-start="11.5" data-end="12.5" data-seek="12.0"' in shown
+    assert 'data-box="0.125 0.25 0.5 0.375"' in shown
+    assert "HARBOUR <mark>HOTEL</mark>" in shown
+    assert f'href="/films/{sign.film_id}/frames/12/?q=hotel&amp;in=written"' in shown
+    # At 11 s it is not there yet.
+    assert 'class="text-box' not in text(page, f"/films/{sign.film_id}/frames/11/?q=hotel")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (Query("hotel"), True),
+        (Query("hotel", mode=Mode.WRITTEN), True),
+        (Query("hotel", mode=Mode.SAID), False),
+        (Query("hotel", mode=Mode.SEEN), False),
+        (Query('"harbour hotel" at night'), True),
+        (Query("a dog in the snow"), False),
+    ],
+)
+def test_lines_are_marked_where_they_are_searched(
+    query: Query, found: bool, sign: Subtitles
+) -> None:
+    groups = scene_lines.list_lines(sign.film, 10.8, 13.9, query)
+    assert [line.is_found for line in scene_lines.lines_at(groups, 12.0)] == [found]
+
+
+def test_players_and_films_of_boards_do_not_offer_what_is_in_the_picture(
+    page: Client, sign: Subtitles, burned: Subtitles
+) -> None:
+    film = sign.film
+    shown = text(page, f"/films/{film.pk}/tracks")
+    assert re.findall(r'srclang="([^"]+)"', shown) == ["en", "zh"]
+    assert sorted(film_options.subtitle_languages([film.pk])) == ["en", "zh"]
+    hide(film.subtitles.get(language="zh", source=Subtitles.Source.UPLOADED))
+    assert film_options.subtitle_languages([film.pk]) == ["en"]
+
+
+# --- the page of a film ---------------------------------------------------------------------------
+
+
+def test_the_transcript_offers_the_sources(
+    page: Client, sign: Subtitles, burned: Subtitles
+) -> None:
+    address = f"/films/{sign.film_id}/"
+    shown = text(page, f"{address}?q=hotel&in=written&lines={sign.pk}")
+    choices = re.findall(r'id="lines-(\d+)"[^>]*>([^<]+)</a>', shown)
+    assert [label for _number, label in choices] == [
+        "English",
+        "Chinese",
+        "Chinese (Simplified) · subtitles in the picture",
+        "English · text in the picture",
+    ]
+    assert "Dialogue and text" in shown
+    assert "HARBOUR <mark>HOTEL</mark>" in shown
+    assert "Read in the picture by machine: letters may be wrong." in shown
+    assert f"/films/{sign.film_id}/subtitles/{sign.pk}.vtt?save" in shown
+    # Words that are only said are not found in what is written.
+    assert "<mark>" not in text(page, f"{address}?q=moon&in=written&lines={sign.pk}")
+    plain = text(page, address)
+    assert "Read in the picture by machine" not in plain
+
+
+def test_a_download_says_where_its_lines_come_from(page: Client, burned: Subtitles) -> None:
+    response = page.get(f"/films/{burned.film_id}/subtitles/{burned.pk}.vtt?save")
+    name = "The Cat Who Borrowed a Rocket.burned.zh-Hans.vtt"
+    assert name in response["Content-Disposition"]
+    file = response.content.decode()
+    assert file.startswith("WEBVTT\n\nNOTE Subtitles in the picture, read by machine:")
+    # It can be corrected and uploaded.
+    assert [cue.text for cue in read(file.encode())] == ["雪地里有一条龙", "我们回家吧"]
+    row, _is_new = subtitle_import.add_subtitles(burned.film, name, file.encode())
+    assert row.language == "zh-Hans"
+    spoken = burned.film.subtitles.get(language="en")
+    plain = page.get(f"/films/{burned.film_id}/subtitles/{spoken.pk}.vtt")
+    assert "NOTE" not in plain.content.decode()
+
+
+def test_hidden_lines_are_nowhere_but_in_the_admin(
+    page: Client, staff: Client, anonymous: Api, sign: Subtitles
+) -> None:
+    hide(sign)
+    film = sign.film
+    assert find_lines("harbour hotel") == []
+    for address in (
+        "/?q=harbour+hotel",
+        f"/films/{film.pk}/?q=harbour+hotel&lines={sign.pk}",
+        f"/films/{film.pk}/lines/?lines={sign.pk}",
+        f"/films/{film.pk}/frames/12/",
+    ):
+        assert "HARBOUR" not in text(page, address), address
+    assert "HARBOUR" not in json.dumps(anonymous.get(f"/films/{film.pk}/lines?page_size=100"))
+    file = f"/films/{film.pk}/subtitles/{sign.pk}.vtt"
+    text(page, file, 404)
+    text(page, file.replace(".vtt", "/260-334.vtt"), 404)
+    assert "HARBOUR" in text(staff, file)
+    assert "Text in the picture" in text(staff, f"/admin/gallery/film/{film.pk}/change/")
+    assert library_check.check_library(draft_age=0).problems() == []
+
+
+# --- API, tools and commands ----------------------------------------------------------------------
+
+
+def test_the_api_says_where_lines_come_from(
+    anonymous: Api, sign: Subtitles, burned: Subtitles
+) -> None:
+    film = sign.film
+    [hit] = anonymous.get("/search?q=harbour+hotel&in=written")["results"]
+    assert (hit["line"]["text"], hit["line"]["kinds"]) == ("HARBOUR HOTEL", ["written"])
+    assert hit["line"]["box"] == {"left": 0.125, "top": 0.25, "right": 0.5, "bottom": 0.375}
+    [hit] = anonymous.get("/search?q=我们回家吧&in=said")["results"]
+    assert hit["line"]["kinds"] == ["said", "written"]
+    lines = anonymous.get(f"/films/{film.pk}/lines?kind=written&page_size=100")["results"]
+    assert [(line["text"], line["kinds"]) for line in lines] == [
+        ("HARBOUR HOTEL", ["written"]),
+        ("雪地里有一条龙", ["said", "written"]),
+        ("我们回家吧", ["said", "written"]),
+    ]
+    [spoken] = anonymous.get(f"/films/{film.pk}/lines?kind=said&language=en&start=3.5&end=7")[
+        "results"
+    ]
+    assert (spoken["kinds"], spoken["box"]) == (["said"], None)
+    assert anonymous.get(f"/films/{film.pk}")["languages"] == ["en", "zh", "zh-Hans"]
+    anonymous.get(f"/films/{film.pk}/lines?kind=sung", 400)
+
+
+def test_the_terminal_searches_what_is_written(sign: Subtitles) -> None:
+    out = StringIO()
+    call_command("search", "harbour hotel", "--in", "written", stdout=out)
+    assert "“HARBOUR HOTEL” (in the picture)" in out.getvalue()
+    out = StringIO()
+    call_command("search", "harbour hotel", "--in", "written", "--json", stdout=out)
+    [row] = json.loads(out.getvalue())
+    assert (row["line_kinds"], row["line_box"]) == (["written"], SIGN_BOX)
+
+
+# --- the admin ------------------------------------------------------------------------------------
+
+
+def change(client: Client, film: Film, **fields: str) -> Any:
+    rows = list(film.subtitles.exclude(line_count=0))
+    data: dict[str, Any] = {
+        "title": film.title,
+        "year": "",
+        "reads_text": "on",
+        "subtitles-TOTAL_FORMS": len(rows),
+        "subtitles-INITIAL_FORMS": len(rows),
+    }
+    for number, row in enumerate(rows):
+        data[f"subtitles-{number}-id"] = row.pk
+        data[f"subtitles-{number}-film"] = film.pk
+        data[f"subtitles-{number}-language"] = row.language
+        for name in ("is_hidden", "DELETE"):
+            if fields.pop(f"{name}-{row.pk}", ""):
+                data[f"subtitles-{number}-{name}"] = "on"
+    data = {name: value for name, value in {**data, **fields}.items() if value != "off"}
+    return client.post(f"/admin/gallery/film/{film.pk}/change/", data, follow=True)
+
+
+def mark_as_read(film: Film) -> None:
+    Film.objects.filter(pk=film.pk).update(
+        text_run=film.searchable_run, text_version=reading.VERSION
+    )
+
+
+def test_staff_hide_and_show_what_was_read(staff: Client, sign: Subtitles) -> None:
+    shown = text(staff, f"/admin/gallery/film/{sign.film_id}/change/")
+    assert "Text in the picture" in shown
+    assert "read by machine · " in shown
+    assert "To correct what was read in the pictures, download its lines below" in shown
+    assert change(staff, sign.film, **{f"is_hidden-{sign.pk}": "on"}).status_code == 200
+    sign.refresh_from_db()
+    assert sign.is_hidden
+    assert find_lines("harbour hotel") == []
+    change(staff, sign.film)
+    assert [line.text for line in find_lines("harbour hotel")] == ["HARBOUR HOTEL"]
+
+
+def test_what_was_deleted_stays_deleted_until_it_is_read_again(
+    staff: Client, sign: Subtitles, burned: Subtitles
+) -> None:
+    film = sign.film
+    mark_as_read(film)
+    change(staff, film, **{f"DELETE-{sign.pk}": "on"})
+    assert find_lines("harbour hotel") == []
+    assert not Line.objects.filter(subtitles=sign).exists()
+    assert "Text in the picture" not in text(staff, f"/admin/gallery/film/{film.pk}/change/")
+    assert reading.next_film() is None
+    # A new version of the reader finds it again: it stays hidden.
+    [hidden] = reading._remove_lines(film) & {("scene", "en")}
+    assert hidden == ("scene", "en")
+
+
+def test_text_can_be_read_again(staff: Client, sign: Subtitles, burned: Subtitles) -> None:
+    film = sign.film
+    mark_as_read(film)
+    reading_requests.delete_source(sign)
+    response = staff.post(f"/admin/gallery/film/{film.pk}/read-text/", follow=True)
+    assert "will be read again" in response.content.decode()
+    assert reading.next_film() == film
+    assert [row.source for row in film.subtitles.filter(source__in=Subtitles.READ)] == ["burned"]
+    assert dialogue.line_kinds()
+    assert staff.get(f"/admin/gallery/film/{film.pk}/read-text/").status_code == 405
+    assert Client().post(f"/admin/gallery/film/{film.pk}/read-text/").status_code == 302
+
+
+def test_reading_can_be_switched_off_and_on_for_a_film(staff: Client, sign: Subtitles) -> None:
+    film = sign.film
+    mark_as_read(film)
+    change(staff, film, reads_text="off")
+    film.refresh_from_db()
+    assert not film.reads_text
+    assert not film.subtitles.filter(source__in=Subtitles.READ).exists()
+    assert film.subtitles.count() == 2
+    assert find_lines("harbour hotel") == []
+    assert "Read text again" not in text(staff, f"/admin/gallery/film/{film.pk}/change/")
+    assert reading.next_film() is None
+    change(staff, film)
+    assert reading.next_film() == film
+    assert "Read text again" in text(staff, f"/admin/gallery/film/{film.pk}/change/")
+
+
+def test_the_progress_of_reading_is_shown(page: Client, staff: Client, demo_film: Film) -> None:
+    attempt = TextReading.objects.create(
+        film=demo_film, run=demo_film.searchable_run, version=reading.VERSION,
+        position=int(demo_film.duration * 0.4) + 1,
+    )  # fmt: skip
+    assert progress_of(demo_film).activity == "Reading text: 40%"
+    assert "Reading text: 40%" in text(page, f"/films/{demo_film.pk}/")
+    assert "Reading text: 40%" in text(staff, "/admin/gallery/film/")
+    TextReading.objects.filter(pk=attempt.pk).update(attempts=reading.MAX_ATTEMPTS)
+    failed = progress_of(demo_film)
+    assert failed.activity == ""
+    assert "“Read text again”" in failed.note
+    assert "“Read text again”" in text(staff, f"/admin/gallery/film/{demo_film.pk}/change/")
+    mark_as_read(demo_film)
+    demo_film.refresh_from_db()
+    assert progress_of(demo_film).note == ""
+
+
+def test_the_doctor_says_what_is_still_to_be_read(
+    demo_film: Film, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gallery.management.commands.doctor import _text
+
+    assert "PP-OCRv6" in _text()
+    assert "1 films are waiting to be read" in _text()
+    mark_as_read(demo_film)
+    assert "waiting" not in _text()
+    settings.READ_TEXT = False
+    assert _text() == "text in pictures is not read (READ_TEXT=0)"
