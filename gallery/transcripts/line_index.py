@@ -162,6 +162,7 @@ class LineIndex:
         fields = [
             TagField("film"),
             TagField("group"),
+            TagField("kinds"),
             TextField("words", no_stem=True),
             TextField("stems", no_stem=True),
         ]
