@@ -34,6 +34,8 @@ os.environ.update(
         # tests start. `make test` sets TEST_MODEL_CACHE to an empty folder.
         "MODEL_CACHE_DIR": os.environ.get("TEST_MODEL_CACHE", "")
         or str(ROOT / ".pytest_cache" / "models"),
+        # Tests of the reader switch it on.
+        "READ_TEXT": "0",
         # Minutes in production, seconds here.
         "SEGMENT_SECONDS": "5",
         "LEASE_SECONDS": "4",

@@ -8,6 +8,7 @@ from PIL import Image
 
 from gallery.media.types import Picture
 from gallery.ocr.reader import MIN_SCORE, Corners, Pixels, Reader, to_text
+from gallery.ocr.rows import join_rows
 from gallery.ocr.types import Text
 
 CELL = 4  # pixels, of the blocks in which frames are compared
@@ -40,7 +41,8 @@ class FrameReader:
         if not self._is_still(cells):
             self._cells = cells
             self._rows = self._read_rows(picture)
-        return [row.text for row in self._rows if _is_text(row.text)]
+        texts = [row.text for row in self._rows if _is_text(row.text)]
+        return join_rows(texts, picture.width / picture.height)
 
     def _is_still(self, cells: NDArray[np.int16]) -> bool:
         before = self._cells

@@ -44,15 +44,17 @@ class Subtitles(models.Model):
     class Source(models.TextChoices):
         UPLOADED = "uploaded", _("uploaded file")
         EMBEDDED = "embedded", _("embedded track")
+        DRAWN = "drawn", _("picture track")
         BURNED = "burned", _("subtitles in the picture")
         SCENE = "scene", _("text in the picture")
 
-    # Read in the pictures, by gallery.transcripts.reading.
+    # What the pictures show anyway, read by gallery.transcripts.reading.
     READ = (Source.BURNED, Source.SCENE)
 
     KINDS: Final = {
         Source.UPLOADED: frozenset({LineKind.SAID}),
         Source.EMBEDDED: frozenset({LineKind.SAID}),
+        Source.DRAWN: frozenset({LineKind.SAID}),
         Source.BURNED: frozenset({LineKind.SAID, LineKind.WRITTEN}),
         Source.SCENE: frozenset({LineKind.WRITTEN}),
     }

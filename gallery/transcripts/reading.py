@@ -27,9 +27,10 @@ from gallery.media.types import Picture, Span
 from gallery.ocr.frame_reader import FrameReader
 from gallery.ocr.reader import get_reader
 from gallery.ocr.types import Box, Text
-from gallery.transcripts import languages, subtitle_import
+from gallery.transcripts import languages, picture_tracks, subtitle_import
 from gallery.transcripts.models import Subtitles, TextReading
 from gallery.transcripts.subtitle_formats import Cue
+from gallery.transcripts.tracks import Reading
 from gallery.transcripts.written import FilmText, ReadFrame, WrittenLine, join_frames
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def read_next() -> bool:
         reading = _start_attempt(film)
         try:
             if reading.position is None:
-                _store_lines(film, reading)
+                _store_lines(film, reading, check)
             else:
                 _read_part(film, reading, reading.position, check)
         except (DiskFull, LostClaim) as error:
@@ -174,24 +175,36 @@ def _from_json(data: bytes) -> list[ReadFrame]:
 # --- lines ----------------------------------------------------------------------------------------
 
 
-def _store_lines(film: Film, reading: TextReading) -> None:
-    """Replace the lines that were read in the pictures of a film."""
+def _store_lines(film: Film, reading: TextReading, check: Callable[[], None]) -> None:
+    """Replace the lines that were read in the pictures of a film and in its picture tracks."""
     parts = film.files.run(reading.run).load_texts()
     found = join_frames([frame for part in parts for frame in _from_json(part)])
+    tracks = _read_tracks(film, check)
+    check()
     with transaction.atomic():
         current = Film.objects.filter(pk=film.pk, searchable_run=reading.run, reads_text=True)
         if current.update(text_run=reading.run, text_version=reading.version):
             hidden = _remove_lines(film)
             for source, lines in _sources(found):
                 _save(film, source, lines, hidden)
+            for track, cues in tracks.lines:
+                subtitle_import.save_track(film, Subtitles.Source.DRAWN, track, cues)
         TextReading.objects.filter(pk=reading.pk).delete()
         transaction.on_commit(partial(subtitle_import.publish, film.pk))
     log.info("film %s: text in its pictures: %d lines", film.pk, _count(found))
 
 
+def _read_tracks(film: Film, check: Callable[[], None]) -> Reading:
+    """Read the picture tracks of a film; none without its file."""
+    try:
+        return picture_tracks.read_picture_tracks(film.files.source(), film.start, check)
+    except FileNotFoundError:
+        return Reading([], [])
+
+
 def _remove_lines(film: Film) -> set[tuple[str, str]]:
     """Remove what was read before. Return which sources, with their languages, were hidden."""
-    rows = film.subtitles.filter(source__in=Subtitles.READ)
+    rows = film.subtitles.filter(source__in=(*Subtitles.READ, Subtitles.Source.DRAWN))
     hidden = set(rows.filter(is_hidden=True).values_list("source", "language"))
     rows.delete()
     return hidden

@@ -94,6 +94,22 @@ def save_lines(row: Subtitles, cues: Sequence[Cue], boxes: Sequence[Box] = ()) -
     Line.objects.bulk_create(lines, batch_size=BATCH)
 
 
+def save_track(
+    film: Film, source: Subtitles.Source, track: tracks.Track, cues: Sequence[Cue]
+) -> None:
+    """Store the lines of a track in a film."""
+    text = "\n".join(cue.text for cue in cues)
+    known = track.language != languages.UNKNOWN
+    row = Subtitles(
+        film=film,
+        language=track.language if known else languages.from_text(text),
+        source=source,
+        stream=track.stream,
+        original_name=track.title[:255],
+    )
+    save_lines(row, cues)
+
+
 def find_adjacent_files(film: Path) -> list[Path]:
     """Return subtitle files in a film's folder whose names begin with the film's: film.en.srt."""
     found = (
@@ -169,16 +185,7 @@ def _replace_embedded(film: Film, reading: Reading) -> bool:
             return False
         film.subtitles.filter(source=Subtitles.Source.EMBEDDED).delete()
         for track, cues in reading.lines:
-            text = "\n".join(cue.text for cue in cues)
-            known = track.language != languages.UNKNOWN
-            row = Subtitles(
-                film=film,
-                language=track.language if known else languages.from_text(text),
-                source=Subtitles.Source.EMBEDDED,
-                stream=track.stream,
-                original_name=track.title[:255],
-            )
-            save_lines(row, cues)
+            save_track(film, Subtitles.Source.EMBEDDED, track, cues)
         transaction.on_commit(partial(publish, film.pk))
     if reading.complaints:
         log.warning("film %s: %s", film.pk, " ".join(reading.complaints))

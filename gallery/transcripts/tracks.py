@@ -1,10 +1,13 @@
-"""Text tracks in a film file: lists them and reads their lines. Tracks of pictures are ignored."""
+"""Text tracks in a film file: lists them and reads their lines.
+
+Tracks of pictures are read by `gallery.transcripts.picture_tracks`.
+"""
 
 import math
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +31,7 @@ TEXT_CODECS = {
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A text track. `stream` is its index among all subtitle tracks of the film, from 0.
+    """A subtitle track. `stream` is its index among all subtitle tracks of the film, from 0.
 
     `language` is a BCP 47 tag, `und` if the film does not say; `title` is from the film.
     """
@@ -53,13 +56,16 @@ _STREAM = re.compile(
 _TITLE = re.compile(r"^ +title +: (.*)$", re.MULTILINE)
 
 
-def list_tracks(path: Path) -> list[Track]:
-    """Return the text tracks of a film file in order. Raises FilmError when it takes too long."""
+def list_tracks(path: Path, codecs: Collection[str] = TEXT_CODECS) -> list[Track]:
+    """Return the tracks of a film file with one of these codecs, in order.
+
+    Raises FilmError when it takes too long.
+    """
     read = ffmpeg.run(ffmpeg.input_arguments(path, settings.MAX_FILM_PIXELS), LIST_LIMIT)
     found = []
     streams = list(_STREAM.finditer(read.log_text))
     for number, match in enumerate(streams):
-        if match[2] not in TEXT_CODECS:
+        if match[2] not in codecs:
             continue
         about = read.log_text[match.end() :].partition("\n  Stream #")[0]
         title = _TITLE.search(about)
@@ -90,7 +96,7 @@ def read_track_lines(
             try:
                 cues = _read_cues(file, start)
             except SubtitlesError as error:
-                reading.complaints.append(_complaint(track, str(error)))
+                reading.complaints.append(track_complaint(track, str(error)))
                 continue
             if cues:
                 reading.lines.append((track, cues))
@@ -99,10 +105,7 @@ def read_track_lines(
 
 def _extract(path: Path, files: dict[Track, Path], keep: Callable[[], None]) -> bool:
     """Write tracks to files in one pass over the film. Return False when FFmpeg failed."""
-    arguments = [
-        *("-v", "error", "-y"),
-        *ffmpeg.input_arguments(path, settings.MAX_FILM_PIXELS, "-copyts"),
-    ]
+    arguments: list[str] = []
     for track, file in files.items():
         # Conversion would turn the drawings of SubStation Alpha into text.
         is_copied = track.codec in ("ass", "ssa")
@@ -111,6 +114,20 @@ def _extract(path: Path, files: dict[Track, Path], keep: Callable[[], None]) -> 
             *("-fs", str(settings.MAX_SUBTITLE_BYTES + 1), "-flush_packets", "0"),
             *("-f", "ass" if is_copied else "srt", f"file:{file}"),
         ]
+    return run_on_film(path, arguments, keep)
+
+
+def run_on_film(path: Path, outputs: Sequence[str], keep: Callable[[], None]) -> bool:
+    """Let FFmpeg write files from a film, with the film's own times. Return False if it failed.
+
+    `keep` is called every second; an exception from it ends the run. Raises FilmError when it takes
+    longer than READ_LIMIT, and FFmpegStalled.
+    """
+    arguments = [
+        *("-v", "error", "-y"),
+        *ffmpeg.input_arguments(path, settings.MAX_FILM_PIXELS, "-copyts"),
+        *outputs,
+    ]
     with tempfile.TemporaryFile() as output:
         process = ffmpeg.start(arguments, output)
         # It writes nothing during long silences.
@@ -138,7 +155,8 @@ def _read_cues(file: Path, start: float) -> list[Cue]:
     return subtitles.shift(subtitles.read(data), -start)
 
 
-def _complaint(track: Track, sentence: str) -> str:
+def track_complaint(track: Track, sentence: str) -> str:
+    """Return a sentence that says which track is meant."""
     return _("Text track %(number)d (%(language)s): %(sentence)s") % {
         "number": track.stream + 1,
         "language": track.language,

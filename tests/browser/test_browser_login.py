@@ -43,13 +43,13 @@ def test_the_whole_film_plays_from_the_scene_on(
     web_server: Web, demo_film: Film, ann: str, tab: Page, errors: list[str]
 ) -> None:
     log_in_at(tab, web_server, ann, f"/films/{demo_film.pk}/frames/40/")
-    wait_for(lambda: is_playing(tab), timeout=20)
+    wait_for(lambda: is_playing(tab))
     answers: list[Response] = []
     tab.on("response", lambda r: answers.append(r) if r.url.endswith("/film") else None)
     begin = int(tab.locator("#trim .handle.begin").get_attribute("aria-valuenow") or 0)
     tab.keyboard.press(" ")
     tab.locator("#whole").click()
-    wait_for(lambda: is_playing(tab) and tab.evaluate(STATE)[2] > 1, timeout=20)
+    wait_for(lambda: is_playing(tab) and tab.evaluate(STATE)[2] > 1)
     state = tab.evaluate(STATE)
     assert state[1] == demo_film.width
     assert begin / float(demo_film.rate) - 0.1 <= state[2] < begin / float(demo_film.rate) + 20
@@ -60,10 +60,10 @@ def test_the_whole_film_plays_from_the_scene_on(
     assert {answer.status for answer in answers} == {206}
     # Seeking works.
     tab.evaluate("document.querySelector('video.scene').currentTime = 5")
-    wait_for(lambda: 4.9 < tab.evaluate(STATE)[2] < 15 and is_playing(tab), timeout=20)
+    wait_for(lambda: 4.9 < tab.evaluate(STATE)[2] < 15 and is_playing(tab))
     tab.get_by_role("link", name="Back to the scene").click()
     length = "document.querySelector('video.scene').duration"
-    wait_for(lambda: is_playing(tab) and 0 < tab.evaluate(length) < 20, timeout=20)
+    wait_for(lambda: is_playing(tab) and 0 < tab.evaluate(length) < 20)
     assert errors == []
 
 
@@ -79,11 +79,11 @@ def test_an_unsupported_codec_is_reported_and_the_scene_plays(
     )
     film = ready_film(path, "Old")
     log_in_at(tab, web_server, ann, f"/films/{film.pk}/frames/3/")
-    wait_for(lambda: is_playing(tab), timeout=20)
+    wait_for(lambda: is_playing(tab))
     tab.locator("#whole").click()
     note = tab.locator(".screen-note")
     expect(note).to_contain_text("Your browser cannot play this film (MPEG2VIDEO)")
-    wait_for(lambda: is_playing(tab), timeout=20)
+    wait_for(lambda: is_playing(tab))
     assert tab.evaluate(STATE)[1] == 240
     expect(tab.locator("#whole")).to_have_text("Play the whole film from here")
 

@@ -57,7 +57,7 @@ def read_number(tab: Page) -> int:
 
 def open_scene(tab: Page, server: Web, film: Film, second: int = 3, asked: str = "") -> None:
     tab.goto(f"{server.url}/films/{film.pk}/frames/{second}/{asked}")
-    wait_for(lambda: read_number(tab) >= 0, timeout=20)
+    wait_for(lambda: read_number(tab) >= 0)
 
 
 def read_playhead(tab: Page) -> str:
@@ -115,14 +115,14 @@ def test_the_handles_move_by_keyboard(
         tab.keyboard.press("ArrowRight")
     assert read_span(tab) == (43, 64)
     # The picture is the frame at the handle, from the loaded clip.
-    wait_for(lambda: read_number(tab) == 43, timeout=5)
+    wait_for(lambda: read_number(tab) == 43)
     expect(tab.locator("#mark-in")).to_have_value("00:00:01:19")
     expect(begin).to_have_attribute("aria-valuetext", "00:00:01:19")
     end.focus()
     tab.keyboard.press("Shift+ArrowRight")
     assert read_span(tab) == (43, 88)
     # Beyond the clip, the frame is a still.
-    wait_for(lambda: read_number(tab) == 87, timeout=10)
+    wait_for(lambda: read_number(tab) == 87)
     wait_until_updated(tab)
     assert "in=43f&out=88f" in tab.url
     expect(tab.locator("#citation")).to_have_value(
@@ -214,7 +214,7 @@ def test_times_can_be_typed(web_server: Web, numbered_film: Film, tab: Page) -> 
     tab.fill("#mark-out", "0:14")
     tab.keyboard.press("Enter")
     expect(tab).to_have_url(re.compile("in=288f&out=336f"))
-    wait_for(lambda: read_number(tab) >= 288, timeout=20)
+    wait_for(lambda: read_number(tab) >= 288)
 
 
 def test_the_exact_scene_is_saved(
@@ -242,26 +242,22 @@ def test_keys_set_in_and_out_and_play_and_navigate(
 ) -> None:
     tab.goto(f"{web_server.url}/?q=black+and+white")
     tab.locator(".hits .shown").first.click()
-    wait_for(lambda: read_number(tab) >= 0, timeout=20)
+    wait_for(lambda: read_number(tab) >= 0)
     found = tab.url
     assert "q=black+and+white" in found
     tab.keyboard.press(" ")
     assert tab.evaluate("document.querySelector('video').paused")
     # The page has the timecode of the frame shown.
     tab.wait_for_timeout(100)
-    wait_for(
-        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), timeout=5
-    )
+    wait_for(lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)))
     # So does a picture that arrives after the pause.
     before = read_number(tab)
     tab.evaluate(
         "at => { document.querySelector('video').currentTime += at }",
         (-2 if before > read_span(tab)[0] + 2 else 2) * 1001 / 24000,
     )
-    wait_for(lambda: read_number(tab) != before, timeout=5)
-    wait_for(
-        lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)), timeout=5
-    )
+    wait_for(lambda: read_number(tab) != before)
+    wait_for(lambda: read_playhead(tab) == numbered_film.clock.timecode_of(read_number(tab)))
     first, last = read_span(tab)
     here = read_number(tab)
     assert first <= here < last
@@ -315,7 +311,7 @@ def test_with_reduced_motion_nothing_plays_until_a_button_is_pressed(
     tab.wait_for_timeout(500)
     assert not [url for url in asked if "/clips/" in url]
     tab.locator(".big-play").click()
-    wait_for(lambda: read_number(tab) >= 0, timeout=20)
+    wait_for(lambda: read_number(tab) >= 0)
     expect(tab.locator(".big-play")).to_be_hidden()
     context.close()
 

@@ -291,9 +291,9 @@ def test_cancelling_ends_ffmpeg_and_removes_everything(
 
     [process] = wait_for(is_cutting, pause=0.01)
     exports.cancel_export(export)
-    wait_for(lambda: not process.is_running(), timeout=10)
-    wait_for(lambda: not list(export_files.exports_folder().iterdir()), timeout=10)
-    wait_for(lambda: not set(drafts.glob("*")) - before, timeout=10)
+    wait_for(lambda: not process.is_running())
+    wait_for(lambda: not list(export_files.exports_folder().iterdir()))
+    wait_for(lambda: not set(drafts.glob("*")) - before)
 
 
 # --- page, API and command ------------------------------------------------------------------------

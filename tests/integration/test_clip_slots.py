@@ -61,7 +61,7 @@ def test_slow_clips_leave_half_of_the_slots(web_server: Web, long_film: Film) ->
     assert ask(web_server, "/films/")[0] == 200
     for connection in connections:
         connection.close()
-    wait_for(lambda: not find_ffmpegs_of(long_film), timeout=10)
+    wait_for(lambda: not find_ffmpegs_of(long_film))
 
 
 def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> None:
@@ -76,7 +76,7 @@ def test_two_processes_render_a_clip_once(web_server: Web, long_film: Film) -> N
     assert waiting.getresponse().status == 204
     assert ask(web_server, f"/films/{long_film.pk}/clips/0-20.mp4") == (200, b"made elsewhere")
     assert not find_ffmpegs_of(long_film)
-    wait_for(lambda: set(locks.iterdir()) <= others, timeout=5)
+    wait_for(lambda: set(locks.iterdir()) <= others)
 
 
 def test_a_clip_of_a_film_that_is_being_deleted_is_removed(
@@ -90,7 +90,7 @@ def test_a_clip_of_a_film_that_is_being_deleted_is_removed(
         while line.recv(1 << 16):
             pass
     wait_for(lambda: not find_ffmpegs_of(long_film))
-    wait_for(lambda: not folder.exists(), timeout=10)
+    wait_for(lambda: not folder.exists())
     assert ask(web_server, f"/films/{number}/clips/0-1000.mp4")[0] == 404
 
 

@@ -551,7 +551,7 @@ def test_an_idle_image_tower_is_released_and_reloaded(
     assert isinstance(loaded.runtime, OpenVINORuntime)
     expected = loaded.embed_pictures(PICTURES)
     assert set(loaded.runtime._towers) == {"image.xml", "text.xml"}
-    wait_for(lambda: set(loaded.runtime._towers) == {"text.xml"}, timeout=10)
+    wait_for(lambda: set(loaded.runtime._towers) == {"text.xml"})
     with ThreadPoolExecutor(8) as pool:
         for found in pool.map(lambda _n: loaded.embed_pictures(PICTURES), range(40)):
             assert np.allclose(found, expected, atol=1e-5)

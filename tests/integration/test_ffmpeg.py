@@ -507,7 +507,7 @@ def test_the_limit_ends_ffmpeg_and_its_children(hanging_ffmpeg: Path) -> None:
         ffmpeg.run(["-version"], limit=1)
     assert time.monotonic() - started_at < 10
     # The kernel takes a moment to kill them.
-    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], timeout=5)
+    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [])
 
 
 def test_the_limit_ends_a_decoder_and_its_children(hanging_ffmpeg: Path, tmp_path: Path) -> None:
@@ -520,7 +520,7 @@ def test_the_limit_ends_a_decoder_and_its_children(hanging_ffmpeg: Path, tmp_pat
     ):
         list(running.pictures)
     # The kernel takes a moment to kill them.
-    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [], timeout=5)
+    wait_for(lambda: list_group(int(hanging_ffmpeg.read_text())) == [])
 
 
 def test_leaving_early_stops_the_decoder(make_video: Make) -> None:

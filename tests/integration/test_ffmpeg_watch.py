@@ -107,4 +107,4 @@ def test_ffmpeg_ends_with_its_parent_process() -> None:
         pid = int(parent.stdout.readline())
         assert Path(f"/proc/{pid}").exists()
         parent.kill()
-    wait_for(lambda: not Path(f"/proc/{pid}/exe").exists(), timeout=10)
+    wait_for(lambda: not Path(f"/proc/{pid}/exe").exists())

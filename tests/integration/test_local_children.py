@@ -78,7 +78,7 @@ class TestNoChildIsLeft:
         process = launch(tmp_path)
         assert len(find_marked(str(tmp_path))) == 4
         process.send_signal(number)
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=60)
         assert output == "interrupted\nend\n"
         assert process.returncode == 0
         assert find_marked(str(tmp_path)) == []
@@ -89,21 +89,21 @@ class TestNoChildIsLeft:
         time.sleep(1.3)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=5)
+        process.communicate(timeout=60)
         assert find_marked(str(tmp_path)) == []
 
     def test_after_a_signal_in_the_midst_of_a_command(self, tmp_path: Path) -> None:
         process = launch(tmp_path, "children.run('command', ['sleep', '600'])")
         time.sleep(0.3)
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         assert find_marked(str(tmp_path)) == []
 
     def test_after_the_launcher_itself_is_killed(self, tmp_path: Path) -> None:
         process = launch(tmp_path, "children.run('command', ['sleep', '600'])")
         stubborn = [pid for pid in find_marked(str(tmp_path)) if pid != process.pid]
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         # Those that obey SIGTERM have ended; kill the other one.
         time.sleep(0.3)
         names = [

@@ -166,7 +166,7 @@ def running_installation(var_dir: Path, port: int) -> Iterator[tuple[subprocess.
         yield process, printed
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the embedded server is Linux only")
@@ -183,7 +183,7 @@ def test_an_installation_starts_stops_and_restarts(tmp_path: Path) -> None:
         kinds = " ".join(list_commands(var_dir))
         assert all(kind in kinds for kind in ("redis-server", "gunicorn", "celery"))
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=60)
         assert "Stopping" in output
         assert "Stopped" in output
         assert "Traceback" not in output
@@ -194,7 +194,7 @@ def test_an_installation_starts_stops_and_restarts(tmp_path: Path) -> None:
         assert password not in printed
         assert str(login) in printed
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert list_commands(var_dir) == []
 
 
@@ -246,7 +246,7 @@ def test_every_killed_child_is_restarted_and_nothing_is_lost(tmp_path: Path) -> 
         celery = ["-m", "celery", "-A", "imgsearch", "inspect", "ping", "--timeout", "5"]
         wait_for(lambda: "pong" in run_python(*celery, **environment(var_dir, REDIS_URL="")).stdout)
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=60)
         assert output.count("stopped unexpectedly (killed by SIGKILL); restarting in 1 s") == 4
         assert output.count("has been restarted") == 4
         assert process.returncode == 0

@@ -111,7 +111,7 @@ def test_the_server_of_a_killed_launcher_is_stopped(tmp_path: Path) -> None:
     assert redis_server.stop_orphan_server(tmp_path) is False
     with server(tmp_path) as process:
         assert redis_server.stop_orphan_server(tmp_path) is True
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_given_server_with_redisearch_is_used(tmp_path: Path) -> None:

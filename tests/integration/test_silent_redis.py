@@ -63,7 +63,7 @@ def test_pages_report_a_silent_redis(
             answer, text = ask(web_server, "GET", path)
             assert answer.status == status, path
             assert status == 200 or "cannot be reached" in text, path
-    wait_for(lambda: ask(web_server, "GET", "/?q=cat")[0].status == 200, timeout=5)
+    wait_for(lambda: ask(web_server, "GET", "/?q=cat")[0].status == 200)
 
 
 def test_login_and_admin_work_without_redis(
