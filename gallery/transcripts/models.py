@@ -50,6 +50,8 @@ class Subtitles(models.Model):
 
     # What the pictures show anyway, read by gallery.transcripts.reading.
     READ = (Source.BURNED, Source.SCENE)
+    # Read by machine, so that letters may be wrong.
+    RECOGNIZED = (Source.DRAWN, Source.BURNED, Source.SCENE)
 
     KINDS: Final = {
         Source.UPLOADED: frozenset({LineKind.SAID}),
@@ -85,8 +87,13 @@ class Subtitles(models.Model):
 
     @property
     def is_read(self) -> bool:
-        """Whether its lines were read in the picture."""
+        """Whether its lines were read in the film's pictures."""
         return self.source in self.READ
+
+    @property
+    def is_recognized(self) -> bool:
+        """Whether a machine read its lines, so that letters may be wrong."""
+        return self.source in self.RECOGNIZED
 
 
 class Line(models.Model):

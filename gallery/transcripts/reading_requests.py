@@ -27,12 +27,12 @@ def read_again(film: Film) -> None:
 
 
 def delete_source(row: Subtitles) -> None:
-    """Delete subtitles. What was read in pictures stays deleted until somebody asks to read again.
+    """Delete subtitles. What was read by machine stays deleted until somebody asks to read again.
 
     Its row stays, without lines: if another version of the reader finds the source again, it is
     hidden as the row is.
     """
-    if not row.is_read:
+    if not row.is_recognized:
         row.delete()
         return
     row.lines.all().delete()
@@ -40,4 +40,4 @@ def delete_source(row: Subtitles) -> None:
 
 
 def _deleted(film: Film) -> SubtitlesQuerySet:
-    return film.subtitles.filter(source__in=Subtitles.READ, line_count=0)
+    return film.subtitles.filter(source__in=Subtitles.RECOGNIZED, line_count=0)

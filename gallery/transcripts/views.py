@@ -12,6 +12,7 @@ from gallery.transcripts.subtitles import cut, webvtt
 
 # In files, so that whoever quotes from them knows.
 READ_NOTES = {
+    Subtitles.Source.DRAWN: "Picture subtitles, read by machine: letters may be wrong.",
     Subtitles.Source.BURNED: "Subtitles in the picture, read by machine: letters may be wrong.",
     Subtitles.Source.SCENE: "Text in the picture, read by machine: letters may be wrong.",
 }
@@ -43,7 +44,7 @@ def subtitles(
     # Who may see it can change, and so can the lines.
     response["Cache-Control"] = "private, no-cache"
     # The language comes last, where an upload of the file looks for it.
-    source = [row.source] if row.is_read else []
+    source = [row.source] if row.is_recognized else []
     name = ".".join([file_name(row.film.title), *source, row.language, "vtt"])
     response["Content-Disposition"] = content_disposition_header("save" in request.GET, name) or ""
     return response

@@ -1,6 +1,7 @@
 """Text in the picture: read by the worker, searched, shown where it stands, and quoted."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,12 @@ from PIL import ImageDraw, ImageFont
 from playwright.sync_api import Locator, Page, expect
 
 from gallery.films.models import Film
-from gallery.transcripts import reading
+from gallery.transcripts import dialogue, reading
 from gallery.transcripts.models import Subtitles
 from tests.browser.test_browser_subtitles import find_violations
 from tests.browsing import DESKTOP, PHONE, log_in
 from tests.films import H264, noise, run_ffmpeg
-from tests.lines import find_lines
-from tests.processes import Web, wait_for
+from tests.processes import Web, Worker, wait_for
 
 TIMEOUT = 120_000  # milliseconds
 FONT = "/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc"
@@ -82,6 +82,16 @@ def measure_box(tab: Page, box: Locator) -> Place:
     return left, top, right, bottom
 
 
+@pytest.fixture(scope="module")
+def _worker_of_module(
+    _redis_session: str, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
+    process = Worker(tmp_path_factory.mktemp("worker"), READ_TEXT="1")
+    process.start()
+    yield process
+    process.stop()
+
+
 def upload_film(tab: Page, url: str, path: Path) -> Film:
     """Upload a film in the admin, and wait until a worker has read its text."""
     log_in(tab, url)
@@ -91,8 +101,9 @@ def upload_film(tab: Page, url: str, path: Path) -> Film:
     tab.click("[name=_save]")
     expect(tab.locator("#result_list tbody tr")).to_contain_text("ready", timeout=TIMEOUT)
     wait_for(lambda: not reading.find_unread().exists(), timeout=120)
-    wait_for(lambda: find_lines(SIGN))
-    return Film.objects.get()
+    film = Film.objects.get()
+    wait_for(lambda: dialogue.is_current(film.pk))
+    return film
 
 
 def check_boxes(tab: Page, line: str, places: dict[str, Place]) -> None:
@@ -153,7 +164,7 @@ def test_a_line_in_the_picture_is_found_shown_and_quoted(
     expect(entry.get_by_role("button")).to_have_text("Copied")
     assert tab.evaluate("navigator.clipboard.readText()") == line
     tab.goto(f"{web_server.url}/films/{film.pk}/?lines={sources['burned'].pk}")
-    expect(tab.locator(".transcript")).to_contain_text("Read in the picture by machine")
+    expect(tab.locator(".transcript")).to_contain_text("Read by machine")
     assert find_violations(tab) == []
     with tab.expect_download() as started:
         tab.get_by_role("link", name="Download these lines").click()

@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
@@ -25,6 +26,11 @@ from tests.lines import find_lines
 pytestmark = pytest.mark.django_db(transaction=True)
 SIGN_BOX = [0.125, 0.25, 0.5, 0.375]
 SUBTITLE_BOX = [0.25, 0.85, 0.75, 0.93]
+
+
+@pytest.fixture(autouse=True)
+def _reads(settings: LazySettings) -> None:
+    settings.READ_TEXT = True
 
 
 def add_read_lines(
@@ -186,12 +192,12 @@ def test_the_transcript_offers_the_sources(
     ]
     assert "Dialogue and text" in shown
     assert "HARBOUR <mark>HOTEL</mark>" in shown
-    assert "Read in the picture by machine: letters may be wrong." in shown
+    assert "Read by machine: letters may be wrong." in shown
     assert f"/films/{sign.film_id}/subtitles/{sign.pk}.vtt?save" in shown
     # Words that are only said are not found in what is written.
     assert "<mark>" not in text(page, f"{address}?q=moon&in=written&lines={sign.pk}")
     plain = text(page, address)
-    assert "Read in the picture by machine" not in plain
+    assert "Read by machine" not in plain
 
 
 def test_a_download_says_where_its_lines_come_from(page: Client, burned: Subtitles) -> None:
