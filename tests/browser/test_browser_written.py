@@ -169,7 +169,7 @@ def test_a_line_in_the_picture_is_found_shown_and_quoted(
     with tab.expect_download() as started:
         tab.get_by_role("link", name="Download these lines").click()
     file = started.value.path().read_text(encoding="utf-8")
-    assert "NOTE Subtitles in the picture" in file
+    assert "NOTE burned: subtitles in the picture" in file
     assert line in file
 
     # The admin lists what was read.
