@@ -161,16 +161,19 @@ def _put(picture: Image.Image, actor: Actor, at: float, seconds: float) -> None:
     stamp(picture, sprite, x, ground - lift * HEIGHT, scale=scale, turn=turn)
 
 
-def draw_shot(shot: Shot) -> Iterator[Image.Image]:
-    """Yield the frames of a shot, RGB, ``WIDTH`` by ``HEIGHT`` pixels."""
+def draw_shot(shot: Shot, rate: int = RATE) -> Iterator[Image.Image]:
+    """Yield the frames of a shot, RGB, ``WIDTH`` by ``HEIGHT`` pixels, ``rate`` a second."""
     canvas = background(shot.background, CANVAS, np.random.default_rng(shot.film_seed()))
     grains = _grains(shot)
-    for number in range(shot.frames):
-        yield draw_frame(shot, number, canvas, grains)
+    for number in range(shot.frames * rate // RATE):
+        yield draw_frame(shot, number * RATE / rate, canvas, grains)
 
 
-def draw_frame(shot: Shot, number: int, canvas: Image.Image, grains: list[Grain]) -> Image.Image:
-    """Draw frame ``number`` of a shot (from 0) over its painted background."""
+def draw_frame(shot: Shot, number: float, canvas: Image.Image, grains: list[Grain]) -> Image.Image:
+    """Draw frame ``number`` of a shot (from 0) over its painted background.
+
+    A fraction is a time between two frames.
+    """
     at, seconds = number / max(1, shot.frames - 1), number / RATE
     picture = _look(canvas, shot, at)
     for actor in shot.actors:
