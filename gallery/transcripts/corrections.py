@@ -14,12 +14,13 @@ from gallery.transcripts import languages
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue
 
-_SOURCE = re.compile(r"WEBVTT[^\n]*\n\s*NOTE (\w+): ")
 _NOTES = {
     Subtitles.Source.DRAWN: "picture subtitles",
     Subtitles.Source.BURNED: "subtitles in the picture",
     Subtitles.Source.SCENE: "text in the picture",
 }
+_CHOICES = "|".join(f"(?P<{source}>{source}: {_NOTES[source]})" for source in Subtitles.READ)
+_NOTE = re.compile(rf"WEBVTT[^\n]*\n\s*NOTE (?:{_CHOICES}), ")
 
 
 def describe_source(row: Subtitles) -> str:
@@ -35,12 +36,14 @@ def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
 
     `text` is that of the file, with uniform line ends.
     """
-    match = _SOURCE.match(text)
-    if match is None or match[1] not in Subtitles.READ:
+    match = _NOTE.match(text)
+    if match is None:
         return None
-    rows = list(film.subtitles.shown().filter(source=match[1]))
-    language = languages.from_file_name(name)
-    return next((row for row in rows if row.language == language), rows[0] if rows else None)
+    rows = list(film.subtitles.filter(source=match.lastgroup, line_count__gt=0))
+    if len(rows) > 1:
+        language = languages.from_file_name(name)
+        rows = [row for row in rows if row.language == language]
+    return rows[0] if rows else None
 
 
 def find_boxes(row: Subtitles, cues: Sequence[Cue]) -> list[Box | None]:

@@ -244,9 +244,10 @@ def test_a_corrected_download_replaces_what_was_read(
 
 
 def test_other_files_replace_nothing(burned: Subtitles) -> None:
-    file = b"WEBVTT\n\nNOTE about: burned\n\n00:01.000 --> 00:02.000\nHello\n"
-    row, _is_new = subtitle_import.add_subtitles(burned.film, "a.en.vtt", file)
-    assert row.source == Subtitles.Source.UPLOADED
+    for note in ("burned: at sea", "scene: text in the picture, corrected", "nothing"):
+        file = f"WEBVTT\n\nNOTE {note}\n\n00:01.000 --> 00:02.000\nHello\n".encode()
+        row, is_new = subtitle_import.add_subtitles(burned.film, "a.en.vtt", file)
+        assert (row.source, is_new) == (Subtitles.Source.UPLOADED, True)
     assert Subtitles.objects.filter(pk=burned.pk).exists()
 
 
