@@ -99,7 +99,7 @@ class ChangeFilmForm(FilmForm):
                 self.fields["subtitles"].help_text,
                 _(
                     "To correct what was read in the pictures, download its lines below, correct "
-                    "the file, add it here, and hide what was read."
+                    "the file, and add it here: it replaces what was read."
                 ),
             )
         if "reads_text" in self.fields:

@@ -35,11 +35,12 @@ class SubtitlesInline(admin.TabularInline):
     fields = ("language", "about", "is_hidden")
     readonly_fields = ("about",)
     extra = 0
+    verbose_name_plural = gettext_lazy("subtitles and text in the picture")
 
     class Media:
         css = {"all": ("gallery/transcripts/subtitles.css",)}
 
-    @admin.display(description=gettext_lazy("file or track"))
+    @admin.display(description=gettext_lazy("source"))
     def about(self, subtitles: Subtitles) -> SafeString:
         """The file name, source and number of lines; a warning if it may be another film's."""
         said = ngettext("%(n)d line", "%(n)d lines", subtitles.line_count)
@@ -55,7 +56,7 @@ class SubtitlesInline(admin.TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subtitles]:
         """Leave out what was read and deleted."""
-        deleted = Q(source__in=Subtitles.READ, line_count=0)
+        deleted = Q(source__in=Subtitles.RECOGNIZED, line_count=0)
         return super().get_queryset(request).exclude(deleted)
 
     # Permissions for subtitles are those for their film.
@@ -82,7 +83,7 @@ class SubtitlesInline(admin.TabularInline):
 
 def _describe_source(row: Subtitles) -> str:
     """Return what the name does not say already, in front of the number of lines."""
-    if row.is_read:
+    if row.is_recognized:
         return _("read by machine") + " · "
     return f"{row.get_source_display()} · " if row.original_name else ""
 

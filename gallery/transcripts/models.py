@@ -50,6 +50,8 @@ class Subtitles(models.Model):
 
     # What the pictures show anyway, read by gallery.transcripts.reading.
     READ = (Source.BURNED, Source.SCENE)
+    # Read by machine, so that letters may be wrong.
+    RECOGNIZED = (Source.DRAWN, Source.BURNED, Source.SCENE)
 
     KINDS: Final = {
         Source.UPLOADED: frozenset({LineKind.SAID}),
@@ -63,6 +65,7 @@ class Subtitles(models.Model):
     language = models.CharField(_("language"), max_length=20)  # BCP 47: en, zh-Hans; und: unknown
     source = models.CharField(_("source"), max_length=8, choices=Source, editable=False)
     stream = models.PositiveSmallIntegerField(null=True, editable=False)  # among subtitle streams
+    # Of the file, or the title of the track. Of what was read in pictures, once it was corrected.
     original_name = models.CharField(_("file name"), max_length=255, blank=True, editable=False)
     line_count = models.PositiveIntegerField(_("lines"), default=0, editable=False)
     is_hidden = models.BooleanField(_("hidden"), default=False)
@@ -85,8 +88,18 @@ class Subtitles(models.Model):
 
     @property
     def is_read(self) -> bool:
-        """Whether its lines were read in the picture."""
+        """Whether its lines were read in the film's pictures."""
         return self.source in self.READ
+
+    @property
+    def is_recognized(self) -> bool:
+        """Whether a machine read its lines, so that letters may be wrong."""
+        return self.source in self.RECOGNIZED and not self.is_corrected
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether somebody corrected what was read in the film's pictures."""
+        return self.is_read and self.original_name != ""
 
 
 class Line(models.Model):

@@ -203,10 +203,15 @@ def _read_tracks(film: Film, check: Callable[[], None]) -> Reading:
 
 
 def _remove_lines(film: Film) -> set[tuple[str, str]]:
-    """Remove what was read before. Return which sources, with their languages, were hidden."""
-    rows = film.subtitles.filter(source__in=(*Subtitles.READ, Subtitles.Source.DRAWN))
-    hidden = set(rows.filter(is_hidden=True).values_list("source", "language"))
-    rows.delete()
+    """Remove what was read before, except what was corrected.
+
+    Return which sources, with their languages, were hidden or corrected.
+    """
+    rows = film.subtitles.filter(source__in=Subtitles.RECOGNIZED)
+    is_corrected = Q(source__in=Subtitles.READ) & ~Q(original_name="")
+    kept = rows.filter(is_corrected | Q(is_hidden=True))
+    hidden = set(kept.values_list("source", "language"))
+    rows.exclude(is_corrected).delete()
     return hidden
 
 

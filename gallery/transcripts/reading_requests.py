@@ -18,8 +18,8 @@ def switch_reading(film: Film, *, is_on: bool) -> None:
 def read_again(film: Film) -> None:
     """Have the text in a film's pictures read from the start.
 
-    What was read before can be found until then. Sources that were deleted come back, hidden ones
-    stay hidden.
+    What was read before can be found until then. Sources that were deleted come back, hidden and
+    corrected ones stay as they are.
     """
     _deleted(film).delete()
     TextReading.objects.filter(film=film).delete()
@@ -27,17 +27,17 @@ def read_again(film: Film) -> None:
 
 
 def delete_source(row: Subtitles) -> None:
-    """Delete subtitles. What was read in pictures stays deleted until somebody asks to read again.
+    """Delete subtitles. What was read by machine stays deleted until somebody asks to read again.
 
     Its row stays, without lines: if another version of the reader finds the source again, it is
     hidden as the row is.
     """
-    if not row.is_read:
+    if row.source not in Subtitles.RECOGNIZED:
         row.delete()
         return
     row.lines.all().delete()
-    Subtitles.objects.filter(pk=row.pk).update(line_count=0, is_hidden=True)
+    Subtitles.objects.filter(pk=row.pk).update(line_count=0, is_hidden=True, original_name="")
 
 
 def _deleted(film: Film) -> SubtitlesQuerySet:
-    return film.subtitles.filter(source__in=Subtitles.READ, line_count=0)
+    return film.subtitles.filter(source__in=Subtitles.RECOGNIZED, line_count=0)

@@ -23,9 +23,10 @@ from gallery.films.models import Film
 from gallery.media import probing, store
 from gallery.media.source_names import readable_name
 from gallery.ocr.types import Box
-from gallery.transcripts import dialogue, languages, subtitles, tracks
+from gallery.transcripts import corrections, dialogue, languages, subtitles, tracks
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue, UnknownFrameRate
+from gallery.transcripts.subtitle_text import decode
 from gallery.transcripts.tracks import Reading
 
 log = logging.getLogger(__name__)
@@ -40,11 +41,14 @@ def add_subtitles(film: Film, name: str, data: bytes, language: str = "") -> tup
     """Store a subtitle file of a film. Return its row, and whether it is new.
 
     `language` is a BCP 47 tag; without it, the file name or the text determines the language. A
-    file that the film already has is not stored twice. Raises SubtitlesError when it cannot be
-    read, and DiskFull.
+    file that the film already has is not stored twice. One that corrects what was read in the
+    film's pictures replaces it. Raises SubtitlesError when it cannot be read, and DiskFull.
     """
     name = readable_name(name)
     cues = _parse(film, data)
+    read = corrections.find_corrected(film, name, decode(data))
+    if read is not None:
+        return _replace_read(read, name, cues), True
     for row in film.subtitles.filter(source=Subtitles.Source.UPLOADED):
         with suppress(FileNotFoundError):
             if film.files.subtitles(row.pk).read_bytes() == data:
@@ -64,6 +68,20 @@ def add_subtitles(film: Film, name: str, data: bytes, language: str = "") -> tup
     return row, True
 
 
+def _replace_read(read: Subtitles, name: str, cues: Sequence[Cue]) -> Subtitles:
+    """Replace what was read in a film's pictures by corrected lines. Return their row."""
+    row = Subtitles(
+        film=read.film,
+        language=read.language,
+        source=read.source,
+        original_name=Path(name).name[-255:],
+    )
+    with transaction.atomic():
+        save_lines(row, cues, corrections.find_boxes(read, cues))
+        read.delete()  # and publishes
+    return row
+
+
 def _parse(film: Film, data: bytes) -> list[Cue]:
     """Parse a file. The film is only probed for its frame rate if the file needs it."""
     try:
@@ -76,7 +94,7 @@ def _parse(film: Film, data: bytes) -> list[Cue]:
         return subtitles.read(data, rate)
 
 
-def save_lines(row: Subtitles, cues: Sequence[Cue], boxes: Sequence[Box] = ()) -> None:
+def save_lines(row: Subtitles, cues: Sequence[Cue], boxes: Sequence[Box | None] = ()) -> None:
     """Store subtitles and their lines; `boxes` says where each stands in the picture, if known."""
     row.line_count = len(cues)
     row.save()

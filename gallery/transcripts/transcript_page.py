@@ -43,15 +43,15 @@ class ShownLine:
 class TranscriptPart:
     """A part of a film's lines in one language; `before` and `after` are URLs or "".
 
-    `choices` are the available languages and sources, `is_read`: the chosen one was read in the
-    picture. `kinds` are those of all choices. `found` are the lines, in any language, that contain
+    `choices` are the available languages and sources; `is_recognized`: a machine read the chosen
+    one. `kinds` are those of all choices. `found` are the lines, in any language, that contain
     the words of the query. `place` is the URL of the page with the lines only, `file` that of the
     lines as WebVTT.
     """
 
     choices: list[Choice]
     language: str
-    is_read: bool
+    is_recognized: bool
     kinds: frozenset[LineKind]
     lines: list[ShownLine]
     found: list[ShownLine]
@@ -85,7 +85,7 @@ def build_transcript(
     return TranscriptPart(
         choices=_language_choices(film, rows, chosen, parameters),
         language=chosen.language,
-        is_read=chosen.is_read,
+        is_recognized=chosen.is_recognized,
         kinds=frozenset().union(*(row.kinds for row, _label in rows)),
         lines=_mark_lines(film, lines, spoken, parameters),
         found=[

@@ -6,15 +6,10 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from gallery.core.file_names import file_name
+from gallery.transcripts import corrections
 from gallery.transcripts.models import Subtitles
 from gallery.transcripts.subtitle_formats import Cue
 from gallery.transcripts.subtitles import cut, webvtt
-
-# In files, so that whoever quotes from them knows.
-READ_NOTES = {
-    Subtitles.Source.BURNED: "Subtitles in the picture, read by machine: letters may be wrong.",
-    Subtitles.Source.SCENE: "Text in the picture, read by machine: letters may be wrong.",
-}
 
 
 @require_safe
@@ -38,12 +33,12 @@ def subtitles(
     if first is not None and last is not None:
         clock = row.film.clock
         cues = cut(cues, clock.seconds(first), clock.seconds(last))
-    note = READ_NOTES.get(Subtitles.Source(row.source), "")
-    response = HttpResponse(webvtt(cues, note), content_type="text/vtt; charset=utf-8")
+    text = webvtt(cues, corrections.describe_source(row))
+    response = HttpResponse(text, content_type="text/vtt; charset=utf-8")
     # Who may see it can change, and so can the lines.
     response["Cache-Control"] = "private, no-cache"
     # The language comes last, where an upload of the file looks for it.
-    source = [row.source] if row.is_read else []
+    source = [row.source] if row.source in Subtitles.RECOGNIZED else []
     name = ".".join([file_name(row.film.title), *source, row.language, "vtt"])
     response["Content-Disposition"] = content_disposition_header("save" in request.GET, name) or ""
     return response

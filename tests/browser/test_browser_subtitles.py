@@ -68,15 +68,19 @@ def test_subtitles_go_through_upload_search_and_player(
     expect(rows).to_have_count(2)
     assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     for row in rows.all():
-        box = row.locator("[type=checkbox]").bounding_box()
-        assert box is not None
-        assert box["x"] + box["width"] <= PHONE["width"]
+        hide, delete = (
+            row.locator(f"[name$={name}]").bounding_box() for name in ("is_hidden", "DELETE")
+        )
+        assert hide is not None
+        assert delete is not None
+        assert hide["x"] + hide["width"] <= delete["x"]
+        assert delete["x"] + delete["width"] <= PHONE["width"]
         name = row.locator(".subtitles-name").bounding_box()
         assert name is not None
-        assert 70 <= name["width"] <= box["x"] - name["x"]
+        assert 70 <= name["width"] <= hide["x"] - name["x"]
     assert find_violations(tab) == []
     rows.filter(has_text="a.zh.srt").locator("select").select_option("zh-Hans")
-    rows.filter(has_text="a.en.srt").locator("[type=checkbox]").check()
+    rows.filter(has_text="a.en.srt").locator("[name$=DELETE]").check()
     tab.click("[name=_continue]")
     expect(rows).to_have_count(1, timeout=TIMEOUT)
     assert film.subtitles.get().language == "zh-Hans"

@@ -1,7 +1,7 @@
 """Text in the picture: read by the worker, searched, shown where it stands, and quoted."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +9,12 @@ from PIL import ImageDraw, ImageFont
 from playwright.sync_api import Locator, Page, expect
 
 from gallery.films.models import Film
-from gallery.transcripts import reading
+from gallery.transcripts import dialogue, reading
 from gallery.transcripts.models import Subtitles
 from tests.browser.test_browser_subtitles import find_violations
-from tests.browsing import PHONE, log_in
+from tests.browsing import DESKTOP, PHONE, log_in
 from tests.films import H264, noise, run_ffmpeg
-from tests.processes import Web, wait_for
+from tests.processes import Web, Worker, wait_for
 
 TIMEOUT = 120_000  # milliseconds
 FONT = "/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc"
@@ -29,7 +29,11 @@ SIGN = "HARBOUR HOTEL"
 SIGN_SECONDS = range(9, 18)  # the second shot
 
 
-def draw_film(path: Path) -> dict[str, tuple[float, float, float, float]]:
+Place = tuple[float, float, float, float]
+"""Left, top, right and bottom, in shares of the picture."""
+
+
+def draw_film(path: Path) -> dict[str, Place]:
     """Draw a film with burnt-in subtitles and a sign. Return where texts stand, in shares."""
     subtitle_font, sign_font = ImageFont.truetype(FONT, 28), ImageFont.truetype(FONT, 34)
     places = {}
@@ -42,9 +46,11 @@ def draw_film(path: Path) -> dict[str, tuple[float, float, float, float]]:
             draw.text((52, 64), SIGN, font=sign_font, fill="black")
             places[SIGN] = draw.textbbox((52, 64), SIGN, font=sign_font)
         text = SUBTITLES[second // SUBTITLE_SECONDS]
-        options = {"font": subtitle_font, "anchor": "mm", "stroke_width": 3}
-        draw.text((320, 325), text, fill="white", stroke_fill="black", **options)
-        places[text] = draw.textbbox((320, 325), text, **options)
+        draw.text(
+            *((320, 325), text, "white", subtitle_font, "mm"),
+            stroke_width=3, stroke_fill="black",
+        )  # fmt: skip
+        places[text] = draw.textbbox((320, 325), text, subtitle_font, "mm", stroke_width=3)
         picture.save(path.with_name(f"frame-{second:02d}.png"))
     run_ffmpeg(
         *("-framerate", "1", "-i", str(path.with_name("frame-%02d.png")), "-r", "24"),
@@ -57,12 +63,9 @@ def draw_film(path: Path) -> dict[str, tuple[float, float, float, float]]:
     }
 
 
-def measure_box(tab: Page, box: Locator) -> Iterable[float]:
-    """Where a box stands over the picture: left, top, right and bottom, in shares of it.
-
-    Without its padding, which is outside the text.
-    """
-    return tab.evaluate(
+def measure_box(tab: Page, box: Locator) -> Place:
+    """Where a box stands over the picture, without its padding, which is outside the text."""
+    edges: list[float] = tab.evaluate(
         """([box, picture]) => {
             const padding = parseFloat(getComputedStyle(box).paddingLeft);
             const [inner, outer] = [box, picture].map((one) => one.getBoundingClientRect());
@@ -75,6 +78,56 @@ def measure_box(tab: Page, box: Locator) -> Iterable[float]:
         }""",
         [box.element_handle(), tab.locator(".screen > .poster").element_handle()],
     )
+    left, top, right, bottom = edges
+    return left, top, right, bottom
+
+
+@pytest.fixture(scope="module")
+def _worker_of_module(
+    _redis_session: str, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
+    process = Worker(tmp_path_factory.mktemp("worker"), READ_TEXT="1")
+    process.start()
+    yield process
+    process.stop()
+
+
+def upload_film(tab: Page, url: str, path: Path) -> Film:
+    """Upload a film in the admin, and wait until a worker has read its text."""
+    log_in(tab, url)
+    tab.goto(f"{url}/admin/gallery/film/add/")
+    tab.set_input_files("#id_file", path)
+    tab.fill("#id_title", "The Ferry")
+    tab.click("[name=_save]")
+    expect(tab.locator("#result_list tbody tr")).to_contain_text("ready", timeout=TIMEOUT)
+    wait_for(lambda: not reading.find_unread().exists(), timeout=120)
+    film = Film.objects.get()
+    wait_for(lambda: dialogue.is_current(film.pk))
+    return film
+
+
+def check_boxes(tab: Page, line: str, places: dict[str, Place]) -> None:
+    """Check the boxes on the scene page of the second shot, opened by a search for `line`."""
+    found = tab.locator(".text-box.is-found")
+    expect(found).to_have_count(1)
+    for window in (DESKTOP, PHONE):
+        tab.set_viewport_size(window)
+        assert measure_box(tab, found) == pytest.approx(places[line], abs=0.03)
+    expect(tab.locator(".said li.is-found q")).to_have_text(line)
+    assert find_violations(tab) == []
+
+    # Focusing another entry shows where that stands.
+    tab.locator(".said li").filter(has_text=SIGN).locator(".when").focus()
+    chosen = tab.locator(".text-box.is-chosen")
+    expect(chosen).to_have_count(1)
+    assert measure_box(tab, chosen) == pytest.approx(places[SIGN], abs=0.03)
+
+    # At another time, the box is gone with its line, and that of the sign is still there.
+    other = tab.locator(".said li").filter(has_text=SUBTITLES[4])
+    other.locator(".when").click()
+    expect(other).to_have_class(re.compile("is-said"), timeout=TIMEOUT)
+    expect(found).to_have_count(0)
+    expect(tab.locator(".text-box")).to_have_count(2)
 
 
 @pytest.mark.usefixtures("worker")
@@ -85,16 +138,7 @@ def test_a_line_in_the_picture_is_found_shown_and_quoted(
     line = SUBTITLES[3]
     tab.emulate_media(reduced_motion="reduce")  # the still stays until somebody plays
     tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
-
-    # Upload, and wait for the import and the reader.
-    log_in(tab, web_server.url)
-    tab.goto(f"{web_server.url}/admin/gallery/film/add/")
-    tab.set_input_files("#id_file", tmp_path / "film.mp4")
-    tab.fill("#id_title", "The Ferry")
-    tab.click("[name=_save]")
-    expect(tab.locator("#result_list tbody tr")).to_contain_text("ready", timeout=TIMEOUT)
-    film = Film.objects.get()
-    wait_for(lambda: not reading.find_unread().exists(), timeout=120)
+    film = upload_film(tab, web_server.url, tmp_path / "film.mp4")
     sources = {row.source: row for row in film.subtitles.all()}
     assert set(sources) == set(Subtitles.READ)
     assert [one.text for one in sources["burned"].lines.all()] == list(SUBTITLES)
@@ -110,43 +154,22 @@ def test_a_line_in_the_picture_is_found_shown_and_quoted(
     expect(hit.locator(".line")).to_contain_text(f"In the picture: {line}")
     assert find_violations(tab) == []
 
-    # Open the hit: the box is around the line.
+    # Open the hit.
     hit.locator(".shown").click()
-    box = tab.locator(".text-box.is-found")
-    expect(box).to_have_count(1)
-    for window in (tab.viewport_size, PHONE):
-        assert window is not None
-        tab.set_viewport_size(window)
-        assert measure_box(tab, box) == pytest.approx(places[line], abs=0.03)
-    entry = tab.locator(".said li.is-found")
-    expect(entry.locator("q")).to_have_text(line)
-    assert find_violations(tab) == []
-
-    # Pointing at another entry, or focusing it, shows where that stands.
-    sign = tab.locator(".said li").filter(has_text=SIGN)
-    sign.locator(".when").focus()
-    chosen = tab.locator(".text-box.is-chosen")
-    expect(chosen).to_have_count(1)
-    assert measure_box(tab, chosen) == pytest.approx(places[SIGN], abs=0.03)
-
-    # Playing on, the box goes with its line.
-    first = tab.locator(".said li").filter(has_text=SUBTITLES[4])
-    first.locator(".when").click()
-    expect(first).to_have_class(re.compile("is-said"), timeout=TIMEOUT)
-    expect(box).to_have_count(0)
-    expect(tab.locator(".text-box").first).to_be_visible()
+    check_boxes(tab, line, places)
 
     # Quote the line: copy it, and download all lines of the film.
-    entry.get_by_role("button", name="Copy").click()
+    entry = tab.locator(".said li.is-found")
+    entry.get_by_role("button").click()
     expect(entry.get_by_role("button")).to_have_text("Copied")
     assert tab.evaluate("navigator.clipboard.readText()") == line
     tab.goto(f"{web_server.url}/films/{film.pk}/?lines={sources['burned'].pk}")
-    expect(tab.locator(".transcript")).to_contain_text("Read in the picture by machine")
+    expect(tab.locator(".transcript")).to_contain_text("Read by machine")
     assert find_violations(tab) == []
     with tab.expect_download() as started:
         tab.get_by_role("link", name="Download these lines").click()
     file = started.value.path().read_text(encoding="utf-8")
-    assert "NOTE Subtitles in the picture" in file
+    assert "NOTE burned: subtitles in the picture" in file
     assert line in file
 
     # The admin lists what was read.

@@ -437,7 +437,7 @@ def test_a_film_shows_where_it_is_relevant(page: Client, demo_film: Film) -> Non
 def test_a_film_shows_the_lines_with_the_words(page: Client, demo_film: Film) -> None:
     response = page.get(demo_film.get_absolute_url(), {"q": "moon", "in": "said"})
     text = body(response)
-    assert "1 line of dialogue" in text
+    assert "1 matching line" in text
     found = text.partition("Matching lines")[2].partition("</ol>")[0]
     assert found.count("said-line") == 1
     assert '<span class="said-text" lang="en">' in found

@@ -6,25 +6,33 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from gallery.boards import film_options
 from gallery.films.models import Film
 from gallery.importing import library_check
 from gallery.importing.progress import progress_of
+from gallery.mcp.tools import SceneTools
 from gallery.scenes import scene_lines
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue, reading, reading_requests, subtitle_import
 from gallery.transcripts.models import Line, Subtitles, TextReading
-from gallery.transcripts.subtitles import read
+from gallery.transcripts.types import LineKind
 from tests.asking import Api
 from tests.lines import find_lines
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SIGN_BOX = [0.125, 0.25, 0.5, 0.375]
 SUBTITLE_BOX = [0.25, 0.85, 0.75, 0.93]
+
+
+@pytest.fixture(autouse=True)
+def _reads(settings: LazySettings) -> None:
+    settings.READ_TEXT = True
 
 
 def add_read_lines(
@@ -137,7 +145,7 @@ def test_the_scene_page_has_what_is_said_and_what_is_written(
     assert "HARBOUR <mark>HOTEL</mark>" in shown
     assert f'href="/films/{sign.film_id}/frames/12/?q=hotel&amp;in=written"' in shown
     # At 11 s it is not there yet.
-    assert 'class="text-box' not in text(page, f"/films/{sign.film_id}/frames/11/?q=hotel")
+    assert 'class="text-box"' not in text(page, f"/films/{sign.film_id}/frames/11/")
 
 
 @pytest.mark.parametrize(
@@ -186,27 +194,61 @@ def test_the_transcript_offers_the_sources(
     ]
     assert "Dialogue and text" in shown
     assert "HARBOUR <mark>HOTEL</mark>" in shown
-    assert "Read in the picture by machine: letters may be wrong." in shown
+    assert "Read by machine: letters may be wrong." in shown
     assert f"/films/{sign.film_id}/subtitles/{sign.pk}.vtt?save" in shown
     # Words that are only said are not found in what is written.
     assert "<mark>" not in text(page, f"{address}?q=moon&in=written&lines={sign.pk}")
     plain = text(page, address)
-    assert "Read in the picture by machine" not in plain
+    assert "Read by machine" not in plain
+
+
+def download(client: Client, row: Subtitles) -> str:
+    return text(client, f"/films/{row.film_id}/subtitles/{row.pk}.vtt?save")
 
 
 def test_a_download_says_where_its_lines_come_from(page: Client, burned: Subtitles) -> None:
     response = page.get(f"/films/{burned.film_id}/subtitles/{burned.pk}.vtt?save")
     name = "The Cat Who Borrowed a Rocket.burned.zh-Hans.vtt"
     assert name in response["Content-Disposition"]
-    file = response.content.decode()
-    assert file.startswith("WEBVTT\n\nNOTE Subtitles in the picture, read by machine:")
-    # It can be corrected and uploaded.
-    assert [cue.text for cue in read(file.encode())] == ["雪地里有一条龙", "我们回家吧"]
-    row, _is_new = subtitle_import.add_subtitles(burned.film, name, file.encode())
-    assert row.language == "zh-Hans"
+    note = "NOTE burned: subtitles in the picture, read by machine, letters may be wrong"
+    assert response.content.decode().startswith(f"WEBVTT\n\n{note}\n\n00:00:11.500")
     spoken = burned.film.subtitles.get(language="en")
-    plain = page.get(f"/films/{burned.film_id}/subtitles/{spoken.pk}.vtt")
-    assert "NOTE" not in plain.content.decode()
+    assert "NOTE" not in download(page, spoken)
+
+
+def test_a_corrected_download_replaces_what_was_read(
+    page: Client, staff: Client, sign: Subtitles, burned: Subtitles
+) -> None:
+    film = sign.film
+    read = download(page, sign).replace("HOTEL", "HOSTEL")
+    new = "\n00:00:30.000 --> 00:00:32.000\nNO PARKING\n"
+    file = SimpleUploadedFile("signs.en.vtt", f"\ufeff{read}{new}".replace("\n", "\r\n").encode())
+    assert (
+        "Subtitles signs.en.vtt: 2 lines, English."
+        in change(staff, film, subtitles=file).content.decode()
+    )
+    corrected = film.subtitles.get(source=Subtitles.Source.SCENE)
+    assert [(line.text, line.box) for line in corrected.lines.all()] == [
+        ("HARBOUR HOSTEL", SIGN_BOX),
+        ("NO PARKING", None),
+    ]
+    [found] = find_lines("harbour hostel")
+    assert found.is_written
+    assert find_lines("harbour hotel")[0].text == "HARBOUR HOSTEL"
+    assert "signs.en.vtt" in text(staff, f"/admin/gallery/film/{film.pk}/change/")
+    assert "NOTE scene: text in the picture, corrected\n" in download(page, corrected)
+    # It stays when the film is read again, and what is read then is hidden.
+    reading_requests.read_again(film)
+    assert ("scene", "en") in reading._remove_lines(film)
+    assert [row.pk for row in film.subtitles.filter(source__in=Subtitles.READ)] == [corrected.pk]
+
+
+def test_other_files_replace_nothing(burned: Subtitles) -> None:
+    for note in ("burned: at sea", "scene: text in the picture, corrected", "nothing"):
+        file = f"WEBVTT\n\nNOTE {note}\n\n00:01.000 --> 00:02.000\nHello\n".encode()
+        row, is_new = subtitle_import.add_subtitles(burned.film, "a.en.vtt", file)
+        assert (row.source, is_new) == (Subtitles.Source.UPLOADED, True)
+    assert Subtitles.objects.filter(pk=burned.pk).exists()
 
 
 def test_hidden_lines_are_nowhere_but_in_the_admin(
@@ -228,7 +270,7 @@ def test_hidden_lines_are_nowhere_but_in_the_admin(
     text(page, file.replace(".vtt", "/260-334.vtt"), 404)
     assert "HARBOUR" in text(staff, file)
     assert "Text in the picture" in text(staff, f"/admin/gallery/film/{film.pk}/change/")
-    assert library_check.check_library(draft_age=0).problems() == []
+    assert library_check.check_library(draft_age=0).problems == []
 
 
 # --- API, tools and commands ----------------------------------------------------------------------
@@ -241,8 +283,8 @@ def test_the_api_says_where_lines_come_from(
     [hit] = anonymous.get("/search?q=harbour+hotel&in=written")["results"]
     assert (hit["line"]["text"], hit["line"]["kinds"]) == ("HARBOUR HOTEL", ["written"])
     assert hit["line"]["box"] == {"left": 0.125, "top": 0.25, "right": 0.5, "bottom": 0.375}
-    [hit] = anonymous.get("/search?q=我们回家吧&in=said")["results"]
-    assert hit["line"]["kinds"] == ["said", "written"]
+    hit, *_others = anonymous.get("/search?q=我们回家吧&in=said")["results"]
+    assert (hit["line"]["text"], hit["line"]["kinds"]) == ("我们回家吧", ["said", "written"])
     lines = anonymous.get(f"/films/{film.pk}/lines?kind=written&page_size=100")["results"]
     assert [(line["text"], line["kinds"]) for line in lines] == [
         ("HARBOUR HOTEL", ["written"]),
@@ -267,10 +309,30 @@ def test_the_terminal_searches_what_is_written(sign: Subtitles) -> None:
     assert (row["line_kinds"], row["line_box"]) == (["written"], SIGN_BOX)
 
 
+def test_tools_for_language_models_tell_what_is_written(
+    sign: Subtitles, burned: Subtitles, rf: RequestFactory
+) -> None:
+    request = rf.get("/")
+    request.user = get_user_model().objects.create_user("ada")
+    tools = SceneTools(lambda: request)
+    [scene] = tools.search_scenes(words="harbour hotel", where=Mode.WRITTEN).scenes
+    assert (scene.line, scene.line_kinds) == ("HARBOUR HOTEL", ["written"])
+    lines = tools.read_dialogue(sign.film_id, kind=LineKind.WRITTEN)
+    assert [(line.text, line.kinds, line.box) for line in lines] == [
+        ("HARBOUR HOTEL", ["written"], SIGN_BOX),
+        ("雪地里有一条龙", ["said", "written"], SUBTITLE_BOX),
+        ("我们回家吧", ["said", "written"], SUBTITLE_BOX),
+    ]
+    hide(sign)
+    details = tools.get_frame(sign.film_id, 12)
+    assert "雪地里有一条龙" in [line.text for line in details.lines]
+    assert "HARBOUR HOTEL" not in [line.text for line in details.lines]
+
+
 # --- the admin ------------------------------------------------------------------------------------
 
 
-def change(client: Client, film: Film, **fields: str) -> Any:
+def change(client: Client, film: Film, **fields: Any) -> Any:
     rows = list(film.subtitles.exclude(line_count=0))
     data: dict[str, Any] = {
         "title": film.title,

@@ -1,0 +1,68 @@
+"""Corrects what was read in the pictures of a film, with a file made of a download of its lines.
+
+The file says in its first comment what its lines are. They keep their places in the picture.
+"""
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from functools import partial
+
+from gallery.films.models import Film
+from gallery.ocr.types import Box
+from gallery.transcripts import languages
+from gallery.transcripts.models import Line, Subtitles
+from gallery.transcripts.subtitle_formats import Cue
+
+_NOTES = {
+    Subtitles.Source.DRAWN: "picture subtitles",
+    Subtitles.Source.BURNED: "subtitles in the picture",
+    Subtitles.Source.SCENE: "text in the picture",
+}
+_CHOICES = "|".join(f"(?P<{source}>{source}: {_NOTES[source]})" for source in Subtitles.READ)
+_NOTE = re.compile(rf"WEBVTT[^\n]*\n\s*NOTE (?:{_CHOICES}), ")
+
+
+def describe_source(row: Subtitles) -> str:
+    """Return the comment for a file of subtitles; "" if nothing was read."""
+    if row.source not in Subtitles.RECOGNIZED:
+        return ""
+    about = "corrected" if row.is_corrected else "read by machine, letters may be wrong"
+    return f"{row.source}: {_NOTES[Subtitles.Source(row.source)]}, {about}"
+
+
+def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
+    """Return what a file corrects: something read in the film's pictures; None if it does not.
+
+    `text` is that of the file, with uniform line ends.
+    """
+    match = _NOTE.match(text)
+    if match is None:
+        return None
+    rows = list(film.subtitles.filter(source=match.lastgroup, line_count__gt=0))
+    if len(rows) > 1:
+        language = languages.from_file_name(name)
+        rows = [row for row in rows if row.language == language]
+    return rows[0] if rows else None
+
+
+def find_boxes(row: Subtitles, cues: Sequence[Cue]) -> list[Box | None]:
+    """Return where corrected lines stand: where the line is that each was, None for new ones."""
+    lines = list(row.lines.all())
+    boxes: list[Box | None] = []
+    for cue in cues:
+        at_its_time = [line for line in lines if _overlap(line, cue) > 0]
+        before = max(at_its_time, key=partial(_likeness, cue), default=None)
+        boxes.append(Box(*before.box) if before is not None and before.box else None)
+        if before is not None:
+            lines.remove(before)
+    return boxes
+
+
+def _overlap(line: Line, cue: Cue) -> float:
+    return min(line.end, cue.end) - max(line.start, cue.start)
+
+
+def _likeness(cue: Cue, line: Line) -> tuple[float, float]:
+    similarity = SequenceMatcher(None, line.text, cue.text, autojunk=False).ratio()
+    return similarity, _overlap(line, cue)
