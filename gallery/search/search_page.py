@@ -334,10 +334,14 @@ class SearchPage:
         """Other searches that may find more, as (sentence, URL)."""
         query = self.query
         found = []
-        if self.modes and query.mode is not Mode.BOTH:
+        if query.quoted:
+            text = _("Search without quotation marks")
+            found.append((text, self.place(refining.without_quotes(query))))
+        has_films = bool(self.catalogue.select(query.films, query.years))
+        if has_films and self.modes and query.mode is not Mode.BOTH:
             text = _("Search picture and dialogue")
             found.append((text, self.place(refining.with_mode(query, Mode.BOTH))))
-        if self.modes and query.mode is not Mode.SAID:
+        if has_films and self.modes and query.mode is not Mode.SAID and not query.quoted:
             text = _("Search dialogue only")
             found.append((text, self.place(refining.with_mode(query, Mode.SAID))))
         found += [
