@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `scenes`, `script`, `search`, `server`, `soak` and `tutorial`. `vitals` measures a
-running installation.
+Those are `scenes`, `script`, `search`, `server`, `soak`, `text` and `tutorial`. `vitals`
+measures a running installation.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from benchmarks import (  # noqa: E402
     shots,
     soak,
     start,
+    text,
     throughput,
     tutorial,
     vitals,
@@ -54,6 +55,7 @@ WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "search": search.main,
     "server": server.main,
     "soak": soak.main,
+    "text": text.main,
     "vitals": vitals.main,
 }
 

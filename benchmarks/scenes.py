@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,17 +100,26 @@ def import_films(folder: Path) -> Iterator[Truth]:
     """Draw and import what is missing, and yield what the drawn films show."""
     from django.core.management import call_command
 
-    from gallery.films.models import Film
-    from imgsearch.local.__main__ import worker_command
-    from imgsearch.local.installation import read_installation
-
     call_command("migrate", verbosity=0)
     paths = {f"Film {seed}": folder / f"{seed}.mp4" for seed in SEEDS}
     for seed, path in zip(SEEDS, paths.values(), strict=True):
         if not path.exists():
             shot_films.make(seed, path.with_suffix(".part.mp4"), SHOTS)
             path.with_suffix(".part.mp4").rename(path)
-    missing = {"Demo": film.FILM, **paths}
+    import_missing({"Demo": film.FILM, **paths})
+    for seed in SEEDS:
+        yield from drawn_truths(seed)
+
+
+def import_missing(films: Mapping[str, Path]) -> None:
+    """Import films, by title, that the installation does not have."""
+    from django.core.management import call_command
+
+    from gallery.films.models import Film
+    from imgsearch.local.__main__ import worker_command
+    from imgsearch.local.installation import read_installation
+
+    missing = dict(films)
     for title in Film.objects.filter(state=Film.State.READY).values_list("title", flat=True):
         missing.pop(title, None)
     if missing:
@@ -122,8 +131,6 @@ def import_films(folder: Path) -> Iterator[Truth]:
         with stopping(worker):
             for title, path in missing.items():
                 call_command("import_film", str(path), title=title, wait=True)
-    for seed in SEEDS:
-        yield from drawn_truths(seed)
 
 
 def drawn_truths(seed: int) -> Iterator[Truth]:
