@@ -33,7 +33,7 @@ WIDTH, HEIGHT = 160, 90  # pixels of the frames compared
 SAMPLE_RATE = 48_000  # Hz
 MAX_SHIFT = 0.1  # seconds in which the sound is looked for, before and after its place
 NEIGHBOURS = 3  # frames before and after the right one that must not fit better
-MARGIN = 0.5  # grey levels by which another frame must fit better to count
+MARGIN = 0.5  # levels by which another frame must fit better to count
 
 Frames = npt.NDArray[np.int16]
 Samples = npt.NDArray[np.float32]
@@ -161,10 +161,13 @@ def find_shift(wanted: Samples, sound: Samples, place: int) -> tuple[float, floa
 
 
 def decode_frames(path: Path) -> Frames:
-    """Return all frames in grey: (frames, HEIGHT, WIDTH)."""
+    """Return all frames in RGB: (frames, HEIGHT, WIDTH, 3).
+
+    Not in grey: the brightness (Y') of a colour differs between SD and HD.
+    """
     options = ("-map", "0:v:0", "-fps_mode", "passthrough", "-vf", f"scale={WIDTH}:{HEIGHT}")
-    raw = decode(path, *options, "-f", "rawvideo", "-pix_fmt", "gray")
-    return np.frombuffer(raw, np.uint8).reshape(-1, HEIGHT, WIDTH).astype(np.int16)
+    raw = decode(path, *options, "-f", "rawvideo", "-pix_fmt", "rgb24")
+    return np.frombuffer(raw, np.uint8).reshape(-1, HEIGHT, WIDTH, 3).astype(np.int16)
 
 
 def decode_sound(path: Path) -> Samples:

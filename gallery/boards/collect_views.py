@@ -28,7 +28,7 @@ from gallery.films.shortcuts import film_or_404
 
 @require_POST
 def collect(request: HttpRequest) -> HttpResponse:
-    """Add a scene to the chosen board, to a new one of the given name, or to the one used last."""
+    """Add a scene to the chosen board, to a new one of a given name, or to the last one used."""
     form = SceneForm(request.POST)
     if not form.is_valid():
         return _render_error(
@@ -44,7 +44,7 @@ def collect(request: HttpRequest) -> HttpResponse:
 
 
 def _chosen_board(request: HttpRequest, visitor: Visitor) -> Board | None:
-    """Return the board to add a scene to; None for the one used last.
+    """Return the board to add a scene to; None for the one saved to last.
 
     Raises Http404, and BoardError when a new board cannot be made.
     """

@@ -16,7 +16,7 @@ from gallery.core.disk import require_space
 from gallery.core.errors import BoardError
 from gallery.media.store import file_lock
 
-KEEP_SECONDS = 86_400  # how long the file of an export is kept
+KEEP_SECONDS = 86_400  # how long the file of an export is kept after it was last asked for
 SUFFIXES = {Export.Kind.CLIPS: ".zip", Export.Kind.FILM: ".mp4"}
 
 
@@ -49,7 +49,7 @@ def _discard(export: Export) -> None:
 def tidy() -> None:
     """Remove exports older than KEEP_SECONDS, those beyond the space limit, and orphaned files."""
     for export in Export.objects.filter(
-        created__lt=timezone.now() - timedelta(seconds=KEEP_SECONDS)
+        requested_at__lt=timezone.now() - timedelta(seconds=KEEP_SECONDS)
     ):
         _discard(export)
     with file_lock("exports"):
@@ -64,7 +64,7 @@ def tidy() -> None:
 def _evict_oldest(size: int) -> bool:
     """Remove the oldest files of exports until `size` more bytes fit. Return whether they fit."""
     used = sum(path.stat().st_size for path in exports_folder().rglob("*") if path.is_file())
-    for export in Export.objects.filter(state=Export.State.DONE).order_by("created"):
+    for export in Export.objects.filter(state=Export.State.DONE).order_by("requested_at"):
         if used + size <= settings.EXPORT_CACHE_BYTES:
             break
         with suppress(FileNotFoundError):

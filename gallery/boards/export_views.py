@@ -3,6 +3,7 @@
 import io
 import zipfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from http import HTTPStatus
 from typing import Any
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from gallery import tasks
 from gallery.boards import export_files, exports, owners
 from gallery.boards.csv_table import csv_table
-from gallery.boards.film_options import FilmSettings, choose_settings
+from gallery.boards.film_options import FilmSettings, SubtitleMode, choose_settings
 from gallery.boards.film_page import FilmForm, crop_previews
 from gallery.boards.models import Board, Export
 from gallery.boards.page_parts import get_own_board
@@ -28,6 +29,7 @@ from gallery.core import access, rate_limits
 from gallery.core.file_names import file_name
 from gallery.core.file_responses import send_file
 from gallery.films.models import Film
+from gallery.transcripts import languages
 
 CSV = "text/csv; charset=utf-8"
 EDL = "text/plain; charset=utf-8"
@@ -147,7 +149,7 @@ def start_export(board: Board, edits: list[Edit], film: FilmSettings | None = No
     export = exports.request_export(board, edits, film)
     if export.state == Export.State.WAITING:
         tasks.queue_export(export)
-    return redirect(f"{board.get_absolute_url()}#export-{export.kind}")
+    return redirect(f"{board.get_absolute_url()}#export-{export.token}")
 
 
 @require_safe
@@ -165,11 +167,15 @@ def progress(request: HttpRequest, token: str, export: str) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class ShownExport:
-    """An export on the page of its board; `size` is that of its file in bytes."""
+    """An export on the page of its board.
+
+    `size` is that of its file in bytes, `made_at` when that was finished, None while there is none.
+    """
 
     export: Export
     progress: exports.Progress
     size: int = 0
+    made_at: datetime | None = None
     is_outdated: bool = False
     is_queue_unreachable: bool = False
 
@@ -179,10 +185,12 @@ class ShownExport:
         is_done = export.state == Export.State.DONE
         is_waiting = export.state == Export.State.WAITING and not export.started
         path = export_files.result_path(export)
+        file = path.stat() if is_done and path.is_file() else None
         return cls(
             export=export,
             progress=exports.progress_of(export),
-            size=path.stat().st_size if is_done and path.is_file() else 0,
+            size=file.st_size if file else 0,
+            made_at=datetime.fromtimestamp(file.st_mtime, UTC) if file else None,
             is_outdated=is_done and exports.is_outdated(export),
             is_queue_unreachable=is_waiting and not tasks.is_queue_reachable(),
         )
@@ -198,12 +206,21 @@ class ShownExport:
         return self.export.kind == Export.Kind.FILM
 
     @property
-    def format(self) -> str:
-        """Return the size and rate of a film, in words."""
-        film = self.export.plan["film"]
-        rate = TimecodeRate(Fraction(film["rate"]))
-        fps = _("%(rate)s fps") % {"rate": rate}
-        return f"{film['width']} × {film['height']}, {fps}"
+    def details(self) -> str:
+        """Return how a film looks: its shape, size, rate, fit, subtitles and texts, in words."""
+        film = FilmSettings(**self.export.plan["film"])
+        rate = _("%(rate)s fps") % {"rate": TimecodeRate(Fraction(film.rate))}
+        said = [film.shape, f"{film.width} × {film.height}", rate, _subtitles_of(film)]
+        said += [
+            text
+            for is_set, text in (
+                (film.crops, _("cropped")),
+                (film.has_source, _("with film titles")),
+                (film.has_timecode, _("with a running timecode")),
+            )
+            if is_set
+        ]
+        return " · ".join(filter(None, said))
 
     @property
     def number(self) -> int:
@@ -214,6 +231,16 @@ class ShownExport:
     def is_joining(self) -> bool:
         """Return whether all scenes are made."""
         return self.export.done_count == self.export.total_count
+
+
+def _subtitles_of(film: FilmSettings) -> str:
+    """Describe the subtitles of a film."""
+    if film.subtitles == SubtitleMode.NONE:
+        return _("no subtitles")
+    language = languages.name(film.language)
+    if film.subtitles == SubtitleMode.TRACK:
+        return _("subtitles as a track: %(language)s") % {"language": language}
+    return _("subtitles in the picture: %(language)s") % {"language": language}
 
 
 @require_POST

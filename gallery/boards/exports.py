@@ -41,6 +41,7 @@ def edits_of(board: Board, link: Callable[[BoardScene], str]) -> list[Edit]:
 def request_export(board: Board, edits: list[Edit], film: FilmSettings | None = None) -> Export:
     """Return an export of a board as it is now: a finished or unfinished one, or else a new one.
 
+    It becomes the first of its kind on the page of the board.
     With `film`, it is one film with these settings; otherwise a zip of clips. Raises BoardError for
     an empty board and when its owner has MAX_ACTIVE unfinished exports, ClipBusy when unfinished
     exports may need all of EXPORT_CACHE_BYTES, and DiskFull.
@@ -49,7 +50,8 @@ def request_export(board: Board, edits: list[Edit], film: FilmSettings | None = 
         raise BoardError(_("This board has no scenes yet."))
     scenes = [
         {"film": edit.film.pk, "start": edit.start, "end": edit.end, "note": edit.note,
-         "link": edit.link}
+         # A film has no links, so one that was made elsewhere is found on the page, too.
+         "link": "" if film else edit.link}
         for edit in edits
     ]  # fmt: skip
     plan: dict[str, Any] = {
@@ -65,6 +67,8 @@ def request_export(board: Board, edits: list[Edit], film: FilmSettings | None = 
         Board.objects.select_for_update().filter(pk=board.pk).first()
         for export in board.exports.filter(kind=kind, plan=plan):
             if export.state in ACTIVE or _is_available(export):
+                export.requested_at = timezone.now()
+                export.save(update_fields=["requested_at"])
                 return export
         of_owner = Export.objects.filter(board__owner=board.owner_id, board__visitor=board.visitor)
         if of_owner.filter(state__in=ACTIVE).count() >= MAX_ACTIVE:
@@ -94,13 +98,19 @@ def _is_available(export: Export) -> bool:
     return export.state == Export.State.DONE and not export.error and result_path(export).is_file()
 
 
-def latest_exports(board: Board) -> list[Export]:
-    """Return the exports that the board's page shows: the last of each kind, if its file exists."""
-    last = [board.exports.filter(kind=kind).first() for kind in Export.Kind]
+def shown_exports(board: Board) -> list[Export]:
+    """Return the exports that the board's page shows, of each kind the last requested one first.
+
+    Those are all films that are being made or still stored, and the last ZIP; a failed one only
+    until the next request.
+    """
+    archives = board.exports.filter(kind=Export.Kind.CLIPS)[:1]
+    films = list(board.exports.filter(kind=Export.Kind.FILM))
+    current = [film for film in films[1:] if film.state != Export.State.FAILED]
     return [
         export
-        for export in last
-        if export and (export.state != Export.State.DONE or result_path(export).is_file())
+        for export in [*archives, *films[:1], *current]
+        if export.state != Export.State.DONE or result_path(export).is_file()
     ]
 
 

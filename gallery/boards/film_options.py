@@ -17,6 +17,7 @@ from gallery.transcripts.models import Subtitles
 
 MAX_LONG_SIDE, MAX_SHORT_SIDE = Fraction(3840), Fraction(2160)  # pixels
 SAME_AS_FILMS = "source"
+MAX_ROUNDING = Fraction(1, 200)  # of a ratio, by sides that are even
 SHORT_SIDES = ("1080", "720", "480")  # pixels
 SHAPES = {"16:9": Fraction(16, 9), "9:16": Fraction(9, 16), "1:1": Fraction(1)}
 
@@ -78,6 +79,12 @@ class FilmSettings:
     has_source: bool
 
     @property
+    def shape(self) -> str:
+        """Return the name of its shape in SHAPES, "" for another one."""
+        ratio = Fraction(self.width, self.height)
+        return next((name for name, shape in SHAPES.items() if _is_close(ratio, shape)), "")
+
+    @property
     def format(self) -> FilmFormat:
         """Return what all parts of the film have in common."""
         return FilmFormat(self.width, self.height, Fraction(self.rate), self.crops)
@@ -133,6 +140,11 @@ def _choose_size(choices: FilmChoices, common: tuple[int, int]) -> tuple[int, in
     most_width, most_height = sides if ratio >= 1 else reversed(sides)
     width = min(most_width, most_height * ratio)
     return _even(width), _even(width / ratio)
+
+
+def _is_close(ratio: Fraction, shape: Fraction) -> bool:
+    """Return whether a ratio is that of a shape, but for sides rounded to even pixels."""
+    return abs(ratio / shape - 1) < MAX_ROUNDING
 
 
 def _even(length: Fraction) -> int:

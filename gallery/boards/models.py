@@ -42,7 +42,13 @@ class VisitorOwned(models.Model):
 
 
 class Board(VisitorOwned):
-    """A named list of scenes. The next scene is added to the board used last."""
+    """A named list of scenes.
+
+    New scenes go to the board to which its owner saved last. `saved_at` is when they created it or
+    saved a scene to it; None for one that was made with its scenes, such as that of a storyboard.
+    """
+
+    saved_at = models.DateTimeField(null=True, editable=False)
 
     class Meta(VisitorOwned.Meta):
         verbose_name = _("board")
@@ -96,7 +102,7 @@ class Export(models.Model):
     board: its name, its scenes (film, start, end, note, link), the language of the user, and for a
     film its settings (see `film_options.FilmSettings`). `done_count` and `total_count` count
     scenes; `scene_part` is the part of the next one that is done, 0 to 1. The file is in the media
-    store for a day.
+    store for a day after `requested_at`, when it was last asked for.
     """
 
     class Kind(models.TextChoices):
@@ -121,10 +127,10 @@ class Export(models.Model):
     done_count = models.PositiveIntegerField(default=0)
     total_count = models.PositiveIntegerField(default=0)
     scene_part = models.FloatField(default=0.0)
-    created = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ["-created", "-id"]
+        ordering = ["-requested_at", "-id"]
 
     def __str__(self) -> str:
         return f"{self.board_id}: {self.state}"

@@ -101,5 +101,6 @@ def download(request: HttpRequest) -> HttpResponse:
         owners.ensure_visitor(request),
         _parse_scenes(request.POST.getlist("scene")),
         _("Selection, %(time)s") % {"time": now},
+        is_save=False,
     )
     return export_views.start_export(board, export_views.edits_of(request, board))

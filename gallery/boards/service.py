@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -43,8 +44,8 @@ def boards_of(visitor: Visitor) -> QuerySet[Board]:
 
 
 def current_board(visitor: Visitor) -> Board | None:
-    """Return the board used last, to which the next scene is added; None without boards."""
-    return boards_of(visitor).first()
+    """Return the board saved to last, to which the next scene is added; None without one."""
+    return boards_of(visitor).exclude(saved_at=None).order_by("-saved_at", "-id").first()
 
 
 def count_scenes(visitor: Visitor) -> int:
@@ -64,18 +65,23 @@ def with_totals(boards: QuerySet[Board]) -> QuerySet[Board]:
 # --- creating boards ----------------------------------------------------------------------------
 
 
-def create_board(visitor: Visitor, name: str) -> Board:
-    """Create a board. Raises BoardError when there are too many, and TooManyRequests."""
+def create_board(visitor: Visitor, name: str, *, is_for_new_scenes: bool = True) -> Board:
+    """Create a board; if it `is_for_new_scenes`, the next ones are added to it.
+
+    Raises BoardError when there are too many, and TooManyRequests.
+    """
     with transaction.atomic():
         owners.lock_visitor(visitor)
-        return _create_board(visitor, name)
+        saved_at = timezone.now() if is_for_new_scenes else None
+        return _create_board(visitor, name, saved_at=saved_at)
 
 
 def get_or_create_current_board(visitor: Visitor) -> Board:
-    """Return the board used last, or create the visitor's first board."""
+    """Return the board saved to last, or create one."""
     with transaction.atomic():
         owners.lock_visitor(visitor)
-        return current_board(visitor) or _create_board(visitor, _("My scenes"))
+        board = current_board(visitor)
+        return board or _create_board(visitor, _("My scenes"), saved_at=timezone.now())
 
 
 def copy_board(visitor: Visitor, board: Board) -> Board:
@@ -92,13 +98,13 @@ def copy_board(visitor: Visitor, board: Board) -> Board:
     return copied
 
 
-def _create_board(visitor: Visitor, name: str) -> Board:
+def _create_board(visitor: Visitor, name: str, **fields: Any) -> Board:
     most = MAX_BOARDS if visitor.user is not None else MAX_BOARDS_PER_SESSION
     if boards_of(visitor).count() >= most:
         raise BoardError(
             _("You have reached the limit of %(most)d boards. Delete one first.") % {"most": most}
         )
-    return owners.create_owned(visitor, Board, name)
+    return owners.create_owned(visitor, Board, name, **fields)
 
 
 def _anonymous_boards() -> QuerySet[Board]:
@@ -109,18 +115,28 @@ def _anonymous_boards() -> QuerySet[Board]:
 
 
 def add_scene(visitor: Visitor, scene: Scene, board: Board | None = None) -> BoardScene:
-    """Append a scene to a board, by default to the one used last.
+    """Append a scene to a board, by default to the one saved to last.
 
     A scene that is on the board already stays as it is; one that was removed less than a day ago
     comes back with its note. Raises BoardError for an invalid scene or a full board.
     """
+    row = _append_scene(scene, board or get_or_create_current_board(visitor))
+    _record_save(row.board)
+    return row
+
+
+def _record_save(board: Board) -> None:
+    Board.objects.filter(pk=board.pk).update(saved_at=timezone.now())
+
+
+def _append_scene(scene: Scene, board: Board) -> BoardScene:
+    """Append a scene to a board. Raises BoardError as `add_scene` does."""
     film = _get_film(scene)
     end = min(scene.end, film.duration)
     if not 0 <= scene.start < end:
         raise BoardError(_("A scene must start before it ends and stay within the film."))
     if film.clock.frame_from(scene.start) >= film.clock.frame_from(end):
         raise BoardError(_("A scene must be at least one frame long."))
-    board = board or get_or_create_current_board(visitor)
     with transaction.atomic():
         _lock_board(board)
         rows = rows_of_span(film.pk, scene.start, end, BoardScene.all_objects.filter(board=board))
@@ -134,15 +150,22 @@ def add_scene(visitor: Visitor, scene: Scene, board: Board | None = None) -> Boa
     return row
 
 
-def collect_scenes(visitor: Visitor, scenes: Sequence[Scene], target: Board | str) -> Board:
+def collect_scenes(
+    visitor: Visitor, scenes: Sequence[Scene], target: Board | str, *, is_save: bool = True
+) -> Board:
     """Append scenes to a board, or to a new one of that name: all or none. Return the board.
 
-    Scenes that are on the board already stay as they are. Raises BoardError as `add_scene` does.
+    Scenes that are on the board already stay as they are. The next scenes are added to this board
+    if this `is_save`, otherwise where they would have been. Raises BoardError as `add_scene` does.
     """
     with transaction.atomic():
-        board = create_board(visitor, target) if isinstance(target, str) else target
+        board = target
+        if isinstance(board, str):
+            board = create_board(visitor, board, is_for_new_scenes=is_save)
         for scene in scenes:
-            add_scene(visitor, scene, board)
+            _append_scene(scene, board)
+        if is_save:
+            _record_save(board)
     return board
 
 

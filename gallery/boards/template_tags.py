@@ -26,7 +26,7 @@ _CACHE_NAME = "current_board"
 
 @dataclass(frozen=True, slots=True)
 class CurrentBoard:
-    """The board used last, and the ids of its scenes by `span_id`."""
+    """The board saved to last, and the ids of its scenes by `span_id`."""
 
     board: Board | None
     scenes: dict[str, int]

@@ -38,7 +38,8 @@ def board_list(request: HttpRequest) -> HttpResponse:
                 return redirect(service.create_board(visitor, form.cleaned_data["name"]))
             except BoardError as error:
                 form.add_error("name", str(error))
-    context = {"boards": _with_pictures(request), "form": form}
+    current = service.current_board(owners.visitor_of(request))
+    context = {"boards": _with_pictures(request), "current": current, "form": form}
     return render(request, "gallery/boards/boards.html", context, status=status)
 
 
@@ -59,7 +60,7 @@ def board_page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _board_context(request: HttpRequest, board: Board, is_own: bool) -> dict[str, Any]:
-    shown = [ShownExport.of(export) for export in exports.latest_exports(board)]
+    shown = [ShownExport.of(export) for export in exports.shown_exports(board)]
     return {
         "board": board,
         "mine": is_own,

@@ -33,6 +33,11 @@ class Progress:
     activity: str = ""
 
     @property
+    def is_embedding(self) -> bool:
+        """Whether frames are left, so that the part that is done says how far the import is."""
+        return self.done < self.expected
+
+    @property
     def part(self) -> float:
         """Return the fraction that is done, 0 to 1."""
         if self.state == Film.State.READY:
@@ -51,13 +56,13 @@ def progress_of(film: Film) -> Progress:
     if (
         film.state == Film.State.IMPORTING
         and film.started
-        and done > expected * MIN_FRACTION_FOR_ESTIMATE
+        and expected * MIN_FRACTION_FOR_ESTIMATE < done < expected
     ):
         spent = (timezone.now() - film.started).total_seconds()
         left = spent / done * max(0, expected - done)
     return Progress(
         state=film.state,
-        label=str(film.get_state_display()),
+        label=_label(film, done, expected),
         done=done,
         expected=expected,
         seconds_left=left,
@@ -65,6 +70,13 @@ def progress_of(film: Film) -> Progress:
         note=_note(film, detection, text_reading),
         activity=_activity(detection, text_reading),
     )
+
+
+def _label(film: Film, done: int, expected: int) -> str:
+    """Return what is being done, for admins and visitors."""
+    if film.state == Film.State.IMPORTING and done >= expected > 0:
+        return _("finding shots")
+    return str(film.get_state_display())
 
 
 def _detection(film: Film) -> ShotDetection | None:

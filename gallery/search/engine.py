@@ -4,7 +4,6 @@ Pictures are ranked by vector similarity (`gallery.search.query_vectors`), dialo
 search in Redis. Reciprocal rank fusion merges both.
 """
 
-import re
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from gallery.search import query_vectors, ranking
 from gallery.search.baseline import is_chinese
 from gallery.search.fusion import FUSION_DEPTH, Candidate, fuse
 from gallery.search.plan import Plan, Scale, build_plan
-from gallery.search.types import Example, Hit, Mode, Order, Query, Results
+from gallery.search.types import WEB_ADDRESS, Example, Hit, Mode, Order, Query, Results
 from gallery.transcripts import dialogue
 from gallery.transcripts.types import FoundLine
 
@@ -43,7 +42,6 @@ MIN_PENALIZED_FRAMES = 2_000  # checked for what is to be avoided
 MAX_HITS_BY_TIME = 200  # the best hits that are put in order of time
 MAX_CACHED_SEARCHES = 100
 MAX_WORDS = 100  # in one query for probabilities
-WEB_ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +356,7 @@ def notices(plan: Plan) -> list[str]:
                 "picture itself."
             )
         )
-    if encoder.current().is_truncated(query.described):
+    elif encoder.current().is_truncated(query.described):
         found.append(_("The query is too long for the model; the end was ignored."))
     return found
 

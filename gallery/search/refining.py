@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gallery.index.types import FrameKey
 from gallery.search.types import AVOIDED_PHRASE, Example, Mode, Order, Query
+from gallery.transcripts.phrases import QUOTED
 
 WEIGHTS = (0.5, 1.0, 2.0)
 MAX_EXAMPLES = 12  # of a kind in one query; adding another removes the oldest
@@ -68,6 +69,13 @@ def without_words(query: Query) -> Query:
     """Remove the words; those to avoid remain."""
     phrases = [match[0] for match in AVOIDED_PHRASE.finditer(query.words)]
     return replace(query, words=" ".join(phrases), words_weight=1.0, mode=Mode.BOTH, page=1)
+
+
+def without_quotes(query: Query) -> Query:
+    """Search for the words in quotation marks in any order, and in pictures, too."""
+    avoided = [match[0] for match in AVOIDED_PHRASE.finditer(query.words)]
+    wanted = " ".join(QUOTED.sub(r" \1 ", query.wanted).split())
+    return replace(query, words=" ".join([wanted, *avoided]), page=1)
 
 
 def without_avoided(query: Query, phrase: str) -> Query:

@@ -340,15 +340,24 @@ class SearchPage:
         """Other searches that may find more, as (sentence, URL)."""
         query = self.query
         found = []
-        if self.modes and query.mode is not Mode.BOTH:
-            text = _("Search everything")
-            found.append((text, self.place(refining.with_mode(query, Mode.BOTH))))
-        for mode, text in (
-            (Mode.SAID, _("Search dialogue only")),
-            (Mode.WRITTEN, _("Search text in the picture only")),
-        ):
-            if query.mode is not mode and any(choice.value == mode for choice in self.modes):
-                found.append((text, self.place(refining.with_mode(query, mode))))
+        if query.quoted:
+            text = _("Search without quotation marks")
+            found.append((text, self.place(refining.without_quotes(query))))
+        modes = set[str]()
+        if self.catalogue.select(query.films, query.years):
+            modes = {choice.value for choice in self.modes if not choice.is_current}
+        if query.quoted:  # said and written lines were searched
+            modes &= {Mode.BOTH}
+        texts = {
+            Mode.BOTH: _("Search everything"),
+            Mode.SAID: _("Search dialogue only"),
+            Mode.WRITTEN: _("Search text in the picture only"),
+        }
+        found += [
+            (text, self.place(refining.with_mode(query, mode)))
+            for mode, text in texts.items()
+            if mode in modes
+        ]
         found += [
             (
                 _("Stop avoiding “%(words)s”") % {"words": phrase},

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from gallery.search.types import WEB_ADDRESS
 from gallery.transcripts import dialogue, words
 from gallery.transcripts.phrases import is_misspelling_of, max_typos
 
@@ -23,7 +24,7 @@ def correct_spelling(text: str, names: Iterable[str]) -> str:
     that English does not know. Raises IndexUnavailable.
     """
     tokens = [token for token in words.tokenize(text) if not token.unspaced]
-    if len(tokens) > MAX_WORDS:
+    if len(tokens) > MAX_WORDS or WEB_ADDRESS.search(text):
         return ""
     unknown = [token for token in tokens if max_typos(token.form) and not _is_english(token.form)]
     if not unknown:

@@ -132,6 +132,8 @@ class Query:
         return None
 
 
+WEB_ADDRESS = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+
 # A minus sign before a word or a phrase in quotes; one within a word (film-noir) is part of it.
 AVOIDED_PHRASE = re.compile(
     r"""(?<!\S)[-\u2212\uff0d](?:["\u201c]([^"\u201d]*)["\u201d]?|([^\s"]+))"""

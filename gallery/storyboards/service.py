@@ -378,7 +378,7 @@ def save_as_board(visitor: Visitor, storyboard: Storyboard, board: Board | None 
     if not scenes:
         raise BoardError(_("No row has a scene yet, so there is nothing to save."))
     if board is None:
-        board = boards.create_board(visitor, storyboard.name)
+        board = boards.create_board(visitor, storyboard.name, is_for_new_scenes=False)
         boards.add_scenes(board, scenes)
     else:
         boards.replace_scenes(board, scenes)

@@ -85,9 +85,11 @@ class _Track:
     @property
     def is_sure(self) -> bool:
         best = max(reading.score for reading in self.readings)
-        letters = len(_MEANING.findall(self.text))
-        is_clear = len(self.readings) > 1 and letters > FEW_LETTERS
-        return letters > 0 and (is_clear or best >= MIN_SURE_SCORE)
+        letters = _MEANING.findall(self.text)
+        if len({letter.casefold() for letter in letters}) < 2 and not _UNSPACED.search(self.text):
+            return False  # rings and poles look like O and I
+        is_clear = len(self.readings) > 1 and len(letters) > FEW_LETTERS
+        return bool(letters) and (is_clear or best >= MIN_SURE_SCORE)
 
     @property
     def row(self) -> Text:

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from gallery.boards import export_files
+from gallery.boards.film_options import FilmSettings
 from gallery.boards.models import Export
 from gallery.films.models import Film
 from tests.browser.test_browser_boards import collect_hits, open_board
@@ -53,7 +54,7 @@ def test_a_film_is_made_downloaded_and_another_is_cancelled(
     tab.get_by_role("radio", name="As a track").check()
     tab.get_by_role("button", name="Make film").click()
 
-    shown = tab.locator("#export-film")
+    shown = tab.locator(".export").first
     expect(shown).to_contain_text("Making the film")
     expect(shown.get_by_role("progressbar")).to_be_visible()
     # On a fast machine the film may be ready before the page asks again.
@@ -94,7 +95,7 @@ def test_a_film_is_made_without_javascript(
     tab.get_by_role("radio", name="480p").check()
     tab.get_by_role("button", name="Make film").click()
     # The page reloads itself.
-    expect(tab.locator("#export-film")).to_contain_text("The film is ready.", timeout=120_000)
+    expect(tab.locator(".export")).to_contain_text("The film is ready.", timeout=120_000)
     context.close()
 
 
@@ -111,7 +112,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         Export.objects.create(
             board=board, kind=Export.Kind.FILM, state=state, total_count=3, done_count=1,
             plan={"name": "My scenes", "language": "en", "scenes": [],
-                  "film": {"width": 1920, "height": 1080, "rate": "24000/1001"}},
+                  "film": FilmSettings(1920, 1080, "24000/1001", crops=False, subtitles="none",
+                      language="", has_timecode=False, has_source=False).to_plan()},
         )  # fmt: skip
     path = export_files.result_path(board.exports.filter(state=Export.State.DONE).get())
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -358,7 +358,7 @@ def test_the_clips_come_as_a_zip_and_all_scenes_play(
 
     tab.locator(".menu summary", has_text="Export").click()
     tab.get_by_role("button", name="Clips").click()
-    expect(tab.locator("#export-clips")).to_contain_text("The clips are ready", timeout=60_000)
+    expect(tab.locator(".export")).to_contain_text("The clips are ready", timeout=60_000)
     with tab.expect_download() as saved:
         tab.get_by_role("link", name="Download ZIP").click()
     path = tmp_path / saved.value.suggested_filename

@@ -195,8 +195,34 @@ def test_a_film_and_a_zip_of_a_board_exist_side_by_side(film: Film, page: Client
     assert request_film(board, FilmChoices()) != made
     shown = page.get(board.get_absolute_url()).content.decode()
     assert "The clips are ready." in shown
-    assert 'id="export-film"' in shown
+    assert f'id="export-{made.token}"' in shown
     assert exports.request_export(board, edits) == archive
+
+
+def test_the_page_lists_every_stored_film_the_last_requested_first(
+    film: Film, page: Client
+) -> None:
+    board = make_board((film, 0, 10))
+    upright, square = replace(CODED, shape="9:16"), replace(CODED, shape="1:1")
+    tall = run_export(request_film(board, upright))
+    wide = run_export(request_film(board, square))
+
+    def listed() -> list[str]:
+        shown = page.get(board.get_absolute_url()).content.decode()
+        return re.findall(r'href="[^"]*/exports/([^/]+)/file/" download', shown)
+
+    assert listed() == [wide.token, tall.token]
+    shown = page.get(board.get_absolute_url()).content.decode()
+    assert "1:1 · 80 × 80 · 25 fps · no subtitles · made " in shown
+    assert "9:16 · 80 × 142 · 25 fps · no subtitles · made " in shown
+    # The one that exists is shown when it is asked for again.
+    address = f"{board.get_absolute_url()}film/"
+    fields = {"shape": "9:16", "size": "source", "fit": "bars", "subtitles": "none"}
+    answer = page.post(address, fields)
+    assert answer["Location"] == f"{board.get_absolute_url()}#export-{tall.token}"
+    assert listed() == [tall.token, wide.token]
+    export_files.result_path(wide).unlink()
+    assert listed() == [tall.token]
 
 
 def test_a_film_says_when_the_board_has_changed(film: Film, page: Client) -> None:
@@ -315,7 +341,7 @@ def test_the_page_offers_what_the_board_has(film: Film, page: Client) -> None:
         {"shape": "9:16", "size": "480", "fit": "crop", "rate": "30000/1001", "subtitles": "track",
          "timecode": "on"},
     )  # fmt: skip
-    assert answer["Location"] == f"{board.get_absolute_url()}#export-film"
+    assert answer["Location"] == f"{board.get_absolute_url()}#export-{board.exports.get().token}"
     plan = board.exports.get().plan["film"]
     assert plan == {
         "width": 480, "height": 854, "rate": "30000/1001", "crops": True, "subtitles": "track",

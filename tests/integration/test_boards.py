@@ -176,11 +176,31 @@ def test_a_full_board_and_too_many_boards_are_reported(
     assert "limit of 1 boards" in body(response)
 
 
-def test_the_next_scene_goes_to_the_board_used_last(page: Client, board: Board, film: Film) -> None:
+def test_the_next_scene_goes_to_the_board_saved_to_last(
+    page: Client, board: Board, film: Film
+) -> None:
     page.post("/boards/", {"name": "Second"})
     second = Board.objects.get(name="Second")
+    page.get(url(board))  # only looked at
     assert collect(page, film, 40.0).board == second
-    page.get(url(board))  # opening a board counts as using it
+    assert collect(page, film, 50.0, board=board.token).board == board
+    page.get(url(second))
+    assert collect(page, film, 60.0).board == board
+    listed = body(page.get("/boards/"))
+    assert listed.index(url(board)) < listed.index("New scenes go here")
+    scenes = [f"{film.pk} 2 1.0 3.5", f"{film.pk} 41 40.0 42.5"]
+    page.post("/boards/selection/", {"scene": scenes, "name": "Chosen"}, headers=HTMX)
+    assert collect(page, film, 70.0).board.name == "Chosen"
+
+
+def test_boards_made_with_their_scenes_do_not_get_the_next_ones(
+    page: Client, board: Board, film: Film
+) -> None:
+    made = page.post("/boards/selection/download/", {"scene": [f"{film.pk} 2 1.0 3.5"]})
+    page.get(made["Location"])
+    assert Board.objects.count() == 2
+    assert collect(page, film, 40.0).board == board
+    page.post(url(board, "copy/"))
     assert collect(page, film, 50.0).board == board
 
 

@@ -169,7 +169,7 @@ def test_a_worker_makes_the_zip(worker: Worker, page: Client, film: Film, tmp_pa
     service.add_scene(VISITOR, Scene(other.pk, 1.0, 2.0, 1))
     service.set_note(board, board.scenes.first().pk, "look")
     answer = page.post(f"{board.get_absolute_url()}clips/")
-    assert answer["Location"] == f"{board.get_absolute_url()}#export-clips"
+    assert answer["Location"] == f"{board.get_absolute_url()}#export-{board.exports.get().token}"
     export = board.exports.get()
     shown = body(page.get(board.get_absolute_url()))
     assert "Making clips" in shown
@@ -428,7 +428,7 @@ def test_a_double_click_makes_one_export(film: Film) -> None:
     newer = request_export(board)
     assert newer != export
     export_files.result_path(export).unlink()
-    assert exports.latest_exports(board) == [newer]
+    assert exports.shown_exports(board) == [newer]
 
 
 def test_concurrent_exports_of_a_user_are_limited(page: Client, film: Film) -> None:
@@ -503,7 +503,7 @@ def test_zips_are_kept_for_a_day_and_within_a_limit(
     for end in (10, 15, 20):
         make_board(film, (0, end))
         made.append(run_export(request_export(board)))
-    Export.objects.filter(pk=made[0].pk).update(created=timezone.now() - timedelta(hours=25))
+    Export.objects.filter(pk=made[0].pk).update(requested_at=timezone.now() - timedelta(hours=25))
     stray = export_files.exports_folder() / "stray"
     stray.mkdir()
     (export_files.exports_folder() / "stray.zip").touch()

@@ -35,6 +35,13 @@ def test_imports_are_shown_with_their_progress(page: Client, admin_client: Clien
         assert "No films yet" not in shown
     assert "Coming" not in body(page.get("/films/?title=other"))
 
+    # After the last frame, its shots are found.
+    film.segments.update(frames_done=100)
+    said = body(page.get(f"/films/{film.pk}/"))
+    assert "finding shots" in said
+    assert "100 %" not in said
+    assert "left" not in re.sub(r"<[^>]+>", " ", said)
+
     # Visitors learn that an import failed, staff also why.
     assert "The import failed." in body(page.get(f"/films/{failed.pk}/"))
     assert "It is damaged." not in body(page.get(f"/films/{failed.pk}/"))

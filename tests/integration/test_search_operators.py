@@ -1,7 +1,7 @@
 """Quoted phrases, and operators for films and years, from the search box to the hits."""
 
 from html import unescape
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.test import Client
@@ -99,3 +99,28 @@ def test_the_page_offers_the_corrected_search(
     assert "Did you mean:" not in body(page.get("/", {"q": "an astronaut"}))
     found = anonymous.get("/search?q=an+astronuat")
     assert found["did_you_mean"] == "an astronaut"
+
+
+def test_exact_words_that_nobody_says_are_told_as_such(page: Client, demo_film: Film) -> None:
+    text = unescape(body(page.get("/", {"q": '"zzz never said" cat -"a dog"'})))
+    assert "No dialogue contains exactly these words." in text
+    assert "There are no films" not in text
+    assert "Search dialogue only" not in text
+    without = "?" + urlencode({"q": 'zzz never said cat -"a dog"'})
+    assert f'href="/{without}"' in text
+    assert "Search without quotation marks" in text
+
+
+def test_without_films_no_other_place_to_search_is_offered(page: Client, demo_film: Film) -> None:
+    text = body(page.get("/", {"q": "cat", "from": "2030", "to": "2030"}))
+    assert "No searchable scenes match these filters." in text
+    assert "Search dialogue only" not in text
+    assert "Search the whole library" in text
+
+
+def test_a_web_address_gets_one_sentence(page: Client, demo_film: Film) -> None:
+    address = "https://upload.wikimedia.org/wikipedia/commons/thumb/a/a9/" + "Example" * 30 + ".jpg"
+    text = body(page.get("/", {"q": address}))
+    assert "A web address is searched as words." in text
+    assert "Did you mean:" not in text
+    assert "The query is too long" not in text

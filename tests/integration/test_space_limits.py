@@ -280,7 +280,7 @@ def test_old_zips_are_removed_before_a_new_one_is_written(
         # A zip and its clips.
         settings.EXPORT_CACHE_BYTES = 4 * export_files.result_path(export).stat().st_size
         Export.objects.filter(pk=export.pk).update(
-            created=timezone.now() - timedelta(minutes=10 - number)
+            requested_at=timezone.now() - timedelta(minutes=10 - number)
         )
     sizes = []
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('gallery', '0013_film_exports'),
+        ('gallery', '0014_board_saved_at'),
     ]
 
     operations = [
