@@ -188,7 +188,7 @@ def _store_lines(film: Film, reading: TextReading, check: Callable[[], None]) ->
             for source, lines in _sources(found):
                 _save(film, source, lines, hidden)
             for track, cues in tracks.lines:
-                subtitle_import.save_track(film, Subtitles.Source.DRAWN, track, cues)
+                subtitle_import.save_track(film, Subtitles.Source.DRAWN, track, cues, hidden)
         TextReading.objects.filter(pk=reading.pk).delete()
         transaction.on_commit(partial(subtitle_import.publish, film.pk))
     log.info("film %s: text in its pictures: %d lines", film.pk, _count(found))

@@ -5,7 +5,7 @@ subtitles and reads the tracks again.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -113,14 +113,20 @@ def save_lines(row: Subtitles, cues: Sequence[Cue], boxes: Sequence[Box | None] 
 
 
 def save_track(
-    film: Film, source: Subtitles.Source, track: tracks.Track, cues: Sequence[Cue]
+    film: Film,
+    source: Subtitles.Source,
+    track: tracks.Track,
+    cues: Sequence[Cue],
+    hidden: Collection[tuple[str, str]] = (),
 ) -> None:
-    """Store the lines of a track in a film."""
+    """Store the lines of a track in a film; `hidden` are sources and languages to hide."""
     text = "\n".join(cue.text for cue in cues)
     known = track.language != languages.UNKNOWN
+    language = track.language if known else languages.from_text(text)
     row = Subtitles(
         film=film,
-        language=track.language if known else languages.from_text(text),
+        language=language,
+        is_hidden=(source, language) in hidden,
         source=source,
         stream=track.stream,
         original_name=track.title[:255],

@@ -21,6 +21,8 @@ from gallery.scenes import scene_lines
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue, reading, reading_requests, subtitle_import
 from gallery.transcripts.models import Line, Subtitles, TextReading
+from gallery.transcripts.subtitle_formats import Cue
+from gallery.transcripts.tracks import Track
 from gallery.transcripts.types import LineKind
 from tests.asking import Api
 from tests.lines import find_lines
@@ -270,7 +272,8 @@ def test_hidden_lines_are_nowhere_but_in_the_admin(
     text(page, file.replace(".vtt", "/260-334.vtt"), 404)
     assert "HARBOUR" in text(staff, file)
     assert "Text in the picture" in text(staff, f"/admin/gallery/film/{film.pk}/change/")
-    assert library_check.check_library(draft_age=0).problems == []
+    [counts] = library_check.check_library().films
+    assert counts.problems == []
 
 
 # --- API, tools and commands ----------------------------------------------------------------------
@@ -384,6 +387,17 @@ def test_what_was_deleted_stays_deleted_until_it_is_read_again(
     # A new version of the reader finds it again: it stays hidden.
     [hidden] = reading._remove_lines(film) & {("scene", "en")}
     assert hidden == ("scene", "en")
+
+
+def test_a_picture_track_that_was_deleted_stays_hidden(demo_film: Film) -> None:
+    track, cues = Track(0, "en", "Full", "hdmv_pgs_subtitle"), [Cue(1.0, 2.0, "All aboard!")]
+    subtitle_import.save_track(demo_film, Subtitles.Source.DRAWN, track, cues)
+    drawn = demo_film.subtitles.get(source=Subtitles.Source.DRAWN)
+    assert (drawn.is_hidden, drawn in demo_film.subtitles.tracks()) == (False, True)
+    reading_requests.delete_source(drawn)
+    hidden = reading._remove_lines(demo_film)
+    subtitle_import.save_track(demo_film, Subtitles.Source.DRAWN, track, cues, hidden)
+    assert demo_film.subtitles.get(source=Subtitles.Source.DRAWN).is_hidden
 
 
 def test_text_can_be_read_again(staff: Client, sign: Subtitles, burned: Subtitles) -> None:
