@@ -94,7 +94,9 @@ def add_film(number: int, words: Sequence[str], rng: np.random.Generator) -> Non
     )
     if rng.random() < SPOKEN_FILMS:
         texts = random_lines(rng, words)
-        said = Subtitles.objects.create(film=film, language="en", line_count=LINES)
+        said = Subtitles.objects.create(
+            film=film, language="en", source=Subtitles.Source.UPLOADED, line_count=LINES
+        )
         starts = np.linspace(0, FILM_SECONDS - 5, LINES).tolist()
         Line.objects.bulk_create(
             Line(subtitles=said, number=n, start=start, end=start + 3, text=next(texts))

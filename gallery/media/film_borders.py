@@ -53,6 +53,18 @@ def crop_to_inner(picture: Picture, inner: InnerBox | None) -> Picture:
     ))  # fmt: skip
 
 
+def add_bars(picture: Picture, inner: InnerBox | None) -> Picture:
+    """Return a picture that `crop_to_inner` has cut, with black bars in their place."""
+    if inner is None:
+        return picture
+    left, top, right, bottom = inner
+    width = round(picture.width / (right - left))
+    height = round(picture.height / (bottom - top))
+    whole = Image.new("RGB", (width, height))
+    whole.paste(picture, (round(left * width), round(top * height)))
+    return whole
+
+
 def shape_of(probe: Probe) -> float:
     """Return the width of a film's pictures without bars, divided by their height."""
     left, top, right, bottom = probe.inner or WHOLE

@@ -224,6 +224,11 @@ class RunFiles:
         path = self.folder / f"text-{position:06d}.json"
         write_atomically(path, lambda file: file.write(text))
 
+    def remove_texts(self) -> None:
+        """Remove what was read in the film."""
+        for path in self.folder.glob("text-*.json"):
+            path.unlink(missing_ok=True)
+
     def load_texts(self) -> list[bytes]:
         """Return what was read in all parts of the film, in time order."""
         return [path.read_bytes() for path in sorted(self.folder.glob("text-*.json"))]

@@ -22,6 +22,7 @@ from gallery.films.catalogue import searchable
 from gallery.films.models import Film, FilmQuerySet
 from gallery.index import server
 from gallery.media import frame_stream, store
+from gallery.media.film_borders import add_bars
 from gallery.media.store import RunFiles
 from gallery.media.types import Picture, Span
 from gallery.ocr.frame_reader import FrameReader
@@ -109,7 +110,9 @@ def _start_attempt(film: Film) -> TextReading:
     """Count an attempt in the film's row; in a new row if the film or the reader changed."""
     wanted = {"run": film.searchable_run, "version": VERSION}
     TextReading.objects.filter(film=film).exclude(**wanted).delete()
-    reading, _is_new = TextReading.objects.get_or_create(film=film, defaults=wanted)
+    reading, is_new = TextReading.objects.get_or_create(film=film, defaults=wanted)
+    if is_new:
+        film.files.run(reading.run).remove_texts()
     _update(reading, attempts=reading.attempts + 1)
     return reading
 
@@ -137,7 +140,7 @@ def _read_part(film: Film, reading: TextReading, position: int, check: Callable[
 
 
 def _load_pictures(film: Film, run: RunFiles, span: Span) -> Iterator[tuple[float, Picture]]:
-    """Yield the time and the picture of each frame of a part."""
+    """Yield the time and the whole picture of each frame of a part."""
     if film.probe.inner is not None and film.has_source:
         with frame_stream.stream_frames(
             film.files.playable(),
@@ -154,7 +157,7 @@ def _load_pictures(film: Film, run: RunFiles, span: Span) -> Iterator[tuple[floa
     for second, time in zip(stored.seconds.tolist(), stored.times.tolist(), strict=True):
         if second >= span.start and (span.end is None or second < span.end):
             with Image.open(run.thumbnail(second)) as picture:
-                yield time, picture.convert("RGB")
+                yield time, add_bars(picture.convert("RGB"), film.probe.inner)
 
 
 def _to_json(frames: Sequence[ReadFrame]) -> bytes:

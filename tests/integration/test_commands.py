@@ -43,7 +43,7 @@ def test_search_prints_json(demo_film: Film) -> None:
     for row in rows:
         assert set(row) == {
             "film", "title", "start", "end", "time", "second", "score", "relevance", "line",
-            "thumbnail",
+            "line_kinds", "line_box", "thumbnail",
         }  # fmt: skip
         assert (row["film"], row["title"]) == (demo_film.pk, demo_film.title)
         assert row["start"] <= row["time"] < row["end"]
@@ -153,7 +153,7 @@ def test_the_doctor_reports_problems(demo_film: Film) -> None:
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", report)
     assert re.search(r"BAD  Workers .*no Celery worker responds", report)
     assert re.search(r"BAD  Beat .*not running", report)
-    assert verdict == "3 of 12 checks failed."
+    assert verdict == "3 of 13 checks failed."
     Film.objects.update(model="000000000000")
     assert re.search(r"BAD  Films .*run manage\.py reembed", run_doctor()[0])
 

@@ -168,9 +168,23 @@ def test_text_in_the_bars_of_a_letterboxed_film_is_read(
     )
     film = ready_film(path, "Bars")
     read_all()
-    if film.probe.inner is not None:
-        assert film.probe.inner[3] < 320
     assert texts_of(film, Subtitles.Source.BURNED) == list(SUBTITLES)
+    assert film.probe.inner is not None
+
+
+def test_without_its_file_boxes_of_a_letterboxed_film_are_those_of_the_whole_picture(
+    ready_film: Callable[..., Film], film_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bars.mp4"
+    bars = "crop=640:260:0:40,pad=640:360:0:50:black"
+    run_ffmpeg("-i", str(film_file), "-vf", bars, *H264, str(path))
+    film = ready_film(path, "Bars")
+    assert film.probe.inner is not None
+    film.files.source().unlink()
+    read_all()
+    left, top, _right, bottom = Line.objects.get(text=SIGN).box
+    assert (top + bottom) / 2 == pytest.approx(125 / 360, abs=0.03)
+    assert left == pytest.approx(0.08, abs=0.05)
 
 
 # --- picture tracks -------------------------------------------------------------------------------
