@@ -134,11 +134,11 @@ class BoardFilm:
         begin = Fraction(0)
         for edit in edits:
             start = float(begin)
+            begin += self._count_frames(edit) / self.settings.format.rate
             texts += (
-                replace(line, start=start + line.start, end=start + line.end)
+                replace(line, start=start + line.start, end=min(start + line.end, float(begin)))
                 for line in self._lines_of(edit)
             )
-            begin += self._count_frames(edit) / self.settings.format.rate
         if not texts:
             return None
         path = work_folder(self.export) / "subtitles.ass"

@@ -39,7 +39,7 @@ from gallery.importing.forms import AddFilmForm, ChangeFilmForm
 from gallery.transcripts import admin as subtitle_admin
 from gallery.transcripts.admin import SubtitlesInline
 from gallery.transcripts.forms import SubtitleUpload
-from gallery.transcripts.subtitle_import import is_named_after
+from gallery.transcripts.subtitle_import import belongs_to
 
 FRAMES_PER_PAGE = 120
 MAX_NAME_LENGTH = 255  # characters of a file's name
@@ -269,19 +269,20 @@ class FilmAdmin(admin.ModelAdmin):
         """Store the uploaded films, each with its subtitles. Return the first."""
         given = form.cleaned_data
         files, left = given["file"], list(given["subtitles"])
-        is_only = len(files) == 1
+        names = [file.name or "" for file in request.FILES.getlist("file")]  # refused ones, too
+        is_only = len(names) == 1
         for refused in form.refused:
             messages.error(request, _("Not uploaded: %(refused)s") % {"refused": refused})
         films = []
         for file in files:
-            own = [one for one in left if is_only or is_named_after(one.name, file.name)]
+            own = [one for one in left if is_only or belongs_to(one.name, file.name, names)]
             left = [one for one in left if one not in own]
             title, year = (given["title"], given["year"]) if is_only else ("", None)
             films.append(self._add_film(request, file, title, year, own))
         for one in left:
             said = _(
-                "The subtitles %(name)s were not added: their name does not begin with the name of "
-                "a film. You can add them on the film's page."
+                "The subtitles %(name)s were not added: no film that was added has their name. You "
+                "can add them on the film's page."
             )
             messages.error(request, said % {"name": one.name})
         return films[0]

@@ -1,8 +1,10 @@
 """Text over pictures, and subtitle tracks, as SubStation Alpha, which FFmpeg draws with libass."""
 
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pysubs2 import Alignment, Color, SSAEvent, SSAFile, SSAStyle
@@ -57,13 +59,31 @@ def write_overlay(texts: Iterable[TimedText], width: int, height: int) -> str:
 def write_track(texts: Iterable[TimedText]) -> str:
     """Return texts as a file of SubStation Alpha for a subtitle track, which FFmpeg converts.
 
-    Unlike libass, it takes braces as they are, but for a backslash after one. Its times are whole
-    centiseconds.
+    A track in an MP4 shows one text at a time: while texts overlap, one has them all, in the order
+    in which they begin. Unlike libass, FFmpeg takes braces as they are, but for a backslash after
+    one. Times are whole centiseconds.
     """
-    file = SSAFile()
+    file = SSAFile()  # with the style of an event by default; without it, texts are invisible
     apart = f"{{{WORD_JOINER}\\"
-    file.events = [_event(one, _escape(one.text).replace("{\\", apart)) for one in texts]
+    for start, end, shown in _split_overlaps(texts):
+        text = _escape("\n".join(one.text for one in shown)).replace("{\\", apart)
+        file.events.append(SSAEvent(start=start, end=end, text=text))
     return file.to_string("ass")
+
+
+def _split_overlaps(texts: Iterable[TimedText]) -> Iterator[tuple[int, int, list[TimedText]]]:
+    """Yield spans (milliseconds) that do not overlap, each with all texts shown in it."""
+    timed = [(_milliseconds(one.start), _milliseconds(one.end), one) for one in texts]
+    timed.sort(key=lambda each: each[:2])
+    times = sorted({time for start, end, _one in timed for time in (start, end)})
+    waiting = deque(timed)
+    shown: list[tuple[int, int, TimedText]] = []
+    for start, end in pairwise(times):
+        while waiting and waiting[0][0] <= start:
+            shown.append(waiting.popleft())
+        shown = [each for each in shown if each[1] > start]
+        if shown:
+            yield start, end, [one for _start, _end, one in shown]
 
 
 def _event(one: TimedText, text: str) -> SSAEvent:

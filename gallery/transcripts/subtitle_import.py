@@ -5,7 +5,8 @@ subtitles and reads the tracks again.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+import mimetypes
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -32,6 +33,11 @@ from gallery.transcripts.tracks import Reading
 log = logging.getLogger(__name__)
 
 BATCH = 1000  # rows inserted at once
+# Of film files that Python does not know as video on every system.
+OTHER_FILM_EXTENSIONS = frozenset(
+    (*(".mkv", ".mxf", ".ts", ".m2ts", ".vob", ".flv", ".ogv", ".ogm", ".dv", ".wmv", ".webm"),
+     *(".rm", ".rmvb", ".divx", ".asf", ".f4v", ".m4v", ".3gp"))
+)  # fmt: skip
 
 
 # --- uploaded files -----------------------------------------------------------------------------
@@ -135,18 +141,37 @@ def save_track(
 
 
 def find_adjacent_files(film: Path) -> list[Path]:
-    """Return subtitle files in a film's folder whose names begin with the film's: film.en.srt."""
-    found = (
-        path
-        for path in film.parent.iterdir()
-        if is_named_after(path.name, film.name) and path.suffix.lower() in subtitles.EXTENSIONS
-    )
-    return sorted(path for path in found if path.is_file())
+    """Return subtitle files in a film's folder whose names begin with the film's: film.en.srt.
+
+    Those of another film whose longer name they begin with, such as film.en.mp4, are left out.
+    """
+    names = sorted(path.name for path in film.parent.iterdir() if path.is_file())
+    films = [name for name in names if _has_film_type(name)]
+    found = (Path(name) for name in names if Path(name).suffix.lower() in subtitles.EXTENSIONS)
+    return [film.parent / one for one in found if belongs_to(one.name, film.name, films)]
 
 
-def is_named_after(subtitles_name: str, film_name: str) -> bool:
-    """Return whether the name of a subtitle file begins with that of a film's file."""
-    return subtitles_name.casefold().startswith(Path(film_name).stem.casefold() + ".")
+def _has_film_type(name: str) -> bool:
+    kind, _encoding = mimetypes.guess_type(name)
+    return (kind or "").startswith("video/") or Path(name).suffix.lower() in OTHER_FILM_EXTENSIONS
+
+
+def belongs_to(subtitles_name: str, film_name: str, films: Iterable[str]) -> bool:
+    """Return whether subtitles are named after a film's file, and not more exactly after another.
+
+    Of Foo.mp4 and Foo.2.mp4, Foo.2.en.srt belongs to the second. `films`: names of all files.
+    """
+    matching = [
+        prefix
+        for name in {film_name, *films}
+        if subtitles_name.casefold().startswith(prefix := _prefix(name))
+    ]
+    return _prefix(film_name) == max(matching, key=len, default="")
+
+
+def _prefix(film_name: str) -> str:
+    """Return what the names of a film's subtitles begin with."""
+    return Path(film_name).stem.casefold() + "."
 
 
 def late_lines(row: Subtitles) -> int:

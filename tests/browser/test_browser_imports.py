@@ -21,12 +21,16 @@ def test_several_films_are_uploaded_each_with_its_title_and_progress(
     web_server: Web, tab: Page, make_video: Callable[..., Path], tmp_path: Path, errors: list[str]
 ) -> None:
     rain = make_video("The.Town.That.Rain.Forgot.2019.1080p.mkv", seconds=1)
-    snow = make_video("snow.mp4", seconds=2)
+    snow = make_video("The.Town.mp4", seconds=2)
     empty = tmp_path / "empty.mp4"
     empty.touch()
+    subtitles = [tmp_path / f"{path.stem}.en.srt" for path in (rain, snow)]
+    for path in subtitles:
+        path.write_text(f"1\n00:00:00,000 --> 00:00:01,000\n{path.name}\n")
     log_in(tab, web_server.url)
     tab.goto(f"{web_server.url}{ADD}")
     tab.set_input_files("#id_file", [rain, snow, empty])
+    tab.set_input_files("#id_subtitles", subtitles)
     rows = tab.locator(".film-queue li")
     expect(rows).to_have_count(3)
     title, year = rows.first.locator("[data-field=title]"), rows.first.locator("[data-field=year]")
@@ -44,6 +48,9 @@ def test_several_films_are_uploaded_each_with_its_title_and_progress(
     assert [(film.title, film.year) for film in films] == [
         ("The Town That Rain Forgot", 2019), ("Snow White", None),
     ]  # fmt: skip
+    # Subtitles go to the film with the longest name that theirs begins with.
+    names = [[row.original_name for row in film.subtitles.all()] for film in films]
+    assert names == [[path.name] for path in subtitles]
     tab.click("[name=_save]")
     expect(rows.nth(2)).to_contain_text("The file is empty.")
     assert Film.objects.count() == 2

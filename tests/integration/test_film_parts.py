@@ -1,5 +1,6 @@
 """One film of many scenes: every frame in order, the sound in step, one size and rate."""
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -280,3 +281,28 @@ def test_subtitles_become_a_track(films: dict[str, Path], tmp_path: Path) -> Non
     assert "00:00:02,000 --> 00:00:02,750" in listed
     assert "One {x} \\\u2060N {\u2060\\\u2060b1}\nline" in listed
     assert "第二" in listed
+
+
+def test_a_track_shows_all_lines_and_those_that_overlap_together(
+    films: dict[str, Path], tmp_path: Path
+) -> None:
+    texts = [
+        *(TimedText(1.0, 2.5, "Long"), TimedText(2.0, 3.5, "Late {"), TimedText(2.2, 2.4, "Short")),
+        TimedText(4.0, 4.5, "Alone"),
+    ]
+    file = tmp_path / "a.ass"
+    file.write_text(overlays.write_track(texts), encoding="utf-8")
+    scenes = [(films["25"], 0, 125)]
+    joined = make_joined(scenes, WIDE, tmp_path, TextTrack(file, "eng"))
+    listed = run_ffmpeg("-i", str(joined), "-map", "0:s", "-f", "ass", "-").decode()
+    # Text that is transparent, or of size 0, is in the track but nobody sees it.
+    assert not re.search(r"\\fs0|\\[1234]?a&H[^0]", listed)
+    events = re.findall(r"Dialogue: [^,]*,0:00:(\S+?),0:00:(\S+?),(?:[^,]*,){6}(.*?)\r?\n", listed)
+    assert events == [
+        ("01.00", "02.00", "Long"),
+        ("02.00", "02.20", "Long\\NLate {"),
+        ("02.20", "02.40", "Long\\NLate {\\NShort"),
+        ("02.40", "02.50", "Long\\NLate {"),
+        ("02.50", "03.50", "Late {"),
+        ("04.00", "04.50", "Alone"),
+    ]

@@ -1,6 +1,8 @@
 """Subtitles in the admin, by import_film, and as a file that a player shows."""
 
+import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -157,10 +159,47 @@ def test_subtitles_of_several_films_go_to_the_film_they_are_named_after(
     assert names == [["rain.2019.en.srt"], ["Snow.zh.srt"]]
     assert "Uploaded: Rain (2019). The file is now checked and imported." in page_text
     assert "Not uploaded: c.mp4: The file is empty." in page_text
-    assert "The subtitles x.srt were not added: their name does not begin" in page_text
+    assert "The subtitles x.srt were not added: no film that was added has their name." in page_text
     assert "added successfully" not in page_text
     again = text(staff.post("/admin/gallery/film/add/", {**data, "file": file("c.mp4", "")}))
     assert "The file is empty." in again
+
+
+def test_subtitles_go_to_the_film_with_the_longest_name_that_they_begin_with(
+    staff: Client, make_video: Callable[..., Path]
+) -> None:
+    first, second = make_video(seconds=1).read_bytes(), make_video("b.mp4", seconds=2).read_bytes()
+    subtitles = [file("Foo.2.en.srt", SRT), file("foo.en.srt", SRT)]
+    data = {"file": [file("Foo.mp4", first), file("Foo.2.mp4", second)], "subtitles": subtitles}
+    staff.post("/admin/gallery/film/add/", data, follow=True)
+    names = {
+        film.original_name: [row.original_name for row in film.subtitles.all()]
+        for film in Film.objects.all()
+    }
+    assert names == {"Foo.mp4": ["foo.en.srt"], "Foo.2.mp4": ["Foo.2.en.srt"]}
+
+    # Subtitles of a film that is refused do not go to another one.
+    third = make_video("c.mp4", seconds=3).read_bytes()
+    data = {"file": [file("Foo.mp4", third), file("Foo.2.mp4", "")]}
+    data["subtitles"] = [file("Foo.2.en.srt", SRT)]
+    page_text = text(staff.post("/admin/gallery/film/add/", data, follow=True))
+    assert "The subtitles Foo.2.en.srt were not added" in page_text
+    assert Film.objects.get(sha256=hashlib.sha256(third).hexdigest()).subtitles.count() == 0
+
+
+def test_subtitles_in_a_folder_go_to_the_film_that_they_are_named_after(
+    tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
+    for name, seconds in (("Foo.mp4", 1), ("Foo.2.mkv", 2)):
+        shutil.copy(make_video("a.mp4", seconds=seconds), tmp_path / name)
+    for name in ("Foo.en.srt", "Foo.2.en.srt", "Foo.poster.zh.srt", "Food.srt", "foo.2.nfo"):
+        (tmp_path / name).write_text(SRT.replace("Where", name))
+    call_command("import_film", str(tmp_path / "Foo.mp4"), str(tmp_path / "Foo.2.mkv"))
+    names = {
+        film.original_name: sorted(row.original_name for row in film.subtitles.all())
+        for film in Film.objects.all()
+    }
+    assert names == {"Foo.mp4": ["Foo.en.srt", "Foo.poster.zh.srt"], "Foo.2.mkv": ["Foo.2.en.srt"]}
 
 
 def test_frame_based_subtitles_use_the_frame_rate_of_the_film(

@@ -76,10 +76,21 @@ function describe({ file, item }) {
   data.set("title", $("[data-field=title]", item).value);
   data.set("year", $("[data-field=year]", item).value);
   data.set("file", file);
-  const stem = `${file.name.replace(/\.[^.]*$/, "")}.`.toLowerCase();
   for (const one of subtitles().files)
-    if (one.name.toLowerCase().startsWith(stem)) data.append("subtitles", one);
+    if (findPrefix(one) === prefixOf(file)) data.append("subtitles", one);
   return data;
+}
+
+// What the names of a film's subtitles begin with.
+const prefixOf = ({ name }) => `${name.replace(/\.[^.]*$/, "")}.`.toLowerCase();
+
+// The prefix of the film that subtitles belong to: of Foo.mp4 and Foo.2.mp4, Foo.2.en.srt belongs
+// to the second.
+function findPrefix({ name }) {
+  const found = rows
+    .map(({ file }) => prefixOf(file))
+    .filter((prefix) => name.toLowerCase().startsWith(prefix));
+  return found.sort((a, b) => b.length - a.length)[0];
 }
 
 // Sends one film; resolves when it was saved or refused.
