@@ -82,6 +82,10 @@ function handleEscape(event) {
   } else if (event.target.closest(".grid .card") && $("#q")) {
     if (searchCount) history.back();
     else focusBox(event);
+  } else if (event.target.id === "q") {
+    event.preventDefault(); // which would clear it
+    event.target.value = event.target.defaultValue; // of the search shown
+    event.target.blur();
   } else if (isTyping(event.target)) {
     if (!event.target.value || event.target.type !== "search") event.target.blur();
   }

@@ -257,10 +257,17 @@ def test_the_keyboard_opens_a_scene_and_returns(
     tab.keyboard.press("Escape")
     wait_for_value(lambda: "less" in read_query(tab))
     wait_for_value(lambda: len(read_hits(tab)) == 24)
+    # Esc leaves the box, which shows the words of the search that is shown.
     tab.keyboard.press("/")
     assert get_focus(tab) == "q"
-    tab.keyboard.press("Escape")  # clears the box
+    tab.keyboard.type("dog")
+    tab.keyboard.press("Enter")
+    wait_for_value(lambda: read_query(tab).get("q") == ["dog"])
+    expect(tab.locator("#q")).to_be_focused()
     tab.keyboard.press("Escape")
+    expect(tab.locator("#q")).not_to_be_focused()
+    expect(tab.locator("#q")).to_have_value("dog")
+    assert read_query(tab).get("q") == ["dog"]
     tab.keyboard.press("?")
     expect(tab.locator("#keys")).to_be_visible()
     tab.keyboard.press("Escape")

@@ -34,7 +34,10 @@ def test_scenes_are_selected_by_keyboard_and_added_to_a_new_board(
     expect(bar.get_by_role("status")).to_have_text("3 selected")
     expect(tab.locator(".is-selected")).to_have_count(3)
     assert not [v for v in Axe().run(tab).response["violations"] if v["impact"] != "minor"]
-    bar.get_by_role("button", name="Add to board").click()
+    tab.keyboard.press("?")
+    expect(tab.locator("#keys")).to_contain_text("add them to a board")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("c")
     expect(tab.locator("#chooser")).to_contain_text("Add 3 scenes to a board")
     tab.fill("#new-board", "Dogs")
     tab.keyboard.press("Enter")
@@ -89,6 +92,7 @@ def test_a_long_press_selects_on_a_phone_and_downloads_make_a_board(
     expect(tab.locator("#selection").get_by_role("status")).to_have_text("1 selected")
     client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert "/frames/" not in tab.url
+    assert first.evaluate("one => getComputedStyle(one, '::before').display") == "none"  # the loop
     # While something is selected, a tap selects.
     tab.locator(".hits .shown").nth(2).tap()
     expect(tab.locator("#selection").get_by_role("status")).to_have_text("2 selected")
@@ -98,6 +102,24 @@ def test_a_long_press_selects_on_a_phone_and_downloads_make_a_board(
     expect(tab.locator("h1")).to_contain_text("Selection, ")
     assert Export.objects.get().total_count == 2
     context.close()
+
+
+def test_keys_download_a_selection_and_search_for_more_like_it(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    open_results(tab, web_server)
+    for key in ("m", "d"):
+        tab.locator(".hits .card a").first.focus()
+        tab.keyboard.press("x")
+        tab.keyboard.press("Shift+ArrowRight")
+        expect(tab.locator("#selection").get_by_role("status")).to_have_text("2 selected")
+        tab.keyboard.press(key)
+        if key == "m":
+            expect(tab.locator(".parts .part.is-frame")).to_have_count(2)
+            expect(tab.locator(".hits .pick").first).to_be_attached()
+    expect(tab.locator("h1")).to_contain_text("Selection, ")
+    assert Export.objects.get().total_count == 2
+    assert errors == []
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])

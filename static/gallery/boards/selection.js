@@ -180,15 +180,20 @@ document.addEventListener("keydown", (event) => {
     if (from && to && from !== to) selectRange(findAnchor() ?? from, to);
   }
 });
-// Before keys.js, where Esc goes back.
+// While scenes are selected, keys mean all of them: the buttons of the bar name theirs. Before other
+// scripts, where they mean one scene, and Esc goes back.
 window.addEventListener(
   "keydown",
   (event) => {
-    if (event.key !== "Escape" || !selected.size || $("dialog[open]") || isTyping(event.target))
-      return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    if (!selected.size || $("dialog[open]")) return;
+    const button = $(`[aria-keyshortcuts="${event.key}"]`, bar);
+    if (!button) return;
+    // In the player of a scene, letters are for the player.
+    if (event.key === "m" && $("#scene") && !cardOf(event.target)) return;
     event.preventDefault();
     event.stopPropagation();
-    clear();
+    if (!event.repeat) button.click();
   },
   true,
 );
