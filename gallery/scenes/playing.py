@@ -66,6 +66,9 @@ def errors_as_text(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except GalleryError as error:
+            if is_client_gone(request):
+                # Nobody reads it. A cancelled clip is no failure of the server to be logged.
+                return HttpResponse(status=HTTPStatus.NO_CONTENT)
             status = http_status(error)
             if status == HTTPStatus.BAD_REQUEST:
                 status = HTTPStatus.NOT_FOUND

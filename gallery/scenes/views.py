@@ -212,10 +212,14 @@ def subtitle_tracks(
 ) -> HttpResponse:
     """Return the <track> elements of a film, or of its clip from frame `first` up to `last`.
 
-    They come with what the scripts need to count the film's frames.
+    They come with what the scripts need to count the film's frames, and for the whole film with the
+    first frames of its shots.
     """
     film = film_or_404(film_id)
     context = {"film": film, "tracks": _list_tracks(film), "first": first, "last": last}
+    if first is None:
+        starts = film.shots.values_list("start", flat=True)
+        context["shots"] = " ".join(str(film.clock.frame_from(start)) for start in starts)
     return render(request, "gallery/scenes/tracks.html", context)
 
 

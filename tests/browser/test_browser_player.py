@@ -124,6 +124,12 @@ def test_the_whole_film_has_subtitles_a_bar_and_the_keys(
     wait_for(lambda: read_playhead(tab) == "00:00:12:00", timeout=30)
     tab.keyboard.press(".")
     wait_for(lambda: read_playhead(tab) == "00:00:12:01", timeout=30)
+    # A shot of 4 s after or before, not another page.
+    for key, start in (("Left", "08"), ("Left", "04"), ("Right", "08"), ("Right", "12")):
+        tab.keyboard.press(f"Shift+Arrow{key}")
+        wait_for(lambda start=start: read_playhead(tab) == f"00:00:{start}:00", timeout=30)
+    tab.keyboard.press("Shift+ArrowRight")
+    assert "/frames/2/" in tab.url
     tab.get_by_role("link", name="Back to the scene").click()
     expect(tab.locator("#trim")).to_be_visible()
     assert errors == []
@@ -371,7 +377,8 @@ def test_a_message_on_a_phone_leaves_the_buttons_free(
     assert toast is not None
     assert button is not None
     assert toast["y"] + toast["height"] <= button["y"]
-    # The first saved scene makes the header no higher.
+    # The first saved scene makes the header no higher: its number has no room there.
+    expect(tab.locator(".tally > [aria-hidden]")).to_be_hidden()
     tab.evaluate("scrollTo(0, 0)")
     assert tab.locator(".top").bounding_box() == header
     # The board chooser has the name of the link that opens it.
@@ -414,9 +421,18 @@ def test_the_player_of_a_board_has_the_same_controls(
         expect(tab.locator("#toast")).not_to_be_empty()
     tab.goto(f"{web_server.url}/boards/")
     tab.locator(".board-list a").first.click()
+    gate = Gate(tab, "**/clips/*.mp4")
     tab.get_by_role("button", name="Play all").click()
     player = tab.locator("#player")
     expect(player.locator("#play")).to_be_focused()
+    # Until the clip is made: its still, and a line that moves.
+    still = player.locator(".player-still")
+    expect(still).to_be_visible()
+    wait_for(lambda: still.evaluate("one => one.complete && one.naturalWidth > 0"))
+    line = "one => getComputedStyle(one, '::after').animationName"
+    assert player.locator(".player-screen").evaluate(line) == "coming"
+    gate.open()
+    expect(still).to_be_hidden(timeout=30_000)
     shown = "[...document.querySelectorAll('#player video')].find(one => !one.hidden)"
     wait_for(lambda: tab.evaluate(f"{shown}.currentTime") > 0, timeout=30)
     tab.keyboard.press("k")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gallery.core.errors import ClipBusy, FilmError, QueryError
 from gallery.films.models import Film
-from gallery.media import clip_jobs, cutting, ffmpeg
+from gallery.media import clip_jobs, clip_slots, cutting, ffmpeg
 from gallery.media.clip_jobs import ClipJob, ClipOrder, ClipStream
 from gallery.media.store import shrink_to
 from gallery.scenes import clips
@@ -208,6 +208,20 @@ def test_nothing_is_sent_to_a_disconnected_client(target_path: Path) -> None:
             make_endless_order(target_path), is_cancelled=lambda: time.monotonic() > begun + 0.5
         )
     assert time.monotonic() - begun < 5
+
+
+def test_an_abandoned_clip_is_not_logged_as_an_error(
+    page: Client, numbered_film: Film, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = socket.socketpair()
+    there.close()
+    # Waiting for the lock of the file takes longer than noticing that the client has gone.
+    order = clips.playback_order(numbered_film, 0, 100)
+    with clip_slots.clip_lock(order.path, None, lambda: False):
+        answer = page.get(f"/films/{numbered_film.pk}/clips/0-100.mp4", **{"gunicorn.socket": here})
+    here.close()
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert caplog.records == []
 
 
 def test_an_abandoned_clip_can_be_requested_again(numbered_film: Film) -> None:

@@ -60,6 +60,10 @@ class BoardPlayer {
     video.preload = "auto";
     video.addEventListener("click", () => this.toggle());
     video.addEventListener(
+      "loadeddata",
+      whenShown(() => this.showLoading()),
+    );
+    video.addEventListener(
       "ended",
       whenShown(() => this.go(1)),
     );
@@ -103,6 +107,9 @@ class BoardPlayer {
     [this.shown, this.next] = [this.next, this.shown];
     this.next.pause();
     load(this.shown, this.scenes[at]);
+    const picture = $("img", this.scenes[at]);
+    $(".player-still", player).src = picture.currentSrc || picture.src;
+    this.showLoading();
     this.shown.hidden = false;
     this.next.hidden = true;
     this.shown.currentTime = 0;
@@ -111,6 +118,12 @@ class BoardPlayer {
     this.loadDetails();
     this.showDetails(Boolean(this.shown.error));
     if (this.shown.error) this.skipFailed();
+  }
+
+  // While a clip is made, its still is shown.
+  showLoading() {
+    const isLoading = this.shown.readyState < HTMLMediaElement.HAVE_CURRENT_DATA;
+    $(".player-screen", player).classList.toggle("waiting", isLoading && !this.shown.error);
   }
 
   async loadDetails() {
@@ -143,6 +156,7 @@ class BoardPlayer {
   }
 
   skipFailed() {
+    this.showLoading();
     this.showDetails(true);
     this.skipTimer = setTimeout(() => this.go(1), SKIP_DELAY);
   }

@@ -175,6 +175,27 @@ function step(frames) {
   } else goTo(Math.min(Math.max(at + frames, trim.first), trim.last - 1));
 }
 
+// The first frames of the shots of the film; they come with the subtitles of the whole film.
+let shotStarts = [];
+
+async function loadFilmTracks() {
+  const details = await subtitles.load(video, options.filmTracks);
+  shotStarts = details ? details.shots.split(" ").map(Number) : [];
+}
+
+// Go to the shot before or after the current one: in the film that plays, or to its page.
+function goToShot(direction) {
+  if (!whole.isPlaying) {
+    $(`.strip a[rel=${direction < 0 ? "prev" : "next"}]`)?.click();
+    return;
+  }
+  shuttle.stop();
+  const frame = clock.frame(video.currentTime);
+  const current = shotStarts.findLastIndex((start) => start <= frame);
+  const start = shotStarts[Math.max(0, current + direction)];
+  if (start !== undefined) video.currentTime = clock.seconds(start) + 0.5 / clock.rate;
+}
+
 function jump(direction) {
   if (whole.isPlaying) {
     video.currentTime = Math.max(0, video.currentTime + direction * FILM_JUMP);
@@ -218,7 +239,7 @@ const whole = setUpWholeFilm($("#whole"), {
     player.loaded = null;
     peek.hide();
     bigPlay.hidden = true;
-    subtitles.load(video, options.filmTracks);
+    loadFilmTracks();
     togglePoster(false);
     root.classList.add("plays-whole");
   },
@@ -362,8 +383,8 @@ const KEYS = {
   ".": () => step(1),
   ArrowLeft: () => jump(-1),
   ArrowRight: () => jump(1),
-  "Shift+ArrowLeft": () => $(".strip a[rel=prev]")?.click(),
-  "Shift+ArrowRight": () => $(".strip a[rel=next]")?.click(),
+  "Shift+ArrowLeft": () => goToShot(-1),
+  "Shift+ArrowRight": () => goToShot(1),
   m: mute,
   f: toggleFullScreen,
   v: () => subtitles.toggle(),
