@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_noop
 from ninja import NinjaAPI
@@ -64,7 +65,7 @@ class SceneApi(NinjaAPI):
 
 api = SceneApi(
     title="Scene Search",
-    version="1.0.0",
+    version=settings.VERSION,
     description=DESCRIPTION,
     urls_namespace="api",
     docs=Page(),

@@ -10,10 +10,12 @@ from kombu import Exchange, Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+import imgsearch
 from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = imgsearch.VERSION  # that the API and the MCP server name
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")

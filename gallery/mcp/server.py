@@ -113,7 +113,11 @@ def _make_request(user: AbstractBaseUser | AnonymousUser) -> HttpRequest:
 
 def _build_server(tools: SceneTools, **options: Any) -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer(
-        "scene-search", title="Scene Search", instructions=INSTRUCTIONS, **options
+        "scene-search",
+        title="Scene Search",
+        version=settings.VERSION,
+        instructions=INSTRUCTIONS,
+        **options,
     )
     for names, annotations in ((READING_TOOLS, READING), (WRITING_TOOLS, WRITING)):
         for name in names:

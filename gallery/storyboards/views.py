@@ -30,16 +30,16 @@ def storyboard_list(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             given = form.cleaned_data
             try:
-                return redirect(
-                    service.create_storyboard(
-                        owners.ensure_visitor(request),
-                        given["script"],
-                        given["pictures"],
-                        name=given["name"],
-                        films=[film.pk for film in given["film"]],
-                        allows_repeats=given["repeats"],
-                    )
+                made = service.create_storyboard(
+                    owners.ensure_visitor(request),
+                    given["script"],
+                    given["pictures"],
+                    name=given["name"],
+                    films=[film.pk for film in given["film"]],
+                    allows_repeats=given["repeats"],
                 )
+                # The first row gets the focus.
+                return redirect(f"{made.get_absolute_url()}#row-{made.rows.all()[0].pk}")
             except BoardError as error:
                 form.add_error(None, str(error))
     found = service.storyboards_of(owners.visitor_of(request)).annotate(size=Count("rows"))

@@ -40,6 +40,8 @@ def test_from_a_script_to_a_board(
     rows = tab.locator(".row")
     expect(rows).to_have_count(4)
     expect(time_of(rows.nth(0))).to_have_text(DOG)
+    expect(rows.nth(0)).to_be_focused()
+    expect(tab.locator("h1")).to_be_in_viewport()
     expect(rows.nth(1).locator(".row-seconds")).to_contain_text("2.0 s")
     expect(time_of(rows.nth(2))).not_to_have_text(DOG)
 

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx2 as httpx
 import pytest
+from django.conf import settings as product
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
@@ -61,6 +62,7 @@ async def refusal(client: Client, tool: str, **arguments: Any) -> str:
 
 def test_an_assistant_searches_looks_and_collects(demo_film: Film, ada: Any) -> None:
     async def steps(client: Client) -> None:
+        assert client.server_info.version == product.VERSION
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert len(tools) == 16
         assert all(tool.description for tool in tools.values())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -362,6 +363,15 @@ def test_only_its_owner_changes_a_storyboard(ada: Api, bob: Api, demo_film: Film
     assert ada.post("/storyboards", {"script": " \n"}, 400)["code"] == "invalid"
 
 
+def test_the_first_row_is_linked_to_and_the_lengths_are_named(page: Client, db: None) -> None:
+    made = page.post("/storyboards/", {"script": SCRIPT})
+    row = StoryboardRow.objects.get(position=0)
+    assert made["Location"].endswith(f"/#row-{row.pk}")
+    shown = page.get(made["Location"]).content.decode()
+    assert "0:00 found of 0:06 needed" in shown
+    assert f'id="row-{row.pk}" tabindex="-1"' in shown
+
+
 # --- command --------------------------------------------------------------------------------------
 
 
@@ -386,7 +396,11 @@ def test_the_command_prints_and_saves(demo_film: Film, tmp_path: Any) -> None:
     assert f"http://127.0.0.1:8000{board.get_absolute_url()}" in err
     assert board.owner is not None
     out, _err = run(str(file), "--user", "ada")
-    assert "00:00:10:20-" in out
+    assert re.search(r"00:00:10:20-.*  \d+%\n", out)
+    file.write_text("a submarine under a glacier")
+    out, _err = run(str(file), "--user", "ada")
+    assert out.endswith("  weak\n")
+    assert "%" not in out
 
 
 def test_the_command_says_what_is_wrong(demo_film: Film, tmp_path: Any) -> None:

@@ -77,10 +77,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"     {row.row.error or 'no scene'}")
                 continue
             offer = row.scene.offer
-            self.stdout.write(
-                f"     {row.scene.start}-{row.scene.end}  {offer.film}"
-                f"  {offer.candidate.relevance:.0%}{'' if offer.candidate.matches else ' (weak)'}"
-            )
+            # That of a weak match compares it with other weak ones only.
+            candidate = offer.candidate
+            relevance = f"{candidate.relevance:.0%}" if candidate.matches else "weak"
+            self.stdout.write(f"     {row.scene.start}-{row.scene.end}  {offer.film}  {relevance}")
 
 
 def _read(file: str) -> str:
