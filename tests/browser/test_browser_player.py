@@ -384,6 +384,27 @@ def test_a_message_on_a_phone_leaves_the_buttons_free(
     # The board chooser has the name of the link that opens it.
     tab.locator("#toast").get_by_role("link", name="Change board").click()
     expect(tab.locator("#chooser h2")).to_have_text("Change board")
+    # Its button to close leaves the first board's focus room; names start where the title does.
+    close = tab.locator("#chooser .close").bounding_box()
+    first = tab.locator("#chooser .choose-board").first.bounding_box()
+    title = tab.locator("#chooser h2").bounding_box()
+    name = tab.locator("#chooser .choose-name").first.bounding_box()
+    assert close and first and title and name
+    assert close["y"] + close["height"] + 6 <= first["y"]
+    assert name["x"] == pytest.approx(title["x"], abs=1)
+
+
+def test_the_list_of_keys_keeps_each_section_in_one_column(
+    web_server: Web, demo_film: Film, tab: Page
+) -> None:
+    tab.goto(f"{web_server.url}/films/{demo_film.pk}/frames/12/")
+    tab.keyboard.press("?")
+    expect(tab.locator("#keys")).to_be_visible()
+    sections = tab.locator("#keys dl")
+    assert sections.count() == 4
+    for section in sections.all():
+        assert section.evaluate("one => one.getClientRects().length") == 1
+    assert tab.locator("#keys").evaluate("one => one.scrollHeight <= one.clientHeight")
 
 
 def test_a_film_page_on_a_phone_shows_the_best_matches_first(

@@ -183,6 +183,9 @@ def test_it_is_saved_as_a_board_in_order(page: Client, demo_film: Film) -> None:
     response = page.post(f"{storyboard.get_absolute_url()}save/")
     board = Board.objects.get()
     assert response["Location"] == board.get_absolute_url()
+    page.get(board.get_absolute_url())
+    visitor = owners.Visitor(key=board.visitor)
+    assert boards.current_board(visitor) is None  # the next scene goes to another board
     scenes = list(board.scenes.all())
     assert [scene.note for scene in scenes] == [row.text for row in rows]
     assert [scene.second for scene in scenes] == [
