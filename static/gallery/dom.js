@@ -12,6 +12,10 @@ export const isTyping = (target) =>
     "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]",
   ) !== null;
 
+// Whether a key belongs to an input method (IME): there Enter accepts the words, and arrows choose
+// among them. In Safari the composition has already ended at that Enter, which has the code 229.
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 // Whether a click or a key is meant for the browser: open in a new tab, go back, copy.
 export const hasModifier = (event) =>
   event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;

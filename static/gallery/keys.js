@@ -1,6 +1,6 @@
 // Keyboard shortcuts: / for the search box, arrows among pictures, letters for actions.
 
-import { $, $$, closeOnBackdrop, isTyping } from "./dom.js";
+import { $, $$, closeOnBackdrop, isComposing, isTyping } from "./dom.js";
 
 const dialog = $("#keys");
 
@@ -97,6 +97,7 @@ const LETTERS = { s: ".similar", m: ".more-like", l: ".less-like" };
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isComposing(event)) return;
   if ($("dialog[open]")) return;
   if (event.key.startsWith("Arrow")) handleArrow(event);
   else if (event.key === "Escape") handleEscape(event);

@@ -35,11 +35,20 @@ def candidate(
         ("3、下雨", ScriptLine("下雨")),
         ("1.5 metres of snow", ScriptLine("1.5 metres of snow")),
         ("2001: A Space Odyssey", ScriptLine("2001: A Space Odyssey")),
+        ("300. The Movie", ScriptLine("300. The Movie")),
         ("-- ", ScriptLine("")),
+        ("-", ScriptLine("")),
+        (" * * *", ScriptLine("")),
+        ("=====", ScriptLine("")),
+        ("───", ScriptLine("")),
+        ("……", ScriptLine("")),
+        ("🐱", ScriptLine("🐱")),
         ("a cat (3 s)", ScriptLine("a cat", 3.0)),
         ("a cat [2.5sec]", ScriptLine("a cat", 2.5)),
         ("一只猫（4秒）", ScriptLine("一只猫", 4.0)),
         ("a cat (300 s)", ScriptLine("a cat", scripts.MAX_SECONDS)),
+        ("the sea (1000 s)", ScriptLine("the sea", scripts.MAX_SECONDS)),
+        ("the sea (2,25 s)", ScriptLine("the sea", 2.25)),
         ("a cat (0 s)", ScriptLine("a cat", scripts.MIN_SECONDS)),
         ("a cat (asleep)", ScriptLine("a cat (asleep)")),
         ("a\0cat", ScriptLine("acat")),
@@ -52,6 +61,18 @@ def test_a_line_loses_its_marker_and_its_length(text: str, line: ScriptLine) -> 
 def test_empty_lines_are_dropped() -> None:
     lines = scripts.parse_script("\r\n1. a cat\r\n\r\n  \n2. a dog (2 s)\n")
     assert lines == [ScriptLine("a cat"), ScriptLine("a dog", 2.0)]
+
+
+def test_separators_are_dropped() -> None:
+    assert scripts.parse_script("a cat\n-\n***\na dog") == [
+        ScriptLine("a cat"),
+        ScriptLine("a dog"),
+    ]
+
+
+def test_a_part_of_a_longer_list_loses_its_numbers() -> None:
+    lines = scripts.parse_script("300. a cat\n301. a dog\n\n303. a house")
+    assert [line.text for line in lines] == ["a cat", "a dog", "303. a house"]
 
 
 @pytest.mark.parametrize(

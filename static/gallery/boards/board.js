@@ -1,6 +1,6 @@
 // A board: reordering scenes by mouse and touch.
 
-import { $$, htmx } from "../dom.js";
+import { $$, htmx, isComposing } from "../dom.js";
 
 // --- dragging ------------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ document.addEventListener("htmx:load", saveEarlyNotes, { once: true });
 let isEnterPressed = false; // then the browser submits the form after `change`
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
+  if (event.key !== "Enter" || isComposing(event)) return;
   isEnterPressed = true;
   setTimeout(() => (isEnterPressed = false));
 });

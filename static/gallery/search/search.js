@@ -1,7 +1,7 @@
 // The search: results are swapped in with their own URL, pictures and frames can be dropped and
 // pasted, and the history restores results. Without scripts, pages are loaded as usual.
 
-import { $, $$, hasModifier, htmx } from "../dom.js";
+import { $, $$, hasModifier, htmx, isComposing } from "../dom.js";
 
 // --- results are swapped in ----------------------------------------------------------------------
 
@@ -251,7 +251,8 @@ document.addEventListener("input", (event) => {
   if (event.target.matches(".sieve")) filterRows(event.target);
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && event.target.matches(".sieve")) event.preventDefault();
+  if (event.key !== "Enter" || isComposing(event)) return;
+  if (event.target.matches(".sieve")) event.preventDefault();
 });
 
 // --- a picture: dropped anywhere, pasted, or chosen ----------------------------------------------
