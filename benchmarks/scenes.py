@@ -172,6 +172,7 @@ def print_scripts(truths: Sequence[Truth], shots: Sequence[Shot]) -> None:
 
     from gallery.boards.owners import Visitor
     from gallery.storyboards import service
+    from gallery.storyboards.candidates import chosen_candidate, load_candidates
     from gallery.storyboards.types import ScriptLine
 
     user, _made = get_user_model().objects.get_or_create(username="benchmark")
@@ -188,9 +189,9 @@ def print_scripts(truths: Sequence[Truth], shots: Sequence[Shot]) -> None:
             )
             service.search_pending(storyboard)
             for number, row in zip(lines, storyboard.rows.all(), strict=True):
-                chosen = service.chosen_candidate(row)
+                chosen = chosen_candidate(row)
                 first += chosen is not None and chosen.key == shots[number]
-                five += shots[number] in [one.key for one in service.load_candidates(row)[:5]]
+                five += shots[number] in [one.key for one in load_candidates(row)[:5]]
             storyboard.delete()
         count = SCRIPTS * LINES
         print(f"| {language} | {first / count:.3f} | {five / count:.3f} |", flush=True)

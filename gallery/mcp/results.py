@@ -10,7 +10,7 @@ from gallery.labels.models import Label
 from gallery.mcp import types
 from gallery.rest.serializers import Serializer
 from gallery.search.types import Hit
-from gallery.storyboards import service as storyboards
+from gallery.storyboards import candidates
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.storyboards.types import SceneCandidate
 from gallery.transcripts.models import Line
@@ -127,8 +127,7 @@ def _board_scene(serializer: Serializer, row: BoardScene) -> types.BoardScene:
 
 def storyboard_of(serializer: Serializer, storyboard: Storyboard) -> types.Storyboard:
     """Describe a storyboard with its rows."""
-    rows = list(storyboard.rows.all())
-    films = storyboards.load_films(rows)
+    rows, films = candidates.load_rows(storyboard)
     return types.Storyboard(
         storyboard=storyboard.token,
         name=storyboard.name,
@@ -140,11 +139,11 @@ def storyboard_of(serializer: Serializer, storyboard: Storyboard) -> types.Story
 def _row(
     serializer: Serializer, row: StoryboardRow, number: int, films: dict[int, Film]
 ) -> types.StoryboardRow:
-    fitted = storyboards.fitted_scene(row, films)
+    fitted = candidates.fitted_scene(row, films)
     return types.StoryboardRow(
         row=number,
         text=row.text,
-        seconds=storyboards.wanted_seconds(row),
+        seconds=candidates.wanted_seconds(row),
         chosen=row.chosen if fitted else None,
         is_locked=row.is_locked,
         scene=(
@@ -154,8 +153,7 @@ def _row(
         ),
         candidates=[
             found_scene(serializer, films[one.film], one)
-            for one in storyboards.load_candidates(row)[:MAX_CANDIDATES]
-            if one.film in films
+            for one in candidates.load_candidates(row)[:MAX_CANDIDATES]
         ],
         error=row.error,
     )

@@ -28,7 +28,7 @@ from gallery.search import engine
 from gallery.search.address import MAX_PAGES, search_url
 from gallery.search.refining import MAX_EXAMPLES
 from gallery.search.types import Example, Mode, Query
-from gallery.storyboards import scripts, service
+from gallery.storyboards import saving, scripts, service
 from gallery.storyboards.models import Storyboard
 from gallery.transcripts.models import Line
 from gallery.transcripts.types import LineKind
@@ -226,14 +226,13 @@ class SceneTools:
         No shot is chosen twice unless `allows_repeats`.
         """
         serializer = self._serializer()
-        storyboard = service.create_storyboard(
+        storyboard = service.create_searched(
             self._visitor(serializer),
             scripts.parse_script(script),
             name=name,
             films=films,
             allows_repeats=allows_repeats,
         )
-        service.search_pending(storyboard)
         return results.storyboard_of(serializer, storyboard)
 
     def get_storyboard(self, storyboard: Token) -> types.Storyboard:
@@ -248,9 +247,9 @@ class SceneTools:
         serializer = self._serializer()
         own = self._get_own(serializer, Storyboard, storyboard)
         found = own.rows.all()[row - 1 : row].first()
-        if found is None or candidate >= len(found.candidates or ()):
-            raise BoardError("This row or candidate does not exist.")
-        service.choose(found, candidate)
+        if found is None:
+            raise BoardError("This row does not exist.")
+        service.choose_index(found, candidate)
         return results.storyboard_of(serializer, own)
 
     def rewrite_row(
@@ -265,12 +264,15 @@ class SceneTools:
         found = own.rows.all()[row - 1 : row].first()
         if found is None:
             raise BoardError("This row does not exist.")
-        service.edit(found, text, seconds)
+        service.edit(found, service.parse_text(found, text).with_length(seconds))
         service.search_pending(own)
         return results.storyboard_of(serializer, own)
 
-    def save_storyboard(self, storyboard: Token) -> types.Board:
+    def save_storyboard(self, storyboard: Token) -> types.SavedBoard:
         """Save the chosen scenes of a storyboard of the user as a new board."""
         serializer = self._serializer()
         own = self._get_own(serializer, Storyboard, storyboard)
-        return results.board_of(serializer, service.save_as_board(self._visitor(serializer), own))
+        plan = saving.plan_board(own)
+        board = saving.save_as_board(self._visitor(serializer), own, plan)
+        saved = results.board_of(serializer, board)
+        return types.SavedBoard(**saved.model_dump(), left_out=plan.left_out)

@@ -122,6 +122,12 @@ class Board(BoardSummary):
     scenes: list[BoardScene]
 
 
+class SavedBoard(Board):
+    """A board that a storyboard was saved as."""
+
+    left_out: list[int] = Field(description="Numbers of the rows without a scene.")
+
+
 class StoryboardRow(BaseModel):
     """A line of a script with its scenes, best first."""
 

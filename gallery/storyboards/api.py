@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -15,9 +16,9 @@ from gallery.rest.guard import TOKEN_REQUIRED
 from gallery.rest.paging import Page, Paging, paginate
 from gallery.rest.routing import Router
 from gallery.rest.serializers import Serialized, Serializer
-from gallery.storyboards import schemas, scripts, service
+from gallery.storyboards import candidates, saving, schemas, scripts, service
 from gallery.storyboards.models import Storyboard, StoryboardRow
-from gallery.storyboards.types import SceneCandidate
+from gallery.storyboards.types import SceneCandidate, ScriptLine
 
 router = Router(tags=["Storyboards"])
 
@@ -45,8 +46,7 @@ def _name(serializer: Serializer, storyboard: Storyboard) -> Serialized:
 
 def _storyboard(request: HttpRequest, storyboard: Storyboard) -> Serialized:
     serializer = Serializer(request)
-    rows = list(storyboard.rows.all())
-    films = service.load_films(rows)
+    rows, films = candidates.load_rows(storyboard)
     return {
         **_name(serializer, storyboard),
         "rows": [_row(serializer, row, number, films) for number, row in enumerate(rows, start=1)],
@@ -56,19 +56,17 @@ def _storyboard(request: HttpRequest, storyboard: Storyboard) -> Serialized:
 def _row(
     serializer: Serializer, row: StoryboardRow, number: int, films: dict[int, Film]
 ) -> Serialized:
-    scene = service.fitted_scene(row, films)
+    scene = candidates.fitted_scene(row, films)
     return {
         "id": row.pk,
         "number": number,
         "text": row.text,
-        "seconds": service.wanted_seconds(row),
+        "seconds": candidates.wanted_seconds(row),
         "chosen": row.chosen if scene else None,
         "is_locked": row.is_locked,
         "scene": serializer.scene(films[scene.film], scene.start, scene.end) if scene else None,
         "candidates": [
-            _candidate(serializer, one, films[one.film])
-            for one in service.load_candidates(row)
-            if one.film in films
+            _candidate(serializer, one, films[one.film]) for one in candidates.load_candidates(row)
         ],
         "error": row.error,
     }
@@ -111,14 +109,13 @@ def create_storyboard(request: HttpRequest, given: Body[schemas.StoryboardIn]) -
 
     All lines are searched before the answer comes, some 20 a second.
     """
-    storyboard = service.create_storyboard(
+    storyboard = service.create_searched(
         owners.token_visitor(request),
         scripts.parse_script(given.script),
         name=given.name,
         films=given.films,
         allows_repeats=given.allows_repeats,
     )
-    service.search_pending(storyboard)
     return Status(201, _storyboard(request, storyboard))
 
 
@@ -144,17 +141,21 @@ def change_storyboard_row(
     """Change a row's words, length or choice. Returns all rows, since others may change with it."""
     storyboard = _get_own(request, token)
     row = get_object_or_404(storyboard.rows, pk=row_id)
-    if given.text is not None or given.seconds is not None:
-        service.edit(row, given.text, row.seconds if given.seconds is None else given.seconds)
+    if given.text is not None:
+        line = service.parse_text(row, given.text)
+        kept = row.seconds if line.seconds is None else None
+        service.edit(row, line.with_length(kept if given.seconds is None else given.seconds))
     if row.candidates is None:
         service.search_row(row)
-        row.refresh_from_db()
-    if given.reject:
-        service.reject(row)
-    if given.chosen is not None:
-        service.choose(row, given.chosen)
-    if given.is_locked is not None:
-        service.set_locked(row, is_locked=given.is_locked)
+    with transaction.atomic():
+        if given.text is None and given.seconds is not None:
+            service.edit(row, ScriptLine(row.text, given.seconds))
+        if given.reject:
+            service.reject(row)
+        if given.chosen is not None:
+            service.choose_index(row, given.chosen)
+        if given.is_locked is not None:
+            service.set_locked(row, is_locked=given.is_locked)
     return _storyboard(request, storyboard)
 
 
@@ -177,8 +178,13 @@ def delete_storyboard(request: HttpRequest, token: str) -> Any:
     summary=gettext_noop("Save a storyboard as a board"),
 )
 def save_storyboard(request: HttpRequest, token: str) -> Any:
-    """Create a board with the chosen scenes in order; the lines of the script are its notes."""
-    board = service.save_as_board(owners.token_visitor(request), _get_own(request, token))
+    """Create a board with the chosen scenes in order; the lines of the script are its notes.
+
+    Rows without a scene are left out.
+    """
+    storyboard = _get_own(request, token)
+    plan = saving.plan_board(storyboard)
+    board = saving.save_as_board(owners.token_visitor(request), storyboard, plan)
     serializer = Serializer(request)
     return Status(
         201,
@@ -186,5 +192,6 @@ def save_storyboard(request: HttpRequest, token: str) -> Any:
             "token": board.token,
             "page": serializer.here("board", board.token),
             "url": serializer.resource("get_board", board.token),
+            "left_out": plan.left_out,
         },
     )

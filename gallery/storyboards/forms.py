@@ -90,5 +90,5 @@ class RowForm(forms.Form):
 
     text = forms.CharField(required=False, max_length=2000)
     seconds = forms.FloatField(required=False, min_value=0.1, max_value=600)
-    choose = forms.IntegerField(required=False, min_value=0, max_value=100)
+    choose = forms.CharField(required=False, max_length=60)
     step = forms.IntegerField(required=False, min_value=-1, max_value=1)

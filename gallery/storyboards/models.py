@@ -4,7 +4,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from gallery.boards.models import VisitorOwned
+from gallery.boards.models import Board, VisitorOwned
 
 
 class Storyboard(VisitorOwned):
@@ -12,12 +12,17 @@ class Storyboard(VisitorOwned):
 
     `films` are the ids of the films to search, empty for all. A shot is chosen for one row only
     unless `allows_repeats`. `version` counts the changes of rows: a browser that gets two answers
-    in the wrong order ignores the older one.
+    in the wrong order ignores the older one. `board` is the one that it was last saved as;
+    `board_digest` tells whether the scenes of that are still those that were saved.
     """
 
     films = models.JSONField(default=list)
     allows_repeats = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=0)
+    board = models.OneToOneField(
+        Board, on_delete=models.SET_NULL, null=True, related_name="storyboard"
+    )
+    board_digest = models.CharField(max_length=64, blank=True)
 
     class Meta(VisitorOwned.Meta):
         verbose_name = _("storyboard")

@@ -84,3 +84,4 @@ class SavedBoard(Schema):
     token: str
     page: Page
     url: Resource
+    left_out: list[int] = Field(description="Numbers of the rows without a scene.", examples=[[]])

@@ -1,10 +1,10 @@
-"""Storyboards: create them from scripts and pictures, search their rows, choose, and save.
+"""Storyboards: create them from scripts and pictures, search their rows, and choose.
 
 Rows are searched one by one, in any order and at the same time. After each search the choice of
 all rows is made again under a lock of the storyboard, so that it depends on what was found only.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -12,22 +12,28 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from gallery.boards import owners
-from gallery.boards import service as boards
-from gallery.boards.models import Board
 from gallery.boards.owners import Visitor
-from gallery.boards.service import Scene
-from gallery.core.errors import BoardError, QueryError
+from gallery.core.errors import BoardError, GalleryError, QueryError
 from gallery.films.models import Film
 from gallery.search import engine
 from gallery.search.refining import more_like
 from gallery.search.types import Example, Hit, Mode, Query
 from gallery.storyboards import scripts
-from gallery.storyboards.choosing import RowChoice, choose_scenes, fit_span
+from gallery.storyboards.candidates import (
+    assign_scenes,
+    chosen_candidate,
+    chosen_scene_id,
+    drop_deleted,
+    load_candidates,
+    load_films,
+    offered_candidates,
+    taken_shots,
+)
 from gallery.storyboards.models import Storyboard, StoryboardRow
-from gallery.storyboards.scripts import reading_seconds
-from gallery.storyboards.types import SceneCandidate, ScriptLine
+from gallery.storyboards.types import SceneCandidate, ScriptLine, StaleRow
 
 MAX_CANDIDATES = 12  # of a row
 MAX_STORYBOARDS, MAX_STORYBOARDS_PER_SESSION = 100, 10  # of a user, and without a login
@@ -54,7 +60,7 @@ def create_storyboard(
     """Create a storyboard whose rows are lines of a script, and then pictures (tokens).
 
     Nothing is searched yet. Raises BoardError when there are too many storyboards or rows, or none,
-    and TooManyRequests.
+    for a name too long and for unknown films, and TooManyRequests.
     """
     rows = [StoryboardRow(text=line.text, seconds=line.seconds) for line in lines]
     rows += [
@@ -66,6 +72,8 @@ def create_storyboard(
             % {"most": scripts.MAX_ROWS}
         )
     name = name.strip() or _shorten(rows[0].text) or _("Storyboard")
+    _require_short(name)
+    _require_films(films)
     with transaction.atomic():
         owners.lock_visitor(visitor)
         _require_room(visitor)
@@ -76,6 +84,39 @@ def create_storyboard(
             row.storyboard, row.position = storyboard, position
         StoryboardRow.objects.bulk_create(rows)
     return storyboard
+
+
+def create_searched(visitor: Visitor, lines: Sequence[ScriptLine], **options: Any) -> Storyboard:
+    """Create a storyboard as `create_storyboard` does, and search all its rows.
+
+    When that fails, no storyboard is left: its URL would not be known to anyone.
+    """
+    storyboard = create_storyboard(visitor, lines, **options)
+    try:
+        search_pending(storyboard)
+    except GalleryError:
+        storyboard.delete()
+        raise
+    return storyboard
+
+
+def _require_short(name: str) -> None:
+    most = Storyboard._meta.get_field("name").max_length or 0
+    if len(name) > most:
+        raise BoardError(
+            _("The name is too long: %(given)d characters (limit: %(most)d).")
+            % {"given": len(name), "most": most}
+        )
+
+
+def _require_films(films: Sequence[int]) -> None:
+    searchable = Film.objects.filter(searchable_run__isnull=False)
+    unknown = sorted(set(films) - set(searchable.values_list("pk", flat=True)))
+    if unknown:
+        raise BoardError(
+            _("These films do not exist or cannot be searched: %(films)s.")
+            % {"films": pgettext("between numbers", ", ").join(map(str, unknown))}
+        )
 
 
 def _shorten(text: str) -> str:
@@ -130,6 +171,8 @@ def _store_candidates(row: StoryboardRow, found: list[SceneCandidate], error: st
     current = row.storyboard.rows.filter(pk=row.pk, text=row.text).first()
     if current is None:
         return
+    films = Film.objects.filter(searchable_run__isnull=False).in_bulk({one.film for one in found})
+    found = [one for one in found if one.film in films]  # the index may be a moment behind
     kept = chosen_candidate(current) if current.is_locked else None
     if kept is not None:  # it stays, also when it is not found again
         found = [kept, *(one for one in found if one.key != kept.key)][:MAX_CANDIDATES]
@@ -165,18 +208,7 @@ def _candidate(hit: Hit) -> SceneCandidate:
     )
 
 
-# --- choosing -----------------------------------------------------------------------------------
-
-
-def load_candidates(row: StoryboardRow) -> list[SceneCandidate]:
-    """Return the candidates of a row, best first."""
-    return [SceneCandidate(**fields) for fields in row.candidates or ()]
-
-
-def chosen_candidate(row: StoryboardRow) -> SceneCandidate | None:
-    """Return the scene that is chosen for a row."""
-    found = load_candidates(row)
-    return found[row.chosen] if row.chosen is not None and row.chosen < len(found) else None
+# --- choosing ----------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -194,114 +226,92 @@ def _locked(storyboard: Storyboard) -> Iterator[None]:
 
 
 def _choose_again(storyboard: Storyboard) -> None:
-    """Choose the scenes of all rows whose choice is not locked."""
+    """Drop the scenes of deleted films, and choose those of all rows that are not locked."""
     rows = list(storyboard.rows.all())
-    choices = [
-        RowChoice(
-            candidates=load_candidates(row),
-            rejected=_rejected_keys(row),
-            locked=row.chosen if row.is_locked else None,
-        )
-        for row in rows
-    ]
-    changed = []
-    found = choose_scenes(choices, allows_repeats=storyboard.allows_repeats)
-    for row, chosen in zip(rows, found, strict=True):
-        if row.chosen != chosen:
-            row.chosen = chosen
-            changed.append(row)
+    dropped = drop_deleted(rows, load_films(rows))
+    changed = assign_scenes(storyboard, rows)
+    StoryboardRow.objects.bulk_update(dropped, ["candidates", "is_locked", "similar_to", "chosen"])
     StoryboardRow.objects.bulk_update(changed, ["chosen"])
 
 
-def _change(row: StoryboardRow, **changes: Any) -> None:
-    """Change a row, and choose again."""
-    with _locked(row.storyboard):
-        row.storyboard.rows.filter(pk=row.pk).update(**changes)
-        _choose_again(row.storyboard)
+@contextmanager
+def _changing(row: StoryboardRow, shown: str | None = None) -> Iterator[None]:
+    """Lock the storyboard, load the row, and after the block save it and choose again.
+
+    `shown` is the id of the scene that the user saw in the row, "" for none, or None if that does
+    not matter. Raises StaleRow when the row has another one.
+    """
+    storyboard = row.storyboard
+    with _locked(storyboard):
+        _choose_again(storyboard)
+        row.refresh_from_db()
+        if shown is not None and shown != chosen_scene_id(row):
+            raise StaleRow(_("This line has changed in the meantime, so nothing was done."))
+        yield
+        row.save()
+        _choose_again(storyboard)
     row.refresh_from_db()
 
 
-def edit(row: StoryboardRow, text: str | None, seconds: float | None) -> None:
+def parse_text(row: StoryboardRow, text: str) -> ScriptLine:
+    """Return the new text of a row as a line; the text that it has is not parsed again."""
+    return ScriptLine(text) if text == row.text else scripts.parse_line(text)
+
+
+def edit(row: StoryboardRow, line: ScriptLine) -> None:
     """Change the text and the wanted length of a row. Raises BoardError for a text too long.
 
-    A changed text is to be searched again, and may end in the length; None leaves the text.
-    `seconds` is None for the time that it takes to read the text.
+    A changed text is to be searched again.
     """
-    line = ScriptLine(row.text) if text is None else scripts.parse_line(text)
-    wanted = seconds if line.seconds is None else line.seconds
-    changes: dict[str, Any] = {"seconds": None if wanted is None else scripts.clamp_seconds(wanted)}
-    if line.text != row.text:
-        if len(line.text) > scripts.MAX_LINE_CHARACTERS:
-            raise BoardError(scripts.too_long_message(row.position + 1, line.text))
-        changes |= {"text": line.text, **_UNSEARCHED}
-    _change(row, **changes)
+    if len(line.text) > scripts.MAX_LINE_CHARACTERS:
+        raise BoardError(scripts.too_long_message(row.position + 1, line.text))
+    with _changing(row):
+        row.seconds = None if line.seconds is None else scripts.clamp_seconds(line.seconds)
+        if line.text != row.text:
+            row.text, row.candidates, row.chosen, row.is_locked = line.text, None, None, False
+            row.rejected, row.similar_to, row.error = [], None, ""
 
 
-_UNSEARCHED: dict[str, Any] = {
-    "candidates": None,
-    "chosen": None,
-    "is_locked": False,
-    "rejected": [],
-    "similar_to": None,
-    "error": "",
-}
+def choose(row: StoryboardRow, scene_id: str) -> None:
+    """Choose a candidate by its id, and lock the choice. Raises StaleRow for an unknown one."""
+    with _changing(row):
+        ids = [one.scene_id for one in load_candidates(row)]
+        if scene_id not in ids:
+            raise StaleRow(_("This scene is not among those of its line any more."))
+        row.chosen, row.is_locked = ids.index(scene_id), True
 
 
-def choose(row: StoryboardRow, index: int) -> None:
-    """Choose a candidate by its index, and lock the choice. An unknown index changes nothing."""
-    if 0 <= index < len(row.candidates or ()):
-        _change(row, chosen=index, is_locked=True)
+def choose_index(row: StoryboardRow, index: int) -> None:
+    """Choose a candidate by its index, and lock the choice. Raises BoardError for a wrong one."""
+    with _changing(row):
+        count = len(row.candidates or ())
+        if not 0 <= index < count:
+            raise BoardError(
+                _("There is no candidate %(index)d: this row has %(count)d, counted from 0.")
+                % {"index": index, "count": count}
+            )
+        row.chosen, row.is_locked = index, True
 
 
-def step(row: StoryboardRow, by: int) -> None:
+def step(row: StoryboardRow, by: int, shown: str | None = None) -> None:
     """Choose the next candidate (`by` 1) or the previous one (-1) that the row may have."""
-    taken = taken_shots(row.storyboard, list(row.storyboard.rows.all()))
-    offered = [index for index, _candidate in offered_candidates(row, taken)]
-    if row.chosen in offered:
-        at = offered.index(row.chosen) + by
+    with _changing(row, shown):
+        taken = taken_shots(row.storyboard, list(row.storyboard.rows.all()))
+        offered = [index for index, _candidate in offered_candidates(row, taken)]
+        at = offered.index(row.chosen) + by if row.chosen in offered else 0
         if 0 <= at < len(offered):
-            choose(row, offered[at])
-    elif offered:
-        choose(row, offered[0])
+            row.chosen, row.is_locked = offered[at], True
 
 
-def taken_shots(
-    storyboard: Storyboard, rows: Iterable[StoryboardRow]
-) -> dict[tuple[int, int], int]:
-    """Return the shots that no other row may have, and the row (id) that has each of them."""
-    if storyboard.allows_repeats:
-        return {}
-    found = ((chosen_candidate(row), row.pk) for row in rows)
-    return {candidate.key: pk for candidate, pk in found if candidate is not None}
-
-
-def offered_candidates(
-    row: StoryboardRow, taken: dict[tuple[int, int], int]
-) -> list[tuple[int, SceneCandidate]]:
-    """Return the candidates that a row may have, with their indexes.
-
-    Those are the chosen one, and those neither rejected nor `taken` by another row.
-    """
-    rejected = _rejected_keys(row)
-    return [
-        (index, one)
-        for index, one in enumerate(load_candidates(row))
-        if index == row.chosen or (one.key not in rejected and taken.get(one.key, row.pk) == row.pk)
-    ]
-
-
-def _rejected_keys(row: StoryboardRow) -> frozenset[tuple[int, int]]:
-    return frozenset((film, shot) for film, shot in row.rejected)
-
-
-def set_locked(row: StoryboardRow, *, is_locked: bool) -> None:
+def set_locked(row: StoryboardRow, *, is_locked: bool, shown: str | None = None) -> None:
     """Lock or unlock the choice of a row; only a row with a scene can be locked.
 
     An unlocked scene stays the first wish of its row.
     """
-    if is_locked or row.chosen is None:
-        return _change(row, is_locked=is_locked and row.chosen is not None)
-    return _change(row, is_locked=False, chosen=0, candidates=_starting_at(row, row.chosen))
+    with _changing(row, shown):
+        row.is_locked = is_locked and row.chosen is not None
+        if not is_locked and row.chosen is not None:
+            row.candidates, row.chosen = _starting_at(row, row.chosen), 0
 
 
 def _starting_at(row: StoryboardRow, index: int) -> list[dict[str, Any]]:
@@ -310,24 +320,22 @@ def _starting_at(row: StoryboardRow, index: int) -> list[dict[str, Any]]:
     return candidates[index:] + candidates[:index]
 
 
-def reject(row: StoryboardRow) -> None:
+def reject(row: StoryboardRow, shown: str | None = None) -> None:
     """Reject the chosen scene: the row gets its next one."""
-    current = chosen_candidate(row)
-    if current is not None:
-        _change(
-            row,
-            rejected=[*row.rejected, list(current.key)],
-            candidates=_starting_at(row, row.chosen or 0),
-            chosen=None,
-            is_locked=False,
-        )
+    with _changing(row, shown):
+        current = chosen_candidate(row)
+        if current is not None:
+            row.rejected = [*row.rejected, list(current.key)]
+            row.candidates = _starting_at(row, row.chosen or 0)
+            row.chosen, row.is_locked = None, False
 
 
-def search_similar(row: StoryboardRow) -> None:
+def search_similar(row: StoryboardRow, shown: str | None = None) -> None:
     """Mark a row to be searched for scenes like its chosen one, too, which stays in the row."""
-    current = chosen_candidate(row)
-    if current is not None:
-        _change(row, similar_to=[current.film, current.second], is_locked=True)
+    with _changing(row, shown):
+        current = chosen_candidate(row)
+        if current is not None:
+            row.similar_to, row.is_locked = [current.film, current.second], True
 
 
 def remove_row(row: StoryboardRow) -> None:
@@ -336,55 +344,3 @@ def remove_row(row: StoryboardRow) -> None:
         if row.storyboard.rows.count() > 1:
             row.delete()
             _choose_again(row.storyboard)
-
-
-# --- saving -------------------------------------------------------------------------------------
-
-
-def wanted_seconds(row: StoryboardRow) -> float:
-    """Return how long a row's scene should last."""
-    return reading_seconds(row.text) if row.seconds is None else row.seconds
-
-
-def fitted_scene(row: StoryboardRow, films: Mapping[int, Film]) -> Scene | None:
-    """Return the part of the chosen shot that fits the row.
-
-    None without a choice, and when its film is not among the searchable `films`.
-    """
-    one = chosen_candidate(row)
-    film = films.get(one.film) if one else None
-    if one is None or film is None:
-        return None
-    start, end = fit_span(film.clock, one, wanted_seconds(row))
-    return Scene(one.film, start, min(end, film.duration), one.second)
-
-
-def load_films(rows: Iterable[StoryboardRow]) -> dict[int, Film]:
-    """Return the searchable films of all candidates of some rows by id."""
-    ids = {candidate.film for row in rows for candidate in load_candidates(row)}
-    return Film.objects.filter(searchable_run__isnull=False).in_bulk(ids)
-
-
-def save_as_board(visitor: Visitor, storyboard: Storyboard, board: Board | None = None) -> Board:
-    """Create a board with the chosen scenes in order; the lines of the script are its notes.
-
-    If a `board` is given, its scenes are replaced. Rows without a scene, or whose film was deleted,
-    are left out. Raises BoardError when no row has a scene, or the board cannot be created or
-    filled.
-    """
-    rows = list(storyboard.rows.all())
-    films = load_films(rows)
-    scenes = [(scene, row.text) for row in rows if (scene := fitted_scene(row, films))]
-    if not scenes:
-        raise BoardError(_("No row has a scene yet, so there is nothing to save."))
-    if board is None:
-        board = boards.create_board(visitor, storyboard.name, is_for_new_scenes=False)
-        boards.add_scenes(board, scenes)
-    else:
-        boards.replace_scenes(board, scenes)
-    return board
-
-
-def saved_board(visitor: Visitor, storyboard: Storyboard) -> Board | None:
-    """Return the visitor's newest board with the name of a storyboard, probably saved from it."""
-    return boards.boards_of(visitor).filter(name=storyboard.name).order_by("-pk").first()

@@ -9,7 +9,7 @@ from django.utils.http import urlencode
 from gallery.boards.timelines import frames_of_scene
 from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
-from gallery.storyboards import service
+from gallery.storyboards import candidates
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.storyboards.types import SceneCandidate
 
@@ -69,9 +69,8 @@ class Totals:
 
 def load_rows(storyboard: Storyboard) -> list[RowOnPage]:
     """Return all rows of a storyboard as its page shows them."""
-    rows = list(storyboard.rows.all())
-    films = service.load_films(rows)
-    taken = service.taken_shots(storyboard, rows)
+    rows, films = candidates.load_rows(storyboard)
+    taken = candidates.taken_shots(storyboard, rows)
     return [_row_on_page(row, number, films, taken) for number, row in enumerate(rows, start=1)]
 
 
@@ -90,15 +89,14 @@ def _row_on_page(
 ) -> RowOnPage:
     offers = [
         _offer(row, index, candidate, films[candidate.film])
-        for index, candidate in service.offered_candidates(row, taken)
-        if candidate.film in films
+        for index, candidate in candidates.offered_candidates(row, taken)
     ]
     at = next((at for at, offer in enumerate(offers) if offer.is_chosen), None)
     first = 0 if at is None else max(0, min(at - 1, len(offers) - MAX_OFFERED))
     return RowOnPage(
         row=row,
         number=number,
-        wanted_seconds=service.wanted_seconds(row),
+        wanted_seconds=candidates.wanted_seconds(row),
         scene=None if at is None else _chosen_scene(row, offers[at]),
         offers=offers[first : first + MAX_OFFERED],
         is_first=at in (None, 0),
@@ -118,7 +116,7 @@ def _offer(row: StoryboardRow, index: int, candidate: SceneCandidate, film: Film
 
 def _chosen_scene(row: StoryboardRow, offer: Offer) -> ChosenScene | None:
     film = offer.film
-    scene = service.fitted_scene(row, {film.pk: film})
+    scene = candidates.fitted_scene(row, {film.pk: film})
     if scene is None:
         return None
     first, last = frames_of_scene(film.clock, scene.start, scene.end)
@@ -131,5 +129,5 @@ def _chosen_scene(row: StoryboardRow, offer: Offer) -> ChosenScene | None:
         start=film.clock.timecode_of(first),
         end=film.clock.timecode_of(last),
         seconds=seconds,
-        is_short=seconds < service.wanted_seconds(row) - SHORT_TOLERANCE,
+        is_short=seconds < candidates.wanted_seconds(row) - SHORT_TOLERANCE,
     )

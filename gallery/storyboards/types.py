@@ -1,6 +1,8 @@
 """Value types of storyboards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from gallery.core.errors import BoardError
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,6 +11,10 @@ class ScriptLine:
 
     text: str
     seconds: float | None = None
+
+    def with_length(self, seconds: float | None) -> "ScriptLine":
+        """Return the line with another length; None keeps its own."""
+        return self if seconds is None else replace(self, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +37,12 @@ class SceneCandidate:
     def key(self) -> tuple[int, int]:
         """The film and the number of the shot."""
         return self.film, self.shot
+
+    @property
+    def scene_id(self) -> str:
+        """The key as text, for forms."""
+        return f"{self.film}-{self.shot}"
+
+
+class StaleRow(BoardError):  # noqa: N818 - the name states the problem
+    """A row is not as the user saw it: it was changed meanwhile, perhaps in another tab."""

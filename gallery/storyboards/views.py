@@ -1,23 +1,26 @@
 """The list of a visitor's storyboards, and the page of one, which anyone with its URL may view."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from gallery.boards import owners
-from gallery.boards.models import Board
-from gallery.core.errors import BoardError
+from gallery.core.errors import BoardError, IndexUnavailable, ModelError
 from gallery.core.pages import limit_searches, vary_on_htmx
 from gallery.films import catalogue
-from gallery.storyboards import service
+from gallery.storyboards import saving, service
+from gallery.storyboards.candidates import chosen_scene_id
 from gallery.storyboards.forms import RowForm, StoryboardForm, StoryboardNameForm
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.storyboards.storyboard_page import RowOnPage, load_rows, totals_of
+from gallery.storyboards.types import StaleRow
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,7 +64,7 @@ def storyboard_page(request: HttpRequest, token: str) -> HttpResponse:
     is_own = owners.record_visit(request, storyboard)
     context = _page_context(storyboard, is_own=is_own)
     if is_own:
-        context["saved"] = service.saved_board(owners.visitor_of(request), storyboard)
+        context["saved"] = saving.saved_board(owners.visitor_of(request), storyboard)
     return render(request, "gallery/storyboards/storyboard.html", context)
 
 
@@ -94,7 +97,7 @@ def search_row(request: HttpRequest, token: str, row_id: int) -> HttpResponse:
     """Search one row."""
     storyboard = _get_own(request, token)
     row = get_object_or_404(storyboard.rows, pk=row_id)
-    before = {one.pk: one.chosen for one in storyboard.rows.all()}
+    before = _chosen_scenes(storyboard)
     service.search_row(row)
     return _answer(request, row, before)
 
@@ -108,38 +111,45 @@ def change_row(request: HttpRequest, token: str, row_id: int, action: str) -> Ht
     form = RowForm(request.POST)
     if not form.is_valid() or action not in ACTIONS:
         raise BoardError(_("This change is not possible. Reload the page."))
-    before = {one.pk: one.chosen for one in storyboard.rows.all()}
-    ACTIONS[action](row, form.cleaned_data)
+    before = _chosen_scenes(storyboard)
+    try:
+        ACTIONS[action](row, form.cleaned_data | {"shown": request.POST.get("shown")})
+    except StaleRow as error:
+        if not request.htmx:  # type: ignore[attr-defined]
+            raise
+        return _answer(request, row, before, str(error))
     if row.candidates is None:
-        service.search_row(row)
+        try:
+            service.search_row(row)
+        except (IndexUnavailable, ModelError):
+            # The change is saved. The script shows that, and searches the row again.
+            if not request.htmx:  # type: ignore[attr-defined]
+                raise
     owners.touch(storyboard)
     return _answer(request, row, before)
 
 
+def _chosen_scenes(storyboard: Storyboard) -> dict[int, str]:
+    return {one.pk: chosen_scene_id(one) for one in storyboard.rows.all()}
+
+
 def _edit(row: StoryboardRow, given: dict[str, Any]) -> None:
-    service.edit(row, given["text"], given["seconds"])
+    line = service.parse_text(row, given["text"])  # a length in it was typed last
+    service.edit(row, line.with_length(given["seconds"] if line.seconds is None else None))
 
 
-def _choose(row: StoryboardRow, given: dict[str, Any]) -> None:
-    service.choose(row, -1 if given["choose"] is None else given["choose"])
-
-
-def _step(row: StoryboardRow, given: dict[str, Any]) -> None:
-    service.step(row, given["step"] or 1)
-
-
-def _search_similar(row: StoryboardRow, _given: dict[str, Any]) -> None:
-    service.search_similar(row)
+def _search_similar(row: StoryboardRow, given: dict[str, Any]) -> None:
+    service.search_similar(row, given["shown"])
     service.search_row(row)
 
 
 ACTIONS: dict[str, Callable[[StoryboardRow, dict[str, Any]], None]] = {
     "edit": _edit,
-    "choose": _choose,
-    "step": _step,
-    "lock": lambda row, _given: service.set_locked(row, is_locked=True),
-    "unlock": lambda row, _given: service.set_locked(row, is_locked=False),
-    "reject": lambda row, _given: service.reject(row),
+    "choose": lambda row, given: service.choose(row, given["choose"]),
+    "step": lambda row, given: service.step(row, given["step"] or 1, given["shown"]),
+    "lock": lambda row, given: service.set_locked(row, is_locked=True, shown=given["shown"]),
+    "unlock": lambda row, given: service.set_locked(row, is_locked=False, shown=given["shown"]),
+    "reject": lambda row, given: service.reject(row, given["shown"]),
     "similar": _search_similar,
 }
 
@@ -157,18 +167,25 @@ def remove_row(request: HttpRequest, token: str, row_id: int) -> HttpResponse:
 
 
 def _answer(
-    request: HttpRequest, row: StoryboardRow, before: dict[int, int | None]
+    request: HttpRequest, row: StoryboardRow, before: dict[int, str], error: str = ""
 ) -> HttpResponse:
-    """Send the row, and those whose choice has changed with it; without htmx the page."""
+    """Send the row, and those whose scene has changed with it; without htmx the page.
+
+    `error` says why nothing was done: then the status is 409, and the row is as it is now.
+    """
     storyboard = row.storyboard
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect(f"{storyboard.get_absolute_url()}#row-{row.pk}")
     context = _page_context(storyboard)
     rows: list[RowOnPage] = context["rows"]
     context["changed"] = [
-        one for one in rows if one.row.pk == row.pk or before.get(one.row.pk) != one.row.chosen
+        one
+        for one in rows
+        if one.row.pk == row.pk or before.get(one.row.pk) != chosen_scene_id(one.row)
     ]
-    return render(request, "gallery/storyboards/_row_answer.html", context)
+    context["error"] = error
+    status = HTTPStatus.CONFLICT if error else HTTPStatus.OK
+    return render(request, "gallery/storyboards/_row_answer.html", context, status=status)
 
 
 # --- the whole storyboard -----------------------------------------------------------------------
@@ -176,11 +193,29 @@ def _answer(
 
 @require_POST
 def save(request: HttpRequest, token: str) -> HttpResponse:
-    """Save the chosen scenes as a new board, or in place of the scenes of an own board."""
+    """Save the chosen scenes as a new board, or in place of those of the board saved before.
+
+    Asks for confirmation when lines have no scene, or when that board was changed by hand.
+    """
     storyboard = _get_own(request, token)
-    replaced = request.POST.get("board")
-    board = owners.get_own_or_404(request, Board, replaced) if replaced else None
-    return redirect(service.save_as_board(owners.ensure_visitor(request), storyboard, board))
+    visitor = owners.ensure_visitor(request)
+    plan = saving.plan_board(storyboard)
+    board = None
+    if replaced := request.POST.get("board"):
+        board = saving.saved_board(visitor, storyboard)
+        if board is None or board.token != replaced:
+            raise BoardError(
+                _("This storyboard is not linked with that board any more. Reload its page.")
+            )
+    is_changed = board is not None and saving.is_changed(storyboard)
+    if (is_changed or plan.left_out) and "confirmed" not in request.POST:
+        context = {
+            "storyboard": storyboard, "board": board, "is_changed": is_changed,
+            "left_out": plan.left_out,
+            "lines": pgettext("between numbers", ", ").join(map(str, plan.left_out)),
+        }  # fmt: skip
+        return render(request, "gallery/storyboards/storyboard_save.html", context)
+    return redirect(saving.save_as_board(visitor, storyboard, plan, board))
 
 
 @require_POST

@@ -1,6 +1,7 @@
 """Storyboards in a real browser: rows fill in, keys choose, lines change, a board is saved."""
 
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,7 +11,7 @@ from gallery.boards.models import Board
 from gallery.films.models import Film
 from gallery.storyboards.models import StoryboardRow
 from tests.browsing import DESKTOP, PHONE
-from tests.processes import Web
+from tests.processes import Web, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,11 +23,21 @@ def open_storyboard(tab: Page, web: Web, script: str = SCRIPT) -> None:
     """Paste a script and wait until all its rows are searched."""
     tab.goto(f"{web.url}/boards/")
     tab.get_by_role("link", name="From a script").click()
+    submit_script(tab, script)
+    if tab.locator("html.script").count():
+        expect(tab.locator(".row[data-search]")).to_have_count(0, timeout=30_000)
+
+
+def start_storyboard(tab: Page, url: str, script: str) -> None:
+    """Paste a script; its rows are being searched then."""
+    tab.goto(f"{url}/storyboards/")
+    submit_script(tab, script)
+
+
+def submit_script(tab: Page, script: str) -> None:
     tab.get_by_label("Script").fill(script)
     tab.get_by_role("button", name="Find scenes").click()
     tab.wait_for_url(re.compile("/storyboards/[^/]+/"))
-    if tab.locator("html.script").count():
-        expect(tab.locator(".row[data-search]")).to_have_count(0, timeout=30_000)
 
 
 def time_of(row: Locator) -> Locator:
@@ -106,10 +117,7 @@ def test_an_answer_that_comes_late_changes_nothing_newer(
     edits: list[str] = []
     tab.on("request", lambda sent: edits.append(sent.url) if "/edit/" in sent.url else None)
     tab.route("**/rows/*/search/", hold_first)
-    tab.goto(f"{web_server.url}/storyboards/")
-    tab.get_by_label("Script").fill("an astronaut")
-    tab.get_by_role("button", name="Find scenes").click()
-    tab.wait_for_url(re.compile("/storyboards/[^/]+/"))
+    start_storyboard(tab, web_server.url, "an astronaut")
     while not late:
         tab.wait_for_timeout(50)
     [(route, answer)] = late
@@ -166,3 +174,165 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
     context.close()
+
+
+def press_while_composing(field: Locator, key: str) -> None:
+    """Press a key as an input method does: it belongs to the words being composed."""
+    field.evaluate(
+        """(field, key) => field.dispatchEvent(new KeyboardEvent("keydown", {
+             key, isComposing: true, bubbles: true, cancelable: true }))""",
+        key,
+    )
+
+
+def test_a_key_of_an_input_method_submits_nothing(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    open_storyboard(tab, web_server, "an astronaut")
+    posts: list[str] = []
+    tab.on("request", lambda sent: posts.append(sent.url) if sent.method == "POST" else None)
+    field = tab.locator(".row textarea")
+    field.fill("a dog ni")
+    press_while_composing(field, "Enter")
+    tab.wait_for_timeout(300)
+    assert posts == []
+    expect(field).to_be_focused()
+    with tab.expect_response("**/edit/"):
+        field.press("Enter")
+
+    # On the search page an arrow would go from the box to the results.
+    tab.goto(f"{web_server.url}/?q=dog")
+    box = tab.get_by_role("searchbox").first
+    box.focus()
+    press_while_composing(box, "ArrowDown")
+    expect(box).to_be_focused()
+    box.press("ArrowDown")
+    expect(box).not_to_be_focused()
+    assert errors == []
+
+
+def test_a_length_with_two_decimals_can_be_edited(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    open_storyboard(tab, web_server, "an astronaut (2.25 s)")
+    row = tab.locator(".row")
+    expect(row.locator("input[type=number]")).to_have_value("2.25")
+    row.locator("textarea").fill("a dog in the snow")
+    row.locator("textarea").press("Enter")
+    expect(time_of(row)).to_have_text(DOG)
+    row.locator("input[type=number]").fill("1.125")
+    row.locator("input[type=number]").press("Enter")
+    expect(row.locator("input[type=number]")).to_have_value("1.125")
+    expect(row.locator(".row-seconds")).to_contain_text("1.1 s")
+    assert StoryboardRow.objects.get().seconds == pytest.approx(1.125)
+    assert errors == []
+
+
+def test_words_typed_while_their_row_is_searched_stay(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    held: list[Route] = []
+    tab.route("**/rows/*/search/", lambda route: held.append(route))  # noqa: PLW0108 - methods of C
+    start_storyboard(tab, web_server.url, "a dog")
+    row = tab.locator(".row")
+    draft = row.locator("textarea")
+    while not held:
+        tab.wait_for_timeout(50)
+    draft.press("End")
+    draft.press_sequentially(" in the snow")
+    held[0].continue_()
+    expect(time_of(row)).to_be_visible()
+    expect(draft).to_have_value("a dog in the snow")
+    expect(draft).to_be_focused()
+    # The cursor is where it was, too; and Enter searches for these words.
+    draft.press_sequentially(" (2 s)")
+    draft.press("Enter")
+    expect(draft).to_have_value("a dog in the snow")
+    expect(time_of(row)).to_have_text(DOG)
+    expect(row.locator(".row-seconds")).to_contain_text("2.0 s")
+    assert StoryboardRow.objects.get().text == "a dog in the snow"
+    assert errors == []
+
+
+def test_words_typed_after_enter_stay(web_server: Web, demo_film: Film, tab: Page) -> None:
+    open_storyboard(tab, web_server, "an astronaut")
+    held: list[Route] = []
+    tab.route("**/edit/", lambda route: held.append(route))  # noqa: PLW0108 - methods of C
+    row = tab.locator(".row")
+    draft = row.locator("textarea")
+    draft.fill("a dog in the snow (2 s)")
+    draft.press("Enter")
+    while not held:
+        tab.wait_for_timeout(50)
+    draft.fill("a dog in the snow at night")
+    held.pop().continue_()
+    expect(time_of(row)).to_have_text(DOG)
+    expect(draft).to_have_value("a dog in the snow at night")
+    expect(row.locator("input[type=number]")).to_have_value("2.0")
+    draft.blur()
+    while not held:
+        tab.wait_for_timeout(50)
+    held.pop().continue_()
+    wait_for(lambda: StoryboardRow.objects.get().text == "a dog in the snow at night")
+
+
+def test_a_click_in_an_old_tab_shows_the_row_as_it_is(
+    web_server: Web, demo_film: Film, tab: Page
+) -> None:
+    open_storyboard(tab, web_server, "a dog")
+    row = tab.locator(".row")
+    old = tab.context.new_page()
+    old.goto(tab.url)
+    row.get_by_role("button", name="Reject").click()
+    expect(time_of(row)).not_to_have_text(time_of(old.locator(".row")).inner_text())
+    shown = time_of(row).inner_text()
+    old.locator(".row").get_by_role("button", name="Reject").click()
+    expect(old.locator("#toast")).to_contain_text("has changed in the meantime")
+    expect(time_of(old.locator(".row"))).to_have_text(shown)
+    assert len(StoryboardRow.objects.get().rejected) == 1
+
+
+def test_rows_wait_while_there_are_too_many_searches(
+    web_server: Web, demo_film: Film, tab: Page, tmp_path: Path
+) -> None:
+    server = Web(tmp_path, SEARCH_RATE="4/10s")
+    server.start()
+    try:
+        start_storyboard(tab, server.url, "\n".join(f"a cat {n}" for n in range(9)))
+        state = tab.locator("#search-state")
+        expect(state).to_contain_text("Waiting: too many searches at once", timeout=20_000)
+        expect(state.get_by_role("button")).to_be_hidden()
+        expect(tab.locator(".row[data-search]")).to_have_count(0, timeout=60_000)
+        expect(state).to_be_hidden()
+    finally:
+        server.stop()
+
+
+def test_rows_that_cannot_be_searched_can_be_tried_again(
+    web_server: Web, demo_film: Film, tab: Page
+) -> None:
+    tab.clock.install()
+    broken = True
+    tab.route("**/rows/*/search/", lambda route: route.abort() if broken else route.continue_())
+    start_storyboard(tab, web_server.url, "a dog in the snow")
+    retry = tab.get_by_role("button", name="Retry")
+    for _attempt in range(20):
+        tab.clock.run_for(61_000)
+        if retry.is_visible():
+            break
+        tab.wait_for_timeout(100)
+    expect(tab.locator("#search-state")).to_contain_text("Some lines could not be searched")
+    broken = False
+    retry.click()
+    expect(time_of(tab.locator(".row"))).to_have_text(DOG)
+    expect(tab.locator("#search-state")).to_be_hidden()
+
+
+def test_quick_steps_add_up(web_server: Web, demo_film: Film, tab: Page) -> None:
+    open_storyboard(tab, web_server, "a dog")
+    tab.locator(".row-shown").focus()
+    for _step in range(3):
+        tab.keyboard.press("ArrowRight")
+    wait_for(lambda: StoryboardRow.objects.get().chosen == 3)
+    expect(tab.locator(".row [data-key=ArrowRight]")).to_be_enabled()
+    expect(tab.locator("#toast .bad")).to_have_count(0)

@@ -134,8 +134,11 @@ def test_an_assistant_makes_a_storyboard(demo_film: Film, ada: Any) -> None:
             "a dog in the snow",
             "a cat in a meadow",
         ]
+        assert saved["left_out"] == []
         why = await refusal(client, "choose_scene", storyboard=token, row=9, candidate=0)
-        assert "This row or candidate does not exist." in why
+        assert "This row does not exist." in why
+        why = await refusal(client, "choose_scene", storyboard=token, row=1, candidate=99)
+        assert "There is no candidate 99" in why
 
     run_local(steps, "--user=ada")
 

@@ -15,7 +15,7 @@ from gallery.boards import owners
 from gallery.boards import service as boards
 from gallery.boards.models import Board
 from gallery.films.models import Film
-from gallery.storyboards import service
+from gallery.storyboards import candidates, service
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from tests.asking import Api, to_jpeg
 
@@ -41,8 +41,13 @@ def change(page: Client, row: StoryboardRow, action: str, **given: Any) -> Story
     return row
 
 
+def choose(page: Client, row: StoryboardRow, index: int) -> StoryboardRow:
+    scene = candidates.load_candidates(row)[index].scene_id
+    return change(page, row, "choose", choose=scene)
+
+
 def chosen_shot(row: StoryboardRow) -> int:
-    candidate = service.chosen_candidate(row)
+    candidate = candidates.chosen_candidate(row)
     assert candidate is not None
     return candidate.shot + 1
 
@@ -105,14 +110,14 @@ def test_an_unlocked_scene_stays_and_the_one_after_a_rejected_scene_follows(
     page: Client, demo_film: Film
 ) -> None:
     row = search(page, create(page, script="a dog"))[0]
-    change(page, row, "choose", choose="2")
-    chosen, following = (one.key for one in service.load_candidates(row)[2:4])
+    choose(page, row, 2)
+    chosen, following = (one.key for one in candidates.load_candidates(row)[2:4])
     change(page, row, "unlock")
-    candidate = service.chosen_candidate(row)
+    candidate = candidates.chosen_candidate(row)
     assert candidate is not None
     assert (candidate.key, row.is_locked) == (chosen, False)
     change(page, row, "reject")
-    candidate = service.chosen_candidate(row)
+    candidate = candidates.chosen_candidate(row)
     assert candidate is not None
     assert candidate.key == following
 
@@ -121,7 +126,7 @@ def test_two_rows_that_are_given_the_same_shot_both_show_it(page: Client, demo_f
     storyboard = create(page)
     first, _second, third = search(page, storyboard)
     change(page, first, "lock")
-    change(page, third, "choose", choose="0")
+    choose(page, third, 0)
     assert (chosen_shot(first), chosen_shot(third)) == (4, 4)
     text = page.get(storyboard.get_absolute_url()).content.decode()
     assert text.count('class="row-shown"') == 3
@@ -134,9 +139,13 @@ def test_a_word_that_somebody_says_does_not_lead_astray(page: Client, demo_film:
 
 def test_a_candidate_can_be_chosen(page: Client, demo_film: Film) -> None:
     row = search(page, create(page))[1]
-    change(page, row, "choose", choose="3")
+    choose(page, row, 3)
     assert (row.chosen, row.is_locked) == (3, True)
-    change(page, row, "choose", choose="99")
+    path = f"{row.storyboard.get_absolute_url()}rows/{row.pk}/choose/"
+    response = page.post(path, {"choose": f"{demo_film.pk}-999"})
+    assert response.status_code == 400
+    assert "not among those of its line" in response.content.decode()
+    row.refresh_from_db()
     assert row.chosen == 3
 
 
@@ -166,11 +175,11 @@ def test_a_changed_line_is_searched_alone(page: Client, demo_film: Film) -> None
 def test_the_length_of_a_line(page: Client, demo_film: Film) -> None:
     row = search(page, create(page))[1]
     film = Film.objects.get()
-    scene = service.fitted_scene(row, {film.pk: film})
+    scene = candidates.fitted_scene(row, {film.pk: film})
     assert scene is not None
     assert scene.end - scene.start == pytest.approx(2.0)
     change(page, row, "edit", text=row.text, seconds="1.5")
-    scene = service.fitted_scene(row, {film.pk: film})
+    scene = candidates.fitted_scene(row, {film.pk: film})
     assert scene is not None
     assert scene.end - scene.start == pytest.approx(1.5)
     change(page, row, "edit", text=row.text, seconds="")
@@ -272,6 +281,145 @@ def test_the_last_row_stays(page: Client, demo_film: Film) -> None:
     assert [row.text for row in storyboard.rows.all()] == ["a dog"]
 
 
+# --- rows that changed in the meantime ------------------------------------------------------------
+
+
+def post_by_script(page: Client, row: StoryboardRow, action: str, **given: Any) -> Any:
+    path = f"{row.storyboard.get_absolute_url()}rows/{row.pk}/{action}/"
+    return page.post(path, given, headers={"HX-Request": "true"})
+
+
+def test_a_choice_in_an_old_tab_gets_the_scene_that_was_clicked(
+    page: Client, demo_film: Film
+) -> None:
+    row = search(page, create(page, script="a dog"))[0]
+    third = candidates.load_candidates(row)[2]
+    change(page, row, "reject")  # in another tab: now another scene has that index
+    response = post_by_script(page, row, "choose", choose=third.scene_id)
+    assert response.status_code == 200
+    row.refresh_from_db()
+    assert candidates.chosen_candidate(row) == third
+
+
+@pytest.mark.parametrize("action", ["reject", "step", "lock", "unlock", "similar"])
+def test_an_action_on_a_scene_that_is_not_the_one_shown_does_nothing(
+    page: Client, demo_film: Film, action: str
+) -> None:
+    row = search(page, create(page, script="a dog"))[0]
+    seen = candidates.chosen_scene_id(row)
+    change(page, row, "reject", shown=seen)
+    before = StoryboardRow.objects.values().get()
+    response = post_by_script(page, row, action, shown=seen, step="1")
+    assert response.status_code == 409
+    text = response.content.decode()
+    assert 'id="error-message">This line has changed' in text
+    assert f'name="shown" value="{candidates.chosen_scene_id(row)}"' in text
+    assert StoryboardRow.objects.values().get() == before
+    path = f"{row.storyboard.get_absolute_url()}rows/{row.pk}/{action}/"
+    assert page.post(path, {"shown": seen, "step": "1"}).status_code == 400
+
+
+# --- deleted films --------------------------------------------------------------------------------
+
+
+def move_to_deleted_film(row: StoryboardRow, count: int) -> None:
+    """Make the first candidates those of a film that does not exist any more."""
+    for fields in row.candidates[:count]:
+        fields["film"] += 1000
+    row.save()
+
+
+def test_scenes_of_deleted_films_are_skipped(page: Client, ada: Api, demo_film: Film) -> None:
+    storyboard = create(page, script="a dog\na cat")
+    rows = search(page, storyboard)
+    change(page, rows[0], "lock")
+    shots = [one.shot for one in candidates.load_candidates(rows[0])]
+    move_to_deleted_film(rows[0], 4)
+    text = page.get(storyboard.get_absolute_url()).content.decode()
+    assert "No scene is left" not in text
+    assert text.count('class="row-shown"') == 2
+    shown = ada.get(f"/storyboards/{storyboard.token}")["rows"][0]
+    assert (shown["chosen"], shown["is_locked"]) == (0, False)
+    assert len(shown["candidates"]) == len(shots) - 4
+
+    # A step goes to the next scene that exists, a rejected one is followed by such a one.
+    change(page, rows[0], "step", step="1", shown=f"{demo_film.pk}-{shots[4]}")
+    assert chosen_shot(rows[0]) == shots[5] + 1
+    change(page, rows[0], "reject")
+    assert chosen_shot(rows[0]) == shots[6] + 1
+    assert all(one.film == demo_film.pk for one in candidates.load_candidates(rows[0]))
+
+
+def test_a_row_whose_films_are_all_deleted_is_searched_again(page: Client, demo_film: Film) -> None:
+    storyboard = create(page, script="a dog in the snow\na cat")
+    rows = search(page, storyboard)
+    move_to_deleted_film(rows[0], 99)
+    assert "Not searched yet" in page.get(storyboard.get_absolute_url()).content.decode()
+    change(page, rows[1], "lock")
+    assert chosen_shot(search(page, storyboard)[0]) == 4
+
+
+def test_saving_says_which_lines_have_no_scene(page: Client, demo_film: Film) -> None:
+    storyboard = create(page, script="a dog\n-dog\na cat")
+    rows = search(page, storyboard)
+    move_to_deleted_film(rows[2], 99)
+    save = f"{storyboard.get_absolute_url()}save/"
+    text = page.post(save).content.decode()
+    assert "Lines 2, 3 have no scene and are left out." in text
+    assert not Board.objects.exists()
+    assert page.post(save, {"confirmed": "1"}).status_code == 302
+    assert [scene.note for scene in Board.objects.get().scenes.all()] == ["a dog"]
+
+
+# --- the board of a storyboard --------------------------------------------------------------------
+
+
+def test_only_a_board_that_was_saved_from_it_is_updated(page: Client, demo_film: Film) -> None:
+    first, second = create(page, name="Opening"), create(page, name="Opening")
+    save = f"{first.get_absolute_url()}save/"
+    search(page, first)
+    page.post(f"{second.get_absolute_url()}search/")
+    page.post(f"{second.get_absolute_url()}save/")
+    other = Board.objects.get()
+    # A board of the same name, saved from another storyboard, is not its own.
+    assert "Update board" not in page.get(first.get_absolute_url()).content.decode()
+    assert page.post(save, {"board": other.token}).status_code == 400
+    page.post(save)
+    first.refresh_from_db()
+    own = first.board
+    assert own is not None
+    assert own != other
+    # New names of both keep the link.
+    page.post(f"{first.get_absolute_url()}rename/", {"name": "Ending"})
+    page.post(f"{own.get_absolute_url()}rename/", {"name": "Final"})
+    assert f'value="{own.token}"' in page.get(first.get_absolute_url()).content.decode()
+    own.delete()
+    first.refresh_from_db()
+    assert first.board is None
+    assert "Update board" not in page.get(first.get_absolute_url()).content.decode()
+
+
+def test_replacing_scenes_that_were_changed_by_hand_asks_first(
+    page: Client, demo_film: Film
+) -> None:
+    storyboard = create(page)
+    search(page, storyboard)
+    save = f"{storyboard.get_absolute_url()}save/"
+    page.post(save)
+    board = Board.objects.get()
+    scene = board.scenes.first()
+    assert scene is not None
+    boards.set_note(board, scene.pk, "my own note")
+    response = page.post(save, {"board": board.token})
+    assert response.status_code == 200
+    assert "were changed after it was saved" in response.content.decode()
+    assert board.scenes.first() == scene
+    assert page.post(save, {"board": board.token, "confirmed": "1"}).status_code == 302
+    assert board.scenes.first().note == "a dog in the snow"
+    # What the storyboard itself has saved is replaced without a question.
+    assert page.post(save, {"board": board.token}).status_code == 302
+
+
 # --- owners ---------------------------------------------------------------------------------------
 
 
@@ -343,6 +491,8 @@ def test_a_program_goes_from_a_script_to_a_board(ada: Api, anonymous: Api, demo_
     assert [one["token"] for one in ada.get("/storyboards")["results"]] == [made["token"]]
 
     row = f"/storyboards/{made['token']}/rows/{rows[1]['id']}"
+    assert "12, counted from 0" in ada.patch(row, {"chosen": 999, "seconds": 9.0}, 400)["error"]
+    assert ada.get(f"/storyboards/{made['token']}")["rows"] == rows
     changed = ada.patch(row, {"chosen": 2, "seconds": 1.0})["rows"][1]
     assert (changed["chosen"], changed["is_locked"], changed["seconds"]) == (2, True, 1.0)
     rejected = ada.patch(row, {"reject": True})["rows"][1]
@@ -350,6 +500,7 @@ def test_a_program_goes_from_a_script_to_a_board(ada: Api, anonymous: Api, demo_
     assert ada.patch(row, {"text": "a cat in a meadow"})["rows"][1]["text"] == "a cat in a meadow"
 
     saved = ada.post(f"/storyboards/{made['token']}/board", {})
+    assert saved["left_out"] == []
     board = ada.get(saved["url"])
     assert [scene["note"] for scene in board["scenes"]] == [
         "a dog in the snow", "a cat in a meadow", "a dog in the snow",
@@ -373,6 +524,28 @@ def test_the_first_row_is_linked_to_and_the_lengths_are_named(page: Client, db: 
     shown = page.get(made["Location"]).content.decode()
     assert "0:00 found of 0:06 needed" in shown
     assert f'id="row-{row.pk}" tabindex="-1"' in shown
+
+
+@pytest.mark.parametrize("films", [[10**30], [-1], [999]])
+def test_unknown_films_are_refused(ada: Api, demo_film: Film, films: list[int]) -> None:
+    given = {"script": "a cat", "films": [demo_film.pk, *films]}
+    error = ada.post("/storyboards", given, 400)["error"]
+    assert f"cannot be searched: {films[0]}." in error
+    assert not Storyboard.objects.exists()
+
+
+def test_a_given_length_goes_before_that_in_the_text(ada: Api, demo_film: Film) -> None:
+    made = ada.post("/storyboards", {"script": "a cat (4 s)"})
+    row = f"/storyboards/{made['token']}/rows/{made['rows'][0]['id']}"
+
+    def patch(**given: Any) -> tuple[str, float]:
+        changed = ada.patch(row, given)["rows"][0]
+        return changed["text"], changed["seconds"]
+
+    assert patch(text="a dog") == ("a dog", 4.0)
+    assert patch(text="a cat (9 s)", seconds=2) == ("a cat", 2.0)
+    assert patch(text="a dog (9 s)") == ("a dog", 9.0)
+    assert patch(seconds=2.25) == ("a dog", 2.25)
 
 
 # --- command --------------------------------------------------------------------------------------
@@ -417,3 +590,43 @@ def test_the_command_says_what_is_wrong(demo_film: Film, tmp_path: Any) -> None:
     file.write_text("\n", encoding="utf-8")
     with pytest.raises(CommandError, match="empty"):
         run(str(file), "--user", "bob")
+
+
+def give_input(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+
+
+def test_the_command_reads_standard_input(demo_film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    get_user_model().objects.create_user("ada")
+    give_input(monkeypatch, "\ufeff一只猫".encode())
+    out, _err = run("-", "--user", "ada")
+    assert "  1  一只猫" in out
+    give_input(monkeypatch, b"a cat \xff\xfe")
+    with pytest.raises(CommandError, match="Standard input is not UTF-8 text"):
+        run("-", "--user", "ada")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--name", "x" * 121], "name is too long: 121 characters"),
+        (["--film", "999", "--board"], "cannot be searched: 999"),
+    ],
+)
+def test_wrong_options_leave_no_storyboard(
+    demo_film: Film, tmp_path: Any, options: list[str], message: str
+) -> None:
+    get_user_model().objects.create_user("ada")
+    file = tmp_path / "script.txt"
+    file.write_text("a cat", encoding="utf-8")
+    with pytest.raises(CommandError, match=message):
+        run(str(file), "--user", "ada", *options)
+    assert not Storyboard.objects.exists()
+
+
+def test_the_command_says_what_is_left_out(demo_film: Film, tmp_path: Any) -> None:
+    get_user_model().objects.create_user("ada")
+    file = tmp_path / "script.txt"
+    file.write_text("a cat\n-dog\n", encoding="utf-8")
+    _out, err = run(str(file), "--user", "ada", "--board")
+    assert "Left out, since they have no scene: lines 2" in err

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gallery.boards.owners import Visitor
 from gallery.core.errors import GalleryError
-from gallery.storyboards import scripts, service
+from gallery.storyboards import saving, scripts, service
 from gallery.storyboards.models import Storyboard
 from gallery.storyboards.storyboard_page import RowOnPage, load_rows
 
@@ -44,25 +44,35 @@ class Command(BaseCommand):
             )
         visitor = Visitor(user=user.pk)
         try:
-            storyboard = service.create_storyboard(
+            storyboard = service.create_searched(
                 visitor,
                 scripts.parse_script(_read(options["file"])),
                 name=options["name"],
                 films=options["film"],
                 allows_repeats=options["repeats"],
             )
-            service.search_pending(storyboard)
-            board = service.save_as_board(visitor, storyboard) if options["board"] else None
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
-            raise CommandError(f"{options['file']} is not UTF-8 text.") from error
+            name = "Standard input" if options["file"] == "-" else options["file"]
+            raise CommandError(f"{name} is not UTF-8 text.") from error
         except GalleryError as error:
             raise CommandError(str(error)) from error
         self._print(storyboard, as_json=options["json"])
         self.stderr.write(f"Storyboard: {settings.SITE_URL}{storyboard.get_absolute_url()}")
-        if board is not None:
-            self.stderr.write(f"Board: {settings.SITE_URL}{board.get_absolute_url()}")
+        if options["board"]:
+            self._save(visitor, storyboard)
+
+    def _save(self, visitor: Visitor, storyboard: Storyboard) -> None:
+        try:
+            plan = saving.plan_board(storyboard)
+            board = saving.save_as_board(visitor, storyboard, plan)
+        except GalleryError as error:
+            raise CommandError(str(error)) from error
+        self.stderr.write(f"Board: {settings.SITE_URL}{board.get_absolute_url()}")
+        if plan.left_out:
+            lines = ", ".join(map(str, plan.left_out))
+            self.stderr.write(f"Left out, since they have no scene: lines {lines}")
 
     def _print(self, storyboard: Storyboard, *, as_json: bool) -> None:
         rows = load_rows(storyboard)
@@ -84,7 +94,8 @@ class Command(BaseCommand):
 
 
 def _read(file: str) -> str:
-    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    return data.decode("utf-8-sig")
 
 
 def _fields(row: RowOnPage) -> dict[str, Any]:
