@@ -4,11 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from ninja import Field, File, Query, Status
 from ninja.files import UploadedFile
 
 from gallery.core.api_errors import ApiError
+from gallery.core.errors import QueryError
 from gallery.films import catalogue, rebuilding
 from gallery.rest import schemas
 from gallery.rest.paging import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, neighbour_urls
@@ -17,7 +19,7 @@ from gallery.rest.serializers import Serializer
 from gallery.search import engine, pasted, pictures, types
 from gallery.search.address import MAX_PAGES, PageParameters, search_url
 from gallery.search.forms import PictureForm
-from gallery.search.operators import apply_operators
+from gallery.search.operators import apply_operators, names_films_only
 from gallery.search.search_page import SearchPage
 from gallery.search.types import Example
 
@@ -46,10 +48,16 @@ def search(
     """Shots that match words, frames and pictures, best first.
 
     Takes the parameters of the search page and returns the same results in the same order. At
-    least one of `q`, `frame`, `picture` and `more` is required.
+    least one of `q`, `frame`, `picture` and `more` is required. A search that only names films
+    or years, such as `year:1967`, gets error 400: `GET /films` lists films.
     """
     query = replace(parameters.to_query(), page_size=parameters.page_size)
     query = apply_operators(pasted.replace_pasted_urls(query, pasted.hosts_of(request)))
+    if names_films_only(query):
+        raise QueryError(
+            _("This names films, but not what to find in them. Add words, a picture or a frame. "
+              "GET /api/v1/films lists films by title and year.")
+        )  # fmt: skip
     results = engine.search(query)
     correction = SearchPage(query).correction
     serializer = Serializer(request)

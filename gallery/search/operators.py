@@ -22,6 +22,12 @@ OPERATOR = re.compile(
     r"(?:[\"“「《](?P<quoted>[^\"”」》]+)[\"”」》]?|(?P<word>[^\s\"“「《]+))",
     re.IGNORECASE,
 )
+# An operator without a value: at the end, or before another one.
+_UNFINISHED = re.compile(
+    r"(?<!\S)[-\u2212\uff0d]?(?P<operator>(?:(?P<film>film|影片|电影)|year|年份)[:：])"
+    r"[\"“”「」《》]*(?=\s*$|\s+[-\u2212\uff0d]?(?:film|影片|电影|year|年份)[:：])",
+    re.IGNORECASE,
+)
 _YEARS = re.compile(r"(\d{4})?(?:(-|–|—|~|\.\.)(\d{4})?)?")
 
 
@@ -32,6 +38,8 @@ def apply_operators(query: Query, catalogue: Catalogue | None = None) -> Query:
     panel; of several years, the last one counts. Raises QueryError for a film or a year that it
     does not understand.
     """
+    if unfinished := _UNFINISHED.search(query.words):
+        raise QueryError(_ask_for_value(unfinished))
     if not OPERATOR.search(query.words):
         return query
     catalogue = catalogue or load_catalogue()
@@ -49,6 +57,25 @@ def apply_operators(query: Query, catalogue: Catalogue | None = None) -> Query:
             years = _parse_years(value)
     words = " ".join(OPERATOR.sub(" ", query.words).split())
     return replace(query, words=words, films=tuple(dict.fromkeys(films)), years=years)
+
+
+def has_operators(words: str) -> bool:
+    """Return whether there are operators among some words, also such as are refused."""
+    return bool(OPERATOR.search(words) or _UNFINISHED.search(words))
+
+
+def names_films_only(query: Query) -> bool:
+    """Return whether a query without operators has filters, but nothing to search for."""
+    is_filtered = bool(query.films or any(query.years))
+    return is_filtered and query.kind is None and not query.avoided and not query.less
+
+
+def _ask_for_value(unfinished: re.Match[str]) -> str:
+    if unfinished["film"]:
+        text = _("Write a title after “%(operator)s”, such as %(operator)splaytime.")
+    else:
+        text = _("Write a year after “%(operator)s”, such as %(operator)s1967.")
+    return text % {"operator": unfinished["operator"]}
 
 
 def _films_named(name: str, films: Sequence[ListedFilm]) -> list[ListedFilm]:

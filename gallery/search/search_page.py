@@ -18,6 +18,7 @@ from gallery.labels.scoring import ShotCount
 from gallery.search import refining
 from gallery.search.address import search_url, to_parameters, urlencode
 from gallery.search.named_films import find_named_films
+from gallery.search.operators import has_operators
 from gallery.search.spelling import correct_spelling
 from gallery.search.types import Example, Mode, Order, ProbeKind, Query
 from gallery.transcripts import dialogue
@@ -221,6 +222,8 @@ class SearchPage:
         if self.query.kind is None and any(self.query.years):
             return self.catalogue.select(self.query.films, self.query.years)
         if self.query.films or self.query.page > 1:
+            return []
+        if has_operators(self.query.words):
             return []
         return find_named_films(self.query.wanted, self.catalogue.searchable)
 

@@ -54,11 +54,28 @@ def test_an_unknown_film_is_said_with_what_to_do(page: Client, demo_film: Film) 
     assert f'Did you mean film:"{demo_film.title}"?' in unescape(body(near))
 
 
+def test_an_operator_without_a_value_is_said(page: Client, demo_film: Film) -> None:
+    demo_film.original_name = "film.mp4"
+    demo_film.save()
+    for typed, message in (
+        ("film:", "Write a title after “film:”"),
+        ("dog 年份：", "Write a year after “年份：”"),
+    ):
+        response = page.get("/", {"q": typed})
+        assert response.status_code == 400
+        assert message in body(response)
+        assert "named-films" not in body(response)
+
+
 def test_api_and_commands_understand_operators(anonymous: Api, demo_film: Film) -> None:
     found = anonymous.get("/search?q=film:rocket+a+dog")
     assert {hit["film"]["id"] for hit in found["results"]} == {demo_film.pk}
     refused = anonymous.get("/search?q=film:xyz+a+dog", 400)
     assert "No film is called “xyz”." in refused["error"]
+    for search in ("q=film:rocket", "q=year:2001", "from=1967"):
+        refused = anonymous.get(f"/search?{search}", 400)
+        assert "GET /api/v1/films lists films by title and year." in refused["error"]
+    assert "Write a title after “film:”" in anonymous.get("/search?q=a+dog+film:", 400)["error"]
     with pytest.raises(QueryError, match="Nothing to search for"):
         engine.search(Query(words="film:rocket"))
 

@@ -85,6 +85,12 @@ def test_operators_are_added_to_other_filters() -> None:
         ("year:-", "“-” is not a year."),
         ("year:0000", "“0000” is not a year."),
         ("-film:playtime dog", "Write film:playtime without the minus sign."),
+        ("film:", "Write a title after “film:”, such as film:playtime."),
+        ("a dog FILM: ", "Write a title after “FILM:”"),
+        ('film:"" year:1967', "Write a title after “film:”"),
+        ("影片：", "Write a title after “影片：”"),
+        ("year: film:playtime", "Write a year after “year:”, such as year:1967."),
+        ("夜晚 年份：", "Write a year after “年份：”"),
     ],
 )
 def test_what_is_not_understood_is_said(words: str, message: str) -> None:
