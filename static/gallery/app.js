@@ -47,12 +47,28 @@ for (const failure of REQUEST_FAILURES) {
   });
 }
 
+// --- a double click sends a form once -------------------------------------------------------------
+
+const RESEND_TIME = 10_000; // milliseconds until a form whose sending was stopped can be sent again
+let sent = new WeakSet();
+
+window.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (sent.has(form)) event.preventDefault();
+  else setTimeout(() => sent.delete(form), RESEND_TIME);
+  sent.add(form);
+});
+window.addEventListener("pageshow", () => {
+  sent = new WeakSet();
+});
+
 // --- a form that is sent while a response is pending waits for it ---------------------------------
 
 // The response may replace the form, and htmx drops requests of removed forms, so the click is
 // repeated on the new form.
 const SYNCED = "[hx-sync^='body:']";
-const inFlight = new Set();
+const inFlight = new Map(); // requests to their forms
 const delayed = [];
 
 function sendDelayed() {
@@ -72,7 +88,7 @@ function sendDelayed() {
 
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
   if (!detail.elt.matches(SYNCED)) return;
-  inFlight.add(detail.xhr);
+  inFlight.set(detail.xhr, detail.elt);
   detail.xhr.addEventListener("loadend", () => {
     inFlight.delete(detail.xhr);
     sendDelayed();
@@ -85,6 +101,7 @@ document.addEventListener(
     if (!inFlight.size || !form.matches(SYNCED)) return;
     event.preventDefault();
     event.stopPropagation();
+    if (form.matches("[data-once]") && [...inFlight.values()].includes(form)) return;
     const changed = [...form.elements].filter((field) => field.value !== field.defaultValue);
     const fields = changed.map((field) => [field.id, field.value]);
     delayed.push({ form, button: event.submitter ?? form.querySelector("button"), fields });

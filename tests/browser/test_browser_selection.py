@@ -1,11 +1,12 @@
 """Selecting several scenes in a real browser, and what is done with them."""
 
 import re
+import time
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from gallery.boards.models import Board, Export
 from gallery.films.models import Film
@@ -53,6 +54,54 @@ def test_scenes_are_selected_by_keyboard_and_added_to_a_new_board(
     expect(bar).to_be_hidden()
     assert "q=dog" in tab.url
     assert errors == []
+
+
+def test_a_double_click_creates_one_board(
+    web_server: Web, demo_film: Film, tab: Page, errors: list[str]
+) -> None:
+    tab.route("**/boards/**", _answer_late)
+    open_results(tab, web_server)
+    bar, cards = tab.locator("#selection"), tab.locator(".hits .card")
+    cards.first.hover()
+    cards.first.locator(".pick").click()
+    bar.get_by_role("button", name="Add to board").click()
+    tab.fill("#new-board", "Dogs")
+    tab.locator("#chooser").get_by_role("button", name="Create and add").dblclick()
+    expect(tab.locator("#toast")).to_contain_text("Saved 1 scene to Dogs")
+    expect(tab.locator("#chooser")).to_be_hidden()
+
+    # A download makes a board, too.
+    cards.nth(1).hover()
+    cards.nth(1).locator(".pick").click()
+    bar.get_by_role("button", name="Download").dblclick()
+    expect(tab).to_have_url(re.compile("/boards/."))
+    tab.goto(f"{web_server.url}/boards/")
+    tab.fill("[name=name]", "Cats")
+    tab.locator(".new-board button").dblclick()
+    expect(tab).to_have_url(re.compile("/boards/."))
+
+    # The dialog of one scene.
+    open_results(tab, web_server)
+    cards.first.hover()
+    tab.goto(tab.locator(".hits .card a").first.evaluate("link => link.href"))
+    tab.locator(".collect-button").first.click()
+    tab.get_by_role("button", name="Change board").or_(
+        tab.get_by_role("link", name="Change board")
+    ).first.click()
+    tab.fill("#new-board", "Birds")
+    tab.locator("#new-board-button").dblclick()
+    expect(tab.locator("#chooser")).to_contain_text("Birds")
+    tab.wait_for_load_state("networkidle")
+    names = [board.name for board in Board.objects.order_by("pk")]
+    assert [name for name in names if not name.startswith("Selection")] == ["Dogs", "Cats", "Birds"]
+    assert len(names) == 4
+    assert errors == []
+
+
+def _answer_late(route: Route) -> None:
+    """Pass a request on after a double click can have ended."""
+    time.sleep(0.3)
+    route.continue_()
 
 
 def test_the_mouse_selects_single_scenes_and_ranges_that_survive_more_results(
