@@ -7,7 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
@@ -115,6 +117,24 @@ class RejectLargeBodies:
         return self.get_response(request)
 
 
+def _read_form(request: HttpRequest) -> GalleryError | None:
+    """Read a form and its uploads. Return why that is impossible, if it is."""
+    try:
+        _form_is_read = request.POST
+    except UnreadablePostError:
+        return None  # the client has gone
+    except MultiPartParserError:
+        return GalleryError(
+            _("The upload could not be read. If the name of the file is very long, shorten it, and "
+              "try again.")
+        )  # fmt: skip
+    except SuspiciousOperation:  # raised for more than DATA_UPLOAD_MAX_...
+        return GalleryError(
+            _("This form has more files or text than the site accepts. Send less at once.")
+        )
+    return None
+
+
 class RenderErrors:
     """Render GalleryErrors that no view has handled."""
 
@@ -122,14 +142,12 @@ class RenderErrors:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Refuse a request whose body the web server could not store; pass others on."""
-        error = request.META.get("gallery.body_error")
+        """Refuse a request whose body could not be stored or read; pass others on."""
+        error = request.META.get("gallery.body_error") or _read_form(request)
         return (error and self.process_exception(request, error)) or self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
-        """Read uploads, and refuse the request when there was no space for one."""
-        if request.content_type == "multipart/form-data":
-            _form_is_read = request.POST
+        """Refuse the request when there was no space for an upload."""
         error = request.__dict__.get("upload_error")
         return self.process_exception(request, error) if error else None
 
@@ -140,6 +158,8 @@ class RenderErrors:
         if not isinstance(error, GalleryError):
             return None
         log.warning("%s: %s", request.path_info, error)
+        if request.path_info.startswith("/api/"):
+            return api_errors.response_for_error(error)
         status = http_status(error)
         context = {
             "message": str(error),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from gallery.boards.models import Board, BoardScene
@@ -223,3 +224,23 @@ def test_a_film_without_its_frames_is_reported(page: Client, demo_film: Film) ->
         assert "search data is missing" in list_parameters.content.decode()
     finally:
         away.rename(run)
+
+
+def test_an_upload_that_cannot_be_read_is_refused_in_words(
+    anonymous: Api, page: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = SimpleUploadedFile("x" * 5000 + ".png", b"x", "image/png")
+    response = page.post("/picture/", {"picture": picture})
+    assert response.status_code == 400
+    assert "If the name of the file is very long, shorten it" in response.content.decode()
+    assert "<nav" in response.content.decode()
+    picture.seek(0)
+    answer = anonymous.client.post(f"{ROOT}/pictures", {"picture": picture})
+    assert answer.status_code == 400
+    assert "shorten it" in answer.json()["error"]
+    fields = {f"f{number}": "" for number in range(1001)}
+    response = page.post("/picture/", fields)
+    assert response.status_code == 400
+    assert "more files or text than the site accepts" in response.content.decode()
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert not any(record.exc_info for record in caplog.records)
