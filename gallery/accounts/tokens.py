@@ -9,10 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from gallery.accounts.models import ApiToken
-from gallery.core import disk
+from gallery.core import disk, rate_limits
 from gallery.core.errors import GalleryError
 
 TOKEN_PREFIX = "scene_"  # so that people and secret scanners recognise a leaked token
+MAX_UNKNOWN_TOKENS = "30/m"  # from one address
 MAX_TOKENS = 50  # of one user
 LAST_USED_PRECISION = timedelta(minutes=1)  # of `last_used`, to save writes
 
@@ -51,6 +52,11 @@ def find_token(secret: str) -> ApiToken | None:
     long_ago = Q(last_used=None) | Q(last_used__lt=now - LAST_USED_PRECISION)
     ApiToken.objects.filter(long_ago, pk=found.pk).update(last_used=now)
     return found
+
+
+def count_unknown(address: str) -> None:
+    """Count an unknown token from an IP address. Raises TooManyRequests."""
+    rate_limits.check_client("unknown-token", f"address-{address}", MAX_UNKNOWN_TOKENS)
 
 
 def _digest(secret: str) -> str:

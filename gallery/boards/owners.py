@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from gallery.boards.models import VisitorOwned
 from gallery.core import disk, rate_limits
-from gallery.core.errors import BoardError, TooManyRequests
+from gallery.core.errors import BoardError
 
 SESSION_NAME = "boards"  # the session entry that holds the key
 DAY = 86_400  # seconds
@@ -32,7 +32,7 @@ Owned = TypeVar("Owned", bound=VisitorOwned)
 class Visitor:
     """A user (id), or a browser session: its id and its `key`, "" while it has no boards.
 
-    `client` is the name under which rate limits count.
+    `client` is the name under which rate limits count; "" is not limited.
     """
 
     user: int | None = None
@@ -43,11 +43,16 @@ class Visitor:
 
 def visitor_of(request: HttpRequest) -> Visitor:
     """Return the visitor who sent a request."""
-    client = rate_limits.client_key(request)
     if request.user.is_authenticated:
-        return Visitor(user=request.user.pk, client=client)
+        return visitor_of_user(request.user.pk)
+    client = rate_limits.client_key(request)
     key = request.session.get(SESSION_NAME, "")
     return Visitor(key=key, session=request.session.session_key or "", client=client)
+
+
+def visitor_of_user(user: int) -> Visitor:
+    """Return a user (id) as the visitor that they are on pages, in the API and in MCP."""
+    return Visitor(user=user, client=rate_limits.user_key(user))
 
 
 def ensure_visitor(request: HttpRequest) -> Visitor:
@@ -101,7 +106,7 @@ def record_visit(request: HttpRequest, thing: VisitorOwned) -> bool:
 def token_visitor(request: HttpRequest) -> Visitor:
     """Return the user of the API token; without a token, a visitor without boards."""
     token = request.__dict__.get("api_token")
-    return Visitor(user=token.user_id) if token else Visitor()
+    return visitor_of_user(token.user_id) if token else Visitor()
 
 
 def claim_session(key: str, user: int) -> None:
@@ -118,15 +123,17 @@ def touch(thing: VisitorOwned) -> None:
 
 def create_owned(visitor: Visitor, model: type[Owned], name: str, **fields: Any) -> Owned:
     """Create a board or a storyboard of a visitor. Raises BoardError and TooManyRequests."""
-    if visitor.client and settings.BOARD_RATE:
-        usage = rate_limits.count_use("board", visitor.client, settings.BOARD_RATE)
-        if usage.is_exceeded:
-            raise TooManyRequests(usage.reset)
+    rate_limits.check_client("board", visitor.client, settings.BOARD_RATE)
     if visitor.user is not None:
         return model._default_manager.create(owner_id=visitor.user, name=name, **fields)
     if model._default_manager.filter(owner=None).count() >= settings.MAX_ANONYMOUS_BOARDS:
         raise BoardError(no_room_message())
     return model._default_manager.create(visitor=visitor.key, name=name, **fields)
+
+
+def count_searches(visitor: Visitor, rows: int) -> None:
+    """Count the searches for rows of a storyboard as those of a visitor. Raises TooManyRequests."""
+    rate_limits.check_client("search", visitor.client, settings.SEARCH_RATE, rows)
 
 
 def lock_visitor(visitor: Visitor) -> None:

@@ -10,6 +10,7 @@ from gallery.boards.film_options import FilmChoices, SubtitleMode, read_choices
 from gallery.boards.timelines import STANDARD_RATES
 from gallery.films.models import MAX_FILM_SECONDS
 from gallery.rest.schemas import (
+    ONE_LINE,
     STORABLE,
     File,
     FilmName,
@@ -20,13 +21,15 @@ from gallery.rest.schemas import (
     SecondsIn,
 )
 
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), ONE_LINE
+]
+
 
 class BoardIn(Schema):
     """The name of a new or renamed board."""
 
-    name: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), STORABLE
-    ] = Field(examples=["Rain"])
+    name: Name = Field(examples=["Rain"])
 
 
 Note = Annotated[str, Field(max_length=2000), STORABLE]

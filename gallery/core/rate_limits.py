@@ -46,8 +46,12 @@ def parse_rate(rate: str) -> tuple[int, int]:
 
 def client_address(request: HttpRequest) -> str:
     """Return the client's IPv4 address, or the /64 network of its IPv6 address (see PROXIES)."""
-    address = request.META.get("REMOTE_ADDR") or ""
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
+    meta = request.META
+    return find_address(meta.get("REMOTE_ADDR") or "", meta.get("HTTP_X_FORWARDED_FOR") or "")
+
+
+def find_address(address: str, forwarded: str) -> str:
+    """Return the client's address from that of the connection, and the header X-Forwarded-For."""
     if settings.NINJA_NUM_PROXIES and forwarded:
         addresses = [address.strip() for address in forwarded.split(",")]
         address = addresses[-min(settings.NINJA_NUM_PROXIES, len(addresses))]
@@ -63,17 +67,22 @@ def client_address(request: HttpRequest) -> str:
 def client_key(request: HttpRequest) -> str:
     """Return the key that a client is counted under: its user, else its address."""
     if request.user.is_authenticated:
-        return f"user-{request.user.pk}"
+        return user_key(request.user.pk)
     return f"address-{client_address(request)}"
 
 
-def count_use(name: str, client: str, rate: str) -> Usage:
-    """Count one use of `name` by a client, in fixed windows of the rate's period."""
+def user_key(user: int) -> str:
+    """Return the key that a user (id) is counted under, on pages, in the API and in MCP."""
+    return f"user-{user}"
+
+
+def count_use(name: str, client: str, rate: str, uses: int = 1) -> Usage:
+    """Count uses of `name` by a client, in fixed windows of the rate's period."""
     limit, seconds = parse_rate(rate)
     window, elapsed = divmod(time.time(), seconds)
     reset = int(seconds - elapsed) + 1
     try:
-        count = increment(f"{name}-{client}-{int(window)}", reset)
+        count = increment(f"{name}-{client}-{int(window)}", reset, uses)
     except RedisError as error:
         log.warning("nothing is limited, because the cache cannot be used: %s", error)
         count = 0
@@ -82,19 +91,28 @@ def count_use(name: str, client: str, rate: str) -> Usage:
 
 def check_rate(request: HttpRequest, name: str, rate: str) -> None:
     """Count a request of a page; an empty rate means no limit. Raises TooManyRequests."""
-    if not rate:
+    check_client(name, client_key(request), rate)
+
+
+def check_client(name: str, client: str, rate: str, uses: int = 1) -> None:
+    """Count uses by a client; an empty rate or client means no limit. Raises TooManyRequests.
+
+    Several uses at once are refused only when none is left: otherwise, a request for more than the
+    limit could never succeed.
+    """
+    if not rate or not client or uses < 1:
         return
-    usage = count_use(name, client_key(request), rate)
-    if usage.is_exceeded:
+    usage = count_use(name, client, rate, uses)
+    if usage.count - uses >= usage.limit:
         raise TooManyRequests(usage.reset)
 
 
-def increment(key: str, seconds: int) -> int:
-    """Count a call and return how many there were for this key within `seconds`.
+def increment(key: str, seconds: int, by: int = 1) -> int:
+    """Count calls and return how many there were for this key within `seconds`.
 
     Raises RedisError.
     """
     with suppress(ValueError):  # it expired between add and incr
-        # `add` is atomic: the first caller sets 1, the others increment it.
-        return 1 if cache.add(key, 1, seconds) else int(cache.incr(key))
-    return 1
+        # `add` is atomic: the first caller sets the number, the others increment it.
+        return by if cache.add(key, by, seconds) else int(cache.incr(key, by))
+    return by

@@ -23,11 +23,13 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import AnyHttpUrl
+from starlette.types import ASGIApp
 
 from gallery.accounts import tokens
 from gallery.core import rate_limits
-from gallery.core.errors import GalleryError, TooManyRequests
+from gallery.core.errors import GalleryError
 from gallery.mcp.tools import SceneTools
+from gallery.mcp.unknown_tokens import LimitUnknownTokens
 
 INSTRUCTIONS = """\
 Find scenes in a library of films by what is seen, said or written in them, look at them, and
@@ -51,16 +53,20 @@ def build_local_server(user: AbstractBaseUser | AnonymousUser) -> MCPServer[Any]
     return _build_server(SceneTools(lambda: _make_request(user)))
 
 
-def build_http_server() -> MCPServer[Any]:
+def build_http_app() -> ASGIApp:
     """Return a server for HTTP, whose users send API tokens: `Authorization: Bearer TOKEN`."""
-    return _build_server(
+    server = _build_server(
         SceneTools(lambda: _make_request(_user_of_token())),
         token_verifier=ApiTokens(),
         auth=AuthSettings(issuer_url=AnyHttpUrl(settings.SITE_URL), resource_server_url=None),
     )
+    app = server.streamable_http_app(
+        stateless_http=True, json_response=True, transport_security=_host_checks()
+    )
+    return LimitUnknownTokens(app)
 
 
-def host_checks() -> TransportSecuritySettings:
+def _host_checks() -> TransportSecuritySettings:
     """Return which host names clients may use: those of the site, with any port."""
     hosts = [*settings.ALLOWED_HOSTS, *(f"{host}:*" for host in settings.ALLOWED_HOSTS)]
     return TransportSecuritySettings(
@@ -88,10 +94,7 @@ def _user_of_token() -> AbstractBaseUser | AnonymousUser:
     user = get_user_model().objects.filter(pk=subject or 0, is_active=True).first()
     if user is None:
         return AnonymousUser()
-    if settings.API_RATE:
-        usage = rate_limits.count_use("api", f"user-{user.pk}", settings.API_RATE)
-        if usage.is_exceeded:
-            raise TooManyRequests(usage.reset)
+    rate_limits.check_client("api", rate_limits.user_key(user.pk), settings.API_RATE)
     return user
 
 

@@ -16,20 +16,24 @@ from gallery.boards import owners
 from gallery.boards import service as boards
 from gallery.boards.models import Board, VisitorOwned
 from gallery.boards.owners import Visitor
+from gallery.boards.schemas import Name, Note
 from gallery.boards.service import Scene
 from gallery.core import access
 from gallery.core.errors import BoardError, GalleryError
 from gallery.films import catalogue
-from gallery.films.shortcuts import film_or_404, frame_or_404
+from gallery.films.shortcuts import film_or_404, frame_or_404, nearest_frame
 from gallery.mcp import results, types
+from gallery.rest.schemas import FilmIds
 from gallery.rest.serializers import Serializer, select_listed_films
 from gallery.scenes import clips
 from gallery.search import engine
-from gallery.search.address import MAX_PAGES, search_url
+from gallery.search.address import MAX_PAGES, Words, search_url
+from gallery.search.operators import apply_operators, names_films_only
 from gallery.search.refining import MAX_EXAMPLES
 from gallery.search.types import Example, Mode, Query
 from gallery.storyboards import saving, scripts, service
 from gallery.storyboards.models import Storyboard
+from gallery.storyboards.schemas import Length, OptionalName, Script, Text
 from gallery.transcripts.models import Line
 from gallery.transcripts.types import LineKind
 
@@ -38,9 +42,6 @@ FILMS_PER_PAGE = 50
 MAX_LINES = 500  # of one answer
 
 Owned = TypeVar("Owned", bound=VisitorOwned)
-Token = Annotated[str, Field(max_length=64)]
-Page = Annotated[int, Field(ge=1, le=MAX_PAGES)]
-Row = Annotated[int, Field(ge=1, description="Number of the row, from 1.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class SceneTools:
         user = serializer.request.user
         if not user.is_authenticated:
             raise GalleryError("Boards belong to a user: start the server with --user NAME.")
-        return Visitor(user=user.pk)
+        return owners.visitor_of_user(user.pk)
 
     def _get_own(self, serializer: Serializer, model: type[Owned], token: str) -> Owned:
         found = get_object_or_404(model, token=token)
@@ -73,15 +74,15 @@ class SceneTools:
     def search_scenes(
         self,
         *,
-        words: str = "",
-        avoid: str = "",
+        words: Words = "",
+        avoid: Words = "",
         where: Mode = Mode.BOTH,
-        films: list[types.FilmId] = [],  # noqa: B006 - read only; shown to the model as the default
+        films: FilmIds = [],  # noqa: B006 - read only; shown to the model as the default
         from_year: types.Year | None = None,
         to_year: types.Year | None = None,
         like: Annotated[list[types.FrameId], Field(max_length=MAX_EXAMPLES)] = [],  # noqa: B006
         count: Annotated[int, Field(ge=1, le=MAX_SCENES)] = 10,
-        page: Page = 1,
+        page: types.Page = 1,
     ) -> types.FoundScenes:
         """Find scenes by what is seen, said or written in them.
 
@@ -102,6 +103,12 @@ class SceneTools:
             page=page,
             page_size=count,
         )
+        query = apply_operators(query)
+        if names_films_only(query):
+            raise GalleryError(
+                "This names films, but not what to find in them. Add words or a frame. "
+                "The tool list_films lists films by title and year."
+            )
         found = engine.search(query)
         return types.FoundScenes(
             scenes=results.found_scenes(serializer, found.hits),
@@ -110,12 +117,22 @@ class SceneTools:
             page=serializer.absolute(search_url(query)),
         )
 
-    def list_films(self, title: str = "", page: Page = 1) -> types.Films:
-        """List the films of the library, or those whose title contains some text."""
+    def list_films(
+        self,
+        title: types.Title = "",
+        from_year: types.Year | None = None,
+        to_year: types.Year | None = None,
+        page: types.Page = 1,
+    ) -> types.Films:
+        """List the films of the library, or those whose title contains some text, of some years."""
         serializer = self._serializer()
         found = catalogue.searchable()
         if title:
             found = found.filter(title__icontains=title)
+        if from_year is not None:
+            found = found.filter(year__gte=from_year)
+        if to_year is not None:
+            found = found.filter(year__lte=to_year)
         first = (page - 1) * FILMS_PER_PAGE
         listed = select_listed_films(found)[first : first + FILMS_PER_PAGE]
         return types.Films(
@@ -127,7 +144,7 @@ class SceneTools:
         film: types.FilmId,
         start: types.Seconds = 0,
         end: types.Seconds | None = None,
-        language: Annotated[str, Field(max_length=20)] = "",
+        language: types.Language = "",
         kind: LineKind | None = None,
     ) -> list[types.Line]:
         """Read what is said or written in a film, or in a part of it: at most 500 lines, in order.
@@ -174,7 +191,11 @@ class SceneTools:
         found = film_or_404(film)
         clock = found.clock
         clips.make_cut(found, clock.frame_from(start), clock.frame_from(end))
-        return results.scene(serializer, found, start, end, int((start + end) / 2))
+        middle = (start + min(end, found.duration)) / 2
+        second = nearest_frame(found, middle)
+        return results.scene(
+            serializer, found, start, end, int(middle) if second is None else second
+        )
 
     # --- boards ---------------------------------------------------------------------------------
 
@@ -184,11 +205,11 @@ class SceneTools:
         found = boards.boards_of(self._visitor(serializer))
         return [results.board_summary(serializer, board) for board in found]
 
-    def get_board(self, board: Token) -> types.Board:
+    def get_board(self, board: types.Token) -> types.Board:
         """Get a board with its scenes in order."""
         return results.board_of(self._serializer(), get_object_or_404(Board, token=board))
 
-    def create_board(self, name: types.Name) -> types.BoardSummary:
+    def create_board(self, name: Name) -> types.BoardSummary:
         """Create an empty board."""
         serializer = self._serializer()
         created = boards.create_board(self._visitor(serializer), name)
@@ -196,11 +217,11 @@ class SceneTools:
 
     def add_to_board(
         self,
-        board: Token,
+        board: types.Token,
         film: types.FilmId,
         start: types.Seconds,
         end: types.Seconds,
-        note: Annotated[str, Field(max_length=2000)] = "",
+        note: Note = "",
     ) -> types.Board:
         """Add a part of a film to the end of a board of the user."""
         serializer = self._serializer()
@@ -215,9 +236,9 @@ class SceneTools:
 
     def create_storyboard(
         self,
-        script: Annotated[str, Field(max_length=100_000)],
-        name: types.Name = "",
-        films: list[types.FilmId] = [],  # noqa: B006
+        script: Script,
+        name: OptionalName = "",
+        films: FilmIds = [],  # noqa: B006
         allows_repeats: bool = False,
     ) -> types.Storyboard:
         """Find a scene for each line of a script: one shot a line, in the order of the script.
@@ -235,13 +256,13 @@ class SceneTools:
         )
         return results.storyboard_of(serializer, storyboard)
 
-    def get_storyboard(self, storyboard: Token) -> types.Storyboard:
+    def get_storyboard(self, storyboard: types.Token) -> types.Storyboard:
         """Get a storyboard with its rows."""
         serializer = self._serializer()
         return results.storyboard_of(serializer, get_object_or_404(Storyboard, token=storyboard))
 
     def choose_scene(
-        self, storyboard: Token, row: Row, candidate: Annotated[int, Field(ge=0)]
+        self, storyboard: types.Token, row: types.Row, candidate: types.Candidate
     ) -> types.Storyboard:
         """Choose another candidate (its index) for a row of a storyboard of the user."""
         serializer = self._serializer()
@@ -253,7 +274,7 @@ class SceneTools:
         return results.storyboard_of(serializer, own)
 
     def rewrite_row(
-        self, storyboard: Token, row: Row, text: str, seconds: types.Length | None = None
+        self, storyboard: types.Token, row: types.Row, text: Text, seconds: Length | None = None
     ) -> types.Storyboard:
         """Give a row of a storyboard other words, and search it again.
 
@@ -264,11 +285,12 @@ class SceneTools:
         found = own.rows.all()[row - 1 : row].first()
         if found is None:
             raise BoardError("This row does not exist.")
+        owners.count_searches(self._visitor(serializer), 1)
         service.edit(found, service.parse_text(found, text).with_length(seconds))
         service.search_pending(own)
         return results.storyboard_of(serializer, own)
 
-    def save_storyboard(self, storyboard: Token) -> types.SavedBoard:
+    def save_storyboard(self, storyboard: types.Token) -> types.SavedBoard:
         """Save the chosen scenes of a storyboard of the user as a new board."""
         serializer = self._serializer()
         own = self._get_own(serializer, Storyboard, storyboard)

@@ -4,7 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from gallery.storyboards.scripts import MAX_SECONDS, MIN_SECONDS
+from gallery.rest.schemas import STORABLE
+from gallery.search.address import MAX_PAGES
+from gallery.storyboards.scripts import MAX_ROWS
+from gallery.storyboards.service import MAX_CANDIDATES
 from gallery.transcripts.types import LineKind
 
 KINDS = (
@@ -18,8 +21,12 @@ Second = Annotated[
 ]
 Seconds = Annotated[float, Field(ge=0, lt=10**9, description="Seconds from the film's start.")]
 Year = Annotated[int, Field(ge=1, le=9999)]
-Name = Annotated[str, Field(max_length=120)]
-Length = Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
+Token = Annotated[str, Field(max_length=64), STORABLE]
+Title = Annotated[str, Field(max_length=200), STORABLE]
+Language = Annotated[str, Field(max_length=20), STORABLE]
+Page = Annotated[int, Field(ge=1, le=MAX_PAGES)]
+Row = Annotated[int, Field(ge=1, le=MAX_ROWS, description="Number of the row, from 1.")]
+Candidate = Annotated[int, Field(ge=0, lt=MAX_CANDIDATES, description="Its index, from 0.")]
 
 
 class FrameId(BaseModel):

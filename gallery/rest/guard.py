@@ -49,7 +49,7 @@ class RequestLimit(BaseThrottle):
         if not rate:
             return True
         address = rate_limits.client_address(request)
-        client = f"user-{token.user_id}" if token else f"address-{address}"
+        client = rate_limits.user_key(token.user_id) if token else f"address-{address}"
         usage = rate_limits.count_use("api", client, rate)
         request.__dict__["api_usage"] = usage
         self._refused.wait = usage.reset

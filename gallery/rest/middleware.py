@@ -14,7 +14,6 @@ from gallery.rest.guard import SAFE
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 ROOT = "/api/"
-MAX_UNKNOWN_TOKENS = "30/m"  # from one address
 # Pictures, clips and exports, which clients of the API fetch with the same token.
 TOKEN_READABLE_URLS = {
     *("thumbnail", "small_thumbnail", "still", "frame_still", "probe_picture"),
@@ -85,9 +84,10 @@ class BearerToken:
 def _unknown_token(request: HttpRequest) -> HttpResponseBase:
     """Refuse an unknown token, and count those of each IP address."""
     address = rate_limits.client_address(request)
-    usage = rate_limits.count_use("unknown-token", address, MAX_UNKNOWN_TOKENS)
-    if usage.is_exceeded:
-        return api_errors.response_for_error(TooManyRequests(usage.reset))
+    try:
+        tokens.count_unknown(address)
+    except TooManyRequests as error:
+        return api_errors.response_for_error(error)
     return api_errors.error_response(
         HTTPStatus.UNAUTHORIZED,
         _("Unknown token. It may have been revoked; create a new one."),

@@ -1,11 +1,13 @@
 """The schemas of the API: typed fields with descriptions and examples."""
 
+import re
 from typing import Annotated, Any
 
 from ninja import Field, Schema
 from pydantic import AfterValidator
 
 from gallery.films.models import MAX_FILM_SECONDS
+from gallery.search.address import MAX_CHOICES
 from gallery.transcripts.types import LineKind
 
 
@@ -43,14 +45,26 @@ Timecode = Annotated[
 Language = Annotated[str, Field(description="BCP 47 tag; und means unknown.", examples=["en"])]
 
 
+_LINE_BREAK = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("a NUL character cannot be kept")
     return text
 
 
+def _one_line(text: str) -> str:
+    if _LINE_BREAK.search(text):
+        raise ValueError("line breaks and control characters are not allowed")
+    return text
+
+
 STORABLE = AfterValidator(_storable)
 """Texts that PostgreSQL can store; to be applied after other constraints."""
+ONE_LINE = AfterValidator(_one_line)
+"""Texts of one line, which can be stored, too."""
+FilmIds = Annotated[list[Annotated[int, Field(ge=0, lt=10**18)]], Field(max_length=MAX_CHOICES)]
 
 
 class Detail(Schema):

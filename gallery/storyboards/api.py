@@ -141,6 +141,8 @@ def change_storyboard_row(
     """Change a row's words, length or choice. Returns all rows, since others may change with it."""
     storyboard = _get_own(request, token)
     row = get_object_or_404(storyboard.rows, pk=row_id)
+    if given.text is not None or row.candidates is None:
+        owners.count_searches(owners.token_visitor(request), 1)
     if given.text is not None:
         line = service.parse_text(row, given.text)
         kept = row.seconds if line.seconds is None else None

@@ -4,25 +4,39 @@ from datetime import datetime
 from typing import Annotated
 
 from ninja import Field, Schema
+from pydantic import StringConstraints
 
-from gallery.rest.schemas import STORABLE, FilmName, FrameName, Page, Resource, Scene
+from gallery.rest.schemas import (
+    ONE_LINE,
+    STORABLE,
+    FilmIds,
+    FilmName,
+    FrameName,
+    Page,
+    Resource,
+    Scene,
+)
 from gallery.storyboards.scripts import MAX_LINE_CHARACTERS, MAX_SECONDS, MIN_SECONDS
 
-Text = Annotated[str, Field(max_length=MAX_LINE_CHARACTERS), STORABLE]
+Script = Annotated[str, Field(max_length=100_000), STORABLE]
+OptionalName = Annotated[str, Field(max_length=120), ONE_LINE]
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_LINE_CHARACTERS),
+    ONE_LINE,
+]
 Length = Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
 
 
 class StoryboardIn(Schema):
     """A script to find scenes for."""
 
-    script: Annotated[str, Field(max_length=100_000), STORABLE] = Field(
+    script: Script = Field(
         description="One shot a line. A line may end in its length: a cat sleeps (3 s).",
         examples=["a town at night\na cat in the rain (3 s)"],
     )
-    name: Annotated[str, Field(max_length=120), STORABLE] = Field(
-        "", description="The first line by default.", examples=["Opening"]
-    )
-    films: list[int] = Field([], max_length=200, description="Only these films.")
+    name: OptionalName = Field("", description="The first line by default.", examples=["Opening"])
+    films: FilmIds = Field([], description="Only these films.")
     allows_repeats: bool = Field(False, description="Whether a shot may be chosen twice.")
 
 

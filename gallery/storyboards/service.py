@@ -91,6 +91,7 @@ def create_searched(visitor: Visitor, lines: Sequence[ScriptLine], **options: An
 
     When that fails, no storyboard is left: its URL would not be known to anyone.
     """
+    owners.count_searches(visitor, len(lines))
     storyboard = create_storyboard(visitor, lines, **options)
     try:
         search_pending(storyboard)
@@ -149,13 +150,18 @@ def search_row(row: StoryboardRow) -> None:
 def search_pending(storyboard: Storyboard) -> None:
     """Search all rows that have not been searched. Raises IndexUnavailable and ModelError."""
     try:
-        for row in storyboard.rows.filter(candidates__isnull=True):
+        for row in pending_rows(storyboard):
             found, error = _find_scenes(row)
             with _locked(storyboard):
                 _store_candidates(row, found, error)
     finally:
         with _locked(storyboard):
             _choose_again(storyboard)
+
+
+def pending_rows(storyboard: Storyboard) -> QuerySet[StoryboardRow]:
+    """Return the rows that have not been searched."""
+    return storyboard.rows.filter(candidates__isnull=True)
 
 
 def _find_scenes(row: StoryboardRow) -> tuple[list[SceneCandidate], str]:

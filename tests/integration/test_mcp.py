@@ -5,17 +5,19 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import anyio
 import httpx2 as httpx
 import pytest
 from django.conf import settings as product
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from gallery.accounts import tokens
 from gallery.boards.models import Board
+from gallery.core.rate_limits import parse_rate
 from gallery.films.models import Film
 from tests.asking import create_user
 from tests.processes import ROOT, Process, find_free_port, wait_for
@@ -30,7 +32,9 @@ def ada(transactional_db: None) -> Any:
     return create_user("ada")
 
 
-def run_local(steps: Callable[[Client], Awaitable[None]], *arguments: str) -> None:
+def run_local(
+    steps: Callable[[Client], Awaitable[None]], *arguments: str, errors: TextIO = sys.stderr
+) -> None:
     """Run steps with a client of a server on standard input and output."""
     server = StdioServerParameters(
         command=sys.executable,
@@ -40,7 +44,7 @@ def run_local(steps: Callable[[Client], Awaitable[None]], *arguments: str) -> No
     )
 
     async def main() -> None:
-        async with Client(server) as client:
+        async with Client(stdio_client(server, errlog=errors)) as client:
             await steps(client)
 
     anyio.run(main)
@@ -177,6 +181,69 @@ def test_a_closed_site_answers_users_only(
     run_local(answered, "--user=ada")
 
 
+def test_tools_refuse_what_the_api_refuses_and_say_why(
+    demo_film: Film, ada: Any, tmp_path: Path
+) -> None:
+    board = Board.objects.create(name="Own", owner=ada)
+    film = {"film": demo_film.pk}
+    place = {"board": board.token, **film, "start": 1, "end": 2}
+
+    async def steps(client: Client) -> None:
+        made = await call(client, "create_storyboard", script="a dog\na cat")
+        row = {"storyboard": made["storyboard"], "row": 1}
+        refused: list[tuple[str, dict[str, Any], str]] = [
+            *(("create_board", {"name": name}, "name") for name in ("", "  ", "a\0b", "a\nb")),
+            ("add_to_board", {**place, "note": "a\0b"}, "note"),
+            *(("rewrite_row", {**row, "text": text}, "text") for text in ("", " ", "a\0", "a\nb")),
+            ("create_storyboard", {"script": "a dog", "name": "a\0b"}, "name"),
+            ("rewrite_row", {**row, "row": 10**30, "text": "a"}, "less than or equal to 200"),
+            ("choose_scene", {**row, "candidate": 10**30}, "less than 12"),
+            ("list_films", {"title": "a" * 100_000}, "at most 200 characters"),
+            ("read_dialogue", {**film, "language": "a\0"}, "language"),
+            ("search_scenes", {"words": "a\0b"}, "words"),
+            ("search_scenes", {"words": "cat", "films": list(range(201))}, "at most 200 items"),
+            ("search_scenes", {"words": "film:rocket"}, "list_films lists films"),
+            ("search_scenes", {"words": "a cat year:"}, "Write a year after"),
+        ]
+        for tool, arguments, reason in refused:
+            assert reason in await refusal(client, tool, **arguments), (tool, arguments)
+        [found] = (await call(client, "list_films", title=" "))["films"]
+        assert found["film"] == demo_film.pk
+        assert not (await call(client, "list_films", from_year=1900))["films"]  # it has no year
+
+        # A clip ends with the film, and its page and its frame exist.
+        scene = await call(client, "get_clip", **film, start=100, end=10**6)
+        assert scene["end"] == pytest.approx(demo_film.duration, abs=0.1)
+        assert demo_film.clock.seconds(int(scene["clip"].split("-")[-1][:-4])) == scene["end"]
+        await call(client, "get_frame", **film, second=scene["second"])
+
+    log = tmp_path / "log"
+    with log.open("w") as errors:
+        run_local(steps, "--user=ada", errors=errors)
+    assert "Traceback" not in log.read_text()
+    assert board.scenes.count() == 0
+
+
+def test_boards_and_searches_of_tools_are_limited(
+    reset_rate_limits: None, demo_film: Film, ada: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOARD_RATE", "2/d")
+    monkeypatch.setenv("SEARCH_RATE", "3/d")
+
+    async def steps(client: Client) -> None:
+        await call(client, "create_board", name="One")
+        made = await call(client, "create_storyboard", script="a dog\na cat")
+        assert "Too many requests" in await refusal(client, "create_board", name="Two")
+        row = {"storyboard": made["storyboard"], "row": 1}
+        await call(client, "rewrite_row", **row, text="a rocket")
+        assert "Too many requests" in await refusal(client, "rewrite_row", **row, text="a boat")
+        assert "Too many requests" in await refusal(client, "create_storyboard", script="a dog")
+        kept = await call(client, "get_storyboard", storyboard=made["storyboard"])
+        assert kept["rows"][0]["text"] == "a rocket"
+
+    run_local(steps, "--user=ada")
+
+
 # --- HTTP ---------------------------------------------------------------------------------------
 
 
@@ -237,3 +304,30 @@ def test_http_needs_a_token_and_acts_for_its_user(http_server: str, ada: Any) ->
 
     anyio.run(main)
     assert Board.objects.get().owner == ada
+
+
+def test_http_limits_unknown_tokens_of_an_address(
+    reset_rate_limits: None, http_server: str, ada: Any
+) -> None:
+    most, _seconds = parse_rate(tokens.MAX_UNKNOWN_TOKENS)
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    # The minute may end meanwhile. The proxy (PUBLIC_URL) adds the address of the client last.
+    for number in range(2 * most + 1):
+        headers = {
+            "Authorization": f"Bearer scene_{number}",
+            "X-Forwarded-For": f"10.9.9.{number}, 10.1.2.3",
+        }
+        response = httpx.post(http_server, json=message, headers=headers)
+        if response.status_code != 401:
+            break
+    assert number >= most
+    assert (response.status_code, response.json()["code"]) == (429, "too_many_requests")
+    assert 1 <= int(response.headers["Retry-After"]) <= 61
+    # A known token still works from this address.
+    _token, secret = tokens.create_token(ada.pk, "assistant")
+
+    async def main() -> None:
+        async with http_client(http_server, secret) as client:
+            await call(client, "list_films")
+
+    anyio.run(main)

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 
+from gallery.accounts.tokens import MAX_UNKNOWN_TOKENS
+from gallery.boards.models import Board
 from gallery.core.rate_limits import parse_rate
 from gallery.films.models import Film
-from gallery.rest.middleware import MAX_UNKNOWN_TOKENS
 from gallery.site import checks
+from gallery.storyboards.models import Storyboard
 from tests.asking import Api
 
 
@@ -67,6 +70,50 @@ def test_unknown_tokens_are_limited_by_address(anonymous: Api, ada: Api) -> None
     assert refused["code"] == "too_many_requests"
     # A valid token still works from this address.
     ada.get("/films")
+
+
+def test_boards_and_storyboards_of_the_api_count_as_those_of_pages(
+    ada: Api, page: Client, demo_film: Film, settings: Any
+) -> None:
+    settings.BOARD_RATE = "3/d"
+    page.force_login(get_user_model().objects.get(username="ada"))
+    assert page.post("/boards/", {"name": "On the page"}).status_code == 302
+    ada.post("/boards", {"name": "By the API"})
+    ada.post("/storyboards", {"script": "a dog"})
+    assert ada.post("/boards", {"name": "Too many"}, 429)["code"] == "too_many_requests"
+    ada.post("/storyboards", {"script": "a dog"}, 429)
+    assert page.post("/boards/", {"name": "Too many"}).status_code == 429
+    assert (Board.objects.count(), Storyboard.objects.count()) == (2, 1)
+
+
+def test_each_line_of_a_storyboard_counts_as_a_search(
+    ada: Api, page: Client, demo_film: Film, settings: Any
+) -> None:
+    settings.SEARCH_RATE = "4/d"
+    made = ada.post("/storyboards", {"script": "a dog\na cat\nan astronaut"})
+    row = f"/storyboards/{made['token']}/rows/{made['rows'][0]['id']}"
+    assert ada.patch(row, {"text": "a rocket"})["rows"][0]["text"] == "a rocket"
+    ada.patch(row, {"text": "a boat"}, 429)
+    ada.post("/storyboards", {"script": "a dog"}, 429)
+    assert ada.get(f"/storyboards/{made['token']}")["rows"][0]["text"] == "a rocket"
+    assert Storyboard.objects.count() == 1
+    # The same user on pages, there without scripts, too.
+    page.force_login(get_user_model().objects.get(username="ada"))
+    assert page.get("/?q=dog").status_code == 429
+    other = Client(REMOTE_ADDR="10.0.2.1")
+    script = {"script": "a dog\na cat\nan astronaut\na rocket"}
+    storyboard = other.post("/storyboards/", script)["Location"]
+    assert other.post(f"{storyboard}search/").status_code == 302
+    assert other.get("/?q=dog").status_code == 429
+
+
+def test_more_searches_than_the_limit_are_possible_at_once(
+    ada: Api, demo_film: Film, settings: Any
+) -> None:
+    settings.SEARCH_RATE = "2/d"
+    made = ada.post("/storyboards", {"script": "a dog\na cat\nan astronaut"})
+    assert all(row["scene"] for row in made["rows"])
+    ada.post("/storyboards", {"script": "a dog"}, 429)
 
 
 def test_rates_are_checked_at_the_start(settings: Any) -> None:

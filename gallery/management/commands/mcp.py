@@ -25,6 +25,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Serve until the client leaves, or Ctrl-C."""
         # The SDK takes a second to load.
+        import uvicorn
+
         from gallery.mcp import server
 
         if options["http"] is None:
@@ -33,13 +35,13 @@ class Command(BaseCommand):
         if options["user"]:
             raise CommandError("With --http users are known by their API tokens, not by --user.")
         self.stderr.write(f"http://{options['host']}:{options['http']}/mcp")
-        server.build_http_server().run(
-            "streamable-http",
+        # Not uvicorn but PROXIES decides which X-Forwarded-For is believed.
+        uvicorn.run(
+            server.build_http_app(),
             host=options["host"],
             port=options["http"],
-            stateless_http=True,
-            json_response=True,
-            transport_security=server.host_checks(),
+            log_level="info",
+            proxy_headers=False,
         )
 
 
