@@ -4,6 +4,7 @@ One network finds rows of text, another one recognizes them: Chinese, English, J
 languages with Latin letters. The package carries the weights; OpenVINO runs them.
 """
 
+import math
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -19,6 +20,10 @@ from gallery.ocr.types import Box, Text
 # Pixels of the longer side of a picture in which text is looked for. At 480, 30 ms; at 640, 55 ms.
 DETECTION_SIDE = 480
 MIN_SCORE = 0.5
+ROW_HEIGHT = 48  # pixels, to which the recognizer scales a row
+# Rows are padded to few widths, and recognized one by one: OpenVINO keeps memory for each shape.
+WIDTH_STEP = 160  # pixels of a scaled row
+PADDING = 127  # level, as the recognizer pads
 
 Pixels = NDArray[np.uint8]
 """A picture as the networks take it: shape (height, width, 3), blue first."""
@@ -43,6 +48,7 @@ class Reader:
                 "Det.limit_side_len": DETECTION_SIDE,
                 "Det.limit_type": "max",
                 "Rec.engine_type": EngineType.OPENVINO,
+                "Rec.rec_batch_num": 1,
                 "EngineConfig.openvino.inference_num_threads": threads,
             }
         )
@@ -66,8 +72,16 @@ class Reader:
         if not rows:
             return []
         with self._lock:
-            found: Any = self._ocr.recognize_txt(list(rows))
+            found: Any = self._ocr.recognize_txt([pad_row(row) for row in rows])
         return list(zip(found.txts, found.scores, strict=True))
+
+
+def pad_row(row: Pixels) -> Pixels:
+    """Return a row with padding on the right, up to the next of the widths."""
+    height, width, _channels = row.shape
+    scaled = width * ROW_HEIGHT / height
+    wanted = math.ceil(math.ceil(scaled / WIDTH_STEP) * WIDTH_STEP * height / ROW_HEIGHT)
+    return np.pad(row, ((0, 0), (0, wanted - width), (0, 0)), constant_values=PADDING)
 
 
 @cache
