@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field
 from gallery.rest.schemas import STORABLE
 from gallery.search.address import MAX_PAGES
 from gallery.storyboards.scripts import MAX_ROWS
-from gallery.storyboards.service import MAX_CANDIDATES
 from gallery.transcripts.types import LineKind
 
 KINDS = (
@@ -26,7 +25,7 @@ Title = Annotated[str, Field(max_length=200), STORABLE]
 Language = Annotated[str, Field(max_length=20), STORABLE]
 Page = Annotated[int, Field(ge=1, le=MAX_PAGES)]
 Row = Annotated[int, Field(ge=1, le=MAX_ROWS, description="Number of the row, from 1.")]
-Candidate = Annotated[int, Field(ge=0, lt=MAX_CANDIDATES, description="Its index, from 0.")]
+Candidate = Annotated[int, Field(ge=0, lt=1000, description="Its index, from 0.")]
 
 
 class FrameId(BaseModel):

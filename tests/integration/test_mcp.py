@@ -197,7 +197,7 @@ def test_tools_refuse_what_the_api_refuses_and_say_why(
             *(("rewrite_row", {**row, "text": text}, "text") for text in ("", " ", "a\0", "a\nb")),
             ("create_storyboard", {"script": "a dog", "name": "a\0b"}, "name"),
             ("rewrite_row", {**row, "row": 10**30, "text": "a"}, "less than or equal to 200"),
-            ("choose_scene", {**row, "candidate": 10**30}, "less than 12"),
+            ("choose_scene", {**row, "candidate": 10**30}, "less than 1000"),
             ("list_films", {"title": "a" * 100_000}, "at most 200 characters"),
             ("read_dialogue", {**film, "language": "a\0"}, "language"),
             ("search_scenes", {"words": "a\0b"}, "words"),
