@@ -219,20 +219,6 @@ class RunFiles:
         columns = {name: getattr(data, name) for name in COLUMNS}
         write_atomically(self.segment(number), lambda file: np.savez(file, **columns))
 
-    def save_text(self, position: int, text: bytes) -> None:
-        """Write what was read in the part of the film at `position` (seconds). Raises DiskFull."""
-        path = self.folder / f"text-{position:06d}.json"
-        write_atomically(path, lambda file: file.write(text))
-
-    def remove_texts(self) -> None:
-        """Remove what was read in the film."""
-        for path in self.folder.glob("text-*.json"):
-            path.unlink(missing_ok=True)
-
-    def load_texts(self) -> list[bytes]:
-        """Return what was read in all parts of the film, in time order."""
-        return [path.read_bytes() for path in sorted(self.folder.glob("text-*.json"))]
-
     def segments(self) -> list[int]:
         """Return the numbers of the stored segments, in ascending order."""
         names = (path.stem.rpartition("-")[2] for path in self.folder.glob("segment-*.npz"))

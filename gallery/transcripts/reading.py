@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -112,7 +113,8 @@ def _start_attempt(film: Film) -> TextReading:
     TextReading.objects.filter(film=film).exclude(**wanted).delete()
     reading, is_new = TextReading.objects.get_or_create(film=film, defaults=wanted)
     if is_new:
-        film.files.run(reading.run).remove_texts()
+        for path in _list_parts(film.files.run(reading.run)):
+            path.unlink(missing_ok=True)
     _update(reading, attempts=reading.attempts + 1)
     return reading
 
@@ -135,8 +137,14 @@ def _read_part(film: Film, reading: TextReading, position: int, check: Callable[
     for time, picture in _load_pictures(film, run, span):
         frames.append(ReadFrame(time, reader.read(picture)))
         check()
-    run.save_text(position, _to_json(frames))
+    data = _to_json(frames)
+    store.write_atomically(run.folder / f"text-{position:06d}.json", lambda file: file.write(data))
     _update(reading, position=span.end, attempts=0)
+
+
+def _list_parts(run: RunFiles) -> list[Path]:
+    """Return the files of what was read in the parts of a film, in time order."""
+    return sorted(run.folder.glob("text-*.json"))
 
 
 def _load_pictures(film: Film, run: RunFiles, span: Span) -> Iterator[tuple[float, Picture]]:
@@ -180,8 +188,8 @@ def _from_json(data: bytes) -> list[ReadFrame]:
 
 def _store_lines(film: Film, reading: TextReading, check: Callable[[], None]) -> None:
     """Replace the lines that were read in the pictures of a film and in its picture tracks."""
-    parts = film.files.run(reading.run).load_texts()
-    found = join_frames([frame for part in parts for frame in _from_json(part)])
+    parts = _list_parts(film.files.run(reading.run))
+    found = join_frames([frame for part in parts for frame in _from_json(part.read_bytes())])
     tracks = _read_tracks(film, check)
     check()
     with transaction.atomic():
