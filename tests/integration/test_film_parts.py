@@ -301,7 +301,7 @@ def test_a_track_shows_all_lines_and_those_that_overlap_together(
     assert events == [
         ("01.00", "02.00", "Long"),
         ("02.00", "02.20", "Long\\NLate {"),
-        ("02.20", "02.40", "Long\\NLate {\\NShort"),
+        ("02.20", "02.40", f"Long\\NLate {{{overlays.WORD_JOINER}\\NShort"),
         ("02.40", "02.50", "Long\\NLate {"),
         ("02.50", "03.50", "Late {"),
         ("04.00", "04.50", "Alone"),
