@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from gallery.films.models import Film
-from tests.browsing import log_in
+from tests.browsing import Gate, log_in
 from tests.processes import Web
 
 TIMEOUT = 120_000  # milliseconds
@@ -74,3 +74,19 @@ def test_an_upload_with_errors_keeps_the_file_and_can_be_cancelled(
     tab.click("[name=_save]")
     expect(message).to_contain_text("The server did not accept the film")
     assert not Film.objects.exists()
+
+
+def test_a_guess_does_not_disturb_who_is_about_to_type(
+    web_server: Web, tab: Page, tmp_path: Path
+) -> None:
+    film = tmp_path / "Rain.2019.mp4"
+    film.write_bytes(bytes(1000))
+    log_in(tab, web_server.url)
+    tab.goto(f"{web_server.url}/admin/gallery/film/add/")
+    gate = Gate(tab, "**/guess/*")
+    tab.set_input_files("#id_file", film)
+    tab.focus("#id_title")
+    gate.open()
+    expect(tab.locator("#id_year")).to_have_value("2019")
+    tab.keyboard.type("Drizzle")
+    expect(tab.locator("#id_title")).to_have_value("Drizzle")

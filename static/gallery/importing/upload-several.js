@@ -31,8 +31,10 @@ function addRow(file) {
   $(".film-queue-name", item).textContent = file.name;
   $("button", item).addEventListener("click", () => remove(row));
   guessTitle(file.name).then(({ title, year }) => {
-    $("[data-field=title]", item).value ||= title ?? "";
-    $("[data-field=year]", item).value ||= year ?? "";
+    for (const [field, value] of Object.entries({ title, year })) {
+      const input = $(`[data-field=${field}]`, item);
+      if (input !== document.activeElement) input.value ||= value ?? "";
+    }
   });
   return row;
 }

@@ -93,7 +93,8 @@ document.addEventListener("change", async ({ target }) => {
   if (name !== (target.files[0]?.name ?? "")) return;
   for (const [field, value] of Object.entries(guess)) {
     const input = target.form.elements[field];
-    if (input.value !== (input.dataset.guess ?? "")) continue;
+    // Not while the user is about to type there.
+    if (input === document.activeElement || input.value !== (input.dataset.guess ?? "")) continue;
     input.value = input.dataset.guess = value ?? "";
   }
 });
