@@ -2,9 +2,12 @@
 
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +66,19 @@ def make_environment(folder: Path, model: Path) -> dict[str, str]:
         "IMPORT_DEMO": "0",
         "PORT": str(find_free_port()),
     }
+
+
+def run_in_installation(module: str, keep: Path | None, **variables: str) -> None:
+    """Run a module in the environment of an installation with the demo model.
+
+    Its argument is the installation's folder: `keep`, or a temporary one. Raises
+    CalledProcessError.
+    """
+    with ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        environment = make_environment(folder.absolute(), settings.DEMO_MODEL_DIR)
+        command = [sys.executable, "-m", module, str(folder.absolute())]
+        subprocess.run(command, env={**environment, **variables}, check=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,9 @@ is one. The films are drawn once and imported as an installation does.
 """
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,8 @@ import numpy as np
 from numpy.random import Generator
 
 from benchmarks import film, shot_films
-from benchmarks.common import make_environment
-from benchmarks.search import DEMO_MODEL, ROOT, redis_server, stopping
+from benchmarks.common import run_in_installation
+from benchmarks.search import ROOT, redis_server, stopping
 
 SEEDS = range(301, 308)
 SHOTS = 24  # in each of these films; the demo film is the eighth
@@ -74,14 +72,7 @@ def main(options: Sequence[str] = ()) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks scenes")
     parser.add_argument("--keep", type=Path, help="make the library in this folder, or reuse it")
-    given = parser.parse_args(options)
-    with contextlib.ExitStack() as stack:
-        folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        environment = make_environment(folder.absolute(), DEMO_MODEL)
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.scenes", str(folder.absolute())],
-            env=environment, check=True,
-        )  # fmt: skip
+    run_in_installation("benchmarks.scenes", parser.parse_args(options).keep)
 
 
 def measure(folder: Path) -> None:

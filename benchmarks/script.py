@@ -8,10 +8,8 @@ of its source that belongs there, and the sound of each scene with that of its s
 """
 
 import argparse
-import contextlib
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import scenes
-from benchmarks.common import make_environment
-from benchmarks.search import DEMO_MODEL, ROOT, redis_server
+from benchmarks.common import run_in_installation
+from benchmarks.search import ROOT, redis_server
 from gallery.media import ffmpeg
 
 if TYPE_CHECKING:
@@ -54,14 +52,7 @@ def main(options: Sequence[str] = ()) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks script")
     parser.add_argument("--keep", type=Path, help="make the library in this folder, or reuse it")
-    given = parser.parse_args(options)
-    with contextlib.ExitStack() as stack:
-        folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        environment = make_environment(folder.absolute(), DEMO_MODEL)
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.script", str(folder.absolute())],
-            env=environment, check=True,
-        )  # fmt: skip
+    run_in_installation("benchmarks.script", parser.parse_args(options).keep)
 
 
 def measure(folder: Path) -> None:

@@ -7,11 +7,8 @@ text are searched for.
 """
 
 import argparse
-import contextlib
 import json
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,9 +19,9 @@ import numpy as np
 import regex
 
 from benchmarks import text_films
-from benchmarks.common import make_environment
+from benchmarks.common import run_in_installation
 from benchmarks.scenes import import_missing
-from benchmarks.search import DEMO_MODEL, redis_server
+from benchmarks.search import redis_server
 from benchmarks.text_films import WrittenText
 from benchmarks.text_scores import SAID, WRITTEN, FoundLine, describe, score
 
@@ -40,14 +37,8 @@ def main(options: Sequence[str] = ()) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks text")
     parser.add_argument("--keep", type=Path, help="make the film in this folder, or reuse it")
-    given = parser.parse_args(options)
-    with contextlib.ExitStack() as stack:
-        folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        environment = make_environment(folder.absolute(), DEMO_MODEL)
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.text", str(folder.absolute())],
-            env={**environment, "READ_TEXT": "0"}, check=True,
-        )  # fmt: skip
+    keep = parser.parse_args(options).keep
+    run_in_installation("benchmarks.text", keep, READ_TEXT="0")
 
 
 def measure(folder: Path) -> None:
