@@ -6,8 +6,9 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from gallery.films.film_job import MAX_ATTEMPTS
 from gallery.films.models import Film
-from gallery.importing.models import MAX_ATTEMPTS, ShotDetection
+from gallery.importing.models import ShotDetection
 from gallery.media import shots
 from gallery.transcripts import reading
 from gallery.transcripts.models import TextReading
@@ -113,7 +114,7 @@ def _note(film: Film, detection: ShotDetection | None, text_reading: TextReading
             "Shot detection failed. The film keeps its current shots; re-import it to try "
             "again. See the worker log for details."
         )
-    if text_reading is not None and text_reading.attempts >= reading.MAX_ATTEMPTS:
+    if text_reading is not None and text_reading.attempts >= MAX_ATTEMPTS:
         return _(
             "Reading the text in the pictures failed. What was read before is still searched. "
             "“Read text again” on the film's page in the admin tries again. See the worker log for "
@@ -126,6 +127,6 @@ def _activity(detection: ShotDetection | None, text_reading: TextReading | None)
     """Return what a background job does with a searchable film, or ""."""
     if detection is not None and detection.attempts < MAX_ATTEMPTS:
         return _("Detecting shots: %(percent)d%%") % {"percent": int(100 * detection.part)}
-    if text_reading is not None and text_reading.attempts < reading.MAX_ATTEMPTS:
+    if text_reading is not None and text_reading.attempts < MAX_ATTEMPTS:
         return _("Reading text: %(percent)d%%") % {"percent": int(100 * text_reading.part)}
     return ""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from gallery.clip import shot_network
@@ -18,9 +18,10 @@ from gallery.clip.runtimes import inference_threads
 from gallery.core import disk
 from gallery.core.errors import DiskFull, FilmError, IndexUnavailable, LostClaim
 from gallery.films.catalogue import searchable
+from gallery.films.film_job import MAX_ATTEMPTS, has_given_up
 from gallery.films.models import Film, FilmQuerySet
 from gallery.importing import publish_step
-from gallery.importing.models import MAX_ATTEMPTS, ShotDetection
+from gallery.importing.models import ShotDetection
 from gallery.index import server
 from gallery.media import decoding, shots
 from gallery.media.shots import Numbers, SmallPictures
@@ -28,6 +29,7 @@ from gallery.media.types import Span
 
 log = logging.getLogger(__name__)
 
+JOB = "shot_detection"
 MAX_MISSING_PART = 0.02  # of the frames that a film was imported with
 
 
@@ -38,15 +40,7 @@ def find_outdated() -> FilmQuerySet:
 
 def find_given_up() -> FilmQuerySet:
     """Return outdated films for which this version failed too often."""
-    return find_outdated().filter(_failed())
-
-
-def _failed() -> Q:
-    return Q(
-        shot_detection__version=shots.VERSION,
-        shot_detection__run=F("searchable_run"),
-        shot_detection__attempts__gte=MAX_ATTEMPTS,
-    )
+    return find_outdated().filter(has_given_up(JOB, shots.VERSION))
 
 
 def next_film() -> Film | None:
@@ -58,7 +52,7 @@ def next_film() -> Film | None:
         return None
     films = (
         find_outdated()
-        .exclude(_failed())
+        .exclude(has_given_up(JOB, shots.VERSION))
         .select_related("shot_detection")
         .order_by(
             Coalesce("shot_detection__attempts", 0),
@@ -82,14 +76,14 @@ def detect_next() -> bool:
         film = next_film() if check is not None else None
         if film is None or check is None:
             return False
-        detection = _start_attempt(film)
+        detection = ShotDetection.start_attempt(film, shots.VERSION)
         try:
             if detection.position is None:
                 _replace_shots(film, detection)
             else:
                 _detect_in_part(film, detection, detection.position, check)
         except (IndexUnavailable, DiskFull, LostClaim) as error:
-            _update(detection, attempts=detection.attempts - 1)
+            detection.update(attempts=detection.attempts - 1)
             log.warning("film %s: shot detection is retried later: %s", film.pk, error)
             return False
         except Exception:
@@ -101,22 +95,6 @@ def detect_next() -> bool:
         return next_film() is not None
 
 
-def _start_attempt(film: Film) -> ShotDetection:
-    """Count an attempt in the film's row; in a new row if the film or the detector changed."""
-    wanted = {"run": film.searchable_run, "version": shots.VERSION}
-    ShotDetection.objects.filter(film=film).exclude(**wanted).delete()
-    detection, _is_new = ShotDetection.objects.get_or_create(film=film, defaults=wanted)
-    _update(detection, attempts=detection.attempts + 1)
-    return detection
-
-
-def _update(detection: ShotDetection, **columns: object) -> bool:
-    """Update a row. Return False if it was deleted meanwhile, for example with its film."""
-    for name, value in columns.items():
-        setattr(detection, name, value)
-    return bool(ShotDetection.objects.filter(pk=detection.pk).update(**columns))
-
-
 def _detect_in_part(
     film: Film, detection: ShotDetection, position: int, check: Callable[[], None]
 ) -> None:
@@ -125,7 +103,7 @@ def _detect_in_part(
     span = Span(position, end if end < film.duration else None)
     cuts = _find_cuts(film, span, check)
     check()
-    _update(detection, position=span.end, cuts=[*detection.cuts, *cuts], attempts=0)
+    detection.update(position=span.end, cuts=[*detection.cuts, *cuts], attempts=0)
 
 
 def _find_cuts(film: Film, span: Span, check: Callable[[], None]) -> list[float]:

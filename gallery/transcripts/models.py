@@ -5,6 +5,7 @@ from typing import Final
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from gallery.films.film_job import FilmJob
 from gallery.films.models import Film
 from gallery.transcripts.types import LineKind
 
@@ -128,26 +129,7 @@ class Line(models.Model):
         return self.text
 
 
-class TextReading(models.Model):
-    """The reading of text in a ready film's pictures, by a `version` of the reader.
-
-    The row exists during the reading and after too many failures. `run` is the searchable run.
-    `position` is the second of the film to continue from, None when all frames are read.
-    `attempts` counts the attempts at the current part, those of killed workers included.
-    """
+class TextReading(FilmJob):
+    """The reading of text in a film's pictures, and in its picture tracks at the end."""
 
     film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="text_reading")
-    run = models.PositiveIntegerField()
-    version = models.CharField(max_length=40)
-    position = models.PositiveIntegerField(null=True, default=0)
-    attempts = models.PositiveSmallIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.film_id}: {self.version}"
-
-    @property
-    def part(self) -> float:
-        """Return the fraction of the film that is done, 0 to 1."""
-        if self.position is None:
-            return 1.0
-        return min(1.0, self.position / self.film.duration) if self.film.duration else 0.0

@@ -20,6 +20,7 @@ from PIL import Image
 from gallery.clip.runtimes import inference_threads
 from gallery.core.errors import DiskFull, LostClaim
 from gallery.films.catalogue import searchable
+from gallery.films.film_job import MAX_ATTEMPTS, has_given_up
 from gallery.films.models import Film, FilmQuerySet
 from gallery.index import server
 from gallery.media import frame_stream, store
@@ -38,7 +39,7 @@ from gallery.transcripts.written import FilmText, ReadFrame, WrittenLine, join_f
 log = logging.getLogger(__name__)
 
 VERSION = "PP-OCRv6 1"  # increase the number when frames have to be read again
-MAX_ATTEMPTS = 3  # at one part; a killed worker counts as one
+JOB = "text_reading"
 
 
 def find_unread() -> FilmQuerySet:
@@ -49,15 +50,7 @@ def find_unread() -> FilmQuerySet:
 
 def find_given_up() -> FilmQuerySet:
     """Return unread films for which this version failed too often."""
-    return find_unread().filter(_failed())
-
-
-def _failed() -> Q:
-    return Q(
-        text_reading__version=VERSION,
-        text_reading__run=F("searchable_run"),
-        text_reading__attempts__gte=MAX_ATTEMPTS,
-    )
+    return find_unread().filter(has_given_up(JOB, VERSION))
 
 
 def next_film() -> Film | None:
@@ -66,7 +59,7 @@ def next_film() -> Film | None:
         return None
     return (
         find_unread()
-        .exclude(_failed())
+        .exclude(has_given_up(JOB, VERSION))
         .order_by(
             Coalesce("text_reading__attempts", 0),
             F("text_reading__pk").asc(nulls_last=True),
@@ -88,14 +81,14 @@ def read_next() -> bool:
         film = next_film() if check is not None else None
         if film is None or check is None:
             return False
-        reading = _start_attempt(film)
+        reading = TextReading.start_attempt(film, VERSION)
         try:
             if reading.position is None:
                 _store_lines(film, reading, check)
             else:
                 _read_part(film, reading, reading.position, check)
         except (DiskFull, LostClaim) as error:
-            _update(reading, attempts=reading.attempts - 1)
+            reading.update(attempts=reading.attempts - 1)
             log.warning("film %s: its text is read later: %s", film.pk, error)
             return False
         except Exception:
@@ -107,24 +100,6 @@ def read_next() -> bool:
         return next_film() is not None
 
 
-def _start_attempt(film: Film) -> TextReading:
-    """Count an attempt in the film's row; in a new row if the film or the reader changed."""
-    wanted = {"run": film.searchable_run, "version": VERSION}
-    TextReading.objects.filter(film=film).exclude(**wanted).delete()
-    reading, is_new = TextReading.objects.get_or_create(film=film, defaults=wanted)
-    if is_new:
-        for path in _list_parts(film.files.run(reading.run)):
-            path.unlink(missing_ok=True)
-    _update(reading, attempts=reading.attempts + 1)
-    return reading
-
-
-def _update(reading: TextReading, **columns: object) -> None:
-    for name, value in columns.items():
-        setattr(reading, name, value)
-    TextReading.objects.filter(pk=reading.pk).update(**columns)
-
-
 # --- frames ---------------------------------------------------------------------------------------
 
 
@@ -132,6 +107,9 @@ def _read_part(film: Film, reading: TextReading, position: int, check: Callable[
     end = position + settings.SEGMENT_SECONDS
     span = Span(position, end if end < film.duration else None)
     run = film.files.run(reading.run)
+    if position == 0:
+        for path in _list_parts(run):
+            path.unlink(missing_ok=True)
     reader = FrameReader(get_reader())
     frames = []
     for time, picture in _load_pictures(film, run, span):
@@ -139,7 +117,7 @@ def _read_part(film: Film, reading: TextReading, position: int, check: Callable[
         check()
     data = _to_json(frames)
     store.write_atomically(run.folder / f"text-{position:06d}.json", lambda file: file.write(data))
-    _update(reading, position=span.end, attempts=0)
+    reading.update(position=span.end, attempts=0)
 
 
 def _list_parts(run: RunFiles) -> list[Path]:
