@@ -65,6 +65,7 @@ function searchRows() {
     return;
   }
   const waiting = $$(".row[data-search]:not([data-sent])");
+  if (!waiting.length && !running) endPause(); // the row that was refused may have been removed
   for (const row of waiting.slice(0, PARALLEL_SEARCHES - running)) searchRow(row);
 }
 
@@ -74,13 +75,21 @@ async function searchRow(row) {
   running += 1;
   try {
     await send(search, row, new FormData($(".row-edit", row)));
-    failures = 0;
-    showSearchState($(".row[data-given-up]") ? "stopped" : "");
+    // While a row waits that was refused in the meantime, the page keeps saying so.
+    if (Date.now() >= pausedUntil) {
+      failures = 0;
+      showSearchState($(".row[data-given-up]") ? "stopped" : "");
+    }
   } catch (error) {
     handleFailure(row, error);
   }
   running -= 1;
   searchRows();
+}
+
+function endPause() {
+  failures = 0;
+  showSearchState($(".row[data-given-up]") ? "stopped" : "");
 }
 
 // All rows wait: the limit is that of the user, and without the index or the network none is found.
@@ -107,6 +116,7 @@ function handleFailure(row, error) {
 // `name`: which of the texts of the element to show, "" for none.
 function showSearchState(name) {
   const state = $("#search-state");
+  if (!state) return; // somebody else's storyboard
   state.hidden = !name;
   $("span", state).textContent = name && state.dataset[name];
   $("button", state).hidden = name !== "stopped";
