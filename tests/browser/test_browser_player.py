@@ -433,6 +433,23 @@ def test_a_film_page_on_a_phone_shows_the_best_matches_first(
 # --- boards ---------------------------------------------------------------------------------------
 
 
+def test_a_click_counts_although_the_scripts_have_not_run_yet(
+    web_server: Web, film: Film, tab: Page
+) -> None:
+    tab.goto(f"{web_server.url}/films/{film.pk}/frames/2/")
+    tab.keyboard.press("c")
+    expect(tab.locator("#toast")).not_to_be_empty()
+    tab.goto(f"{web_server.url}/boards/")
+    board = tab.locator(".board-list a").first.get_attribute("href")
+    gate = Gate(tab, "**/board-player*.js")
+    tab.goto(f"{web_server.url}{board}", wait_until="commit")
+    tab.get_by_role("button", name="Play all").click()
+    wait_for(lambda: gate.held)
+    expect(tab.locator("#player")).to_be_hidden()
+    gate.open()
+    expect(tab.locator("#player #play")).to_be_focused()
+
+
 def test_the_player_of_a_board_has_the_same_controls(
     web_server: Web, film: Film, tab: Page, errors: list[str]
 ) -> None:
