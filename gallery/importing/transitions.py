@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -43,10 +44,11 @@ def restart_if_model_changed(film: Film) -> bool:
     if film.run_model == weights.current().fingerprint:
         return False
     log.warning("film %s: the model changed during its import, which is restarted", film.pk)
-    Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
-        state=Film.State.WAITING, run=F("run") + 1, attempts=0, lease_until=None
-    )
-    Segment.objects.filter(film=film, run=film.run).delete()
+    with transaction.atomic():
+        Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
+            state=Film.State.WAITING, run=F("run") + 1, attempts=0, lease_until=None
+        )
+        Segment.objects.filter(film=film, run=film.run).delete()
     return True
 
 
@@ -84,12 +86,14 @@ def fail(film: Film, error: BaseException | str) -> None:
     An earlier run stays searchable.
     """
     message = _message(error)
-    changed = Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
-        state=Film.State.FAILED, error=message, finished=timezone.now(), lease_until=None
-    )
+    with transaction.atomic():
+        changed = Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(
+            state=Film.State.FAILED, error=message, finished=timezone.now(), lease_until=None
+        )
+        if changed:
+            Segment.objects.filter(film=film).delete()
     if changed:
         log.warning("film %s failed: %s", film.pk, message)
-        Segment.objects.filter(film=film).delete()
         if film.searchable_run != film.run:
             film.files.run(film.run).remove()
 
