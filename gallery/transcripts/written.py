@@ -1,11 +1,13 @@
 """Lines of text in the pictures of a film, from what was read in its frames.
 
 The same text in consecutive frames is one line. Lines that change every few seconds in one place,
-centred at the bottom or at the top, are subtitles in the picture; all others stand in the scene.
+centred at the bottom or at the top, are subtitles in the picture, and so are all others in that
+place. The rest stands in the scene: signs, and titles and headlines, which are minutes apart.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from statistics import median
@@ -28,7 +30,9 @@ MAX_OFF_CENTER = 0.06  # shares of the width
 BOTTOM, TOP = 0.66, 0.34  # subtitles are below or above, in shares of the height
 MAX_SUBTITLE_MOVE = 0.02  # shares of the height
 HEIGHT_TOLERANCE = 0.3  # of the height of rows, by their median
-MIN_SUBTITLES = 4  # different lines in one place
+MAX_SPREAD = 0.6  # of the height of rows: how far apart the middles of rows in one place are
+MIN_SUBTITLES = 4  # different ones that follow each other in one place
+MAX_PAUSE = 20.0  # seconds between two that follow each other
 MIN_SHARED_TIME = 0.5  # of the shorter of two rows of one subtitle
 
 _MEANING = regex.compile(r"[\p{L}\p{N}]")
@@ -196,9 +200,44 @@ def _find_subtitles(tracks: Iterable[_Track], times: Sequence[float]) -> list[_T
         alike = []
         for is_unspaced in (False, True):
             alike += _of_usual_height(t for t in there if _is_unspaced(t.text) == is_unspaced)
-        if len({track.text for track in alike}) >= MIN_SUBTITLES:
-            found += alike
+        places = [
+            median(track.row.box.center[1] for track in place)
+            for place in _group_by_place(alike)
+            if _follow_each_other(place, times)
+        ]
+        for rows in _join_rows(alike):
+            top, bottom = rows[0].row.box.top, rows[-1].row.box.bottom
+            if any(top <= place <= bottom for place in places):
+                found += rows
     return found
+
+
+def _group_by_place(tracks: Iterable[_Track]) -> Iterator[list[_Track]]:
+    """Yield the tracks in each place, the place with the most tracks first."""
+    left = sorted(tracks, key=lambda track: track.row.box.center[1])
+    while left:
+        middles = [track.row.box.center[1] for track in left]
+        spread = MAX_SPREAD * median(track.row.height for track in left)
+        ends = [bisect_right(middles, middle + spread) for middle in middles]
+        first = max(range(len(left)), key=lambda number: ends[number] - number)
+        yield left[first : ends[first]]
+        del left[first : ends[first]]
+
+
+def _follow_each_other(tracks: Iterable[_Track], times: Sequence[float]) -> bool:
+    """Return whether texts in one place change as often as subtitles do."""
+    texts: set[str] = set()
+    last = -1  # the last frame of the one before
+    for track in sorted(tracks, key=lambda track: track.frames[0]):
+        if track.frames[0] <= last:
+            continue  # another row of the same one
+        if last >= 0 and times[track.frames[0]] - times[last] > MAX_PAUSE:
+            texts.clear()
+        texts.add(track.text)
+        if len(texts) >= MIN_SUBTITLES:
+            return True
+        last = track.frames[-1]
+    return False
 
 
 def _of_usual_height(tracks: Iterable[_Track]) -> list[_Track]:

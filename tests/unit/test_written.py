@@ -111,6 +111,50 @@ def test_other_text_is_no_subtitles(signs: Sequence[Text]) -> None:
     assert len(found.others) == len(signs)
 
 
+@pytest.mark.parametrize(("top", "pause"), [(0.1, 5), (0.1, 60), (0.74, 60)])
+def test_two_cards_of_two_rows_in_one_place_are_no_subtitles(top: float, pause: int) -> None:
+    cards = [("CHAPTER TWO", "The Letter"), ("CHAPTER THREE", "The Ferry")]
+    shown = [
+        rows
+        for card in cards
+        for rows in (
+            *[[row(text, top + 0.1 * n) for n, text in enumerate(card)]] * 4,
+            *[[]] * pause,
+        )
+    ]
+    found = join_frames(frames(*shown))
+    assert found.subtitles == []
+    assert [line.text for line in found.others] == [text for card in cards for text in card]
+
+
+def test_titles_that_are_far_apart_are_no_subtitles() -> None:
+    titles = [f"Chapter {name}" for name in ("One", "Two", "Three", "Four", "Five")]
+    found = join_frames(frames(*dialogue(titles, seconds=4, pause=60)))
+    assert found.subtitles == []
+    assert [line.text for line in found.others] == titles
+
+
+def test_a_headline_above_is_no_subtitle_of_a_film_with_subtitles_at_the_top() -> None:
+    lines = [[row(line, 0.05)] for line in DIALOGUE for _second in range(2)]
+    headlines = [[row("LIGHTHOUSE GOES DARK", 0.16)]] * 4 + [[row("Bank Robbers Escape", 0.16)]] * 4
+    found = join_frames(frames(*headlines, *lines))
+    assert [[line.text for line in lines] for lines in found.subtitles] == [list(DIALOGUE)]
+    assert [line.text for line in found.others] == ["LIGHTHOUSE GOES DARK", "Bank Robbers Escape"]
+
+
+@pytest.mark.parametrize("top", [BOTTOM, BOTTOM + 0.04])  # of the lower row
+def test_single_subtitles_of_two_rows_keep_both(top: float) -> None:
+    both = [row("If you open that door,", top - 0.08), row("I can't help you.", top)]
+    [lines] = join_frames(frames(*dialogue(DIALOGUE), both, both, [])).subtitles
+    assert lines[-1].text == "If you open that door,\nI can't help you."
+
+
+def test_a_subtitle_long_after_the_others_is_one() -> None:
+    shown = [*dialogue(DIALOGUE), *[[]] * 90, [row("It does.")], [row("It does.")], []]
+    found = join_frames(frames(*shown))
+    assert [line.text for line in found.subtitles[0]] == [*DIALOGUE, "It does."]
+
+
 def test_rolling_credits_are_one_line_each() -> None:
     names = ["Gaffer  Anna Berg", "Music  Boris Kim", "Stunts  Carla Novak", "Edited  Hana Meyer"]
     rolling = [
