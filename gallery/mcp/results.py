@@ -86,7 +86,7 @@ def line_of(line: Line) -> types.Line:
         language=line.subtitles.language,
         text=line.text,
         kinds=sorted(line.subtitles.kinds),
-        box=line.box,
+        box=list(line.middle_box) if line.middle_box else None,
     )
 
 

@@ -75,7 +75,8 @@ class Line(BaseModel):
     text: str
     kinds: list[LineKind] = Field(description=KINDS)
     box: list[float] | None = Field(
-        description="Where it stands in the picture: left, top, right, bottom, 0 to 1."
+        description="Where it stands in the picture, in the middle of its time if it moves: left, "
+        "top, right, bottom, 0 to 1."
     )
 
 

@@ -202,13 +202,19 @@ class Line(Schema):
         "machine, so letters may be wrong. Both: a subtitle in the picture.",
         examples=[["said"]],
     )
-    box: Box | None = Field(description="Where it stands in the picture; null if it does not.")
+    box: Box | None = Field(
+        description="Where it stands in the picture, in the middle of its time if it moves; null "
+        "if it does not stand there."
+    )
 
 
 class FoundLine(Line):
     """A line that matches the search."""
 
     parts: list[Part] = Field(description="The text in parts, with the matching words marked.")
+    box: Box | None = Field(
+        description="Where it stands in the frame of the hit; null if it does not stand there."
+    )
 
 
 class Hit(Schema):

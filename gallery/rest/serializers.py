@@ -13,7 +13,6 @@ from django.urls import reverse
 from gallery.core import access
 from gallery.films.models import Film, FilmQuerySet, Shot
 from gallery.films.shortcuts import thumbnail_url
-from gallery.ocr.types import Box
 from gallery.scenes import clips, sound_tracks
 from gallery.search.types import Hit
 from gallery.transcripts.models import Line, Subtitles
@@ -174,7 +173,7 @@ class Serializer:
         """Serialize a line."""
         return {
             **self._line(film, line, line.subtitles.language, line.subtitles.kinds),
-            "box": Box(*line.box)._asdict() if line.box else None,
+            "box": line.middle_box._asdict() if line.middle_box else None,
         }
 
     def _line(

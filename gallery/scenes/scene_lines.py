@@ -9,6 +9,7 @@ from gallery.films.shortcuts import nearest_frame
 from gallery.ocr.types import Box
 from gallery.search.types import Mode, Query
 from gallery.transcripts import dialogue
+from gallery.transcripts.box_path import BoxPath
 from gallery.transcripts.dialogue import Transcript
 from gallery.transcripts.phrases import LineMatcher, LineText, parse_phrases
 from gallery.transcripts.subtitle_formats import Cue
@@ -23,7 +24,7 @@ class SceneLine:
     """A line from `start` to `end` (seconds of the film).
 
     `parts` is its text in pieces, each with whether it matches the search; `is_found`: enough of
-    it matches. `box` is where it stands in the picture, if it does. `second` is that of the frame
+    it matches. `path` is where it stands in the picture, if it does. `second` is that of the frame
     in its middle, None if there is no such frame.
     """
 
@@ -31,29 +32,29 @@ class SceneLine:
     end: float
     parts: tuple[tuple[str, bool], ...]
     is_found: bool
-    box: Box | None
+    path: BoxPath | None
     second: int | None
 
     @property
     def seek_time(self) -> float:
         """The time to show, in seconds: one at which text in the picture is surely there."""
-        return self.start if self.box is None else (self.start + self.end) / 2
+        return self.start if self.path is None else (self.start + self.end) / 2
 
     @property
-    def box_text(self) -> str:
-        """The box for scripts: left, top, right and bottom."""
-        return " ".join(f"{edge:g}" for edge in self.box or ())
-
-    @property
-    def box_style(self) -> str:
-        """The CSS position of the box."""
-        if self.box is None:
-            return ""
-        left, top, right, bottom = (100 * edge for edge in self.box)
-        return (
-            f"left: {left:.2f}%; top: {top:.2f}%; "
-            f"width: {right - left:.2f}%; height: {bottom - top:.2f}%"
+    def path_text(self) -> str:
+        """The path for scripts: time, left, top, right and bottom of each point."""
+        points = self.path.points if self.path else ()
+        return "; ".join(
+            " ".join(f"{value:.10g}" for value in (time, *box)) for time, box in points
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TextBox:
+    """Where a line stands in the picture at some time, as CSS; `is_found`: it is marked."""
+
+    style: str
+    is_found: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,22 @@ def list_lines(film: Film, start: float, end: float, query: Query) -> list[LineG
     ]
 
 
-def lines_at(groups: list[LineGroup], time: float) -> list[SceneLine]:
-    """Return the lines that stand in the picture at a time (seconds)."""
+def boxes_at(groups: list[LineGroup], time: float) -> list[TextBox]:
+    """Return the boxes of the lines that stand in the picture at a time (seconds)."""
     return [
-        line
+        TextBox(_to_css(line.path.box_at(time)), line.is_found)
         for group in groups
         for line in group.lines
-        if line.box is not None and line.start <= time < line.end
+        if line.path is not None and line.start <= time < line.end
     ]
+
+
+def _to_css(box: Box) -> str:
+    left, top, right, bottom = (100 * edge for edge in box)
+    return (
+        f"left: {left:.2f}%; top: {top:.2f}%; "
+        f"width: {right - left:.2f}%; height: {bottom - top:.2f}%"
+    )
 
 
 def _matcher_for(transcript: Transcript, query: Query) -> LineMatcher | None:
@@ -104,7 +113,7 @@ def _matcher_for(transcript: Transcript, query: Query) -> LineMatcher | None:
 def _mark_lines(
     film: Film, transcript: Transcript, matcher: LineMatcher | None
 ) -> Iterator[SceneLine]:
-    for cue, box in list(zip(transcript.lines, transcript.boxes, strict=True))[:MAX_LINES]:
+    for cue, path in list(zip(transcript.lines, transcript.paths, strict=True))[:MAX_LINES]:
         line = LineText(cue.text, transcript.language)
         match = None if matcher is None else matcher.match(line)
         is_found = match is not None and match.contained >= MIN_CONTAINED
@@ -113,7 +122,7 @@ def _mark_lines(
             end=cue.end,
             parts=match.parts if match and is_found else ((cue.text, False),),
             is_found=is_found,
-            box=box,
+            path=path,
             second=_frame_of(film, cue),
         )
 

@@ -104,7 +104,7 @@ def frame(request: HttpRequest, film_id: int, second: int) -> HttpResponse:
     }
     if target == "of-span":
         return render(request, "gallery/scenes/_span.html", context)
-    context["text_boxes"] = scene_lines.lines_at(context["lines"], time)
+    context["text_boxes"] = scene_lines.boxes_at(context["lines"], time)
     context |= _probabilities_context(request, film, second)
     context |= _surroundings_context(film, shot, span)
     context |= _similar_context(query, (film.pk, second), shot)

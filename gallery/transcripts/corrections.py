@@ -9,8 +9,8 @@ from difflib import SequenceMatcher
 from functools import partial
 
 from gallery.films.models import Film
-from gallery.ocr.types import Box
 from gallery.transcripts import languages
+from gallery.transcripts.box_path import BoxPath
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue
 
@@ -46,17 +46,17 @@ def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
     return rows[0] if rows else None
 
 
-def find_boxes(row: Subtitles, cues: Sequence[Cue]) -> list[Box | None]:
+def find_paths(row: Subtitles, cues: Sequence[Cue]) -> list[BoxPath | None]:
     """Return where corrected lines stand: where the line is that each was, None for new ones."""
     lines = list(row.lines.all())
-    boxes: list[Box | None] = []
+    paths: list[BoxPath | None] = []
     for cue in cues:
         at_its_time = [line for line in lines if _overlap(line, cue) > 0]
         before = max(at_its_time, key=partial(_likeness, cue), default=None)
-        boxes.append(Box(*before.box) if before is not None and before.box else None)
+        paths.append(before.path if before is not None else None)
         if before is not None:
             lines.remove(before)
-    return boxes
+    return paths
 
 
 def _overlap(line: Line, cue: Cue) -> float:

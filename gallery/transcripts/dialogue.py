@@ -22,8 +22,8 @@ from gallery.films.footage import load_footage
 from gallery.films.models import Film
 from gallery.index import server
 from gallery.index.types import FrameRecord
-from gallery.ocr.types import Box
 from gallery.transcripts import languages, line_index, phrases
+from gallery.transcripts.box_path import BoxPath
 from gallery.transcripts.line_index import Expression, IndexedLine, LineIndex
 from gallery.transcripts.line_search import LineSearch
 from gallery.transcripts.line_shots import ShotLookup
@@ -139,6 +139,7 @@ def _indexed_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[IndexedL
     lines = Line.objects.filter(subtitles__film=film, subtitles__is_hidden=False)
     for line in lines.select_related("subtitles").iterator():
         if line.start < lookup.end:
+            record, path = lookup.frame_for_line(line.start, line.end), line.path
             yield IndexedLine(
                 subtitles=line.subtitles_id,
                 number=line.number,
@@ -146,9 +147,9 @@ def _indexed_lines(film: Film, rows: Sequence[FrameRecord]) -> Iterable[IndexedL
                 start=line.start,
                 end=line.end,
                 text=line.text,
-                record=lookup.frame_for_line(line.start, line.end),
+                record=record,
                 kinds=line.subtitles.kinds,
-                box=Box(*line.box) if line.box else None,
+                box=path.box_at(record.time) if path else None,
             )
 
 
@@ -222,7 +223,7 @@ class Transcript:
     """Lines of a film in one language and from one source; `subtitles` is the id of their row.
 
     `language` is a BCP 47 tag. `label` names language and source in the user's language, made
-    unique within the film. `lines` are in time order, in seconds of the film; `boxes` says where
+    unique within the film. `lines` are in time order, in seconds of the film; `paths` says where
     each stands in the picture, None if it does not.
     """
 
@@ -230,7 +231,7 @@ class Transcript:
     language: str
     label: str
     lines: tuple[Cue, ...]
-    boxes: tuple[Box | None, ...]
+    paths: tuple[BoxPath | None, ...]
     kinds: frozenset[LineKind]
 
 
@@ -254,15 +255,15 @@ def lines(
     if end is not None:
         wanted &= Q(start__lt=end)
     cues: dict[int, list[Cue]] = defaultdict(list)
-    boxes: dict[int, list[Box | None]] = defaultdict(list)
+    paths: dict[int, list[BoxPath | None]] = defaultdict(list)
     found = Line.objects.filter(wanted).order_by("subtitles_id", "start", "number")
     columns = ("subtitles_id", "start", "end", "text", "box")
     for key, begin, until, text, box in found.values_list(*columns):
         cues[key].append(Cue(begin, until, text))
-        boxes[key].append(Box(*box) if box else None)
+        paths[key].append(BoxPath.from_json(box))
     return [
         Transcript(
-            row.pk, row.language, label, tuple(cues[row.pk]), tuple(boxes[row.pk]), row.kinds
+            row.pk, row.language, label, tuple(cues[row.pk]), tuple(paths[row.pk]), row.kinds
         )
         for row, label in label_subtitles(rows)
         if cues[row.pk]

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from gallery.films.film_job import FilmJob
 from gallery.films.models import Film
+from gallery.ocr.types import Box
+from gallery.transcripts.box_path import BoxPath
 from gallery.transcripts.types import LineKind
 
 
@@ -106,7 +108,8 @@ class Subtitles(models.Model):
 class Line(models.Model):
     """A line shown or spoken from `start` to `end` (seconds of the film); plain text.
 
-    `box`: where it stands in the picture: left, top, right, bottom, in shares of its size.
+    `box`: where it stands in the picture: left, top, right, bottom, in shares of its size. Of a
+    line that moves, a list of such boxes, with the time of each (seconds of the film) in front.
     """
 
     subtitles = models.ForeignKey(Subtitles, on_delete=models.CASCADE, related_name="lines")
@@ -127,6 +130,17 @@ class Line(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def path(self) -> BoxPath | None:
+        """Where it stands in the picture; None if it does not."""
+        return BoxPath.from_json(self.box)
+
+    @property
+    def middle_box(self) -> Box | None:
+        """Where it stands in the picture in the middle of its time; None if it does not."""
+        path = self.path
+        return path.box_at((self.start + self.end) / 2) if path else None
 
 
 class TextReading(FilmJob):

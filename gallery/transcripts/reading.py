@@ -222,7 +222,7 @@ def _save(
         film=film, language=language, source=source, is_hidden=(source, language) in hidden
     )
     cues = [Cue(line.start, line.end, line.text) for line in lines]
-    subtitle_import.save_lines(row, cues, [line.box for line in lines])
+    subtitle_import.save_lines(row, cues, [line.path for line in lines])
 
 
 def _count(found: FilmText) -> int:

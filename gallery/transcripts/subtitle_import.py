@@ -23,8 +23,8 @@ from gallery.core.leases import lease_end
 from gallery.films.models import Film
 from gallery.media import probing, store
 from gallery.media.source_names import readable_name
-from gallery.ocr.types import Box
 from gallery.transcripts import corrections, dialogue, languages, subtitles, tracks
+from gallery.transcripts.box_path import BoxPath
 from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue, UnknownFrameRate
 from gallery.transcripts.subtitle_text import decode
@@ -83,7 +83,7 @@ def _replace_read(read: Subtitles, name: str, cues: Sequence[Cue]) -> Subtitles:
         original_name=Path(name).name[-255:],
     )
     with transaction.atomic():
-        save_lines(row, cues, corrections.find_boxes(read, cues))
+        save_lines(row, cues, corrections.find_paths(read, cues))
         read.delete()  # and publishes
     return row
 
@@ -100,10 +100,11 @@ def _parse(film: Film, data: bytes) -> list[Cue]:
         return subtitles.read(data, rate)
 
 
-def save_lines(row: Subtitles, cues: Sequence[Cue], boxes: Sequence[Box | None] = ()) -> None:
-    """Store subtitles and their lines; `boxes` says where each stands in the picture, if known."""
+def save_lines(row: Subtitles, cues: Sequence[Cue], paths: Sequence[BoxPath | None] = ()) -> None:
+    """Store subtitles and their lines; `paths` says where each stands in the picture, if known."""
     row.line_count = len(cues)
     row.save()
+    boxes = [path.to_json() if path else None for path in paths]
     lines = (
         Line(
             subtitles=row,

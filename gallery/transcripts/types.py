@@ -20,7 +20,7 @@ class FoundLine:
 
     `record` is the frame, with its shot, that it is heard over. `parts` is the text in pieces, each
     with whether it matched. `language` is a BCP 47 tag. `complete`: it contains all the words, not
-    only some. `box` is where it stands in the picture, if it does.
+    only some. `box` is where it stands in that frame, if it does.
     """
 
     record: FrameRecord

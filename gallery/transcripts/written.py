@@ -14,7 +14,8 @@ from statistics import median
 
 import regex
 
-from gallery.ocr.types import Box, Text
+from gallery.ocr.types import Text
+from gallery.transcripts.box_path import BoxPath, build_path
 
 MAX_GAP_FRAMES = 1  # frames in a row in which a line may be overlooked
 MIN_SAME_TEXT = 0.6  # similarity of readings of one line in one place
@@ -49,12 +50,12 @@ class ReadFrame:
 
 @dataclass(frozen=True, slots=True)
 class WrittenLine:
-    """A line of text in the picture from `start` to `end` (seconds); `box` is its first place."""
+    """A line of text in the picture from `start` to `end` (seconds); `path` is where it stands."""
 
     text: str
     start: float
     end: float
-    box: Box
+    path: BoxPath
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ def join_frames(frames: Sequence[ReadFrame]) -> FilmText:
             [_to_line(rows, times) for rows in _join_rows(by_script[script])]
             for script in sorted(by_script)
         ],
-        sorted(others, key=lambda line: (line.start, line.box.top)),
+        sorted(others, key=lambda line: (line.start, line.path.box_at(line.start).top)),
     )
 
 
@@ -178,10 +179,24 @@ def _to_line(rows: Sequence[_Track], times: Sequence[float]) -> WrittenLine:
         start = max(start - 0.5, (times[first - 1] + start) / 2)
     if last + 1 < len(times):
         end = min(end, (times[last] + times[last + 1]) / 2)
-    box = rows[0].readings[0].box
-    for row in rows[1:]:
-        box = box.union(row.readings[0].box)
-    return WrittenLine("\n".join(row.text for row in rows), start, end, box)
+    return WrittenLine("\n".join(row.text for row in rows), start, end, _find_path(rows, times))
+
+
+def _find_path(rows: Sequence[_Track], times: Sequence[float]) -> BoxPath:
+    """Return where the rows of a line stand. Several are subtitles, which do not move."""
+    if len(rows) > 1:
+        box = rows[0].row.box
+        for row in rows[1:]:
+            box = box.union(row.row.box)
+        return build_path([(times[rows[0].frames[0]], box)])
+    [row] = rows
+    # Where letters were overlooked, so was the place of some.
+    whole = [
+        (times[frame], reading.box)
+        for frame, reading in zip(row.frames, row.readings, strict=True)
+        if reading.text == row.text
+    ]
+    return build_path(whole)
 
 
 # --- subtitles ------------------------------------------------------------------------------------

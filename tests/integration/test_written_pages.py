@@ -41,7 +41,7 @@ def add_read_lines(
     film: Film,
     source: Subtitles.Source,
     language: str,
-    *lines: tuple[float, float, str, list[float]],
+    *lines: tuple[float, float, str, list[Any]],
 ) -> Subtitles:
     row = Subtitles.objects.create(
         film=film, language=language, source=source, line_count=len(lines)
@@ -143,11 +143,36 @@ def test_the_scene_page_has_what_is_said_and_what_is_written(
         (" is-found", "left: 12.50%; top: 25.00%; width: 37.50%; height: 12.50%"),
     ]
     assert 'class="is-found" data-start="11.5" data-end="12.5" data-seek="12.0"' in shown
-    assert 'data-box="0.125 0.25 0.5 0.375"' in shown
+    assert 'data-path="0 0.125 0.25 0.5 0.375"' in shown
     assert "HARBOUR <mark>HOTEL</mark>" in shown
     assert f'href="/films/{sign.film_id}/frames/12/?q=hotel&amp;in=written"' in shown
     # At 11 s it is not there yet.
     assert 'class="text-box"' not in text(page, f"/films/{sign.film_id}/frames/11/")
+
+
+def test_a_line_that_moves_is_shown_where_it_is_in_the_frame(
+    page: Client, anonymous: Api, demo_film: Film
+) -> None:
+    rolling = [[11.0, 0.25, 0.8, 0.75, 0.9], [13.0, 0.25, 0.4, 0.75, 0.5]]
+    source = Subtitles.Source.SCENE
+    row = add_read_lines(demo_film, source, "en", (10.5, 13.5, "Gaffer Anna Berg", rolling))
+    subtitle_import.publish(demo_film.pk)
+    tops = {}
+    for second in (11, 12, 13):
+        shown = text(page, f"/films/{demo_film.pk}/frames/{second}/")
+        [tops[second]] = re.findall(r'class="text-box" style="left: 25.00%; top: ([\d.]+)%', shown)
+        path = "11 0.25 0.8 0.75 0.9; 13 0.25 0.4 0.75 0.5"
+        assert f'data-path="{path}"' in shown
+    assert tops == {11: "80.00", 12: "60.00", 13: "40.00"}
+    [hit] = anonymous.get("/search?q=gaffer&in=written")["results"]
+    assert hit["frame"]["second"] == 12
+    middle = {"left": 0.25, "top": 0.6, "right": 0.75, "bottom": 0.7}
+    assert hit["line"]["box"] == middle
+    lines = anonymous.get(f"/films/{demo_film.pk}/lines?kind=written")["results"]
+    assert [line["box"] for line in lines] == [middle]
+    corrected = download(page, row).replace("Gaffer", "Best boy").encode()
+    new, _is_new = subtitle_import.add_subtitles(demo_film, "credits.en.vtt", corrected)
+    assert [(line.text, line.box) for line in new.lines.all()] == [("Best boy Anna Berg", rolling)]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +190,7 @@ def test_lines_are_marked_where_they_are_searched(
     query: Query, found: bool, sign: Subtitles
 ) -> None:
     groups = scene_lines.list_lines(sign.film, 10.8, 13.9, query)
-    assert [line.is_found for line in scene_lines.lines_at(groups, 12.0)] == [found]
+    assert [line.is_found for line in scene_lines.boxes_at(groups, 12.0)] == [found]
 
 
 def test_players_and_films_of_boards_do_not_offer_what_is_in_the_picture(

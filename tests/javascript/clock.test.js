@@ -1,12 +1,12 @@
 // The scripts count frames as the server does. `test_javascript.py` writes what the server computes
-// for many times, frames and typed texts to the file that CLOCK_CASES names.
+// for many times, frames and typed texts to the file that CASES names.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { Clock, formatSeconds } from "../../static/gallery/films/clock.js";
 
-const { clocks, formatted } = JSON.parse(readFileSync(process.env.CLOCK_CASES, "utf-8"));
+const { clocks, formatted } = JSON.parse(readFileSync(process.env.CASES, "utf-8"));
 
 for (const { settings, times, frames, texts } of clocks) {
   const clock = new Clock(settings);

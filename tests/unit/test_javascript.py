@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 
 from gallery.films.template_tags import clock as format_seconds
 from gallery.media.timecodes import Clock
+from gallery.ocr.types import Box
+from gallery.scenes.scene_lines import SceneLine
+from gallery.transcripts.box_path import BoxPath
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = Path(sys.executable).with_name("node")
@@ -68,6 +72,20 @@ def make_cases(clock: Clock, numbers: random.Random) -> dict[str, Any]:
     }
 
 
+def make_path_cases(numbers: random.Random) -> Iterator[dict[str, Any]]:
+    """Where the server has the boxes of lines at some times, before and after their points too."""
+    for count in (1, 2, 8):
+        start = numbers.uniform(0, 10_800)
+        points = [
+            (start + number, Box(*(round(numbers.random(), 4) for _edge in range(4))))
+            for number in range(count)
+        ]
+        path = BoxPath(tuple(points))
+        line = SceneLine(start, start + count, (), False, path, None)
+        for time in (0.0, start, *(numbers.uniform(start - 1, start + 9) for _ in range(20))):
+            yield {"path": line.path_text, "time": time, "box": path.box_at(time)}
+
+
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     numbers = random.Random(1)
@@ -75,15 +93,17 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clocks = [make_cases(Clock(rate, first), numbers) for rate in RATES for first in FIRST_FRAMES]
     seconds = [0, 0.9, 59.99, 60, 3599, 3600, 3661.5, 36_000, 360_000]
     formatted = [{"seconds": one, "text": format_seconds(one)} for one in seconds]
-    path.write_text(json.dumps({"clocks": clocks, "formatted": formatted}), "utf-8")
+    paths = list(make_path_cases(numbers))
+    known = {"clocks": clocks, "formatted": formatted, "paths": paths}
+    path.write_text(json.dumps(known), "utf-8")
     return path
 
 
-def test_the_scripts_count_frames_as_the_server_does(cases: Path) -> None:
+def test_the_scripts_compute_what_the_server_does(cases: Path) -> None:
     tests = [str(path) for path in (ROOT / "tests" / "javascript").glob("*.test.js")]
     run = subprocess.run(
         [str(NODE), "--test", "--test-reporter=tap", *tests],
-        env={"CLOCK_CASES": str(cases)},
+        env={"CASES": str(cases)},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -91,5 +111,5 @@ def test_the_scripts_count_frames_as_the_server_does(cases: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert f"# tests {3 * len(RATES) * len(FIRST_FRAMES) + 1}" in run.stdout
+    assert f"# tests {3 * len(RATES) * len(FIRST_FRAMES) + 2}" in run.stdout
     assert "# skipped 0" in run.stdout

@@ -1,11 +1,13 @@
 """Lines from what was read in single frames: times, votes, subtitles and signs."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
 
 from gallery.ocr.rows import join_rows
 from gallery.ocr.types import Box, Text
+from gallery.transcripts.box_path import BoxPath
 from gallery.transcripts.written import ReadFrame, join_frames
 
 BOTTOM = 0.86  # the top of a subtitle
@@ -54,6 +56,26 @@ def test_readings_of_a_line_vote() -> None:
 def test_of_equally_frequent_readings_the_longest_counts() -> None:
     [line] = join_frames(frames([row("The end of it", 0.4)], [row("The end of", 0.4)], [])).others
     assert line.text == "The end of it"
+
+
+def test_a_line_that_stays_has_one_box() -> None:
+    # In two of the frames a word was overlooked, or letters stand a little beside.
+    read = [
+        row("SUNDAY", 0.3, 0.1),
+        row("SUNDAY MARKET", 0.3, 0.1),
+        row("SUNDAY MARKET", 0.31, 0.1),
+    ]
+    [line] = join_frames(frames(*([one] for one in [*read, read[1]]), [])).others
+    assert line.path.points == ((2.0, read[2].box),)
+
+
+def test_a_sign_that_the_camera_passes_is_where_it_is_in_each_frame() -> None:
+    panned = [[row("SUNDAY MARKET", 0.3, 0.6 - 0.1 * second)] for second in range(6)]
+    [line] = join_frames(frames(*panned)).others
+    assert [line.path.box_at(time).left for time in (0, 1.5, 5, 9)] == pytest.approx(
+        [0.6, 0.45, 0.1, 0.1]
+    )
+    assert BoxPath.from_json(json.loads(json.dumps(line.path.to_json()))) == line.path
 
 
 def test_noise_is_left_out() -> None:
@@ -168,6 +190,11 @@ def test_rolling_credits_are_one_line_each() -> None:
     found = join_frames(frames(*rolling))
     assert found.subtitles == []
     assert [line.text for line in found.others] == names
+    for number, line in enumerate(found.others):
+        for time in range(round(line.start + 0.5), round(line.end)):
+            top = 1.0 + 0.3 * number - 0.1 * time
+            assert line.path.box_at(time).top == pytest.approx(top, abs=0.001)
+            assert line.path.box_at(time + 0.5).top == pytest.approx(top - 0.05, abs=0.051)
 
 
 def test_pieces_side_by_side_are_one_row() -> None:

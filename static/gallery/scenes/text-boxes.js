@@ -2,9 +2,10 @@
 // pointed at or focused. Without scripts, the page has those of its frame.
 
 import { $$ } from "../dom.js";
+import { boxAt, parsePath } from "./box-path.js";
 
 export class TextBoxes {
-  // `box` covers the picture; `list` is the part of the page with the lines, `[data-box]`.
+  // `box` covers the picture; `list` is the part of the page with the lines, `[data-path]`.
   constructor(box, getList) {
     Object.assign(this, { box, getList, chosen: null, time: Number(box.dataset.time) });
     for (const name of ["pointerover", "focusin", "pointerout", "focusout"]) {
@@ -13,7 +14,7 @@ export class TextBoxes {
   }
 
   choose({ type, target }) {
-    const line = target.closest?.("[data-box]") ?? null;
+    const line = target.closest?.("[data-path]") ?? null;
     const isEntered = type === "pointerover" || type === "focusin";
     const chosen = isEntered ? line : this.chosen === line ? null : this.chosen;
     if (chosen === this.chosen) return;
@@ -27,7 +28,7 @@ export class TextBoxes {
   }
 
   draw() {
-    const shown = $$("[data-box]", this.getList()).filter(
+    const shown = $$("[data-path]", this.getList()).filter(
       (line) =>
         line === this.chosen ||
         (Number(line.dataset.start) <= this.time && this.time < Number(line.dataset.end)),
@@ -36,7 +37,7 @@ export class TextBoxes {
   }
 
   createBox(line) {
-    const [left, top, right, bottom] = line.dataset.box.split(" ").map(Number);
+    const [left, top, right, bottom] = boxAt(parsePath(line.dataset.path), this.time);
     const box = document.createElement("span");
     box.className = "text-box";
     box.classList.toggle("is-found", line.classList.contains("is-found"));
