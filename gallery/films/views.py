@@ -150,6 +150,13 @@ def _play_url(request: HttpRequest, shown: Film) -> str:
 
 
 @require_safe
+def film_activity(request: HttpRequest, film_id: int) -> HttpResponse:
+    """Show what a background job does with a film, for its page; nothing when it has ended."""
+    shown = get_object_or_404(Film, pk=film_id)
+    return render(request, "gallery/films/_activity.html", {"film": shown})
+
+
+@require_safe
 @limit_searches
 def film_lines(request: HttpRequest, film_id: int) -> HttpResponse:
     """Show a part of a film's dialogue."""

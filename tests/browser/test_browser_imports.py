@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from gallery.films.models import Film
-from gallery.importing.models import Segment
+from gallery.importing.models import Segment, ShotDetection
+from gallery.media import shots
 from tests.browsing import log_in
 from tests.processes import Web
 
@@ -96,3 +97,25 @@ def test_an_import_is_followed_until_its_film_can_be_searched(
     # Its page becomes that of the film.
     Film.objects.filter(pk=coming.pk).update(state=Film.State.READY, searchable_run=1)
     expect(tab.get_by_role("heading", name="All shots")).to_be_visible()
+
+
+def test_the_page_of_a_film_follows_a_background_job(
+    web_server: Web, tab: Page, demo_film: Film, errors: list[str]
+) -> None:
+    film = Film.objects.filter(pk=demo_film.pk)
+    film.update(shots_version="older")
+    job = ShotDetection.objects.create(
+        film=demo_film, run=demo_film.searchable_run, version=shots.VERSION,
+        position=int(demo_film.duration * 0.4) + 1,
+    )  # fmt: skip
+    tab.goto(f"{web_server.url}/films/{demo_film.pk}/")
+    activity = tab.locator(".film-head .facts [role=status]")
+    expect(activity).to_have_text("Detecting shots: 40%")
+    # The page stays as it is: a search in the film is not lost.
+    tab.fill("#in-film", "a dog in the snow")
+    job.update(position=int(demo_film.duration * 0.8) + 1)
+    expect(activity).to_have_text("Detecting shots: 80%", timeout=20_000)
+    film.update(shots_version=shots.VERSION)
+    expect(activity).to_have_count(0, timeout=20_000)
+    expect(tab.locator("#in-film")).to_have_value("a dog in the snow")
+    assert not errors

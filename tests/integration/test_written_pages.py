@@ -460,7 +460,11 @@ def test_the_progress_of_reading_is_shown(page: Client, staff: Client, demo_film
         position=int(demo_film.duration * 0.4) + 1,
     )  # fmt: skip
     assert progress_of(demo_film).activity == "Reading text: 40%"
-    assert "Reading text: 40%" in text(page, f"/films/{demo_film.pk}/")
+    activity = f"/films/{demo_film.pk}/activity/"
+    for address in (f"/films/{demo_film.pk}/", activity):
+        shown = text(page, address)
+        assert "Reading text: 40%" in shown
+        assert f'<li hx-get="{activity}" hx-trigger="every 5s" hx-swap="outerHTML"' in shown
     assert "Reading text: 40%" in text(staff, "/admin/gallery/film/")
     TextReading.objects.filter(pk=attempt.pk).update(attempts=reading.MAX_ATTEMPTS)
     failed = progress_of(demo_film)
@@ -470,6 +474,7 @@ def test_the_progress_of_reading_is_shown(page: Client, staff: Client, demo_film
     mark_as_read(demo_film)
     demo_film.refresh_from_db()
     assert progress_of(demo_film).note == ""
+    assert text(page, activity).strip() == ""
 
 
 def test_the_doctor_says_what_is_still_to_be_read(
