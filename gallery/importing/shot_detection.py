@@ -133,8 +133,7 @@ def _find_cuts(film: Film, span: Span, check: Callable[[], None]) -> list[float]
 
 def _require_frames(film: Film, span: Span, decoded: list[int]) -> None:
     """Raise FilmError if a file has far fewer frames than the film was imported with."""
-    seconds = film.files.run(film.searchable_run or 0).load().seconds
-    expected = seconds[(seconds >= span.start) & (seconds < (span.end or np.inf))]
+    expected, _times = film.files.run(film.searchable_run or 0).load_times(span)
     missing = np.setdiff1d(expected, decoded)
     if len(missing) > max(1, MAX_MISSING_PART * len(expected)):
         # This message is only logged.

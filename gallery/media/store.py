@@ -25,11 +25,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -37,7 +37,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from gallery.core.disk import raise_disk_full, require_space
-from gallery.media.types import Picture
+from gallery.media.types import Picture, Span
 
 log = logging.getLogger(__name__)
 
@@ -226,10 +226,13 @@ class RunFiles:
 
     def load_segment(self, number: int) -> SegmentData:
         """Load one segment. Raises FileNotFoundError when its file is missing or damaged."""
+        return SegmentData(**self._load_columns(number, COLUMNS))
+
+    def _load_columns(self, number: int, names: Sequence[str]) -> dict[str, Any]:
         path = self.segment(number)
         try:
             with np.load(path) as data:
-                return SegmentData(**{name: data[name] for name in COLUMNS})
+                return {name: data[name] for name in names}
         except (ValueError, KeyError, EOFError, BadZipFile) as error:
             raise FileNotFoundError(errno.ENOENT, "damaged", str(path)) from error
 
@@ -267,6 +270,27 @@ class RunFiles:
                 self._cuts,
             )
             return data
+
+    def load_times(self, span: Span) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Load the seconds and times of a span's frames, and nothing else: shape (n,) each.
+
+        Damaged segments are skipped. Raises FileNotFoundError when there is no segment.
+        """
+        numbers = self.segments()
+        if not numbers:
+            raise FileNotFoundError(self.folder)
+        end = np.inf if span.end is None else span.end
+        found = [(np.zeros(0, np.int32), np.zeros(0))]
+        for number in numbers:
+            with suppress(FileNotFoundError):
+                columns = self._load_columns(number, ("seconds", "times"))
+                seconds, times = columns["seconds"], columns["times"]
+                inside = (seconds >= span.start) & (seconds < end)
+                found.append((seconds[inside], times[inside]))
+                if len(seconds) and seconds[-1] >= end:
+                    break
+        seconds, times = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        return seconds, times
 
     def has_damaged_cuts(self) -> bool:
         """Return whether cuts were detected again after the import but can no longer be read."""

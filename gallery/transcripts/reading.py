@@ -139,11 +139,10 @@ def _load_pictures(film: Film, run: RunFiles, span: Span) -> Iterator[tuple[floa
         ) as (frames, _decoding):
             yield from ((frame.time, frame.picture) for frame in frames)
         return
-    stored = run.load()
-    for second, time in zip(stored.seconds.tolist(), stored.times.tolist(), strict=True):
-        if second >= span.start and (span.end is None or second < span.end):
-            with Image.open(run.thumbnail(second)) as picture:
-                yield time, add_bars(picture.convert("RGB"), film.probe.inner)
+    seconds, times = run.load_times(span)
+    for second, time in zip(seconds.tolist(), times.tolist(), strict=True):
+        with Image.open(run.thumbnail(second)) as picture:
+            yield time, add_bars(picture.convert("RGB"), film.probe.inner)
 
 
 def _to_json(frames: Sequence[ReadFrame]) -> bytes:

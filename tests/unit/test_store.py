@@ -11,7 +11,7 @@ import pytest
 from gallery.core.errors import DiskFull
 from gallery.media import store
 from gallery.media.store import FilmFiles, RunFiles, SegmentData
-from gallery.media.types import FrameKind
+from gallery.media.types import FrameKind, Span
 from tests.films import noise
 
 
@@ -42,7 +42,45 @@ def test_segments_are_joined_in_time_order(tmp_path: Path) -> None:
     assert data.looks.tolist() == [look for part in parts for look in part.looks.tolist()]
 
 
+@pytest.mark.parametrize(
+    ("span", "seconds"),
+    [
+        (Span(0, 5), [0, 1, 2, 3, 4]),
+        (Span(4, 11), list(range(4, 11))),
+        (Span(11, None), [11]),
+        (Span(12, None), []),
+    ],
+)
+def test_the_times_of_a_part_are_read_from_its_segments_only(
+    tmp_path: Path, span: Span, seconds: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFiles(tmp_path)
+    for number, first in enumerate((0, 5, 10)):
+        run.save_segment(number, segment(first, min(5, 12 - first), []))
+    read: list[tuple[int, tuple[str, ...]]] = []
+    load = RunFiles._load_columns
+    monkeypatch.setattr(
+        RunFiles,
+        "_load_columns",
+        lambda run, number, names: read.append((number, names)) or load(run, number, names),
+    )
+    found, times = run.load_times(span)
+    assert (found.tolist(), times.tolist()) == (seconds, [second + 0.5 for second in seconds])
+    assert {names for _number, names in read} == {("seconds", "times")}
+    assert max(number for number, _names in read) == (1 if span.end == 5 else 2)
+
+
+def test_times_without_damaged_segments(tmp_path: Path) -> None:
+    run = RunFiles(tmp_path)
+    for number, first in enumerate((0, 5)):
+        run.save_segment(number, segment(first, 5, []))
+    run.segment(0).write_bytes(b"damaged")
+    assert run.load_times(Span(0, 7))[0].tolist() == [5, 6]
+
+
 def test_a_missing_segment_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        RunFiles(tmp_path / "none").load_times(Span(0, None))
     with pytest.raises(FileNotFoundError):
         RunFiles(tmp_path / "none").load()
     assert RunFiles(tmp_path / "none").count_thumbnails() == 0
