@@ -230,6 +230,8 @@ class FilmAdmin(admin.ModelAdmin):
         if obj is None:
             return ["file", "title", "year", "subtitles"]
         more = ["subtitles"] if self.has_change_permission(request, obj) else []
+        if more and subtitle_admin.can_correct(obj):
+            more.append("corrects")
         return ["title", "year", "reads_text", *more]
 
     def get_inlines(self, request: HttpRequest, obj: Film | None) -> list[Any]:  # noqa: ARG002
@@ -260,7 +262,6 @@ class FilmAdmin(admin.ModelAdmin):
             obj.save(update_fields=["title", "year"])
             if "reads_text" in form.changed_data:
                 subtitle_admin.switch_reading(obj)
-            subtitle_admin.store_uploads(request, obj, form.cleaned_data["subtitles"])
             return
         # The admin continues with `obj`: make it the stored row.
         obj.__dict__.update(self._add_films(request, form).__dict__)
@@ -310,8 +311,16 @@ class FilmAdmin(admin.ModelAdmin):
         return film
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Index the subtitles again, as a new language changes how they are searched."""
+        """Store new subtitles, once rows that they may replace were saved, and index all again.
+
+        A new language changes how lines are searched.
+        """
         super().save_related(request, form, formsets, change)
+        if change:
+            given = form.cleaned_data
+            subtitle_admin.store_uploads(
+                request, form.instance, given["subtitles"], given.get("corrects")
+            )
         subtitle_admin.publish_later(form.instance)
 
     def response_add(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery.films.models import Film
-from gallery.transcripts.forms import MultipleFileInput, SubtitleFiles
+from gallery.transcripts.forms import CorrectedSource, MultipleFileInput, SubtitleFiles
 
 # What file dialogs offer; the import decides what can be read.
 FILM_TYPES = "video/*,.mkv,.mxf,.ts,.m2ts,.vob,.flv,.ogv,.dv,.gif,.y4m,.h264,.hevc"
@@ -87,6 +87,8 @@ class AddFilmForm(FilmForm):
 class ChangeFilmForm(FilmForm):
     """Title, year and more subtitles of a film, and whether text in its pictures is read."""
 
+    corrects = CorrectedSource()
+
     class Meta:
         model = Film
         fields = ("title", "year", "reads_text")
@@ -95,13 +97,7 @@ class ChangeFilmForm(FilmForm):
         super().__init__(*args, **kwargs)
         if "subtitles" in self.fields:
             self.fields["subtitles"].label = _("Add subtitles")
-            self.fields["subtitles"].help_text = "{} {}".format(
-                self.fields["subtitles"].help_text,
-                _(
-                    "To correct what was read in the pictures, download its lines below, correct "
-                    "the file, and add it here: it replaces what was read."
-                ),
-            )
+        self.fields["corrects"].offer(self.instance)  # type: ignore[attr-defined]
         if "reads_text" in self.fields:
             self.fields["reads_text"].help_text = (
                 _(
@@ -111,3 +107,10 @@ class ChangeFilmForm(FilmForm):
                 if settings.READ_TEXT
                 else _("Reading is off for all films (READ_TEXT).")
             )
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuse several files as one correction, and a correction without a file."""
+        cleaned = super().clean()
+        if self.cleaned_data.get("corrects") and len(self.cleaned_data.get("subtitles", ())) != 1:
+            self.add_error("subtitles", _("Choose one file: the one with the corrected lines."))
+        return cleaned

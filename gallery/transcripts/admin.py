@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from gallery import tasks
 from gallery.core.errors import DiskFull, SubtitlesError
 from gallery.films.models import Film
-from gallery.transcripts import languages, reading_requests, subtitle_import
+from gallery.transcripts import corrections, languages, reading_requests, subtitle_import
 from gallery.transcripts.forms import SubtitlesForm, SubtitlesFormSet, SubtitleUpload
 from gallery.transcripts.models import Subtitles
 
@@ -97,14 +97,24 @@ def _late_warning(lines: int) -> str:
     return said % {"n": lines}
 
 
-def store_uploads(request: HttpRequest, film: Film, uploads: Sequence[SubtitleUpload]) -> None:
-    """Store the files sent with a form, and add a message about each."""
+def store_uploads(
+    request: HttpRequest,
+    film: Film,
+    uploads: Sequence[SubtitleUpload],
+    corrects: Subtitles | None = None,
+) -> None:
+    """Store the files sent with a form, and add a message about each.
+
+    `corrects` is what they replace, of what was read in the film's pictures.
+    """
     for file in uploads:
         if file.error:
             _report_refused(request, file.name, file.error)
             continue
         try:
-            row, is_new = subtitle_import.add_subtitles(film, file.name, file.data)
+            row, is_new = subtitle_import.add_subtitles(
+                film, file.name, file.data, corrects=corrects
+            )
         except DiskFull:
             messages.error(
                 request,
@@ -139,6 +149,11 @@ def _report_refused(request: HttpRequest, name: str, error: object) -> None:
         "The subtitles %(name)s were not added: %(error)s You can add others on the film's page."
     )
     messages.error(request, said % {"name": name, "error": error})
+
+
+def can_correct(film: Film) -> bool:
+    """Return whether something was read in a film's pictures."""
+    return corrections.list_correctable(film).exists()
 
 
 def can_read_again(film: Film) -> bool:

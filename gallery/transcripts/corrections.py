@@ -1,6 +1,7 @@
 """Corrects what was read in the pictures of a film, with a file made of a download of its lines.
 
-The file says in its first comment what its lines are. They keep their places in the picture.
+Staff choose what a file corrects, or its first comment says it. Lines keep their places in the
+picture.
 """
 
 import re
@@ -11,7 +12,7 @@ from functools import partial
 from gallery.films.models import Film
 from gallery.transcripts import languages
 from gallery.transcripts.box_path import BoxPath
-from gallery.transcripts.models import Line, Subtitles
+from gallery.transcripts.models import Line, Subtitles, SubtitlesQuerySet
 from gallery.transcripts.subtitle_formats import Cue
 
 _NOTES = {
@@ -31,15 +32,20 @@ def describe_source(row: Subtitles) -> str:
     return f"{row.source}: {_NOTES[Subtitles.Source(row.source)]}, {about}"
 
 
+def list_correctable(film: Film) -> SubtitlesQuerySet:
+    """Return what was read in a film's pictures, hidden or not."""
+    return film.subtitles.filter(source__in=Subtitles.READ, line_count__gt=0)
+
+
 def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
-    """Return what a file corrects: something read in the film's pictures; None if it does not.
+    """Return what a file says that it corrects: something read in the film's pictures, or None.
 
     `text` is that of the file, with uniform line ends.
     """
     match = _NOTE.match(text)
     if match is None:
         return None
-    rows = list(film.subtitles.filter(source=match.lastgroup, line_count__gt=0))
+    rows = list(list_correctable(film).filter(source=match.lastgroup))
     if len(rows) > 1:
         language = languages.from_file_name(name)
         rows = [row for row in rows if row.language == language]

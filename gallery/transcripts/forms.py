@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery.core.errors import SubtitlesError
-from gallery.transcripts import languages, reading_requests, subtitles
+from gallery.films.models import Film
+from gallery.transcripts import corrections, dialogue, languages, reading_requests, subtitles
 from gallery.transcripts.models import Subtitles
 from gallery.transcripts.subtitle_formats import UnknownFrameRate
 
@@ -78,6 +79,34 @@ def _read(file: UploadedFile) -> SubtitleUpload:
     except SubtitlesError as error:
         return SubtitleUpload(name, error=str(error))
     return SubtitleUpload(name, data)
+
+
+class CorrectedSource(forms.ModelChoiceField):
+    """What a subtitle file corrects, of what was read in the pictures of a film; None: nothing."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            Subtitles.objects.none(),
+            required=False,
+            label=gettext_lazy("The file corrects"),
+            empty_label=gettext_lazy("Nothing: it has new subtitles"),
+            help_text=gettext_lazy(
+                "To correct what was read in the pictures, download its lines below, correct them "
+                "in a subtitle editor, add the file above, and choose here what it replaces."
+            ),
+            **kwargs,
+        )
+        self._labels: dict[int, str] = {}
+
+    def offer(self, film: Film) -> None:
+        """Offer what was read in a film's pictures."""
+        rows = corrections.list_correctable(film)
+        self._labels = {row.pk: label for row, label in dialogue.label_subtitles(rows)}
+        self.queryset = rows
+
+    def label_from_instance(self, obj: Subtitles) -> str:
+        """Return the language and the source."""
+        return self._labels[obj.pk]
 
 
 class SubtitlesForm(forms.ModelForm):

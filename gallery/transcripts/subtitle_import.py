@@ -43,16 +43,19 @@ OTHER_FILM_EXTENSIONS = frozenset(
 # --- uploaded files -----------------------------------------------------------------------------
 
 
-def add_subtitles(film: Film, name: str, data: bytes, language: str = "") -> tuple[Subtitles, bool]:
+def add_subtitles(
+    film: Film, name: str, data: bytes, language: str = "", corrects: Subtitles | None = None
+) -> tuple[Subtitles, bool]:
     """Store a subtitle file of a film. Return its row, and whether it is new.
 
     `language` is a BCP 47 tag; without it, the file name or the text determines the language. A
     file that the film already has is not stored twice. One that corrects what was read in the
-    film's pictures replaces it. Raises SubtitlesError when it cannot be read, and DiskFull.
+    film's pictures, which is `corrects` or what it says itself, replaces that. Raises
+    SubtitlesError when it cannot be read, and DiskFull.
     """
     name = readable_name(name)
     cues = _parse(film, data)
-    read = corrections.find_corrected(film, name, decode(data))
+    read = corrects or corrections.find_corrected(film, name, decode(data))
     if read is not None:
         return _replace_read(read, name, cues), True
     for row in film.subtitles.filter(source=Subtitles.Source.UPLOADED):
@@ -76,10 +79,12 @@ def add_subtitles(film: Film, name: str, data: bytes, language: str = "") -> tup
 
 def _replace_read(read: Subtitles, name: str, cues: Sequence[Cue]) -> Subtitles:
     """Replace what was read in a film's pictures by corrected lines. Return their row."""
+    read.refresh_from_db()
     row = Subtitles(
         film=read.film,
         language=read.language,
         source=read.source,
+        is_hidden=read.is_hidden,
         original_name=Path(name).name[-255:],
     )
     with transaction.atomic():

@@ -270,6 +270,74 @@ def test_a_corrected_download_replaces_what_was_read(
     assert [row.pk for row in film.subtitles.filter(source__in=Subtitles.READ)] == [corrected.pk]
 
 
+def correct(client: Client, row: Subtitles, name: str, data: str, **fields: Any) -> str:
+    file = SimpleUploadedFile(name, data.encode())
+    response = change(client, row.film, subtitles=file, corrects=row.pk, **fields)
+    return response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("corrected.srt", "1\n00:00:11,500 --> 00:00:12,500\nHARBOUR HOSTEL\n"),
+        (
+            "corrected.ass",
+            "[Script Info]\n\n[Events]\n"
+            "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+            "Dialogue: 0,0:00:11.50,0:00:12.50,Default,,0,0,0,,HARBOUR HOSTEL\n",
+        ),
+        ("corrected.sub", "{276}{300}HARBOUR HOSTEL\n"),  # frames, of 24 a second
+    ],
+)
+def test_a_file_in_any_format_corrects_what_staff_choose(
+    staff: Client, sign: Subtitles, burned: Subtitles, name: str, data: str
+) -> None:
+    film = sign.film
+    shown = text(staff, f"/admin/gallery/film/{film.pk}/change/")
+    choices = re.findall(r'<option value="(\d*)"[^>]*>([^<]+ · [^<]+|Nothing[^<]+)</option>', shown)
+    assert choices == [
+        ("", "Nothing: it has new subtitles"),
+        (str(sign.pk), "English · text in the picture"),
+        (str(burned.pk), "Chinese (Simplified) · subtitles in the picture"),
+    ]
+    # What is changed in the row at the same time is kept.
+    assert f"Subtitles {name}: 1 line, French." in correct(
+        staff, sign, name, data, **{f"language-{sign.pk}": "fr"}
+    )
+    [corrected] = film.subtitles.filter(source=Subtitles.Source.SCENE)
+    assert (corrected.is_corrected, corrected.language) == (True, "fr")
+    [line] = corrected.lines.all()
+    assert (line.start, line.end) == pytest.approx((11.5, 12.5), abs=0.02)
+    assert (line.text, line.box) == ("HARBOUR HOSTEL", SIGN_BOX)
+    assert [line.text for line in find_lines("harbour hostel")] == ["HARBOUR HOSTEL"]
+    assert film.subtitles.filter(source=Subtitles.Source.UPLOADED).count() == 2
+    assert Subtitles.objects.filter(pk=burned.pk).exists()
+
+
+def test_a_correction_is_one_file(staff: Client, sign: Subtitles) -> None:
+    response = change(staff, sign.film, corrects=sign.pk)
+    assert "Choose one file: the one with the corrected lines." in response.content.decode()
+    srt = "1\n00:00:11,500 --> 00:00:12,500\nHARBOUR HOSTEL\n"
+    files = [SimpleUploadedFile(f"{n}.srt", srt.encode()) for n in range(2)]
+    response = change(staff, sign.film, corrects=sign.pk, subtitles=files)
+    assert "Choose one file: the one with the corrected lines." in response.content.decode()
+    assert "<li>a.srt: " in correct(staff, sign, "a.srt", "\0\0")
+    assert Line.objects.get(subtitles=sign).text == "HARBOUR HOTEL"
+
+
+def test_a_correction_of_hidden_lines_stays_hidden(staff: Client, sign: Subtitles) -> None:
+    hide(sign)
+    srt = "1\n00:00:11,500 --> 00:00:12,500\nHARBOUR HOSTEL\n"
+    correct(staff, sign, "a.srt", srt, **{f"is_hidden-{sign.pk}": "on"})
+    [corrected] = sign.film.subtitles.filter(source=Subtitles.Source.SCENE)
+    assert (corrected.is_corrected, corrected.is_hidden) == (True, True)
+    assert find_lines("harbour hostel") == []
+
+
+def test_nothing_can_be_corrected_where_nothing_was_read(staff: Client, demo_film: Film) -> None:
+    assert "corrects" not in text(staff, f"/admin/gallery/film/{demo_film.pk}/change/")
+
+
 def test_other_files_replace_nothing(burned: Subtitles) -> None:
     for note in ("burned: at sea", "scene: text in the picture, corrected", "nothing"):
         file = f"WEBVTT\n\nNOTE {note}\n\n00:01.000 --> 00:02.000\nHello\n".encode()
@@ -372,7 +440,7 @@ def change(client: Client, film: Film, **fields: Any) -> Any:
     for number, row in enumerate(rows):
         data[f"subtitles-{number}-id"] = row.pk
         data[f"subtitles-{number}-film"] = film.pk
-        data[f"subtitles-{number}-language"] = row.language
+        data[f"subtitles-{number}-language"] = fields.pop(f"language-{row.pk}", row.language)
         for name in ("is_hidden", "DELETE"):
             if fields.pop(f"{name}-{row.pk}", ""):
                 data[f"subtitles-{number}-{name}"] = "on"
