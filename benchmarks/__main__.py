@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `scenes`, `script`, `search`, `server`, `soak`, `text` and `tutorial`. `vitals`
-measures a running installation.
+Those are `line_meaning`, `scenes`, `script`, `search`, `server`, `soak`, `text` and `tutorial`.
+`vitals` measures a running installation.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from benchmarks import (  # noqa: E402
     embedding,
     index,
     labels,
+    line_meaning,
     memory,
     pictures,
     scenes,
@@ -50,6 +51,7 @@ ALL: dict[str, Callable[[], None]] = {
 
 # Each runs in another process, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
+    "line_meaning": line_meaning.main,
     "scenes": scenes.main,
     "script": script.main,
     "search": search.main,
