@@ -98,6 +98,8 @@ def inner_box(picture: Picture) -> Box:
 
 def _bar_heights(pixels: Pixels) -> tuple[int, int]:
     """Return the number of rows of the top bar and the bottom bar."""
+    if not pixels.size:  # text on black may count as two bars that leave nothing between them
+        return 0, 0
     strict, lenient = (_bar_heights_within(pixels, tolerance) for tolerance in COLOUR_TOLERANCES)
     if not any(strict):
         return lenient
