@@ -11,6 +11,8 @@ export class TextBoxes {
     for (const name of ["pointerover", "focusin", "pointerout", "focusout"]) {
       document.addEventListener(name, (event) => this.choose(event));
     }
+    // An entry may have the focus before the scripts are there.
+    this.choose({ type: "focusin", target: document.activeElement });
   }
 
   choose({ type, target }) {
