@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `line_meaning`, `scenes`, `script`, `search`, `server`, `soak`, `text` and `tutorial`.
-`vitals` measures a running installation.
+Those are `frame_kinds`, `line_meaning`, `scenes`, `script`, `search`, `server`, `soak`, `text` and
+`tutorial`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from benchmarks import (  # noqa: E402
     dialogue,
     edges,
     embedding,
+    frame_kinds,
     index,
     labels,
     line_meaning,
@@ -51,6 +52,7 @@ ALL: dict[str, Callable[[], None]] = {
 
 # Each runs in another process, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
+    "frame_kinds": frame_kinds.main,
     "line_meaning": line_meaning.main,
     "scenes": scenes.main,
     "script": script.main,

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from django.test import Client
 
+from benchmarks.card_drawing import BLACK, SCOPE, WHITE, Style, rolling_credits, two_columns
 from gallery.films.models import Film
 from gallery.films.template_tags import poster
 from gallery.index import frame_index
 from gallery.index.types import Scope
 from gallery.search import engine
 from gallery.search.types import Example, Query
-from tests.cards import BLACK, SCOPE, WHITE, Style, rolling_credits, two_columns
 from tests.films import H264, SILENT, run_ffmpeg
 from tests.importing import assert_complete
 

@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.card_drawing import WIDE, Style, two_columns
+from benchmarks.frame_drawing import draw_scene
 from gallery.clip.types import Vectors
 from gallery.films import footage
 from gallery.importing.ingest import SpanEmbedder
@@ -15,9 +17,7 @@ from gallery.media import store
 from gallery.media.shots import find_shot, split_into_shots
 from gallery.media.store import SegmentData
 from gallery.media.types import Frame, FrameKind, Picture, Shot
-from tests.cards import WIDE, Style, two_columns
 from tests.films import noise
-from tests.scenery import draw_scene
 
 CARD = two_columns(Style(size=WIDE), np.random.default_rng(1))
 

@@ -1,4 +1,4 @@
-"""Frames that resemble credits or blank frames but must be found: drawn by seed."""
+"""Frames without writing that resemble credits or blank frames: drawn by seed."""
 
 from collections.abc import Callable
 
@@ -6,27 +6,23 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
+from benchmarks.card_drawing import BLACK, WHITE, Size
 from demo.concepts import CONCEPTS
 from demo.pictures import draw, glyph, random_scene
-from tests.cards import (
-    BLACK,
-    CHINESE_FONTS,
-    LATIN_FONTS,
-    OLD,
-    SCOPE,
-    WHITE,
-    WIDE,
-    Size,
-    add_letterbox,
-    compress,
-    font,
-)
 
 
-def _gradient(size: Size, top: tuple[float, ...], bottom: tuple[float, ...]) -> Image.Image:
+def gradient(size: Size, top: tuple[float, ...], bottom: tuple[float, ...]) -> Image.Image:
+    """Return colours that change from top to bottom."""
     part = np.linspace(0, 1, size[1])[:, None, None]
     rows = np.array(top) * (1 - part) + np.array(bottom) * part
     return Image.fromarray(np.broadcast_to(rows, (size[1], size[0], 3)).astype(np.uint8), "RGB")
+
+
+def add_grain(picture: Image.Image, rng: Generator, strength: float) -> Image.Image:
+    """Return a picture with film grain; `strength` is its standard deviation in levels."""
+    pixels = np.asarray(picture, np.float32)
+    grain = rng.normal(0, strength, pixels.shape[:2])[:, :, None]
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8), "RGB")
 
 
 def _spots(pen: ImageDraw.ImageDraw, size: Size, rng: Generator, count: int, most: float) -> None:
@@ -39,7 +35,7 @@ def _spots(pen: ImageDraw.ImageDraw, size: Size, rng: Generator, count: int, mos
 def stars(size: Size, rng: Generator) -> Image.Image:
     """A clear night."""
     flat = rng.random() < 0.5
-    picture = Image.new("RGB", size, BLACK) if flat else _gradient(size, (4, 6, 20), (14, 22, 52))
+    picture = Image.new("RGB", size, BLACK) if flat else gradient(size, (4, 6, 20), (14, 22, 52))
     _spots(ImageDraw.Draw(picture), size, rng, int(rng.integers(12, 500)), 1.8)
     return picture
 
@@ -262,53 +258,6 @@ def drawn_scene(size: Size, rng: Generator) -> Image.Image:
     return draw(scene, size)
 
 
-def subtitled_scene(size: Size, rng: Generator) -> Image.Image:
-    """A scene, often a dark one, with a line of dialogue."""
-    picture = (drawn_scene, face_in_the_dark, skyline, moon, silhouettes)[int(rng.integers(5))](
-        size, rng
-    )
-    chinese = rng.random() < 0.5
-    text = (
-        "你还记得那个夜晚吗？我一直在等你。"
-        if chinese
-        else "Nobody has waited for me all night long."
-    )
-    face = font((CHINESE_FONTS if chinese else LATIN_FONTS)[0], 20)
-    ImageDraw.Draw(picture).text(
-        (size[0] / 2, size[1] - 26), text, WHITE, face, "mm", stroke_width=1, stroke_fill=BLACK
-    )
-    return picture
-
-
-def signs(size: Size, rng: Generator) -> Image.Image:
-    """A shop's sign, a letter on a table, a poster: text within a scene."""
-    picture = drawn_scene(size, rng)
-    pen = ImageDraw.Draw(picture)
-    x, y = rng.uniform(0.1, 0.4) * size[0], rng.uniform(0.1, 0.4) * size[1]
-    wide, tall = size[0] * rng.uniform(0.3, 0.5), size[1] * rng.uniform(0.2, 0.5)
-    pen.rectangle((x, y, x + wide, y + tall), (240, 235, 215))
-    for row in range(int(tall // 24)):
-        pen.text(
-            (x + 10, y + 4 + row * 24),
-            "GRAND HOTEL 酒店 1942",
-            (60, 20, 20),
-            font(CHINESE_FONTS[1], 16),
-        )
-    return picture
-
-
-def glowing_screen(size: Size, rng: Generator) -> Image.Image:
-    """A phone read in the dark: text, and a hand."""
-    picture = Image.new("RGB", size, (5, 5, 8))
-    pen = ImageDraw.Draw(picture)
-    x, y = size[0] * rng.uniform(0.3, 0.5), size[1] * 0.15
-    pen.ellipse((x - 60, y + 120, x + 60, y + 300), (120, 80, 62))
-    pen.rounded_rectangle((x, y, x + 130, y + 230), 12, (215, 225, 240))
-    for row in range(8):
-        pen.text((x + 10, y + 14 + row * 24), "Where are you?"[: int(rng.integers(5, 15))], (20, 20, 30), font(LATIN_FONTS[0], 12))  # fmt: skip  # noqa: E501
-    return picture
-
-
 def lit_window(size: Size, rng: Generator) -> Image.Image:
     """One window in the dark, with a person in it."""
     picture = Image.new("RGB", size, (3, 3, 6))
@@ -396,19 +345,39 @@ def film_static(size: Size, rng: Generator) -> Image.Image:
     return Image.fromarray(small, "L").resize(size, Image.Resampling.NEAREST).convert("RGB")
 
 
-SCENES: tuple[Callable[[Size, Generator], Image.Image], ...] = (
+def face_on_plain(size: Size, rng: Generator) -> Image.Image:
+    """A face before a plain wall, as in an interview."""
+    wall = tuple(int(v) for v in rng.integers(20, 240, 3))
+    picture = Image.new("RGB", size, wall)
+    pen = ImageDraw.Draw(picture)
+    skin = ((224, 172, 140), (141, 85, 60), (250, 214, 190))[int(rng.integers(3))]
+    x, y, r = size[0] * rng.uniform(0.3, 0.7), size[1] * 0.45, size[1] * rng.uniform(0.1, 0.24)
+    pen.rectangle((x - r * 1.6, y + r * 1.2, x + r * 1.6, size[1]), (60, 70, 110))
+    pen.ellipse((x - r * 0.75, y - r, x + r * 0.75, y + r), skin)
+    for side in (-0.3, 0.3):
+        pen.ellipse((x + side * r - 3, y - 4, x + side * r + 3, y + 3), (20, 20, 20))
+    pen.arc((x - r * 0.3, y + r * 0.2, x + r * 0.3, y + r * 0.6), 20, 160, (120, 40, 40), 2)
+    return picture.filter(ImageFilter.GaussianBlur(1))
+
+
+def sheet_music(size: Size, rng: Generator) -> Image.Image:
+    """Notes on staves."""
+    picture = Image.new("RGB", size, (246, 242, 230))
+    pen = ImageDraw.Draw(picture)
+    for stave in range(3):
+        top = size[1] * (0.1 + 0.3 * stave)
+        for line in range(5):
+            pen.line((20, top + line * 8, size[0] - 20, top + line * 8), BLACK, 1)
+        for x in np.arange(50, size[0] - 30, float(rng.uniform(18, 34))):
+            y = top + float(rng.integers(0, 9)) * 4
+            pen.ellipse((x - 5, y - 4, x + 5, y + 4), BLACK)
+            pen.line((x + 5, y, x + 5, y - 26), BLACK, 2)
+    return picture
+
+
+PLAIN_SCENES: tuple[Callable[[Size, Generator], Image.Image], ...] = (
     stars, moon, fireworks, snowfall, rain, face_in_the_dark, silhouettes, birds, wires, skyline,
     lanterns, bokeh, road, line_drawing, house_drawing, cartoon, row_of_figures, drawn_scene,
-    subtitled_scene, signs, glowing_screen, lit_window, chessboard, bars, lightning, candle,
-    bubbles, confetti, dim_room, film_static,
+    lit_window, chessboard, bars, lightning, candle, bubbles, confetti, dim_room, film_static,
+    face_on_plain, sheet_music,
 )  # fmt: skip
-
-
-def draw_scene(seed: int) -> tuple[str, Image.Image]:
-    """A frame that must be found, and its name: all scenes in turn."""
-    rng = np.random.default_rng([seed, 3])
-    scene = SCENES[seed % len(SCENES)]
-    picture = scene((WIDE, WIDE, SCOPE, OLD)[int(rng.integers(4))], rng)
-    if rng.random() < 0.2:
-        picture = add_letterbox(picture, 44)
-    return f"{scene.__name__} {seed}", compress(picture, (80, 80, 60, 30)[int(rng.integers(4))])

@@ -1,13 +1,12 @@
-"""Frames that a search must leave out, drawn by seed: credits, title cards, blank frames."""
+"""Credits and title cards, in layouts and typography that vary with a random generator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
 
 import numpy as np
 from numpy.random import Generator
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Colour = tuple[int, int, int]
 Size = tuple[int, int]
@@ -43,6 +42,8 @@ LEGAL = (
     "persons living or dead is purely coincidental. Ownership of this motion picture is protected "
     "under the laws of all countries and any unauthorized duplication may result in prosecution. "
 )
+LINES = ("I have waited for you all night long.", "Look at that sky.", "Where did they all go?")
+LINES_ZH = ("你还记得那个夜晚吗？我一直在等你。", "你看那片天空。", "他们都到哪里去了？")
 FAMILY, GIVEN = "王李张刘陈杨赵黄周吴徐孙", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平"
 ROLES_ZH = (
     "导演",
@@ -242,11 +243,7 @@ def subtitle_only(style: Style, rng: Generator) -> Image.Image:
     """Nothing but a subtitle."""
     picture, pen = _card(style)
     width, height = style.size
-    text = (
-        "你还记得那个夜晚吗？我一直在等你。"
-        if style.chinese
-        else "I have waited for you all night long."
-    )
+    text = pick(rng, LINES_ZH if style.chinese else LINES)
     pen.text((width / 2, height * 0.9), text, style.ink, font(style.face, style.height), "mm")
     return picture
 
@@ -260,90 +257,49 @@ def intertitle(style: Style, rng: Generator) -> Image.Image:
     return picture
 
 
+def spaced_title(style: Style, rng: Generator) -> Image.Image:
+    """A title in widely spaced letters, glowing a little."""
+    picture, pen = _card(style)
+    width, height = style.size
+    text = (" " if style.chinese else "  ").join(pick(rng, TITLES_ZH if style.chinese else TITLES))
+    face = font(style.face, min(style.height * 2, int(width * 1.2 / len(text))))
+    pen.text((width / 2, height / 2), text, style.ink, face, "mm")
+    if rng.random() < 0.5:
+        return picture
+    return Image.blend(picture, picture.filter(ImageFilter.GaussianBlur(4)), 0.3)
+
+
+def bilingual_card(style: Style, rng: Generator) -> Image.Image:
+    """A sentence in Chinese, and in English below it."""
+    picture, pen = _card(style)
+    width, height = style.size
+    y = height * float(rng.uniform(0.4, 0.6))
+    above = font(CHINESE_FONTS[int(rng.integers(len(CHINESE_FONTS)))], round(style.height * 1.6))
+    below = font(LATIN_FONTS[int(rng.integers(len(LATIN_FONTS)))], style.height)
+    pen.text((width / 2, y), pick(rng, TITLES_ZH), style.ink, above, "mm")
+    pen.text((width / 2, y + style.height * 2.2), pick(rng, TITLES), style.second, below, "mm")
+    return picture
+
+
+def dotted_cast(style: Style, rng: Generator) -> Image.Image:
+    """Roles and names, with dots between them."""
+    picture, pen = _card(style)
+    width, height = style.size
+    face = font(style.face, style.height)
+    for y in np.arange(height * 0.1, height * 0.9, style.height * 1.7):
+        role, name = random_role(rng, style.chinese), random_name(rng, style.chinese)
+        left, right = width * 0.15, width * 0.85
+        pen.text((left, y), role, style.second, face)
+        pen.text((right, y), name, style.ink, face, "ra")
+        begin = left + pen.textlength(role + " ", face)
+        end = right - pen.textlength(" " + name, face)
+        for x in np.arange(begin, end, style.height * 0.7):
+            pen.text((x, y), ".", style.second, face)
+    return picture
+
+
 LAYOUTS: tuple[Callable[[Style, Generator], Image.Image], ...] = (
     rolling_credits, two_columns, three_columns, title_card, single_credit, paragraph,
-    names_with_logos, vertical_text, subtitle_only, intertitle,
+    names_with_logos, vertical_text, subtitle_only, intertitle, spaced_title, bilingual_card,
+    dotted_cast,
 )  # fmt: skip
-GROUNDS: tuple[tuple[Colour, Colour], ...] = (
-    (BLACK, WHITE), (BLACK, WHITE), (BLACK, WHITE), (BLACK, (255, 220, 60)), (BLACK, (230, 60, 50)),
-    (BLACK, (90, 200, 255)), ((34, 34, 36), (230, 230, 230)), ((12, 20, 60), WHITE),
-    (WHITE, BLACK), ((240, 235, 220), (70, 20, 20)), ((120, 10, 16), (250, 240, 200)),
-    (BLACK, (120, 120, 120)),
-)  # fmt: skip
-
-
-def compress(picture: Image.Image, quality: int) -> Image.Image:
-    """The picture after JPEG compression."""
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer).convert("RGB")
-
-
-def add_grain(picture: Image.Image, rng: Generator, strength: float) -> Image.Image:
-    """Add film grain."""
-    pixels = np.asarray(picture, np.float32)
-    grain = rng.normal(0, strength, pixels.shape[:2])[:, :, None]
-    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8), "RGB")
-
-
-def add_letterbox(picture: Image.Image, rows: int) -> Image.Image:
-    """Add black bars above and below."""
-    width, height = picture.size
-    boxed = Image.new("RGB", (width, height + 2 * rows))
-    boxed.paste(picture, (0, rows))
-    return boxed
-
-
-def add_vignette(picture: Image.Image, rng: Generator, ground: Colour) -> Image.Image:
-    """Darken the background towards the edges."""
-    width, height = picture.size
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    light = (1 - 0.5 * (x * x + y * y)).clip(0, 1)[:, :, None] * 45
-    pixels = np.asarray(picture, np.float32)
-    near = np.abs(pixels - np.array(ground)).max(axis=2, keepdims=True) / 255
-    return Image.fromarray(np.clip(pixels + light * (1 - near), 0, 255).astype(np.uint8), "RGB")
-
-
-def draw_credits(seed: int) -> tuple[str, Image.Image]:
-    """A credit-like frame and its name: all layouts in turn, in varying styles."""
-    rng = np.random.default_rng([seed, 1])
-    layout = LAYOUTS[seed % len(LAYOUTS)]
-    chinese = layout is vertical_text or bool(rng.random() < 0.35)
-    ground, ink = GROUNDS[int(rng.integers(len(GROUNDS)))]
-    second = ink if rng.random() < 0.5 else (ink[0] * 2 // 3, ink[1] * 2 // 3, ink[2] * 2 // 3)
-    size = (WIDE, WIDE, SCOPE, OLD)[int(rng.integers(4))]
-    face = pick(rng, CHINESE_FONTS if chinese else LATIN_FONTS)
-    style = Style(ground, ink, second, size, face, int(rng.integers(10, 23)), chinese)
-    picture = layout(style, rng)
-    dress = int(rng.integers(7))
-    if dress == 1:
-        picture = add_grain(picture, rng, 6)
-    elif dress == 2:
-        picture = add_letterbox(picture, 44)
-    elif dress == 3 and max(ground) < 100:
-        picture = add_vignette(picture, rng, ground)
-    elif dress == 4:
-        picture = Image.blend(picture, Image.new("RGB", picture.size, ground), 0.5)
-    return f"{layout.__name__} {seed}", compress(picture, (80, 80, 60, 30)[int(rng.integers(4))])
-
-
-def draw_blank(seed: int) -> tuple[str, Image.Image]:
-    """A blank frame and its name: one colour, noise, a fade, a flash between bars."""
-    rng = np.random.default_rng([seed, 2])
-    kinds = ("black", "white", "colour", "grain", "fade", "bars", "soft")
-    kind = kinds[seed % len(kinds)]
-    colour = tuple(int(v) for v in rng.integers(0, 256, 3))
-    ground = {"black": BLACK, "white": WHITE, "fade": BLACK}.get(kind, colour)
-    size = (WIDE, SCOPE, OLD)[int(rng.integers(3))]
-    picture = Image.new("RGB", size, ground)
-    if kind == "grain":
-        picture = add_grain(Image.new("RGB", size, (20, 20, 22)), rng, float(rng.uniform(3, 9)))
-    elif kind == "bars":
-        picture = add_letterbox(picture, int(rng.integers(20, 70)))
-    elif kind == "fade":
-        scene = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
-        picture = Image.fromarray(scene, "RGB").resize(size, Image.Resampling.BICUBIC)
-        picture = Image.blend(picture, Image.new("RGB", size), 0.96)
-    elif kind == "soft":
-        picture = add_vignette(Image.new("RGB", size, (8, 8, 10)), rng, (8, 8, 10))
-    return f"{kind} {seed}", compress(picture, (90, 60, 30)[int(rng.integers(3))])
