@@ -25,7 +25,7 @@ from benchmarks.plain_scene_drawing import PLAIN_SCENES, add_grain, gradient
 from benchmarks.written_scene_drawing import WRITTEN_SCENES
 
 SCENES = PLAIN_SCENES + WRITTEN_SCENES
-BLANKS = ("black", "white", "colour", "grain", "fade", "bars", "soft", "gradient")
+BLANK_KINDS = ("black", "white", "colour", "grain", "fade", "bars", "soft", "gradient")
 GROUNDS: tuple[tuple[Colour, Colour], ...] = (
     (BLACK, WHITE), (BLACK, WHITE), (BLACK, WHITE), (BLACK, (255, 220, 60)), (BLACK, (230, 60, 50)),
     (BLACK, (90, 200, 255)), ((34, 34, 36), (230, 230, 230)), ((12, 20, 60), WHITE),
@@ -90,7 +90,7 @@ def draw_credits(seed: int, faces: Sequence[str] = ()) -> tuple[str, Image.Image
 def draw_blank(seed: int) -> tuple[str, Image.Image]:
     """Return a blank frame and its name: one colour, noise, a fade, a flash between bars."""
     rng = np.random.default_rng([seed, 2])
-    kind = BLANKS[seed % len(BLANKS)]
+    kind = BLANK_KINDS[seed % len(BLANK_KINDS)]
     colour = tuple(int(v) for v in rng.integers(0, 256, 3))
     ground = {"black": BLACK, "white": WHITE, "fade": BLACK}.get(kind, colour)
     size = (WIDE, SCOPE, OLD)[int(rng.integers(3))]

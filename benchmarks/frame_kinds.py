@@ -17,12 +17,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.card_drawing import LAYOUTS
 from benchmarks.film import MAX_PIXELS, decoded
-from benchmarks.frame_drawing import LAYOUTS, SCENES, draw_blank, draw_credits, draw_scene
+from benchmarks.frame_drawing import BLANK_KINDS, SCENES, draw_blank, draw_credits, draw_scene
 from gallery.media import probing
-from gallery.media.frame_kinds import classify_frame
 from gallery.media.store import THUMBNAIL_WIDTH
 from gallery.media.types import FrameKind, Picture
+from gallery.ocr.frame_kinds import classify_frame
 
 FIRST_SEED = 30_000  # not those with which limits were chosen (below 10,000), nor those of tests
 PER_KIND = 12  # frames of each layout, and of each kind of blank frame and of scene
@@ -97,7 +98,7 @@ def measure(title: str, frames: Iterable[Labelled]) -> list[str]:
 def draw_all(first: int) -> Iterator[Labelled]:
     """Yield all drawn frames."""
     yield from with_kind(draw_each(draw_credits, len(LAYOUTS), first), FrameKind.CREDITS)
-    yield from with_kind(draw_each(draw_blank, 8, first), FrameKind.BLANK)
+    yield from with_kind(draw_each(draw_blank, len(BLANK_KINDS), first), FrameKind.BLANK)
     yield from with_kind(draw_each(draw_scene, len(SCENES), first), FrameKind.PICTURE)
 
 

@@ -237,7 +237,8 @@ def cartoon(size: Size, rng: Generator) -> Image.Image:
     for _figure in range(rng.integers(1, 4)):
         side = int(size[1] * rng.uniform(0.1, 0.7))
         one = glyph(CONCEPTS[int(rng.integers(len(CONCEPTS)))].emoji, side)
-        picture.paste(one, tuple(int(v) for v in rng.uniform(0, 0.8, 2) * size), one)
+        x, y = rng.uniform(0, 0.8, 2) * size
+        picture.paste(one, (int(x), int(y)), one)
     return picture
 
 

@@ -14,9 +14,9 @@ from gallery.clip.encoder import batched
 from gallery.clip.sharing import KnownVectors, SharedPictures, digest
 from gallery.clip.types import Vectors
 from gallery.media.film_borders import crop_to_inner
-from gallery.media.frame_kinds import classify_frame
 from gallery.media.store import FRAME_KIND_DTYPE, SegmentData
 from gallery.media.types import Frame, FrameKind, InnerBox, Picture
+from gallery.ocr.frame_kinds import classify_frame
 
 
 class PictureEncoder(Protocol):
@@ -43,7 +43,7 @@ class PictureEncoder(Protocol):
 
 @dataclass(slots=True)
 class _PendingFrame:
-    """A frame being embedded; `owner` is the number of the frame whose vector it shares."""
+    """A frame being embedded; it has the vector and the kind of the frame of number `owner`."""
 
     frame: Frame
     squares: list[Picture]
@@ -56,8 +56,8 @@ class _PendingFrame:
 class SpanEmbedder:
     """Embeds the frames of a span while they are decoded, several batches at a time.
 
-    Black bars (`inner` is the box inside them) are cut off. Identical pictures share a vector, and
-    `known` vectors of an earlier run are reused: see `gallery.clip.sharing`.
+    Black bars (`inner` is the box inside them) are cut off. Identical pictures share a vector
+    and a kind, and `known` vectors of an earlier run are reused: see `gallery.clip.sharing`.
     """
 
     def __init__(
@@ -114,7 +114,8 @@ class SpanEmbedder:
             pending.vector = row
         for pending in batch:
             self._save_thumbnail(pending.frame.second, pending.frame.picture)
-            pending.look = classify_frame(pending.frame.picture)
+            if pending.owner is None:
+                pending.look = classify_frame(pending.frame.picture)
         return batch
 
     def _collect(self, batch: Future[list[_PendingFrame]], progress: Callable[[int], None]) -> None:
@@ -123,7 +124,8 @@ class SpanEmbedder:
             done.squares = []
             done.frame = Frame(done.frame.second, done.frame.time, _NO_PICTURE)
             if done.owner is not None:
-                done.vector = self._done[done.owner].vector
+                owner = self._done[done.owner]
+                done.vector, done.look = owner.vector, owner.look
             self._done.append(done)
         progress(len(self._done))
 

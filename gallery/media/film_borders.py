@@ -13,8 +13,8 @@ from PIL import Image
 
 from gallery.core.errors import FilmError
 from gallery.media import borders, decoding
-from gallery.media.frame_kinds import classify_frame
-from gallery.media.types import FrameKind, InnerBox, Picture, Probe
+from gallery.media.plain_frames import find_plain_frame
+from gallery.media.types import InnerBox, Picture, Probe
 
 SAMPLE_POSITIONS = (0.5, 0.3, 0.7, 0.2, 0.8, 0.4, 0.6, 0.1, 0.9)  # of the duration
 MIN_PICTURES = 3  # that show the bars; with fewer, nothing is cropped
@@ -79,7 +79,8 @@ def _find_box(path: Path, probe: Probe, time: float, max_pixels: int) -> InnerBo
     except FilmError:
         return None  # a damaged part; the segment's import says so
     picture.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE), Image.Resampling.BOX)
-    if classify_frame(picture) is not FrameKind.PICTURE:
+    plain = find_plain_frame(picture)
+    if plain is not None and plain.is_dark:
         return None
     box = borders.inner_box(picture)
     width, height = picture.size

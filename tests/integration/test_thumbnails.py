@@ -15,6 +15,7 @@ from gallery.films.models import Film
 from gallery.media import film_borders, probing
 from gallery.media.store import FilmFiles
 from gallery.media.types import Probe
+from tests.films import H264, run_ffmpeg
 from tests.importing import add_film, import_here
 
 PIXELS = settings.MAX_FILM_PIXELS
@@ -63,6 +64,25 @@ def test_scenes_without_bars_keep_a_film_whole(make_video: Callable[..., Path]) 
         "a.mp4", seconds=12, picture=PICTURES.format("640x360"), filters=f"{bars},{low}"
     )
     assert detect(path).inner is None
+
+
+def test_stars_do_not_show_bars_and_drawings_on_paper_do(tmp_path: Path) -> None:
+    """A dark plain picture does not show where its bars begin."""
+    for ground, ink, shape in (
+        ("black", "white", 640 / 360),  # without bars; its box would be that of the text
+        ("white", "black", 640 / 268),
+    ):
+        picture = Image.new("RGB", (640, 268), ground)
+        pen = ImageDraw.Draw(picture)
+        for x in range(200, 440, 30):
+            pen.line((x, 90, x + 12, 180), ink, 3)
+        whole = Image.new("RGB", (640, 360))
+        whole.paste(picture, (0, 46))
+        whole.save(tmp_path / "still.png")
+        path = tmp_path / f"{ground}.mp4"
+        still = ("-loop", "1", "-t", "6", "-r", "12", "-i", str(tmp_path / "still.png"))
+        run_ffmpeg(*still, *H264, "-pix_fmt", "yuv420p", str(path))
+        assert film_borders.shape_of(detect(path)) == pytest.approx(shape, rel=0.02), ground
 
 
 def test_thumbnails_and_vectors_of_a_letterboxed_film_have_no_bars(

@@ -1,26 +1,45 @@
 """Classifying frames as picture, credits or blank: drawn ones, and the demo film's."""
 
-from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from benchmarks.card_drawing import CHINESE_FONTS, LATIN_FONTS, LAYOUTS, SCOPE, WIDE, font
-from benchmarks.frame_drawing import SCENES, compress, draw_blank, draw_credits, draw_scene
-from benchmarks.plain_scene_drawing import drawn_scene
+from benchmarks.card_drawing import (
+    CHINESE_FONTS,
+    LATIN_FONTS,
+    LAYOUTS,
+    SCOPE,
+    WIDE,
+    Style,
+    font,
+    intertitle,
+    names_with_logos,
+    two_columns,
+    vertical_text,
+)
+from benchmarks.frame_drawing import (
+    BLANK_KINDS,
+    SCENES,
+    compress,
+    draw_blank,
+    draw_credits,
+    draw_scene,
+)
+from benchmarks.plain_scene_drawing import drawn_scene, gradient
 from gallery.media import decoding, probing
-from gallery.media.connected_parts import bridge_gaps, find_parts, find_runs
-from gallery.media.frame_kinds import classify_frame
-from gallery.media.lettering import is_lettering
+from gallery.media.plain_frames import find_plain_frame
 from gallery.media.types import FrameKind, Picture, Span
+from gallery.ocr.frame_kinds import classify_frame
 from tests.importing import DEMO
 
 # Not the seeds with which the limits were chosen (below 10000).
 FIRST = 20_010
-CARDS, PICTURES = range(FIRST, FIRST + 120), range(FIRST, FIRST + 6 * len(SCENES))
-BLANKS = range(FIRST, FIRST + 42)
-MIN_RECALL, MIN_PRECISION = 0.85, 0.97
+CARDS = range(FIRST, FIRST + 2 * len(LAYOUTS))
+PICTURES = range(FIRST, FIRST + len(SCENES))
+BLANKS = range(FIRST, FIRST + 3 * len(BLANK_KINDS))
+MAX_MISSED, MAX_HIDDEN = 1, 1
 
 
 def kind(name: str) -> str:
@@ -28,23 +47,15 @@ def kind(name: str) -> str:
 
 
 def test_credits_are_distinguished_from_similar_scenes() -> None:
+    """`python -m benchmarks frame_kinds` measures it on more frames."""
     cards = [(name, classify_frame(picture)) for name, picture in map(draw_credits, CARDS)]
     pictures = [(name, classify_frame(picture)) for name, picture in map(draw_scene, PICTURES)]
     assert len({kind(name) for name, _look in cards}) == len(LAYOUTS)
-    assert len({kind(name) for name, _look in pictures}) == len(SCENES) >= 30
+    assert len({kind(name) for name, _look in pictures}) == len(SCENES)
     missed = [name for name, look in cards if look is not FrameKind.CREDITS]
     hidden = [name for name, look in pictures if look is not FrameKind.PICTURE]
-    found = len(cards) - len(missed)
-    recall, precision = found / len(cards), found / (found + len(hidden))
-    print(f"\n{len(cards)} credit-like frames, recall {recall:.1%}; not seen: {missed}")
-    print(
-        f"{len(pictures)} pictures that resemble them, precision {precision:.1%}; hidden: {hidden}"
-    )
-    assert recall >= MIN_RECALL
-    assert precision >= MIN_PRECISION
-    # No kind of scene is usually hidden, and no kind of card is usually found.
-    assert max(Counter(map(kind, hidden)).values(), default=0) <= 1
-    assert max(Counter(map(kind, missed)).values(), default=0) <= len(cards) / 12
+    assert len(missed) <= MAX_MISSED, missed
+    assert len(hidden) <= MAX_HIDDEN, hidden
 
 
 def test_blank_frames_are_detected_despite_colour_noise_and_bars() -> None:
@@ -79,9 +90,15 @@ def draw_night(spots: int, size: float) -> Picture:
     return Image.fromarray(pixels, "RGB")
 
 
-def add_text(picture: Picture, text: str, place: tuple[float, float], size: int = 22) -> Picture:
+def add_text(
+    picture: Picture,
+    text: str,
+    place: tuple[float, float],
+    size: int = 22,
+    ink: tuple[int, int, int] = (255, 255, 255),
+) -> Picture:
     face = font((CHINESE_FONTS if text > "\u2e00" else LATIN_FONTS)[0], size)
-    ImageDraw.Draw(picture).text(place, text, (255, 255, 255), face, "mm")
+    ImageDraw.Draw(picture).text(place, text, ink, face, "mm")
     return picture
 
 
@@ -95,11 +112,81 @@ def test_dust_on_black_is_blank(spots: int) -> None:
     assert classify_frame(draw_night(spots, 2)) is FrameKind.BLANK
 
 
-def test_a_subtitle_over_black_is_text_and_over_stars_a_picture() -> None:
-    text, place = "I have waited for you all night long.", (320, 330)
-    assert classify_frame(add_text(draw_night(0, 1), text, place)) is FrameKind.CREDITS
-    assert classify_frame(add_text(draw_night(30, 3), text, place)) is FrameKind.PICTURE
-    assert classify_frame(add_text(draw_night(1, 24), text, place)) is FrameKind.PICTURE
+SUBTITLE = "I have waited for you all night long."
+
+
+def test_a_subtitle_over_black_is_text_and_over_a_scene_a_picture() -> None:
+    place = (320, 330)
+    assert classify_frame(add_text(draw_night(0, 1), SUBTITLE, place)) is FrameKind.CREDITS
+    assert classify_frame(add_text(draw_night(30, 3), SUBTITLE, place)) is FrameKind.PICTURE
+    assert classify_frame(add_text(draw_night(1, 24), SUBTITLE, place)) is FrameKind.PICTURE
+    moon = add_text(draw_night(0, 1), SUBTITLE, place)
+    ImageDraw.Draw(moon).ellipse((300, 100, 350, 150), outline=(230, 230, 220), width=6)
+    assert classify_frame(moon) is FrameKind.PICTURE  # it is read as O
+    title = add_text(draw_night(30, 3), "THE LONG NIGHT", (320, 180), 34)
+    assert classify_frame(title) is FrameKind.PICTURE
+    sky = gradient(WIDE, (90, 130, 200), (130, 170, 230))
+    assert classify_frame(sky) is FrameKind.BLANK
+    assert classify_frame(add_text(sky, SUBTITLE, place)) is FrameKind.PICTURE
+
+
+@pytest.mark.parametrize("board", [(10, 90, 40), (240, 238, 230)])
+def test_a_sign_on_a_plain_wall_is_a_picture(board: tuple[int, int, int]) -> None:
+    wall = gradient(WIDE, (190, 180, 160), (160, 150, 130))
+    ImageDraw.Draw(wall).rectangle((220, 120, 420, 190), board)
+    ink = (20, 20, 20) if max(board) > 200 else (255, 255, 255)
+    assert classify_frame(add_text(wall, "BAKERY", (320, 155), 34, ink)) is FrameKind.PICTURE
+
+
+def test_turned_text_belongs_to_a_scene() -> None:
+    """A letter or a newspaper in somebody's hand."""
+    page = Image.new("RGB", (900, 700), (236, 230, 214))
+    for row in range(9):
+        add_text(page, f"{SUBTITLE} {SUBTITLE}", (450, 150 + row * 44), 18, (30, 30, 40))
+    for angle, expected in ((0, FrameKind.CREDITS), (5, FrameKind.PICTURE)):
+        turned = page.rotate(angle, Image.Resampling.BICUBIC)
+        assert classify_frame(turned.crop((130, 170, 770, 530))) is expected, angle
+
+
+def test_figures_that_resemble_letters_are_pictures() -> None:
+    """A moon is read as O, lit windows as other letters, a row of the same figure as digits."""
+    moon, windows, figures = (draw_night(0, 1) for _picture in range(3))
+    ImageDraw.Draw(moon).ellipse((300, 100, 350, 150), outline=(230, 230, 220), width=6)
+    for x in (250, 300):
+        ImageDraw.Draw(windows).rectangle((x, 160, x + 14, 184), (250, 220, 150))
+    for x in range(80, 560, 40):
+        ImageDraw.Draw(figures).polygon([(x, 200), (x + 10, 170), (x + 20, 200)], (230, 230, 230))
+    for picture in (moon, windows, figures):
+        assert find_plain_frame(picture) is not None
+        assert classify_frame(picture) is FrameKind.PICTURE
+
+
+def test_rolling_credits_are_recognised_while_they_leave_the_picture() -> None:
+    """The uppermost row is cut off, and cannot be read."""
+    card = Image.new("RGB", WIDE)
+    for row in range(4):
+        add_text(card, "Anna Berg Script Supervisor"[row:], (320, row * 34 + 2), 22)
+    assert classify_frame(card) is FrameKind.CREDITS
+
+
+def test_a_title_with_the_drawing_of_a_scene_is_a_picture() -> None:
+    sketch = add_text(
+        Image.new("RGB", WIDE, (250, 248, 240)), "CHAPTER TWO", (320, 60), 30, (0, 0, 0)
+    )
+    pen = ImageDraw.Draw(sketch)
+    for x in (180, 340):
+        pen.line((x, 300, x, 200, x + 50, 160, x + 100, 200, x + 100, 300, x, 300), (0, 0, 0), 3)
+    assert classify_frame(sketch) is FrameKind.PICTURE
+
+
+def test_text_across_and_downwards_is_credits_in_any_colour() -> None:
+    for layout in (two_columns, names_with_logos, intertitle, vertical_text):
+        for ground, ink in (((0, 0, 0), (255, 220, 60)), ((255, 255, 255), (40, 60, 120))):
+            style = Style(ground, ink, ink, height=18, chinese=layout is vertical_text)
+            if style.chinese:
+                style = replace(style, face=CHINESE_FONTS[0])
+            card = layout(style, np.random.default_rng(4))
+            assert classify_frame(compress(card, 60)) is FrameKind.CREDITS, (layout, ground)
 
 
 @pytest.mark.parametrize(
@@ -137,52 +224,3 @@ def test_blank_frames_are_detected_between_bars_of_any_height() -> None:
         frame.paste((0, 0, 0), (0, 0, SCOPE[0], rows))
         frame.paste((0, 0, 0), (0, SCOPE[1] - rows, *SCOPE))
         assert classify_frame(compress(frame, 50)) is FrameKind.BLANK, rows
-
-
-# --- connected parts ------------------------------------------------------------------------------
-
-
-def find_parts_slowly(mask: np.ndarray) -> list[tuple[int, int, int, int, int]]:
-    """The area and box of each part, by flood fill."""
-    left, found = {(int(y), int(x)) for y, x in np.argwhere(mask)}, []
-    while left:
-        todo, part = [left.pop()], []
-        while todo:
-            y, x = todo.pop()
-            part.append((y, x))
-            near = {(y + a, x + b) for a in (-1, 0, 1) for b in (-1, 0, 1)} & left
-            left -= near
-            todo += near
-        ys, xs = zip(*part, strict=True)
-        found.append((len(part), min(xs), min(ys), max(xs) + 1, max(ys) + 1))
-    return sorted(found)
-
-
-@pytest.mark.parametrize("density", [0.02, 0.2, 0.4, 0.6, 1.0])
-def test_parts_agree_with_a_flood_fill(density: float) -> None:
-    for seed in range(20):
-        mask = np.random.default_rng(seed).random((23, 31)) < density
-        parts, _label = find_parts(find_runs(mask))
-        boxes = zip(parts.area, parts.left, parts.top, parts.right, parts.bottom, strict=True)
-        assert sorted(tuple(int(v) for v in box) for box in boxes) == find_parts_slowly(mask)
-
-
-def test_outlines_include_holes() -> None:
-    mask = np.ones((6, 8), bool)
-    mask[2:4, 3:5] = False
-    parts, _label = find_parts(find_runs(mask))
-    assert (len(parts), int(parts.area[0]), int(parts.outline[0])) == (1, 44, 28 + 8)
-
-
-def test_an_empty_mask_has_no_parts() -> None:
-    parts, label = find_parts(find_runs(np.zeros((5, 5), bool)))
-    assert len(parts) == len(label) == 0
-    assert not is_lettering(np.zeros((5, 5), bool))
-
-
-def test_runs_are_joined_over_small_gaps() -> None:
-    mask = np.array([[1, 1, 0, 0, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0, 1]], bool)
-    joined, number = bridge_gaps(find_runs(mask), 2)
-    assert joined.start.tolist() == [0, 8, 8]
-    assert joined.end.tolist() == [5, 9, 9]
-    assert number.tolist() == [0, 0, 1, 2]

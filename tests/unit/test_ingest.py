@@ -136,6 +136,14 @@ def test_each_frame_is_classified_once() -> None:
     assert data.looks.tolist() == ["picture", "blank", "picture", "credits"]
 
 
+def test_identical_frames_are_of_the_same_kind() -> None:
+    frames = [Frame(n, float(n), CARD.copy()) for n in range(3)]
+    encoder = GreyEncoder(2)
+    data = SpanEmbedder(encoder, lambda *_: None).embed(iter(frames), lambda _: None)
+    assert encoder.batches == [1, 0]
+    assert data.looks.tolist() == ["credits"] * 3
+
+
 @pytest.mark.parametrize(
     ("given", "offered"),
     [

@@ -1,18 +1,18 @@
-"""Classify frames: pictures, blank frames, and credits (text on a plain background).
+"""Find frames with a plain background, and what stands out from it.
 
-A frame is blank when, apart from bars and noise, it has one colour or shades smoothly. It is
-credits when only text stands out from such a background: see `gallery.media.lettering`. In doubt a
-frame is a picture: a frame hidden by mistake cannot be found.
+A background is plain when, apart from bars and noise, it has one colour or shades smoothly. If
+nothing stands out from it, the frame is blank. If thin strokes do, they may be text: see
+`gallery.ocr.frame_kinds`.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
-from gallery.media.lettering import is_lettering
-from gallery.media.types import FrameKind, Picture
+from gallery.media.types import Picture
 
 # Cells are averaged blocks of pixels; levels run from 0 to 255.
 CELLS_ACROSS = 160  # cells are 4 x 4 pixels of a thumbnail
@@ -27,6 +27,7 @@ MAX_NEAR_DIFFERENCE = 12  # levels between a cell of the background and the fitt
 MAX_FIRST_DIFFERENCE = 40  # the same, from the most common colour, for the first fit
 MAX_SHADING = 64  # levels by which a background may vary
 MAX_SPECKS = 3  # cells of a blank frame that may stand out: dust
+MAX_DARK_LEVEL = 60  # of a background that is nearly black
 NOISE_FACTOR = 6  # noise is at most the median departure from the background times this
 MAX_NOISE = 20  # levels
 
@@ -34,7 +35,6 @@ MIN_INK_CONTRAST = 28  # levels by which text stands out from the background
 MIN_INK_FRACTION = 0.4  # of the strongest contrast: strokes without their compressed soft edges
 MAX_SOLID_SHARE = 0.06  # of the cells in flat areas wider than strokes
 INK_SHARE_RANGE = (0.0002, 0.40)  # of the pixels
-MAX_OTHER_COLOUR_SHARE = 0.10  # of the ink; more are coloured figures
 MIN_HAZE_LEVEL = 10  # levels by which a cell away from the text differs from the background
 MAX_HAZE_SHARE = 0.01  # of the cells; more is a scene
 
@@ -42,23 +42,55 @@ Levels = NDArray[np.float32]
 """Cells, shape (rows, columns), or (3, rows, columns) for colours: levels from 0 to 255."""
 
 
-def classify_frame(picture: Picture) -> FrameKind:
-    """Return the kind of a frame, a thumbnail or larger. It takes a few milliseconds."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainFrame:
+    """A frame of which nothing, or only thin strokes, stand out from a plain background.
+
+    `picture` is the part inside its bars. `ink` is a mask of the pixels that stand out, shape
+    (height, width) of `picture`; a blank frame has none. `brightness` is that of the background, in
+    levels.
+    """
+
+    picture: Picture
+    ink: NDArray[np.bool_]
+    brightness: float
+
+    @property
+    def is_blank(self) -> bool:
+        """Return whether nothing stands out."""
+        return not self.ink.any()
+
+    @property
+    def is_dark(self) -> bool:
+        """Return whether the background is nearly black."""
+        return self.brightness <= MAX_DARK_LEVEL
+
+
+def find_plain_frame(picture: Picture) -> PlainFrame | None:
+    """Return a frame, a thumbnail or larger, with what stands out from its plain background.
+
+    Return None when its background is not plain, or when more than thin strokes stand out. It takes
+    a few milliseconds.
+    """
     grey = _to_cells(picture.convert("L"))
     if min(grey.shape) < MIN_CELLS_PER_SIDE or _find_flat_cells(grey).mean() < MIN_FLAT_SHARE:
-        return FrameKind.PICTURE
+        return None
     inner = _crop_bars(picture, grey)
     colours = np.ascontiguousarray(_to_cells(inner).transpose(2, 0, 1))
     background = _fit_background(colours)
     if background is None:
-        return FrameKind.PICTURE
+        return None
+    brightness = float(background.mean(axis=(1, 2)).max())
     departure = np.abs(colours - background).max(axis=0)
     if _is_blank(departure):
-        return FrameKind.BLANK
+        return PlainFrame(inner, np.zeros((inner.height, inner.width), np.bool_), brightness)
     solid = _find_flat_cells(colours.mean(axis=0)) & (departure[1:, 1:] > MIN_INK_CONTRAST)
-    if solid.mean() <= MAX_SOLID_SHARE and _is_text(inner, background, departure):
-        return FrameKind.CREDITS
-    return FrameKind.PICTURE
+    if solid.mean() > MAX_SOLID_SHARE:
+        return None
+    ink = _find_ink(inner, background)
+    if ink is None or _is_hazy(departure, ink, inner.width):
+        return None
+    return PlainFrame(inner, ink, brightness)
 
 
 def _cell_size(width: int) -> int:
@@ -156,17 +188,6 @@ def _is_blank(departure: Levels) -> bool:
     return int((departure > noise).sum()) <= MAX_SPECKS
 
 
-def _is_text(picture: Picture, background: Levels, departure: Levels) -> bool:
-    """Return whether there is only text on the background."""
-    ink = _find_ink(picture, background)
-    return (
-        ink is not None
-        and not _is_hazy(departure, ink, picture.width)
-        and is_lettering(ink)
-        and _has_one_colour(picture, background, ink)
-    )
-
-
 def _find_ink(picture: Picture, background: Levels) -> NDArray[np.bool_] | None:
     """Return a mask of the pixels that stand out, or None when they are too few or too many."""
     surface = Image.fromarray(np.clip(background + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0))
@@ -188,13 +209,3 @@ def _is_hazy(departure: Levels, ink: NDArray[np.bool_], width: int) -> bool:
     spots = Image.fromarray(ink.astype(np.uint8) * 255).reduce(_cell_size(width))
     away = np.asarray(spots.filter(ImageFilter.MaxFilter(5))) == 0
     return float(((departure > MIN_HAZE_LEVEL) & away).mean()) > MAX_HAZE_SHARE
-
-
-def _has_one_colour(picture: Picture, background: Levels, ink: NDArray[np.bool_]) -> bool:
-    """Return whether the ink differs from the background towards a single colour, as letters do."""
-    row, column = np.nonzero(ink)
-    side = _cell_size(picture.width)
-    steps = np.asarray(picture)[row, column] - background[:, row // side, column // side].T
-    mean = steps.mean(axis=0)
-    towards = steps @ (mean / max(float(np.linalg.norm(mean)), 1.0))
-    return float((towards**2).sum()) >= (1 - MAX_OTHER_COLOUR_SHARE) * float((steps**2).sum())
