@@ -5,7 +5,9 @@ looked for. It is credits when the strokes lie in these rows, and what the large
 read. In doubt a frame is a picture: a frame hidden by mistake cannot be found.
 """
 
+import logging
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,6 +15,8 @@ from PIL import Image, ImageDraw
 from gallery.media.plain_frames import PlainFrame, find_plain_frame
 from gallery.media.types import FrameKind, Picture
 from gallery.ocr.reader import MIN_SCORE, Corners, Pixels, get_reader
+
+log = logging.getLogger(__name__)
 
 MAX_ROW_HEIGHT = 0.30  # of the frame's; higher ones are figures, windows, branches
 MARGIN = 0.15  # around a row, by its height: strokes that the reader cut off
@@ -52,14 +56,25 @@ class _Row:
 def classify_frame(picture: Picture) -> FrameKind:
     """Return the kind of a frame, a thumbnail or larger.
 
-    It takes a few milliseconds, and some 100 ms where strokes stand out from a plain background.
+    It takes a few milliseconds, and some 100 ms where strokes stand out from a plain background. If
+    the reader fails, credits are pictures, and the reason is logged.
     """
     plain = find_plain_frame(picture)
     if plain is None:
         return FrameKind.PICTURE
     if plain.is_blank:
         return FrameKind.BLANK
-    return FrameKind.CREDITS if _is_only_text(plain) else FrameKind.PICTURE
+    try:
+        return FrameKind.CREDITS if _is_only_text(plain) else FrameKind.PICTURE
+    except Exception as error:  # OpenVINO raises RuntimeError for whatever it cannot load or run
+        _log_failure(f"{type(error).__name__}: {error}")
+        return FrameKind.PICTURE
+
+
+@cache
+def _log_failure(reason: str) -> None:
+    """Log a reason, but not for each frame."""
+    log.warning("the reader of text fails, so credits count as pictures: %s", reason)
 
 
 def _is_only_text(plain: PlainFrame) -> bool:

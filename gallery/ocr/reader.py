@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.clip.runtimes import inference_threads
+from gallery.clip.runtimes import import_openvino, inference_threads
 from gallery.media.types import Picture
 from gallery.ocr.types import Box, Text
 
@@ -36,6 +36,7 @@ class Reader:
     """Finds rows of text in pictures, and recognizes them. Calls are serialized."""
 
     def __init__(self, threads: int) -> None:
+        import_openvino()
         from rapidocr import EngineType, RapidOCR
 
         self._ocr = RapidOCR(

@@ -31,6 +31,7 @@ from benchmarks.plain_scene_drawing import drawn_scene, gradient
 from gallery.media import decoding, probing
 from gallery.media.plain_frames import find_plain_frame
 from gallery.media.types import FrameKind, Picture, Span
+from gallery.ocr import frame_kinds
 from gallery.ocr.frame_kinds import classify_frame
 from tests.importing import DEMO
 
@@ -208,6 +209,23 @@ def test_a_scene_fades_to_black() -> None:
         classify_frame(Image.blend(black, scene, light)) for light in (1.0, 0.5, 0.25, 0.03, 0.0)
     ]
     assert looks == [FrameKind.PICTURE] * 3 + [FrameKind.BLANK] * 2
+
+
+def test_credits_are_pictures_when_the_reader_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An import goes on without it, for example where OpenVINO does not run."""
+
+    def fail() -> None:
+        raise RuntimeError("no such device")
+
+    monkeypatch.setattr(frame_kinds, "get_reader", fail)
+    card = add_text(Image.new("RGB", WIDE), "THE LONG NIGHT", (320, 180), 34)
+    assert [classify_frame(card) for _frame in range(3)] == [FrameKind.PICTURE] * 3
+    assert [line for line in caplog.messages if "no such device" in line] == [
+        "the reader of text fails, so credits count as pictures: RuntimeError: no such device"
+    ]
+    assert classify_frame(Image.new("RGB", WIDE)) is FrameKind.BLANK
 
 
 @pytest.mark.parametrize("size", [(1, 1), (640, 1), (1, 400), (3, 3), (17, 9), (4000, 12)])
