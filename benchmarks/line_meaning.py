@@ -82,7 +82,7 @@ def measure(folder: Path) -> None:
         import_missing({DEMO: film.FILM, TEXT: path})
         demo, drawn = (Film.objects.get(title=title) for title in (DEMO, TEXT))
         settings.READ_TEXT = True
-        while reading.read_next():
+        while reading.JOB.do_next():
             pass
         meanings = Meanings((demo, drawn))
         questions = [*list_paraphrases(demo, drawn, truth), *list_known(demo, drawn, truth)]

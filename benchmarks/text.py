@@ -62,7 +62,7 @@ def measure(folder: Path) -> None:
         Film.objects.filter(pk=film.pk).update(text_run=None)
         settings.READ_TEXT = True
         began, cpu = time.monotonic(), time.process_time()
-        while reading.read_next():
+        while reading.JOB.do_next():
             pass
         wall, cpu = time.monotonic() - began, time.process_time() - cpu
         print("\n".join(describe(score(list_found(film), truth))))

@@ -24,7 +24,8 @@ from gallery.importing import (
     transitions,
 )
 from gallery.labels import jobs
-from gallery.transcripts import reading, subtitle_import
+from gallery.speech import recognizer
+from gallery.transcripts import listening, reading, subtitle_import
 from imgsearch.celery import app
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def heal() -> None:
 def find_shots() -> None:
     """Detect outdated shots again in short tasks, so that other tasks are not delayed."""
     try:
-        if shot_detection.detect_next():
+        if shot_detection.JOB.do_next():
             find_shots.delay()
     except GalleryError as error:
         log.warning("shots are found again later: %s", error)
@@ -104,10 +105,22 @@ def find_shots() -> None:
 def read_text() -> None:
     """Read text in the pictures of films in short tasks, so that other tasks are not delayed."""
     try:
-        if reading.read_next():
+        if reading.JOB.do_next():
             read_text.delay()
     except GalleryError as error:
         log.warning("text in pictures is read later: %s", error)
+
+
+@shared_task(name="gallery.tasks.hear_speech")
+def hear_speech() -> None:
+    """Write down what is said in films, in short tasks that a restart can repeat."""
+    try:
+        if listening.JOB.do_next():
+            hear_speech.delay()
+        else:
+            recognizer.release()
+    except GalleryError as error:
+        log.warning("speech is recognized later: %s", error)
 
 
 @shared_task(name="gallery.tasks.remake")
@@ -151,7 +164,8 @@ def tidy() -> None:
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
     """Queue again what a dead worker or a lost message left behind."""
-    queued_tasks = queued_task_names(settings.PRIORITY_QUEUE)
+    queues = (settings.PRIORITY_QUEUE, settings.SPEECH_QUEUE)
+    queued_tasks = set().union(*map(queued_task_names, queues))
 
     def is_queued(step: str) -> bool:
         if step == "segment":  # their queue may be long: count instead of reading
@@ -172,6 +186,7 @@ STEPS = {
     "heal": heal,
     "find_shots": find_shots,
     "read_text": read_text,
+    "hear_speech": hear_speech,
 }
 
 

@@ -24,7 +24,8 @@ def lower_priority(**_kwargs: Any) -> None:
 
 @heartbeat_sent.connect
 def report_alive(**_kwargs: Any) -> None:
-    """Write a heartbeat for /healthz."""
+    """Write a heartbeat for /healthz, unless this worker only recognizes speech."""
     from gallery.importing import liveness
 
-    liveness.report_alive()
+    if app.conf.task_default_queue in app.amqp.queues.consume_from:
+        liveness.report_alive()

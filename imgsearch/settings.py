@@ -237,6 +237,13 @@ CELERY_TASK_ROUTES = {
         *("sweep", "tidy", "export", "find_shots", "read_text"),
     )
 }
+# For recognizing speech, which is slow: workers that were not asked for this queue do not take from
+# it, so that it delays no import.
+SPEECH_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-speech"
+CELERY_TASK_ROUTES["gallery.tasks.hear_speech"] = {
+    "queue": SPEECH_QUEUE,
+    "routing_key": SPEECH_QUEUE,
+}
 # `sweep` queues work again whose worker died; `tidy` removes leftovers.
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
 TIDY_SECONDS = 3600
@@ -311,6 +318,10 @@ SHARE_VECTORS = env.bool("SHARE_VECTORS", default=True)
 
 # Whether text in pictures is read, so that it can be searched; each film has a switch, too.
 READ_TEXT = env.bool("READ_TEXT", default=True)
+
+# The Whisper model that recognizes speech, converted for CTranslate2: a hub id, a folder, off, or
+# auto: a large one where there is a GPU.
+SPEECH_MODEL = env.str("SPEECH_MODEL", default="auto") or "off"
 
 # Seconds of film in one task, and without a sign of its worker until another takes over.
 SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)
@@ -387,6 +398,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "faster_whisper": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "huggingface_hub": {"level": "ERROR"},
         "transformers": {"level": "ERROR"},

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
 from django.utils import translation
@@ -143,6 +144,14 @@ def web_server(_web_of_module: Web, redis_server: redis.Redis, transactional_db:
 def page(static_files: None, redis_server: redis.Redis, db: None) -> Client:
     """An anonymous visitor."""
     return Client()
+
+
+@pytest.fixture
+def staff(static_files: None, redis_server: redis.Redis, transactional_db: None) -> Client:
+    """An administrator."""
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    return client
 
 
 # --- films --------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ os.environ.update(
         or str(ROOT / ".pytest_cache" / "models"),
         # Tests of the reader switch it on.
         "READ_TEXT": "0",
+        "SPEECH_MODEL": "off",
         # Minutes in production, seconds here.
         "SEGMENT_SECONDS": "5",
         "LEASE_SECONDS": "4",

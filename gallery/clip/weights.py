@@ -5,8 +5,7 @@ Knows the hub and the disk, but neither torch nor transformers: views import it 
 
 import hashlib
 import json
-import urllib.error
-import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,10 +15,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from gallery.core import model_hub
 from gallery.core.errors import GalleryError, ModelError
 from gallery.media.store import write_atomically
 
-HUB_TIMEOUT = 3.0  # seconds; by default, the hub's client retries a dead hub for over 15 minutes
 MIN_CACHED_DIGEST = 10_000_000  # bytes; smaller files hash in no time
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 # Families that read Chinese; a plain "clip" does when its configuration says so.
@@ -44,20 +43,10 @@ class Model:
         return "zh" in self.languages
 
 
-def _is_folder(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or Path(name).is_dir()
-
-
 def _cached_folder(hub_id: str) -> Path | None:
     """Return the local copy of a hub model, complete with weights, or None."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for weights in WEIGHT_FILES:
-        found = try_to_load_from_cache(hub_id, weights)
-        config = try_to_load_from_cache(hub_id, "config.json")
-        if isinstance(found, str) and isinstance(config, str):
-            return Path(found).parent
-    return None
+    found = (model_hub.cached_folder(hub_id, ("config.json", name)) for name in WEIGHT_FILES)
+    return next((folder for folder in found if folder is not None), None)
 
 
 def local_folder(name: str) -> Path | None:
@@ -65,7 +54,7 @@ def local_folder(name: str) -> Path | None:
 
     Raises ModelError when `name` is a folder that holds no model.
     """
-    if not _is_folder(name):
+    if not model_hub.is_folder(name):
         return _cached_folder(name)
     folder = Path(name).expanduser()
     if not (folder / "config.json").is_file():
@@ -76,44 +65,17 @@ def local_folder(name: str) -> Path | None:
     return folder
 
 
-def is_hub_reachable() -> bool:
-    """Return whether the model hub answers within HUB_TIMEOUT seconds."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    request = urllib.request.Request(constants.ENDPOINT, method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=HUB_TIMEOUT):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, ValueError):
-        return False
-
-
 def download(hub_id: str) -> Path:
     """Download a model into the local cache, with progress bars on the terminal.
 
     Raises ModelError when the hub does not have it or the download fails.
     """
-    from huggingface_hub import HfApi, snapshot_download
 
-    try:
-        names = HfApi().list_repo_files(hub_id)
+    def choose(names: Sequence[str]) -> list[str]:
         weights = next((name for name in WEIGHT_FILES if name in names), None)
-        if weights is None:
-            raise ModelError(_("%(model)s has no usable weights.") % {"model": hub_id})
-        return Path(
-            snapshot_download(hub_id, allow_patterns=["*.json", "*.txt", "*.model", weights])
-        )
-    except ModelError:
-        raise
-    except Exception as error:  # the hub's client raises many unrelated errors
-        raise ModelError(
-            _("Could not download %(model)s: %(reason)s")
-            % {"model": hub_id, "reason": str(error).partition("\n")[0]}
-        ) from error
+        return ["*.json", "*.txt", "*.model", weights] if weights else []
+
+    return model_hub.download(hub_id, choose)
 
 
 def _embedding_width(config: dict[str, Any]) -> int:

@@ -1,11 +1,26 @@
-"""Background jobs that go through a film in parts: what is done, and how often a part was tried."""
+"""Background jobs that go through ready films part by part, while no import is running.
 
-from typing import Any, Self
+One process does each kind of job at a time. When a worker is killed, the next one repeats its part.
+"""
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
-from gallery.films.models import Film
+from gallery.core.errors import DiskFull, IndexUnavailable, LostClaim, ModelError
+from gallery.films.models import Film, FilmQuerySet
+from gallery.index import server
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[], None]
+"""To be called before each write: it raises LostClaim when another process has taken over."""
 
 MAX_ATTEMPTS = 3  # at one part; a killed worker counts as one
 
@@ -54,10 +69,92 @@ class FilmJob(models.Model):
         type(self)._default_manager.filter(pk=self.pk).update(**columns)
 
 
-def has_given_up(job: str, version: str) -> Q:
-    """Return the condition that a film's job, by its related name, failed too often."""
-    return Q(
-        (f"{job}__version", version),
-        (f"{job}__run", F("searchable_run")),
-        (f"{job}__attempts__gte", MAX_ATTEMPTS),
-    )
+Job = TypeVar("Job", bound=FilmJob)
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind(Generic[Job]):
+    """A kind of job, done by `version` of what does it.
+
+    `find_films` returns the films on which this version has not done it. `do_part` does the next
+    part of a film, or finishes the job when `position` is None. `needs_file`: films without their
+    file are left out. `name` is that of the lock, `title` is for the log: "its text".
+    """
+
+    name: str
+    title: str
+    rows: type[Job]
+    version: str
+    find_films: Callable[[], FilmQuerySet]
+    do_part: Callable[[Film, Job, Check], None]
+    needs_file: bool = False
+
+    def find_given_up(self) -> FilmQuerySet:
+        """Return films of `find_films` at which this version failed too often."""
+        return self.find_films().filter(self._has_given_up)
+
+    def next_film(self) -> Film | None:
+        """Return the film to continue with; None if there is none, or while imports are running.
+
+        Films at which it failed come last.
+        """
+        if Film.objects.filter(state__in=Film.UNFINISHED).exists():
+            return None
+        films = (
+            self.find_films()
+            .exclude(self._has_given_up)
+            .order_by(
+                Coalesce(f"{self._relation}__attempts", 0),
+                F(f"{self._relation}__pk").asc(nulls_last=True),
+                "pk",
+            )
+        )
+        if self.needs_file:
+            return next((film for film in films if film.has_source), None)
+        return films.first()
+
+    def do_next(self) -> bool:
+        """Do the next part of a film. Return whether there is more to do now.
+
+        Failures are logged and retried later, up to MAX_ATTEMPTS times. Raises IndexUnavailable.
+        """
+        client = server.connect(settings.REDIS_URL)
+        key = f"{settings.INDEX_PREFIX}:{self.name}"
+        with server.redis_lock(client, key, settings.LEASE_SECONDS) as check:
+            film = self.next_film() if check is not None else None
+            if film is None or check is None:
+                return False
+            job = self.rows.start_attempt(film, self.version)
+            try:
+                self.do_part(film, job, check)
+            except (IndexUnavailable, ModelError, DiskFull, LostClaim) as error:
+                job.update(attempts=job.attempts - 1)
+                log.warning("film %s: %s is done later: %s", film.pk, self.title, error)
+                return False
+            except Exception:
+                log.exception(
+                    "film %s: %s failed (attempt %d of %d)",
+                    *(film.pk, self.title, job.attempts, MAX_ATTEMPTS),
+                )
+                return False
+            return self.next_film() is not None
+
+    def running_job(self, film: Film) -> Job | None:
+        """Return the job on a film, running or failed; None when there is none."""
+        wanted = {"film": film, "run": film.searchable_run or 0, "version": self.version}
+        return self.rows._default_manager.filter(**wanted).select_related("film").first()
+
+    @property
+    def _relation(self) -> str:
+        """The related name of the rows."""
+        field = self.rows._meta.get_field("film")
+        assert isinstance(field, models.OneToOneField)
+        return str(field.related_query_name())
+
+    @property
+    def _has_given_up(self) -> Q:
+        return Q(
+            (f"{self._relation}__version", self.version),
+            (f"{self._relation}__run", F("searchable_run")),
+            (f"{self._relation}__attempts__gte", MAX_ATTEMPTS),
+        )

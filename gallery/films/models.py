@@ -150,6 +150,12 @@ class Film(models.Model):
     reads_text = models.BooleanField(_("read text in the pictures"), default=True)
     text_run = models.PositiveIntegerField(null=True, editable=False)
     text_version = models.CharField(max_length=40, blank=True, editable=False)
+    # Whether its speech is recognized; the run and the version of the recognizer that did it.
+    hears_speech = models.BooleanField(_("recognise speech"), default=True)
+    speech_run = models.PositiveIntegerField(null=True, editable=False)
+    speech_version = models.CharField(max_length=40, blank=True, editable=False)
+    # A BCP 47 tag; empty: it is detected.
+    spoken_language = models.CharField(_("spoken language"), max_length=20, blank=True)
     # A sentence on pictures or sound that the import left out.
     notice = models.TextField(blank=True, editable=False)
 

@@ -75,7 +75,7 @@ class FilmAdmin(admin.ModelAdmin):
     list_display_links = ("picture", "title_and_year")
     list_filter = ("state", "year")
     search_fields = ("title", "original_name")
-    actions = ("retry", "import_again", "read_text")
+    actions = ("retry", "import_again", "read_text", "hear_speech")
     list_per_page = 50
     change_form_template = "admin/gallery/film/change_form.html"
 
@@ -103,6 +103,11 @@ class FilmAdmin(admin.ModelAdmin):
                 "<int:film_id>/read-text/",
                 self.admin_site.admin_view(require_POST(self.read_text_view)),
                 name="gallery_film_read_text",
+            ),
+            path(
+                "<int:film_id>/hear-speech/",
+                self.admin_site.admin_view(require_POST(self.hear_speech_view)),
+                name="gallery_film_hear_speech",
             ),
             path(
                 "<int:film_id>/progress/",
@@ -188,6 +193,14 @@ class FilmAdmin(admin.ModelAdmin):
         subtitle_admin.read_again(request, Film.objects.filter(pk=film_id))
         return redirect("admin:gallery_film_change", film_id)
 
+    def hear_speech_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
+        """Have the speech of a film recognized again, and return to its page."""
+        film = get_object_or_404(Film, pk=film_id)
+        if not self.has_change_permission(request, film):
+            raise PermissionDenied
+        subtitle_admin.hear_again(request, Film.objects.filter(pk=film_id))
+        return redirect("admin:gallery_film_change", film_id)
+
     def guess_view(self, request: HttpRequest) -> JsonResponse:
         """Return the title and year that the name of a chosen file suggests."""
         name = request.GET.get("name", "")[:MAX_NAME_LENGTH]
@@ -232,7 +245,7 @@ class FilmAdmin(admin.ModelAdmin):
         more = ["subtitles"] if self.has_change_permission(request, obj) else []
         if more and subtitle_admin.can_correct(obj):
             more.append("corrects")
-        return ["title", "year", "reads_text", *more]
+        return ["title", "year", "reads_text", "hears_speech", "spoken_language", *more]
 
     def get_inlines(self, request: HttpRequest, obj: Film | None) -> list[Any]:  # noqa: ARG002
         """List the subtitles of an existing film."""
@@ -241,13 +254,11 @@ class FilmAdmin(admin.ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Offer to read text again to those who may."""
+        """Offer to read text and to recognize speech again to those who may."""
         film = kwargs.get("obj")
-        context["may_read_text"] = (
-            film is not None
-            and self.has_change_permission(request, film)
-            and subtitle_admin.can_read_again(film)
-        )
+        if film is not None and self.has_change_permission(request, film):
+            context["may_read_text"] = subtitle_admin.can_read_again(film)
+            context["may_hear_speech"] = subtitle_admin.can_hear_again(film)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(
@@ -262,6 +273,8 @@ class FilmAdmin(admin.ModelAdmin):
             obj.save(update_fields=["title", "year"])
             if "reads_text" in form.changed_data:
                 subtitle_admin.switch_reading(obj)
+            if {"hears_speech", "spoken_language"} & set(form.changed_data):
+                subtitle_admin.switch_listening(obj)
             return
         # The admin continues with `obj`: make it the stored row.
         obj.__dict__.update(self._add_films(request, form).__dict__)
@@ -356,6 +369,11 @@ class FilmAdmin(admin.ModelAdmin):
     def read_text(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Read the text in the pictures of films again."""
         subtitle_admin.read_again(request, queryset)
+
+    @admin.action(description=gettext_lazy("Recognise speech again"))
+    def hear_speech(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
+        """Recognize the speech of films again."""
+        subtitle_admin.hear_again(request, queryset)
 
     def _restart(
         self, request: HttpRequest, films: QuerySet[Film], states: Collection[Film.State]

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gallery.films.models import Film
+from gallery.speech import model as speech_model
+from gallery.transcripts import languages
 from gallery.transcripts.forms import CorrectedSource, MultipleFileInput, SubtitleFiles
 
 # What file dialogs offer; the import decides what can be read.
@@ -85,13 +87,14 @@ class AddFilmForm(FilmForm):
 
 
 class ChangeFilmForm(FilmForm):
-    """Title, year and more subtitles of a film, and whether text in its pictures is read."""
+    """Title, year and more subtitles of a film, and what a machine reads and hears in it."""
 
     corrects = CorrectedSource()
 
     class Meta:
         model = Film
-        fields = ("title", "year", "reads_text")
+        fields = ("title", "year", "reads_text", "hears_speech", "spoken_language")
+        widgets = {"spoken_language": forms.Select}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -107,6 +110,25 @@ class ChangeFilmForm(FilmForm):
                 if settings.READ_TEXT
                 else _("Reading is off for all films (READ_TEXT).")
             )
+
+        if "hears_speech" in self.fields:
+            self.fields["hears_speech"].help_text = (
+                _(
+                    "Writes down what is said, unless there are subtitles in the language of the "
+                    "film. If you switch it off, what was recognised is removed."
+                )
+                if speech_model.is_ready()
+                else _("Speech recognition is off for all films (SPEECH_MODEL).")
+            )
+            detected = [("", _("Detect")), *languages.choices()[1:]]
+            self.fields["spoken_language"].widget.choices = detected
+
+    def clean_spoken_language(self) -> str:
+        """Return the tag of a language, or ""."""
+        given: str = self.cleaned_data["spoken_language"]
+        if given and given not in dict(languages.choices()):
+            raise ValidationError(_("Choose a language of the list."))
+        return given
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse several files as one correction, and a correction without a file."""

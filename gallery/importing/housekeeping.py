@@ -20,7 +20,7 @@ from gallery.index import frame_index
 from gallery.labels import jobs
 from gallery.media import store
 from gallery.media.store import FilmFiles
-from gallery.transcripts import reading, subtitle_import
+from gallery.transcripts import listening, reading, subtitle_import
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ KEEP_QUERY_PICTURES = 30 * DAY  # pictures that users searched with
 class Sweeper:
     """The Celery queue as housekeeping sees it; `gallery.tasks` maps step names to tasks.
 
-    Steps are probe, segment, finish, read_tracks, label_film, heal, find_shots and read_text.
-    `queue` takes a step and an id. `is_queued` returns whether a message for a step waits in the
-    queue.
+    Steps are probe, segment, finish, read_tracks, label_film, heal, find_shots, read_text and
+    hear_speech. `queue` takes a step and an id. `is_queued` returns whether a message for a step
+    waits in its queue.
     """
 
     is_queued: Callable[[str], bool]
@@ -119,13 +119,18 @@ def _queue_healing(sweeper: Sweeper) -> None:
 
 
 def _queue_shot_detection(sweeper: Sweeper) -> None:
-    if not sweeper.is_queued("find_shots") and shot_detection.next_film() is not None:
+    if not sweeper.is_queued("find_shots") and shot_detection.JOB.next_film() is not None:
         sweeper.queue("find_shots")
 
 
 def _queue_text_reading(sweeper: Sweeper) -> None:
-    if not sweeper.is_queued("read_text") and reading.next_film() is not None:
+    if not sweeper.is_queued("read_text") and reading.JOB.next_film() is not None:
         sweeper.queue("read_text")
+
+
+def _queue_listening(sweeper: Sweeper) -> None:
+    if not sweeper.is_queued("hear_speech") and listening.JOB.next_film() is not None:
+        sweeper.queue("hear_speech")
 
 
 Duty = Callable[[Sweeper], None]
@@ -141,6 +146,7 @@ SWEEP_DUTIES: tuple[Duty, ...] = (
     _queue_healing,
     _queue_shot_detection,
     _queue_text_reading,
+    _queue_listening,
 )
 
 

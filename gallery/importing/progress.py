@@ -1,17 +1,19 @@
 """The progress of imports, and estimates of the remaining time."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.films.film_job import MAX_ATTEMPTS
+from gallery.films.film_job import MAX_ATTEMPTS, FilmJob, JobKind
 from gallery.films.models import Film
-from gallery.importing.models import ShotDetection
+from gallery.importing import shot_detection
 from gallery.media import shots
-from gallery.transcripts import reading
-from gallery.transcripts.models import TextReading
+from gallery.speech import model as speech_model
+from gallery.transcripts import listening, reading
 
 MIN_FRACTION_FOR_ESTIMATE = 0.02  # of the frames, for a useful estimate of the time left
 
@@ -52,7 +54,7 @@ def progress_of(film: Film) -> Progress:
         done = expected = film.frame_count
     else:
         done, expected = film.frames_done(), film.frames_expected()
-    detection, text_reading = _detection(film), _text_reading(film)
+    activities = list(_activities(film))
     left = None
     if (
         film.state == Film.State.IMPORTING
@@ -68,8 +70,8 @@ def progress_of(film: Film) -> Progress:
         expected=expected,
         seconds_left=left,
         error=film.error,
-        note=_note(film, detection, text_reading),
-        activity=_activity(detection, text_reading),
+        note=_note(film, activities),
+        activity=_describe(activities),
     )
 
 
@@ -80,27 +82,65 @@ def _label(film: Film, done: int, expected: int) -> str:
     return str(film.get_state_display())
 
 
-def _detection(film: Film) -> ShotDetection | None:
-    """Return the running detection of a ready film's shots; None when there is none."""
-    if film.state != Film.State.READY or film.shots_version == shots.VERSION:
-        return None
-    return ShotDetection.objects.filter(
-        film=film, run=film.searchable_run or 0, version=shots.VERSION
-    ).first()
+@dataclass(frozen=True, slots=True)
+class _Activity:
+    """A background job on a searchable film, running or failed, and the sentences for it."""
+
+    job: FilmJob
+    running: str
+    failed: str
+
+    @property
+    def has_failed(self) -> bool:
+        return self.job.attempts >= MAX_ATTEMPTS
 
 
-def _text_reading(film: Film) -> TextReading | None:
-    """Return the running reading of text in a ready film's pictures; None when there is none."""
-    if film.state != Film.State.READY or not film.reads_text or not settings.READ_TEXT:
-        return None
-    run = film.searchable_run or 0
-    if (film.text_run, film.text_version) == (run, reading.VERSION):
-        return None
-    found = TextReading.objects.filter(film=film, run=run, version=reading.VERSION)
-    return found.select_related("film").first()
+def _activities(film: Film) -> Iterator[_Activity]:
+    """Yield the background jobs on a ready film, in the order in which they are done."""
+    if film.state != Film.State.READY:
+        return
+    run = film.searchable_run
+    is_unread = film.reads_text and (film.text_run, film.text_version) != (run, reading.VERSION)
+    is_unheard = film.hears_speech and (
+        (film.speech_run, film.speech_version) != (run, listening.VERSION)
+    )
+    kinds: list[tuple[JobKind[Any], bool, str, str]] = [
+        (
+            shot_detection.JOB,
+            film.shots_version != shots.VERSION,
+            _("Detecting shots: %(percent)d%%"),
+            _(
+                "Shot detection failed. The film keeps its current shots; re-import it to try "
+                "again. See the worker log for details."
+            ),
+        ),
+        (
+            reading.JOB,
+            settings.READ_TEXT and is_unread,
+            _("Reading text: %(percent)d%%"),
+            _(
+                "Reading the text in the pictures failed. What was read before is still "
+                "searched. “Read text again” on the film's page in the admin tries again. See "
+                "the worker log for details."
+            ),
+        ),
+        (
+            listening.JOB,
+            is_unheard and speech_model.is_ready(),
+            _("Recognising speech: %(percent)d%%"),
+            _(
+                "Recognising the speech failed. “Recognise speech again” on the film's page in "
+                "the admin tries again. See the worker log for details."
+            ),
+        ),
+    ]
+    for kind, is_due, running, failed in kinds:
+        job = kind.running_job(film) if is_due else None
+        if job is not None:
+            yield _Activity(job, running, failed)
 
 
-def _note(film: Film, detection: ShotDetection | None, text_reading: TextReading | None) -> str:
+def _note(film: Film, activities: Sequence[_Activity]) -> str:
     """Return a problem of a searchable film, or ""."""
     if film.state != Film.State.READY:
         return ""
@@ -109,24 +149,12 @@ def _note(film: Film, detection: ShotDetection | None, text_reading: TextReading
             "The film file is missing. Its scenes can be found but not played. Upload the same "
             "file again to restore it."
         )
-    if detection is not None and detection.attempts >= MAX_ATTEMPTS:
-        return _(
-            "Shot detection failed. The film keeps its current shots; re-import it to try "
-            "again. See the worker log for details."
-        )
-    if text_reading is not None and text_reading.attempts >= MAX_ATTEMPTS:
-        return _(
-            "Reading the text in the pictures failed. What was read before is still searched. "
-            "“Read text again” on the film's page in the admin tries again. See the worker log for "
-            "details."
-        )
-    return ""
+    return next((one.failed for one in activities if one.has_failed), "")
 
 
-def _activity(detection: ShotDetection | None, text_reading: TextReading | None) -> str:
+def _describe(activities: Sequence[_Activity]) -> str:
     """Return what a background job does with a searchable film, or ""."""
-    if detection is not None and detection.attempts < MAX_ATTEMPTS:
-        return _("Detecting shots: %(percent)d%%") % {"percent": int(100 * detection.part)}
-    if text_reading is not None and text_reading.attempts < MAX_ATTEMPTS:
-        return _("Reading text: %(percent)d%%") % {"percent": int(100 * text_reading.part)}
+    for one in activities:
+        if not one.has_failed:
+            return one.running % {"percent": int(100 * one.job.part)}
     return ""

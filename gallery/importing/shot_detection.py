@@ -1,35 +1,29 @@
-"""Detect the shots of films again, after an update of the detector, while no import is running.
+"""Detect the shots of films again, after an update of the detector.
 
 A film is decoded in parts, one part per task; nothing is embedded. At the end its cuts are stored,
-and its frames, shots and lines are updated (`reindex`). When a worker is killed, the next one
-repeats its part.
+and its frames, shots and lines are updated (`reindex`).
 """
 
 import logging
-from collections.abc import Callable
 
 import numpy as np
 from django.conf import settings
-from django.db.models import F
-from django.db.models.functions import Coalesce
 
 from gallery.clip import shot_network
 from gallery.clip.runtimes import inference_threads
 from gallery.core import disk
-from gallery.core.errors import DiskFull, FilmError, IndexUnavailable, LostClaim
+from gallery.core.errors import FilmError
 from gallery.films.catalogue import searchable
-from gallery.films.film_job import MAX_ATTEMPTS, has_given_up
+from gallery.films.film_job import Check, JobKind
 from gallery.films.models import Film, FilmQuerySet
 from gallery.importing import publish_step
 from gallery.importing.models import ShotDetection
-from gallery.index import server
 from gallery.media import decoding, shots
 from gallery.media.shots import Numbers, SmallPictures
 from gallery.media.types import Span
 
 log = logging.getLogger(__name__)
 
-JOB = "shot_detection"
 MAX_MISSING_PART = 0.02  # of the frames that a film was imported with
 
 
@@ -38,66 +32,25 @@ def find_outdated() -> FilmQuerySet:
     return searchable().filter(state=Film.State.READY).exclude(shots_version=shots.VERSION)
 
 
-def find_given_up() -> FilmQuerySet:
-    """Return outdated films for which this version failed too often."""
-    return find_outdated().filter(has_given_up(JOB, shots.VERSION))
+def _do_part(film: Film, detection: ShotDetection, check: Check) -> None:
+    if detection.position is None:
+        _replace_shots(film, detection)
+    else:
+        _detect_in_part(film, detection, detection.position, check)
 
 
-def next_film() -> Film | None:
-    """Return the film to continue with; None if there is none, or while imports are running.
-
-    Films without their file are skipped; those that failed come last.
-    """
-    if Film.objects.filter(state__in=Film.UNFINISHED).exists():
-        return None
-    films = (
-        find_outdated()
-        .exclude(has_given_up(JOB, shots.VERSION))
-        .select_related("shot_detection")
-        .order_by(
-            Coalesce("shot_detection__attempts", 0),
-            F("shot_detection__pk").asc(nulls_last=True),
-            "pk",
-        )
-    )
-    return next((film for film in films if film.has_source), None)
+JOB = JobKind(
+    name="shots",
+    title="shot detection",
+    rows=ShotDetection,
+    version=shots.VERSION,
+    find_films=find_outdated,
+    do_part=_do_part,
+    needs_file=True,
+)
 
 
-def detect_next() -> bool:
-    """Detect shots in the next part of a film; one process does it at a time.
-
-    Return whether there is more to do now. Failures are logged and retried later, up to
-    MAX_ATTEMPTS times. Raises IndexUnavailable.
-    """
-    client = server.connect(settings.REDIS_URL)
-    with server.redis_lock(
-        client, f"{settings.INDEX_PREFIX}:shots", settings.LEASE_SECONDS
-    ) as check:
-        film = next_film() if check is not None else None
-        if film is None or check is None:
-            return False
-        detection = ShotDetection.start_attempt(film, shots.VERSION)
-        try:
-            if detection.position is None:
-                _replace_shots(film, detection)
-            else:
-                _detect_in_part(film, detection, detection.position, check)
-        except (IndexUnavailable, DiskFull, LostClaim) as error:
-            detection.update(attempts=detection.attempts - 1)
-            log.warning("film %s: shot detection is retried later: %s", film.pk, error)
-            return False
-        except Exception:
-            log.exception(
-                "film %s: shot detection failed (attempt %d of %d)",
-                *(film.pk, detection.attempts, MAX_ATTEMPTS),
-            )
-            return False
-        return next_film() is not None
-
-
-def _detect_in_part(
-    film: Film, detection: ShotDetection, position: int, check: Callable[[], None]
-) -> None:
+def _detect_in_part(film: Film, detection: ShotDetection, position: int, check: Check) -> None:
     end = position + settings.SEGMENT_SECONDS
     # The last part is open, as in imports.
     span = Span(position, end if end < film.duration else None)
@@ -106,7 +59,7 @@ def _detect_in_part(
     detection.update(position=span.end, cuts=[*detection.cuts, *cuts], attempts=0)
 
 
-def _find_cuts(film: Film, span: Span, check: Callable[[], None]) -> list[float]:
+def _find_cuts(film: Film, span: Span, check: Check) -> list[float]:
     """Return the cuts in a part of a film. Raises FilmError if frames are missing in its file."""
     with (
         disk.raise_disk_full(),

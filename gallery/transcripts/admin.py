@@ -1,8 +1,9 @@
 """Subtitles on the admin page of their film: list, add, correct, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from celery import Task
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
@@ -18,6 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from gallery import tasks
 from gallery.core.errors import DiskFull, SubtitlesError
 from gallery.films.models import Film
+from gallery.speech import model as speech_model
 from gallery.transcripts import corrections, languages, reading_requests, subtitle_import
 from gallery.transcripts.forms import SubtitlesForm, SubtitlesFormSet, SubtitleUpload
 from gallery.transcripts.models import Subtitles
@@ -35,7 +37,7 @@ class SubtitlesInline(admin.TabularInline):
     fields = ("language", "about", "is_hidden")
     readonly_fields = ("about",)
     extra = 0
-    verbose_name_plural = gettext_lazy("subtitles and text in the picture")
+    verbose_name_plural = gettext_lazy("subtitles, text in the picture and speech")
 
     class Media:
         css = {"all": ("gallery/transcripts/subtitles.css",)}
@@ -83,7 +85,7 @@ class SubtitlesInline(admin.TabularInline):
 
 def _describe_source(row: Subtitles) -> str:
     """Return what the name does not say already, in front of the number of lines."""
-    if row.is_recognized:
+    if row.is_recognized and not row.is_heard:
         return _("read by machine") + " · "
     return f"{row.get_source_display()} · " if row.original_name else ""
 
@@ -105,7 +107,7 @@ def store_uploads(
 ) -> None:
     """Store the files sent with a form, and add a message about each.
 
-    `corrects` is what they replace, of what was read in the film's pictures.
+    `corrects` is what they replace, of what a machine read or heard in the film.
     """
     for file in uploads:
         if file.error:
@@ -152,7 +154,7 @@ def _report_refused(request: HttpRequest, name: str, error: object) -> None:
 
 
 def can_correct(film: Film) -> bool:
-    """Return whether something was read in a film's pictures."""
+    """Return whether a machine read or heard something in a film."""
     return corrections.list_correctable(film).exists()
 
 
@@ -163,20 +165,16 @@ def can_read_again(film: Film) -> bool:
 
 def read_again(request: HttpRequest, films: QuerySet[Film]) -> None:
     """Have the text in films' pictures read again, and say so, or why not."""
-    chosen = [film for film in films if can_read_again(film)]
-    with transaction.atomic():
-        for film in chosen:
-            reading_requests.read_again(film)
-        transaction.on_commit(tasks.read_text.delay)
-    if chosen:
+    count = _repeat(films, can_read_again, reading_requests.read_again, tasks.read_text)
+    if count:
         said = ngettext(
             "The text in the pictures of %(n)d film will be read again. Until then, what was read "
             "before is searched.",
             "The text in the pictures of %(n)d films will be read again. Until then, what was read "
             "before is searched.",
-            len(chosen),
+            count,
         )
-        messages.success(request, said % {"n": len(chosen)})
+        messages.success(request, said % {"n": count})
     elif not settings.READ_TEXT:
         messages.warning(request, _("Reading is off for all films (READ_TEXT)."))
     else:
@@ -188,6 +186,52 @@ def switch_reading(film: Film) -> None:
     """Begin or stop reading the text in a film's pictures, as its form was saved."""
     reading_requests.switch_reading(film, is_on=film.reads_text)
     transaction.on_commit(tasks.read_text.delay)
+
+
+def can_hear_again(film: Film) -> bool:
+    """Return whether the speech of a film can be recognized."""
+    return speech_model.is_ready() and film.hears_speech and film.searchable_run is not None
+
+
+def hear_again(request: HttpRequest, films: QuerySet[Film]) -> None:
+    """Have the speech of films recognized again, and say so, or why not."""
+    count = _repeat(films, can_hear_again, reading_requests.hear_again, tasks.hear_speech)
+    if count:
+        said = ngettext(
+            "The speech of %(n)d film will be recognised again. Until then, what was recognised "
+            "before is searched.",
+            "The speech of %(n)d films will be recognised again. Until then, what was recognised "
+            "before is searched.",
+            count,
+        )
+        messages.success(request, said % {"n": count})
+    elif not speech_model.is_ready():
+        messages.warning(request, _("Speech recognition is off for all films (SPEECH_MODEL)."))
+    else:
+        said = _("Nothing to do: speech recognition is off for these films, or they are not ready.")
+        messages.warning(request, said)
+
+
+def _repeat(
+    films: QuerySet[Film],
+    can_repeat: Callable[[Film], bool],
+    repeat: Callable[[Film], None],
+    task: Task,
+) -> int:
+    """Have something done again in films that allow it. Return in how many."""
+    chosen = [film for film in films if can_repeat(film)]
+    with transaction.atomic():
+        for film in chosen:
+            repeat(film)
+        transaction.on_commit(task.delay)
+    return len(chosen)
+
+
+def switch_listening(film: Film) -> None:
+    """Begin or stop recognizing the speech of a film, as its form was saved."""
+    Film.objects.filter(pk=film.pk).update(spoken_language=film.spoken_language)
+    reading_requests.switch_listening(film, is_on=film.hears_speech)
+    transaction.on_commit(tasks.hear_speech.delay)
 
 
 def publish_later(film: Film) -> None:

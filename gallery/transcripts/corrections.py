@@ -1,4 +1,4 @@
-"""Corrects what was read in the pictures of a film, with a file made of a download of its lines.
+"""Corrects what a machine read or heard in a film, with a file made of a download of its lines.
 
 Staff choose what a file corrects, or its first comment says it. Lines keep their places in the
 picture.
@@ -19,26 +19,32 @@ _NOTES = {
     Subtitles.Source.DRAWN: "picture subtitles",
     Subtitles.Source.BURNED: "subtitles in the picture",
     Subtitles.Source.SCENE: "text in the picture",
+    Subtitles.Source.SPEECH: "recognized speech",
 }
-_CHOICES = "|".join(f"(?P<{source}>{source}: {_NOTES[source]})" for source in Subtitles.READ)
+_CHOICES = "|".join(f"(?P<{source}>{source}: {_NOTES[source]})" for source in Subtitles.CORRECTABLE)
 _NOTE = re.compile(rf"WEBVTT[^\n]*\n\s*NOTE (?:{_CHOICES}), ")
 
 
 def describe_source(row: Subtitles) -> str:
-    """Return the comment for a file of subtitles; "" if nothing was read."""
+    """Return the comment for a file of subtitles; "" if no machine read or heard them."""
     if row.source not in Subtitles.RECOGNIZED:
         return ""
-    about = "corrected" if row.is_corrected else "read by machine, letters may be wrong"
+    if row.is_corrected:
+        about = "corrected"
+    elif row.source == Subtitles.Source.SPEECH:
+        about = "by machine, words may be wrong"
+    else:
+        about = "read by machine, letters may be wrong"
     return f"{row.source}: {_NOTES[Subtitles.Source(row.source)]}, {about}"
 
 
 def list_correctable(film: Film) -> SubtitlesQuerySet:
-    """Return what was read in a film's pictures, hidden or not."""
-    return film.subtitles.filter(source__in=Subtitles.READ, line_count__gt=0)
+    """Return what a machine read or heard in a film, hidden or not."""
+    return film.subtitles.filter(source__in=Subtitles.CORRECTABLE, line_count__gt=0)
 
 
 def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
-    """Return what a file says that it corrects: something read in the film's pictures, or None.
+    """Return what a file says that it corrects: something read or heard in the film, or None.
 
     `text` is that of the file, with uniform line ends.
     """

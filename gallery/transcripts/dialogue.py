@@ -286,15 +286,21 @@ def label_subtitles(rows: Iterable[Subtitles]) -> list[tuple[Subtitles, str]]:
     def order(pair: tuple[Subtitles, str]) -> tuple[bool, bool, bool, str, int]:
         row, label = pair
         is_foreign = languages.base(row.language) != reader
-        return LineKind.SAID not in row.kinds, is_foreign, row.is_read, label, row.pk
+        return (
+            LineKind.SAID not in row.kinds,
+            is_foreign,
+            row.source in Subtitles.CORRECTABLE,
+            label,
+            row.pk,
+        )
 
     return sorted(with_labels, key=order)
 
 
 def _name_source(row: Subtitles) -> str:
-    """Return the language, and the source if the lines were read in the picture."""
+    """Return the language, and the source if a machine read or heard the lines."""
     language = languages.name(row.language)
-    if not row.is_read:
+    if row.source not in Subtitles.CORRECTABLE:
         return language
     source = row.get_source_display()
     if row.language == languages.UNKNOWN:

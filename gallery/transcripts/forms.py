@@ -82,7 +82,7 @@ def _read(file: UploadedFile) -> SubtitleUpload:
 
 
 class CorrectedSource(forms.ModelChoiceField):
-    """What a subtitle file corrects, of what was read in the pictures of a film; None: nothing."""
+    """What a subtitle file corrects, of what a machine read or heard in a film; None: nothing."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -91,15 +91,15 @@ class CorrectedSource(forms.ModelChoiceField):
             label=gettext_lazy("The file corrects"),
             empty_label=gettext_lazy("Nothing: it has new subtitles"),
             help_text=gettext_lazy(
-                "To correct what was read in the pictures, download its lines below, correct them "
-                "in a subtitle editor, add the file above, and choose here what it replaces."
+                "To correct what was read or recognised, download its lines below, correct them in "
+                "a subtitle editor, add the file above, and choose here what it replaces."
             ),
             **kwargs,
         )
         self._labels: dict[int, str] = {}
 
     def offer(self, film: Film) -> None:
-        """Offer what was read in a film's pictures."""
+        """Offer what a machine read or heard in a film."""
         rows = corrections.list_correctable(film)
         self._labels = {row.pk: label for row, label in dialogue.label_subtitles(rows)}
         self.queryset = rows

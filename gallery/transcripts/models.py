@@ -50,11 +50,16 @@ class Subtitles(models.Model):
         DRAWN = "drawn", _("picture track")
         BURNED = "burned", _("subtitles in the picture")
         SCENE = "scene", _("text in the picture")
+        SPEECH = "speech", _("recognised speech")
 
     # What the pictures show anyway, read by gallery.transcripts.reading.
     READ = (Source.BURNED, Source.SCENE)
-    # Read by machine, so that letters may be wrong.
-    RECOGNIZED = (Source.DRAWN, Source.BURNED, Source.SCENE)
+    # All that gallery.transcripts.reading reads.
+    SEEN = (Source.DRAWN, *READ)
+    # Read or heard by machine, so that it may be wrong.
+    RECOGNIZED = (*SEEN, Source.SPEECH)
+    # Of these, those that a file can correct; others have names of their own.
+    CORRECTABLE = (*READ, Source.SPEECH)
 
     KINDS: Final = {
         Source.UPLOADED: frozenset({LineKind.SAID}),
@@ -62,13 +67,14 @@ class Subtitles(models.Model):
         Source.DRAWN: frozenset({LineKind.SAID}),
         Source.BURNED: frozenset({LineKind.SAID, LineKind.WRITTEN}),
         Source.SCENE: frozenset({LineKind.WRITTEN}),
+        Source.SPEECH: frozenset({LineKind.SAID}),
     }
 
     film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="subtitles")
     language = models.CharField(_("language"), max_length=20)  # BCP 47: en, zh-Hans; und: unknown
     source = models.CharField(_("source"), max_length=8, choices=Source, editable=False)
     stream = models.PositiveSmallIntegerField(null=True, editable=False)  # among subtitle streams
-    # Of the file, or the title of the track. Of what was read in pictures, once it was corrected.
+    # Of the file, or the title of the track. Of what was recognized, once it was corrected.
     original_name = models.CharField(_("file name"), max_length=255, blank=True, editable=False)
     line_count = models.PositiveIntegerField(_("lines"), default=0, editable=False)
     is_hidden = models.BooleanField(_("hidden"), default=False)
@@ -95,14 +101,19 @@ class Subtitles(models.Model):
         return self.source in self.READ
 
     @property
+    def is_heard(self) -> bool:
+        """Whether its lines were recognized in the film's sound, and not corrected."""
+        return self.source == self.Source.SPEECH and not self.is_corrected
+
+    @property
     def is_recognized(self) -> bool:
-        """Whether a machine read its lines, so that letters may be wrong."""
+        """Whether a machine read or heard its lines, so that they may be wrong."""
         return self.source in self.RECOGNIZED and not self.is_corrected
 
     @property
     def is_corrected(self) -> bool:
-        """Whether somebody corrected what was read in the film's pictures."""
-        return self.is_read and self.original_name != ""
+        """Whether somebody corrected what a machine read or heard."""
+        return self.source in self.CORRECTABLE and self.original_name != ""
 
 
 class Line(models.Model):
@@ -147,3 +158,15 @@ class TextReading(FilmJob):
     """The reading of text in a film's pictures, and in its picture tracks at the end."""
 
     film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="text_reading")
+
+
+class Transcription(FilmJob):
+    """The recognition of a film's speech.
+
+    `language` is the BCP 47 tag of what is spoken, once it is known. `is_needless`: there is
+    nothing to write down, because the film has no sound, or subtitles of what is said.
+    """
+
+    film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="transcription")
+    language = models.CharField(max_length=20, blank=True)
+    is_needless = models.BooleanField(default=False)

@@ -1,28 +1,25 @@
-"""Reads the text in the pictures of films, part by part, while no import is running.
+"""Reads the text in the pictures of films.
 
 What was read in a part is kept in the media store; at the end, it is joined to lines. It is read
 from the thumbnails, so that nothing is decoded, except for films with black bars: thumbnails lack
-the bars, where subtitles may stand. When a worker is killed, the next one repeats its part.
+the bars, where subtitles may stand.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
 from PIL import Image
 
 from gallery.clip.runtimes import inference_threads
-from gallery.core.errors import DiskFull, LostClaim
 from gallery.films.catalogue import searchable
-from gallery.films.film_job import MAX_ATTEMPTS, has_given_up
+from gallery.films.film_job import Check, JobKind
 from gallery.films.models import Film, FilmQuerySet
-from gallery.index import server
 from gallery.media import frame_stream, store
 from gallery.media.film_borders import add_bars
 from gallery.media.store import RunFiles
@@ -39,71 +36,37 @@ from gallery.transcripts.written import FilmText, ReadFrame, WrittenLine, join_f
 log = logging.getLogger(__name__)
 
 VERSION = "PP-OCRv6 1"  # increase the number when frames have to be read again
-JOB = "text_reading"
 
 
 def find_unread() -> FilmQuerySet:
-    """Return ready films whose pictures have to be read by this version of the reader."""
+    """Return ready films whose pictures have to be read by this version; none when it is off."""
+    if not settings.READ_TEXT:
+        return Film.objects.none()
     is_read = Q(text_version=VERSION, text_run=F("searchable_run"))
     return searchable().filter(state=Film.State.READY, reads_text=True).exclude(is_read)
 
 
-def find_given_up() -> FilmQuerySet:
-    """Return unread films for which this version failed too often."""
-    return find_unread().filter(has_given_up(JOB, VERSION))
+def _do_part(film: Film, reading: TextReading, check: Check) -> None:
+    if reading.position is None:
+        _store_lines(film, reading, check)
+    else:
+        _read_part(film, reading, reading.position, check)
 
 
-def next_film() -> Film | None:
-    """Return the film to continue with; None if there is none, or while imports are running."""
-    if not settings.READ_TEXT or Film.objects.filter(state__in=Film.UNFINISHED).exists():
-        return None
-    return (
-        find_unread()
-        .exclude(has_given_up(JOB, VERSION))
-        .order_by(
-            Coalesce("text_reading__attempts", 0),
-            F("text_reading__pk").asc(nulls_last=True),
-            "pk",
-        )
-        .first()
-    )
-
-
-def read_next() -> bool:
-    """Read the next part of a film; one process does it at a time.
-
-    Return whether there is more to do now. Failures are logged and retried later, up to
-    MAX_ATTEMPTS times. Raises IndexUnavailable.
-    """
-    client = server.connect(settings.REDIS_URL)
-    name = f"{settings.INDEX_PREFIX}:reading"
-    with server.redis_lock(client, name, settings.LEASE_SECONDS) as check:
-        film = next_film() if check is not None else None
-        if film is None or check is None:
-            return False
-        reading = TextReading.start_attempt(film, VERSION)
-        try:
-            if reading.position is None:
-                _store_lines(film, reading, check)
-            else:
-                _read_part(film, reading, reading.position, check)
-        except (DiskFull, LostClaim) as error:
-            reading.update(attempts=reading.attempts - 1)
-            log.warning("film %s: its text is read later: %s", film.pk, error)
-            return False
-        except Exception:
-            log.exception(
-                "film %s: reading its text failed (attempt %d of %d)",
-                *(film.pk, reading.attempts, MAX_ATTEMPTS),
-            )
-            return False
-        return next_film() is not None
+JOB = JobKind(
+    name="reading",
+    title="the text in its pictures",
+    rows=TextReading,
+    version=VERSION,
+    find_films=find_unread,
+    do_part=_do_part,
+)
 
 
 # --- frames ---------------------------------------------------------------------------------------
 
 
-def _read_part(film: Film, reading: TextReading, position: int, check: Callable[[], None]) -> None:
+def _read_part(film: Film, reading: TextReading, position: int, check: Check) -> None:
     end = position + settings.SEGMENT_SECONDS
     span = Span(position, end if end < film.duration else None)
     run = film.files.run(reading.run)
@@ -163,7 +126,7 @@ def _from_json(data: bytes) -> list[ReadFrame]:
 # --- lines ----------------------------------------------------------------------------------------
 
 
-def _store_lines(film: Film, reading: TextReading, check: Callable[[], None]) -> None:
+def _store_lines(film: Film, reading: TextReading, check: Check) -> None:
     """Replace the lines that were read in the pictures of a film and in its picture tracks."""
     parts = _list_parts(film.files.run(reading.run))
     found = join_frames([frame for part in parts for frame in _from_json(part.read_bytes())])
@@ -172,7 +135,7 @@ def _store_lines(film: Film, reading: TextReading, check: Callable[[], None]) ->
     with transaction.atomic():
         current = Film.objects.filter(pk=film.pk, searchable_run=reading.run, reads_text=True)
         if current.update(text_run=reading.run, text_version=reading.version):
-            hidden = _remove_lines(film)
+            hidden = subtitle_import.remove_recognized(film, Subtitles.SEEN)
             for source, lines in _sources(found):
                 _save(film, source, lines, hidden)
             for track, cues in tracks.lines:
@@ -182,25 +145,12 @@ def _store_lines(film: Film, reading: TextReading, check: Callable[[], None]) ->
     log.info("film %s: text in its pictures: %d lines", film.pk, _count(found))
 
 
-def _read_tracks(film: Film, check: Callable[[], None]) -> Reading:
+def _read_tracks(film: Film, check: Check) -> Reading:
     """Read the picture tracks of a film; none without its file."""
     try:
         return picture_tracks.read_picture_tracks(film.files.source(), film.start, check)
     except FileNotFoundError:
         return Reading([], [])
-
-
-def _remove_lines(film: Film) -> set[tuple[str, str]]:
-    """Remove what was read before, except what was corrected.
-
-    Return which sources, with their languages, were hidden or corrected.
-    """
-    rows = film.subtitles.filter(source__in=Subtitles.RECOGNIZED)
-    is_corrected = Q(source__in=Subtitles.READ) & ~Q(original_name="")
-    kept = rows.filter(is_corrected | Q(is_hidden=True))
-    hidden = set(kept.values_list("source", "language"))
-    rows.exclude(is_corrected).delete()
-    return hidden
 
 
 def _sources(found: FilmText) -> Iterator[tuple[Subtitles.Source, Sequence[WrittenLine]]]:
@@ -230,5 +180,5 @@ def _count(found: FilmText) -> int:
 
 def forget(film: Film) -> None:
     """Remove what was read in the pictures of a film. It is not read again unless it is asked."""
-    _remove_lines(film)
+    subtitle_import.remove_recognized(film, Subtitles.SEEN)
     TextReading.objects.filter(film=film).delete()

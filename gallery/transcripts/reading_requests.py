@@ -1,8 +1,15 @@
-"""What staff decide about the text in the pictures of a film: to read it, again, or not at all."""
+"""What staff decide about the text in a film's pictures and its speech: to recognize it or not."""
+
+from collections.abc import Collection
 
 from gallery.films.models import Film
-from gallery.transcripts import reading
-from gallery.transcripts.models import Subtitles, SubtitlesQuerySet, TextReading
+from gallery.transcripts import listening, reading
+from gallery.transcripts.models import (
+    Subtitles,
+    SubtitlesQuerySet,
+    TextReading,
+    Transcription,
+)
 
 
 def switch_reading(film: Film, *, is_on: bool) -> None:
@@ -21,16 +28,33 @@ def read_again(film: Film) -> None:
     What was read before can be found until then. Sources that were deleted come back, hidden and
     corrected ones stay as they are.
     """
-    _deleted(film).delete()
+    _deleted(film, Subtitles.SEEN).delete()
     TextReading.objects.filter(film=film).delete()
     Film.objects.filter(pk=film.pk).update(text_run=None, text_version="")
 
 
-def delete_source(row: Subtitles) -> None:
-    """Delete subtitles. What was read by machine stays deleted until somebody asks to read again.
+def switch_listening(film: Film, *, is_on: bool) -> None:
+    """Have the speech of a film recognized, or remove what was recognized."""
+    Film.objects.filter(pk=film.pk).update(hears_speech=is_on)
+    film.hears_speech = is_on
+    if is_on:
+        hear_again(film)
+    else:
+        listening.forget(film)
 
-    Its row stays, without lines: if another version of the reader finds the source again, it is
-    hidden as the row is.
+
+def hear_again(film: Film) -> None:
+    """Have the speech of a film recognized from the start, as `read_again` reads it."""
+    _deleted(film, [Subtitles.Source.SPEECH]).delete()
+    Transcription.objects.filter(film=film).delete()
+    Film.objects.filter(pk=film.pk).update(speech_run=None, speech_version="")
+
+
+def delete_source(row: Subtitles) -> None:
+    """Delete subtitles. What a machine recognized stays deleted until somebody asks for it again.
+
+    Its row stays, without lines: if another version finds the source again, it is hidden as the row
+    is.
     """
     if row.source not in Subtitles.RECOGNIZED:
         row.delete()
@@ -39,5 +63,5 @@ def delete_source(row: Subtitles) -> None:
     Subtitles.objects.filter(pk=row.pk).update(line_count=0, is_hidden=True, original_name="")
 
 
-def _deleted(film: Film) -> SubtitlesQuerySet:
-    return film.subtitles.filter(source__in=Subtitles.RECOGNIZED, line_count=0)
+def _deleted(film: Film, sources: Collection[str]) -> SubtitlesQuerySet:
+    return film.subtitles.filter(source__in=sources, line_count=0)

@@ -146,6 +146,19 @@ def save_track(
     save_lines(row, cues)
 
 
+def remove_recognized(film: Film, sources: Collection[str]) -> set[tuple[str, str]]:
+    """Remove what a machine read or heard, from some sources, except what was corrected.
+
+    Return which sources, with their languages, were hidden or corrected.
+    """
+    rows = film.subtitles.filter(source__in=sources)
+    is_corrected = Q(source__in=Subtitles.CORRECTABLE) & ~Q(original_name="")
+    kept = rows.filter(is_corrected | Q(is_hidden=True))
+    hidden = set(kept.values_list("source", "language"))
+    rows.exclude(is_corrected).delete()
+    return hidden
+
+
 def find_adjacent_files(film: Path) -> list[Path]:
     """Return subtitle files in a film's folder whose names begin with the film's: film.en.srt.
 

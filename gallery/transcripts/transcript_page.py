@@ -43,15 +43,16 @@ class ShownLine:
 class TranscriptPart:
     """A part of a film's lines in one language; `before` and `after` are URLs or "".
 
-    `choices` are the available languages and sources; `is_recognized`: a machine read the chosen
-    one. `kinds` are those of all choices. `found` are the lines, in any language, that contain
-    the words of the query. `place` is the URL of the page with the lines only, `file` that of the
-    lines as WebVTT.
+    `choices` are the available languages and sources; `is_recognized`: a machine read or heard the
+    chosen one, `is_heard`: it heard it. `kinds` are those of all choices. `found` are the lines,
+    in any language, that contain the words of the query. `place` is the URL of the page with the
+    lines only, `file` that of the lines as WebVTT.
     """
 
     choices: list[Choice]
     language: str
     is_recognized: bool
+    is_heard: bool
     kinds: frozenset[LineKind]
     lines: list[ShownLine]
     found: list[ShownLine]
@@ -86,6 +87,7 @@ def build_transcript(
         choices=_language_choices(film, rows, chosen, parameters),
         language=chosen.language,
         is_recognized=chosen.is_recognized,
+        is_heard=chosen.is_heard,
         kinds=frozenset().union(*(row.kinds for row, _label in rows)),
         lines=_mark_lines(film, lines, spoken, parameters),
         found=[

@@ -76,9 +76,11 @@ def missing_model_commands() -> list[str]:
 
     from gallery.clip import conversion, encoder, runtimes, shot_network, weights
     from gallery.core.errors import ModelError
+    from gallery.speech import model as speech_model
 
     try:
-        if weights.local_folder(settings.CLIP_MODEL) is None:
+        has_speech = not speech_model.model_name() or speech_model.local_folder() is not None
+        if weights.local_folder(settings.CLIP_MODEL) is None or not has_speech:
             return ["fetch_model", "prepare_model"]
         if settings.CLIP_DEVICE != "cpu" and runtimes.has_gpu():
             # Only PyTorch knows the GPU, and would stay in this process: 500 MB.
@@ -108,11 +110,23 @@ def web_command(here: Installation) -> list[str]:
 
 
 def worker_command(here: Installation) -> list[str]:
-    """Return the command of the worker; quiet, as printing its banner fails on a full disk."""
+    """Return the command of the worker that imports films."""
+    return _celery_worker(f"--concurrency={here.workers}", f"--hostname=films-{here.port}@%h")
+
+
+def speech_command(here: Installation) -> list[str]:
+    """Return the command of the worker that recognizes speech."""
+    from django.conf import settings
+
+    queue = f"--queues={settings.SPEECH_QUEUE}"
+    return _celery_worker("--concurrency=1", queue, f"--hostname=speech-{here.port}@%h")
+
+
+def _celery_worker(*options: str) -> list[str]:
+    """Return the command of a worker; quiet, as printing its banner fails on a full disk."""
     return [
         sys.executable, "-m", "celery", "--quiet", "-A", "imgsearch", "worker", "--pool=prefork",
-        f"--concurrency={here.workers}", "--loglevel=info",
-        f"--hostname=films-{here.port}@%h", "--without-mingle", "--without-gossip",
+        "--loglevel=info", "--without-mingle", "--without-gossip", *options,
     ]  # fmt: skip
 
 
@@ -125,7 +139,9 @@ def beat_command() -> list[str]:
 
 
 def start_servers(here: Installation, children: Children) -> None:
-    """Start web server, worker and beat, and wait until the web server is healthy."""
+    """Start web server, workers and beat, and wait until the web server is healthy."""
+    from gallery.speech import model as speech_model
+
     last_answer = "nothing"
 
     def is_healthy() -> bool:
@@ -140,6 +156,9 @@ def start_servers(here: Installation, children: Children) -> None:
     with step(f"Web server and {here.workers} worker{'s' * (here.workers > 1)}") as current:
         children.start("web", web_command(here), extra=WEB_ENVIRONMENT)
         children.start("worker", worker_command(here), extra=OFFLINE)
+        if speech_model.is_ready():
+            # It waits while films are imported, so all cores are free.
+            children.start("speech", speech_command(here), extra={**OFFLINE, "WORKERS": "1"})
         children.start("beat", beat_command(), extra=OFFLINE)
         if not children.wait_until(is_healthy, WEB_START_TIMEOUT):
             raise LauncherError(
@@ -195,6 +214,14 @@ def describe_model() -> str:
     return model.name
 
 
+def describe_speech_model() -> str:
+    """Describe the model that recognizes speech; "" when it is off."""
+    from gallery.speech import model
+
+    name = model.model_name()
+    return f"{name}, not downloaded" if name and not model.is_ready() else name
+
+
 def print_summary(here: Installation, login: Login | None) -> None:
     """Print addresses, login and folders."""
     if login and sys.stdout.isatty():  # never into a pipe, which may end in a log
@@ -209,6 +236,8 @@ def print_summary(here: Installation, login: Login | None) -> None:
     say(f"  admin, uploads      {address}admin/")
     say(f"  admin login         {how}")
     say(f"  model               {describe_model()}")
+    if spoken := describe_speech_model():
+        say(f"  speech model        {spoken}")
     say(f"  all state           {here.var_dir}")
     say(f"  logs                {here.log_dir}")
     say("  to stop             Ctrl-C")

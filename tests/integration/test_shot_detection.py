@@ -90,7 +90,7 @@ def read_vectors(film: Film) -> tuple[bytes, list[bytes]]:
 def detect() -> int:
     """Run shot detection to the end. Returns the number of steps."""
     steps = 1
-    while shot_detection.detect_next():
+    while shot_detection.JOB.do_next():
         steps += 1
     return steps
 
@@ -184,7 +184,7 @@ def test_a_film_without_its_file_waits_for_it(film: Film) -> None:
     source = film.files.source()
     aside = source.rename(source.with_name("aside"))
     assert sweep() == []
-    assert shot_detection.detect_next() is False
+    assert shot_detection.JOB.do_next() is False
     assert not ShotDetection.objects.exists()
     assert read_state(film) == old
     waits = "1 films are waiting for new shot detection, 1 of them without their file"
@@ -206,7 +206,7 @@ def test_a_failure_is_logged_and_retried_three_times(
     with caplog.at_level(logging.ERROR, "gallery.importing.shot_detection"):
         for attempt in (1, 2, 3):
             assert sweep() == [("find_shots",)]
-            assert shot_detection.detect_next() is False
+            assert shot_detection.JOB.do_next() is False
             assert f"(attempt {attempt} of 3)" in caplog.text
     assert sweep() == []
     assert read_state(film) == old
@@ -230,16 +230,16 @@ def test_missing_pictures_in_the_file_are_a_failure(film: Film) -> None:
     half = len(whole) // 3
     source.write_bytes(whole[:half] + bytes(half) + whole[2 * half :])
     for _attempt in range(6):
-        shot_detection.detect_next()
+        shot_detection.JOB.do_next()
     assert read_state(film) == old
-    assert shot_detection.find_given_up().get() == film
+    assert shot_detection.JOB.find_given_up().get() == film
 
 
 def test_imports_have_priority(film: Film, tmp_path: Path) -> None:
     make_outdated(film)
     other = add_film(make_moving_scenes(tmp_path / "b.mp4", 2, seconds=3))
     assert ("find_shots",) not in sweep()
-    assert shot_detection.detect_next() is False
+    assert shot_detection.JOB.do_next() is False
     import_here(other)
     assert sweep() == [("find_shots",)]
     assert sweep(is_busy=True) == []
@@ -247,7 +247,7 @@ def test_imports_have_priority(film: Film, tmp_path: Path) -> None:
 
 def test_an_import_ends_shot_detection(film: Film) -> None:
     make_outdated(film)
-    assert shot_detection.detect_next() is True
+    assert shot_detection.JOB.do_next() is True
     assert ShotDetection.objects.get(film=film).position == 5
     assert transitions.restart(film)
     import_here(film)
@@ -257,9 +257,11 @@ def test_an_import_ends_shot_detection(film: Film) -> None:
 
 def test_a_changed_detector_starts_again(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     make_outdated(film)
-    assert shot_detection.detect_next() is True
+    assert shot_detection.JOB.do_next() is True
     monkeypatch.setattr(shots, "VERSION", "another")
-    assert shot_detection.detect_next() is True
+    job = replace(shot_detection.JOB, version="another")
+    monkeypatch.setattr(shot_detection, "JOB", job)
+    assert shot_detection.JOB.do_next() is True
     row = ShotDetection.objects.get(film=film)
     assert (row.version, row.position) == ("another", 5)
     detect()
@@ -269,7 +271,7 @@ def test_a_changed_detector_starts_again(film: Film, monkeypatch: pytest.MonkeyP
 
 def test_a_deleted_film_leaves_nothing(film: Film) -> None:
     make_outdated(film)
-    assert shot_detection.detect_next() is True
+    assert shot_detection.JOB.do_next() is True
     folder = film.files.folder
     film.delete()
     assert detect() == 1
@@ -282,7 +284,7 @@ def test_the_admin_shows_the_progress(film: Film, page: Client) -> None:
     User.objects.create_superuser("ada", password="x")
     page.force_login(User.objects.get())
     assert "Detecting shots" not in page.get("/admin/gallery/film/").content.decode()
-    assert shot_detection.detect_next() is True
+    assert shot_detection.JOB.do_next() is True
     for address in ("/admin/gallery/film/", f"/admin/gallery/film/{film.pk}/change/"):
         assert "Detecting shots: 41%" in page.get(address).content.decode()
     detect()

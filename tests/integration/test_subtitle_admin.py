@@ -30,15 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ADD = "/admin/gallery/film/add/"
 
 
-@pytest.fixture
-def staff(static_files: None, redis_server: Any, transactional_db: None) -> Client:
-    """An administrator, logged in."""
-    user = get_user_model().objects.create_superuser("admin")
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def file(name: str, content: str | bytes) -> SimpleUploadedFile:
     return SimpleUploadedFile(name, content if isinstance(content, bytes) else content.encode())
 

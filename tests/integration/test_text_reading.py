@@ -1,6 +1,7 @@
 """Text in the pictures of real films: subtitles, signs, picture tracks, and the job that reads."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def film(ready_film: Callable[..., Film], film_file: Path) -> Film:
 
 
 def read_all() -> None:
-    while reading.read_next():
+    while reading.JOB.do_next():
         pass
 
 
@@ -101,7 +102,7 @@ def test_subtitles_and_signs_of_a_film_are_read(film: Film) -> None:
     assert (top + bottom) / 2 == pytest.approx(115 / 360, abs=0.03)
     film.refresh_from_db()
     assert not TextReading.objects.exists()
-    assert reading.next_film() is None
+    assert reading.JOB.next_film() is None
 
 
 def test_lines_are_found_by_their_kind(film: Film) -> None:
@@ -132,7 +133,7 @@ def test_a_part_is_repeated_when_its_worker_was_killed(
     film: Film, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SEGMENT_SECONDS = 4
-    assert reading.read_next()
+    assert reading.JOB.do_next()
     row = TextReading.objects.get()
     assert (row.position, row.attempts) == (4, 0)
 
@@ -141,7 +142,7 @@ def test_a_part_is_repeated_when_its_worker_was_killed(
 
     with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
         killed.setattr(FrameReader, "read", die)
-        reading.read_next()
+        reading.JOB.do_next()
     row.refresh_from_db()
     assert (row.position, row.attempts) == (4, 1)
     read_all()
@@ -154,19 +155,19 @@ def test_a_part_that_fails_three_times_is_given_up(
 ) -> None:
     film.files.run(1).thumbnail(3).unlink()
     for attempt in (1, 2, 3):
-        assert not reading.read_next()
+        assert not reading.JOB.do_next()
         assert TextReading.objects.get().attempts == attempt
-    assert reading.next_film() is None
-    monkeypatch.setattr(reading, "VERSION", "the next one")
-    assert reading.next_film() == film
+    assert reading.JOB.next_film() is None
+    monkeypatch.setattr(reading, "JOB", replace(reading.JOB, version="the next one"))
+    assert reading.JOB.next_film() == film
 
 
 def test_films_are_read_only_if_wanted(film: Film, settings: LazySettings) -> None:
     settings.READ_TEXT = False
-    assert reading.next_film() is None
+    assert reading.JOB.next_film() is None
     settings.READ_TEXT = True
     Film.objects.filter(pk=film.pk).update(reads_text=False)
-    assert reading.next_film() is None
+    assert reading.JOB.next_film() is None
 
 
 def test_text_in_the_bars_of_a_letterboxed_film_is_read(

@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from gallery.clip import weights
+from gallery.core import model_hub
 from gallery.core.errors import ModelError
 from tests.hub import serving_hub, silent_hub
 from tests.networks import tiny_clip
@@ -134,7 +135,7 @@ def test_a_silent_hub_times_out(tmp_path: Path) -> None:
     assert code == 0
     assert "The model hub did not respond within 3 seconds" in output
     assert "Using the small demo model" in output
-    assert took < weights.HUB_TIMEOUT + 2 * idle + 2
+    assert took < model_hub.HUB_TIMEOUT + 2 * idle + 2
 
 
 def test_a_refusing_hub_fails_at_once(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.test import Client, RequestFactory
 
 from gallery.boards import film_options
+from gallery.films.film_job import MAX_ATTEMPTS
 from gallery.films.models import Film
 from gallery.importing import library_check
 from gallery.importing.progress import progress_of
@@ -75,13 +76,6 @@ def burned(demo_film: Film) -> Subtitles:
     )
     subtitle_import.publish(demo_film.pk)
     return row
-
-
-@pytest.fixture
-def staff(static_files: None) -> Client:
-    client = Client()
-    client.force_login(get_user_model().objects.create_superuser("admin"))
-    return client
 
 
 def hide(row: Subtitles) -> None:
@@ -266,7 +260,7 @@ def test_a_corrected_download_replaces_what_was_read(
     assert "NOTE scene: text in the picture, corrected\n" in download(page, corrected)
     # It stays when the film is read again, and what is read then is hidden.
     reading_requests.read_again(film)
-    assert ("scene", "en") in reading._remove_lines(film)
+    assert ("scene", "en") in subtitle_import.remove_recognized(film, Subtitles.SEEN)
     assert [row.pk for row in film.subtitles.filter(source__in=Subtitles.READ)] == [corrected.pk]
 
 
@@ -434,6 +428,7 @@ def change(client: Client, film: Film, **fields: Any) -> Any:
         "title": film.title,
         "year": "",
         "reads_text": "on",
+        "hears_speech": "on",
         "subtitles-TOTAL_FORMS": len(rows),
         "subtitles-INITIAL_FORMS": len(rows),
     }
@@ -458,7 +453,7 @@ def test_staff_hide_and_show_what_was_read(staff: Client, sign: Subtitles) -> No
     shown = text(staff, f"/admin/gallery/film/{sign.film_id}/change/")
     assert "Text in the picture" in shown
     assert "read by machine · " in shown
-    assert "To correct what was read in the pictures, download its lines below" in shown
+    assert "To correct what was read or recognised, download its lines below" in shown
     assert change(staff, sign.film, **{f"is_hidden-{sign.pk}": "on"}).status_code == 200
     sign.refresh_from_db()
     assert sign.is_hidden
@@ -476,9 +471,9 @@ def test_what_was_deleted_stays_deleted_until_it_is_read_again(
     assert find_lines("harbour hotel") == []
     assert not Line.objects.filter(subtitles=sign).exists()
     assert "Text in the picture" not in text(staff, f"/admin/gallery/film/{film.pk}/change/")
-    assert reading.next_film() is None
+    assert reading.JOB.next_film() is None
     # A new version of the reader finds it again: it stays hidden.
-    [hidden] = reading._remove_lines(film) & {("scene", "en")}
+    [hidden] = subtitle_import.remove_recognized(film, Subtitles.SEEN) & {("scene", "en")}
     assert hidden == ("scene", "en")
 
 
@@ -488,7 +483,7 @@ def test_a_picture_track_that_was_deleted_stays_hidden(demo_film: Film) -> None:
     drawn = demo_film.subtitles.get(source=Subtitles.Source.DRAWN)
     assert (drawn.is_hidden, drawn in demo_film.subtitles.tracks()) == (False, True)
     reading_requests.delete_source(drawn)
-    hidden = reading._remove_lines(demo_film)
+    hidden = subtitle_import.remove_recognized(demo_film, Subtitles.SEEN)
     subtitle_import.save_track(demo_film, Subtitles.Source.DRAWN, track, cues, hidden)
     assert demo_film.subtitles.get(source=Subtitles.Source.DRAWN).is_hidden
 
@@ -499,7 +494,7 @@ def test_text_can_be_read_again(staff: Client, sign: Subtitles, burned: Subtitle
     reading_requests.delete_source(sign)
     response = staff.post(f"/admin/gallery/film/{film.pk}/read-text/", follow=True)
     assert "will be read again" in response.content.decode()
-    assert reading.next_film() == film
+    assert reading.JOB.next_film() == film
     assert [row.source for row in film.subtitles.filter(source__in=Subtitles.READ)] == ["burned"]
     assert dialogue.line_kinds()
     assert staff.get(f"/admin/gallery/film/{film.pk}/read-text/").status_code == 405
@@ -516,9 +511,9 @@ def test_reading_can_be_switched_off_and_on_for_a_film(staff: Client, sign: Subt
     assert film.subtitles.count() == 2
     assert find_lines("harbour hotel") == []
     assert "Read text again" not in text(staff, f"/admin/gallery/film/{film.pk}/change/")
-    assert reading.next_film() is None
+    assert reading.JOB.next_film() is None
     change(staff, film)
-    assert reading.next_film() == film
+    assert reading.JOB.next_film() == film
     assert "Read text again" in text(staff, f"/admin/gallery/film/{film.pk}/change/")
 
 
@@ -534,7 +529,7 @@ def test_the_progress_of_reading_is_shown(page: Client, staff: Client, demo_film
         assert "Reading text: 40%" in shown
         assert f'<li hx-get="{activity}" hx-trigger="every 5s" hx-swap="outerHTML"' in shown
     assert "Reading text: 40%" in text(staff, "/admin/gallery/film/")
-    TextReading.objects.filter(pk=attempt.pk).update(attempts=reading.MAX_ATTEMPTS)
+    TextReading.objects.filter(pk=attempt.pk).update(attempts=MAX_ATTEMPTS)
     failed = progress_of(demo_film)
     assert failed.activity == ""
     assert "“Read text again”" in failed.note

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,18 +33,22 @@ def test_it_follows_the_compose_schema() -> None:
 
 def test_every_long_running_service_has_a_health_check(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {"web", "worker", "beat", "redis", "postgres", "setup"}
-    for name in ("web", "worker", "beat", "redis", "postgres"):
+    assert set(services) == {"web", "worker", "speech", "beat", "redis", "postgres", "setup"}
+    for name in ("web", "worker", "speech", "beat", "redis", "postgres"):
         assert services[name]["healthcheck"]["test"], name
         assert services[name]["restart"] == "unless-stopped", name
 
 
 def test_servers_start_after_the_setup_and_healthy_stores(compose: dict[str, Any]) -> None:
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "speech", "beat"):
         waits_for = compose["services"][name]["depends_on"]
         assert waits_for["setup"]["condition"] == "service_completed_successfully"
         assert waits_for["redis"]["condition"] == "service_healthy"
         assert waits_for["postgres"]["condition"] == "service_healthy"
+
+
+def test_the_speech_worker_takes_from_the_queue_of_speech(compose: dict[str, Any]) -> None:
+    assert f"--queues={settings.SPEECH_QUEUE}" in compose["services"]["speech"]["command"]
 
 
 def test_state_lives_in_named_volumes(compose: dict[str, Any]) -> None:
@@ -67,6 +72,6 @@ def test_secrets_and_stores_are_not_exposed(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     assert "${POSTGRES_PASSWORD:?" in text
     assert "POSTGRES_PASSWORD=\n" in (ROOT / ".env.example").read_text("utf-8")
-    for name in ("redis", "postgres", "worker", "beat", "setup"):
+    for name in ("redis", "postgres", "worker", "speech", "beat", "setup"):
         assert "ports" not in compose["services"][name], name
     assert compose["services"]["web"]["ports"][0].startswith("${HOST:-127.0.0.1}:")

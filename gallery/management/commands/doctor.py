@@ -18,7 +18,8 @@ from gallery.importing import shot_detection
 from gallery.index import frame_index, server
 from gallery.media import ffmpeg
 from gallery.ocr.reader import get_reader
-from gallery.transcripts import dialogue, reading
+from gallery.speech import model as speech_model
+from gallery.transcripts import dialogue, listening, reading
 from gallery.transcripts.models import Subtitles
 from imgsearch import beat
 from imgsearch.celery import app
@@ -41,6 +42,7 @@ class Command(BaseCommand):
             ("Index", _index),
             ("Dialogue", _dialogue),
             ("Text", _text),
+            ("Speech", _speech),
             ("Model", _model),
             ("Precision", _precision),
             ("Shots", _shots),
@@ -144,7 +146,7 @@ def _text() -> str:
     parts = [
         f"pictures are read with {reading.VERSION.split()[0]} (rapidocr {version('rapidocr')})"
     ]
-    failed = reading.find_given_up()
+    failed = reading.JOB.find_given_up()
     waiting = reading.find_unread().exclude(pk__in=failed.values("pk"))
     if waiting:
         parts.append(f"{len(waiting)} films are waiting to be read")
@@ -152,6 +154,35 @@ def _text() -> str:
         parts.append(
             f"{len(failed)} films could not be read: see the worker log, and try again with "
             "“Read text again” in the admin"
+        )
+    return "; ".join(parts)
+
+
+def _speech() -> str:
+    """Report what recognizes speech, and the films it has not heard yet."""
+    name = speech_model.model_name()
+    if not name:
+        return "speech is not recognised (SPEECH_MODEL is not set)"
+    if speech_model.local_folder() is None:
+        raise GalleryError(
+            f"{name} is not downloaded: run manage.py fetch_model with a connection, or set "
+            "SPEECH_MODEL to a folder with a model"
+        )
+    queues: Any = app.control.inspect(timeout=WORKER_TIMEOUT).active_queues() or {}
+    if not any(queue["name"] == settings.SPEECH_QUEUE for one in queues.values() for queue in one):
+        raise GalleryError(
+            f"no worker takes from the queue {settings.SPEECH_QUEUE}: start make run again, or "
+            f"celery -A imgsearch worker --queues={settings.SPEECH_QUEUE}"
+        )
+    failed = listening.JOB.find_given_up()
+    waiting = listening.JOB.find_films().exclude(pk__in=failed.values("pk"))
+    parts = [f"recognised with {name} (faster-whisper {version('faster-whisper')})"]
+    if waiting:
+        parts.append(f"{len(waiting)} films are waiting")
+    if failed:
+        parts.append(
+            f"the speech of {len(failed)} films could not be recognised: see the worker log, and "
+            "try again with “Recognise speech again” in the admin"
         )
     return "; ".join(parts)
 
@@ -188,7 +219,7 @@ def _precision() -> str:
 def _shots() -> str:
     """Report the shot detector, and the films whose shots have to be detected again."""
     parts = [f"clear cuts and fades, and {shot_network.get_network()}"]
-    failed = shot_detection.find_given_up()
+    failed = shot_detection.JOB.find_given_up()
     waiting = shot_detection.find_outdated().exclude(pk__in=failed.values("pk"))
     if waiting:
         without = sum(not film.has_source for film in waiting)

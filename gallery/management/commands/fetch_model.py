@@ -1,46 +1,72 @@
-"""manage.py fetch_model: download the model's weights if they are missing."""
+"""manage.py fetch_model: download the weights of the models if they are missing."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from gallery.clip import weights
+from gallery.core import model_hub
 from gallery.core.errors import ModelError
+from gallery.speech import model as speech_model
+
+WITHOUT_MODEL = (
+    "Using the small demo model, which recognises about 400 drawn things. For the full model, "
+    "start again with a connection, or set CLIP_MODEL to a folder with a model."
+)
+WITHOUT_SPEECH = (
+    "Speech is not recognised until the model is there: start again with a connection, or set "
+    "SPEECH_MODEL to a folder with a model."
+)
 
 
 class Command(BaseCommand):
-    """Downloads CLIP_MODEL at the first start, when the hub can be reached."""
+    """Downloads CLIP_MODEL and SPEECH_MODEL at the first start, when the hub can be reached."""
 
     # It runs before anything else is ready.
     requires_system_checks = []
-    help = "Download the weights of CLIP_MODEL if they are missing and the model hub responds."
+    help = "Download the weights of the models if they are missing and the model hub responds."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Look for the model on the disk, then on the hub, with a timeout."""
+        """Look for the models on the disk, then on the hub, with a timeout."""
         name = settings.CLIP_MODEL
+        self._fetch(
+            "Model", name, lambda: weights.local_folder(name), weights.download, WITHOUT_MODEL
+        )
+        if spoken := speech_model.model_name():
+            self._fetch(
+                "Speech model",
+                spoken,
+                speech_model.local_folder,
+                lambda _name: speech_model.download(),
+                WITHOUT_SPEECH,
+            )
+
+    def _fetch(
+        self,
+        title: str,
+        name: str,
+        find: Callable[[], Path | None],
+        download: Callable[[str], Path],
+        otherwise: str,
+    ) -> None:
+        """Download a model unless it is there; if that fails, say why, and what is done instead."""
         try:
-            folder = weights.local_folder(name)
+            folder = find()
         except ModelError as error:
             raise CommandError(str(error)) from error
         if folder is not None:
-            self.stdout.write(f"Model: {name}, from {folder}")
+            self.stdout.write(f"{title}: {name}, from {folder}")
             return
-        self.stdout.write(f"Model: {name} is not on this disk. Contacting the model hub...")
-        if not weights.is_hub_reachable():
-            self._fall_back(
-                f"The model hub did not respond within {weights.HUB_TIMEOUT:.0f} seconds.",
-            )
+        self.stdout.write(f"{title}: {name} is not on this disk. Contacting the model hub...")
+        if not model_hub.is_reachable():
+            limit = f"{model_hub.HUB_TIMEOUT:.0f} seconds"
+            self.stdout.write(f"The model hub did not respond within {limit}.\n{otherwise}")
             return
         try:
             self.stdout.write(f"Downloading {name}. This happens only once.")
-            self.stdout.write(f"Model: {name}, in {weights.download(name)}")
+            self.stdout.write(f"{title}: {name}, in {download(name)}")
         except ModelError as error:
-            self._fall_back(str(error))
-
-    def _fall_back(self, reason: str) -> None:
-        self.stdout.write(
-            f"{reason}\nUsing the small demo model, which recognises about 400 drawn "
-            "things. For the full model, start again with a connection, or set CLIP_MODEL to a "
-            "folder with a model."
-        )
+            self.stdout.write(f"{error}\n{otherwise}")

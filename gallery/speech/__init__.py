@@ -1,0 +1,1 @@
+"""Recognizes speech: whether there is any, its language, and its words."""
