@@ -1,13 +1,10 @@
-"""Speech for the tests: films in which espeak-ng speaks, and a Whisper that knows their sentences.
+"""A very small Whisper, trained until it knows a few sentences by heart.
 
-No weights of Whisper are at hand. A very small one is trained on the sound of the test's own films
-until it knows their sentences by heart, and converted as real ones are: so loading, language,
-words and times can be checked, but not how well Whisper recognizes anything else.
+No weights of Whisper are at hand. It is converted as real ones are, so loading, language, words and
+times can be checked, but not how well Whisper recognizes anything else.
 """
 
 import json
-import subprocess
-import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +23,7 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from gallery.speech.types import SAMPLE_RATE, Samples
-from tests.films import H264, run_ffmpeg
+from gallery.speech.types import Samples
 
 LANGUAGES = ("en", "zh", "fr")
 STEPS, SMOOTHING = 300, 0.1
@@ -37,48 +33,6 @@ FRAMES = [*range(300), *range(300, 1500, 6)]
 PLACE_SECONDS = 0.3  # around the middle of a token
 LOUDNESS = 6  # of the sounds, next to the marks of their places
 TIMESTAMPS = 1501  # tokens: 0 to 30 s
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence, and when it begins in a film, in seconds."""
-
-    start: float
-    text: str
-    language: str = "en"
-
-
-def speak(sentences: Sequence[Sentence], seconds: float, folder: Path) -> Samples:
-    """The sound of sentences: one channel at SAMPLE_RATE."""
-    sound = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
-    for sentence in sentences:
-        file = folder / "sentence.wav"
-        voice = {"zh": "cmn"}.get(sentence.language, sentence.language)
-        subprocess.run(
-            ["espeak-ng", "-v", voice, "-s", "140", "-w", str(file), sentence.text], check=True
-        )
-        raw = run_ffmpeg("-i", str(file), "-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1")
-        said = np.frombuffer(raw, np.float32)
-        begin = round(sentence.start * SAMPLE_RATE)
-        sound[begin : begin + len(said)] = said
-    return sound
-
-
-def make_spoken_film(path: Path, sentences: Sequence[Sentence], seconds: float) -> Path:
-    """A film in which sentences are spoken."""
-    sound = path.with_suffix(".wav")
-    with wave.open(str(sound), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        samples = speak(sentences, seconds, path.parent)
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
-    source = f"testsrc2=size=160x90:rate=12:duration={seconds}"
-    run_ffmpeg(
-        *("-f", "lavfi", "-i", source, "-i", str(sound), *H264, "-c:a", "aac", "-b:a", "128k"),
-        str(path),
-    )
-    return path
 
 
 @dataclass(frozen=True)

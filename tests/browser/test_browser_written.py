@@ -100,7 +100,7 @@ def upload_film(tab: Page, url: str, path: Path) -> Film:
     tab.fill("#id_title", "The Ferry")
     tab.click("[name=_save]")
     expect(tab.locator("#result_list tbody tr")).to_contain_text("ready", timeout=TIMEOUT)
-    wait_for(lambda: not reading.find_unread().exists(), timeout=120)
+    wait_for(lambda: Film.objects.get().text_version == reading.VERSION, timeout=120)
     film = Film.objects.get()
     wait_for(lambda: dialogue.is_current(film.pk))
     return film

@@ -1,69 +1,36 @@
 """Speech of real films, spoken by espeak-ng: voices, times and words, and the job that listens.
 
-The model is trained on the sentences of these films: see `tests.whisper`.
+The model is trained on the sentences of these films: see `tests.spoken`.
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from django.conf import LazySettings
 
 from gallery.films.models import Film
 from gallery.speech import recognizer, voices
-from gallery.speech.types import SAMPLE_RATE, Samples
 from gallery.transcripts import dialogue, listening, reading, reading_requests, subtitle_import
 from gallery.transcripts.models import Line, Subtitles, TextReading, Transcription
 from gallery.transcripts.types import LineKind
-from tests.films import make_film, run_ffmpeg
-from tests.whisper import Lesson, Sentence, make_spoken_film, train_whisper
+from tests.films import make_film
+from tests.spoken import CHINESE, ENGLISH, PART, make_speech_model, make_spoken_films, sound_of
 
-PART = 5  # seconds, as in tests.settings
-SECONDS = 10
-ENGLISH = (
-    Sentence(1.2, "The yellow boat is under the bridge."),
-    Sentence(6.4, "Nobody knows where the captain went."),
-)
-CHINESE = (Sentence(1.0, "从来不下雪。", "zh"), Sentence(5.7, "船长再也没有回来。", "zh"))
 SPEECH = Subtitles.Source.SPEECH
 SRT = "1\n00:00:01,000 --> 00:00:03,000\n{}\n"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def sound_of(path: Path) -> Samples:
-    raw = run_ffmpeg(
-        *("-i", str(path), "-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "pipe:1")
-    )
-    return np.frombuffer(raw, np.float32)
-
-
-def make_lessons(path: Path, sentences: tuple[Sentence, ...]) -> Iterator[Lesson]:
-    """What is said in each part of a film, of one sentence each."""
-    sound = sound_of(path)
-    for number, sentence in enumerate(sentences):
-        part = sound[number * PART * SAMPLE_RATE : (number + 1) * PART * SAMPLE_RATE]
-        [voice] = found = voices.find_voices(part)
-        assert voice.start == pytest.approx(sentence.start - number * PART, abs=0.3)
-        pad = voices.PADDING_MS / 1000
-        said = [(pad, voice.end - voice.start - pad, sentence.text)]
-        yield Lesson(voices.condense(part, found).samples, sentence.language, said)
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("spoken")
-    return {
-        "en": make_spoken_film(folder / "boat.mp4", ENGLISH, SECONDS),
-        "zh": make_spoken_film(folder / "snow.mp4", CHINESE, SECONDS),
-    }
+    return make_spoken_films(tmp_path_factory.mktemp("spoken"))
 
 
 @pytest.fixture(scope="module")
 def model(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lessons = [*make_lessons(files["en"], ENGLISH), *make_lessons(files["zh"], CHINESE)]
-    return train_whisper(lessons, tmp_path_factory.mktemp("whisper"))
+    return make_speech_model(files, tmp_path_factory.mktemp("whisper"))
 
 
 @pytest.fixture(autouse=True)
