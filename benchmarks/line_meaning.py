@@ -8,7 +8,6 @@ search is compared with and without it.
 """
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,11 +18,11 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks import film, paraphrases, text_films
+from benchmarks import film, paraphrases
 from benchmarks.common import run_in_installation
 from benchmarks.scenes import Shot, import_missing
 from benchmarks.search import redis_server
-from benchmarks.text import choose_words
+from benchmarks.text import choose_words, draw_film
 from benchmarks.text_films import WrittenText
 
 if TYPE_CHECKING:
@@ -73,10 +72,7 @@ def measure(folder: Path) -> None:
     from gallery.search.types import Mode
     from gallery.transcripts import reading
 
-    path, known = folder / "text.mp4", folder / "truth.json"
-    if not known.exists():
-        known.write_text(json.dumps([text.__dict__ for text in text_films.make(path)]))
-    truth = [WrittenText(**text) for text in json.loads(known.read_text())]
+    path, truth = draw_film(folder)
     with redis_server():
         call_command("migrate", verbosity=0)
         import_missing({DEMO: film.FILM, TEXT: path})

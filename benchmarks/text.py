@@ -49,12 +49,7 @@ def measure(folder: Path) -> None:
     from gallery.films.models import Film
     from gallery.transcripts import reading
 
-    path = folder / "text.mp4"
-    known = folder / "truth.json"
-    if not known.exists():
-        found = [asdict(text) for text in text_films.make(path)]
-        known.write_text(json.dumps(found, ensure_ascii=False))
-    truth = [WrittenText(**text) for text in json.loads(known.read_text())]
+    path, truth = draw_film(folder)
     with redis_server():
         call_command("migrate", verbosity=0)
         import_missing({TITLE: path})
@@ -69,6 +64,15 @@ def measure(folder: Path) -> None:
         each = 1000 * cpu / film.frame_count
         print(f"\n{film.frame_count} frames, {each:.0f} ms of CPU time each, {wall:.0f} s in all")
         print_searches(truth)
+
+
+def draw_film(folder: Path) -> tuple[Path, list[WrittenText]]:
+    """Draw the film into a folder, if it is not there. Return its file and its texts."""
+    path, known = folder / "text.mp4", folder / "truth.json"
+    if not known.exists():
+        found = [asdict(text) for text in text_films.make(path)]
+        known.write_text(json.dumps(found, ensure_ascii=False))
+    return path, [WrittenText(**text) for text in json.loads(known.read_text())]
 
 
 def list_found(film: "Film") -> list[FoundLine]:
