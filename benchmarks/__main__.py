@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `frame_kinds`, `line_meaning`, `scenes`, `script`, `search`, `server`, `soak`, `text` and
-`tutorial`. `vitals` measures a running installation.
+Those are `frame_kinds`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`, `server`,
+`soak`, `text` and `tutorial`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from benchmarks import (  # noqa: E402
     line_meaning,
     memory,
     pictures,
+    reading_cost,
     scenes,
     script,
     search,
@@ -54,6 +55,7 @@ ALL: dict[str, Callable[[], None]] = {
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "frame_kinds": frame_kinds.main,
     "line_meaning": line_meaning.main,
+    "reading_cost": reading_cost.main,
     "scenes": scenes.main,
     "script": script.main,
     "search": search.main,
