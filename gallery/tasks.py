@@ -3,7 +3,7 @@
 import json
 import logging
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
@@ -237,6 +237,14 @@ def queue_reimport(film: Film) -> None:
         reimport.delay(film.pk)
     except (OperationalError, OSError) as error:
         log.warning("film %s is repaired later: %s", film.pk, error)
+
+
+def queue_soon(task: Task) -> None:
+    """Queue a background job on films; if that fails, the sweep queues it."""
+    try:
+        task.delay()
+    except (OperationalError, OSError) as error:
+        log.warning("%s waits: the queue cannot be reached (%s)", task.name, error)
 
 
 def queue_labels() -> None:

@@ -321,7 +321,9 @@ READ_TEXT = env.bool("READ_TEXT", default=True)
 
 # The Whisper model that recognizes speech, converted for CTranslate2: a hub id, a folder, off, or
 # auto: a large one where there is a GPU.
-SPEECH_MODEL = env.str("SPEECH_MODEL", default="auto") or "off"
+SPEECH_MODEL = env.str("SPEECH_MODEL", default="auto")
+if SPEECH_MODEL.lower() in ("", "0", "off", "no", "none", "false"):
+    SPEECH_MODEL = "off"
 
 # Seconds of film in one task, and without a sign of its worker until another takes over.
 SEGMENT_SECONDS = env.int("SEGMENT_SECONDS", default=120)

@@ -62,6 +62,11 @@ class FilmJob(models.Model):
         job.update(attempts=job.attempts + 1)
         return job
 
+    def check_exists(self) -> None:
+        """Raise LostClaim if the job was deleted, for example with its film."""
+        if not type(self)._default_manager.filter(pk=self.pk).exists():
+            raise LostClaim
+
     def update(self, **columns: Any) -> None:
         """Update the row, if it was not deleted meanwhile, for example with its film."""
         for name, value in columns.items():

@@ -151,9 +151,10 @@ def _play_url(request: HttpRequest, shown: Film) -> str:
 
 @require_safe
 def film_activity(request: HttpRequest, film_id: int) -> HttpResponse:
-    """Show what a background job does with a film, for its page; nothing when it has ended."""
+    """Show what a background job does with a film, for its page that asks while one is running."""
     shown = get_object_or_404(Film, pk=film_id)
-    return render(request, "gallery/films/_activity.html", {"film": shown})
+    context = {"film": shown, "has_ended": True}
+    return render(request, "gallery/films/_activity.html", context)
 
 
 @require_safe

@@ -271,10 +271,6 @@ class FilmAdmin(admin.ModelAdmin):
         """Store a new film and queue its import, or save what was changed."""
         if change:
             obj.save(update_fields=["title", "year"])
-            if "reads_text" in form.changed_data:
-                subtitle_admin.switch_reading(obj)
-            if {"hears_speech", "spoken_language"} & set(form.changed_data):
-                subtitle_admin.switch_listening(obj)
             return
         # The admin continues with `obj`: make it the stored row.
         obj.__dict__.update(self._add_films(request, form).__dict__)
@@ -326,7 +322,7 @@ class FilmAdmin(admin.ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store new subtitles, once rows that they may replace were saved, and index all again.
 
-        A new language changes how lines are searched.
+        A new language changes how lines are searched. Switches come last: they remove rows.
         """
         super().save_related(request, form, formsets, change)
         if change:
@@ -334,6 +330,10 @@ class FilmAdmin(admin.ModelAdmin):
             subtitle_admin.store_uploads(
                 request, form.instance, given["subtitles"], given.get("corrects")
             )
+            if "reads_text" in form.changed_data:
+                subtitle_admin.switch_reading(form.instance)
+            if {"hears_speech", "spoken_language"} & set(form.changed_data):
+                subtitle_admin.switch_listening(form.instance)
         subtitle_admin.publish_later(form.instance)
 
     def response_add(
@@ -355,22 +355,24 @@ class FilmAdmin(admin.ModelAdmin):
 
     # --- actions ----------------------------------------------------------------------------------
 
-    @admin.action(description=gettext_lazy("Retry failed imports"))
+    @admin.action(description=gettext_lazy("Retry failed imports"), permissions=["change"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Import failed films again."""
         self._restart(request, queryset, {Film.State.FAILED})
 
-    @admin.action(description=gettext_lazy("Re-import"))
+    @admin.action(description=gettext_lazy("Re-import"), permissions=["change"])
     def import_again(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Start a new import of films; ready ones stay searchable meanwhile."""
         self._restart(request, queryset, {Film.State.FAILED, Film.State.READY})
 
-    @admin.action(description=gettext_lazy("Read text in the pictures again"))
+    @admin.action(
+        description=gettext_lazy("Read text in the pictures again"), permissions=["change"]
+    )
     def read_text(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Read the text in the pictures of films again."""
         subtitle_admin.read_again(request, queryset)
 
-    @admin.action(description=gettext_lazy("Recognise speech again"))
+    @admin.action(description=gettext_lazy("Recognise speech again"), permissions=["change"])
     def hear_speech(self, request: HttpRequest, queryset: QuerySet[Film]) -> None:
         """Recognize the speech of films again."""
         subtitle_admin.hear_again(request, queryset)

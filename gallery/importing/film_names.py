@@ -28,5 +28,7 @@ def guess_title(name: str) -> tuple[str, int | None]:
         end = min((start for start in starts if start > min(titles)), default=len(stem))
         stem = name[min(titles) : end]
         year = facts["year"].value if "year" in facts else None
-    title = stem if " " in stem else cleanup(stem)
-    return title.strip(" ([{-_")[:MAX_TITLE_LENGTH], year
+    title = (stem if " " in stem else cleanup(stem)).strip(" ([{-_")
+    # The point before the year belongs to the title of C.R.A.Z.Y. only.
+    title = title.rstrip(".") if title.count(".") == 1 else title
+    return title[:MAX_TITLE_LENGTH], year

@@ -120,6 +120,10 @@ class ChangeFilmForm(FilmForm):
                 if speech_model.is_ready()
                 else _("Speech recognition is off for all films (SPEECH_MODEL).")
             )
+            self.fields["spoken_language"].help_text = _(
+                "Set it if it is not detected correctly. After a change, the speech is recognised "
+                "again."
+            )
             detected = [("", _("Detect")), *languages.choices()[1:]]
             self.fields["spoken_language"].widget.choices = detected
 

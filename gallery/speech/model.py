@@ -16,7 +16,7 @@ from gallery.core.errors import ModelError
 GPU_MODEL = "Systran/faster-whisper-large-v3"  # where SPEECH_MODEL is auto
 # Of a Whisper that was converted for CTranslate2.
 FILES = ("model.bin", "config.json", "tokenizer.json")
-MORE_FILES = ("preprocessor_config.json", "vocabulary.*")
+VOCABULARY = "vocabulary.*"  # JSON, or a line for each token
 
 
 def model_name() -> str:
@@ -37,7 +37,7 @@ def local_folder() -> Path | None:
     if not model_hub.is_folder(name):
         return model_hub.cached_folder(name, FILES)
     folder = Path(name).expanduser()
-    missing = [file for file in FILES if not (folder / file).is_file()]
+    missing = [file for file in (*FILES, VOCABULARY) if not any(folder.glob(file))]
     if missing:
         raise ModelError(
             _(
@@ -61,6 +61,6 @@ def download() -> Path:
     """Download the model, with progress bars on the terminal. Raises ModelError."""
 
     def choose(names: Sequence[str]) -> Sequence[str]:
-        return (*FILES, *MORE_FILES) if set(FILES) <= set(names) else ()
+        return (*FILES, VOCABULARY, "preprocessor_config.json") if set(FILES) <= set(names) else ()
 
     return model_hub.download(model_name(), choose)

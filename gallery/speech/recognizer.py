@@ -43,7 +43,7 @@ class Recognizer:
                 )
                 self.target = f"{precision}, {device.upper()}"
                 return
-            except (RuntimeError, ValueError, OSError) as error:
+            except Exception as error:  # the libraries raise many unrelated errors
                 log.warning("speech cannot be recognized on %s: %s", device, error)
                 reason = error
         raise ModelError(
@@ -58,6 +58,8 @@ class Recognizer:
 
     def detect_language(self, sound: Condensed) -> str:
         """Return the code of the language that is spoken."""
+        if not self._whisper.model.is_multilingual:
+            return "en"
         code, _probability, _all = self._whisper.detect_language(
             sound.samples, language_detection_segments=DETECTION_WINDOWS
         )

@@ -135,7 +135,14 @@ def store_uploads(
             "language": languages.name(row.language),
             "n": row.line_count,
         }
-        if is_new:
+        if row.is_corrected:
+            said = ngettext(
+                "Subtitles %(name)s: %(n)d line, which replaces: %(source)s.",
+                "Subtitles %(name)s: %(n)d lines, which replace: %(source)s.",
+                row.line_count,
+            )
+            messages.success(request, said % {**about, "source": row.get_source_display()})
+        elif is_new:
             said = ngettext(
                 "Subtitles %(name)s: %(n)d line, %(language)s.",
                 "Subtitles %(name)s: %(n)d lines, %(language)s.",
@@ -169,9 +176,9 @@ def read_again(request: HttpRequest, films: QuerySet[Film]) -> None:
     if count:
         said = ngettext(
             "The text in the pictures of %(n)d film will be read again. Until then, what was read "
-            "before is searched.",
+            "before is searched. Corrections stay in use.",
             "The text in the pictures of %(n)d films will be read again. Until then, what was read "
-            "before is searched.",
+            "before is searched. Corrections stay in use.",
             count,
         )
         messages.success(request, said % {"n": count})
@@ -185,7 +192,7 @@ def read_again(request: HttpRequest, films: QuerySet[Film]) -> None:
 def switch_reading(film: Film) -> None:
     """Begin or stop reading the text in a film's pictures, as its form was saved."""
     reading_requests.switch_reading(film, is_on=film.reads_text)
-    transaction.on_commit(tasks.read_text.delay)
+    transaction.on_commit(partial(tasks.queue_soon, tasks.read_text))
 
 
 def can_hear_again(film: Film) -> bool:
@@ -199,9 +206,9 @@ def hear_again(request: HttpRequest, films: QuerySet[Film]) -> None:
     if count:
         said = ngettext(
             "The speech of %(n)d film will be recognised again. Until then, what was recognised "
-            "before is searched.",
+            "before is searched. Corrections stay in use.",
             "The speech of %(n)d films will be recognised again. Until then, what was recognised "
-            "before is searched.",
+            "before is searched. Corrections stay in use.",
             count,
         )
         messages.success(request, said % {"n": count})
@@ -223,7 +230,7 @@ def _repeat(
     with transaction.atomic():
         for film in chosen:
             repeat(film)
-        transaction.on_commit(task.delay)
+        transaction.on_commit(partial(tasks.queue_soon, task))
     return len(chosen)
 
 
@@ -231,7 +238,7 @@ def switch_listening(film: Film) -> None:
     """Begin or stop recognizing the speech of a film, as its form was saved."""
     Film.objects.filter(pk=film.pk).update(spoken_language=film.spoken_language)
     reading_requests.switch_listening(film, is_on=film.hears_speech)
-    transaction.on_commit(tasks.hear_speech.delay)
+    transaction.on_commit(partial(tasks.queue_soon, tasks.hear_speech))
 
 
 def publish_later(film: Film) -> None:

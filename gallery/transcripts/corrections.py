@@ -8,12 +8,19 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import partial
+from heapq import nlargest
 
+from django.utils.translation import gettext as _
+
+from gallery.core.errors import SubtitlesError
 from gallery.films.models import Film
 from gallery.transcripts import languages
 from gallery.transcripts.box_path import BoxPath
 from gallery.transcripts.models import Line, Subtitles, SubtitlesQuerySet
 from gallery.transcripts.subtitle_formats import Cue
+
+# Comparing texts takes the product of their lengths, and the database is locked meanwhile.
+MAX_COMPARED_LINES, MAX_COMPARED = 10, 200  # lines at the time of a cue, and their characters
 
 _NOTES = {
     Subtitles.Source.DRAWN: "picture subtitles",
@@ -43,15 +50,27 @@ def list_correctable(film: Film) -> SubtitlesQuerySet:
     return film.subtitles.filter(source__in=Subtitles.CORRECTABLE, line_count__gt=0)
 
 
+def find_source(text: str) -> Subtitles.Source | None:
+    """Return what a machine read or heard of which a file, by its comment, has the lines."""
+    match = _NOTE.match(text)
+    return None if match is None else Subtitles.Source(str(match.lastgroup))
+
+
+def check_choice(row: Subtitles, text: str) -> None:
+    """Raise SubtitlesError if a file says that it corrects another source than the chosen one."""
+    source = find_source(text)
+    if source is not None and source != row.source:
+        said = _("It has the lines of another source: %(source)s.")
+        raise SubtitlesError(said % {"source": source.label})
+
+
 def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
     """Return what a file says that it corrects: something read or heard in the film, or None.
 
     `text` is that of the file, with uniform line ends.
     """
-    match = _NOTE.match(text)
-    if match is None:
-        return None
-    rows = list(list_correctable(film).filter(source=match.lastgroup))
+    source = find_source(text)
+    rows = list(list_correctable(film).filter(source=source)) if source is not None else []
     if len(rows) > 1:
         language = languages.from_file_name(name)
         rows = [row for row in rows if row.language == language]
@@ -60,21 +79,23 @@ def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
 
 def find_paths(row: Subtitles, cues: Sequence[Cue]) -> list[BoxPath | None]:
     """Return where corrected lines stand: where the line is that each was, None for new ones."""
-    lines = list(row.lines.all())
+    lines = [line for line in row.lines.all() if line.box]
     paths: list[BoxPath | None] = []
     for cue in cues:
-        at_its_time = [line for line in lines if _overlap(line, cue) > 0]
-        before = max(at_its_time, key=partial(_likeness, cue), default=None)
+        at_its_time = [line for line in lines if _overlap(cue, line) > 0]
+        nearest = nlargest(MAX_COMPARED_LINES, at_its_time, partial(_overlap, cue))
+        before = max(nearest, key=partial(_likeness, cue), default=None)
         paths.append(before.path if before is not None else None)
         if before is not None:
             lines.remove(before)
     return paths
 
 
-def _overlap(line: Line, cue: Cue) -> float:
+def _overlap(cue: Cue, line: Line) -> float:
     return min(line.end, cue.end) - max(line.start, cue.start)
 
 
 def _likeness(cue: Cue, line: Line) -> tuple[float, float]:
-    similarity = SequenceMatcher(None, line.text, cue.text, autojunk=False).ratio()
-    return similarity, _overlap(line, cue)
+    said, corrected = line.text[:MAX_COMPARED], cue.text[:MAX_COMPARED]
+    similarity = SequenceMatcher(None, said, corrected, autojunk=False).ratio()
+    return similarity, _overlap(cue, line)

@@ -116,7 +116,7 @@ def from_text(text: str) -> str:
     if kana > letters * MIN_KANA_SHARE:
         return "ja"
     if han > letters * MIN_HAN_SHARE:
-        return _detect_chinese(sample)
+        return detect_chinese(sample)
     for language, script in _UNIQUE_SCRIPTS.items():
         if len(regex.findall(rf"\p{{{script}}}", sample)) > letters / 2:
             return language
@@ -145,7 +145,7 @@ def simplified(character: str) -> str:
     return converted if len(converted) == 1 else character
 
 
-def _detect_chinese(text: str) -> str:
+def detect_chinese(text: str) -> str:
     """Return zh-Hans or zh-Hant by characters that only one of them has; zh without any."""
     characters = set(_HAN.findall(text))
     only_hant = sum(simplified(char) != char for char in characters)

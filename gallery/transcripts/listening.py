@@ -36,11 +36,11 @@ log = logging.getLogger(__name__)
 VERSION = "Whisper 1"  # increase the number when films have to be listened to again
 # Fewer subtitles translate signs and foreign words only.
 MIN_LINES_PER_MINUTE = 1.0
-# Seconds of speech that tell the language of a film; with less, each part tells its own.
+# Seconds of speech that tell the language of a film; until then, each part tells its own.
 MIN_SPEECH = 10.0
 
-Part = tuple[str, list[SpokenLine]]
-"""The BCP 47 tag of what is said in a part of a film ("": nothing is), and its lines."""
+Part = tuple[str, float, list[SpokenLine]]
+"""The BCP 47 tag of what is said in a part of a film ("": nothing is), how many seconds, lines."""
 
 
 def find_unheard() -> FilmQuerySet:
@@ -88,9 +88,14 @@ def has_subtitles_in(film: Film, language: str) -> bool:
     rows = film.subtitles.shown().of_kind(LineKind.SAID).exclude(source=Subtitles.Source.SPEECH)
     wanted = max(1.0, film.duration / 60 * MIN_LINES_PER_MINUTE)
     return any(
-        row.line_count >= wanted and languages.base(row.language) == languages.base(language)
-        for row in rows
+        row.line_count >= wanted and _spoken(row.language) == _spoken(language) for row in rows
     )
+
+
+def _spoken(language: str) -> str:
+    """Return the language of a tag as it is spoken: both written forms of Norwegian are one."""
+    base = languages.base(language)
+    return "no" if base in ("nb", "nn") else base
 
 
 # --- parts ----------------------------------------------------------------------------------------
@@ -109,19 +114,21 @@ def _hear_part(film: Film, job: Transcription, position: int, check: Check) -> N
         samples = samples[: round((end - begin) * SAMPLE_RATE)]
         speech = [voice for voice in speech if voice.start < end - begin]
     condensed = voices.condense(samples, speech)
-    part: Part = ("", [])
+    part: Part = ("", 0.0, [])
     if speech:
         said = sum(voice.end - voice.start for voice in speech)
         language = film.spoken_language or job.language or _detect_language(condensed)
-        if said >= MIN_SPEECH and not job.language:
-            job.update(language=language)
+        if not job.language:
+            job.update(language=_find_language(run, language, said))
         if job.language and has_subtitles_in(film, job.language):
             job.update(position=None, is_needless=True, attempts=0)
             return
-        part = (language, list(_recognize(condensed, language, begin, check)))
+        part = (language, said, list(_recognize(condensed, language, begin, check)))
     check()
-    data = json.dumps([part[0], [astuple(line) for line in part[1]]], ensure_ascii=False).encode()
-    store.write_atomically(_part_file(run, position), lambda file: file.write(data))
+    job.check_exists()  # or a folder would be left of a film that was deleted meanwhile
+    language, said, lines = part
+    data = json.dumps([language, said, [astuple(line) for line in lines]], ensure_ascii=False)
+    store.write_atomically(_part_file(run, position), lambda file: file.write(data.encode()))
     job.update(position=end if end < film.duration else None, attempts=0)
 
 
@@ -139,6 +146,15 @@ def _read_sound(film: Film, position: int, end: int) -> tuple[float, Samples]:
     return clip.start, sound_samples.read_samples(clip, SAMPLE_RATE, limit)
 
 
+def _find_language(run: RunFiles, language: str, said: float) -> str:
+    """Return the language of a film, by its parts and a new one; "" while too little is said."""
+    seconds = defaultdict(float, {language: said})
+    for path in _list_parts(run):
+        other, spoken, _lines = _load_part(path)
+        seconds[other] += spoken
+    return max(seconds, key=seconds.__getitem__) if sum(seconds.values()) >= MIN_SPEECH else ""
+
+
 def _detect_language(condensed: Condensed) -> str:
     return languages.tag(recognizer.get_recognizer().detect_language(condensed))
 
@@ -148,8 +164,8 @@ def _recognize(
 ) -> Iterator[SpokenLine]:
     """Yield what is said, in seconds of the film."""
     whisper = recognizer.get_recognizer()
-    codes = {languages.base(languages.tag(code)): code for code in whisper.languages}
-    code = codes.get(languages.base(language)) or whisper.detect_language(condensed)
+    codes = {_spoken(languages.tag(code)): code for code in whisper.languages}
+    code = codes.get(_spoken(language)) or whisper.detect_language(condensed)
     for lines in whisper.transcribe(condensed, code):
         check()
         for line in lines:
@@ -166,8 +182,8 @@ def _list_parts(run: RunFiles) -> list[Path]:
 
 
 def _load_part(path: Path) -> Part:
-    language, rows = json.loads(path.read_bytes())
-    return language, [SpokenLine(*row) for row in rows]
+    language, said, rows = json.loads(path.read_bytes())
+    return language, said, [SpokenLine(*row) for row in rows]
 
 
 # --- lines ----------------------------------------------------------------------------------------
@@ -178,7 +194,7 @@ def _store_lines(film: Film, job: Transcription, check: Check) -> None:
     spoken: dict[str, list[SpokenLine]] = defaultdict(list)
     if not job.is_needless:
         for path in _list_parts(film.files.run(job.run)):
-            language, lines = _load_part(path)
+            language, _said, lines = _load_part(path)
             spoken[language] += lines
     check()
     with transaction.atomic():
@@ -196,8 +212,8 @@ def _store_lines(film: Film, job: Transcription, check: Check) -> None:
 def _save(
     film: Film, language: str, lines: Sequence[SpokenLine], hidden: set[tuple[str, str]]
 ) -> None:
-    if languages.base(language) == "zh":  # the model does not say in which characters
-        language = languages.from_text("\n".join(line.text for line in lines))
+    if language == "zh":  # the model does not say in which characters
+        language = languages.detect_chinese("\n".join(line.text for line in lines))
     source = Subtitles.Source.SPEECH
     row = Subtitles(
         film=film, language=language, source=source, is_hidden=(source, language) in hidden

@@ -78,6 +78,7 @@ def _read_part(film: Film, reading: TextReading, position: int, check: Check) ->
     for time, picture in _load_pictures(film, run, span):
         frames.append(ReadFrame(time, reader.read(picture)))
         check()
+    reading.check_exists()  # or a folder would be left of a film that was deleted meanwhile
     data = _to_json(frames)
     store.write_atomically(run.folder / f"text-{position:06d}.json", lambda file: file.write(data))
     reading.update(position=span.end, attempts=0)

@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from gallery.core.errors import GalleryError, LostClaim
+from gallery.core.errors import GalleryError, LostClaim, SubtitlesError
 from gallery.core.leases import lease_end
 from gallery.films.models import Film
 from gallery.media import probing, store
@@ -55,6 +55,8 @@ def add_subtitles(
     """
     name = readable_name(name)
     cues = _parse(film, data)
+    if corrects is not None:
+        corrections.check_choice(corrects, decode(data))
     read = corrects or corrections.find_corrected(film, name, decode(data))
     if read is not None:
         return _replace_read(read, name, cues), True
@@ -69,6 +71,12 @@ def add_subtitles(
         source=Subtitles.Source.UPLOADED,
         original_name=Path(name).name[-255:],
     )
+    # A download of another installation, for example: signs stay signs.
+    if (source := corrections.find_source(decode(data))) is not None:
+        row.source = source
+        save_lines(row, cues)
+        transaction.on_commit(partial(publish, film.pk))
+        return row, True
     with transaction.atomic():
         save_lines(row, cues)
         path = film.files.new_subtitles_path(row.pk, name)
@@ -79,12 +87,15 @@ def add_subtitles(
 
 def _replace_read(read: Subtitles, name: str, cues: Sequence[Cue]) -> Subtitles:
     """Replace what was read in a film's pictures by corrected lines. Return their row."""
-    read.refresh_from_db()
+    try:
+        read.refresh_from_db()
+    except Subtitles.DoesNotExist as error:
+        raise SubtitlesError(_("What it corrects was deleted in the meantime.")) from error
     row = Subtitles(
         film=read.film,
         language=read.language,
         source=read.source,
-        is_hidden=read.is_hidden,
+        is_hidden=read.is_hidden and read.line_count > 0,  # without lines, it was just deleted
         original_name=Path(name).name[-255:],
     )
     with transaction.atomic():

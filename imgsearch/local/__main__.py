@@ -142,7 +142,7 @@ def start_servers(here: Installation, children: Children) -> None:
     """Start web server, workers and beat, and wait until the web server is healthy."""
     from gallery.speech import model as speech_model
 
-    last_answer = "nothing"
+    last_answer, hears = "nothing", speech_model.is_ready()
 
     def is_healthy() -> bool:
         nonlocal last_answer
@@ -153,10 +153,12 @@ def start_servers(here: Installation, children: Children) -> None:
             return False
         return status == 200
 
-    with step(f"Web server and {here.workers} worker{'s' * (here.workers > 1)}") as current:
+    count = f"{here.workers} worker{'s' * (here.workers > 1)}"
+    title = f"Web server, {count} and 1 for speech" if hears else f"Web server and {count}"
+    with step(title) as current:
         children.start("web", web_command(here), extra=WEB_ENVIRONMENT)
         children.start("worker", worker_command(here), extra=OFFLINE)
-        if speech_model.is_ready():
+        if hears:
             # It waits while films are imported, so all cores are free.
             children.start("speech", speech_command(here), extra={**OFFLINE, "WORKERS": "1"})
         children.start("beat", beat_command(), extra=OFFLINE)

@@ -5,12 +5,16 @@ The model is trained on the sentences of these films: see `tests.spoken`.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from django.conf import LazySettings
 
 from gallery.films.models import Film
 from gallery.speech import recognizer, voices
+from gallery.speech.types import SpokenLine
 from gallery.transcripts import dialogue, listening, reading, reading_requests, subtitle_import
 from gallery.transcripts.models import Line, Subtitles, TextReading, Transcription
 from gallery.transcripts.types import LineKind
@@ -165,7 +169,7 @@ def test_a_damaged_model_delays_films_and_fails_none(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    for name in ("model.bin", "config.json", "tokenizer.json"):
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
         (tmp_path / name).write_bytes((model / name).read_bytes()[:1000])
     settings.SPEECH_MODEL = str(tmp_path)
     for _attempt in range(4):
@@ -224,3 +228,58 @@ def test_deleted_speech_stays_hidden_for_a_new_version(film: Film) -> None:
     Film.objects.filter(pk=film.pk).update(speech_version="an older one")
     hear_all()
     assert dialogue.find("captain", None, 10) == []
+
+
+def test_a_film_that_is_deleted_meanwhile_leaves_no_files(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = film.files.folder
+    transcribe = recognizer.Recognizer.transcribe
+
+    def delete(*given: Any) -> Any:
+        yield from transcribe(*given)
+        film.delete()
+
+    monkeypatch.setattr(recognizer.Recognizer, "transcribe", delete)
+    assert not listening.JOB.do_next()
+    assert not folder.exists()
+
+
+def test_a_short_chinese_line_has_its_language(
+    ready_film: Callable[..., Film], files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say(*_given: object) -> Iterator[list[SpokenLine]]:
+        yield [SpokenLine(1.0, 2.0, "你好吗？")]
+
+    monkeypatch.setattr(recognizer.Recognizer, "transcribe", say)
+    film = ready_film(files["zh"], "Snow")
+    hear_all()
+    assert film.subtitles.get().language == "zh-Hans"
+
+
+def test_the_parts_of_a_film_tell_its_language_together(film: Film, tmp_path: Path) -> None:
+    run = film.files.run(film.searchable_run or 0)
+    assert listening._find_language(run, "en", 4.0) == ""
+    (run.folder / "speech-000000.json").write_text('["zh", 3.0, []]')
+    (run.folder / "speech-000005.json").write_text('["en", 4.5, []]')
+    assert listening._find_language(run, "en", 1.0) == ""
+    assert listening._find_language(run, "en", 4.0) == "en"
+
+
+@pytest.mark.parametrize(
+    ("stored", "spoken", "has"),
+    [("nb", "no", True), ("nn", "nb", True), ("zh-Hant", "zh", True), ("da", "no", False)],
+)
+def test_subtitles_are_compared_by_what_is_spoken(
+    film: Film, stored: str, spoken: str, has: bool
+) -> None:
+    Subtitles.objects.create(
+        film=film, language=stored, source=Subtitles.Source.UPLOADED, line_count=50
+    )
+    assert listening.has_subtitles_in(film, spoken) is has
+
+
+def test_a_model_for_english_only_takes_all_for_english(film: Film, model: Path) -> None:
+    whisper = recognizer.get_recognizer()
+    whisper._whisper = SimpleNamespace(model=SimpleNamespace(is_multilingual=False))
+    assert whisper.detect_language(voices.condense(np.zeros(16_000, np.float32), [])) == "en"

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client, RequestFactory
 
 from gallery.boards import film_options
+from gallery.core.errors import SubtitlesError
 from gallery.films.film_job import MAX_ATTEMPTS
 from gallery.films.models import Film
 from gallery.importing import library_check
@@ -20,7 +22,7 @@ from gallery.importing.progress import progress_of
 from gallery.mcp.tools import SceneTools
 from gallery.scenes import scene_lines
 from gallery.search.types import Mode, Query
-from gallery.transcripts import dialogue, reading, reading_requests, subtitle_import
+from gallery.transcripts import corrections, dialogue, reading, reading_requests, subtitle_import
 from gallery.transcripts.models import Line, Subtitles, TextReading
 from gallery.transcripts.subtitle_formats import Cue
 from gallery.transcripts.tracks import Track
@@ -245,7 +247,7 @@ def test_a_corrected_download_replaces_what_was_read(
     new = "\n00:00:30.000 --> 00:00:32.000\nNO PARKING\n"
     file = SimpleUploadedFile("signs.en.vtt", f"\ufeff{read}{new}".replace("\n", "\r\n").encode())
     assert (
-        "Subtitles signs.en.vtt: 2 lines, English."
+        "Subtitles signs.en.vtt: 2 lines, which replace: text in the picture."
         in change(staff, film, subtitles=file).content.decode()
     )
     corrected = film.subtitles.get(source=Subtitles.Source.SCENE)
@@ -295,7 +297,7 @@ def test_a_file_in_any_format_corrects_what_staff_choose(
         (str(burned.pk), "Chinese (Simplified) · subtitles in the picture"),
     ]
     # What is changed in the row at the same time is kept.
-    assert f"Subtitles {name}: 1 line, French." in correct(
+    assert f"Subtitles {name}: 1 line, which replaces: text in the picture." in correct(
         staff, sign, name, data, **{f"language-{sign.pk}": "fr"}
     )
     [corrected] = film.subtitles.filter(source=Subtitles.Source.SCENE)
@@ -333,11 +335,41 @@ def test_nothing_can_be_corrected_where_nothing_was_read(staff: Client, demo_fil
 
 
 def test_other_files_replace_nothing(burned: Subtitles) -> None:
-    for note in ("burned: at sea", "scene: text in the picture, corrected", "nothing"):
+    for note in ("burned: at sea", "nothing"):
         file = f"WEBVTT\n\nNOTE {note}\n\n00:01.000 --> 00:02.000\nHello\n".encode()
         row, is_new = subtitle_import.add_subtitles(burned.film, "a.en.vtt", file)
         assert (row.source, is_new) == (Subtitles.Source.UPLOADED, True)
     assert Subtitles.objects.filter(pk=burned.pk).exists()
+
+
+def test_a_download_of_another_installation_keeps_its_kind(burned: Subtitles) -> None:
+    file = (
+        b"WEBVTT\n\nNOTE scene: text in the picture, read by machine, letters may be wrong\n\n"
+        b"00:11.500 --> 00:12.500\nHARBOUR HOTEL\n"
+    )
+    row, is_new = subtitle_import.add_subtitles(burned.film, "film.scene.en.vtt", file)
+    assert (row.source, row.language, is_new) == (Subtitles.Source.SCENE, "en", True)
+    assert Subtitles.objects.filter(pk=burned.pk).exists()
+    assert dialogue.find("harbour", None, 10, kind=LineKind.SAID) == []
+    assert len(dialogue.find("harbour", None, 10, kind=LineKind.WRITTEN)) == 1
+
+
+def test_a_file_does_not_correct_another_source(
+    page: Client, staff: Client, sign: Subtitles, burned: Subtitles
+) -> None:
+    file = page.get(f"/films/{sign.film_id}/subtitles/{burned.pk}.vtt").content
+    with pytest.raises(SubtitlesError, match="the lines of another source"):
+        subtitle_import.add_subtitles(sign.film, "a.vtt", file, corrects=sign)
+    assert Subtitles.objects.filter(pk=sign.pk).exists()
+
+
+def test_a_correction_of_long_lines_is_quick(burned: Subtitles) -> None:
+    """Texts are compared by the product of their lengths, while the database is locked."""
+    lines = [(n * 0.3, 20.0, f"{n} " + "ab" * 1000, SUBTITLE_BOX) for n in range(60)]
+    row = add_read_lines(burned.film, Subtitles.Source.SCENE, "en", *lines)
+    cues = [Cue(start, end, text.replace("a", "c")) for start, end, text, _box in lines]
+    compared = corrections.find_paths(row, cues)
+    assert len(compared) == 60
 
 
 def test_hidden_lines_are_nowhere_but_in_the_admin(
@@ -501,6 +533,40 @@ def test_text_can_be_read_again(staff: Client, sign: Subtitles, burned: Subtitle
     assert Client().post(f"/admin/gallery/film/{film.pk}/read-text/").status_code == 302
 
 
+def test_a_row_that_is_changed_while_reading_is_switched_off_is_removed(
+    staff: Client, sign: Subtitles, burned: Subtitles
+) -> None:
+    """The form would store the row again that the switch has removed."""
+    film = sign.film
+    change(staff, film, reads_text="off", **{f"is_hidden-{sign.pk}": "on"})
+    assert not film.subtitles.filter(source__in=Subtitles.READ).exists()
+
+
+def test_a_correction_of_what_is_deleted_at_the_same_time_is_shown(
+    page: Client, staff: Client, sign: Subtitles
+) -> None:
+    film = sign.film
+    file = page.get(f"/films/{film.pk}/subtitles/{sign.pk}.vtt").content
+    upload = SimpleUploadedFile("a.vtt", file.replace(b"HOTEL", b"MOTEL"))
+    change(staff, film, subtitles=upload, corrects=str(sign.pk), **{f"DELETE-{sign.pk}": "on"})
+    [row] = film.subtitles.filter(source=Subtitles.Source.SCENE, line_count__gt=0)
+    assert (row.is_hidden, row.is_corrected) == (False, True)
+
+
+def test_only_those_who_may_change_films_have_actions(static_files: None, sign: Subtitles) -> None:
+    user = get_user_model().objects.create_user("viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_film"))
+    client = Client()
+    client.force_login(user)
+    mark_as_read(sign.film)
+    for action in ("retry", "import_again", "read_text", "hear_speech"):
+        data = {"action": action, "_selected_action": [sign.film_id]}
+        client.post("/admin/gallery/film/", data, follow=True)
+        assert action not in client.get("/admin/gallery/film/").content.decode()
+    sign.film.refresh_from_db()
+    assert (sign.film.state, sign.film.text_version) == (Film.State.READY, reading.VERSION)
+
+
 def test_reading_can_be_switched_off_and_on_for_a_film(staff: Client, sign: Subtitles) -> None:
     film = sign.film
     mark_as_read(film)
@@ -534,10 +600,12 @@ def test_the_progress_of_reading_is_shown(page: Client, staff: Client, demo_film
     assert failed.activity == ""
     assert "“Read text again”" in failed.note
     assert "“Read text again”" in text(staff, f"/admin/gallery/film/{demo_film.pk}/change/")
+    assert "Done" not in text(page, activity)
     mark_as_read(demo_film)
     demo_film.refresh_from_db()
     assert progress_of(demo_film).note == ""
-    assert text(page, activity).strip() == ""
+    assert f'<a href="/films/{demo_film.pk}/">Done: show the result</a>' in text(page, activity)
+    assert "Done" not in text(page, f"/films/{demo_film.pk}/")
 
 
 def test_the_doctor_says_what_is_still_to_be_read(

@@ -13,6 +13,7 @@ from gallery.importing.film_names import guess_title
         ("流浪地球.The.Wandering.Earth.2019.mkv", ("流浪地球 The Wandering Earth", 2019)),
         ("[电影天堂www.dytt89.com]流浪地球-2019_HD国语中英双字.mp4", ("流浪地球", 2019)),
         ("卧虎藏龙 2000 国语中字 1080p.mkv", ("卧虎藏龙", 2000)),
+        ("Harbour Hotel.1974.mp4", ("Harbour Hotel", 1974)),
         ("千と千尋の神隠し.2001.mkv", ("千と千尋の神隠し", 2001)),
         ("Playtime (1967).mkv", ("Playtime", 1967)),
         ("2001.A.Space.Odyssey.1968.mkv", ("2001 A Space Odyssey", 1968)),

@@ -19,6 +19,7 @@ from gallery.index import frame_index, server
 from gallery.media import ffmpeg
 from gallery.ocr.reader import get_reader
 from gallery.speech import model as speech_model
+from gallery.speech import recognizer
 from gallery.transcripts import dialogue, listening, reading
 from gallery.transcripts.models import Subtitles
 from imgsearch import beat
@@ -176,7 +177,10 @@ def _speech() -> str:
         )
     failed = listening.JOB.find_given_up()
     waiting = listening.JOB.find_films().exclude(pk__in=failed.values("pk"))
-    parts = [f"recognised with {name} (faster-whisper {version('faster-whisper')})"]
+    loaded = recognizer.get_recognizer()
+    parts = [
+        f"recognised with {name} ({loaded.target}, faster-whisper {version('faster-whisper')})"
+    ]
     if waiting:
         parts.append(f"{len(waiting)} films are waiting")
     if failed:
