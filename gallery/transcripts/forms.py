@@ -145,6 +145,14 @@ class SubtitlesFormSet(forms.BaseInlineFormSet):
                 "name": form.instance
             }
 
+    def clean(self) -> None:
+        """Say so if a row has been replaced since the page was loaded: its error is hidden."""
+        super().clean()
+        if any("id" in form.errors for form in self.initial_forms):
+            raise ValidationError(
+                _("These subtitles have changed in the meantime. Reload the page, then try again.")
+            )
+
     def delete_existing(self, obj: Subtitles, commit: bool = True) -> None:
         """Delete subtitles, so that what was read in pictures does not come back unasked."""
         if commit:

@@ -553,6 +553,23 @@ def test_a_correction_of_what_is_deleted_at_the_same_time_is_shown(
     assert (row.is_hidden, row.is_corrected) == (False, True)
 
 
+def test_a_form_whose_rows_were_replaced_says_so(staff: Client, sign: Subtitles) -> None:
+    film = sign.film
+    rows = list(film.subtitles.all())
+    sign.delete()
+    data = {
+        "title": film.title,
+        "subtitles-TOTAL_FORMS": len(rows),
+        "subtitles-INITIAL_FORMS": len(rows),
+    }
+    for number, row in enumerate(rows):
+        data[f"subtitles-{number}-id"] = row.pk or sign.pk
+        data[f"subtitles-{number}-film"] = film.pk
+        data[f"subtitles-{number}-language"] = row.language
+    answer = staff.post(f"/admin/gallery/film/{film.pk}/change/", data).content.decode()
+    assert "These subtitles have changed in the meantime." in answer
+
+
 def test_only_those_who_may_change_films_have_actions(static_files: None, sign: Subtitles) -> None:
     user = get_user_model().objects.create_user("viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_film"))
