@@ -359,8 +359,8 @@ def test_the_doctor_finds_no_problems(worker: Worker, demo_film: Film) -> None:
     assert done.returncode == 0, done.stdout
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
     assert set(lines) == {
-        "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Text", "Model",
-        "Precision", "Shots", "Workers", "Beat", "Films",
+        "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Text", "Speech",
+        "Model", "Precision", "Shots", "Workers", "Beat", "Films",
     }  # fmt: skip
     assert "append-only file on" in lines["Redis"]
     assert lines["Index"].startswith(f"FLAT, {demo_film.frame_count} frames")
