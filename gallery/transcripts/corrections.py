@@ -20,7 +20,7 @@ from gallery.transcripts.models import Line, Subtitles, SubtitlesQuerySet
 from gallery.transcripts.subtitle_formats import Cue
 
 # Comparing texts takes the product of their lengths, and the database is locked meanwhile.
-MAX_COMPARED_LINES, MAX_COMPARED = 10, 200  # lines at the time of a cue, and their characters
+MAX_COMPARED_LINES, MAX_COMPARED = 5, 60  # lines at the time of a cue, and their characters
 
 _NOTES = {
     Subtitles.Source.DRAWN: "picture subtitles",

@@ -295,8 +295,8 @@ def test_a_click_in_an_old_tab_shows_the_row_as_it_is(
 def test_rows_wait_while_there_are_too_many_searches(
     web_server: Web, demo_film: Film, tab: Page, tmp_path: Path
 ) -> None:
-    # One search in each window of 20 s: three lines are limited unless they take 20 s to search.
-    server = Web(tmp_path, SEARCH_RATE="1/20s")
+    # One search in each window of 10 s: three lines are limited unless they take 10 s to search.
+    server = Web(tmp_path, SEARCH_RATE="1/10s")
     server.start()
     try:
         start_storyboard(tab, server.url, "\n".join(f"a cat {n}" for n in range(3)))
