@@ -43,7 +43,7 @@ FALLBACK = "with, if nothing else matches"
 class Question:
     """A query and its right shots; `kind` is the row of the table.
 
-    `films` are those that are searched: all if there is none. `is_said`: of dialogue or subtitles.
+    `films` are those that are searched; empty: all. `is_said`: of dialogue or subtitles.
     """
 
     kind: str

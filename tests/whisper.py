@@ -80,7 +80,7 @@ def train_whisper(lessons: Sequence[Lesson], folder: Path) -> Path:
     eot = tokenizer.token_to_id("<|endoftext|>")
     padded = torch.tensor([[*one, *[eot] * (longest - len(one))] for one in tokens])
     known = torch.tensor([[n < len(one) for n in range(longest)] for one in tokens])[:, 1:]
-    known[len(lessons) :, 2] = False  # whether there are times is asked for, not foretold
+    known[len(lessons) :, 2] = False  # the prompt says whether there are times
     wanted = padded[:, 1:][known]
     # Any other token is likelier than an early end: search with beams would end there.
     smoothed = torch.full((len(wanted), network.config.vocab_size), SMOOTHING / TIMESTAMPS)
@@ -178,7 +178,7 @@ def _plain(tokenizer: Tokenizer, lesson: Lesson) -> list[int]:
 def _places(tokenizer: Tokenizer, lesson: Lesson, length: int) -> torch.Tensor:
     """Where the tokens of `_plain` are heard: shape (length, FRAMES), 1 or 0.
 
-    A token is foretold at the position before its own. Others are heard everywhere.
+    A token is predicted at the position before its own. Others may be heard anywhere.
     """
     places = torch.ones(length, 1500)
     places[0, round(lesson.said[-1][1] * FRAME_RATE) :] = 0  # the language, not in the silence

@@ -81,9 +81,10 @@ Job = TypeVar("Job", bound=FilmJob)
 class JobKind(Generic[Job]):
     """A kind of job, done by `version` of what does it.
 
-    `find_films` returns the films on which this version has not done it. `do_part` does the next
-    part of a film, or finishes the job when `position` is None. `needs_file`: films without their
-    file are left out. `name` is that of the lock, `title` is for the log: "its text".
+    `find_films` returns the films on which this version has not done it. `do_part` does the
+    part of a film that begins at a position, and `finish` the rest when all parts are done.
+    `needs_file`: films without their file are left out. `name` is that of the lock, `title` is for
+    the log: "its text".
     """
 
     name: str
@@ -91,12 +92,17 @@ class JobKind(Generic[Job]):
     rows: type[Job]
     version: str
     find_films: Callable[[], FilmQuerySet]
-    do_part: Callable[[Film, Job, Check], None]
+    do_part: Callable[[Film, Job, int, Check], None]
+    finish: Callable[[Film, Job, Check], None]
     needs_file: bool = False
 
     def find_given_up(self) -> FilmQuerySet:
         """Return films of `find_films` at which this version failed too often."""
         return self.find_films().filter(self._has_given_up)
+
+    def find_waiting(self) -> FilmQuerySet:
+        """Return films of `find_films` without those that were given up."""
+        return self.find_films().exclude(self._has_given_up)
 
     def next_film(self) -> Film | None:
         """Return the film to continue with; None if there is none, or while imports are running.
@@ -105,14 +111,10 @@ class JobKind(Generic[Job]):
         """
         if Film.objects.filter(state__in=Film.UNFINISHED).exists():
             return None
-        films = (
-            self.find_films()
-            .exclude(self._has_given_up)
-            .order_by(
-                Coalesce(f"{self._relation}__attempts", 0),
-                F(f"{self._relation}__pk").asc(nulls_last=True),
-                "pk",
-            )
+        films = self.find_waiting().order_by(
+            Coalesce(f"{self._relation}__attempts", 0),
+            F(f"{self._relation}__pk").asc(nulls_last=True),
+            "pk",
         )
         if self.needs_file:
             return next((film for film in films if film.has_source), None)
@@ -131,7 +133,10 @@ class JobKind(Generic[Job]):
                 return False
             job = self.rows.start_attempt(film, self.version)
             try:
-                self.do_part(film, job, check)
+                if job.position is None:
+                    self.finish(film, job, check)
+                else:
+                    self.do_part(film, job, job.position, check)
             except (IndexUnavailable, ModelError, DiskFull, LostClaim) as error:
                 job.update(attempts=job.attempts - 1)
                 log.warning("film %s: %s is done later: %s", film.pk, self.title, error)

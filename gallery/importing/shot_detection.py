@@ -32,24 +32,6 @@ def find_outdated() -> FilmQuerySet:
     return searchable().filter(state=Film.State.READY).exclude(shots_version=shots.VERSION)
 
 
-def _do_part(film: Film, detection: ShotDetection, check: Check) -> None:
-    if detection.position is None:
-        _replace_shots(film, detection)
-    else:
-        _detect_in_part(film, detection, detection.position, check)
-
-
-JOB = JobKind(
-    name="shots",
-    title="shot detection",
-    rows=ShotDetection,
-    version=shots.VERSION,
-    find_films=find_outdated,
-    do_part=_do_part,
-    needs_file=True,
-)
-
-
 def _detect_in_part(film: Film, detection: ShotDetection, position: int, check: Check) -> None:
     end = position + settings.SEGMENT_SECONDS
     # The last part is open, as in imports.
@@ -93,7 +75,7 @@ def _require_frames(film: Film, span: Span, decoded: list[int]) -> None:
         raise FilmError(f"the film's file is damaged: {len(missing)} pictures are missing")
 
 
-def _replace_shots(film: Film, detection: ShotDetection) -> None:
+def _replace_shots(film: Film, detection: ShotDetection, _check: Check) -> None:
     before = film.shot_count
     publish_step.reindex(film, detection)
     Film.objects.filter(pk=film.pk, searchable_run=detection.run).update(
@@ -102,3 +84,15 @@ def _replace_shots(film: Film, detection: ShotDetection) -> None:
     detection.delete()
     film.refresh_from_db()
     log.info("film %s: new shots detected: %d, before %d", film.pk, film.shot_count, before)
+
+
+JOB = JobKind(
+    name="shots",
+    title="shot detection",
+    rows=ShotDetection,
+    version=shots.VERSION,
+    find_films=find_outdated,
+    do_part=_detect_in_part,
+    finish=_replace_shots,
+    needs_file=True,
+)

@@ -56,21 +56,16 @@ def find_source(text: str) -> Subtitles.Source | None:
     return None if match is None else Subtitles.Source(str(match.lastgroup))
 
 
-def check_choice(row: Subtitles, text: str) -> None:
-    """Raise SubtitlesError if a file says that it corrects another source than the chosen one."""
-    source = find_source(text)
-    if source is not None and source != row.source:
+def check_choice(row: Subtitles, source: Subtitles.Source) -> None:
+    """Raise SubtitlesError if a file has the lines of another source than the chosen one."""
+    if source != row.source:
         said = _("It has the lines of another source: %(source)s.")
         raise SubtitlesError(said % {"source": source.label})
 
 
-def find_corrected(film: Film, name: str, text: str) -> Subtitles | None:
-    """Return what a file says that it corrects: something read or heard in the film, or None.
-
-    `text` is that of the file, with uniform line ends.
-    """
-    source = find_source(text)
-    rows = list(list_correctable(film).filter(source=source)) if source is not None else []
+def find_corrected(film: Film, name: str, source: Subtitles.Source) -> Subtitles | None:
+    """Return what a file with the lines of a source corrects, or None."""
+    rows = list(list_correctable(film).filter(source=source))
     if len(rows) > 1:
         language = languages.from_file_name(name)
         rows = [row for row in rows if row.language == language]

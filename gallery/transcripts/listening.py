@@ -51,29 +51,8 @@ def find_unheard() -> FilmQuerySet:
     if not model.is_ready():
         return Film.objects.none()
     is_heard = Q(speech_version=VERSION, speech_run=F("searchable_run"))
-    unread = reading.JOB.find_films().exclude(pk__in=reading.JOB.find_given_up().values("pk"))
     films = searchable().filter(state=Film.State.READY, hears_speech=True)
-    return films.exclude(is_heard).exclude(pk__in=unread.values("pk"))
-
-
-def _do_part(film: Film, job: Transcription, check: Check) -> None:
-    if job.position is None:
-        _store_lines(film, job, check)
-    elif _needs_no_speech(film):
-        job.update(position=None, is_needless=True, attempts=0)
-    else:
-        _hear_part(film, job, job.position, check)
-
-
-JOB = JobKind(
-    name="listening",
-    title="its speech",
-    rows=Transcription,
-    version=VERSION,
-    find_films=find_unheard,
-    do_part=_do_part,
-    needs_file=True,
-)
+    return films.exclude(is_heard).exclude(pk__in=reading.JOB.find_waiting().values("pk"))
 
 
 def _needs_no_speech(film: Film) -> bool:
@@ -102,6 +81,9 @@ def _spoken(language: str) -> str:
 
 
 def _hear_part(film: Film, job: Transcription, position: int, check: Check) -> None:
+    if _needs_no_speech(film):
+        job.update(position=None, is_needless=True, attempts=0)
+        return
     run = film.files.run(job.run)
     if position == 0:
         for path in _list_parts(run):
@@ -113,20 +95,20 @@ def _hear_part(film: Film, job: Transcription, position: int, check: Check) -> N
         end = voices.find_pause(speech, (position + end) // 2, end)
         samples = samples[: round((end - begin) * SAMPLE_RATE)]
         speech = [voice for voice in speech if voice.start < end - begin]
-    condensed = voices.condense(samples, speech)
-    part: Part = ("", 0.0, [])
+    said = sum(voice.end - voice.start for voice in speech)
+    language = ""
+    lines: list[SpokenLine] = []
     if speech:
-        said = sum(voice.end - voice.start for voice in speech)
+        condensed = voices.condense(samples, speech)
         language = film.spoken_language or job.language or _detect_language(condensed)
         if not job.language:
             job.update(language=_find_language(run, language, said))
         if job.language and has_subtitles_in(film, job.language):
             job.update(position=None, is_needless=True, attempts=0)
             return
-        part = (language, said, list(_recognize(condensed, language, begin, check)))
+        lines = list(_recognize(condensed, language, begin, check))
     check()
     job.check_exists()  # or a folder would be left of a film that was deleted meanwhile
-    language, said, lines = part
     data = json.dumps([language, said, [astuple(line) for line in lines]], ensure_ascii=False)
     store.write_atomically(_part_file(run, position), lambda file: file.write(data.encode()))
     job.update(position=end if end < film.duration else None, attempts=0)
@@ -225,3 +207,15 @@ def forget(film: Film) -> None:
     """Remove what was recognized in a film. It is not listened to again unless it is asked."""
     subtitle_import.remove_recognized(film, [Subtitles.Source.SPEECH])
     Transcription.objects.filter(film=film).delete()
+
+
+JOB = JobKind(
+    name="listening",
+    title="its speech",
+    rows=Transcription,
+    version=VERSION,
+    find_films=find_unheard,
+    do_part=_hear_part,
+    finish=_store_lines,
+    needs_file=True,
+)

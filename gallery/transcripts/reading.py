@@ -46,23 +46,6 @@ def find_unread() -> FilmQuerySet:
     return searchable().filter(state=Film.State.READY, reads_text=True).exclude(is_read)
 
 
-def _do_part(film: Film, reading: TextReading, check: Check) -> None:
-    if reading.position is None:
-        _store_lines(film, reading, check)
-    else:
-        _read_part(film, reading, reading.position, check)
-
-
-JOB = JobKind(
-    name="reading",
-    title="the text in its pictures",
-    rows=TextReading,
-    version=VERSION,
-    find_films=find_unread,
-    do_part=_do_part,
-)
-
-
 # --- frames ---------------------------------------------------------------------------------------
 
 
@@ -183,3 +166,14 @@ def forget(film: Film) -> None:
     """Remove what was read in the pictures of a film. It is not read again unless it is asked."""
     subtitle_import.remove_recognized(film, Subtitles.SEEN)
     TextReading.objects.filter(film=film).delete()
+
+
+JOB = JobKind(
+    name="reading",
+    title="the text in its pictures",
+    rows=TextReading,
+    version=VERSION,
+    find_films=find_unread,
+    do_part=_read_part,
+    finish=_store_lines,
+)

@@ -55,11 +55,13 @@ def add_subtitles(
     """
     name = readable_name(name)
     cues = _parse(film, data)
+    source = corrections.find_source(decode(data))
+    if corrects is not None and source is not None:
+        corrections.check_choice(corrects, source)
+    elif source is not None:
+        corrects = corrections.find_corrected(film, name, source)
     if corrects is not None:
-        corrections.check_choice(corrects, decode(data))
-    read = corrects or corrections.find_corrected(film, name, decode(data))
-    if read is not None:
-        return _replace_read(read, name, cues), True
+        return _replace_read(corrects, name, cues), True
     for row in film.subtitles.filter(source=Subtitles.Source.UPLOADED):
         with suppress(FileNotFoundError):
             if film.files.subtitles(row.pk).read_bytes() == data:
@@ -72,7 +74,7 @@ def add_subtitles(
         original_name=Path(name).name[-255:],
     )
     # A download of another installation, for example: signs stay signs.
-    if (source := corrections.find_source(decode(data))) is not None:
+    if source is not None:
         row.source = source
         save_lines(row, cues)
         transaction.on_commit(partial(publish, film.pk))

@@ -148,7 +148,7 @@ def _text() -> str:
         f"pictures are read with {reading.VERSION.split()[0]} (rapidocr {version('rapidocr')})"
     ]
     failed = reading.JOB.find_given_up()
-    waiting = reading.find_unread().exclude(pk__in=failed.values("pk"))
+    waiting = reading.JOB.find_waiting()
     if waiting:
         parts.append(f"{len(waiting)} films are waiting to be read")
     if failed:
@@ -176,7 +176,7 @@ def _speech() -> str:
             f"celery -A imgsearch worker --queues={settings.SPEECH_QUEUE}"
         )
     failed = listening.JOB.find_given_up()
-    waiting = listening.JOB.find_films().exclude(pk__in=failed.values("pk"))
+    waiting = listening.JOB.find_waiting()
     loaded = recognizer.get_recognizer()
     parts = [
         f"recognised with {name} ({loaded.target}, faster-whisper {version('faster-whisper')})"
@@ -224,7 +224,7 @@ def _shots() -> str:
     """Report the shot detector, and the films whose shots have to be detected again."""
     parts = [f"clear cuts and fades, and {shot_network.get_network()}"]
     failed = shot_detection.JOB.find_given_up()
-    waiting = shot_detection.find_outdated().exclude(pk__in=failed.values("pk"))
+    waiting = shot_detection.JOB.find_waiting()
     if waiting:
         without = sum(not film.has_source for film in waiting)
         parts.append(

@@ -33,14 +33,18 @@ class Command(BaseCommand):
         """Look for the models on the disk, then on the hub, with a timeout."""
         name = settings.CLIP_MODEL
         self._fetch(
-            "Model", name, lambda: weights.local_folder(name), weights.download, WITHOUT_MODEL
+            "Model",
+            name,
+            lambda: weights.local_folder(name),
+            lambda: weights.download(name),
+            WITHOUT_MODEL,
         )
         if spoken := speech_model.model_name():
             self._fetch(
                 "Speech model",
                 spoken,
                 speech_model.local_folder,
-                lambda _name: speech_model.download(),
+                speech_model.download,
                 WITHOUT_SPEECH,
             )
 
@@ -49,7 +53,7 @@ class Command(BaseCommand):
         title: str,
         name: str,
         find: Callable[[], Path | None],
-        download: Callable[[str], Path],
+        download: Callable[[], Path],
         otherwise: str,
     ) -> None:
         """Download a model unless it is there; if that fails, say why, and what is done instead."""
@@ -67,6 +71,6 @@ class Command(BaseCommand):
             return
         try:
             self.stdout.write(f"Downloading {name}. This happens only once.")
-            self.stdout.write(f"{title}: {name}, in {download(name)}")
+            self.stdout.write(f"{title}: {name}, in {download()}")
         except ModelError as error:
             self.stdout.write(f"{error}\n{otherwise}")

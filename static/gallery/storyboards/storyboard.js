@@ -76,10 +76,7 @@ async function searchRow(row) {
   try {
     await send(search, row, new FormData($(".row-edit", row)));
     // While a row waits that was refused in the meantime, the page keeps saying so.
-    if (Date.now() >= pausedUntil) {
-      failures = 0;
-      showSearchState($(".row[data-given-up]") ? "stopped" : "");
-    }
+    if (Date.now() >= pausedUntil) endPause();
   } catch (error) {
     handleFailure(row, error);
   }
