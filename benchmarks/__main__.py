@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `frame_kinds`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`, `server`,
-`soak`, `text` and `tutorial`. `vitals` measures a running installation.
+Those are `frame_kinds`, `index_size`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`,
+`server`, `soak`, `text` and `tutorial`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from benchmarks import (  # noqa: E402
     edges,
     embedding,
     frame_kinds,
-    index,
+    index_size,
     labels,
     line_meaning,
     memory,
@@ -41,7 +41,6 @@ ALL: dict[str, Callable[[], None]] = {
     "edges": edges.main,
     "embedding": embedding.main,
     "throughput": throughput.main,
-    "index": index.main,
     "dialogue": dialogue.main,
     "clips": clips.main,
     "crops": crops.main,
@@ -51,9 +50,10 @@ ALL: dict[str, Callable[[], None]] = {
     "start": start.main,
 }
 
-# Each runs in another process, in the environment of a separate installation.
+# Each parses its own options.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "frame_kinds": frame_kinds.main,
+    "index_size": index_size.main,
     "line_meaning": line_meaning.main,
     "reading_cost": reading_cost.main,
     "scenes": scenes.main,

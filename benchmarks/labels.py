@@ -27,7 +27,7 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(__file__).resolve().parent.parent / "demo" / "model"
-        environment = make_environment(Path(folder), model) | {"INDEX_FLAT_MAX": "10000000"}
+        environment = make_environment(Path(folder), model)
         subprocess.run([sys.executable, "-m", "benchmarks.labels"], env=environment, check=True)
 
 

@@ -3,8 +3,8 @@
 It runs in another process with its own folder, and starts Redis and the web server as an
 installation does.
 
-    python -m benchmarks search [--frames N] [--keep FOLDER] [--index flat|hnsw] [--model demo|b16]
-                                [--seconds N] [--importing]
+    python -m benchmarks search [--frames N] [--keep FOLDER] [--model demo|b16] [--seconds N]
+                                [--importing]
 """
 
 import argparse
@@ -40,7 +40,6 @@ USERS = 10
 PROFILED = 150  # searches
 IMPORTED_FILMS = 4
 START_TIMEOUT = 120.0  # seconds until the web server answers
-FLAT_MAX = {"flat": 10**9, "hnsw": 1}
 
 
 def main(options: Sequence[str] = ()) -> None:
@@ -50,7 +49,6 @@ def main(options: Sequence[str] = ()) -> None:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         model = DEMO_MODEL if given.model == "demo" else folder.absolute() / "model"
         environment = make_environment(folder.absolute(), model)
-        environment["INDEX_FLAT_MAX"] = str(FLAT_MAX[given.index])
         if given.model == "b16" and not (folder / "model" / "config.json").exists():
             random_b16(folder / "model")
         command = [sys.executable, "-m", "benchmarks.search", *options]
@@ -62,7 +60,6 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks search")
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--keep", type=Path, help="make the library in this folder, or reuse it")
-    parser.add_argument("--index", choices=FLAT_MAX, default="hnsw")
     parser.add_argument("--model", choices=("demo", "b16"), default="b16")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
     parser.add_argument("--importing", action="store_true", help="also while films are imported")
@@ -155,10 +152,9 @@ def prepare(frames: int) -> None:
         library.fill(frames, WORDS["en"].split())
     here = frame_index.current()
     started_at = time.perf_counter()
-    while here.reconcile() is not None or here.status().ready < 1:
+    while here.status().ready < 1:
         time.sleep(0.5)
-    status = here.status()
-    print(f"{status.frames} frames in the {status.kind.upper()} index", end="")
+    print(f"{here.status().frames} frames in the index", end="")
     print(f", complete after {time.perf_counter() - started_at:.0f} s\n", flush=True)
     while True:
         with contextlib.suppress(IndexWarmingUp):

@@ -341,9 +341,6 @@ MAX_PICTURE_MEMORY = env.int("MAX_PICTURE_MEMORY", default=600_000_000)
 MAX_SUBTITLE_BYTES = env.int("MAX_SUBTITLE_BYTES", default=5_000_000)
 MAX_QUERY_CHARACTERS = env.int("MAX_QUERY_CHARACTERS", default=500)
 
-# The index is exact (FLAT) up to this number of frames and approximate (HNSW) above.
-INDEX_FLAT_MAX = env.int("INDEX_FLAT_MAX", default=300_000)
-INDEX_EF_RUNTIME = env.int("INDEX_EF_RUNTIME", default=200)
 # Prefix of all keys in Redis, so that two installations can share one server.
 INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
 

@@ -116,9 +116,10 @@ def delete_rows(film: Film) -> None:
 
 
 def list_keys(film: Film | int) -> list[bytes]:
+    """The keys of a film's frames and lines."""
     client = frame_index.connect(settings.REDIS_URL)
     number = film if isinstance(film, int) else film.pk
-    patterns = (f"*:frame:{number}:*", f"*:line:{number}:*", f"*:film:{number}")
+    patterns = (f"*:{{{number}}}:*", f"*:seconds:{{{number}}}", f"*:film:{{{number}}}")
     return [key for pattern in patterns for key in client.keys(pattern)]
 
 
@@ -129,7 +130,7 @@ def assert_complete(film: Film) -> None:
     run = film.files.run(film.searchable_run)
     data = run.load()
     here = frame_index.current()
-    hashes = len(here.client.keys(f"{here.prefix}:frame:{film.pk}:*"))
+    hashes = len(here.client.keys(f"{here.prefix}:{{{film.pk}}}:*"))
     assert film.frame_count > 0
     counts = (
         run.count_thumbnails(),

@@ -66,9 +66,8 @@ os.environ.update(
 for name in (
     *("API_RATE", "API_RATE_WITHOUT_TOKEN", "PROXIES"),
     *("PORT", "HOST", "IMPORT_DEMO", "WORKERS", "MAX_FILM_HOURS", "MAX_FILM_PIXELS"),
-    *("MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "MAX_QUERY_CHARACTERS", "INDEX_FLAT_MAX"),
-    *("MAX_SUBTITLE_BYTES",),
-    *("INDEX_EF_RUNTIME", "HF_ENDPOINT", "HF_HOME"),
+    *("MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "MAX_QUERY_CHARACTERS", "MAX_SUBTITLE_BYTES"),
+    *("HF_ENDPOINT", "HF_HOME"),
 ):
     os.environ.pop(name, None)
 os.environ["DJANGO_SETTINGS_MODULE"] = "imgsearch.settings"

@@ -41,12 +41,9 @@ def find_films_to_index() -> list[int]:
     here = frame_index.current()
     if here.status().ready < 1:
         raise IndexWarmingUp
-    stamps = here.stamps()
+    stamps, listed_films = here.stamps(), set(here.films())
     films = {film.pk: film for film in searchable().exclude(state=Film.State.INDEXING)}
-    indexed, listed = (
-        contents.count_indexed(here.client, here.alias, films),
-        contents.count_listed_frames(here, films),
-    )
+    indexed, listed = contents.count_indexed(here.client, here.name, films), here.counts(films)
     wanted: list[int] = []
     changed: dict[int, str] = {}
     for pk, film in films.items():
@@ -58,7 +55,7 @@ def find_films_to_index() -> list[int]:
             and not frame_index.is_complete(stamp, run)
         ):
             continue  # The media store has no more frames of it.
-        is_present = indexed[pk] == listed[pk] == film.frame_count
+        is_present = pk in listed_films and indexed[pk] == listed[pk] == film.frame_count
         if stamp is None and is_present:
             # The film was indexed, but its stamp was lost.
             changed[pk] = frame_index.build_stamp(run, film.labelled_as)
@@ -146,11 +143,14 @@ def reimport_incomplete(queue: Queue, film_id: int | None = None) -> int:
 
 
 def remove_orphan_hashes() -> int:
-    """Remove frames and lines from Redis that belong to no film. Return how many.
+    """Remove frames and lines from Redis that belong to no film, and what earlier versions left.
 
-    Scans all keys in small steps. Raises IndexUnavailable.
+    Scans all keys in small steps. Returns how many were removed. Raises IndexUnavailable.
     """
-    removed = 0
+    # Dropped first, so that the index of an earlier version does not follow each deletion.
+    frame_index.current().ensure()
+    dialogue.current().ensure()
+    removed = _delete(set(contents.iter_old_keys()))
     frames: dict[tuple[str, int], set[tuple[int, str]]] = {}
     for model, film, second, key in contents.iter_frame_keys():
         frames.setdefault((model, film), set()).add((second, key))

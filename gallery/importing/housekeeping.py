@@ -107,10 +107,8 @@ def _queue_labels(sweeper: Sweeper) -> None:
             sweeper.queue("label_film", film_id)
 
 
-def _reconcile_index(_sweeper: Sweeper) -> None:
-    done = frame_index.current().reconcile()
-    if done:
-        log.info("index: %s", done)
+def _ensure_index(_sweeper: Sweeper) -> None:
+    frame_index.current().ensure()
 
 
 def _queue_healing(sweeper: Sweeper) -> None:
@@ -142,7 +140,7 @@ SWEEP_DUTIES: tuple[Duty, ...] = (
     _queue_films,
     _queue_text_tracks,
     _queue_labels,
-    _reconcile_index,
+    _ensure_index,
     _queue_healing,
     _queue_shot_detection,
     _queue_text_reading,

@@ -101,10 +101,7 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
     here, lines_here = frame_index.current(), dialogue.current()
     here.ensure()
     lines_here.ensure()
-    listed, indexed = (
-        contents.count_listed_frames(here, ids),
-        contents.count_indexed(here.client, here.alias, ids),
-    )
+    listed, indexed = here.counts(ids), contents.count_indexed(here.client, here.name, ids)
     lines_indexed = contents.count_indexed(lines_here.client, lines_here.alias, ids)
     lines = dict(
         Subtitles.objects.shown()

@@ -1,25 +1,27 @@
 """What Redis contains of each film, counted in the index and among the keys.
 
 RediSearch counts the frames of a film within a millisecond, fast enough for every sweep. A scan of
-all keys takes a second for a few hundred thousand, but also finds keys that no set lists; it is for
-the hourly cleanup and `manage.py check_library`.
+all keys takes a second for a few hundred thousand, but also finds keys that are not listed; it is
+for the hourly cleanup and `manage.py check_library`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 
 import redis
 from django.conf import settings
 
-from gallery.index.frame_index import FrameIndex
 from gallery.index.server import connect, query_complete_index, to_text, translate_redis_errors
 
 SCAN_COUNT = 1000  # keys per step of a scan: Redis serves other clients in between
 QUERIES_PER_ROUND_TRIP = 500
+# Keys of earlier versions, which have no hash tags. Nothing reads them any more.
+OLD_KEYS = ("*:frame:[0-9]*:[0-9]*", "*:film:[0-9]*", "dialogue:line:[0-9]*")
 
 
-def count_indexed(client: redis.Redis, alias: str, films: Collection[int]) -> dict[int, int]:
-    """Return how many frames or lines of each film a search can find.
+def count_indexed(client: redis.Redis, name: str, films: Collection[int]) -> dict[int, int]:
+    """Return how many frames or lines of each film a search finds in the index `name`.
 
     Raises IndexUnavailable; IndexWarmingUp while the index is built.
     """
@@ -29,48 +31,43 @@ def count_indexed(client: redis.Redis, alias: str, films: Collection[int]) -> di
         chunk = film_ids[start : start + QUERIES_PER_ROUND_TRIP]
         commands = [
             (
-                *("FT.SEARCH", alias, "@film:{$film}", "NOCONTENT", "LIMIT", 0, 0),
+                *("FT.SEARCH", name, "@film:{$film}", "NOCONTENT", "LIMIT", 0, 0),
                 *("PARAMS", 2, "film", str(film), "DIALECT", 2),
             )
             for film in chunk
         ]
         with translate_redis_errors():
-            replies = query_complete_index(client, alias, *commands)
+            replies = query_complete_index(client, name, *commands)
         counts |= {film: int(reply[0]) for film, reply in zip(chunk, replies, strict=True)}
     return counts
 
 
-def count_listed_frames(index: FrameIndex, films: Collection[int]) -> dict[int, int]:
-    """Return how many frames the set of each film lists. Raises IndexUnavailable."""
-    film_ids = sorted(films)
-    with translate_redis_errors():
-        pipe = index.client.pipeline(transaction=False)
-        for film in film_ids:
-            pipe.scard(index.film_key(film))
-        return dict(zip(film_ids, map(int, pipe.execute()), strict=True))
-
-
 def iter_frame_keys() -> Iterator[tuple[str, int, int, str]]:
     """Yield fingerprint, film, second and key of every frame hash, of all models."""
-    for key in _scan(f"{settings.INDEX_PREFIX}:*:frame:*"):
-        parts = key.removeprefix(f"{settings.INDEX_PREFIX}:").split(":")
-        if len(parts) == 4 and parts[2].isdigit() and parts[3].isdigit():
-            yield parts[0], int(parts[2]), int(parts[3]), key
+    form = re.compile(rf"{re.escape(settings.INDEX_PREFIX)}:([^:]+):\{{(\d+)\}}:(\d+)")
+    for key in _scan("*:{*}:*"):
+        if found := form.fullmatch(key):
+            yield found[1], int(found[2]), int(found[3]), key
 
 
 def iter_line_keys() -> Iterator[tuple[int, str]]:
     """Yield film and key of every hash of a line of dialogue."""
-    prefix = f"{settings.INDEX_PREFIX}:dialogue:line:"
-    for key in _scan(f"{prefix}*"):
-        film = key.removeprefix(prefix).partition(":")[0]
-        if film.isdigit():
-            yield int(film), key
+    form = re.compile(rf"{re.escape(settings.INDEX_PREFIX)}:dialogue:\{{(\d+)\}}:\d+:\d+")
+    for key in _scan("dialogue:{*}:*"):
+        if found := form.fullmatch(key):
+            yield int(found[1]), key
+
+
+def iter_old_keys() -> Iterator[str]:
+    """Yield the keys that earlier versions left."""
+    for pattern in OLD_KEYS:
+        yield from _scan(pattern)
 
 
 def _scan(pattern: str) -> Iterator[str]:
     client = connect(settings.REDIS_URL)
     with translate_redis_errors():
-        for key in client.scan_iter(match=pattern, count=SCAN_COUNT):
+        for key in client.scan_iter(match=f"{settings.INDEX_PREFIX}:{pattern}", count=SCAN_COUNT):
             yield to_text(key)
 
 

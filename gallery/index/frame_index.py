@@ -1,22 +1,24 @@
 """The frames in Redis and RediSearch: one hash per frame, and nearest-neighbour search.
 
-Keys have the model's fingerprint in their prefix, so that vectors of two models are never mixed:
+Keys have the model's fingerprint in their prefix, so that vectors of two models are never mixed.
+Those of a film carry it as their hash tag, so that they lie on one server of a Redis Cluster:
 
-    PREFIX:MODEL:frame:FILM:SECOND   hash: film, second, time, shot, start, end, look, labels,
-                                     embedding
-    PREFIX:MODEL:film:FILM           set: the seconds of that film that have a hash
-    PREFIX:MODEL:films               set: the films that have such a set
+    PREFIX:MODEL:{FILM}:SECOND       hash: film, shot, look, labels, times (`_TIMES`), embedding
+    PREFIX:MODEL:seconds:{FILM}      bitmap: the seconds of that film that have a hash
+    PREFIX:MODEL:lock:{FILM}         held by the process that writes a film's frames
+    PREFIX:MODEL:films               set: the films that have such a bitmap
     PREFIX:MODEL:made                hash: each film's stamp (`build_stamp`); empty while its
                                      frames are being written
     PREFIX:MODEL:version             a new value after each change
-    PREFIX:MODEL:lock:FILM           held by the process that writes a film's frames
-    PREFIX:MODEL:SCHEMA:flat, :hnsw  search indexes over the hashes; both only while switching
-    PREFIX:MODEL:frames              alias: the index that answers
+    PREFIX:MODEL:SCHEMA:frames       search index over the hashes
+
+No command or transaction uses keys of two films, or of a film and the whole library. A hash holds
+the vector, what the index needs besides, and what results show of a frame: nothing else.
 """
 
+import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import redis
@@ -28,22 +30,22 @@ from gallery.clip import weights
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable, ModelError
 from gallery.index.knn import DULL_KINDS, build_filter, parse_neighbour
+from gallery.index.search_index import LABEL_SEPARATOR, SCHEMA, SearchIndex
 from gallery.index.server import (
     connect,
-    film_ids,
+    films_in,
     mark_change,
     query_complete_index,
     redis_lock,
     to_text,
     translate_redis_errors,
 )
-from gallery.index.switching_index import LABEL_SEPARATOR, SCHEMA, SwitchingIndex
 from gallery.index.types import FrameKey, FrameRecord, Neighbour, Scope
 from gallery.media.types import FrameKind
 
 PIPELINE_SIZE = 500  # hashes per round trip
 QUERY_TIMEOUT = 5000  # milliseconds
-RECORD_FIELDS = ("time", "shot", "start", "end", "look")  # of a record, besides film and second
+_TIMES = struct.Struct("<3d")  # when a frame is shown, and when its shot starts and ends: seconds
 LOCK_SECONDS = 120.0  # after which the lock of a dead worker expires
 MAX_LOCK_WAIT = 30.0  # seconds to wait for another worker
 SAMPLE_SIZE = 2000  # frames that represent the library
@@ -59,18 +61,17 @@ def _skip_check() -> None:
 
 def current() -> "FrameIndex":
     """Return the index of the model that this process uses."""
-    return for_model(weights.current().fingerprint)
+    model = weights.current()
+    return for_model(model.fingerprint, model.width)
 
 
-def for_model(fingerprint: str) -> "FrameIndex":
-    """Return the index of a model; for a model other than the current one only to drop films."""
-    return FrameIndex(
-        connect(settings.REDIS_URL),
-        prefix=f"{settings.INDEX_PREFIX}:{fingerprint}",
-        width=weights.current().width,
-        flat_max=settings.INDEX_FLAT_MAX,
-        ef_runtime=settings.INDEX_EF_RUNTIME,
-    )
+def for_model(fingerprint: str, width: int = 0) -> "FrameIndex":
+    """Return the index of a model with vectors of `width` numbers.
+
+    Without the width, films can be listed, counted and dropped, but neither added nor searched.
+    """
+    prefix = f"{settings.INDEX_PREFIX}:{fingerprint}"
+    return FrameIndex(connect(settings.REDIS_URL), prefix=prefix, width=width)
 
 
 def build_stamp(run: int, labels: str, *, complete: bool = True) -> str:
@@ -91,26 +92,22 @@ def is_complete(stamp: str, run: int) -> bool:
     return is_of_run(stamp, run) and not stamp.endswith(f":{LOST_VECTORS}")
 
 
-class FrameIndex(SwitchingIndex):
+class FrameIndex(SearchIndex):
     """The frames of one model in Redis. All methods raise IndexUnavailable."""
 
-    def __init__(
-        self, client: redis.Redis, *, prefix: str, width: int, flat_max: int, ef_runtime: int
-    ) -> None:
-        super().__init__(
-            client, prefix=prefix, width=width, flat_max=flat_max, ef_runtime=ef_runtime
-        )
+    def __init__(self, client: redis.Redis, *, prefix: str, width: int) -> None:
+        super().__init__(client, prefix=prefix, width=width)
         self.version_key = f"{prefix}:version"
         self._films_key = f"{prefix}:films"
         self._stamps_key = f"{prefix}:made"
 
     def frame_key(self, film: int, second: int) -> str:
         """Return the key of a frame's hash."""
-        return f"{self.prefix}:frame:{film}:{second}"
+        return f"{self.prefix}:{{{film}}}:{second}"
 
-    def film_key(self, film: int) -> str:
-        """Return the key of the set that lists a film's frames."""
-        return f"{self.prefix}:film:{film}"
+    def seconds_key(self, film: int) -> str:
+        """Return the key of the bitmap that lists a film's frames."""
+        return f"{self.prefix}:seconds:{{{film}}}"
 
     def put(
         self,
@@ -134,20 +131,28 @@ class FrameIndex(SwitchingIndex):
             self.drop(film)
             return
         rows = vectors.astype(np.float16)
+        seconds = {record.second for record in records}
         self.ensure()
         with translate_redis_errors():
             before = self.seconds(film)
-            self.client.hset(self._stamps_key, str(film), "")
+            # A frame is listed before its hash exists: a crash leaves no orphaned hash.
+            pipe = self.client.pipeline(transaction=False)
+            pipe.hset(self._stamps_key, str(film), "")
+            pipe.sadd(self._films_key, film)
+            pipe.set(self.seconds_key(film), pack_seconds(before | seconds))
+            pipe.execute()
             for start in range(0, len(records), PIPELINE_SIZE):
                 check()
                 chunk = slice(start, start + PIPELINE_SIZE)
                 self._write_frames(film, records[chunk], rows[chunk], labels)
             check()
-            pipe = self._deletion_pipeline(film, before - {record.second for record in records})
+            self._delete_frames(film, before - seconds, kept=seconds)
+            pipe = self.client.pipeline(transaction=False)
             if stamp is None:
                 pipe.hdel(self._stamps_key, str(film))
             else:
                 pipe.hset(self._stamps_key, str(film), stamp)
+            mark_change(pipe, self.version_key)
             pipe.execute()
 
     def _require_unit_vectors(self, vectors: Vectors, count: int) -> None:
@@ -165,25 +170,32 @@ class FrameIndex(SwitchingIndex):
         labels: Mapping[int, Sequence[int]],
     ) -> None:
         pipe = self.client.pipeline(transaction=False)
-        # The set lists a frame before its hash exists: a crash leaves no orphaned hash.
-        pipe.sadd(self._films_key, film)
-        pipe.sadd(self.film_key(film), *(record.second for record in records))
         for record, row in zip(records, rows, strict=True):
             pipe.hset(
                 self.frame_key(film, record.second),
                 mapping={
                     "film": str(record.film),
-                    "second": record.second,
-                    "time": repr(record.time),
                     "shot": record.shot,
-                    "start": repr(record.start),
-                    "end": repr(record.end),
-                    "look": str(record.look),
+                    # Empty values are not indexed.
+                    "look": "" if record.look is FrameKind.PICTURE else str(record.look),
                     "labels": _join_labels(labels.get(record.second, ())),
+                    "times": _TIMES.pack(record.time, record.start, record.end),
+                    # Last: the others are found without passing over it.
                     "embedding": row.tobytes(),
                 },
             )
         pipe.execute()
+
+    def _delete_frames(self, film: int, seconds: Collection[int], kept: Collection[int]) -> None:
+        """Delete frames and list only those that are `kept`, in one transaction."""
+        with self.client.pipeline(transaction=True) as pipe:
+            if seconds:
+                pipe.delete(*(self.frame_key(film, second) for second in seconds))
+            if kept:
+                pipe.set(self.seconds_key(film), pack_seconds(kept))
+            else:
+                pipe.delete(self.seconds_key(film))
+            pipe.execute()
 
     def set_labels(
         self,
@@ -195,7 +207,7 @@ class FrameIndex(SwitchingIndex):
         """Replace the labels of a film's frames, given by second; frames not named have none.
 
         `check`: see `put`. Returns how many frames changed. Only these are written: after any write
-        to a hash the graph inserts its vector again, which takes 2 ms a frame.
+        to a hash, RediSearch indexes it again.
         """
         changed = 0
         with translate_redis_errors():
@@ -233,7 +245,7 @@ class FrameIndex(SwitchingIndex):
 
         Yields a check to call before each write: see `server.redis_lock`.
         """
-        key = f"{self.prefix}:lock:{film}"
+        key = f"{self.prefix}:lock:{{{film}}}"
         with redis_lock(self.client, key, LOCK_SECONDS, MAX_LOCK_WAIT) as check:
             if check is None:
                 raise IndexUnavailable(_("Another worker is indexing this film. Please try again."))
@@ -249,38 +261,40 @@ class FrameIndex(SwitchingIndex):
         texts = [to_text(raw or "") for raw in found]
         return [{int(label) for label in text.split(LABEL_SEPARATOR) if label} for text in texts]
 
-    def _deletion_pipeline(self, film: int, seconds: Collection[int]) -> Any:
-        """Return an unsent transaction that deletes frames and their entries in the film's set."""
-        pipe = self.client.pipeline(transaction=True)
-        mark_change(pipe, self.version_key)
-        if seconds:
-            pipe.delete(*(self.frame_key(film, second) for second in seconds))
-            pipe.srem(self.film_key(film), *seconds)
-        return pipe
-
     def drop(self, film: int) -> int:
         """Remove a film from the index. Returns how many frames it had."""
         with translate_redis_errors():
             seconds = self.seconds(film)
-            pipe = self._deletion_pipeline(film, seconds)
+            self._delete_frames(film, seconds, kept=())
+            pipe = self.client.pipeline(transaction=False)
             pipe.srem(self._films_key, film)
-            pipe.hdel(self._stamps_key, str(film)).execute()
+            pipe.hdel(self._stamps_key, str(film))
+            mark_change(pipe, self.version_key)
+            pipe.execute()
         return len(seconds)
 
     def seconds(self, film: int) -> set[int]:
-        """Return the seconds of the frames that the film's set lists."""
+        """Return the seconds of the frames that are listed for a film."""
         with translate_redis_errors():
-            return {int(second) for second in self.client.smembers(self.film_key(film))}
+            return unpack_seconds(self.client.get(self.seconds_key(film)) or b"")
 
     def films(self) -> list[int]:
         """Return the films that have frames, in ascending order."""
         with translate_redis_errors():
-            return sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
+            return sorted(films_in(self.client, self._films_key))
 
     def count(self, film: int) -> int:
         """Return how many frames of a film are listed."""
+        return self.counts([film])[film]
+
+    def counts(self, films: Iterable[int]) -> dict[int, int]:
+        """Return how many frames of each film are listed."""
+        numbers = list(films)
         with translate_redis_errors():
-            return int(self.client.scard(self.film_key(film)))
+            pipe = self.client.pipeline(transaction=False)
+            for film in numbers:
+                pipe.bitcount(self.seconds_key(film))
+            return dict(zip(numbers, map(int, pipe.execute()), strict=True))
 
     def vector(self, film: int, second: int) -> Vector | None:
         """Return the embedding of one frame, shape (width,), or None when it is not indexed."""
@@ -318,51 +332,39 @@ class FrameIndex(SwitchingIndex):
         with translate_redis_errors():
             pipe = self.client.pipeline(transaction=False)
             for key in keys:
-                pipe.hmget(self.frame_key(*key), *RECORD_FIELDS)
+                pipe.hmget(self.frame_key(*key), "times", "shot", "look")
             found = pipe.execute()
-        return {
-            key: FrameRecord(
-                *key,
-                float(time),
-                int(shot),
-                float(start),
-                float(end),
-                FrameKind(to_text(look or FrameKind.PICTURE)),
-            )
-            for key, (time, shot, start, end, look) in zip(keys, found, strict=True)
-            if time is not None
-        }
+        records = {}
+        for key, (times, shot, look) in zip(keys, found, strict=True):
+            if times is not None:
+                time, start, end = _TIMES.unpack(times)
+                kind = FrameKind(to_text(look or FrameKind.PICTURE))
+                records[key] = FrameRecord(*key, time, int(shot), start, end, kind)
+        return records
 
     def time(self, film: int, second: int) -> float | None:
         """Return when a frame is shown, in seconds of its film, or None when it is not indexed."""
-        with translate_redis_errors():
-            raw = self.client.hget(self.frame_key(film, second), "time")
-        return float(raw) if raw is not None else None
+        record = self.records([(film, second)]).get((film, second))
+        return None if record is None else record.time
 
-    def nearest(
-        self, vector: Vector, count: int, scope: Scope = WHOLE_LIBRARY, candidates: int = 0
-    ) -> list[Neighbour]:
+    def nearest(self, vector: Vector, count: int, scope: Scope = WHOLE_LIBRARY) -> list[Neighbour]:
         """Return the `count` frames of `scope` nearest to a vector, best first.
 
-        `vector` has shape (width,) and unit length. An approximate search examines at least
-        `candidates` frames: the more, the better its recall. Raises IndexWarmingUp while the index
-        is rebuilt after a restart, and ModelError for an invalid vector.
+        `vector` has shape (width,) and unit length. Raises IndexWarmingUp while the index is
+        rebuilt after a restart, and ModelError for an invalid vector.
         """
         if vector.shape != (self.width,) or not np.isfinite(vector).all() or not vector.any():
             raise ModelError("the query vector has the wrong shape or no direction")
         chosen, parameters = build_filter(scope)
-        parameters |= {
-            "count": max(count, candidates),
-            "vector": vector.astype(np.float16).tobytes(),
-        }
+        parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
         named = [part for pair in parameters.items() for part in pair]
         command = [
-            *("FT.SEARCH", self.alias, f"{chosen}=>[KNN $count @embedding $vector AS distance]"),
+            *("FT.SEARCH", self.name, f"{chosen}=>[KNN $count @embedding $vector AS distance]"),
             *("RETURN", 2, "shot", "distance", "SORTBY", "distance", "LIMIT", 0, count),
             *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
         ]
         with translate_redis_errors():
-            [[_total, *rows]] = query_complete_index(self.client, self.alias, command)
+            [[_total, *rows]] = query_complete_index(self.client, self.name, command)
         return [
             parse_neighbour(key, fields) for key, fields in zip(rows[::2], rows[1::2], strict=True)
         ]
@@ -376,13 +378,10 @@ class FrameIndex(SwitchingIndex):
         random = np.random.default_rng(0)
         with translate_redis_errors():
             films = random.permutation(self.films())[:SAMPLE_SIZE].tolist()
-            pipe = self.client.pipeline(transaction=False)
-            for film in films:
-                pipe.scard(self.film_key(film))
             max_per_film = max(1, -(-SAMPLE_SIZE // max(1, len(films))))
             keys = [
                 self.frame_key(film, second)
-                for film, count in zip(films, pipe.execute(), strict=True)
+                for film, count in self.counts(films).items()
                 # Nearly all seconds have a frame; the others are skipped.
                 for second in random.permutation(count)[:max_per_film].tolist()
             ]
@@ -391,6 +390,18 @@ class FrameIndex(SwitchingIndex):
                 pipe.hget(key, "embedding")
             found = [raw for raw in pipe.execute() if raw is not None]
         return self._decode_vectors(found)
+
+
+def pack_seconds(seconds: Collection[int]) -> bytes:
+    """Return a bitmap of seconds as Redis counts its bits: the first is the highest of a byte."""
+    bits = np.zeros(max(seconds, default=-1) + 1, np.uint8)
+    bits[list(seconds)] = 1
+    return np.packbits(bits).tobytes()
+
+
+def unpack_seconds(bitmap: bytes) -> set[int]:
+    """Return the seconds in a bitmap."""
+    return set(np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8))).tolist())
 
 
 def _join_labels(labels: Sequence[int]) -> str:

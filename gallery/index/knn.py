@@ -37,7 +37,8 @@ def build_filter(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
 
 
 def parse_neighbour(key: bytes, fields: Sequence[bytes]) -> Neighbour:
-    """Parse a row of a raw KNN reply: the frame's key, then names and values in turn."""
+    """Parse a row of a raw KNN reply: a key PREFIX:{FILM}:SECOND, and names and values in turn."""
     _prefix, film, second = key.rsplit(b":", 2)
     row = dict(zip(fields[::2], fields[1::2], strict=True))
-    return Neighbour(int(film), int(second), int(row[b"shot"]), 1.0 - float(row[b"distance"]))
+    score = 1.0 - float(row[b"distance"])
+    return Neighbour(int(film[1:-1]), int(second), int(row[b"shot"]), score)

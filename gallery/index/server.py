@@ -138,7 +138,7 @@ def check_server(url: str) -> None:
 
 # --- search indexes -------------------------------------------------------------------------------
 
-# Alias and run id of the server, for indexes known to be complete.
+# Name and run id of the server, for indexes known to be complete.
 _complete_indexes: set[tuple[str, str]] = set()
 
 
@@ -163,6 +163,16 @@ def create_index(
             raise
 
 
+def drop_index(client: redis.Redis, name: str) -> None:
+    """Drop a search index; the hashes stay."""
+    try:
+        client.ft(name).dropindex()
+    except redis.ResponseError as error:
+        # Another process may have dropped it first.
+        if not _is_missing_index(error):
+            raise
+
+
 def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:
     """Return what FT.INFO reports about an index or alias; None when it does not exist."""
     try:
@@ -184,7 +194,7 @@ def parse_fields(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
 
 
 def query_complete_index(
-    client: redis.Redis, alias: str, *commands: Sequence[str | int | bytes]
+    client: redis.Redis, name: str, *commands: Sequence[str | int | bytes]
 ) -> list[Any]:
     """Send search commands in one round trip. Returns their raw replies.
 
@@ -195,43 +205,30 @@ def query_complete_index(
     for command in (("INFO", "server"), *commands):
         pipe.execute_command(*command)
     info, *replies = pipe.execute(raise_on_error=False)
-    if isinstance(info, Exception) or (alias, info["run_id"]) not in _complete_indexes:
-        require_complete(client, alias)
-        return query_complete_index(client, alias, *commands)
+    if isinstance(info, Exception) or (name, info["run_id"]) not in _complete_indexes:
+        require_complete(client, name)
+        return query_complete_index(client, name, *commands)
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply
     return replies
 
 
-def require_complete(client: redis.Redis, alias: str) -> None:
+def require_complete(client: redis.Redis, name: str) -> None:
     """Raise IndexWarmingUp while the server builds an index from its hashes after a start.
 
     The answer is cached until the next start: asking takes milliseconds on a large graph. Raises
     IndexMissing when there is no index.
     """
-    start = (alias, client.info("server")["run_id"])
+    start = (name, client.info("server")["run_id"])
     if start in _complete_indexes:
         return
-    info = index_info(client, alias)
+    info = index_info(client, name)
     if info is None:
         raise IndexMissing
     if float(info.get("percent_indexed", 1)) < 1:
         raise IndexWarmingUp
     _complete_indexes.add(start)
-
-
-def film_ids(client: redis.Redis, key: str, pattern: str) -> set[int]:
-    """Return the films in the set at `key`, completed once from the keys `pattern`: PREFIX:FILM.
-
-    An index may have been written without this set. NO_FILM in the set marks that it was completed.
-    """
-    found = {int(film) for film in client.smembers(key)}
-    if NO_FILM not in found:
-        found |= {int(name.rpartition(b":")[2]) for name in client.scan_iter(pattern, count=1000)}
-        found.add(NO_FILM)
-        client.sadd(key, *found)
-    return found - {NO_FILM}
 
 
 def mark_change(client: Any, key: str) -> None:
@@ -241,7 +238,15 @@ def mark_change(client: Any, key: str) -> None:
 
 def version(client: redis.Redis, *keys: str) -> tuple[bytes | None, ...]:
     """Return the values at these keys, which differ after each change of the indexes."""
-    return tuple(client.mget(keys))
+    pipe = client.pipeline(transaction=False)
+    for key in keys:
+        pipe.get(key)
+    return tuple(pipe.execute())
+
+
+def films_in(client: redis.Redis, key: str) -> set[int]:
+    """Return the films in the set at `key`. Earlier versions marked such a set with NO_FILM."""
+    return {int(film) for film in client.smembers(key)} - {NO_FILM}
 
 
 def to_text(value: Any) -> str:

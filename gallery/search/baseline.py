@@ -106,7 +106,7 @@ _cache: dict[tuple[str, int], tuple[float, LibraryBaseline]] = {}
 def get_baseline(film_count: int) -> LibraryBaseline:
     """Return the library's baseline, cached for MAX_AGE or until the number of films changes."""
     index = frame_index.current()
-    key = (index.alias, film_count)
+    key = (index.name, film_count)
     with _lock:
         sampled_at, found = _cache.get(key, (0.0, None))
         if found is None or time.monotonic() - sampled_at > MAX_AGE:

@@ -33,10 +33,6 @@ MAX_FRAMES = 10_000  # requested from the index in one query
 # Shots with more frames than this in a reply are excluded from the next queries: a still shot of
 # four hours would fill the whole reply.
 MAX_FRAMES_PER_SHOT = 2 * FRAMES_PER_HIT
-# Frames that the HNSW graph visits for a query by words. Vectors of words lie far from those of
-# pictures, where a graph of pictures misses many: of the nearest 25 in 360,000, half at 200 and a
-# tenth at 1600. Near a frame it misses none at 200.
-CANDIDATES_FOR_WORDS = 1600
 MAX_LINES = 200  # of dialogue that are ranked
 MIN_PENALIZED_FRAMES = 2_000  # checked for what is to be avoided
 MAX_HITS_BY_TIME = 200  # the best hits that are put in order of time
@@ -221,11 +217,10 @@ def _widening_queries(plan: Plan, count: int) -> Iterator[_Pictures]:
     if plan.avoided:
         # A constant number: a frame that drops out of one page must not reappear on another.
         count = max(count, MIN_PENALIZED_FRAMES)
-    candidates = CANDIDATES_FOR_WORDS if plan.query.wanted else 0
     first_count = 0
     frames: dict[FrameKey, Neighbour] = {}
     while True:
-        found = index.nearest(plan.vector, count, scope, candidates)
+        found = index.nearest(plan.vector, count, scope)
         known = [frame for frame in found if frame.film in plan.catalogue.films]
         frames |= {frame.key: frame for frame in _apply_penalties(known, plan)}
         shots = ranking.best_per_shot(list(frames.values()), plan.query.single_frame)

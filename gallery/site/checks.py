@@ -67,7 +67,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     found.extend(
         Error(f"{name} must be at least 1.", id="gallery.E004")
         for name in (
-            *("SEGMENT_SECONDS", "LEASE_SECONDS", "WORKERS", "INDEX_FLAT_MAX"),
+            *("SEGMENT_SECONDS", "LEASE_SECONDS", "WORKERS"),
             *("CLIPS_AT_ONCE", "MAX_CLIP_SECONDS"),
         )
         if getattr(settings, name) < 1

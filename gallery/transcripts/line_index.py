@@ -1,11 +1,12 @@
 """Lines of dialogue in Redis: one hash per line, and a full-text index over them.
 
-Keys have a prefix of their own, because dialogue does not depend on the model:
+Keys have a prefix of their own, because dialogue does not depend on the model. Those of a film
+carry it as their hash tag, so that they lie on one server of a Redis Cluster:
 
-    PREFIX:line:FILM:SUBTITLES:NUMBER   hash: film, group (its language), kinds, words and stems
+    PREFIX:{FILM}:SUBTITLES:NUMBER      hash: film, group (its language), kinds, words and stems
                                         (its tokens), line (the line and its frame, as JSON: a query
                                         reads hundreds, which takes most of the time)
-    PREFIX:film:FILM                    hash: how many lines each subtitles have, and `state`
+    PREFIX:film:{FILM}                  hash: how many lines each subtitles have, and `state`
     PREFIX:films                        set: the films that have such a hash
     PREFIX:version                      changes with every update
     PREFIX:SCHEMA:lines                 search index over the hashes
@@ -30,7 +31,7 @@ from gallery.index.server import (
     NO_FILM,
     create_index,
     fail_on_timeout,
-    film_ids,
+    films_in,
     index_info,
     mark_change,
     parse_fields,
@@ -52,7 +53,7 @@ FIELD_TYPES = {
     "words": ("TEXT", 0),
     "stems": ("TEXT", 0),
 }
-SCHEMA = "v2"  # increase it when the fields change: all lines are then indexed again
+SCHEMA = "v3"  # increase it when keys or fields change: all lines are then indexed again
 PIPELINE = 500  # hashes sent at once
 QUERY_TIMEOUT = 5000  # milliseconds
 MAX_SCAN_WAIT = 2.0  # seconds
@@ -132,10 +133,10 @@ class LineIndex:
         self._films_key = f"{prefix}:films"
 
     def _film_key(self, film: int) -> str:
-        return f"{self.prefix}:film:{film}"
+        return f"{self.prefix}:film:{{{film}}}"
 
     def _line_keys(self, film: int, subtitles: int, numbers: Iterable[int]) -> list[str]:
-        return [f"{self.prefix}:line:{film}:{subtitles}:{number}" for number in numbers]
+        return [f"{self.prefix}:{{{film}}}:{subtitles}:{number}" for number in numbers]
 
     # --- the index itself -------------------------------------------------------------------
 
@@ -166,7 +167,7 @@ class LineIndex:
             TextField("words", no_stem=True),
             TextField("stems", no_stem=True),
         ]
-        create_index(self.client, self.name, f"{self.prefix}:line:", fields, stopwords=[])
+        create_index(self.client, self.name, f"{self.prefix}:{{", fields, stopwords=[])
 
     def _wait_for_scan(self) -> None:
         """Wait briefly while a new index scans existing hashes, which is soon done for a few."""
@@ -192,7 +193,7 @@ class LineIndex:
             before = self._counts(film)
             # The counts are written before the hashes, so that a crash leaves no orphans.
             bounds = {key: max(counts.get(key, 0), before.get(key, 0)) for key in counts | before}
-            pipe = self.client.pipeline(transaction=True)
+            pipe = self.client.pipeline(transaction=False)
             pipe.sadd(self._films_key, film)
             pipe.hdel(self._film_key(film), STATE)
             if bounds:
@@ -205,25 +206,25 @@ class LineIndex:
                     pipe.hset(key, mapping=_fields_of(line))
                 pipe.execute()
             kept = {(line.subtitles, line.number) for line in lines}
-            pipe = self.client.pipeline(transaction=True)
-            for subtitles, count in before.items():
-                gone = [n for n in range(count) if (subtitles, n) not in kept]
-                _delete(pipe, self._line_keys(film, subtitles, gone))
-            pipe.delete(self._film_key(film))
-            pipe.hset(self._film_key(film), mapping={STATE: state, **_as_fields(counts)})
-            mark_change(pipe, self.version_key)
-            pipe.execute()
+            with self.client.pipeline(transaction=True) as pipe:
+                for subtitles, count in before.items():
+                    gone = [n for n in range(count) if (subtitles, n) not in kept]
+                    _delete(pipe, self._line_keys(film, subtitles, gone))
+                pipe.delete(self._film_key(film))
+                pipe.hset(self._film_key(film), mapping={STATE: state, **_as_fields(counts)})
+                pipe.execute()
+            mark_change(self.client, self.version_key)
 
     def drop(self, film: int) -> None:
         """Remove a film's lines from the index."""
         with translate_redis_errors():
-            pipe = self.client.pipeline(transaction=True)
-            for subtitles, count in self._counts(film).items():
-                _delete(pipe, self._line_keys(film, subtitles, range(count)))
-            pipe.delete(self._film_key(film))
-            pipe.srem(self._films_key, film)
-            mark_change(pipe, self.version_key)
-            pipe.execute()
+            with self.client.pipeline(transaction=True) as pipe:
+                for subtitles, count in self._counts(film).items():
+                    _delete(pipe, self._line_keys(film, subtitles, range(count)))
+                pipe.delete(self._film_key(film))
+                pipe.execute()
+            self.client.srem(self._films_key, film)
+            mark_change(self.client, self.version_key)
 
     def _counts(self, film: int) -> dict[int, int]:
         """Return an upper bound of the number of lines of each subtitles of a film."""
@@ -238,7 +239,7 @@ class LineIndex:
     def states(self) -> dict[int, str]:
         """Return what each film's lines were built from; "" if writing them was interrupted."""
         with translate_redis_errors():
-            films = sorted(film_ids(self.client, self._films_key, f"{self.prefix}:film:*"))
+            films = sorted(films_in(self.client, self._films_key))
             pipe = self.client.pipeline(transaction=False)
             for film in films:
                 pipe.hget(self._film_key(film), STATE)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("redis_server", "db")
 
 
 def line_keys(client: redis.Redis) -> list[bytes]:
-    return sorted(client.keys("*:dialogue:line:*"))
+    return sorted(client.keys("*:dialogue:{*}:*"))
 
 
 # --- the frame of a line --------------------------------------------------------------------------

@@ -127,7 +127,7 @@ class Installation:
 
     def lose_some_frames(self) -> None:
         client = connect(self.server.url)
-        keys = sorted(client.keys("*:frame:*"))
+        keys = sorted(key for key in client.keys("*:{*}:*") if b":dialogue:" not in key)
         for key in self.chance.sample(keys, min(5, len(keys))):
             client.delete(key)
 

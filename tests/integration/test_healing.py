@@ -119,7 +119,11 @@ def lose_some_hashes(film: Film, client: redis.Redis) -> None:
 
 
 def lose_the_list(film: Film, client: redis.Redis) -> None:
-    client.delete(frame_index.current().film_key(film.pk))
+    client.delete(frame_index.current().seconds_key(film.pk))
+
+
+def lose_its_entry_among_the_films(film: Film, client: redis.Redis) -> None:
+    client.srem(f"{frame_index.current().prefix}:films", film.pk)
 
 
 def lose_all_of_the_film(film: Film, client: redis.Redis) -> None:
@@ -135,11 +139,10 @@ def make_the_index_with_other_fields(film: Film, client: redis.Redis) -> None:
     name = here.status().name
     client.ft(name).dropindex()
     client.execute_command(
-        *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{here.prefix}:frame:"),
+        *("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, f"{here.prefix}:{{"),
         *("SCHEMA", "film", "TAG", "embedding", "VECTOR", "FLAT", 6),
         *("TYPE", "FLOAT16", "DIM", here.width, "DISTANCE_METRIC", "COSINE"),
     )
-    client.ft(name).aliasupdate(here.alias)
 
 
 def put_back_an_older_import(film: Film, client: redis.Redis) -> None:
@@ -164,6 +167,7 @@ def die_while_writing(film: Film, client: redis.Redis) -> None:
 LOSSES = [
     lose_some_hashes,
     lose_the_list,
+    lose_its_entry_among_the_films,
     lose_all_of_the_film,
     drop_the_search_index,
     make_the_index_with_other_fields,
@@ -183,6 +187,7 @@ def test_each_loss_is_repaired(
     wait_for(lambda: frame_index.current().status().ready == 1)
     heal()
     assert find_problems(demo_film) == []
+    assert frame_index.current().films() == [demo_film.pk]
     assert nearest(demo_film, 40) == before
     assert find_texts("refrigerator")
     assert "heal" not in [step for step, *_key in sweep()]
@@ -214,18 +219,19 @@ def test_unlisted_orphans_are_found(
     gone = ready_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
     here, lines = frame_index.current(), dialogue.current()
     vector = redis_server.hget(here.frame_key(gone.pk, 1), "embedding")
-    redis_server.delete(here.film_key(gone.pk))
+    redis_server.delete(here.seconds_key(gone.pk))
     number = gone.pk
     gone.delete()
-    stray = {"film": str(demo_film.pk), "second": 9999, "embedding": vector}
+    stray = {"film": str(demo_film.pk), "embedding": vector}
     redis_server.hset(here.frame_key(demo_film.pk, 9999), mapping=stray)
-    redis_server.hset(f"{lines.prefix}:line:{number}:7:0", mapping={"film": str(number)})
-    redis_server.hset(f"{settings.INDEX_PREFIX}:0123456789ab:frame:{demo_film.pk}:3", mapping=stray)
+    redis_server.hset(f"{lines.prefix}:{{{number}}}:7:0", mapping={"film": str(number)})
+    other_model = f"{settings.INDEX_PREFIX}:0123456789ab:{{{demo_film.pk}}}:3"
+    redis_server.hset(other_model, mapping=stray)
     assert len(list_keys(number)) == 7
     clean_up()
     assert list_keys(number) == []
     assert find_problems(demo_film) == []
-    assert redis_server.keys(f"{settings.INDEX_PREFIX}:0123456789ab:frame:*") == []
+    assert not redis_server.exists(other_model)
 
 
 def test_an_interrupted_deletion_is_completed(

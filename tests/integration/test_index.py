@@ -1,11 +1,10 @@
-"""The index in a real Redis with RediSearch: exact, approximate, and switching between them."""
+"""The index in a real Redis with RediSearch."""
 
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from gallery.core.errors import (
 )
 from gallery.index import frame_index, server
 from gallery.index.frame_index import FrameIndex
-from gallery.index.switching_index import IndexKind
 from gallery.index.types import FrameKey, FrameRecord, Scope
 from gallery.search import ranking
 from imgsearch.local import redis_server as embedded
@@ -41,14 +39,6 @@ def random_vectors(count: int, seed: int = 1, width: int = WIDTH) -> Vectors:
     return normalize(np.random.default_rng(seed).normal(size=(count, width)))
 
 
-def clustered_vectors(count: int, seed: int = 2, width: int = WIDTH) -> Vectors:
-    """Like those of films: neighbouring frames are similar."""
-    rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(count // 20, width))
-    chosen = rng.integers(0, len(centres), count)
-    return normalize(centres[chosen] + rng.normal(scale=0.35, size=(count, width)))
-
-
 def make_records(film: int, count: int, frames_per_shot: int = 4) -> list[FrameRecord]:
     return [
         FrameRecord(
@@ -62,10 +52,8 @@ def make_records(film: int, count: int, frames_per_shot: int = 4) -> list[FrameR
 
 @pytest.fixture
 def make_index(redis_server: redis.Redis) -> Callable[..., FrameIndex]:
-    def make(prefix: str = "t:model1", flat_max: int = 300_000, width: int = WIDTH) -> FrameIndex:
-        made = FrameIndex(
-            redis_server, prefix=prefix, width=width, flat_max=flat_max, ef_runtime=200
-        )
+    def make(prefix: str = "t:model1", width: int = WIDTH) -> FrameIndex:
+        made = FrameIndex(redis_server, prefix=prefix, width=width)
         made.ensure()
         return made
 
@@ -115,7 +103,7 @@ def test_putting_a_film_again_replaces_it(index: FrameIndex, redis_server: redis
     index.put(1, make_records(1, 12), fresh)
     assert index.count(1) == 12
     assert index.status().frames == 12
-    assert len(redis_server.keys("t:model1:frame:1:*")) == 12
+    assert len(redis_server.keys("t:model1:{1}:*")) == 12
     assert index.nearest(fresh[5], 1)[0].second == 5
     assert index.vector(1, 20) is None
 
@@ -126,7 +114,7 @@ def test_dropping_a_film_leaves_nothing(index: FrameIndex, redis_server: redis.R
     assert index.films() == [1, 2]
     assert index.drop(1) == 30
     assert index.films() == [2]
-    assert redis_server.keys("t:model1:frame:1:*") + redis_server.keys("t:model1:film:1") == []
+    assert redis_server.keys("t:model1:*{1}*") == []
     assert {n.film for n in index.nearest(random_vectors(1, 1)[0], 50)} == {2}
     assert index.drop(1) == 0
 
@@ -141,7 +129,7 @@ def test_vectors_that_redisearch_would_skip_are_refused(
     for bad in (zero, nan, long, good[:2], random_vectors(3, width=WIDTH + 1)):
         with pytest.raises(ModelError):
             index.put(1, make_records(1, 3), bad)
-    assert redis_server.keys("t:model1:frame:*") == []
+    assert redis_server.keys("t:model1:{*}:*") == []
     for query in (zero[1], nan[1], np.ones(WIDTH + 1, np.float32)):
         with pytest.raises(ModelError, match="wrong shape or no direction"):
             index.nearest(query, 5)
@@ -173,122 +161,71 @@ def test_among_duplicates_the_frame_itself_comes_first(index: FrameIndex) -> Non
         assert len(shots) == len(set(shots)) == 24
 
 
-# --- exact and approximate ------------------------------------------------------------------------
+# --- the search index -----------------------------------------------------------------------------
 
 
-@contextmanager
-def search_constantly(index: FrameIndex, query: np.ndarray) -> Iterator[list[int]]:
-    """Search constantly; yields the number of frames each search found. Fails if one failed."""
-    found: list[int] = []
-    failures: list[BaseException] = []
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.is_set():
-            try:
-                found.append(len(index.nearest(query, 10)))
-            except BaseException as error:
-                failures.append(error)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    try:
-        yield found
-    finally:
-        stop.set()
-        thread.join()
-    assert failures == []
-
-
-def reconcile_until(index: FrameIndex, kind: IndexKind) -> list[str]:
-    notes: list[str] = []
-
-    def done() -> bool:
-        note = index.reconcile()
-        if note:
-            notes.append(note)
-        return index.status().kind is kind
-
-    wait_for(done, pause=0.02)
-    return notes
-
-
-def test_it_switches_to_hnsw_and_back_during_searches(
-    make_index: Callable[..., FrameIndex], redis_server: redis.Redis
-) -> None:
-    index = make_index(flat_max=200)
-    vectors = clustered_vectors(3000)
-    for film in range(6):
-        index.put(film, make_records(film, 500), vectors[film * 500 : film * 500 + 500])
-    assert index.status().kind is IndexKind.FLAT
-    with search_constantly(index, vectors[77]) as found:
-        wait_for(lambda: found)
-        notes = reconcile_until(index, IndexKind.HNSW)
-        more = len(found) + 5
-        wait_for(lambda: len(found) > more)
-        assert notes[0] == "building the hnsw index"
-        assert notes[-1] == "switched to the hnsw index"
-        assert index.status().frames == 3000
-        assert index.reconcile() is None
-        for film in range(1, 6):
-            index.drop(film)
-        # 500 frames are still above the limit.
-        assert index.reconcile() is None
-        index.put(0, make_records(0, 150), vectors[:150])
-        reconcile_until(index, IndexKind.FLAT)
-        more = len(found) + 5
-        wait_for(lambda: len(found) > more)
-    assert set(found) == {10}
-    names = redis_server.execute_command("FT._LIST")
-    assert names == [b"t:model1:3:flat"]
-
-
-def test_between_the_two_limits_the_index_kind_does_not_change(
-    make_index: Callable[..., FrameIndex],
-) -> None:
-    index = make_index(flat_max=200)
-    index.put(1, make_records(1, 200), random_vectors(200))
-    assert index.reconcile() is None
-    index.put(1, make_records(1, 201), random_vectors(201))
-    reconcile_until(index, IndexKind.HNSW)
-    index.put(1, make_records(1, 170), random_vectors(170))
-    assert index.reconcile() is None
-    assert index.status().kind is IndexKind.HNSW
-
-
-def test_hnsw_finds_what_the_exact_search_finds(
-    make_index: Callable[..., FrameIndex], redis_server: redis.Redis
-) -> None:
-    index = make_index(flat_max=200, width=128)
-    vectors = clustered_vectors(6000, width=128)
-    for film in range(6):
-        index.put(film, make_records(film, 1000), vectors[film * 1000 : film * 1000 + 1000])
-    reconcile_until(index, IndexKind.HNSW)
-    described = redis_server.execute_command("FT.INFO", "t:model1:frames")
-    assert b"HNSW" in repr(described).encode()
+def test_a_search_is_exact(make_index: Callable[..., FrameIndex]) -> None:
+    index, vectors = make_index(width=128), random_vectors(6000, width=128)
+    for film in range(1, 4):
+        rows = vectors[film * 2000 - 2000 : film * 2000]
+        index.put(film, make_records(film, 2000), rows)
     stored = vectors.astype(np.float16).astype(np.float32)
-    rng = np.random.default_rng(9)
-    hits = 0
-    chosen = rng.choice(6000, 100, replace=False)
-    for number in chosen:
-        query = normalize(vectors[number : number + 1] + rng.normal(scale=0.05, size=(1, 128)))[0]
-        exact = set(np.argsort(-(stored @ query))[:10].tolist())
-        found = {n.film * 1000 + n.second for n in index.nearest(query, 10)}
-        hits += len(exact & found)
-    assert hits / 1000 >= 0.98
-    itself = [index.nearest(vectors[n], 1)[0] for n in chosen]
-    assert [r.film * 1000 + r.second for r in itself] == chosen.tolist()
+    for query in random_vectors(20, 9, width=128):
+        found = [(n.film - 1) * 2000 + n.second for n in index.nearest(query, 10)]
+        assert sorted(stored[found] @ query) == pytest.approx(
+            sorted(np.sort(stored @ query)[-10:]), abs=2e-3
+        )
 
 
-def test_hnsw_uses_the_ef_of_the_settings(
+def test_an_index_of_another_schema_is_dropped(
     make_index: Callable[..., FrameIndex], redis_server: redis.Redis
 ) -> None:
-    index = make_index(flat_max=2)
-    index.put(1, make_records(1, 10), random_vectors(10))
-    reconcile_until(index, IndexKind.HNSW)
-    info = redis_server.execute_command("FT.DEBUG", "VECSIM_INFO", "t:model1:3:hnsw", "embedding")
-    graph = info[info.index(b"BACKEND_INDEX") + 1]
-    assert graph[graph.index(b"EF_RUNTIME") + 1] == 200
+    redis_server.execute_command(
+        *("FT.CREATE", "t:model1:3:flat", "ON", "HASH", "PREFIX", 1, "t:model1:frame:"),
+        *("SCHEMA", "film", "TAG"),
+    )
+    other = make_index("t:model2")
+    assert make_index("t:model1").status().frames == 0
+    names = redis_server.execute_command("FT._LIST")
+    assert sorted(names) == [b"t:model1:4:frames", other.name.encode()]
+
+
+def test_films_of_another_model_can_be_dropped_without_its_width(
+    index: FrameIndex, redis_server: redis.Redis
+) -> None:
+    index.put(1, make_records(1, 5), random_vectors(5))
+    other = FrameIndex(redis_server, prefix=index.prefix, width=0)
+    assert (other.films(), other.count(1)) == ([1], 5)
+    assert other.drop(1) == 5
+    assert index.films() == []
+    with pytest.raises(ModelError):
+        other.put(1, make_records(1, 5), random_vectors(5))
+
+
+def test_two_models_are_indexed_at_the_same_time(make_index: Callable[..., FrameIndex]) -> None:
+    one, other = make_index("t:aaaa"), make_index("t:bbbb", width=32)
+    with one.film_lock(1), other.film_lock(1):
+        thread = threading.Thread(
+            target=lambda: other.put(1, make_records(1, 1500), random_vectors(1500, width=32))
+        )
+        thread.start()
+        one.put(1, make_records(1, 1500), random_vectors(1500))
+        thread.join()
+    for index in (one, other):
+        assert index.count(1) == index.status().frames == 1500
+
+
+def test_a_frame_takes_little_memory(
+    make_index: Callable[..., FrameIndex], redis_server: redis.Redis
+) -> None:
+    """1,280 bytes for the hash, 1,024 for the vector in the index, and little else."""
+    index = make_index(width=512)
+    before = int(redis_server.info("memory")["used_memory"])
+    index.put(1, make_records(1, 8000), random_vectors(8000, width=512), {5: (1, 2, 3)})
+    used = int(redis_server.info("memory")["used_memory"]) - before
+    assert redis_server.object("encoding", index.frame_key(1, 5)) == b"listpack"
+    assert redis_server.memory_usage(index.frame_key(1, 5)) < 1400
+    assert used / 8000 < 2650
 
 
 def test_a_search_that_times_out_is_an_error(index: FrameIndex, redis_server: redis.Redis) -> None:
@@ -311,7 +248,7 @@ def test_two_processes_create_the_index_at_once(redis_server: redis.Redis) -> No
 
     def make() -> None:
         try:
-            FrameIndex(redis_server, prefix="t:both", width=8, flat_max=10, ef_runtime=10).ensure()
+            FrameIndex(redis_server, prefix="t:both", width=8).ensure()
         except BaseException as error:
             failures.append(error)
 
@@ -327,9 +264,7 @@ def test_two_processes_create_the_index_at_once(redis_server: redis.Redis) -> No
 
 
 def open_index(url: str) -> FrameIndex:
-    return FrameIndex(
-        frame_index.connect(url), prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100
-    )
+    return FrameIndex(frame_index.connect(url), prefix="t:m", width=WIDTH)
 
 
 def test_a_killed_server_recovers_every_frame(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.integration.test_index import WIDTH, make_records, random_vectors
 
 @pytest.fixture
 def index(redis_server: redis.Redis) -> FrameIndex:
-    return FrameIndex(redis_server, prefix="t:m", width=WIDTH, flat_max=10_000, ef_runtime=200)
+    return FrameIndex(redis_server, prefix="t:m", width=WIDTH)
 
 
 def find_shots(index: FrameIndex, *labels: int) -> set[int]:

@@ -245,11 +245,12 @@ def test_deleting_a_label_removes_it_from_the_index(staff: Client, demo_film: Fi
     staff.post(ADD, {"name": "Dogs", "prompts": "dog", "threshold": ""})
     compute_labels()
     number = Label.objects.get().pk
-    keys = frame_index.current().client.keys(f"*:frame:{demo_film.pk}:*")
-    assert any(frame_index.current().client.hget(key, "labels") for key in keys)
+    here = frame_index.current()
+    keys = here.client.keys(f"{here.prefix}:{{{demo_film.pk}}}:*")
+    assert any(here.client.hget(key, "labels") for key in keys)
     staff.post(f"{LIST}{number}/delete/", {"post": "yes"})
     compute_labels()
-    assert not any(frame_index.current().client.hget(key, "labels") for key in keys)
+    assert not any(here.client.hget(key, "labels") for key in keys)
 
 
 @pytest.mark.parametrize(("right", "may_look"), [("view_label", False), ("change_label", True)])

@@ -53,7 +53,7 @@ def test_each_loss_is_reported(demo_film: Film, redis_server: redis.Redis) -> No
     n = demo_film.frame_count
     here, run = frame_index.current(), demo_film.files.run(1)
     redis_server.delete(here.frame_key(demo_film.pk, 7), here.frame_key(demo_film.pk, 8))
-    [line] = redis_server.keys(f"*:line:{demo_film.pk}:*:0")[:1]
+    [line] = redis_server.keys(f"*:dialogue:{{{demo_film.pk}}}:*:0")[:1]
     redis_server.delete(line)
     run.thumbnail(3).unlink()
     damaged = run.segment(2)
@@ -80,7 +80,7 @@ def test_orphans_are_reported(
 ) -> None:
     film = ready_film(make_video(seconds=3))
     here = frame_index.current()
-    redis_server.delete(here.film_key(film.pk))
+    redis_server.delete(here.seconds_key(film.pk))
     delete_rows(film)
     (settings.MEDIA_ROOT / "drafts" / "half").mkdir(parents=True)
     orphans = check_library(draft_age=0).orphans

@@ -16,7 +16,6 @@ from gallery.films import catalogue
 from gallery.films.models import Film
 from gallery.index import frame_index, server
 from gallery.index.frame_index import FrameIndex
-from gallery.index.switching_index import IndexKind
 from gallery.index.types import FrameRecord, Neighbour
 from gallery.search import engine, fusion, relevance_curve
 from gallery.search.plan import build_plan
@@ -25,7 +24,7 @@ from gallery.transcripts import dialogue
 from gallery.transcripts.line_index import IndexedLine, LineIndex
 from gallery.transcripts.types import FoundLine
 from tests.importing import sweep
-from tests.integration.test_index import WIDTH, make_records, random_vectors, reconcile_until
+from tests.integration.test_index import WIDTH, make_records, random_vectors
 
 SEEN = Query(words="a dog in the snow", mode=Mode.SEEN)
 
@@ -199,7 +198,7 @@ def test_two_rankings_are_fused() -> None:
 
 @pytest.fixture
 def index(redis_server: redis.Redis) -> FrameIndex:
-    return FrameIndex(redis_server, prefix="t:m", width=WIDTH, flat_max=1000, ef_runtime=100)
+    return FrameIndex(redis_server, prefix="t:m", width=WIDTH)
 
 
 @pytest.fixture
@@ -238,23 +237,19 @@ def test_a_partly_written_film_is_noticed(index: FrameIndex, redis_server: redis
     assert index.films() == [7]
     index.drop(7)
     assert index.films() == []
-    assert redis_server.keys("t:m:f*") == [b"t:m:films"]
+    assert redis_server.keys("t:m:*{7}*") == redis_server.keys("t:m:films") == []
 
 
-def test_films_of_an_earlier_version_are_searched_for_once(
+def test_a_list_of_films_of_an_earlier_version_is_read(
     index: FrameIndex, line_index: LineIndex, redis_server: redis.Redis
 ) -> None:
-    for film in (1, 2):
-        index.put(film, make_records(film, 4), random_vectors(4))
-        line_index.put(film, make_lines(film), "state")
-    redis_server.delete("t:m:films", "t:dialogue:films")
+    """It has the number 0 as a mark."""
+    redis_server.sadd("t:m:films", 0)
+    redis_server.sadd("t:dialogue:films", 0)
     index.put(3, make_records(3, 4), random_vectors(4))
-    assert index.films() == [1, 2, 3]
-    assert line_index.states() == {1: "state", 2: "state"}
-    with count_commands(redis_server) as made:
-        assert index.films() == [1, 2, 3]
-        assert line_index.states() == {1: "state", 2: "state"}
-    assert not made["scan"]
+    line_index.put(3, make_lines(3), "state")
+    assert index.films() == [3]
+    assert line_index.states() == {3: "state"}
 
 
 @pytest.mark.django_db
@@ -273,10 +268,8 @@ def test_two_processes_take_the_same_sample(index: FrameIndex, redis_server: red
     assert index.films() == [1, 2, 3]
     with count_commands(redis_server) as made:
         sample = index.sample()
-    other = FrameIndex(
-        server.connect(redis_server_url(redis_server)), prefix="t:m", width=WIDTH, flat_max=1000,
-        ef_runtime=100,
-    )  # fmt: skip
+    client = server.connect(redis_server_url(redis_server))
+    other = FrameIndex(client, prefix="t:m", width=WIDTH)
     assert np.array_equal(sample, other.sample())
     assert len(sample) == frame_index.SAMPLE_SIZE
     assert made["smembers"] == 1
@@ -288,27 +281,3 @@ def test_two_processes_take_the_same_sample(index: FrameIndex, redis_server: red
 def redis_server_url(client: redis.Redis) -> str:
     """Its URL for another process."""
     return f"unix://{client.connection_pool.connection_kwargs['path']}?db=0&protocol=2"
-
-
-def test_the_old_index_is_used_until_the_new_one_is_built(
-    index: FrameIndex, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vectors = random_vectors(50)
-    redis_server.execute_command(
-        *("FT.CREATE", "t:m:2:flat", "ON", "HASH", "PREFIX", 1, "t:m:frame:", "SCHEMA"),
-        *("film", "TAG", "look", "TAG", "labels", "TAG", "embedding", "VECTOR", "FLAT", 6),
-        *("TYPE", "FLOAT16", "DIM", WIDTH, "DISTANCE_METRIC", "COSINE"),
-    )
-    redis_server.execute_command("FT.ALIASADD", "t:m:frames", "t:m:2:flat")
-    index.put(1, make_records(1, 50), vectors)
-    assert index.status().name == "t:m:2:flat"
-    assert (index.nearest(vectors[9], 1)[0].key, index.nearest(vectors[9], 1)[0].shot) == (
-        (1, 9),
-        2,
-    )
-    reconcile_until(index, IndexKind.FLAT)
-    while index.reconcile() is not None:
-        pass
-    assert index.status().name == f"t:m:{frame_index.SCHEMA}:flat"
-    assert redis_server.execute_command("FT._LIST") == [f"t:m:{frame_index.SCHEMA}:flat".encode()]
-    assert index.nearest(vectors[9], 1)[0].shot == 2

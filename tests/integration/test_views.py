@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import struct
 import time
 from io import BytesIO
 from pathlib import Path
@@ -442,9 +443,9 @@ def test_a_picture_above_the_limit_is_refused(page: Client, settings: Any) -> No
 
 def test_a_frame_belongs_to_the_shot_at_its_time(page: Client, demo_film: Film) -> None:
     """The frame of second 7 may be slightly later, after a cut."""
-    frame_index.current().client.hset(
-        frame_index.current().frame_key(demo_film.pk, 7), "time", repr(7.0 + 1 / 24)
-    )
-    demo_film.shots.filter(number=2).update(start=7.0 + 1 / 24)
+    here, late = frame_index.current(), 7.0 + 1 / 24
+    times = struct.pack("<3d", late, late, 9.0)
+    here.client.hset(here.frame_key(demo_film.pk, 7), "times", times)
+    demo_film.shots.filter(number=2).update(start=late)
     body = page.get(f"/films/{demo_film.pk}/frames/7/").content.decode()
     assert "Shot 3," in body

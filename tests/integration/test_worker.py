@@ -363,7 +363,7 @@ def test_the_doctor_finds_no_problems(worker: Worker, demo_film: Film) -> None:
         "Model", "Precision", "Shots", "Workers", "Beat", "Films",
     }  # fmt: skip
     assert "append-only file on" in lines["Redis"]
-    assert lines["Index"].startswith(f"FLAT, {demo_film.frame_count} frames")
+    assert lines["Index"].startswith(f"{demo_film.frame_count} frames")
     assert lines["Dialogue"] == "64 lines in 2 languages"
     assert "films@tests" in lines["Workers"]
     assert "1 ready" in lines["Films"]

@@ -122,7 +122,7 @@ def _index() -> str:
             "missing, or run manage.py rebuild_index; manage.py check_library shows what differs"
         )
     warm = "warm" if status.ready >= 1 else f"warming up, {status.ready:.0%}"
-    return f"{status.kind.upper()}, {status.frames} frames, {status.megabytes:.1f} MB, {warm}"
+    return f"{status.frames} frames, {status.megabytes:.1f} MB, {warm}"
 
 
 def _dialogue() -> str:

@@ -22,8 +22,7 @@ class Command(BaseCommand):
         films = catalogue.searchable()
         frames, failed = 0, []
         try:
-            here = frame_index.current()
-            here.ensure()
+            frame_index.current().ensure()
             for film in tqdm(films, unit=" films", disable=not self.stderr.isatty()):
                 try:
                     frames += publish_step.reindex(film)
@@ -32,7 +31,6 @@ class Command(BaseCommand):
                 except LostClaim:
                     continue  # deleted meanwhile
             healing.remove_orphan_hashes()
-            here.reconcile()
             dialogue.reconcile()
             lines = dialogue.current().lines()
         except GalleryError as error:

@@ -1,0 +1,111 @@
+"""The search index over the hashes of one model's frames: created, checked, and described.
+
+It is exact (FLAT). After a restart of Redis it is there as soon as the hashes have been read, while
+a graph (HNSW) would first be built again, which takes a hundred times as long.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.commands.search.field import Field, NumericField, TagField, VectorField
+
+from gallery.core.errors import IndexMissing
+from gallery.index.server import (
+    create_index,
+    drop_index,
+    fail_on_timeout,
+    index_info,
+    parse_fields,
+    to_text,
+    translate_redis_errors,
+)
+
+# Increase it when keys, fields or indexed fields change: all films are then indexed again from the
+# media store.
+SCHEMA = 4
+FIELD_TYPES = {
+    "film": ("TAG", 0),
+    "look": ("TAG", 0),
+    "labels": ("TAG", 0),
+    "shot": ("NUMERIC", 0),
+}  # indexed fields besides the embedding: type and vector width
+LABEL_SEPARATOR = ","
+# The vectors lie in blocks. With the default of 1024 vectors of 1 KB a block is just larger than a
+# size class of the allocator, and a fifth of the next one is lost.
+BLOCK_BYTES = (1 << 20) - 1024
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """State of the index: its frames, and the part (0 to 1) that is ready to search."""
+
+    name: str
+    frames: int
+    ready: float
+    megabytes: float
+
+
+class SearchIndex:
+    """The search index of one model. All methods raise IndexUnavailable.
+
+    `width`: numbers in a vector.
+    """
+
+    def __init__(self, client: redis.Redis, *, prefix: str, width: int) -> None:
+        self.client = client
+        self.prefix = prefix
+        self.width = width
+        self.name = f"{prefix}:{SCHEMA}:frames"
+
+    def ensure(self) -> None:
+        """Create the index if it is missing, and make time-outs errors.
+
+        An index with other fields, or of another schema, is dropped.
+        """
+        with translate_redis_errors():
+            fail_on_timeout(self.client)
+            info = index_info(self.client, self.name)
+            wanted = {**FIELD_TYPES, "embedding": ("VECTOR", self.width)}
+            if info is not None and parse_fields(info) == wanted:
+                return
+            for name in map(to_text, self.client.execute_command("FT._LIST")):
+                is_old = name.startswith(f"{self.prefix}:") and name != self.name
+                if is_old or (info is not None and name == self.name):
+                    drop_index(self.client, name)
+            self._create()
+
+    def _create(self) -> None:
+        vector = {
+            "TYPE": "FLOAT16",
+            "DIM": self.width,
+            "DISTANCE_METRIC": "COSINE",
+            "BLOCK_SIZE": BLOCK_BYTES // (2 * self.width),
+        }
+        fields: list[Field] = [
+            TagField("film"),
+            TagField("look"),
+            TagField("labels", separator=LABEL_SEPARATOR),
+            # Sortable: stored in the index, so that KNN replies do not load the hashes.
+            NumericField("shot", sortable=True),
+            VectorField("embedding", "FLAT", vector),
+        ]
+        # Only keys of frames have a film's hash tag next to the prefix.
+        create_index(self.client, self.name, f"{self.prefix}:{{", fields)
+
+    def status(self) -> IndexStatus:
+        """Return the state of the index. Raises IndexMissing."""
+        with translate_redis_errors():
+            info = index_info(self.client, self.name)
+        if info is None:
+            raise IndexMissing
+        return IndexStatus(
+            name=self.name,
+            frames=int(info["num_docs"]),
+            ready=float(info.get("percent_indexed", 1)),
+            megabytes=_megabytes(info, "vector_index_sz_mb") + _megabytes(info, "inverted_sz_mb"),
+        )
+
+
+def _megabytes(info: dict[str, Any], name: str) -> float:
+    return float(info.get(name, 0) or 0)
