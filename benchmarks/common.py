@@ -53,7 +53,10 @@ def find_free_port() -> int:
 
 def make_environment(folder: Path, model: Path) -> dict[str, str]:
     """Return the environment of a separate installation in `folder`: embedded Redis, SQLite."""
-    empty = ("REDIS_URL", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "PUBLIC_URL", "HOST")
+    empty = (
+        *("REDIS_URL", "INDEX_URL", "DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL"),
+        *("PUBLIC_URL", "HOST"),
+    )
     return {
         **os.environ,
         **dict.fromkeys(empty, ""),

@@ -23,7 +23,8 @@ from benchmarks.library import FILM_SECONDS, frame_records, random_frames, rando
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable
 from gallery.index.frame_index import FrameIndex
-from gallery.index.server import connect, index_info
+from gallery.index.search_commands import index_info
+from gallery.index.server import connect
 from gallery.index.types import FrameRecord, Scope
 from gallery.media.types import FrameKind
 from imgsearch.local.redis_server import running

@@ -174,6 +174,9 @@ AUTH_PASSWORD_VALIDATORS = [
 # Empty: the server that `make run` starts, at a socket in VAR_DIR that only its owner can open.
 REDIS_URL_GIVEN = bool(env.str("REDIS_URL", default=""))
 REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis_url(VAR_DIR)
+# Another server for the index, or a cluster (redis+cluster://); empty: that of REDIS_URL. Celery
+# cannot use a cluster.
+INDEX_URL = env.str("INDEX_URL", default="")
 
 
 def _queue_url(redis_url: str) -> str:

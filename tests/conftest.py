@@ -26,7 +26,7 @@ from django.utils import translation
 from gallery.clip import encoder
 from gallery.films.models import Film, Shot
 from gallery.importing import publish_step
-from gallery.index import frame_index
+from gallery.index.server import connect
 from gallery.transcripts import subtitle_import
 from gallery.transcripts.models import Line, Subtitles
 from imgsearch.local import redis_server as embedded
@@ -84,7 +84,7 @@ def _redis_session() -> Iterator[str]:
 @pytest.fixture
 def redis_server(_redis_session: str) -> redis.Redis:
     """A client of the session's Redis, with its index and queue emptied."""
-    client = frame_index.connect(settings.REDIS_URL)
+    client = connect(settings.REDIS_URL)
     client.flushdb()
     queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE, settings.PRIORITY_QUEUE)
     return client

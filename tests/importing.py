@@ -13,6 +13,7 @@ from gallery.films.models import Film, Shot
 from gallery.importing import housekeeping, intake, probe_step, publish_step, segment_step
 from gallery.importing.models import Segment
 from gallery.index import frame_index
+from gallery.index.server import connect
 from gallery.transcripts import subtitle_import
 from gallery.transcripts.models import Subtitles
 from imgsearch.celery import app
@@ -117,7 +118,7 @@ def delete_rows(film: Film) -> None:
 
 def list_keys(film: Film | int) -> list[bytes]:
     """The keys of a film's frames and lines."""
-    client = frame_index.connect(settings.REDIS_URL)
+    client = connect(settings.REDIS_URL)
     number = film if isinstance(film, int) else film.pk
     patterns = (f"*:{{{number}}}:*", f"*:seconds:{{{number}}}", f"*:film:{{{number}}}")
     return [key for pattern in patterns for key in client.keys(pattern)]

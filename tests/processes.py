@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+import redis
 
 from imgsearch.local import redis_server
 from imgsearch.local.children import end_with_parent
@@ -95,6 +96,91 @@ def redis_process(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
+
+
+class RedisCluster:
+    """A Redis Cluster of three servers with RediSearch, without replicas, that keep no data.
+
+    This build of RediSearch has no coordinator: each server searches its own keys.
+    """
+
+    SLOTS = 16_384
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = [find_free_port() for _ in range(3)]
+        self.bus_ports = [find_free_port() for _ in range(3)]
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def url(self) -> str:
+        """Its URL, which names the first server."""
+        return f"redis+cluster://127.0.0.1:{self.ports[0]}"
+
+    def client(self, number: int) -> redis.Redis:
+        """A client of one of the servers."""
+        return redis.Redis(port=self.ports[number], protocol=2)
+
+    def start(self) -> None:
+        """Start the servers, give each a third of the slots, and wait until they agree."""
+        self.processes = [self._start_server(number) for number in range(3)]
+        for number in range(3):
+            first, last = self.SLOTS * number // 3, self.SLOTS * (number + 1) // 3 - 1
+            self.client(number).execute_command("CLUSTER ADDSLOTSRANGE", first, last)
+            self.client(0).execute_command(
+                "CLUSTER MEET", "127.0.0.1", self.ports[number], self.bus_ports[number]
+            )
+        self.wait_ready()
+
+    def _start_server(self, number: int) -> subprocess.Popen[bytes]:
+        server, module = redis_server.binaries()
+        folder = self.folder / str(number)
+        folder.mkdir(exist_ok=True)
+        options = {
+            "port": self.ports[number],
+            "cluster-port": self.bus_ports[number],
+            "bind": "127.0.0.1",
+            "dir": folder,
+            "save": "",
+            "cluster-enabled": "yes",
+            "cluster-node-timeout": "2000",
+            "hash-max-listpack-value": "8192",
+        }
+        command = [
+            str(server),
+            *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
+            *("--loadmodule", str(module)),
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        redis_server.wait_ready(f"redis://127.0.0.1:{self.ports[number]}/0", lambda _text: None)
+        return process
+
+    def wait_ready(self) -> None:
+        """Wait until all servers know each other and all slots are served."""
+
+        def is_ready() -> bool:
+            states = [self.client(number).cluster_info() for number in range(3)]
+            return all(
+                (one["cluster_state"], one["cluster_known_nodes"]) == ("ok", "3") for one in states
+            )
+
+        wait_for(is_ready)
+
+    def kill(self, number: int) -> None:
+        """Kill a server, which loses its data."""
+        self.processes[number].kill()
+        self.processes[number].wait()
+
+    def restart(self, number: int) -> None:
+        """Start a killed server again."""
+        self.processes[number] = self._start_server(number)
+        self.wait_ready()
+
+    def stop(self) -> None:
+        """Kill all servers."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 class Process:

@@ -42,6 +42,7 @@ os.environ.update(
         "LEASE_SECONDS": "4",
         "SWEEP_SECONDS": "2",
         "REDIS_URL": "",
+        "INDEX_URL": "",
         "CELERY_BROKER_URL": "",
         "CACHE_URL": "",
         # Tests search more often than users; tests of the limits set their own.

@@ -95,13 +95,14 @@ class IndexMissing(IndexUnavailable):
 
 
 class NoSearchCommands(IndexUnavailable):
-    """The server at REDIS_URL is a Redis without the search commands."""
+    """The server of the index is a Redis without the search commands."""
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "The Redis server at REDIS_URL has no search commands (FT.SEARCH). Use Redis 8 or "
-                "Redis Stack, or leave REDIS_URL empty to use the embedded server."
+                "The Redis server of the index has no search commands (FT.SEARCH). Set REDIS_URL "
+                "or INDEX_URL to Redis 8 or Redis Stack, or leave both empty to use the embedded "
+                "server."
             )
         )
 

@@ -125,7 +125,7 @@ class JobKind(Generic[Job]):
 
         Failures are logged and retried later, up to MAX_ATTEMPTS times. Raises IndexUnavailable.
         """
-        client = server.connect(settings.REDIS_URL)
+        client = server.connect_index()
         key = f"{settings.INDEX_PREFIX}:{self.name}"
         with server.redis_lock(client, key, settings.LEASE_SECONDS) as check:
             film = self.next_film() if check is not None else None

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from gallery.films.catalogue import Catalogue
 from gallery.films.models import Film
 from gallery.index import frame_index
-from gallery.index.server import connect, translate_redis_errors
+from gallery.index.server import connect_index, translate_redis_errors
 
 MAX_SPEED_AGE = 3600  # seconds for which a measured speed is used
 MINUTE = 60
@@ -73,13 +73,13 @@ def record_speed(frames: int, seconds: float) -> None:
     """Record how long it took to index a film. Raises IndexUnavailable."""
     if frames:
         with translate_redis_errors():
-            connect(settings.REDIS_URL).set(_key(), frames / max(seconds, 1e-3), ex=MAX_SPEED_AGE)
+            connect_index().set(_key(), frames / max(seconds, 1e-3), ex=MAX_SPEED_AGE)
 
 
 def _speed() -> float | None:
     """Return the frames per second of the last measurement."""
     with translate_redis_errors():
-        found = connect(settings.REDIS_URL).get(_key())
+        found = connect_index().get(_key())
     return float(found) if found else None
 
 

@@ -81,7 +81,7 @@ def heal(queue: Queue, seconds: float = MAX_TASK_SECONDS) -> bool:
     file exists. Raises IndexUnavailable.
     """
     end = time.monotonic() + seconds
-    client = server.connect(settings.REDIS_URL)
+    client = server.connect_index()
     with server.redis_lock(client, f"{settings.INDEX_PREFIX}:healing", LOCK_SECONDS) as check:
         if check is None:
             return False
@@ -183,7 +183,7 @@ def _remove_frames(model: str, film_id: int, stored: set[tuple[int, str]]) -> in
 
 
 def _delete(keys: set[str]) -> int:
-    client = server.connect(settings.REDIS_URL)
+    client = server.connect_index()
     ordered, removed = sorted(keys), 0
     with server.translate_redis_errors():
         for at in range(0, len(ordered), frame_index.PIPELINE_SIZE):

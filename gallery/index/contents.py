@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator
 import redis
 from django.conf import settings
 
-from gallery.index.server import connect, query_complete_index, to_text, translate_redis_errors
+from gallery.index.search_commands import query_complete_index
+from gallery.index.server import connect_index, primaries, to_text, translate_redis_errors
 
 SCAN_COUNT = 1000  # keys per step of a scan: Redis serves other clients in between
 QUERIES_PER_ROUND_TRIP = 500
@@ -37,8 +38,11 @@ def count_indexed(client: redis.Redis, name: str, films: Collection[int]) -> dic
             for film in chunk
         ]
         with translate_redis_errors():
-            replies = query_complete_index(client, name, *commands)
-        counts |= {film: int(reply[0]) for film, reply in zip(chunk, replies, strict=True)}
+            found = query_complete_index(client, name, *commands)
+        counts |= {
+            film: sum(int(reply[0]) for reply in replies)
+            for film, replies in zip(chunk, found, strict=True)
+        }
     return counts
 
 
@@ -65,10 +69,11 @@ def iter_old_keys() -> Iterator[str]:
 
 
 def _scan(pattern: str) -> Iterator[str]:
-    client = connect(settings.REDIS_URL)
+    match = f"{settings.INDEX_PREFIX}:{pattern}"
     with translate_redis_errors():
-        for key in client.scan_iter(match=f"{settings.INDEX_PREFIX}:{pattern}", count=SCAN_COUNT):
-            yield to_text(key)
+        for server in primaries(connect_index()):
+            for key in server.scan_iter(match=match, count=SCAN_COUNT):
+                yield to_text(key)
 
 
 def count_frame_hashes() -> dict[tuple[str, int], int]:

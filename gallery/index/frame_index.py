@@ -30,12 +30,12 @@ from gallery.clip import weights
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable, ModelError
 from gallery.index.knn import DULL_KINDS, build_filter, parse_neighbour
+from gallery.index.search_commands import query_complete_index
 from gallery.index.search_index import LABEL_SEPARATOR, SCHEMA, SearchIndex
 from gallery.index.server import (
-    connect,
+    connect_index,
     films_in,
     mark_change,
-    query_complete_index,
     redis_lock,
     to_text,
     translate_redis_errors,
@@ -71,7 +71,7 @@ def for_model(fingerprint: str, width: int = 0) -> "FrameIndex":
     Without the width, films can be listed, counted and dropped, but neither added nor searched.
     """
     prefix = f"{settings.INDEX_PREFIX}:{fingerprint}"
-    return FrameIndex(connect(settings.REDIS_URL), prefix=prefix, width=width)
+    return FrameIndex(connect_index(), prefix=prefix, width=width)
 
 
 def build_stamp(run: int, labels: str, *, complete: bool = True) -> str:
@@ -364,10 +364,14 @@ class FrameIndex(SearchIndex):
             *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
         ]
         with translate_redis_errors():
-            [[_total, *rows]] = query_complete_index(self.client, self.name, command)
-        return [
-            parse_neighbour(key, fields) for key, fields in zip(rows[::2], rows[1::2], strict=True)
+            [replies] = query_complete_index(self.client, self.name, command)
+        found = [
+            parse_neighbour(key, fields)
+            for _total, *rows in replies
+            for key, fields in zip(rows[::2], rows[1::2], strict=True)
         ]
+        # Each reply is in order already.
+        return sorted(found, key=lambda frame: -frame.score)[:count]
 
     def sample(self) -> Vectors:
         """Return embeddings that represent the library: shape (n, width), n at most SAMPLE_SIZE.

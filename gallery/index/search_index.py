@@ -5,21 +5,20 @@ a graph (HNSW) would first be built again, which takes a hundred times as long.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import redis
 from redis.commands.search.field import Field, NumericField, TagField, VectorField
 
 from gallery.core.errors import IndexMissing
-from gallery.index.server import (
+from gallery.index.search_commands import (
     create_index,
     drop_index,
     fail_on_timeout,
     index_info,
     parse_fields,
-    to_text,
-    translate_redis_errors,
+    search_servers,
 )
+from gallery.index.server import to_text, translate_redis_errors
 
 # Increase it when keys, fields or indexed fields change: all films are then indexed again from the
 # media store.
@@ -65,17 +64,21 @@ class SearchIndex:
         """
         with translate_redis_errors():
             fail_on_timeout(self.client)
-            info = index_info(self.client, self.name)
-            wanted = {**FIELD_TYPES, "embedding": ("VECTOR", self.width)}
-            if info is not None and parse_fields(info) == wanted:
-                return
-            for name in map(to_text, self.client.execute_command("FT._LIST")):
-                is_old = name.startswith(f"{self.prefix}:") and name != self.name
-                if is_old or (info is not None and name == self.name):
-                    drop_index(self.client, name)
-            self._create()
+            for server in search_servers(self.client):
+                self._ensure_on(server)
 
-    def _create(self) -> None:
+    def _ensure_on(self, server: redis.Redis) -> None:
+        info = index_info(server, self.name)
+        wanted = {**FIELD_TYPES, "embedding": ("VECTOR", self.width)}
+        if info is not None and parse_fields(info) == wanted:
+            return
+        for name in map(to_text, server.execute_command("FT._LIST")):
+            is_old = name.startswith(f"{self.prefix}:") and name != self.name
+            if is_old or (info is not None and name == self.name):
+                drop_index(server, name)
+        self._create(server)
+
+    def _create(self, server: redis.Redis) -> None:
         vector = {
             "TYPE": "FLOAT16",
             "DIM": self.width,
@@ -91,21 +94,22 @@ class SearchIndex:
             VectorField("embedding", "FLAT", vector),
         ]
         # Only keys of frames have a film's hash tag next to the prefix.
-        create_index(self.client, self.name, f"{self.prefix}:{{", fields)
+        create_index(server, self.name, f"{self.prefix}:{{", fields)
 
     def status(self) -> IndexStatus:
         """Return the state of the index. Raises IndexMissing."""
         with translate_redis_errors():
-            info = index_info(self.client, self.name)
-        if info is None:
+            found = [index_info(server, self.name) for server in search_servers(self.client)]
+        infos = [info for info in found if info is not None]
+        if len(infos) < len(found):
             raise IndexMissing
         return IndexStatus(
             name=self.name,
-            frames=int(info["num_docs"]),
-            ready=float(info.get("percent_indexed", 1)),
-            megabytes=_megabytes(info, "vector_index_sz_mb") + _megabytes(info, "inverted_sz_mb"),
+            frames=sum(int(info["num_docs"]) for info in infos),
+            ready=min(float(info.get("percent_indexed", 1)) for info in infos),
+            megabytes=sum(
+                float(info.get(name, 0) or 0)
+                for info in infos
+                for name in ("vector_index_sz_mb", "inverted_sz_mb")
+            ),
         )
-
-
-def _megabytes(info: dict[str, Any], name: str) -> float:
-    return float(info.get(name, 0) or 0)

@@ -1,19 +1,28 @@
-"""The Redis server that holds the indexes: connections, errors, locks and the state of indexes."""
+"""The Redis server, or the Redis Cluster, that holds the index: connections, errors and locks.
+
+A cluster has several servers, each with a part of the keys. All keys of a film have the same hash
+tag, so that they are on one of them. Transactions use keys of one film only; pipelines without a
+transaction may use any.
+"""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
 from redis.backoff import NoBackoff
-from redis.commands.search.field import Field
-from redis.commands.search.index_definition import IndexDefinition, IndexType
-from redis.exceptions import LockError
+from redis.exceptions import (
+    ClusterError,
+    CrossSlotTransactionError,
+    LockError,
+    RedisClusterException,
+)
 from redis.retry import Retry
 
 from gallery.core.errors import (
@@ -27,6 +36,7 @@ from gallery.core.errors import (
 from gallery.core.leases import keep_lease
 
 NO_FILM = 0  # no film has this id
+CLUSTER_MARK = "+cluster"  # of the scheme of a URL: redis+cluster://host:port
 SILENT_SECONDS = 1.0  # that commands fail at once after one has timed out
 _timed_out_at = float("-inf")
 
@@ -45,7 +55,12 @@ def translate_redis_errors() -> Iterator[None]:
         yield
     except redis.BusyLoadingError as error:
         raise IndexWarmingUp from error
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except CrossSlotTransactionError:
+        raise  # a fault of this program
+    except (
+        *(redis.ConnectionError, redis.TimeoutError),
+        *(ClusterError, RedisClusterException),
+    ) as error:
         if isinstance(error, redis.TimeoutError):
             _timed_out_at = time.monotonic()
         raise IndexUnavailable from error
@@ -61,7 +76,7 @@ def _meaning_of(error: redis.ResponseError) -> GalleryError | None:
     message = str(error).lower()
     if "unknown command" in message:
         return NoSearchCommands()
-    if _is_missing_index(error):
+    if is_missing_index(error):
         return IndexMissing()
     if "timeout" in message:
         return IndexUnavailable(_("The search timed out. Please try again."))
@@ -72,9 +87,15 @@ def _meaning_of(error: redis.ResponseError) -> GalleryError | None:
     return None
 
 
-def _is_missing_index(error: redis.ResponseError) -> bool:
+def is_missing_index(error: redis.ResponseError) -> bool:
+    """Return whether a search command failed because its index does not exist."""
     message = str(error).lower()
     return any(text in message for text in ("no such index", "unknown index", "index not found"))
+
+
+def connect_index() -> redis.Redis:
+    """Return a pool of connections to the server or cluster of the index. See `connect`."""
+    return connect(settings.INDEX_URL or settings.REDIS_URL)
 
 
 @cache
@@ -84,16 +105,47 @@ def connect(url: str) -> redis.Redis:
     With REDIS_TIMEOUT, commands time out after that many seconds. A connection closed by Redis, as
     on a restart, is opened again, but a command that timed out is not retried. There are no health
     checks: a Redis whose disk is full refuses PING, but still searches.
+
+    For a cluster (redis+cluster://, rediss+cluster://) it is a RedisCluster, which has the same
+    methods. It asks the server in the URL for the others, so that this raises IndexUnavailable.
     """
     timeout = settings.REDIS_TIMEOUT
-    retry = {"retry": Retry(NoBackoff(), 1, (redis.ConnectionError,))} if timeout else {}
-    return redis.Redis.from_url(
-        url,
-        protocol=2,
-        socket_connect_timeout=timeout or 5,
-        socket_timeout=timeout or 30,
-        **retry,
-    )
+    options = {
+        "protocol": 2,
+        "socket_connect_timeout": timeout or 5,
+        "socket_timeout": timeout or 30,
+    }
+    if timeout:
+        options["retry"] = Retry(NoBackoff(), 1, (redis.ConnectionError,))
+    if not is_cluster(url):
+        return redis.Redis.from_url(url, **options)
+    with translate_redis_errors():
+        return redis.RedisCluster.from_url(node_url(url), **options)
+
+
+def is_cluster(url: str) -> bool:
+    """Return whether a URL names a cluster."""
+    return urlsplit(url).scheme.endswith(CLUSTER_MARK)
+
+
+def node_url(url: str) -> str:
+    """Return the URL of the server that a URL names, of a cluster that of one of its servers."""
+    parts = urlsplit(url)
+    return parts._replace(scheme=parts.scheme.removesuffix(CLUSTER_MARK)).geturl()
+
+
+def primaries(client: redis.Redis) -> list[redis.Redis]:
+    """Return the servers that hold the keys: one, or the primaries of a cluster."""
+    if not isinstance(client, redis.RedisCluster):
+        return [client]
+    return [client.get_redis_connection(node) for node in client.get_primaries()]
+
+
+def refresh_topology(client: redis.Redis) -> None:
+    """Ask a cluster which servers it has, after one of them could not be reached."""
+    if isinstance(client, redis.RedisCluster):
+        with suppress(redis.RedisError, RedisClusterException):
+            client.nodes_manager.initialize()
 
 
 @contextmanager
@@ -129,106 +181,11 @@ def redis_lock(
 
 
 def check_server(url: str) -> None:
-    """Raise an error that says what to do when the Redis server at `url` cannot be used."""
+    """Raise an error that says what to do when Redis at `url` cannot be used for the index."""
     with translate_redis_errors():
-        client = connect(url)
-        client.ping()
-        client.execute_command("FT._LIST")
-
-
-# --- search indexes -------------------------------------------------------------------------------
-
-# Name and run id of the server, for indexes known to be complete.
-_complete_indexes: set[tuple[str, str]] = set()
-
-
-def fail_on_timeout(client: redis.Redis) -> None:
-    """Make time-outs errors: by default RediSearch silently returns a partial answer."""
-    try:
-        client.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
-    except redis.ResponseError:
-        client.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
-
-
-def create_index(
-    client: redis.Redis, name: str, prefix: str, fields: Sequence[Field], **options: Any
-) -> None:
-    """Create a search index over the hashes whose keys begin with `prefix`."""
-    definition = IndexDefinition(prefix=[prefix], index_type=IndexType.HASH)
-    try:
-        client.ft(name).create_index(fields, definition=definition, **options)
-    except redis.ResponseError as error:
-        # Another process may have created it first.
-        if "already exists" not in str(error).lower():
-            raise
-
-
-def drop_index(client: redis.Redis, name: str) -> None:
-    """Drop a search index; the hashes stay."""
-    try:
-        client.ft(name).dropindex()
-    except redis.ResponseError as error:
-        # Another process may have dropped it first.
-        if not _is_missing_index(error):
-            raise
-
-
-def index_info(client: redis.Redis, name: str) -> dict[str, Any] | None:
-    """Return what FT.INFO reports about an index or alias; None when it does not exist."""
-    try:
-        raw = client.ft(name).info()
-    except redis.ResponseError as error:
-        if _is_missing_index(error):
-            return None
-        raise
-    return {str(key): value for key, value in raw.items()}
-
-
-def parse_fields(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
-    """Return the fields of an index from FT.INFO: the type of each, and the width of a vector."""
-    fields = {}
-    for attribute in info["attributes"]:
-        pairs = dict(zip(map(to_text, attribute[::2]), map(to_text, attribute[1::2]), strict=False))
-        fields[pairs["identifier"]] = (pairs["type"], int(pairs.get("dim", 0)))
-    return fields
-
-
-def query_complete_index(
-    client: redis.Redis, name: str, *commands: Sequence[str | int | bytes]
-) -> list[Any]:
-    """Send search commands in one round trip. Returns their raw replies.
-
-    The server's run id is requested along with them, so that replies from an index that is still
-    being built after a restart are never used. Raises IndexWarmingUp and IndexMissing.
-    """
-    pipe = client.pipeline(transaction=False)
-    for command in (("INFO", "server"), *commands):
-        pipe.execute_command(*command)
-    info, *replies = pipe.execute(raise_on_error=False)
-    if isinstance(info, Exception) or (name, info["run_id"]) not in _complete_indexes:
-        require_complete(client, name)
-        return query_complete_index(client, name, *commands)
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply
-    return replies
-
-
-def require_complete(client: redis.Redis, name: str) -> None:
-    """Raise IndexWarmingUp while the server builds an index from its hashes after a start.
-
-    The answer is cached until the next start: asking takes milliseconds on a large graph. Raises
-    IndexMissing when there is no index.
-    """
-    start = (name, client.info("server")["run_id"])
-    if start in _complete_indexes:
-        return
-    info = index_info(client, name)
-    if info is None:
-        raise IndexMissing
-    if float(info.get("percent_indexed", 1)) < 1:
-        raise IndexWarmingUp
-    _complete_indexes.add(start)
+        for server in primaries(connect(url)):
+            server.ping()
+            server.execute_command("FT._LIST")
 
 
 def mark_change(client: Any, key: str) -> None:

@@ -39,7 +39,7 @@ MAX_SIMILAR = 100  # lines that are read for words similar to a misspelt one
 
 def current() -> LineIndex:
     """Return the line index of this installation."""
-    client = server.connect(settings.REDIS_URL)
+    client = server.connect_index()
     return LineIndex(client, prefix=f"{settings.INDEX_PREFIX}:dialogue")
 
 

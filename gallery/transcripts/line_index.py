@@ -27,15 +27,19 @@ import redis
 from redis.commands.search.field import TagField, TextField
 
 from gallery.core.errors import IndexMissing
-from gallery.index.server import (
-    NO_FILM,
+from gallery.index.search_commands import (
     create_index,
+    drop_index,
     fail_on_timeout,
-    films_in,
     index_info,
-    mark_change,
     parse_fields,
     query_complete_index,
+    search_servers,
+)
+from gallery.index.server import (
+    NO_FILM,
+    films_in,
+    mark_change,
     to_text,
     translate_redis_errors,
 )
@@ -144,22 +148,26 @@ class LineIndex:
         """Create the search index if needed, and make timeouts errors."""
         with translate_redis_errors():
             fail_on_timeout(self.client)
-            info = index_info(self.client, self.alias)
-            in_use = to_text(info["index_name"]) if info else ""
-            if info is not None and in_use == self.name:
-                if parse_fields(info) == FIELD_TYPES:
-                    return
-                self.client.ft(in_use).dropindex()
-                in_use = ""
-            if index_info(self.client, self.name) is None:
-                self._create()
-                self._wait_for_scan()
-            self.client.ft(self.name).aliasupdate(self.alias)
-            if in_use:
-                # An earlier version created it, with other fields.
-                self.client.ft(in_use).dropindex()
+            for server in search_servers(self.client):
+                self._ensure_on(server)
 
-    def _create(self) -> None:
+    def _ensure_on(self, server: redis.Redis) -> None:
+        info = index_info(server, self.alias)
+        in_use = to_text(info["index_name"]) if info else ""
+        if info is not None and in_use == self.name:
+            if parse_fields(info) == FIELD_TYPES:
+                return
+            drop_index(server, in_use)
+            in_use = ""
+        if index_info(server, self.name) is None:
+            self._create(server)
+            self._wait_for_scan(server)
+        server.ft(self.name).aliasupdate(self.alias)
+        if in_use:
+            # An earlier version created it, with other keys or fields.
+            drop_index(server, in_use)
+
+    def _create(self, server: redis.Redis) -> None:
         fields = [
             TagField("film"),
             TagField("group"),
@@ -167,13 +175,13 @@ class LineIndex:
             TextField("words", no_stem=True),
             TextField("stems", no_stem=True),
         ]
-        create_index(self.client, self.name, f"{self.prefix}:{{", fields, stopwords=[])
+        create_index(server, self.name, f"{self.prefix}:{{", fields, stopwords=[])
 
-    def _wait_for_scan(self) -> None:
+    def _wait_for_scan(self, server: redis.Redis) -> None:
         """Wait briefly while a new index scans existing hashes, which is soon done for a few."""
         end = time.monotonic() + MAX_SCAN_WAIT
         while time.monotonic() < end:
-            info = index_info(self.client, self.name)
+            info = index_info(server, self.name)
             if info is None or float(info.get("percent_indexed", 1)) >= 1:
                 return
             time.sleep(0.01)
@@ -249,10 +257,11 @@ class LineIndex:
     def lines(self) -> int:
         """Return the number of lines in the index."""
         with translate_redis_errors():
-            info = index_info(self.client, self.alias)
-        if info is None:
+            found = [index_info(server, self.alias) for server in search_servers(self.client)]
+        infos = [info for info in found if info is not None]
+        if len(infos) < len(found):
             raise IndexMissing
-        return int(info["num_docs"])
+        return sum(int(info["num_docs"]) for info in infos)
 
     def count(self, film: int) -> int:
         """Return the number of lines of a film in the index."""
@@ -268,30 +277,36 @@ class LineIndex:
         is none.
         """
         with translate_redis_errors():
-            [found] = query_complete_index(
+            [replies] = query_complete_index(
                 self.client, self.alias, ("FT.TAGVALS", self.alias, "group")
             )
-        return sorted(to_text(tag) for tag in found)
+        return sorted({to_text(tag) for tags in replies for tag in tags})
 
     def totals(self, questions: Sequence[Question]) -> list[int]:
         """Return how many lines match each question, in one round trip."""
-        return [int(reply[0]) for reply in self._search(questions, "NOCONTENT", "LIMIT", 0, 0)]
+        return [
+            sum(int(reply[0]) for reply in replies)
+            for replies in self._search(questions, "NOCONTENT", "LIMIT", 0, 0)
+        ]
 
     def ask(self, questions: Sequence[Question], count: int) -> list[list[ScoredLine]]:
         """Return the `count` best lines for each question, best first, in one round trip."""
         options = ("WITHSCORES", "RETURN", 1, "line", "SCORER", SCORER, "LIMIT", 0, count)
         # A reply holds the total, then the key, the score and the fields of each line.
-        return [
+        found = [
             [
                 ScoredLine(_from_json(fields[1]), float(score))
+                for reply in replies
                 for score, fields in zip(reply[2::3], reply[3::3], strict=True)
                 if fields
             ]
-            for reply in self._search(questions, *options)
+            for replies in self._search(questions, *options)
         ]
+        # Each reply is in order already.
+        return [sorted(lines, key=lambda line: -line.score)[:count] for lines in found]
 
-    def _search(self, questions: Sequence[Question], *options: str | int) -> list[Any]:
-        """Return the raw replies to questions."""
+    def _search(self, questions: Sequence[Question], *options: str | int) -> list[list[Any]]:
+        """Return the raw replies to questions: one from each server that was asked."""
         commands: list[list[str | int]] = []
         for text, expression in questions:
             named = [part for pair in expression.parameters.items() for part in pair]

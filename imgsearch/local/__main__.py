@@ -35,13 +35,19 @@ WEB_START_TIMEOUT = 120.0
 
 
 def start_redis(here: Installation, children: Children) -> None:
-    """Start the embedded Redis, or check the one at REDIS_URL."""
+    """Start the embedded Redis, or check the one at REDIS_URL; check the one at INDEX_URL."""
+    if here.index_url:
+        url = redis_server.without_password(here.index_url)
+        with step(f"Redis of the index at {url}") as current:
+            found = redis_server.check_external_server(here.index_url, current.note, "INDEX_URL")
+            current.outcome = f"version {found}"
     if not here.redis_is_embedded:
         url = redis_server.without_password(here.redis_url)
         with step(f"Redis at {url}") as current:
-            current.outcome = (
-                f"version {redis_server.check_external_server(here.redis_url, current.note)}"
+            found = redis_server.check_external_server(
+                here.redis_url, current.note, needs_search=not here.index_url
             )
+            current.outcome = f"version {found}"
         return
     with step("Embedded Redis with RediSearch") as current:
         if redis_server.stop_orphan_server(here.var_dir):

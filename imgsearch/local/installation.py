@@ -20,6 +20,7 @@ class Installation:
     import_demo: bool
     redis_url: str
     redis_is_embedded: bool
+    index_url: str
     public_url: str
 
     @property
@@ -83,5 +84,6 @@ def read_installation() -> Installation:
         import_demo=os.environ.get("IMPORT_DEMO", "1") != "0",
         redis_url=settings.REDIS_URL,
         redis_is_embedded=not settings.REDIS_URL_GIVEN,
+        index_url=settings.INDEX_URL,
         public_url=settings.PUBLIC_URL,
     )

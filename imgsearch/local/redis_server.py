@@ -164,33 +164,37 @@ def without_password(url: str) -> str:
     return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
-def check_external_server(url: str, note: Callable[[str], None]) -> str:
-    """Check that the server at REDIS_URL supports search. Return its version.
+def check_external_server(
+    url: str, note: Callable[[str], None], setting: str = "REDIS_URL", *, needs_search: bool = True
+) -> str:
+    """Check the server, or a server of the cluster, at the URL of a setting. Return its version.
 
     Raises LauncherError.
     """
     from gallery.core.errors import NoSearchCommands
+    from gallery.index.server import node_url
 
     try:
-        client = connect(url)
+        client = connect(node_url(url))
         while is_ready(client, note) is None:
             time.sleep(1)
-        client.execute_command("FT._LIST")
+        if needs_search:
+            client.execute_command("FT._LIST")
         return str(client.info("server")["redis_version"])  # type: ignore[index, unused-ignore]
     except NoPermissionError as error:
         raise LauncherError(
-            f"The Redis server at REDIS_URL does not allow searching: {error}."
+            f"The Redis server at {setting} does not allow searching: {error}."
         ) from error
     except ResponseError as error:
         if "unknown command" in str(error).lower():
             raise LauncherError(str(NoSearchCommands())) from error
         raise LauncherError(
-            f"The Redis server at REDIS_URL refused the connection: {error}."
+            f"The Redis server at {setting} refused the connection: {error}."
         ) from error
     except (RedisError, ValueError) as error:
         raise LauncherError(
-            f"The Redis server at REDIS_URL ({without_password(url)}) does not respond: {error}. "
-            "Start it, or leave REDIS_URL empty to use the embedded server."
+            f"The Redis server at {setting} ({without_password(url)}) does not respond: {error}. "
+            f"Start it, or leave {setting} empty to use the embedded server."
         ) from error
 
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 
 from gallery.films.models import Film
-from gallery.index import frame_index
+from gallery.index.server import connect
 from gallery.media import uploads
 from tests.films import make_film
 from tests.importing import add_film, import_here, import_segment, queue_client
@@ -301,7 +301,7 @@ def test_deleting_in_the_admin_removes_everything(
     staff.post(LIST, {**chosen, "post": "yes"})
     assert not Film.objects.exists()
     assert not any(folder.exists() for folder in folders)
-    client = frame_index.connect(settings.REDIS_URL)
+    client = connect(settings.REDIS_URL)
     assert client.keys("*{*}*") == []
 
 

@@ -13,7 +13,8 @@ from django.core.management import call_command
 from gallery.core.errors import IndexMissing, IndexUnavailable, IndexWarmingUp, NoSearchCommands
 from gallery.films.models import Film
 from gallery.importing import healing
-from gallery.index import frame_index, server
+from gallery.index import search_commands
+from gallery.index.server import connect
 from gallery.index.types import FrameRecord
 from gallery.media.types import FrameKind
 from gallery.transcripts import dialogue, line_index, subtitle_import
@@ -190,7 +191,7 @@ def test_a_film_without_frames_does_not_block_others(demo_film: Film) -> None:
         title="Gone", sha256="gone", state=Film.State.READY, searchable_run=1, tracks_run=1
     )
     add_lines(deleted, "en", ["unheard"])
-    frame_index.connect(dialogue.settings.REDIS_URL).flushdb()
+    connect(dialogue.settings.REDIS_URL).flushdb()
     assert dialogue.reconcile() == 1
     assert find_texts("refrigerator")
     assert find_texts("unheard") == []
@@ -267,7 +268,7 @@ def test_an_emptied_server_is_reported_only_if_lines_are_missing(
 
 
 def open_line_index(url: str) -> LineIndex:
-    return LineIndex(frame_index.connect(url), "t:dialogue")
+    return LineIndex(connect(url), "t:dialogue")
 
 
 def test_a_killed_server_recovers_every_line(tmp_path: Path) -> None:
@@ -311,8 +312,8 @@ def test_an_unfinished_index_is_reported(tmp_path: Path) -> None:
         here.put(1, lines, "state")
         here.client.execute_command("FT.DROPINDEX", here.name)
         # As a server does after a start, with the hashes that it has loaded.
-        server._complete_indexes.clear()
-        here._create()
+        search_commands._complete_indexes.clear()
+        here._create(here.client)
         here.client.execute_command("FT.ALIASADD", here.alias, here.name)
         with pytest.raises(IndexWarmingUp, match="warming up"):
             here.groups()

@@ -20,8 +20,9 @@ from gallery.core.errors import (
     ModelError,
     NoSearchCommands,
 )
-from gallery.index import frame_index, server
+from gallery.index import server
 from gallery.index.frame_index import FrameIndex
+from gallery.index.server import connect
 from gallery.index.types import FrameKey, FrameRecord, Scope
 from gallery.search import ranking
 from imgsearch.local import redis_server as embedded
@@ -264,7 +265,7 @@ def test_two_processes_create_the_index_at_once(redis_server: redis.Redis) -> No
 
 
 def open_index(url: str) -> FrameIndex:
-    return FrameIndex(frame_index.connect(url), prefix="t:m", width=WIDTH)
+    return FrameIndex(connect(url), prefix="t:m", width=WIDTH)
 
 
 def test_a_killed_server_recovers_every_frame(tmp_path: Path) -> None:

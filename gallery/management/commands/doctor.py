@@ -93,19 +93,24 @@ def _media() -> str:
 
 
 def _redis() -> str:
-    server.check_server(settings.REDIS_URL)
-    info: Any = server.connect(settings.REDIS_URL).info()
-    address = settings.REDIS_URL.partition("@")[2] or settings.REDIS_URL
-    persistence = "on" if info["aof_enabled"] else "OFF"
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction" and info.get("maxmemory"):
-        raise GalleryError(
-            f"{address} evicts keys when its memory is full (maxmemory-policy {policy}), which "
-            "loses frames: set maxmemory-policy to noeviction"
-        )
+    """Check the server or the cluster of the index."""
+    url = settings.INDEX_URL or settings.REDIS_URL
+    server.check_server(url)
+    infos: list[Any] = [one.info() for one in server.primaries(server.connect_index())]
+    address = url.partition("@")[2] or url
+    for info in infos:
+        policy = info.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction" and info.get("maxmemory"):
+            raise GalleryError(
+                f"{address} evicts keys when its memory is full (maxmemory-policy {policy}), which "
+                "loses frames: set maxmemory-policy to noeviction"
+            )
+    persistence = "on" if all(info["aof_enabled"] for info in infos) else "OFF"
+    used = sum(info["used_memory"] for info in infos)
+    servers = f" ({len(infos)} servers)" if len(infos) > 1 else ""
     return (
-        f"{info['redis_version']} at {address}, "
-        f"{info['used_memory_human']} used, append-only file {persistence}"
+        f"{infos[0]['redis_version']} at {address}{servers}, {used / 1e6:.1f} MB used, "
+        f"append-only file {persistence}"
     )
 
 

@@ -1,0 +1,156 @@
+"""Search commands of RediSearch, sent so that together they reach the whole index.
+
+In a cluster each server indexes its own keys. From Redis 8 on any of them answers for all, because
+a coordinator in it asks the others. Without one every server is asked here, and the caller joins
+the answers.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import redis
+from redis.commands.search.field import Field
+from redis.commands.search.index_definition import IndexDefinition, IndexType
+
+from gallery.core.errors import IndexMissing, IndexWarmingUp
+from gallery.index.server import is_missing_index, primaries, refresh_topology, to_text
+
+# Name and run id of the server, for indexes known to be complete.
+_complete_indexes: set[tuple[str, str]] = set()
+
+
+def fail_on_timeout(client: redis.Redis) -> None:
+    """Make time-outs errors: by default RediSearch silently returns a partial answer."""
+    for server in primaries(client):
+        try:
+            server.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
+        except redis.ResponseError:
+            server.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
+
+
+def search_servers(client: redis.Redis) -> list[redis.Redis]:
+    """Return the servers that search commands must be sent to, so that they reach all keys."""
+    servers = primaries(client)
+    if len(servers) > 1 and _has_coordinator(servers[0]):
+        return [random.choice(servers)]
+    return servers
+
+
+@cache
+def _has_coordinator(server: redis.Redis) -> bool:
+    """Return whether a server of a cluster answers search commands for all servers."""
+    try:
+        server.execute_command("SEARCH.CLUSTERINFO")
+    except redis.ResponseError as error:
+        return "unknown command" not in str(error).lower()
+    return True
+
+
+def create_index(
+    server: redis.Redis, name: str, prefix: str, fields: Sequence[Field], **options: Any
+) -> None:
+    """Create a search index over the hashes of a server whose keys begin with `prefix`."""
+    definition = IndexDefinition(prefix=[prefix], index_type=IndexType.HASH)
+    try:
+        server.ft(name).create_index(fields, definition=definition, **options)
+    except redis.ResponseError as error:
+        # Another process may have created it first.
+        if "already exists" not in str(error).lower():
+            raise
+
+
+def drop_index(server: redis.Redis, name: str) -> None:
+    """Drop a search index of a server; the hashes stay."""
+    try:
+        server.ft(name).dropindex()
+    except redis.ResponseError as error:
+        # Another process may have dropped it first.
+        if not is_missing_index(error):
+            raise
+
+
+def index_info(server: redis.Redis, name: str) -> dict[str, Any] | None:
+    """Return what FT.INFO of a server reports about an index or alias, None if there is none."""
+    try:
+        raw = server.ft(name).info()
+    except redis.ResponseError as error:
+        if is_missing_index(error):
+            return None
+        raise
+    return {str(key): value for key, value in raw.items()}
+
+
+def parse_fields(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """Return the fields of an index from FT.INFO: the type of each, and the width of a vector."""
+    fields = {}
+    for attribute in info["attributes"]:
+        pairs = dict(zip(map(to_text, attribute[::2]), map(to_text, attribute[1::2]), strict=False))
+        fields[pairs["identifier"]] = (pairs["type"], int(pairs.get("dim", 0)))
+    return fields
+
+
+def query_complete_index(
+    client: redis.Redis, name: str, *commands: Sequence[str | int | bytes]
+) -> list[list[Any]]:
+    """Send search commands in one round trip. Returns the raw replies to each of them.
+
+    There is one reply to a command for each server that was asked. The servers' run ids are
+    requested along with them, so that replies from an index that is still being built after a
+    restart are never used. Raises IndexWarmingUp and IndexMissing.
+    """
+    servers = primaries(client)
+    asked = search_servers(client)
+
+    def ask(server: redis.Redis) -> list[Any]:
+        pipe = server.pipeline(transaction=False)
+        for command in (("INFO", "server"), *(commands if server in asked else ())):
+            pipe.execute_command(*command)
+        return list(pipe.execute(raise_on_error=False))
+
+    try:
+        answers = _map(ask, servers)
+    except redis.ConnectionError:
+        refresh_topology(client)
+        raise
+    unsure = [
+        server
+        for server, (info, *_replies) in zip(servers, answers, strict=True)
+        if isinstance(info, Exception) or (name, info["run_id"]) not in _complete_indexes
+    ]
+    if unsure:
+        for server in unsure:
+            require_complete(server, name)
+        return query_complete_index(client, name, *commands)
+    replies = [found for _info, *found in answers if found]
+    for reply in (reply for found in replies for reply in found):
+        if isinstance(reply, Exception):
+            raise reply
+    return [list(row) for row in zip(*replies, strict=True)]
+
+
+def _map(ask: Callable[[redis.Redis], list[Any]], servers: Sequence[redis.Redis]) -> list[Any]:
+    """Ask several servers at the same time."""
+    if len(servers) == 1:
+        return [ask(servers[0])]
+    with ThreadPoolExecutor(len(servers)) as pool:
+        return list(pool.map(ask, servers))
+
+
+def require_complete(server: redis.Redis, name: str) -> None:
+    """Raise IndexWarmingUp while a server builds an index from its hashes after a start.
+
+    The answer is cached until the next start: asking takes milliseconds on a large index. Raises
+    IndexMissing when there is no index.
+    """
+    start = (name, server.info("server")["run_id"])
+    if start in _complete_indexes:
+        return
+    info = index_info(server, name)
+    if info is None:
+        raise IndexMissing
+    if float(info.get("percent_indexed", 1)) < 1:
+        raise IndexWarmingUp
+    _complete_indexes.add(start)
