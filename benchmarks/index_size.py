@@ -1,9 +1,10 @@
 """The index of frames at size: memory, speed, a restart, and the time to add a film.
 
-    python -m benchmarks index_size [--frames N] [--keep FOLDER] [--seconds N] [--graph]
+    python -m benchmarks index_size [--frames N] [--keep FOLDER | --url URL] [--seconds N] [--graph]
 
-Films of two hours with made-up vectors, in an embedded Redis of its own. Searches are those of a
-page of results: 25 hits of 8 frames each. With --keep an interrupted run goes on where it stopped.
+Films of two hours with made-up vectors, in an embedded Redis of its own, or in the Redis or Redis
+Cluster at a URL. Searches are those of a page of results: 25 hits of 8 frames each. With --keep or
+--url an interrupted run goes on where it stopped.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from benchmarks.library import FILM_SECONDS, frame_records, random_frames, rando
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable
 from gallery.index.frame_index import FrameIndex
-from gallery.index.search_commands import index_info
-from gallery.index.server import connect
+from gallery.index.search_commands import index_info, search_servers
+from gallery.index.server import connect, primaries
 from gallery.index.types import FrameRecord, Scope
 from gallery.media.types import FrameKind
 from imgsearch.local.redis_server import running
@@ -48,29 +48,42 @@ def main(options: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks index_size")
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--keep", type=Path, help="keep the index in this folder, or reuse it")
+    parser.add_argument("--url", help="measure this Redis, or redis+cluster://HOST:PORT")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
     parser.add_argument("--graph", action="store_true", help="compare with an HNSW graph")
     given = parser.parse_args(options)
+    if given.url:
+        _measure(given.url, given)
+        return
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        queries = _queries()
-        films = max(1, given.frames // FILM_SECONDS)
         with running(folder.absolute()) as url:
-            index = FrameIndex(connect(url), prefix="imgsearch:0123456789ab", width=WIDTH)
-            _await_answer(index, queries[0])
-            _fill(index, films)
-            _print_memory(index)
-            _print_speed(index, queries, given.seconds)
-            _print_addition(index, films + 1, queries)
-            if given.graph:
-                _print_graph(index, queries)
+            _measure(url, given)
         started_at = time.perf_counter()
-        with running(folder.absolute()):
+        with running(folder.absolute()) as url:
             loaded = time.perf_counter() - started_at
+            index, queries = _open(url), _queries()
             _await_answer(index, queries[0])
             answered = time.perf_counter() - started_at
             print(f"restart: data loaded after {loaded:.1f} s, first exact answer {answered:.1f} s")
             _print_latencies("  then, one user", _load(index, queries, 5.0))
+
+
+def _measure(url: str, given: argparse.Namespace) -> None:
+    """Fill the index, and print all figures but those of a restart."""
+    index, queries = _open(url), _queries()
+    films = max(1, given.frames // FILM_SECONDS)
+    _await_answer(index, queries[0])
+    _fill(index, films)
+    _print_memory(index)
+    _print_speed(index, queries, given.seconds)
+    _print_addition(index, films + 1, queries)
+    if given.graph:
+        _print_graph(index, queries)
+
+
+def _open(url: str) -> FrameIndex:
+    return FrameIndex(connect(url), prefix="imgsearch:0123456789ab", width=WIDTH)
 
 
 def _queries() -> Vectors:
@@ -120,16 +133,19 @@ def _fill(index: FrameIndex, films: int) -> None:
 
 def _print_memory(index: FrameIndex) -> None:
     frames = index.status().frames
-    memory: Any = index.client.info("memory")
-    print(f"{frames} frames, {memory['used_memory'] / 1e9:.2f} GB in Redis")
-    print(f"bytes a frame: {memory['used_memory'] / frames:.0f}", end="")
-    print(f" (resident: {memory['used_memory_rss'] / frames:.0f})")
-    hash_bytes = index.client.memory_usage(index.frame_key(1, 100))
-    print(f"  a hash with its key: {hash_bytes}")
-    info = index_info(index.client, index.name) or {}
-    for name, value in sorted(info.items()):
-        if name.endswith("_mb") and float(value or 0):
-            print(f"  {name}: {float(value) * 2**20 / frames:.1f}")
+    used, resident = (_total_memory(index, name) for name in ("used_memory", "used_memory_rss"))
+    print(f"{frames} frames, {used / 1e9:.2f} GB in Redis")
+    print(f"bytes a frame: {used / frames:.0f} (resident: {resident / frames:.0f})")
+    print(f"  a hash with its key: {index.client.memory_usage(index.frame_key(1, 100))}")
+    infos = [index_info(server, index.name) or {} for server in search_servers(index.client)]
+    for name in sorted(name for name in infos[0] if name.endswith("_mb")):
+        size = sum(float(info[name] or 0) for info in infos)
+        print(f"  {name}: {size * 2**20 / frames:.1f}")
+
+
+def _total_memory(index: FrameIndex, name: str) -> int:
+    """Return a figure of INFO memory: the sum over all servers."""
+    return sum(int(server.info("memory")[name]) for server in primaries(index.client))
 
 
 # --- load -----------------------------------------------------------------------------------------
@@ -217,8 +233,8 @@ def _load_while(goes_on: Callable[[], bool], index: FrameIndex, queries: Vectors
 
 
 def _print_graph(index: FrameIndex, queries: Vectors) -> None:
-    """Build an HNSW graph over the same hashes; print its cost, speed and recall."""
-    before = int(index.client.info("memory")["used_memory"])
+    """Build an HNSW graph over the hashes of one server; print its cost, speed and recall."""
+    before = _total_memory(index, "used_memory")
     graph = FrameIndex(index.client, prefix=index.prefix, width=WIDTH)
     graph.name = f"{index.prefix}:graph"
     started_at = time.perf_counter()
@@ -232,7 +248,7 @@ def _print_graph(index: FrameIndex, queries: Vectors) -> None:
         print(f"\rgraph: {status.ready:.0%} ", end="", flush=True)
         time.sleep(1.0)
     frames, seconds = status.frames, time.perf_counter() - started_at
-    used = (int(index.client.info("memory")["used_memory"]) - before) / frames
+    used = (_total_memory(index, "used_memory") - before) / frames
     print(f"\rgraph: built in {seconds:.0f} s ({seconds / frames * 1000:.2f} ms a frame)", end="")
     print(f", {used:.0f} more bytes a frame")
     _print_latencies("  one user", _load(graph, queries, 5.0))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import redis
@@ -125,13 +124,13 @@ def connect(url: str) -> redis.Redis:
 
 def is_cluster(url: str) -> bool:
     """Return whether a URL names a cluster."""
-    return urlsplit(url).scheme.endswith(CLUSTER_MARK)
+    return url.partition("://")[0].endswith(CLUSTER_MARK)
 
 
 def node_url(url: str) -> str:
     """Return the URL of the server that a URL names, of a cluster that of one of its servers."""
-    parts = urlsplit(url)
-    return parts._replace(scheme=parts.scheme.removesuffix(CLUSTER_MARK)).geturl()
+    scheme, separator, rest = url.partition("://")
+    return scheme.removesuffix(CLUSTER_MARK) + separator + rest
 
 
 def primaries(client: redis.Redis) -> list[redis.Redis]:

@@ -4,6 +4,7 @@ import pytest
 
 from gallery.index.frame_index import FrameIndex, pack_seconds, unpack_seconds
 from gallery.index.knn import parse_neighbour
+from gallery.index.server import is_cluster, node_url
 
 
 @pytest.mark.parametrize("seconds", [set(), {0}, {7}, {8}, {0, 1, 9, 43_199}])
@@ -29,3 +30,21 @@ def test_a_frame_is_read_from_its_key() -> None:
     key = b"imgsearch:0123456789ab:{12}:3400"
     found = parse_neighbour(key, [b"distance", b"0.25", b"shot", b"7"])
     assert found == (12, 3400, 7, pytest.approx(0.75))
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("redis+cluster://:secret@one:7000", "redis://:secret@one:7000"),
+        ("rediss+cluster://one:7000?ssl_cert_reqs=none", "rediss://one:7000?ssl_cert_reqs=none"),
+    ],
+)
+def test_the_url_of_a_cluster_names_one_of_its_servers(url: str, named: str) -> None:
+    assert is_cluster(url)
+    assert node_url(url) == named
+
+
+@pytest.mark.parametrize("url", ["redis://one:6379/0", "unix:///run/redis.sock?db=0"])
+def test_the_url_of_a_server_is_used_as_it_is(url: str) -> None:
+    assert not is_cluster(url)
+    assert node_url(url) == url
