@@ -20,6 +20,7 @@ import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.core.management.commands import flush
 from django.test import Client
 from django.utils import translation
 
@@ -69,6 +70,25 @@ def _english() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
     """No suffix: each process of a parallel run has its own folder, known to its children."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _content_types_stay() -> Iterator[None]:
+    """Keep content types and permissions when the tables are emptied after a test.
+
+    Migrations create them, and no test changes them. Creating them again takes longer than emptying
+    the other tables, and gives them other ids, which a running web server would not notice.
+    """
+
+    def list_statements(style: Any, connection: Any, **how: bool) -> list[str]:
+        tables = connection.introspection.django_table_names(only_existing=True)
+        emptied = sorted(set(tables) - {"django_content_type", "auth_permission"})
+        return list(connection.ops.sql_flush(style, emptied, **how))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "sql_flush", list_statements)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_arguments, **_how: None)
+        yield
 
 
 # --- Redis --------------------------------------------------------------------------------------
