@@ -1,7 +1,4 @@
-"""axe-core on every page: nothing serious or critical, in both themes, on desktop and phone.
-
-A separate file because of the login: see test_browser_refusals.
-"""
+"""axe-core on every page: nothing serious or critical, in both themes, on desktop and phone."""
 
 from collections.abc import Iterator
 from typing import Any
