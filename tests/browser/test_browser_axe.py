@@ -16,7 +16,7 @@ from tests.browsing import DESKTOP, PASSWORD, PHONE
 from tests.processes import Web, wait_for
 
 HARMFUL = ("serious", "critical")
-# All rules in one theme, and in the other those about colours: a theme is nothing but a color-scheme.
+# All rules in one theme, those about colours in the other: a theme is nothing but a color-scheme.
 RULES: dict[str, dict[str, Any]] = {
     "light": {"resultTypes": ["violations"]},
     "dark": {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": ["cat.color"]}},
