@@ -2,7 +2,7 @@
 
 - `redis_server`: a Redis with RediSearch for the whole session; its index is emptied before a test.
 - `worker`: a real Celery worker, running during the tests of a file that use it.
-- `web_server`: a real gunicorn, also for browsers, running during the tests of a file.
+- `web_server`: a real gunicorn, also for browsers, running from the first test that uses it.
 - `demo_film`: the demo film, imported once and restored for each test.
 - `make_video`: makes small films in a folder of the test.
 """
@@ -20,6 +20,7 @@ import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.core.management.commands import flush
 from django.test import Client
 from django.utils import translation
 
@@ -69,6 +70,25 @@ def _english() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
     """No suffix: each process of a parallel run has its own folder, known to its children."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _content_types_stay() -> Iterator[None]:
+    """Keep content types and permissions when the tables are emptied after a test.
+
+    Migrations create them, and no test changes them. Creating them again takes longer than emptying
+    the other tables, and gives them other ids, which a running web server would not notice.
+    """
+
+    def list_statements(style: Any, connection: Any, **how: bool) -> list[str]:
+        tables = connection.introspection.django_table_names(only_existing=True)
+        emptied = sorted(set(tables) - {"django_content_type", "auth_permission"})
+        return list(connection.ops.sql_flush(style, emptied, **how))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "sql_flush", list_statements)
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *_arguments, **_how: None)
+        yield
 
 
 # --- Redis --------------------------------------------------------------------------------------
@@ -121,8 +141,8 @@ def worker(
     Film.objects.all().delete()
 
 
-@pytest.fixture(scope="module")
-def _web_of_module(
+@pytest.fixture(scope="session")
+def _web_of_session(
     _redis_session: str,
     static_files: None,
     django_db_setup: None,
@@ -135,9 +155,11 @@ def _web_of_module(
 
 
 @pytest.fixture
-def web_server(_web_of_module: Web, redis_server: redis.Redis, transactional_db: None) -> Web:
+def web_server(_web_of_session: Web, redis_server: redis.Redis, transactional_db: None) -> Web:
     """A running web server at `web_server.url`; it sees what a test commits."""
-    return _web_of_module
+    if not _web_of_session.is_running():
+        _web_of_session.start()
+    return _web_of_session
 
 
 @pytest.fixture

@@ -1,7 +1,4 @@
-"""A user creates a token in the browser, and their program works with the same data as the pages.
-
-A separate file because of the login: see test_browser_refusals.
-"""
+"""A user creates a token in the browser, and their program works with the same data as the pages."""
 
 import json
 from typing import Any

@@ -1,8 +1,4 @@
-"""How the browser shows files that are not films.
-
-A separate file, because each file has its own web server: the server caches the
-ids of content types, which are created again after every test.
-"""
+"""How the browser shows files that are not films."""
 
 import re
 from pathlib import Path

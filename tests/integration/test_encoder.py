@@ -23,7 +23,7 @@ from gallery.core.errors import ModelError, QueryError
 from tests.films import noise
 from tests.networks import clip_like_openai, tiny_chinese_clip, tiny_clip, tiny_siglip
 
-PICTURES = 32
+PICTURES = 12  # more than a batch
 TEXTS = (
     *("dog", "a cat", "at night", "an astronaut", "smiling man wave", "two dogs in the snow"),
     *("a red car in the rain", "Umbrella!", "it's 1984", "a man who is smiling and waving"),

@@ -19,8 +19,7 @@ import redis
 from django.conf import settings
 
 from imgsearch.local import redis_server as embedded
-from tests.films import make_film
-from tests.importing import DEMO
+from tests.films import make_film, make_moving_scenes
 from tests.integration.test_full_disk import SENTENCE
 from tests.processes import Web, Worker, run_manage, wait_for
 
@@ -120,7 +119,8 @@ def test_search_works_writes_get_507_and_everything_recovers(
         try:
             web.start()
             worker.start()
-            done = run_manage("import_film", str(DEMO / "film.mp4"), "--wait", **environment)
+            film = make_moving_scenes(tmp_path / "film.mp4", 4)
+            done = run_manage("import_film", str(film), "--wait", **environment)
             assert done.returncode == 0, done.stderr + worker.output()
 
             fill(small_disk)
