@@ -74,7 +74,11 @@ def write_manifest(backup: Path, folder: Path, manifest: Manifest) -> None:
     # What was copied is on the disk before the file that says so.
     os.sync()
     draft.replace(backup / NAME)
-    os.sync()
+    folder_handle = os.open(backup, os.O_RDONLY)
+    try:
+        os.fsync(folder_handle)
+    finally:
+        os.close(folder_handle)
 
 
 def _write_synced(path: Path, data: bytes) -> None:
