@@ -9,7 +9,8 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, time
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -119,9 +120,10 @@ def _to_line(values: Iterable[Any]) -> bytes:
 
 
 def _encode(value: Any) -> str:
-    if isinstance(value, datetime | date):
+    """Return a value as text that `Field.to_python` understands."""
+    if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if isinstance(value, UUID):
+    if isinstance(value, UUID | Decimal):
         return str(value)
     raise TypeError(f"{type(value)} in a backup")
 
