@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `frame_kinds`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`, `server`,
-`soak`, `text` and `tutorial`. `vitals` measures a running installation.
+Those are `backup`, `frame_kinds`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`,
+`server`, `soak`, `text` and `tutorial`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import django
 django.setup()  # before the imports below, some of which import models
 
 from benchmarks import (  # noqa: E402
+    backup,
     clips,
     crops,
     dialogue,
@@ -53,6 +54,7 @@ ALL: dict[str, Callable[[], None]] = {
 
 # Each runs in another process, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
+    "backup": backup.main,
     "frame_kinds": frame_kinds.main,
     "line_meaning": line_meaning.main,
     "reading_cost": reading_cost.main,

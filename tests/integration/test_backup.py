@@ -302,7 +302,7 @@ def test_only_what_is_new_is_copied(backup: Path) -> None:
     assert restoring.check(backup, Reporter()) == done.manifest
 
 
-@pytest.mark.parametrize("after", [1, 2, 4])
+@pytest.mark.parametrize("after", [1, 2, 3])
 def test_an_interrupted_backup_leaves_the_earlier_one_and_is_continued(
     backup: Path, after: int
 ) -> None:
@@ -328,14 +328,14 @@ def test_an_interrupted_backup_leaves_the_earlier_one_and_is_continued(
 def test_what_an_interrupted_backup_copied_is_checked_before_it_is_used(backup: Path) -> None:
     film = store_film("Film")
     with pytest.raises(Interrupted):
-        back_up(backup, once(fail, 3))
+        back_up(backup, once(fail, 2))
     copied = next(backup.rglob("segment-00000.npz"))
     whole = copied.stat().st_size
     done = writing.make_backup(backup, Reporter())
     tar = next(backup.rglob("thumbs.tar")).stat().st_size
     assert done.copied == tar
     with pytest.raises(Interrupted):
-        back_up(backup.parent / "other", once(fail, 3))
+        back_up(backup.parent / "other", once(fail, 2))
     copied = next((backup.parent / "other").rglob("segment-00000.npz"))
     copied.write_bytes(b"\0" * whole)
     done = writing.make_backup(backup.parent / "other", Reporter())
@@ -434,7 +434,7 @@ def test_a_failure_while_the_database_is_replaced_changes_nothing(
     moves = placing.Placement._move
 
     def fail_at_second(self: placing.Placement, source: Path, target: Path) -> None:
-        if len(self._moved) == 2:
+        if len(self._moved) == 1:
             raise OSError(5, "Input/output error")
         moves(self, source, target)
 
@@ -501,9 +501,9 @@ def test_a_new_installation_counts_as_empty(backup: Path) -> None:
 
 def test_settings_that_differ_are_listed(backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHOLE_FILMS_FOR", "staff")
-    monkeypatch.setenv("DATABASE_URL", "postgres://ada:secret@db/films")
+    monkeypatch.setenv("DATABASE_URL", "postgres://ada:hunter2@db/films")
     back_up(backup)
-    assert "secret" not in (backup / manifest.NAME).read_text()
+    assert "hunter2" not in (backup / manifest.NAME).read_text()
     monkeypatch.delenv("WHOLE_FILMS_FOR")
     assert any("\n    WHOLE_FILMS_FOR=staff" in sentence for sentence in restore(backup).todo)
 

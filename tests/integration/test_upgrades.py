@@ -63,8 +63,8 @@ def old_database(tmp_path: Path, db: None) -> Iterator[Any]:
 
 
 def test_rows_of_the_first_version_survive_all_migrations(old_database: Any) -> None:
-    def insert(label: str, **values: Any) -> Any:
-        return old_database.get_model(label)._base_manager.using(OLD).create(**values)
+    def insert(table: str, /, **values: Any) -> Any:
+        return old_database.get_model(table)._base_manager.using(OLD).create(**values)
 
     ada = insert("auth.user", username="ada", is_superuser=True)
     film = insert(
@@ -85,8 +85,8 @@ def test_rows_of_the_first_version_survive_all_migrations(old_database: Any) -> 
     now = executor.migrate(executor.loader.graph.leaf_nodes()).apps
     connections[OLD].check_constraints()
 
-    def get(label: str, *columns: str) -> Any:
-        return now.get_model(label)._base_manager.using(OLD).values_list(*columns).get()
+    def get(table: str, *columns: str) -> Any:
+        return now.get_model(table)._base_manager.using(OLD).values_list(*columns).get()
 
     assert get("gallery.film", "title", "searchable_run", "duration") == ("Rain", 1, 2.0)
     assert get("gallery.shot", "film", "start", "end", "second") == (film.pk, 0, 2, 1)
