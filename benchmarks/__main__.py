@@ -1,7 +1,6 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `frame_kinds`, `index_size`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`,
-`server`, `soak`, `text` and `tutorial`. `vitals` measures a running installation.
+The long ones are those of `WITH_OPTIONS`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -12,6 +11,7 @@ import django
 django.setup()  # before the imports below, some of which import models
 
 from benchmarks import (  # noqa: E402
+    backup,
     clips,
     crops,
     dialogue,
@@ -52,6 +52,7 @@ ALL: dict[str, Callable[[], None]] = {
 
 # Each parses its own options.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
+    "backup": backup.main,
     "frame_kinds": frame_kinds.main,
     "index_size": index_size.main,
     "line_meaning": line_meaning.main,

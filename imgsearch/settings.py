@@ -304,7 +304,7 @@ CLIP_EDGES = env.str("CLIP_EDGES", default="squash")
 CLIP_PRECISION = env.str("CLIP_PRECISION", default="auto")
 # The models converted for this machine.
 MODEL_CACHE_DIR = (
-    Path(env.str("MODEL_CACHE_DIR", default=str(VAR_DIR / "models"))).expanduser().absolute()
+    Path(env.str("MODEL_CACHE_DIR", default="") or VAR_DIR / "models").expanduser().absolute()
 )
 # auto: a GPU when there is one; cpu; cuda.
 CLIP_DEVICE = env.str("CLIP_DEVICE", default="auto")
@@ -349,7 +349,7 @@ INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
 
 # --- files --------------------------------------------------------------------------------------
 
-MEDIA_ROOT = Path(env.str("MEDIA_DIR", default=str(VAR_DIR / "media"))).expanduser().absolute()
+MEDIA_ROOT = Path(env.str("MEDIA_DIR", default="") or VAR_DIR / "media").expanduser().absolute()
 # On the same disk as the media store, so that an upload is moved, not copied.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)

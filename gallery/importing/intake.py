@@ -87,6 +87,7 @@ def _restore_source(film: Film, upload: Path, name: str) -> None:
         return
     film.files.move_source_here(upload, name)
     log.info("film %s: its file is back", film.pk)
-    if film.state == Film.State.FAILED or (film.state == Film.State.READY and not film.is_stored):
+    is_complete = film.is_stored and not film.files.has_lost_working_copy
+    if film.state == Film.State.FAILED or (film.state == Film.State.READY and not is_complete):
         transitions.restart(film)
     film.refresh_from_db()

@@ -152,6 +152,24 @@ class FilmFiles:
         except FileNotFoundError:
             return None
 
+    @property
+    def _lost_copy(self) -> Path:
+        return self.folder / ".lost-working-copy"
+
+    def mark_working_copy_lost(self) -> None:
+        """Note that the film needs a working copy and has none, as after a restore."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lost_copy.touch()
+
+    def mark_working_copy_made(self) -> None:
+        """Note that the film has the working copy that it needs, or needs none."""
+        self._lost_copy.unlink(missing_ok=True)
+
+    @property
+    def has_lost_working_copy(self) -> bool:
+        """Whether the film needs a working copy and has none."""
+        return self._lost_copy.exists()
+
     def run(self, run: int) -> "RunFiles":
         """Return the files of one import."""
         return RunFiles(self.folder / str(run))

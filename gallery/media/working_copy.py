@@ -87,6 +87,7 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
     if not is_needed(inspection):
         probing.reject_long_film(inspection.probe, max_seconds)
         copy.unlink(missing_ok=True)
+        files.mark_working_copy_made()
         return Prepared(_examine(source, inspection.probe, max_pixels), inspection.notice)
     require_space(source.stat().st_size)
     draft = copy.with_name(f".draft-{copy.name}")
@@ -96,6 +97,7 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
         probing.reject_long_film(copied.probe, max_seconds)
         probe = _examine(draft, copied.probe, max_pixels)
         draft.replace(copy)
+        files.mark_working_copy_made()
     finally:
         draft.unlink(missing_ok=True)
     notice = _describe_losses(source, inspection, copied)

@@ -4,9 +4,10 @@ from django.db import migrations, models
 from django.utils import timezone
 
 
-def copy_last_use(apps: Any, _schema_editor: Any) -> None:
+def copy_last_use(apps: Any, schema_editor: Any) -> None:
     """New scenes keep going to the board that was used last."""
-    apps.get_model("gallery", "Board").objects.update(saved_at=models.F("used"))
+    boards = apps.get_model("gallery", "Board").objects.using(schema_editor.connection.alias)
+    boards.update(saved_at=models.F("used"))
 
 
 class Migration(migrations.Migration):

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import imgsearch
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKING = [*DOCUMENTS, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 LINK = re.compile(r"\]\(((?!http)[^)]+)\)")
@@ -54,13 +57,20 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", LINKING, ids=lambda path: path.name)
 def test_links_are_not_broken(document: Path) -> None:
     for link in LINK.findall(document.read_text(encoding="utf-8")):
         name, _, anchor = link.partition("#")
         target = document.parent / name if name else document
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_the_changelog_has_this_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## \[(\d[^\]]*)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert versions[0] == imgsearch.VERSION
+    assert "## [Unreleased]" in changelog
 
 
 def test_the_readme_is_short() -> None:

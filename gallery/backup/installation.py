@@ -1,0 +1,96 @@
+"""What a restore needs to know about the installation here: is it stopped, is it empty?"""
+
+import shutil
+from itertools import islice
+
+import redis
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+from gallery.backup.types import BackupError
+from gallery.boards.models import Board
+from gallery.core.errors import GalleryError
+from gallery.films.models import Film
+from gallery.importing import liveness
+from gallery.index import server
+from gallery.labels.models import Label
+from gallery.storyboards.models import Storyboard
+
+SCAN_COUNT = 1000  # keys per step of a scan
+
+
+def require_stopped() -> None:
+    """Raise BackupError while a worker is alive."""
+    if liveness.is_worker_alive():
+        raise BackupError(
+            "A worker of this installation is running, or was until a moment ago. Stop web server, "
+            f"workers and beat, wait {liveness.ALIVE_SECONDS} seconds, then restore."
+        )
+
+
+def require_empty() -> None:
+    """Raise BackupError when the database holds anything that people made."""
+    models: list[type[Model]] = [Film, Board, Storyboard, Label]
+    queries: dict[str, QuerySet[Model]] = {
+        str(model._meta.verbose_name_plural): model._base_manager.all() for model in models
+    }
+    # The account that the first start creates is nobody's until somebody has logged in.
+    users = get_user_model()._base_manager.filter(last_login__isnull=False)
+    queries["users who have logged in"] = users
+    tables = set(connection.introspection.table_names())
+    found = [
+        name
+        for name, query in queries.items()
+        if query.model._meta.db_table in tables and query.exists()
+    ]
+    if found:
+        raise BackupError(
+            f"This installation is not empty: it has {', '.join(found)}. Restore into another one "
+            "(VAR_DIR, DATABASE_URL), or give --force to replace all of it by the backup. "
+            "Nothing was changed."
+        )
+
+
+def is_redis_running() -> bool:
+    """Return whether the server of the index answers."""
+    try:
+        server.check_server(settings.REDIS_URL)
+    except GalleryError:
+        return False
+    return True
+
+
+def require_redis() -> None:
+    """Raise BackupError when the server of the index is another one than ours and silent."""
+    if settings.REDIS_URL_GIVEN:
+        try:
+            server.check_server(settings.REDIS_URL)
+        except GalleryError as error:
+            raise BackupError(f"{error} Nothing was changed.") from error
+
+
+def clear_redis() -> None:
+    """Remove this installation's index, which is made from the media store again.
+
+    Otherwise the frames of a film that had the same number could stay in it.
+    """
+    if is_redis_running():
+        client = server.connect(settings.REDIS_URL)
+        with server.translate_redis_errors():
+            _delete_indexes(client)
+            keys = client.scan_iter(match=f"{settings.INDEX_PREFIX}:*", count=SCAN_COUNT)
+            while batch := list(islice(keys, SCAN_COUNT)):
+                client.unlink(*batch)
+    elif not settings.REDIS_URL_GIVEN:
+        # The embedded server is stopped: it starts without data.
+        shutil.rmtree(settings.VAR_DIR / "redis" / "appendonlydir", ignore_errors=True)
+        (settings.VAR_DIR / "redis" / "dump.rdb").unlink(missing_ok=True)
+
+
+def _delete_indexes(client: redis.Redis) -> None:
+    names = map(server.to_text, client.execute_command("FT._LIST"))
+    for name in names:
+        if name.startswith(f"{settings.INDEX_PREFIX}:"):
+            client.execute_command("FT.DROPINDEX", name)
