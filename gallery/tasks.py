@@ -292,7 +292,9 @@ def queue_scan(folder_id: int) -> None:
     try:
         scan_library.delay(folder_id)
     except (OperationalError, OSError) as error:
-        log.warning("folder %s is scanned later: the queue cannot be reached (%s)", folder_id, error)
+        log.warning(
+            "folder %s is scanned later: the queue cannot be reached (%s)", folder_id, error
+        )
 
 
 def queue_labels() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from gallery.films.models import Film
+from gallery.films.models import Film, FilmQuerySet
 from gallery.library.models import LibraryFile, LibraryFolder
 
 State = LibraryFile.State
@@ -56,7 +56,7 @@ class LibraryProgress:
         return self.hours_left / self.speed * 3600
 
 
-def films_of(folder: LibraryFolder | None = None) -> QuerySet[Film]:
+def films_of(folder: LibraryFolder | None = None) -> FilmQuerySet:
     """Return the films of a library folder, or of all, each once."""
     files = LibraryFile.objects.filter(film__isnull=False)
     if folder is not None:

@@ -189,9 +189,11 @@ def _follow(folder: LibraryFolder, found: Changes, identified: Identified) -> li
     """Let the films follow their files. Return those to import again, for their new content."""
     rows = (*found.moved, *found.gone, *found.back, *found.changed)
     films = {row.film_id for row in rows if row.film_id is not None} | identified.films
-    if folder.scanned_path and folder.scanned_path != folder.path:
-        here = LibraryFile.objects.filter(folder=folder, film__isnull=False)
-        films |= set(here.values_list("film_id", flat=True))
+    here = LibraryFile.objects.present().filter(folder=folder, film__isnull=False)
+    if not folder.scanned_path or folder.scanned_path == folder.path:
+        # An import may have found out first that a film was away.
+        here = here.filter(film__away_since__isnull=False)
+    films |= set(here.values_list("film_id", flat=True))
     presence.update_presence(films)
     replaced = {row.film_id: row.size for row in identified.replaced if row.film_id is not None}
     restarted = list(Film.objects.filter(pk__in=replaced))
