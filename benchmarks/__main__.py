@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `frame_kinds`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`, `server`,
-`soak`, `text` and `tutorial`. `vitals` measures a running installation.
+Those are `frame_kinds`, `library_folder`, `line_meaning`, `reading_cost`, `scenes`, `script`,
+`search`, `server`, `soak`, `text` and `tutorial`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from benchmarks import (  # noqa: E402
     frame_kinds,
     index,
     labels,
+    library_folder,
     line_meaning,
     memory,
     pictures,
@@ -54,6 +55,7 @@ ALL: dict[str, Callable[[], None]] = {
 # Each runs in another process, in the environment of a separate installation.
 WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "frame_kinds": frame_kinds.main,
+    "library_folder": library_folder.main,
     "line_meaning": line_meaning.main,
     "reading_cost": reading_cost.main,
     "scenes": scenes.main,
