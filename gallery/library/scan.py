@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from gallery.core.errors import LostClaim
 from gallery.core.leases import keep_lease, lease_end
@@ -95,6 +94,7 @@ def _scan(
         listing = list_folder(folder.real_path, compile_patterns(folder.ignored), check)
     except (OSError, ValueError) as failure:
         error = _describe_failure(failure)
+        listing.unreadable["."] = getattr(failure, "strerror", None) or str(failure)
     rows = list(LibraryFile.objects.filter(folder=folder))
     for row in rows:
         row.folder = folder
@@ -102,7 +102,10 @@ def _scan(
     found = compare(folder, rows, listing, settles_after=settles_after, now=timezone.now())
     identified = identify(found.settled)
     if found.lost_all and not error:
-        error = _describe_loss(len(rows))
+        error = _(
+            "None of the known files is there. If they are on a disk or a network share, connect "
+            "that. Nothing is removed meanwhile."
+        )
     check()
     with transaction.atomic():
         # Lock the row: a process that took over the scan waits for this transaction.
@@ -135,22 +138,13 @@ def _scan(
 
 
 def _describe_failure(error: OSError | ValueError) -> str:
+    """Return a sentence that can be translated when it is shown; the reason is shown beside it."""
     if isinstance(error, ValueError):
-        return _("The patterns of ignored files cannot be used: %(why)s") % {"why": error}
+        return _("The patterns of ignored files cannot be used.")
     return _(
-        "The folder cannot be read (%(why)s). If it is on a disk or a network share, connect that. "
-        "Nothing is removed meanwhile."
-    ) % {"why": error.strerror or error}
-
-
-def _describe_loss(count: int) -> str:
-    return ngettext(
-        "The known file is not there. If it is on a disk or a network share, connect that. Nothing "
-        "is removed meanwhile.",
-        "None of the %(n)d known files is there. If they are on a disk or a network share, connect "
-        "that. Nothing is removed meanwhile.",
-        count,
-    ) % {"n": count}
+        "The folder cannot be read. If it is on a disk or a network share, connect that. Nothing "
+        "is removed meanwhile."
+    )
 
 
 def _save(found: Changes, identified: Identified) -> None:
