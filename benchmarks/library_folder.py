@@ -4,7 +4,7 @@ The films are copies of a few that FFmpeg makes, each with other bytes at the en
 their rows and links; some are really imported by a worker, the others are marked as imported. It
 runs in another process with its own folder.
 
-    python -m benchmarks library_folder [--films 2000] [--imported 20]
+    python -m benchmarks library_folder [--films 2000] [--imported 20] [--files 10000]
 """
 
 import argparse
@@ -32,6 +32,7 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks library_folder")
     parser.add_argument("--films", type=int, default=2000, help="at least 600")
     parser.add_argument("--imported", type=int, default=20, help="films that a worker imports")
+    parser.add_argument("--files", type=int, default=10_000, help="in a larger folder, only found")
     return parser.parse_args(options)
 
 
@@ -220,6 +221,17 @@ def measure(given: argparse.Namespace) -> None:
     assert snapshot(root) == before, "the library was changed"
     checks.follow()
     checks.grow()
+    large = root.with_name("large")
+    for number in range(given.files):
+        path = large / f"{number // FILMS_IN_FOLDER:04d}" / f"Film.{number:05d}.mkv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"film" * (1 + number % 50))
+    checks = Checks(large, given.files)
+    checks.scan(f"{given.files} files: first scan", new=given.files)
+    checks.scan("second scan", settled=given.files)
+    checks.scan("repeated scan", new=0, changed=0, gone=0)
+    (large / "0001").rename(large / "other")
+    checks.scan("100 files that wait for their import are moved", new=FILMS_IN_FOLDER)
 
 
 if __name__ == "__main__":

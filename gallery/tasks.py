@@ -211,6 +211,8 @@ def sweep() -> None:
         schedule.queue_due(is_queued, _queue)
     except GalleryError as error:
         log.warning("library folders are scanned later: %s", error)
+    except Exception:
+        log.exception("library folders are scanned later")
     for lost in exports.find_lost_exports(export.name not in queued_tasks):
         export.delay(lost.pk)
 

@@ -36,6 +36,15 @@ class Changes:
     lost_all: bool = False
 
 
+@dataclass(slots=True)
+class _Differences:
+    """Paths without a row, rows whose file has another size or time, and rows without a file."""
+
+    fresh: list[str] = field(default_factory=list)
+    altered: dict[str, LibraryFile] = field(default_factory=dict)
+    lost: list[LibraryFile] = field(default_factory=list)
+
+
 def compare(
     folder: LibraryFolder,
     rows: Iterable[LibraryFile],
@@ -45,45 +54,62 @@ def compare(
     now: datetime,
 ) -> Changes:
     """Compare the rows of a folder with its files. Only files that may have moved are opened."""
-    found = Changes()
+    found, differing = Changes(), _Differences()
     # Those that were there last come first: another one may have had the same path before.
     ordered = sorted(rows, key=lambda row: row.away_since is not None)
     known: dict[str, LibraryFile] = {}
-    lost = [row for row in ordered if known.setdefault(row.path, row) is not row]
-    altered: dict[str, LibraryFile] = {}
-    fresh: list[str] = []
+    differing.lost = [row for row in ordered if known.setdefault(row.path, row) is not row]
     for path, file in listing.films.items():
         row = known.pop(path, None)
         if row is None:
-            fresh.append(path)
+            differing.fresh.append(path)
         elif (row.size, row.mtime_ns) != (file.size, file.mtime_ns):
-            altered[path] = row
+            differing.altered[path] = row
         else:
             _keep(row, found, now - settles_after)
-    lost += known.values()
-    moves = _find_moves(folder, listing, lost, altered, fresh)
-    found.lost_all = bool(ordered) and len(lost) == len(ordered) and not moves
+    differing.lost += known.values()
+    moves = _find_moves(folder, listing, differing)
+    found.lost_all = bool(ordered) and len(differing.lost) == len(ordered) and not moves
+    _move(moves, listing, found)
+    _change(differing, moves, listing, now, found)
+    for path in differing.fresh:
+        if path not in moves:
+            new = LibraryFile(folder=folder, settles_since=now)
+            _place(new, path, listing.films[path])
+            found.new.append(new)
     moved = {row.pk for row in moves.values()}
+    _lose([row for row in differing.lost if row.pk not in moved], listing, now, found)
+    return found
+
+
+def _move(moves: dict[str, LibraryFile], listing: Listing, found: Changes) -> None:
+    """Give rows the paths at which their content is now."""
     for path, row in moves.items():
+        if row.mtime_ns != listing.films[path].mtime_ns:
+            row.sha256 = ""  # the samples are the same, but the rest may not be
         _place(row, path, listing.films[path])
         row.state = row.state if row.state == State.IGNORED else State.IMPORTED
         found.moved.append(row)
-    for path, row in altered.items():
+
+
+def _change(
+    differing: _Differences,
+    moves: dict[str, LibraryFile],
+    listing: Listing,
+    now: datetime,
+    found: Changes,
+) -> None:
+    """Let files with other content settle, unless their content, or another's, has moved."""
+    moved = {row.pk for row in moves.values()}
+    for path, row in differing.altered.items():
         if row.pk in moved:
             if path not in moves:
-                fresh.append(path)
+                differing.fresh.append(path)
         elif path in moves:
-            lost.append(row)  # its content was replaced by that of another file
+            differing.lost.append(row)  # it was replaced by another file
         else:
             _alter(row, listing.films[path], now)
             found.changed.append(row)
-    for path in fresh:
-        if path not in moves:
-            row = LibraryFile(folder=folder, settles_since=now)
-            _place(row, path, listing.films[path])
-            found.new.append(row)
-    _lose([row for row in lost if row.pk not in moved], listing, now, found)
-    return found
 
 
 def _keep(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
@@ -99,19 +125,15 @@ def _keep(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
 
 
 def _find_moves(
-    folder: LibraryFolder,
-    listing: Listing,
-    lost: Sequence[LibraryFile],
-    altered: dict[str, LibraryFile],
-    fresh: Sequence[str],
+    folder: LibraryFolder, listing: Listing, differing: _Differences
 ) -> dict[str, LibraryFile]:
     """Return the rows whose content is at a new path now, or at its old one with another time."""
     movable: dict[int, list[LibraryFile]] = defaultdict(list)
-    for row in (*lost, *altered.values()):
+    for row in (*differing.lost, *differing.altered.values()):
         if row.fingerprint and (row.film_id is not None or row.state == State.IGNORED):
             movable[row.size].append(row)
     moves: dict[str, LibraryFile] = {}
-    for path in (*altered, *fresh):
+    for path in (*differing.altered, *differing.fresh):
         candidates = movable.get(listing.films[path].size)
         if not candidates:
             continue

@@ -112,8 +112,11 @@ def remove_folder(folder: LibraryFolder) -> None:
     folder.delete()
 
 
+_reported: set[str] = set()
+
+
 def add_configured() -> None:
-    """Add the folders of LIBRARY_DIRS. Those that cannot be added are logged."""
+    """Add the folders of LIBRARY_DIRS. Those that cannot be added are logged, once each."""
     known = set(LibraryFolder.objects.values_list("path", flat=True))
     for path in settings.LIBRARY_DIRS:
         if normalize(path) in known:
@@ -121,4 +124,6 @@ def add_configured() -> None:
         try:
             add_folder(path)
         except FolderError as error:
-            log.warning("LIBRARY_DIRS: %s", error)
+            if str(error) not in _reported:
+                log.warning("LIBRARY_DIRS: %s It is tried again.", error)
+            _reported.add(str(error))

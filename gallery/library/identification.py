@@ -53,6 +53,7 @@ def _identify(row: LibraryFile, known: "_KnownContent", found: Identified) -> No
     before, was = row.film_id, row.fingerprint
     row.fingerprint, row.state = content, State.IMPORTED
     if before is not None and content == was:
+        found.films.add(before)
         return  # only its time had changed
     film = known.find_film(row)
     if film is None and before is not None and not _has_other_file(row):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from gallery.films.models import Film
 from gallery.library.models import LibraryFile
+from gallery.media.source_names import readable_name
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +37,24 @@ def _update_some(films: Collection[int]) -> None:
         is_there = _link(film, present[film.pk])
         if is_there and film.away_since is not None:
             back.append(film.pk)
-        elif not is_there and film.away_since is None:
+        elif is_there is False and film.away_since is None:
             away.append(film.pk)
     Film.objects.filter(pk__in=away).update(away_since=timezone.now())
     Film.objects.filter(pk__in=back).update(away_since=None)
 
 
-def _link(film: Film, rows: list[LibraryFile]) -> bool:
-    """Let a film's link lead to one of its files. Return whether it has a file."""
+def _link(film: Film, rows: list[LibraryFile]) -> bool | None:
+    """Let a film's link lead to one of its files. Return whether it has one, None if unclear.
+
+    That is while its only file is changing: nothing is begun with it, and nothing is given up.
+    """
     target = film.files.link_target()
     if target is None and film.files.source_size() is not None:
         return True
-    # A file that may be changing is only used when there is no other.
-    rows = sorted(rows, key=lambda row: row.state == State.SETTLING)
-    if not rows:
-        return False
-    if target not in [row.real_path for row in rows if row.state == rows[0].state]:
-        film.files.link_source_here(rows[0].real_path)
-        log.info("film %s: its file is %s", film.pk, rows[0])
+    paths = [row.real_path for row in rows if row.state == State.IMPORTED]
+    if not paths:
+        return None if rows else False
+    if target not in paths:
+        film.files.link_source_here(paths[0])
+        log.info("film %s: its file is %s", film.pk, readable_name(str(paths[0])))
     return True

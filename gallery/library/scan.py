@@ -101,7 +101,7 @@ def _scan(
     settles_after = timedelta(seconds=settings.LIBRARY_SETTLE_SECONDS)
     found = compare(folder, rows, listing, settles_after=settles_after, now=timezone.now())
     identified = identify(found.settled)
-    if found.lost_all and not error:
+    if found.lost_all and not listing.films and not error:
         error = _(
             "None of the known files is there. If they are on a disk or a network share, connect "
             "that. Nothing is removed meanwhile."

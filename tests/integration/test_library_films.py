@@ -1,7 +1,9 @@
 """Films of library folders: imported, searched, played, away and back, hashed, uploaded."""
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -15,7 +17,7 @@ from django.urls import reverse
 
 from gallery import tasks
 from gallery.films.models import Film
-from gallery.importing import healing, intake, probe_step, publish_step
+from gallery.importing import healing, housekeeping, intake, probe_step, publish_step
 from gallery.importing.progress import progress_of
 from gallery.library import folders, hashing
 from gallery.library.models import LibraryFile, LibraryFolder, LibrarySubtitles
@@ -115,6 +117,22 @@ def test_a_deleted_film_takes_only_its_link_with_it(library: Library, film: Film
     assert library.snapshot() == before
     library.follow()
     assert not Film.objects.exists()
+
+
+def test_leftovers_of_an_interrupted_import_are_removed_without_their_target(
+    library: Library,
+) -> None:
+    """As when a worker was killed before the film had its row."""
+    path = library.write("a.mkv")
+    before = library.snapshot()
+    files = Film().files
+    files.mark_unfinished()
+    files.link_source_here(path)
+    day_before = time.time() - 2 * housekeeping.DAY
+    os.utime(files.folder / ".unfinished", (day_before, day_before))
+    clean_up()
+    assert not files.folder.exists()
+    assert library.snapshot() == before
 
 
 def test_a_broken_file_fails_alone_and_is_retried(library: Library, staff: Client) -> None:

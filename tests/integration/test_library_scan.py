@@ -410,6 +410,55 @@ def test_a_folder_that_is_mounted_elsewhere_is_followed(library: Library, tmp_pa
     assert film.away_since is None
 
 
+def test_a_film_that_comes_back_half_copied_waits_until_it_is_complete(library: Library) -> None:
+    path = library.write("a.mkv", "the whole film")
+    library.write("b.mkv")
+    library.follow()
+    film = library.film("a.mkv")
+    path.unlink()
+    library.scan()
+    path.write_bytes(b"the who")
+    library.scan()
+    film.refresh_from_db()
+    assert film.away_since is not None  # its import is not begun with half a file
+    path.write_bytes(b"the whole film")
+    library.settle()
+    film.refresh_from_db()
+    assert film.away_since is None
+    assert (film.run, film.has_source) == (1, True)
+
+
+def test_files_of_a_folder_that_cannot_be_read_are_away(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.write("a.mkv")
+    library.write("b/b.mkv")
+    library.write("b/new.mkv")
+    library.settle()
+    LibraryFile.objects.filter(path="b/new.mkv").update(state=LibraryFile.State.SETTLING)
+    library.start()
+    film = library.film("b/b.mkv")
+    scandir = os.scandir
+
+    def refuse(path: Path) -> Any:
+        if path == library.root / "b":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    library.scan()
+    library.folder.refresh_from_db()
+    assert library.folder.unreadable == {"b": "Permission denied"}
+    assert library.folder.error == ""
+    film.refresh_from_db()
+    assert film.away_since is not None
+    assert library.states()["b/new.mkv"] == "away settling"
+    monkeypatch.undo()
+    library.scan()
+    film.refresh_from_db()
+    assert film.away_since is None
+
+
 # --- deletion -------------------------------------------------------------------------------------
 
 
