@@ -120,7 +120,7 @@ def _keep(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
     if row.state == State.SETTLING and row.settles_since <= settled_before:
         found.settled.append(row)
     elif row.state == State.UNREADABLE and os.access(row.real_path, os.R_OK):
-        row.state = State.WAITING
+        row.state = State.WAITING if row.film_id is None else State.SETTLING
         found.readable.append(row)
 
 

@@ -40,5 +40,11 @@ def retry_failed(folder: LibraryFolder, queue_import: Callable[[Film], None]) ->
         if transitions.restart(film):
             queue_import(film)
             count += 1
-    unreadable = LibraryFile.objects.filter(folder=folder, state=LibraryFile.State.UNREADABLE)
-    return count + unreadable.update(state=LibraryFile.State.WAITING, error="")
+    state = LibraryFile.State
+    files = LibraryFile.objects.filter(folder=folder).exclude(error="")
+    unreadable = files.filter(state=state.UNREADABLE)
+    count += unreadable.filter(film__isnull=True).update(state=state.WAITING, error="")
+    # With other content than its film was imported from: scans find out what it is.
+    count += unreadable.update(state=state.SETTLING, error="")
+    files.update(error="")  # of those that could not be hashed
+    return count

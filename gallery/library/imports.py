@@ -44,11 +44,13 @@ def start_imports(queue: Queue) -> int:
         .count()
     )
     started, free = 0, settings.LIBRARY_IMPORTS_AT_ONCE - under_way
+    tried: set[int] = set()
     while started < free:
-        files = _next_files(free - started)
+        files = [file for file in _next_files(free - started) if file.pk not in tried]
         if not files:
             break
         for file in files:
+            tried.add(file.pk)
             film = start_import(file)
             if film is not None:
                 queue("probe", film.pk)

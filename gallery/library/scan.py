@@ -152,7 +152,8 @@ def _save(found: Changes, identified: Identified) -> None:
     LibraryFile.objects.bulk_create(found.new, batch_size=BATCH)
     _update_alike(found.gone, "away_since")
     _update_alike(found.back, "away_since")
-    _update_alike(found.readable, "state")
+    for state in (LibraryFile.State.WAITING, LibraryFile.State.SETTLING):
+        _update_alike([row for row in found.readable if row.state == state], "state")
     waiting = [
         row
         for row in identified.rows

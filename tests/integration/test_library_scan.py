@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from gallery.films.models import Film
 from gallery.importing import intake, transitions
-from gallery.library import comparison, folders, hashing, imports, scan
+from gallery.library import comparison, folders, hashing, identification, imports, scan
 from gallery.library.folders import FolderError
 from gallery.library.models import LibraryFile, LibraryFolder
 from gallery.library.progress import measure_progress
@@ -121,6 +121,29 @@ def test_files_that_cannot_be_opened_are_reported_and_tried_again(
     monkeypatch.undo()
     library.scan()
     assert library.start() == 1
+
+
+def test_a_changed_file_that_cannot_be_opened_is_read_later(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = library.write("a.mkv", "the first version")
+    library.follow()
+    film = library.film("a.mkv")
+    finish(film)
+    path.write_bytes(b"a better version")
+    library.scan()
+
+    def refuse(_path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(identification, "quick_fingerprint", refuse)
+    library.scan()
+    assert library.states() == {"a.mkv": "unreadable"}
+    assert library.start() == 0
+    monkeypatch.undo()
+    library.settle()
+    film.refresh_from_db()
+    assert (film.run, film.size) == (2, len(b"a better version"))
 
 
 def test_two_files_with_the_same_content_are_one_film(library: Library) -> None:
