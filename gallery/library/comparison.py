@@ -128,23 +128,24 @@ def _find_moves(
     folder: LibraryFolder, listing: Listing, differing: _Differences
 ) -> dict[str, LibraryFile]:
     """Return the rows whose content is at a new path now, or at its old one with another time."""
-    movable: dict[int, list[LibraryFile]] = defaultdict(list)
+    movable: dict[tuple[int, str], list[LibraryFile]] = defaultdict(list)
     for row in (*differing.lost, *differing.altered.values()):
         if row.fingerprint and (row.film_id is not None or row.state == State.IGNORED):
-            movable[row.size].append(row)
+            movable[row.size, row.fingerprint].append(row)
+    sizes = {size for size, _content in movable}
     moves: dict[str, LibraryFile] = {}
     for path in (*differing.altered, *differing.fresh):
-        candidates = movable.get(listing.films[path].size)
-        if not candidates:
+        size = listing.films[path].size
+        if size not in sizes:
             continue
         try:
             content = quick_fingerprint(paths.join(folder.path, path))
         except OSError:
             continue
-        same = [row for row in candidates if row.fingerprint == content]
+        same = movable.get((size, content))
         if same:
             moves[path] = max(same, key=lambda row: _likeness(row, path))
-            candidates.remove(moves[path])
+            same.remove(moves[path])
     return moves
 
 

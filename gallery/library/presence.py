@@ -56,5 +56,5 @@ def _link(film: Film, rows: list[LibraryFile]) -> bool | None:
         return None if rows else False
     if target not in paths:
         film.files.link_source_here(paths[0])
-        log.info("film %s: its file is %s", film.pk, readable_name(str(paths[0])))
+        log.debug("film %s: its file is %s", film.pk, readable_name(str(paths[0])))
     return True

@@ -162,8 +162,13 @@ def _save(found: Changes, identified: Identified) -> None:
     _update_alike(waiting, "state")
     plain = {row.pk for row in waiting}
     others = [row for row in identified.rows if row.pk not in plain]
-    LibraryFile.objects.bulk_update(
-        [*found.moved, *found.changed, *others], CONTENT_COLUMNS, batch_size=BATCH // 4
+    # Many times faster than bulk_update, which builds an expression for each value.
+    LibraryFile.objects.bulk_create(
+        [*found.moved, *found.changed, *others],
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=CONTENT_COLUMNS,
     )
     for some in _batches(found.forgotten):
         LibraryFile.objects.filter(pk__in=[row.pk for row in some]).delete()
