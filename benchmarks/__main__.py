@@ -1,6 +1,8 @@
 """Run one benchmark, or all but the long ones.
 
 The long ones are those of `WITH_OPTIONS`. `vitals` measures a running installation.
+Those are `frame_kinds`, `library_folder`, `line_meaning`, `reading_cost`, `scenes`, `script`,
+`search`, `server`, `soak`, `text` and `tutorial`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from benchmarks import (  # noqa: E402
     frame_kinds,
     index_size,
     labels,
+    library_folder,
     line_meaning,
     memory,
     pictures,
@@ -55,6 +58,7 @@ WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "backup": backup.main,
     "frame_kinds": frame_kinds.main,
     "index_size": index_size.main,
+    "library_folder": library_folder.main,
     "line_meaning": line_meaning.main,
     "reading_cost": reading_cost.main,
     "scenes": scenes.main,

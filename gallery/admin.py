@@ -3,6 +3,7 @@
 from gallery.accounts import admin as accounts
 from gallery.importing import admin as importing
 from gallery.labels import admin as labels
+from gallery.library import admin as library
 from gallery.transcripts import admin as transcripts
 
-__all__ = ["accounts", "importing", "labels", "transcripts"]
+__all__ = ["accounts", "importing", "labels", "library", "transcripts"]

@@ -15,5 +15,6 @@ class GalleryConfig(AppConfig):
         import gallery.boards.signals
         import gallery.importing.signals
         import gallery.labels.signals
+        import gallery.library.signals
         import gallery.site.checks
         import gallery.transcripts.signals  # noqa: F401

@@ -6,6 +6,7 @@ from gallery.core.leases import keep_lease, lease_end
 from gallery.films.models import FIRST_YEAR, LAST_YEAR, Film, FilmQuerySet, Leftover, Shot, new_uid
 from gallery.importing.models import MAX_ATTEMPTS, Segment, ShotDetection
 from gallery.labels.models import Label, LabelCount
+from gallery.library.models import LibraryFile, LibraryFolder, LibrarySubtitles
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.transcripts.models import Line, Subtitles
 
@@ -22,6 +23,9 @@ __all__ = [
     "Label",
     "LabelCount",
     "Leftover",
+    "LibraryFile",
+    "LibraryFolder",
+    "LibrarySubtitles",
     "Line",
     "Segment",
     "Shot",

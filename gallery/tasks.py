@@ -24,6 +24,7 @@ from gallery.importing import (
     transitions,
 )
 from gallery.labels import jobs
+from gallery.library import hashing, imports, scan, schedule
 from gallery.speech import recognizer
 from gallery.transcripts import listening, reading, subtitle_import
 from imgsearch.celery import app
@@ -39,6 +40,8 @@ def probe(film_id: int) -> None:
         read_tracks.delay(film_id)
     for segment_id in segments:
         segment.delay(segment_id)
+    if not segments:
+        start_library_imports()
 
 
 @shared_task(name="gallery.tasks.read_tracks")
@@ -73,6 +76,7 @@ def segment(segment_id: int) -> None:  # noqa: ARG001
         raise
     if done is not None:
         publish_step.finish_film(done)
+    start_library_imports()
 
 
 @shared_task(name="gallery.tasks.finish")
@@ -121,6 +125,36 @@ def hear_speech() -> None:
             recognizer.release()
     except GalleryError as error:
         log.warning("speech is recognized later: %s", error)
+
+
+@shared_task(name="gallery.tasks.scan_library")
+def scan_library(folder_id: int) -> None:
+    """Compare a library folder with what is known of it, and import what is new."""
+    scan.scan_folder(folder_id, _queue)
+    start_library_imports()
+
+
+@shared_task(name="gallery.tasks.hash_library")
+def hash_library() -> None:
+    """Compute the SHA-256 of files in library folders while nothing is imported."""
+    try:
+        if hashing.hash_next(_queue):
+            hash_library.delay()
+    except GalleryError as error:
+        log.warning("files are read later: %s", error)
+
+
+def scan_now(folder_id: int) -> scan.ScanResult | None:
+    """Scan a library folder in this process: see `gallery.library.scan.scan_folder`."""
+    return scan.scan_folder(folder_id, _queue)
+
+
+def start_library_imports() -> None:
+    """Start imports from library folders in place of those that ended; else the sweep does."""
+    try:
+        imports.start_imports(_queue)
+    except (GalleryError, OperationalError, OSError) as error:
+        log.warning("imports from library folders wait: %s", error)
 
 
 @shared_task(name="gallery.tasks.remake")
@@ -173,6 +207,12 @@ def sweep() -> None:
         return STEPS[step].name in queued_tasks
 
     housekeeping.sweep(is_queued, _queue)
+    try:
+        schedule.queue_due(is_queued, _queue)
+    except GalleryError as error:
+        log.warning("library folders are scanned later: %s", error)
+    except Exception:
+        log.exception("library folders are scanned later")
     for lost in exports.find_lost_exports(export.name not in queued_tasks):
         export.delay(lost.pk)
 
@@ -187,6 +227,8 @@ STEPS = {
     "find_shots": find_shots,
     "read_text": read_text,
     "hear_speech": hear_speech,
+    "scan_library": scan_library,
+    "hash_library": hash_library,
 }
 
 
@@ -245,6 +287,16 @@ def queue_soon(task: Task) -> None:
         task.delay()
     except (OperationalError, OSError) as error:
         log.warning("%s waits: the queue cannot be reached (%s)", task.name, error)
+
+
+def queue_scan(folder_id: int) -> None:
+    """Queue the scan of a library folder; if that fails, the sweep queues it."""
+    try:
+        scan_library.delay(folder_id)
+    except (OperationalError, OSError) as error:
+        log.warning(
+            "folder %s is scanned later: the queue cannot be reached (%s)", folder_id, error
+        )
 
 
 def queue_labels() -> None:

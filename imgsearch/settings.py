@@ -238,6 +238,7 @@ CELERY_TASK_ROUTES = {
     for name in (
         *("probe", "read_tracks", "finish", "labels", "label_film", "heal", "remake"),
         *("sweep", "tidy", "export", "find_shots", "read_text"),
+        *("scan_library", "hash_library"),
     )
 }
 # For recognizing speech, which is slow: workers that were not asked for this queue do not take from
@@ -350,6 +351,13 @@ INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
 # --- files --------------------------------------------------------------------------------------
 
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", default="") or VAR_DIR / "media").expanduser().absolute()
+# Folders of films that are imported where they lie, besides those added in the admin.
+LIBRARY_DIRS = env.list("LIBRARY_DIRS", default=[])
+# Seconds between two scans of a folder, and for which a file must not change before its import.
+LIBRARY_SCAN_SECONDS = env.int("LIBRARY_SCAN_SECONDS", default=60)
+LIBRARY_SETTLE_SECONDS = env.int("LIBRARY_SETTLE_SECONDS", default=30)
+# Films of library folders that are imported at the same time; the others wait in their order.
+LIBRARY_IMPORTS_AT_ONCE = env.int("LIBRARY_IMPORTS_AT_ONCE", default=4)
 # On the same disk as the media store, so that an upload is moved, not copied.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)

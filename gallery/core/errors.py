@@ -18,6 +18,19 @@ class FilmError(GalleryError):
     """The film cannot be imported; retrying with the same file does not help."""
 
 
+class FilmAway(FilmError):  # noqa: N818 - the name states the problem
+    """The film lies in a library folder that cannot be reached at the moment."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "The film's file cannot be reached at the moment: the disk or network share of its "
+                "library folder is not connected, or the file was removed. Its scenes can still be "
+                "found. Ask an administrator to connect the disk; the film then plays again."
+            )
+        )
+
+
 class RetryableError(GalleryError):
     """A step of an import failed but may succeed later: it is retried a few times."""
 

@@ -107,14 +107,18 @@ class JobKind(Generic[Job]):
     def next_film(self) -> Film | None:
         """Return the film to continue with; None if there is none, or while imports are running.
 
-        Films at which it failed come last.
+        Films at which it failed come last. Films that are away are left out.
         """
-        if Film.objects.filter(state__in=Film.UNFINISHED).exists():
+        if Film.objects.reachable().filter(state__in=Film.UNFINISHED).exists():
             return None
-        films = self.find_waiting().order_by(
-            Coalesce(f"{self._relation}__attempts", 0),
-            F(f"{self._relation}__pk").asc(nulls_last=True),
-            "pk",
+        films = (
+            self.find_waiting()
+            .reachable()
+            .order_by(
+                Coalesce(f"{self._relation}__attempts", 0),
+                F(f"{self._relation}__pk").asc(nulls_last=True),
+                "pk",
+            )
         )
         if self.needs_file:
             return next((film for film in films if film.has_source), None)

@@ -22,6 +22,8 @@ def missing_picture(film: Film) -> HttpResponse:
     if film.has_source:
         words = _("This picture is being restored.")
         _queue_remake(film)
+    elif film.is_away:
+        words = _("This picture is restored when the film file is back.")
     else:
         words = _("This picture and the film file are missing.")
     answer = HttpResponse(format_html(DRAWING, words), content_type="image/svg+xml", status=503)

@@ -52,6 +52,10 @@ class FilmQuerySet(QuerySet["Film"]):
         """Return films whose last import failed."""
         return self.filter(state=Film.State.FAILED)
 
+    def reachable(self) -> "FilmQuerySet":
+        """Return films without those whose file, in a library folder, cannot be reached."""
+        return self.filter(away_since__isnull=True)
+
     def with_posters(self) -> "FilmQuerySet":
         """Annotate each film with `poster_second`, the frame that represents it, or None.
 
@@ -76,7 +80,8 @@ class Film(models.Model):
         ready, failed -> waiting by retry or re-import, with the next `run`
 
     A film with `searchable_run` can be searched, even during a new import: the frames of the last
-    finished run stay in the index until those of the new one replace them.
+    finished run stay in the index until those of the new one replace them. The import of a film
+    that is away waits until its file is back.
 
     `labelled_as` identifies the labels of its frames in the index, and `labelled` says since when:
     see `gallery.labels.scoring`.
@@ -101,7 +106,8 @@ class Film(models.Model):
         validators=[MinValueValidator(FIRST_YEAR), MaxValueValidator(LAST_YEAR)],
     )
     original_name = models.CharField(_("file name"), max_length=255, editable=False)
-    sha256 = models.CharField(max_length=64, unique=True, editable=False)
+    # Of films in library folders, unknown until a worker has read the whole file.
+    sha256 = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001
     size = models.BigIntegerField(_("size (bytes)"), default=0, editable=False)
 
     state = models.CharField(
@@ -158,6 +164,8 @@ class Film(models.Model):
     spoken_language = models.CharField(_("spoken language"), max_length=20, blank=True)
     # A sentence on pictures or sound that the import left out.
     notice = models.TextField(blank=True, editable=False)
+    # Since when its file, in a library folder, cannot be reached: nothing that needs it is started.
+    away_since = models.DateTimeField(null=True, editable=False)
 
     objects = FilmQuerySet.as_manager()
 
@@ -186,8 +194,13 @@ class Film(models.Model):
 
     @property
     def has_source(self) -> bool:
-        """Whether the film file is in the media store, with its full size."""
+        """Whether the film file is in the media store or a library folder, with its full size."""
         return self.files.source_size() == self.size
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the film lies in a library folder and cannot be reached now."""
+        return self.files.is_away()
 
     @property
     def is_stored(self) -> bool:

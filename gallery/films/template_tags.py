@@ -1,6 +1,7 @@
 """Template tags for times, states and URLs of films."""
 
 from fractions import Fraction
+from pathlib import Path
 
 from django import template
 from django.utils.html import format_html
@@ -12,6 +13,7 @@ from gallery.films.catalogue import ListedFilm
 from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.importing.progress import Progress, progress_of
+from gallery.media import source_names
 from gallery.media.timecodes import timecode as timecode_at_rate
 
 register = template.Library()
@@ -45,6 +47,12 @@ def span(seconds: float | None) -> str:
         count = round(seconds / 60)
         return ngettext("%(n)d minute", "%(n)d minutes", count) % {"n": count}
     return _("%(hours).1f hours") % {"hours": seconds / 3600}
+
+
+@register.filter
+def readable_name(path: Path) -> str:
+    """Return the name of a file in a form that can be shown, whatever its encoding."""
+    return source_names.readable_name(str(path))
 
 
 @register.filter

@@ -34,6 +34,7 @@ from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, poster
 from gallery.importing import intake, transitions
+from gallery.importing.film_filters import WhereFilter
 from gallery.importing.film_names import guess_title
 from gallery.importing.forms import AddFilmForm, ChangeFilmForm
 from gallery.transcripts import admin as subtitle_admin
@@ -73,7 +74,7 @@ class FilmAdmin(admin.ModelAdmin):
         "created",
     )
     list_display_links = ("picture", "title_and_year")
-    list_filter = ("state", "year")
+    list_filter = ("state", WhereFilter, "year")
     search_fields = ("title", "original_name")
     actions = ("retry", "import_again", "read_text", "hear_speech")
     list_per_page = 50

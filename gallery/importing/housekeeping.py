@@ -76,7 +76,7 @@ def _fail_lost_films(_sweeper: Sweeper) -> None:
 
 
 def _queue_expired_steps(sweeper: Sweeper) -> None:
-    expired = Film.objects.filter(lease_until__lt=timezone.now())
+    expired = Film.objects.reachable().filter(lease_until__lt=timezone.now())
     for film in expired.filter(state=Film.State.PROBING):
         sweeper.queue("probe", film.pk)
     for film in expired.filter(state=Film.State.INDEXING):
@@ -91,7 +91,7 @@ def _queue_segments(sweeper: Sweeper) -> None:
 
 
 def _queue_films(sweeper: Sweeper) -> None:
-    sweeper.queue_films("probe", Film.objects.filter(state=Film.State.WAITING))
+    sweeper.queue_films("probe", Film.objects.reachable().filter(state=Film.State.WAITING))
     unfinished = Segment.objects.filter(film=OuterRef("pk")).exclude(state=Segment.State.DONE)
     embedded = Film.objects.filter(~Exists(unfinished), state=Film.State.IMPORTING)
     sweeper.queue_films("finish", embedded)

@@ -52,16 +52,7 @@ def add_film(
     if known is not None:
         _restore_source(known, upload, name)
         return known, False
-    if not title:
-        title, guessed_year = guess_title(name)
-        year = year or guessed_year
-    film = Film(
-        title=(title or _("Untitled"))[:MAX_TITLE_LENGTH],
-        year=year,
-        original_name=Path(name).name[:255],
-        sha256=sha256,
-        size=upload.stat().st_size,
-    )
+    film = new_film(name, upload.stat().st_size, sha256, title=title, year=year)
     try:
         film.files.mark_unfinished()
         film.files.move_source_here(upload, name)
@@ -77,6 +68,25 @@ def add_film(
     return film, True
 
 
+def new_film(
+    name: str, size: int, sha256: str | None, *, title: str = "", year: int | None = None
+) -> Film:
+    """Return the row, not saved yet, of a film of `size` bytes.
+
+    Without a title, title and year come from the file name.
+    """
+    if not title:
+        title, guessed_year = guess_title(name)
+        year = year or guessed_year
+    return Film(
+        title=(title or _("Untitled"))[:MAX_TITLE_LENGTH],
+        year=year,
+        original_name=Path(name).name[:255],
+        sha256=sha256,
+        size=size,
+    )
+
+
 def _restore_source(film: Film, upload: Path, name: str) -> None:
     """Replace a film's missing source file, and restart the import if derived files are missing.
 
@@ -86,6 +96,7 @@ def _restore_source(film: Film, upload: Path, name: str) -> None:
         upload.unlink(missing_ok=True)
         return
     film.files.move_source_here(upload, name)
+    Film.objects.filter(pk=film.pk).update(away_since=None)
     log.info("film %s: its file is back", film.pk)
     is_complete = film.is_stored and not film.files.has_lost_working_copy
     if film.state == Film.State.FAILED or (film.state == Film.State.READY and not is_complete):

@@ -43,6 +43,7 @@ class FilmCounts:
     line_hashes: int
     lines_indexed: int
     has_source: bool
+    is_away: bool
 
     @property
     def problems(self) -> list[str]:
@@ -66,7 +67,9 @@ class FilmCounts:
             )
             if count != self.lines
         ]
-        if not self.has_source:
+        if self.is_away:
+            found.append("the film's file, in a library folder, cannot be reached")
+        elif not self.has_source:
             found.append("the film's file is missing")
         return found
 
@@ -123,6 +126,7 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
             line_hashes=line_hashes.pop(film.pk, 0),
             lines_indexed=lines_indexed[film.pk],
             has_source=film.files.source_size() is not None,
+            is_away=film.is_away,
         )
         for film in films
     ]

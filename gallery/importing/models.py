@@ -59,9 +59,13 @@ class Segment(models.Model):
 
     @classmethod
     def unclaimed(cls) -> "models.QuerySet[Segment]":
-        """Return segments of running imports that no worker holds, whatever their attempts."""
+        """Return segments of running imports that no worker holds, whatever their attempts.
+
+        Those of films that are away wait until the film's file is back.
+        """
         return cls.objects.filter(
             Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
+            film__away_since__isnull=True,
             film__state=Film.State.IMPORTING,
             film__run=F("run"),
         )

@@ -59,9 +59,9 @@ def probe_film(film_id: int) -> list[int]:
 
 
 def _claim(film_id: int) -> Film | None:
-    """Claim a film that is waiting, or whose worker died. Return None when it is neither."""
+    """Claim a film that is waiting, or whose worker died. Return None if it is neither, or away."""
     stale = Q(state=Film.State.PROBING, lease_until__lt=timezone.now())
-    waiting = Film.objects.filter(
+    waiting = Film.objects.reachable().filter(
         Q(state=Film.State.WAITING) | stale, pk=film_id, attempts__lt=MAX_ATTEMPTS
     )
     claimed = waiting.update(

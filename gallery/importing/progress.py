@@ -141,9 +141,20 @@ def _activities(film: Film) -> Iterator[_Activity]:
 
 
 def _note(film: Film, activities: Sequence[_Activity]) -> str:
-    """Return a problem of a searchable film, or ""."""
+    """Return a problem of a searchable film, or of one that waits for its file, or ""."""
+    if film.is_away:
+        return _(
+            "The film file cannot be reached: the disk or network share of its library folder is "
+            "not connected, or the file was removed. Its scenes can be found but not played. "
+            "Connect the disk; everything else follows."
+        )
     if film.state != Film.State.READY:
         return ""
+    if not film.has_source and film.files.is_link:
+        return _(
+            "The film file in the library folder has changed. The film is imported again once the "
+            "file no longer changes."
+        )
     if not film.has_source:
         return _(
             "The film file is missing. Its scenes can be found but not played. Upload the same "

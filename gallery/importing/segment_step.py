@@ -118,6 +118,8 @@ def _embed_segment(segment: Segment, run: RunFiles, check: Callable[[], None]) -
     vectors = data.vectors if len(data.seconds) else np.zeros((0, loaded.model.width), np.float16)
     data = replace(data, vectors=vectors, cuts=np.array(cuts, np.float64))
     check()
+    # When the disk of a library folder is disconnected, FFmpeg may end early without an error.
+    film.files.playable()
     run.save_segment(segment.number, data)
     if segment.end is None:
         _refuse_early_end(film, data, decoding.complaints)

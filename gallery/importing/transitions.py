@@ -80,11 +80,53 @@ def fail_lost_films() -> int:
     return len(lost)
 
 
+def restart_with_new_file(film: Film, size: int) -> None:
+    """Start a new run of a film in any state, because its file has other content, of `size` bytes.
+
+    It keeps its boards and its subtitles, and stays searchable with the old frames meanwhile.
+    """
+    with transaction.atomic():
+        Film.objects.filter(pk=film.pk).update(
+            state=Film.State.WAITING,
+            error="",
+            run=F("run") + 1,
+            attempts=0,
+            started=None,
+            finished=None,
+            lease_until=None,
+            size=size,
+            sha256=None,
+        )
+        Segment.objects.filter(film=film).delete()
+
+
+def suspend_if_away(film: Film) -> bool:
+    """Let the import of a film wait if its file cannot be reached. Return whether it does.
+
+    It continues when a scan of the library folder finds the file again.
+    """
+    if not film.is_away:
+        return False
+    steps = Film.objects.filter(pk=film.pk, run=film.run)
+    with transaction.atomic():
+        steps.filter(away_since__isnull=True).update(away_since=timezone.now())
+        steps.filter(state=Film.State.PROBING).update(
+            state=Film.State.WAITING, attempts=0, lease_until=None
+        )
+        Segment.objects.filter(film=film, run=film.run).exclude(state=Segment.State.DONE).update(
+            state=Segment.State.WAITING, attempts=0, claim_token=None, lease_until=None
+        )
+    log.warning("film %s waits: its file cannot be reached", film.pk)
+    return True
+
+
 def fail(film: Film, error: BaseException | str) -> None:
     """Fail this run of a film with a message for people, and remove its files.
 
-    An earlier run stays searchable.
+    An earlier run stays searchable. A film that is away does not fail: see `suspend_if_away`.
     """
+    if suspend_if_away(film):
+        return
     message = _message(error)
     with transaction.atomic():
         changed = Film.objects.filter(pk=film.pk, run=film.run, state__in=Film.UNFINISHED).update(

@@ -267,7 +267,7 @@ def drop_orphan(path: Path, source: Path | None) -> None:
     Deleting a film removes first the film and then its clips: either that finds the file at `path`,
     or `source` no longer exists.
     """
-    if source is None or source.exists():
+    if source is None or os.path.lexists(source):  # a film that is away still has its link
         return
     path.unlink(missing_ok=True)
     for folder in (path.parent, path.parent.parent):

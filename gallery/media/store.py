@@ -1,6 +1,7 @@
 """The media store: the folders and names of a film's files.
 
-    films/UID/source.EXT               the film as it was uploaded
+    films/UID/source.EXT               the film as it was uploaded, or a link to its file in a
+                                       library folder
     films/UID/working.mkv              a working copy of films without exact seeking
     films/UID/subtitles/ID.EXT         subtitles as they were uploaded
     films/UID/RUN/thumbs/000012.jpg    the thumbnail of the frame of second 12
@@ -37,6 +38,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from gallery.core.disk import raise_disk_full, require_space
+from gallery.media.source_files import SourceFiles, safe_suffix
 from gallery.media.types import Picture, Span
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,6 @@ log = logging.getLogger(__name__)
 THUMBNAIL_WIDTH = 640  # pixels: twice the displayed width, for dense screens
 THUMBNAIL_QUALITY = 80
 STILL_QUALITY = 92
-MAX_EXTENSION_LENGTH = 8
 FRAME_KIND_DTYPE = "<U8"  # of the names of `types.FrameKind`
 
 
@@ -88,24 +89,11 @@ class SegmentData:
 COLUMNS = tuple(field.name for field in fields(SegmentData))
 
 
-class FilmFiles:
+class FilmFiles(SourceFiles):
     """The files of one film."""
 
     def __init__(self, uid: str) -> None:
-        self.folder = settings.MEDIA_ROOT / "films" / uid
-
-    def source(self) -> Path:
-        """Return the film file. Raises FileNotFoundError when it is missing."""
-        for path in self.folder.glob("source*"):
-            return path
-        raise FileNotFoundError(self.folder / "source")
-
-    def source_size(self) -> int | None:
-        """Return the bytes of the film file; None when it is missing."""
-        try:
-            return self.source().stat().st_size
-        except FileNotFoundError:
-            return None
+        super().__init__(settings.MEDIA_ROOT / "films" / uid)
 
     def working_copy(self) -> Path:
         """Return the path of the working copy, which few films have: see `media.working_copy`."""
@@ -114,22 +102,10 @@ class FilmFiles:
     def playable(self) -> Path:
         """Return the file to decode: the working copy if there is one, else the film file.
 
-        Raises FileNotFoundError when it is missing.
+        Raises FileNotFoundError when it is missing, SourceAway when it is away.
         """
         copy = self.working_copy()
         return copy if copy.is_file() else self.source()
-
-    def move_source_here(self, path: Path, name: str) -> Path:
-        """Move an uploaded file into the folder, with the extension of `name`. Raises DiskFull."""
-        target: Path = self.folder / f"source{_safe_suffix(name)}"
-        with raise_disk_full():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, target)
-        target.chmod(0o640)
-        for other in self.folder.glob("source*"):
-            if other != target:
-                other.unlink()
-        return target
 
     @property
     def _unfinished(self) -> Path:
@@ -176,7 +152,7 @@ class FilmFiles:
 
     def new_subtitles_path(self, number: int, name: str) -> Path:
         """Return where to store uploaded subtitles, with the extension of `name`."""
-        return self.folder / "subtitles" / f"{number}{_safe_suffix(name)}"
+        return self.folder / "subtitles" / f"{number}{safe_suffix(name)}"
 
     def subtitles(self, number: int) -> Path:
         """Return the file of uploaded subtitles. Raises FileNotFoundError when it is missing."""
@@ -197,12 +173,6 @@ class FilmFiles:
         for _attempt in range(2):
             shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(settings.MEDIA_ROOT / "clips" / self.folder.name, ignore_errors=True)
-
-
-def _safe_suffix(name: str) -> str:
-    """Return the extension of a user's file name, as it may be part of a path: ".mp4" or ""."""
-    extension = "".join(c for c in Path(name).suffix.lower() if c.isascii() and c.isalnum())
-    return f".{extension[:MAX_EXTENSION_LENGTH]}" if extension else ""
 
 
 class RunFiles:

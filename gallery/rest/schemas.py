@@ -129,6 +129,15 @@ class Film(FilmName):
     file: File | None = Field(
         description="The original file; null if you may not play whole films."
     )
+    is_reachable: bool = Field(
+        description="Whether its file can be reached. If not, its scenes are still found, but "
+        "cannot be played.",
+        examples=[True],
+    )
+    notice: str = Field(
+        description="Why its file cannot be reached, and what to do; empty if it can.",
+        examples=[""],
+    )
 
 
 class Scene(Schema):

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from gallery.core import access
+from gallery.core.errors import FilmAway
 from gallery.films.models import Film, FilmQuerySet, Shot
 from gallery.films.shortcuts import thumbnail_url
 from gallery.scenes import clips, sound_tracks
@@ -87,6 +88,8 @@ class Serializer:
                 for track in sound_tracks.list_choices(film, None)
             ],
             "file": self.here("whole_film", film.pk) if self._may_play else None,
+            "is_reachable": film.away_since is None,
+            "notice": "" if film.away_since is None else str(FilmAway()),
         }
 
     # --- frames, shots and scenes -------------------------------------------------------------

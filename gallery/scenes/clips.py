@@ -13,7 +13,7 @@ from typing import Literal
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from gallery.core.errors import FilmError, QueryError
+from gallery.core.errors import FilmAway, FilmError, QueryError
 from gallery.films.models import Film
 from gallery.media import cutting, decoding, ffmpeg
 from gallery.media.clip_jobs import (
@@ -27,6 +27,7 @@ from gallery.media.clip_jobs import (
 from gallery.media.clip_slots import acquire_slot
 from gallery.media.cutting import ClipSpan
 from gallery.media.decoding import read_ppm
+from gallery.media.source_files import SourceAway
 from gallery.media.store import STILL_QUALITY, write_within_limit
 from gallery.media.types import Picture
 from gallery.scenes import sound_tracks
@@ -53,7 +54,7 @@ def make_cut(
     """Describe a span to cut: clamped to the film, with sound track `sound` (None: the default).
 
     Raises QueryError when the span is invalid or longer than `max_seconds` (default:
-    MAX_CLIP_SECONDS), and FilmError when the film's file is missing.
+    MAX_CLIP_SECONDS), FilmError when the film's file is missing, and FilmAway when it is away.
     """
     most = max_seconds or settings.MAX_CLIP_SECONDS
     end = film.clock.frame_from(film.duration)
@@ -66,6 +67,8 @@ def make_cut(
         )
     try:
         source = film.files.playable()
+    except SourceAway as error:
+        raise FilmAway from error
     except FileNotFoundError as error:
         raise FilmError(_("The film file is missing from the media store.")) from error
     track = sound_tracks.non_default_track(film, sound)

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from gallery.core import access, rate_limits
-from gallery.core.errors import ClipBusy, GalleryError, TooManyRequests, http_status
+from gallery.core.errors import ClipBusy, FilmAway, GalleryError, TooManyRequests, http_status
 from gallery.core.file_names import file_name
 from gallery.core.file_responses import is_client_gone, send_file
 from gallery.core.pages import View
@@ -29,6 +29,7 @@ from gallery.films.models import Film
 from gallery.films.shortcuts import film_or_404
 from gallery.media import clip_jobs
 from gallery.media.clip_jobs import ClipJob, ClipOrder, ClipStream
+from gallery.media.source_files import SourceAway
 from gallery.scenes import clips, sound_tracks
 
 CONTENT_TYPES = {
@@ -151,6 +152,8 @@ def whole_film(request: HttpRequest, film_id: int) -> HttpResponseBase:
     film = film_or_404(film_id)
     try:
         path = film.files.playable()
+    except SourceAway:
+        return HttpResponse(str(FilmAway()), status=404)
     except FileNotFoundError:
         return HttpResponse(_("The film file is missing from the media store."), status=404)
     kind = film_content_type(film) or "application/octet-stream"

@@ -69,6 +69,7 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         for name in (
             *("SEGMENT_SECONDS", "LEASE_SECONDS", "WORKERS"),
             *("CLIPS_AT_ONCE", "MAX_CLIP_SECONDS"),
+            *("LIBRARY_SCAN_SECONDS", "LIBRARY_IMPORTS_AT_ONCE"),
         )
         if getattr(settings, name) < 1
     )

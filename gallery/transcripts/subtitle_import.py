@@ -178,12 +178,13 @@ def find_adjacent_files(film: Path) -> list[Path]:
     Those of another film whose longer name they begin with, such as film.en.mp4, are left out.
     """
     names = sorted(path.name for path in film.parent.iterdir() if path.is_file())
-    films = [name for name in names if _has_film_type(name)]
+    films = [name for name in names if has_film_type(name)]
     found = (Path(name) for name in names if Path(name).suffix.lower() in subtitles.EXTENSIONS)
     return [film.parent / one for one in found if belongs_to(one.name, film.name, films)]
 
 
-def _has_film_type(name: str) -> bool:
+def has_film_type(name: str) -> bool:
+    """Return whether a file's name ends as those of films do."""
     kind, _encoding = mimetypes.guess_type(name)
     return (kind or "").startswith("video/") or Path(name).suffix.lower() in OTHER_FILM_EXTENSIONS
 
@@ -220,7 +221,8 @@ def films_with_unread_tracks(now: datetime) -> QuerySet[Film]:
     """Return films whose text tracks have to be read and that no worker is reading."""
     probed = [Film.State.IMPORTING, Film.State.INDEXING, Film.State.READY]
     unclaimed = Q(tracks_lease=None) | Q(tracks_lease__lt=now)
-    return Film.objects.filter(unclaimed, state__in=probed).exclude(tracks_run=F("run"))
+    films = Film.objects.reachable().filter(unclaimed, state__in=probed)
+    return films.exclude(tracks_run=F("run"))
 
 
 def read_tracks(film_id: int) -> bool:
@@ -243,6 +245,8 @@ def read_tracks(film_id: int) -> bool:
     except LostClaim:
         return False
     except (GalleryError, OSError) as error:
+        if film.is_away:
+            return False  # they are read when its file is back
         reading = Reading([], [str(error)])
     return _replace_embedded(film, reading)
 

@@ -7,11 +7,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
 from gallery.boards.models import Board
 from gallery.films.models import Film
 from gallery.labels.models import Label, LabelCount
+from gallery.library.models import LibraryFile, LibraryFolder
 from tests.browsing import DESKTOP, PASSWORD, PHONE
 from tests.processes import Web, wait_for
 
@@ -118,6 +120,18 @@ def test_pages_of_the_admin(web_server: Web, library: Film, still_tab: Page) -> 
     still_tab.click("[type=submit]")
     still_tab.wait_for_url("**/admin/")
     label = Label.objects.get()
+    now = timezone.now()
+    folder = LibraryFolder.objects.create(path="/mnt/films", scanned_at=now, error="Not there.")
+    LibraryFolder.objects.create(path="/mnt/more")
+    LibraryFile.objects.create(
+        folder=folder,
+        path="a.mkv",
+        size=1,
+        mtime_ns=1,
+        settles_since=now,
+        state=LibraryFile.State.UNREADABLE,
+        error="Permission denied",
+    )
     for name, arguments in (
         ("index", []),
         ("gallery_film_changelist", []),
@@ -128,6 +142,9 @@ def test_pages_of_the_admin(web_server: Web, library: Film, still_tab: Page) -> 
         ("gallery_label_changelist", []),
         ("gallery_label_add", []),
         ("gallery_label_change", [label.pk]),
+        ("gallery_libraryfolder_changelist", []),
+        ("gallery_libraryfolder_add", []),
+        ("gallery_libraryfolder_change", [folder.pk]),
     ):
         check_page(still_tab, web_server.url + reverse(f"admin:{name}", args=arguments))
     for page in ("home", "tokens"):

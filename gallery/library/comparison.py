@@ -1,0 +1,182 @@
+"""Compares what is known of a library folder with what is there now."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+
+from gallery.library import paths
+from gallery.library.fingerprints import quick_fingerprint
+from gallery.library.listing import FoundFile, Listing
+from gallery.library.models import LibraryFile, LibraryFolder
+
+State = LibraryFile.State
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a scan found. The rows have their new values already, but are not saved.
+
+    `moved`: at another path, or with another time. `changed`: with other content. `settled`: they
+    have not changed for long enough. `gone` and `back`: not found any longer, and found again.
+    `forgotten`: gone before anything was made of them. `readable`: they can be opened again.
+    `lost_all`: nothing that is known is there, as when a disk is not connected.
+    """
+
+    new: list[LibraryFile] = field(default_factory=list)
+    moved: list[LibraryFile] = field(default_factory=list)
+    changed: list[LibraryFile] = field(default_factory=list)
+    settled: list[LibraryFile] = field(default_factory=list)
+    gone: list[LibraryFile] = field(default_factory=list)
+    back: list[LibraryFile] = field(default_factory=list)
+    forgotten: list[LibraryFile] = field(default_factory=list)
+    readable: list[LibraryFile] = field(default_factory=list)
+    lost_all: bool = False
+
+
+@dataclass(slots=True)
+class _Differences:
+    """Paths without a row, rows whose file has another size or time, and rows without a file."""
+
+    fresh: list[str] = field(default_factory=list)
+    altered: dict[str, LibraryFile] = field(default_factory=dict)
+    lost: list[LibraryFile] = field(default_factory=list)
+
+
+def compare(
+    folder: LibraryFolder,
+    rows: Iterable[LibraryFile],
+    listing: Listing,
+    *,
+    settles_after: timedelta,
+    now: datetime,
+) -> Changes:
+    """Compare the rows of a folder with its files. Only files that may have moved are opened."""
+    found, differing = Changes(), _Differences()
+    # Those that were there last come first: another one may have had the same path before.
+    ordered = sorted(rows, key=lambda row: row.away_since is not None)
+    known: dict[str, LibraryFile] = {}
+    differing.lost = [row for row in ordered if known.setdefault(row.path, row) is not row]
+    for path, file in listing.films.items():
+        row = known.pop(path, None)
+        if row is None:
+            differing.fresh.append(path)
+        elif (row.size, row.mtime_ns) != (file.size, file.mtime_ns):
+            differing.altered[path] = row
+        else:
+            _keep(row, found, now - settles_after)
+    differing.lost += known.values()
+    moves = _find_moves(folder, listing, differing)
+    found.lost_all = bool(ordered) and len(differing.lost) == len(ordered) and not moves
+    _move(moves, listing, found)
+    _change(differing, moves, listing, now, found)
+    for path in differing.fresh:
+        if path not in moves:
+            new = LibraryFile(folder=folder, settles_since=now)
+            _place(new, path, listing.films[path])
+            found.new.append(new)
+    moved = {row.pk for row in moves.values()}
+    _lose([row for row in differing.lost if row.pk not in moved], listing, now, found)
+    return found
+
+
+def _move(moves: dict[str, LibraryFile], listing: Listing, found: Changes) -> None:
+    """Give rows the paths at which their content is now."""
+    for path, row in moves.items():
+        if row.mtime_ns != listing.films[path].mtime_ns:
+            row.sha256 = ""  # the samples are the same, but the rest may not be
+        _place(row, path, listing.films[path])
+        row.state = row.state if row.state == State.IGNORED else State.IMPORTED
+        found.moved.append(row)
+
+
+def _change(
+    differing: _Differences,
+    moves: dict[str, LibraryFile],
+    listing: Listing,
+    now: datetime,
+    found: Changes,
+) -> None:
+    """Let files with other content settle, unless their content, or another's, has moved."""
+    moved = {row.pk for row in moves.values()}
+    for path, row in differing.altered.items():
+        if row.pk in moved:
+            if path not in moves:
+                differing.fresh.append(path)
+        elif path in moves:
+            differing.lost.append(row)  # it was replaced by another file
+        else:
+            _alter(row, listing.films[path], now)
+            found.changed.append(row)
+
+
+def _keep(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
+    """Note what is new about a file that has not changed."""
+    if row.away_since is not None:
+        row.away_since = None
+        found.back.append(row)
+    if row.state == State.SETTLING and row.settles_since <= settled_before:
+        found.settled.append(row)
+    elif row.state == State.UNREADABLE and os.access(row.real_path, os.R_OK):
+        row.state = State.WAITING if row.film_id is None else State.SETTLING
+        found.readable.append(row)
+
+
+def _find_moves(
+    folder: LibraryFolder, listing: Listing, differing: _Differences
+) -> dict[str, LibraryFile]:
+    """Return the rows whose content is at a new path now, or at its old one with another time."""
+    movable: dict[tuple[int, str], list[LibraryFile]] = defaultdict(list)
+    for row in (*differing.lost, *differing.altered.values()):
+        if row.fingerprint and (row.film_id is not None or row.state == State.IGNORED):
+            movable[row.size, row.fingerprint].append(row)
+    sizes = {size for size, _content in movable}
+    moves: dict[str, LibraryFile] = {}
+    for path in (*differing.altered, *differing.fresh):
+        size = listing.films[path].size
+        if size not in sizes:
+            continue
+        try:
+            content = quick_fingerprint(paths.join(folder.path, path))
+        except OSError:
+            continue
+        same = movable.get((size, content))
+        if same:
+            moves[path] = max(same, key=lambda row: _likeness(row, path))
+            same.remove(moves[path])
+    return moves
+
+
+def _likeness(row: LibraryFile, path: str) -> tuple[bool, bool]:
+    """Return whether a row has this path, and whether it has the same file name."""
+    return row.path == path, PurePosixPath(row.path).name == PurePosixPath(path).name
+
+
+def _place(row: LibraryFile, path: str, file: FoundFile) -> None:
+    row.path, row.size, row.mtime_ns, row.away_since = path, file.size, file.mtime_ns, None
+
+
+def _alter(row: LibraryFile, file: FoundFile, now: datetime) -> None:
+    """Let a file with other content settle. That of a film keeps its fingerprint until then."""
+    _place(row, row.path, file)
+    row.settles_since, row.sha256, row.error = now, "", ""
+    if row.film_id is None:
+        row.fingerprint = ""
+    if row.state != State.IGNORED:
+        row.state = State.SETTLING
+
+
+def _lose(lost: Sequence[LibraryFile], listing: Listing, now: datetime, found: Changes) -> None:
+    """Mark rows whose file is not there as away, or forget those of which nothing was made.
+
+    None is forgotten when the disk may not be connected.
+    """
+    for row in lost:
+        is_used = row.film_id is not None or row.state == State.IGNORED
+        if not is_used and not found.lost_all and listing.is_readable(row.path):
+            found.forgotten.append(row)
+        elif row.away_since is None:
+            row.away_since = now
+            found.gone.append(row)

@@ -1,0 +1,125 @@
+"""Finds the films to which files belong by their content."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from gallery.films.models import Film
+from gallery.library.fingerprints import quick_fingerprint
+from gallery.library.models import LibraryFile
+
+log = logging.getLogger(__name__)
+
+State = LibraryFile.State
+MAX_VALUES = 500  # in one query
+
+
+@dataclass(slots=True)
+class Identified:
+    """What became of settled files; the rows have their new values, but are not saved.
+
+    `films`: those that got or lost a file. `replaced`: files with other content than their film
+    was imported from, and without another file that still has it.
+    """
+
+    rows: list[LibraryFile] = field(default_factory=list)
+    films: set[int] = field(default_factory=set)
+    replaced: list[LibraryFile] = field(default_factory=list)
+
+
+def identify(settled: Sequence[LibraryFile]) -> Identified:
+    """Find the film of each file that has settled. Others wait for their import.
+
+    Only files with the size of another film, and those that had a film already, are opened.
+    """
+    found = Identified()
+    known = _KnownContent({row.size for row in settled})
+    for row in settled:
+        if row.film_id is None and not known.has_size(row.size):
+            row.state = State.WAITING
+        else:
+            _identify(row, known, found)
+        found.rows.append(row)
+    return found
+
+
+def _identify(row: LibraryFile, known: "_KnownContent", found: Identified) -> None:
+    try:
+        content = quick_fingerprint(row.real_path)
+    except OSError as error:
+        row.state, row.error = State.UNREADABLE, error.strerror or str(error)
+        return
+    before, was = row.film_id, row.fingerprint
+    row.fingerprint, row.state = content, State.IMPORTED
+    if before is not None and content == was:
+        found.films.add(before)
+        return  # only its time had changed
+    film = known.find_film(row)
+    if film is None and before is not None and not _has_other_file(row):
+        found.replaced.append(row)
+    elif film is None:
+        row.film_id, row.state = None, State.WAITING
+    else:
+        row.film_id = film
+    found.films.update(one for one in (before, row.film_id) if one is not None)
+
+
+def _has_other_file(row: LibraryFile) -> bool:
+    """Return whether the film of a file has another one, so that its content is not lost."""
+    film = row.film
+    if film is None:
+        return False
+    others = film.library_files.filter(away_since__isnull=True, state=State.IMPORTED)
+    if others.exclude(pk=row.pk).exists():
+        return True
+    return film.files.source_size() is not None and not film.files.is_link
+
+
+class _KnownContent:
+    """The content of all films of some sizes: of library files, and of uploaded films."""
+
+    def __init__(self, sizes: Iterable[int]) -> None:
+        self._files: dict[int, list[LibraryFile]] = defaultdict(list)
+        self._uploads: dict[int, list[Film]] = defaultdict(list)
+        self._cache: dict[int, str] = {}
+        for some in _batches(sorted(sizes)):
+            for row in LibraryFile.objects.with_content().filter(
+                size__in=some, film__isnull=False, state=State.IMPORTED
+            ):
+                self._files[row.size].append(row)
+            for film in Film.objects.filter(size__in=some, library_files__isnull=True):
+                self._uploads[film.size].append(film)
+
+    def has_size(self, size: int) -> bool:
+        """Return whether a film has this size."""
+        return bool(self._files.get(size) or self._uploads.get(size))
+
+    def find_film(self, row: LibraryFile) -> int | None:
+        """Return the film with the content of a row, from another file of it."""
+        for file in self._files.get(row.size, ()):
+            differs = file.sha256 and row.sha256 and file.sha256 != row.sha256
+            if file.pk != row.pk and file.fingerprint == row.fingerprint and not differs:
+                return file.film_id
+        for film in self._uploads.get(row.size, ()):
+            if self._of_upload(film) == row.fingerprint:
+                return film.pk
+        return None
+
+    def _of_upload(self, film: Film) -> str:
+        if film.pk not in self._cache:
+            try:
+                self._cache[film.pk] = quick_fingerprint(film.files.source())
+            except OSError:
+                self._cache[film.pk] = ""
+        return self._cache[film.pk]
+
+
+def find_film(row: LibraryFile) -> int | None:
+    """Return the film that has the content of a file with a fingerprint, or None."""
+    return _KnownContent([row.size]).find_film(row)
+
+
+def _batches(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(values), MAX_VALUES):
+        yield values[start : start + MAX_VALUES]
