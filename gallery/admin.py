@@ -4,5 +4,6 @@ from gallery.accounts import admin as accounts
 from gallery.importing import admin as importing
 from gallery.labels import admin as labels
 from gallery.transcripts import admin as transcripts
+from gallery.workers import admin as workers
 
-__all__ = ["accounts", "importing", "labels", "transcripts"]
+__all__ = ["accounts", "importing", "labels", "transcripts", "workers"]

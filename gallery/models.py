@@ -8,6 +8,7 @@ from gallery.importing.models import MAX_ATTEMPTS, Segment, ShotDetection
 from gallery.labels.models import Label, LabelCount
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.transcripts.models import Line, Subtitles
+from gallery.workers.models import Installation
 
 __all__ = [
     "FIRST_YEAR",
@@ -19,6 +20,7 @@ __all__ = [
     "Export",
     "Film",
     "FilmQuerySet",
+    "Installation",
     "Label",
     "LabelCount",
     "Leftover",

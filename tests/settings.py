@@ -69,6 +69,7 @@ for name in (
     *("MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "MAX_QUERY_CHARACTERS", "INDEX_FLAT_MAX"),
     *("MAX_SUBTITLE_BYTES",),
     *("INDEX_EF_RUNTIME", "HF_ENDPOINT", "HF_HOME"),
+    *("WORKER_QUEUES", "SCRATCH_DIR", "METRICS_TOKEN"),
 ):
     os.environ.pop(name, None)
 os.environ["DJANGO_SETTINGS_MODULE"] = "imgsearch.settings"

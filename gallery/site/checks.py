@@ -13,6 +13,9 @@ from gallery.core import access
 from gallery.core.errors import ModelError
 from gallery.core.rate_limits import parse_rate
 from gallery.media import ffmpeg
+from imgsearch.queues import KINDS
+
+MIN_TOKEN_LENGTH = 16  # characters
 
 
 @register()
@@ -59,6 +62,15 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         if getattr(settings, name) not in known:
             given = getattr(settings, name)
             found.append(Error(f"{name} is {given!r}.", hint=", ".join(known), id="gallery.E003"))
+    unknown = sorted(set(settings.WORKER_QUEUES) - set(KINDS))
+    if unknown:
+        found.append(
+            Error(
+                f"WORKER_QUEUES names {', '.join(unknown)}.",
+                hint=", ".join(KINDS),
+                id="gallery.E003",
+            )
+        )
     found.extend(
         Error(f"{name} must not be negative.", id="gallery.E004")
         for name in ("CLIP_THREADS", "CLIP_BATCH", "CLIP_IDLE_SECONDS")

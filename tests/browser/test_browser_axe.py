@@ -3,6 +3,7 @@
 A separate file because of the login: see test_browser_refusals.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,11 @@ from playwright.sync_api import Browser, Page
 from gallery.boards.models import Board
 from gallery.films.models import Film
 from gallery.labels.models import Label, LabelCount
+from gallery.workers import installation, records
+from gallery.workers.records import RunningTask
 from tests.browsing import DESKTOP, PASSWORD, PHONE
 from tests.processes import Web, wait_for
+from tests.workers import make_record
 
 HARMFUL = ("serious", "critical")
 THEMES = ("light", "dark")
@@ -117,6 +121,10 @@ def test_pages_of_the_admin(web_server: Web, library: Film, still_tab: Page) -> 
     still_tab.click("[type=submit]")
     still_tab.wait_for_url("**/admin/")
     label = Label.objects.get()
+    tasks = (RunningTask("some-id", "segment", time.time()),)
+    records.write(make_record(tasks=tasks, model="another"))
+    installation.register()
+    Film.objects.create(title="Broken", sha256="2", size=1, state=Film.State.FAILED, error="Why")
     for name, arguments in (
         ("index", []),
         ("gallery_film_changelist", []),
@@ -127,6 +135,7 @@ def test_pages_of_the_admin(web_server: Web, library: Film, still_tab: Page) -> 
         ("gallery_label_changelist", []),
         ("gallery_label_add", []),
         ("gallery_label_change", [label.pk]),
+        ("gallery_installation_changelist", []),
     ):
         check_page(still_tab, web_server.url + reverse(f"admin:{name}", args=arguments))
     for page in ("home", "tokens"):
