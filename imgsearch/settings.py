@@ -350,6 +350,11 @@ MEDIA_ROOT = Path(env.str("MEDIA_DIR", default=str(VAR_DIR / "media"))).expandus
 # On the same disk as the media store, so that an upload is moved, not copied.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+# Files that tasks need for a moment: on this machine, where the media store may be on the network.
+SCRATCH_DIR = (
+    Path(env.str("SCRATCH_DIR", default="") or VAR_DIR / "scratch").expanduser().absolute()
+)
+SCRATCH_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["gallery.media.uploads.StreamToDisk"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
