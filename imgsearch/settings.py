@@ -387,6 +387,9 @@ WHOLE_FILMS_FOR = env.str("WHOLE_FILMS_FOR", default="users")
 # Who may save clips, stills, animations and zips of boards. (CSV, EDL and OTIO hold no film.)
 DOWNLOADS_FOR = env.str("DOWNLOADS_FOR", default="everyone")
 
+# The bearer token for /metrics; empty: there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 

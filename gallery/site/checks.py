@@ -146,6 +146,20 @@ def check_rates(**_kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_metrics_token(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that METRICS_TOKEN cannot be guessed."""
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= MIN_TOKEN_LENGTH:
+        return []
+    return [
+        Error(
+            f"METRICS_TOKEN has fewer than {MIN_TOKEN_LENGTH} characters.",
+            hint="openssl rand -hex 24",
+            id="gallery.E007",
+        )
+    ]
+
+
+@register()
 def check_model(**_kwargs: Any) -> list[CheckMessage]:
     """Check that CLIP_MODEL names a model that can be read."""
     try:
