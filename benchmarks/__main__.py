@@ -1,7 +1,7 @@
 """Run one benchmark, or all but the long ones.
 
-Those are `frame_kinds`, `line_meaning`, `reading_cost`, `scenes`, `script`, `search`, `server`,
-`soak`, `text` and `tutorial`. `vitals` measures a running installation.
+Those are `frame_kinds`, `line_meaning`, `reading_cost`, `scaling`, `scenes`, `script`, `search`,
+`server`, `soak`, `text` and `tutorial`. `vitals` measures a running installation.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from benchmarks import (  # noqa: E402
     memory,
     pictures,
     reading_cost,
+    scaling,
     scenes,
     script,
     search,
@@ -56,6 +57,7 @@ WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "frame_kinds": frame_kinds.main,
     "line_meaning": line_meaning.main,
     "reading_cost": reading_cost.main,
+    "scaling": scaling.main,
     "scenes": scenes.main,
     "script": script.main,
     "search": search.main,
