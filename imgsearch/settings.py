@@ -346,7 +346,7 @@ INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
 
 # --- files --------------------------------------------------------------------------------------
 
-MEDIA_ROOT = Path(env.str("MEDIA_DIR", default=str(VAR_DIR / "media"))).expanduser().absolute()
+MEDIA_ROOT = Path(env.str("MEDIA_DIR", default="") or VAR_DIR / "media").expanduser().absolute()
 # On the same disk as the media store, so that an upload is moved, not copied.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
