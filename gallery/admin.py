@@ -5,5 +5,6 @@ from gallery.importing import admin as importing
 from gallery.labels import admin as labels
 from gallery.library import admin as library
 from gallery.transcripts import admin as transcripts
+from gallery.workers import admin as workers
 
-__all__ = ["accounts", "importing", "labels", "library", "transcripts"]
+__all__ = ["accounts", "importing", "labels", "library", "transcripts", "workers"]

@@ -9,6 +9,7 @@ from gallery.labels.models import Label, LabelCount
 from gallery.library.models import LibraryFile, LibraryFolder, LibrarySubtitles
 from gallery.storyboards.models import Storyboard, StoryboardRow
 from gallery.transcripts.models import Line, Subtitles
+from gallery.workers.models import Installation
 
 __all__ = [
     "FIRST_YEAR",
@@ -20,6 +21,7 @@ __all__ = [
     "Export",
     "Film",
     "FilmQuerySet",
+    "Installation",
     "Label",
     "LabelCount",
     "Leftover",

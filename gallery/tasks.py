@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -9,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from gallery.boards import export_work, exports
 from gallery.boards.models import Export
@@ -25,16 +28,28 @@ from gallery.importing import (
 )
 from gallery.labels import jobs
 from gallery.library import hashing, imports, scan, schedule
+from gallery.media import working_copy
 from gallery.speech import recognizer
 from gallery.transcripts import listening, reading, subtitle_import
+from gallery.workers import installation
+from gallery.workers.records import report_film
 from imgsearch.celery import app
+from imgsearch.queues import SOON
 
 log = logging.getLogger(__name__)
 
+# Seconds for probing. Another worker that gets the message meanwhile finds the film claimed.
+PROBE_LIMIT = working_copy.COPY_TIMEOUT + 1800
+CONTROL_TIMEOUT = 3.0  # seconds for a worker to answer
+MAX_READ = 1000  # messages of a queue, to see which tasks they are for
 
-@shared_task(name="gallery.tasks.probe")
+
+@shared_task(name="gallery.tasks.probe", time_limit=PROBE_LIMIT, soft_time_limit=PROBE_LIMIT - 60)
 def probe(film_id: int) -> None:
     """Examine a film's file, and queue its text tracks and its segments."""
+    report_film(film_id)
+    if _has_outdated_model():
+        return
     segments = probe_step.probe_film(film_id)
     if segments:
         read_tracks.delay(film_id)
@@ -47,6 +62,7 @@ def probe(film_id: int) -> None:
 @shared_task(name="gallery.tasks.read_tracks")
 def read_tracks(film_id: int) -> None:
     """Read the text tracks inside a film."""
+    report_film(film_id)
     try:
         subtitle_import.read_tracks(film_id)
     except Exception as error:
@@ -60,7 +76,7 @@ def segment(segment_id: int) -> None:  # noqa: ARG001
 
     Films take turns, so it may be another segment than the one of the message.
     """
-    row = segment_step.claim_next()
+    row = None if _has_outdated_model() else segment_step.claim_next()
     if row is None:
         return
     try:
@@ -82,7 +98,9 @@ def segment(segment_id: int) -> None:  # noqa: ARG001
 @shared_task(name="gallery.tasks.finish")
 def finish(film_id: int) -> None:
     """Put an embedded film into the index."""
-    publish_step.finish_film(film_id)
+    report_film(film_id)
+    if not _has_outdated_model():
+        publish_step.finish_film(film_id)
 
 
 @shared_task(name="gallery.tasks.heal")
@@ -176,6 +194,7 @@ def labels() -> None:
 @shared_task(name="gallery.tasks.label_film")
 def label_film(film_id: int) -> None:
     """Compute the labels of one film."""
+    report_film(film_id)
     try:
         jobs.label_film(film_id)
     except GalleryError:
@@ -198,22 +217,21 @@ def tidy() -> None:
 @shared_task(name="gallery.tasks.sweep")
 def sweep() -> None:
     """Queue again what a dead worker or a lost message left behind."""
-    queues = (settings.PRIORITY_QUEUE, settings.SPEECH_QUEUE)
-    queued_tasks = set().union(*map(queued_task_names, queues))
+    # Earlier versions put all but segments and speech into the queue of short tasks.
+    soon = queued_task_names(settings.QUEUES[SOON])
 
-    def is_queued(step: str) -> bool:
-        if step == "segment":  # their queue may be long: count instead of reading
-            return count_queued_segments() > 0
-        return STEPS[step].name in queued_tasks
+    def is_queued(task: Task) -> bool:
+        queue = app.amqp.router.route({}, task.name)["queue"].name
+        return task.name in soon or (queue != settings.QUEUES[SOON] and _has_message(queue, task))
 
-    housekeeping.sweep(is_queued, _queue)
+    housekeeping.sweep(lambda step: is_queued(STEPS[step]), _queue)
     try:
-        schedule.queue_due(is_queued, _queue)
+        schedule.queue_due(lambda step: is_queued(STEPS[step]), _queue)
     except GalleryError as error:
         log.warning("library folders are scanned later: %s", error)
     except Exception:
         log.exception("library folders are scanned later")
-    for lost in exports.find_lost_exports(export.name not in queued_tasks):
+    for lost in exports.find_lost_exports(not is_queued(export)):
         export.delay(lost.pk)
 
 
@@ -236,18 +254,40 @@ def _queue(step: str, *key: int) -> None:
     STEPS[step].delay(*key)
 
 
+def _has_outdated_model() -> bool:
+    """Return whether the installation's model was changed since this worker started.
+
+    Otherwise workers with different models would start each film again and again.
+    """
+    if installation.has_this_model():
+        return False
+    log.error("the model of the installation has changed: restart this worker with the new one")
+    return True
+
+
 def queued_task_names(queue: str) -> set[str]:
-    """Return the names of the tasks in a queue."""
+    """Return the names of the first tasks in a queue: up to MAX_READ, as queues may be long."""
     with app.connection_or_acquire() as connection:
-        messages = connection.default_channel.client.lrange(queue, 0, -1)
+        messages = connection.default_channel.client.lrange(queue, -MAX_READ, -1)
     return {json.loads(message)["headers"]["task"] for message in messages}
 
 
-def count_queued_segments() -> int:
-    """Return the number of segments in their queue."""
-    with app.connection_or_acquire() as connection:
-        client = connection.default_channel.client
-        return int(client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
+def count_waiting() -> dict[str, int]:
+    """Return how many tasks of each kind wait; nothing when the broker does not answer."""
+    try:
+        with app.connection_or_acquire() as connection:
+            pipe = connection.default_channel.client.pipeline(transaction=False)
+            for queue in settings.QUEUES.values():
+                pipe.llen(queue)
+            return dict(zip(settings.QUEUES, map(int, pipe.execute()), strict=True))
+    except (OperationalError, OSError, RedisError) as error:
+        log.warning("the lengths of the queues are unknown: %s", error)
+        return {}
+
+
+def _has_message(queue: str, task: Task) -> bool:
+    """Return whether a message for a task waits in its queue, which others may share."""
+    return task.name in queued_task_names(queue)
 
 
 def queue_export(row: Export) -> bool:
@@ -271,6 +311,33 @@ def is_queue_reachable() -> bool:
     except (OperationalError, OSError):
         return False
     return True
+
+
+def pause_worker(name: str, queues: Sequence[str]) -> bool:
+    """Have a worker take no more tasks from its queues. Return whether it answered."""
+    return _control(name, queues, lambda queue, how: app.control.cancel_consumer(queue, **how))
+
+
+def resume_worker(name: str, queues: Sequence[str]) -> bool:
+    """Have a worker take tasks from its queues again. Return whether it answered."""
+    return _control(
+        name,
+        queues,
+        lambda queue, how: app.control.add_consumer(
+            queue, exchange=queue, routing_key=queue, **how
+        ),
+    )
+
+
+def _control(
+    name: str, queues: Sequence[str], send: Callable[[str, dict[str, Any]], object]
+) -> bool:
+    how = {"destination": [name], "reply": True, "timeout": CONTROL_TIMEOUT}
+    try:
+        return all(send(queue, how) for queue in queues)
+    except (OperationalError, OSError, RedisError) as error:
+        log.warning("worker %s cannot be reached: %s", name, error)
+        return False
 
 
 def queue_reimport(film: Film) -> None:

@@ -1,16 +1,26 @@
 """The Celery application of workers: `celery -A imgsearch worker`. Beat has another."""
 
+import logging
 import os
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import heartbeat_sent, worker_init
+from celery.signals import (
+    celeryd_after_setup,
+    heartbeat_sent,
+    worker_init,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
 app = Celery("imgsearch")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+log = logging.getLogger(__name__)
 
 NICENESS = 10  # of workers and their FFmpeg processes: the web server takes precedence
 
@@ -22,10 +32,46 @@ def lower_priority(**_kwargs: Any) -> None:
         os.nice(NICENESS)
 
 
-@heartbeat_sent.connect
-def report_alive(**_kwargs: Any) -> None:
-    """Write a heartbeat for /healthz, unless this worker only recognizes speech."""
-    from gallery.importing import liveness
+@celeryd_after_setup.connect
+def check_machine(instance: Any, **_kwargs: Any) -> None:
+    """Check the machine of this worker before it takes any work. End it if it does not suit."""
+    from django.conf import settings
 
-    if app.conf.task_default_queue in app.amqp.queues.consume_from:
-        liveness.report_alive()
+    from gallery.workers import reports, start_checks
+
+    queues = instance.app.amqp.queues.consume_from
+    kinds = {kind for kind, name in settings.QUEUES.items() if name in queues}
+    try:
+        start_checks.prepare_worker(kinds)
+    except start_checks.Unsuitable as error:
+        for problem in error.problems:
+            log.error("this worker does not start: %s", problem)
+        sys.exit(os.EX_CONFIG)
+    except Exception:  # Celery would log it and go on
+        log.exception("this worker does not start: its machine could not be checked")
+        sys.exit(os.EX_SOFTWARE)
+    reports.begin(queues, instance.concurrency)
+
+
+@heartbeat_sent.connect
+def report(sender: Any, **_kwargs: Any) -> None:
+    """Write the record of this worker, for pages and health checks."""
+    from gallery.workers import reports
+
+    reports.report(sender.eventer.hostname, app)
+
+
+@worker_shutting_down.connect
+def give_work_back(**_kwargs: Any) -> None:
+    """Have long tasks give back what they have claimed. It is called in a signal handler."""
+    from gallery.core import shutdown
+
+    shutdown.request()
+
+
+@worker_shutdown.connect
+def remove_record(sender: Any, **_kwargs: Any) -> None:
+    """Remove the record of this worker."""
+    from gallery.workers import records
+
+    records.remove(sender.hostname)

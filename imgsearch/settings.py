@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 import imgsearch
 from imgsearch.local.sockets import embedded_redis_url
+from imgsearch.queues import DEFAULT_KINDS, KINDS, name_queues
 from imgsearch.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -204,7 +205,10 @@ CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 # still runs: tasks are short, and their hard limit is well below.
 CELERY_TASK_TIME_LIMIT = 1500
 CELERY_TASK_SOFT_TIME_LIMIT = 1380
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float] = {"visibility_timeout": 3600}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float | str] = {
+    "visibility_timeout": 3600,
+    "queue_order_strategy": "imgsearch.queues:SoonFirst",
+}
 # Seconds to wait for an answer of Redis; 0: no limit, for workers and commands. The web server has
 # a limit, so that pages can report the problem.
 REDIS_TIMEOUT = env.float("REDIS_TIMEOUT", default=0.0)
@@ -226,27 +230,19 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="films")
-# For tasks that must not wait behind segments; workers take tasks from both queues in turn.
-PRIORITY_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-soon"
+# The queue of each kind of work (`imgsearch.queues`), and the kinds that workers here take.
+QUEUES = name_queues(env.str("CELERY_QUEUE", default="films"))
+WORKER_QUEUES = env.list("WORKER_QUEUES", default=[]) or list(DEFAULT_KINDS)
+CELERY_TASK_DEFAULT_QUEUE = QUEUES["segments"]
 CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name)
-    for name in (CELERY_TASK_DEFAULT_QUEUE, PRIORITY_QUEUE)
+    for kind, name in QUEUES.items()
+    if kind in WORKER_QUEUES
 ]
 CELERY_TASK_ROUTES = {
-    f"gallery.tasks.{name}": {"queue": PRIORITY_QUEUE, "routing_key": PRIORITY_QUEUE}
-    for name in (
-        *("probe", "read_tracks", "finish", "labels", "label_film", "heal", "remake"),
-        *("sweep", "tidy", "export", "find_shots", "read_text"),
-        *("scan_library", "hash_library"),
-    )
-}
-# For recognizing speech, which is slow: workers that were not asked for this queue do not take from
-# it, so that it delays no import.
-SPEECH_QUEUE = f"{CELERY_TASK_DEFAULT_QUEUE}-speech"
-CELERY_TASK_ROUTES["gallery.tasks.hear_speech"] = {
-    "queue": SPEECH_QUEUE,
-    "routing_key": SPEECH_QUEUE,
+    f"gallery.tasks.{task}": {"queue": QUEUES[kind], "routing_key": QUEUES[kind]}
+    for kind, tasks in KINDS.items()
+    for task in tasks
 }
 # `sweep` queues work again whose worker died; `tidy` removes leftovers.
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=15)
@@ -312,7 +308,7 @@ CLIP_DEVICE = env.str("CLIP_DEVICE", default="auto")
 # Pictures in one forward pass; 0: chosen for the device.
 CLIP_BATCH = env.int("CLIP_BATCH", default=0)
 # Segments embedded at the same time on this machine.
-WORKERS = env.int("WORKERS", default=1)
+WORKERS = CELERY_WORKER_CONCURRENCY = env.int("WORKERS", default=1)
 # Threads for inference in one process; 0: the process's share of the cores, by WORKERS.
 CLIP_THREADS = env.int("CLIP_THREADS", default=0)
 # Seconds without a picture after which the image tower is released, about 300 MB; 0: never.
@@ -361,6 +357,11 @@ LIBRARY_IMPORTS_AT_ONCE = env.int("LIBRARY_IMPORTS_AT_ONCE", default=4)
 # On the same disk as the media store, so that an upload is moved, not copied.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+# Files that tasks need for a moment: on this machine, where the media store may be on the network.
+SCRATCH_DIR = (
+    Path(env.str("SCRATCH_DIR", default="") or VAR_DIR / "scratch").expanduser().absolute()
+)
+SCRATCH_DIR.mkdir(parents=True, exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["gallery.media.uploads.StreamToDisk"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
@@ -392,6 +393,9 @@ SEARCH_NEEDS_LOGIN = env.bool("SEARCH_NEEDS_LOGIN", default=False)
 WHOLE_FILMS_FOR = env.str("WHOLE_FILMS_FOR", default="users")
 # Who may save clips, stills, animations and zips of boards. (CSV, EDL and OTIO hold no film.)
 DOWNLOADS_FOR = env.str("DOWNLOADS_FOR", default="everyone")
+
+# The bearer token for /metrics; empty: there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"

@@ -106,7 +106,7 @@ def redis_server(_redis_session: str) -> redis.Redis:
     """A client of the session's Redis, with its index and queue emptied."""
     client = connect(settings.REDIS_URL)
     client.flushdb()
-    queue_client().delete(settings.CELERY_TASK_DEFAULT_QUEUE, settings.PRIORITY_QUEUE)
+    queue_client().delete(*settings.QUEUES.values())
     return client
 
 

@@ -84,7 +84,8 @@ def wait_until_ready(film: Film) -> Film:
 
 def is_idle() -> bool:
     """Whether no task is queued and none but a sweep is running."""
-    waiting = queue_client().lrange("films", 0, -1) + queue_client().lrange("films-soon", 0, -1)
+    queues = settings.QUEUES.values()
+    waiting = [one for queue in queues for one in queue_client().lrange(queue, 0, -1)]
     if any(json.loads(one)["headers"]["task"] != "gallery.tasks.sweep" for one in waiting):
         return False
     active = app.control.inspect(timeout=1).active() or {}

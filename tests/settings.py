@@ -72,6 +72,7 @@ for name in (
     *("PORT", "HOST", "IMPORT_DEMO", "WORKERS", "MAX_FILM_HOURS", "MAX_FILM_PIXELS"),
     *("MAX_PICTURE_BYTES", "MAX_PICTURE_PIXELS", "MAX_QUERY_CHARACTERS", "MAX_SUBTITLE_BYTES"),
     *("HF_ENDPOINT", "HF_HOME"),
+    *("WORKER_QUEUES", "SCRATCH_DIR", "METRICS_TOKEN"),
 ):
     os.environ.pop(name, None)
 os.environ["DJANGO_SETTINGS_MODULE"] = "imgsearch.settings"

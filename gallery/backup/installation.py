@@ -13,20 +13,20 @@ from gallery.backup.types import BackupError
 from gallery.boards.models import Board
 from gallery.core.errors import GalleryError
 from gallery.films.models import Film
-from gallery.importing import liveness
 from gallery.index import server
 from gallery.labels.models import Label
 from gallery.storyboards.models import Storyboard
+from gallery.workers import records
 
 SCAN_COUNT = 1000  # keys per step of a scan
 
 
 def require_stopped() -> None:
     """Raise BackupError while a worker is alive."""
-    if liveness.is_worker_alive():
+    if records.read_all():
         raise BackupError(
             "A worker of this installation is running, or was until a moment ago. Stop web server, "
-            f"workers and beat, wait {liveness.ALIVE_SECONDS} seconds, then restore."
+            f"workers and beat, wait {records.ALIVE_SECONDS} seconds, then restore."
         )
 
 
@@ -56,7 +56,7 @@ def require_empty() -> None:
 def is_redis_running() -> bool:
     """Return whether the server of the index answers."""
     try:
-        server.check_server(settings.REDIS_URL)
+        server.check_server(server.index_url())
     except GalleryError:
         return False
     return True
@@ -66,7 +66,7 @@ def require_redis() -> None:
     """Raise BackupError when the server of the index is another one than ours and silent."""
     if settings.REDIS_URL_GIVEN:
         try:
-            server.check_server(settings.REDIS_URL)
+            server.check_server(server.index_url())
         except GalleryError as error:
             raise BackupError(f"{error} Nothing was changed.") from error
 
@@ -77,12 +77,15 @@ def clear_redis() -> None:
     Otherwise the frames of a film that had the same number could stay in it.
     """
     if is_redis_running():
-        client = server.connect(settings.REDIS_URL)
+        client = server.connect_index()
         with server.translate_redis_errors():
             _delete_indexes(client)
             keys = client.scan_iter(match=f"{settings.INDEX_PREFIX}:*", count=SCAN_COUNT)
             while batch := list(islice(keys, SCAN_COUNT)):
-                client.unlink(*batch)
+                pipe = client.pipeline(transaction=False)
+                for key in batch:
+                    pipe.unlink(key)
+                pipe.execute()
     elif not settings.REDIS_URL_GIVEN:
         # The embedded server is stopped: it starts without data.
         shutil.rmtree(settings.VAR_DIR / "redis" / "appendonlydir", ignore_errors=True)
@@ -90,7 +93,7 @@ def clear_redis() -> None:
 
 
 def _delete_indexes(client: redis.Redis) -> None:
-    names = map(server.to_text, client.execute_command("FT._LIST"))
-    for name in names:
-        if name.startswith(f"{settings.INDEX_PREFIX}:"):
-            client.execute_command("FT.DROPINDEX", name)
+    for primary in server.primaries(client):
+        for name in map(server.to_text, primary.execute_command("FT._LIST")):
+            if name.startswith(f"{settings.INDEX_PREFIX}:"):
+                primary.execute_command("FT.DROPINDEX", name)

@@ -28,11 +28,13 @@ from gallery.boards.clip_archive import ClipArchive
 from gallery.boards.export_files import remove_files, work_folder
 from gallery.boards.models import Export
 from gallery.boards.timelines import Edit
+from gallery.core import shutdown
 from gallery.core.disk import raise_disk_full
 from gallery.core.errors import BoardError, ClipBusy, DiskFull, GalleryError, LostClaim
 from gallery.core.leases import keep_lease, lease_end
 from gallery.films.models import Film
 from gallery.media.store import write_atomically
+from gallery.workers.attempts import count_attempt
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def continue_export(export_id: int) -> bool:
         with (
             keep_lease(claim.renew, settings.LEASE_SECONDS),
             translation.override(claim.export.plan["language"]),
+            count_attempt("export", export_id),
         ):
             if not claim.make_scenes(time.monotonic() + MAX_TASK_SECONDS):
                 claim.release()
@@ -168,7 +171,7 @@ class _Claim:
         size = 0
         for number, edit in enumerate(self.edits, start=1):
             if not self.scene_path(number).is_file() and not self.reason_path(number).is_file():
-                if time.monotonic() > until:
+                if time.monotonic() > until or shutdown.is_requested():
                     return False
                 self._make_scene(number, edit)
                 self.update(done_count=number, scene_part=0.0, lease_until=lease_end())

@@ -211,3 +211,7 @@ def http_status(error: GalleryError) -> HTTPStatus:
 
 class LostClaim(Exception):  # noqa: N818 - not an error: another worker owns the work now
     """The film was deleted or imported again, or another worker took over an expired lease."""
+
+
+class WorkerStops(LostClaim):
+    """This worker is being stopped: it gives back what it has claimed."""

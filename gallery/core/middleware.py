@@ -178,7 +178,7 @@ class RequireLogin:
     API tokens were checked before: see `gallery.rest.middleware`.
     """
 
-    PUBLIC_URL_NAMES = {"login", "logout", "set_language", "health"}
+    PUBLIC_URL_NAMES = {"login", "logout", "set_language", "health", "metrics"}
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

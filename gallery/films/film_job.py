@@ -1,10 +1,11 @@
 """Background jobs that go through ready films part by part, while no import is running.
 
-One process does each kind of job at a time. When a worker is killed, the next one repeats its part.
+Each film is done by one process at a time, and different films by different ones. When a worker is
+killed, the next one repeats its part.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
@@ -13,9 +14,11 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
+from gallery.core import shutdown
 from gallery.core.errors import DiskFull, IndexUnavailable, LostClaim, ModelError
 from gallery.films.models import Film, FilmQuerySet
 from gallery.index import server
+from gallery.workers.records import report_film
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,7 @@ class JobKind(Generic[Job]):
 
     `find_films` returns the films on which this version has not done it. `do_part` does the
     part of a film that begins at a position, and `finish` the rest when all parts are done.
-    `needs_file`: films without their file are left out. `name` is that of the lock, `title` is for
+    `needs_file`: films without their file are left out. `name` is that of the locks, `title` is for
     the log: "its text".
     """
 
@@ -105,12 +108,13 @@ class JobKind(Generic[Job]):
         return self.find_films().exclude(self._has_given_up)
 
     def next_film(self) -> Film | None:
-        """Return the film to continue with; None if there is none, or while imports are running.
+        """Return the film to continue with; None if there is none, or while imports are running."""
+        return next(self._films_in_turn(), None)
 
-        Films at which it failed come last. Films that are away are left out.
-        """
+    def _films_in_turn(self) -> Iterator[Film]:
+        """Yield the waiting films, while no imports are running. Those that failed come last."""
         if Film.objects.reachable().filter(state__in=Film.UNFINISHED).exists():
-            return None
+            return
         films = (
             self.find_waiting()
             .reachable()
@@ -120,38 +124,50 @@ class JobKind(Generic[Job]):
                 "pk",
             )
         )
-        if self.needs_file:
-            return next((film for film in films if film.has_source), None)
-        return films.first()
+        for pk in list(films.values_list("pk", flat=True)):
+            # Another worker may have finished it meanwhile.
+            film = self.find_waiting().filter(pk=pk).first()
+            if film is not None and (film.has_source or not self.needs_file):
+                yield film
 
     def do_next(self) -> bool:
-        """Do the next part of a film. Return whether there is more to do now.
+        """Do the next part of a film that no other worker has. Return whether more is to be done.
 
         Failures are logged and retried later, up to MAX_ATTEMPTS times. Raises IndexUnavailable.
         """
         client = server.connect_index()
-        key = f"{settings.INDEX_PREFIX}:{self.name}"
-        with server.redis_lock(client, key, settings.LEASE_SECONDS) as check:
-            film = self.next_film() if check is not None else None
-            if film is None or check is None:
-                return False
-            job = self.rows.start_attempt(film, self.version)
-            try:
-                if job.position is None:
-                    self.finish(film, job, check)
-                else:
-                    self.do_part(film, job, job.position, check)
-            except (IndexUnavailable, ModelError, DiskFull, LostClaim) as error:
-                job.update(attempts=job.attempts - 1)
-                log.warning("film %s: %s is done later: %s", film.pk, self.title, error)
-                return False
-            except Exception:
-                log.exception(
-                    "film %s: %s failed (attempt %d of %d)",
-                    *(film.pk, self.title, job.attempts, MAX_ATTEMPTS),
-                )
-                return False
-            return self.next_film() is not None
+        for film in self._films_in_turn():
+            key = f"{settings.INDEX_PREFIX}:{self.name}:{film.pk}"
+            with server.redis_lock(client, key, settings.LEASE_SECONDS) as check:
+                if check is not None and self.find_waiting().filter(pk=film.pk).exists():
+                    return self._do_part_of(film, check)
+        return False
+
+    def _do_part_of(self, film: Film, check_lock: Check) -> bool:
+        """Do the next part of a film. Return whether there is more to do now."""
+
+        def check() -> None:
+            shutdown.check()
+            check_lock()
+
+        job = self.rows.start_attempt(film, self.version)
+        report_film(film.pk)
+        try:
+            if job.position is None:
+                self.finish(film, job, check)
+            else:
+                self.do_part(film, job, job.position, check)
+        except (IndexUnavailable, ModelError, DiskFull, LostClaim) as error:
+            job.update(attempts=job.attempts - 1)
+            log.warning("film %s: %s is done later: %s", film.pk, self.title, error)
+            return False
+        except Exception:
+            log.exception(
+                "film %s: %s failed (attempt %d of %d)",
+                *(film.pk, self.title, job.attempts, MAX_ATTEMPTS),
+            )
+            return False
+        return self.next_film() is not None
 
     def running_job(self, film: Film) -> Job | None:
         """Return the job on a film, running or failed; None when there is none."""

@@ -19,6 +19,7 @@ from gallery.films.models import Film, Leftover
 from gallery.importing import publish_step, transitions
 from gallery.index import contents, frame_index, server
 from gallery.transcripts import dialogue
+from gallery.workers.attempts import GivenUp
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +105,17 @@ def _reindex(film_id: int, queue: Queue) -> None:
     if film is None:
         return
     began_at = time.monotonic()
+    stamp = frame_index.build_stamp(film.searchable_run or 0, "", complete=False)
     try:
         frames = publish_step.reindex(film)
     except LostClaim:
         return
+    except GivenUp as error:
+        log.error("film %s stays out of the index until it is imported again: %s", film_id, error)
+        frame_index.current().set_stamps({film_id: stamp})
+        return
     except FileNotFoundError:
         log.warning("film %s: vectors are missing in the media store", film_id)
-        stamp = frame_index.build_stamp(film.searchable_run or 0, "", complete=False)
         frame_index.current().set_stamps({film_id: stamp})
         reimport(film, queue)
         return

@@ -37,6 +37,7 @@ from gallery.media import shots
 from gallery.media.store import RunFiles
 from gallery.media.types import FrameKind
 from gallery.transcripts import dialogue
+from gallery.workers.attempts import count_attempt
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,9 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
     if _reset_lost_segments(film, run):
         raise LostClaim
     footage = load_footage(film, film.run)
+    if len(footage.records) < film.frames_done():
+        # A network share may list a folder as it was some seconds ago.
+        raise RetryableError(f"the segments of film {film.pk} are not all visible yet")
     if not footage.records:
         raise FilmError(_("No frames could be decoded from this film."))
     labels = _put_into_index(film, film.run, footage, check)
@@ -199,10 +203,10 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
     The cuts of `detection` replace the stored ones first; the film's shots follow the stored cuts.
     Where these are damaged, workers detect the shots again later. Return the number of frames.
     Where vectors are missing, the others are indexed, then FileNotFoundError is raised. Raises
-    IndexUnavailable, DiskFull, and LostClaim when the film was deleted or imported again, or
-    another process took over its lock.
+    IndexUnavailable, DiskFull, GivenUp, and LostClaim when the film was deleted or imported again,
+    or another process took over its lock.
     """
-    with frame_index.current().film_lock(film.pk) as check:
+    with frame_index.current().film_lock(film.pk) as check, count_attempt("reindex", film.pk):
         # It may have been imported again since it was read.
         film.refresh_from_db()
         assert film.searchable_run is not None

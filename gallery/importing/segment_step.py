@@ -9,8 +9,15 @@ from django.conf import settings
 
 from gallery.clip import encoder, shot_network, weights
 from gallery.clip.runtimes import inference_threads
-from gallery.core import disk
-from gallery.core.errors import DiskFull, FilmError, GalleryError, LostClaim, RetryableError
+from gallery.core import disk, shutdown
+from gallery.core.errors import (
+    DiskFull,
+    FilmError,
+    GalleryError,
+    LostClaim,
+    RetryableError,
+    WorkerStops,
+)
 from gallery.core.leases import keep_lease
 from gallery.films.models import Film
 from gallery.importing import ingest
@@ -19,6 +26,7 @@ from gallery.importing.transitions import fail, restart_if_model_changed
 from gallery.media import frame_stream, probing, shots, store
 from gallery.media.shots import Numbers, SmallPictures
 from gallery.media.store import RunFiles, SegmentData
+from gallery.workers import installation, records
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +43,9 @@ def claim_next() -> Segment | None:
         log.warning("imports wait until there is space on the disk (MIN_FREE_BYTES)")
         return None
     # Loading the model, or converting it, may take longer than a lease.
-    encoder.current()
+    precision = encoder.current().target.precision
+    installation.record_precision(precision)
+    records.report_precision(precision)
     while (segment := Segment.next_in_turn()) is not None:
         if segment.claim():
             return segment
@@ -48,6 +58,7 @@ def import_claimed(segment: Segment) -> int | None:
     Errors are recorded in the rows: the film fails, or the segment is released for another attempt.
     """
     film = segment.film
+    records.report_film(film.pk)
     if restart_if_model_changed(film):
         return None
     run = film.files.run(segment.run)
@@ -60,6 +71,10 @@ def import_claimed(segment: Segment) -> int | None:
         last = float(data.times[-1]) if len(data.times) else None
         if not segment.complete(len(data.seconds), last):
             raise LostClaim
+        records.count_frames(len(data.seconds))
+    except WorkerStops:
+        log.info("segment %s is given back: this worker is being stopped", segment)
+        segment.release(was_attempt=False)
     except LostClaim:
         log.info("segment %s was claimed by another worker, or its run has ended", segment)
         _remove_if_abandoned(film, segment.run)
@@ -86,6 +101,7 @@ def _embed_segment(segment: Segment, run: RunFiles, check: Callable[[], None]) -
     loaded = encoder.current()
 
     def renew_claim(frames_done: int) -> None:
+        shutdown.check()
         if not segment.renew(frames_done):
             raise LostClaim
 

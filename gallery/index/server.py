@@ -92,9 +92,14 @@ def is_missing_index(error: redis.ResponseError) -> bool:
     return any(text in message for text in ("no such index", "unknown index", "index not found"))
 
 
+def index_url() -> str:
+    """Return the URL of the server or cluster of the index."""
+    return settings.INDEX_URL or settings.REDIS_URL
+
+
 def connect_index() -> redis.Redis:
     """Return a pool of connections to the server or cluster of the index. See `connect`."""
-    return connect(settings.INDEX_URL or settings.REDIS_URL)
+    return connect(index_url())
 
 
 @cache

@@ -19,6 +19,7 @@ from gallery.index import frame_index
 from gallery.labels import scoring
 from gallery.labels.models import Label
 from gallery.labels.scoring import levels_of, measured_labels
+from gallery.workers.attempts import count_attempt
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +63,10 @@ def _mark_applied() -> list[int]:
 def label_film(film_id: int) -> bool:
     """Compute the labels of a film from its stored vectors, and write them to the index.
 
-    Return False when there was nothing to do. Raises IndexUnavailable.
+    Return False when there was nothing to do. Raises IndexUnavailable and GivenUp.
     """
     index = frame_index.current()
-    with index.film_lock(film_id) as check:
+    with index.film_lock(film_id) as check, count_attempt("label_film", film_id):
         film = _outdated_films(measured_labels()).filter(pk=film_id).first()
         if film is None or film.searchable_run is None:
             return False

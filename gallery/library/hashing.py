@@ -45,7 +45,7 @@ def hash_next(queue: Queue) -> bool:
 
     One process does this at a time; it stops when an import begins. Raises IndexUnavailable.
     """
-    client = server.connect(settings.REDIS_URL)
+    client = server.connect_index()
     key = f"{settings.INDEX_PREFIX}:hashing"
     with server.redis_lock(client, key, settings.LEASE_SECONDS) as check_lock:
         file = next_to_hash() if check_lock is not None else None

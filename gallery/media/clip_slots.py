@@ -1,8 +1,8 @@
 """Limit how many FFmpegs cut clips at once on this machine, so that searches stay fast.
 
-A slot is a lock on a file in the media store: web servers and workers share the limit, and the
-slots of a killed process are free at once. The lock of a clip works in the same way; it keeps two
-processes from rendering the same clip.
+A slot is a lock on a file in VAR_DIR: the web server and the workers of a machine share the limit,
+and the slots of a killed process are free at once. The lock of a clip works in the same way, in the
+media store, which machines share; it keeps two processes from rendering the same clip.
 """
 
 import fcntl
@@ -61,15 +61,19 @@ def clip_lock(
 
 def try_clip_lock(path: Path) -> IO[bytes] | None:
     """Return the lock of the clip at `path`, or None while another process holds it."""
-    return try_lock(f"clips/{hashlib.sha256(bytes(path)).hexdigest()[:32]}")
+    name = hashlib.sha256(bytes(path)).hexdigest()[:32]
+    return _try_file(settings.MEDIA_ROOT / "turns" / "clips" / name)
 
 
 def try_lock(name: str) -> IO[bytes] | None:
-    """Lock a file in the folder of locks; return None when it is locked. Closing it unlocks.
+    """Lock a file of this machine; return None when it is locked. Closing it unlocks.
 
     Raises DiskFull.
     """
-    path = settings.MEDIA_ROOT / "turns" / name
+    return _try_file(settings.VAR_DIR / "turns" / name)
+
+
+def _try_file(path: Path) -> IO[bytes] | None:
     while True:
         with raise_disk_full():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,8 @@
                                        replace the cuts in the segments
     clips/UID/...                      clips, stills and animations, within a size limit
     drafts/                            the same while they are being rendered
-    turns/                             locks: slots and jobs of clips, folders with a size limit
+    turns/                             locks: jobs of clips, folders with a size limit
+    store-id                           which installation it belongs to
     probes/TOKEN.jpg                   pictures that users search with
     incoming/                          uploads in progress
 

@@ -13,6 +13,9 @@ from gallery.core import access
 from gallery.core.errors import ModelError
 from gallery.core.rate_limits import parse_rate
 from gallery.media import ffmpeg
+from imgsearch.queues import KINDS
+
+MIN_TOKEN_LENGTH = 16  # characters
 
 
 @register()
@@ -59,6 +62,15 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
         if getattr(settings, name) not in known:
             given = getattr(settings, name)
             found.append(Error(f"{name} is {given!r}.", hint=", ".join(known), id="gallery.E003"))
+    unknown = sorted(set(settings.WORKER_QUEUES) - set(KINDS))
+    if unknown:
+        found.append(
+            Error(
+                f"WORKER_QUEUES names {', '.join(unknown)}.",
+                hint=", ".join(KINDS),
+                id="gallery.E003",
+            )
+        )
     found.extend(
         Error(f"{name} must not be negative.", id="gallery.E004")
         for name in ("CLIP_THREADS", "CLIP_BATCH", "CLIP_IDLE_SECONDS")
@@ -132,6 +144,20 @@ def check_rates(**_kwargs: Any) -> list[CheckMessage]:
                 Error(f"{name} is {rate!r}.", hint="600/m, 10/s, or empty", id="gallery.E006")
             )
     return found
+
+
+@register()
+def check_metrics_token(**_kwargs: Any) -> list[CheckMessage]:
+    """Check that METRICS_TOKEN cannot be guessed."""
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= MIN_TOKEN_LENGTH:
+        return []
+    return [
+        Error(
+            f"METRICS_TOKEN has fewer than {MIN_TOKEN_LENGTH} characters.",
+            hint="openssl rand -hex 24",
+            id="gallery.E007",
+        )
+    ]
 
 
 @register()

@@ -13,8 +13,9 @@ from gallery.core.disk import is_disk_full
 from gallery.core.errors import DiskFull, GalleryError
 from gallery.films import catalogue, rebuilding
 from gallery.films.models import Film
-from gallery.importing import liveness
 from gallery.index import frame_index
+from gallery.workers import records
+from imgsearch.queues import DEFAULT_KINDS
 
 
 @require_safe
@@ -41,9 +42,18 @@ def health(_request: HttpRequest) -> JsonResponse:
             }
     except GalleryError as error:
         state["index"], status = str(error), HTTPStatus.SERVICE_UNAVAILABLE
-    alive = liveness.is_worker_alive()
-    state["worker"] = "ok" if alive else "no sign of life from a worker; films wait"
+    state["worker"] = _describe_workers()
     return JsonResponse(state, status=status)
+
+
+def _describe_workers() -> str:
+    """Return "ok", or what waits for want of a worker."""
+    untaken = records.find_untaken(DEFAULT_KINDS)
+    if not untaken:
+        return "ok"
+    if len(untaken) == len(DEFAULT_KINDS):
+        return "no sign of life from a worker; films wait"
+    return f"no worker takes {', '.join(untaken)}: these wait"
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001

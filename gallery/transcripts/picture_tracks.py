@@ -59,7 +59,7 @@ def read_picture_tracks(path: Path, start: float, keep: Callable[[], None]) -> R
     tracks = list_tracks(path, CODECS)
     if not tracks:
         return reading
-    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as name:
+    with tempfile.TemporaryDirectory(dir=settings.SCRATCH_DIR) as name:
         folder = Path(name)
         _extract(path, tracks, folder, keep)
         for track in tracks:

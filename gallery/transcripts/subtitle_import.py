@@ -29,6 +29,7 @@ from gallery.transcripts.models import Line, Subtitles
 from gallery.transcripts.subtitle_formats import Cue, UnknownFrameRate
 from gallery.transcripts.subtitle_text import decode
 from gallery.transcripts.tracks import Reading
+from gallery.workers.attempts import count_attempt
 
 log = logging.getLogger(__name__)
 
@@ -240,8 +241,10 @@ def read_tracks(film_id: int) -> bool:
             raise LostClaim
 
     try:
-        path = film.files.source()
-        reading = tracks.read_track_lines(path, tracks.list_tracks(path), film.start, renew_lease)
+        with count_attempt("read_tracks", film_id):
+            path = film.files.source()
+            found = tracks.list_tracks(path)
+            reading = tracks.read_track_lines(path, found, film.start, renew_lease)
     except LostClaim:
         return False
     except (GalleryError, OSError) as error:

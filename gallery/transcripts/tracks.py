@@ -86,7 +86,7 @@ def read_track_lines(
     reading = Reading([], [])
     if not tracks:
         return reading
-    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+    with tempfile.TemporaryDirectory(dir=settings.SCRATCH_DIR) as folder:
         files = {track: Path(folder) / str(track.stream) for track in tracks}
         if not _extract(path, files, keep) and len(files) > 1:
             # FFmpeg gives up on all tracks if one of them fails.

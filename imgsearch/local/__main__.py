@@ -16,7 +16,7 @@ from imgsearch.local.installation import Installation, read_installation
 from imgsearch.local.lock import hold_run_lock
 from imgsearch.local.login import Login, describe_login, ensure_login
 from imgsearch.local.port import check_port, http_get
-from imgsearch.local.prepare import prepare_all_but_model
+from imgsearch.local.prepare import prepare_all_but_model, register_installation
 from imgsearch.local.terminal import LauncherError, say, step, warn
 
 # The model has been downloaded before, so the servers never contact the hub.
@@ -74,6 +74,7 @@ def prepare(here: Installation, children: Children) -> None:
         if has_gpu():
             # The workers use the GPU and the web server does not, so it needs its own conversion.
             children.run("model", [sys.executable, "manage.py", "prepare_model"], WEB_ENVIRONMENT)
+    register_installation()
 
 
 def missing_model_commands() -> list[str]:
@@ -124,7 +125,7 @@ def speech_command(here: Installation) -> list[str]:
     """Return the command of the worker that recognizes speech."""
     from django.conf import settings
 
-    queue = f"--queues={settings.SPEECH_QUEUE}"
+    queue = f"--queues={settings.QUEUES['speech']}"
     return _celery_worker("--concurrency=1", queue, f"--hostname=speech-{here.port}@%h")
 
 

@@ -70,6 +70,24 @@ def prepare_all_but_model(locale_dir: Path) -> None:
         prepare_static_files()
 
 
+def register_installation() -> None:
+    """Record the media store, the model and the version that all workers must have.
+
+    The model was prepared before. Raises LauncherError.
+    """
+    from django.db import connection
+
+    from gallery.core.errors import GalleryError
+    from gallery.workers import installation
+
+    try:
+        installation.register()
+    except (GalleryError, OSError) as error:
+        raise LauncherError(f"The media store cannot be used: {error}") from error
+    finally:
+        connection.close()
+
+
 def prepare_in_container() -> None:
     """Run all steps, for the one-shot service of docker-compose.yml."""
     import django
@@ -83,6 +101,7 @@ def prepare_in_container() -> None:
         current.end_line()
         for command in ("fetch_model", "prepare_model"):
             subprocess.run([sys.executable, "manage.py", command], check=True)
+    register_installation()
     ensure_login(settings.VAR_DIR)
     # Never print the password: the output is kept in the container's log.
     say(f"Admin login: {describe_login(settings.VAR_DIR)}")

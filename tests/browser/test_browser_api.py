@@ -1,4 +1,4 @@
-"""A user creates a token in the browser, and their program works with the same data as the pages."""
+"""A user creates a token in the browser; their program works with the same data as the pages."""
 
 import json
 from typing import Any

@@ -1,5 +1,6 @@
 """axe-core on every page: nothing serious or critical, in both themes, on desktop and phone."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +15,11 @@ from gallery.boards.models import Board
 from gallery.films.models import Film
 from gallery.labels.models import Label, LabelCount
 from gallery.library.models import LibraryFile, LibraryFolder
+from gallery.workers import installation, records
+from gallery.workers.records import RunningTask
 from tests.browsing import DESKTOP, PASSWORD, PHONE
 from tests.processes import Web, wait_for
+from tests.workers import make_record
 
 HARMFUL = ("serious", "critical")
 # All rules in one theme, those about colours in the other: a theme is nothing but a color-scheme.
@@ -132,6 +136,10 @@ def test_pages_of_the_admin(web_server: Web, library: Film, still_tab: Page) -> 
         state=LibraryFile.State.UNREADABLE,
         error="Permission denied",
     )
+    tasks = (RunningTask("some-id", "segment", time.time()),)
+    records.write(make_record(tasks=tasks, model="another"))
+    installation.register()
+    Film.objects.create(title="Broken", sha256="2", size=1, state=Film.State.FAILED, error="Why")
     for name, arguments in (
         ("index", []),
         ("gallery_film_changelist", []),
@@ -145,6 +153,7 @@ def test_pages_of_the_admin(web_server: Web, library: Film, still_tab: Page) -> 
         ("gallery_libraryfolder_changelist", []),
         ("gallery_libraryfolder_add", []),
         ("gallery_libraryfolder_change", [folder.pk]),
+        ("gallery_installation_changelist", []),
     ):
         check_page(still_tab, web_server.url + reverse(f"admin:{name}", args=arguments))
     for page in ("home", "tokens"):

@@ -96,7 +96,7 @@ def test_an_upload_becomes_a_film_whose_import_is_queued(
     assert film.files.source().read_bytes() == content
     assert film.files.source().name == "source.mp4"
     assert list_incoming() == before
-    message = queue_client().lindex("films-soon", 0)
+    message = queue_client().lindex("films-probing", 0)
     assert b"gallery.tasks.probe" in message
     assert str(film) in text(staff.get(LIST))
 
@@ -129,7 +129,7 @@ def test_a_duplicate_file_is_reported(staff: Client, make_video: Callable[..., P
     film = Film.objects.get()
     assert "This file has already been uploaded: First." in text(response)
     assert film.files.source().read_bytes() == content
-    assert queue_client().llen("films-soon") == 1
+    assert queue_client().llen("films-probing") == 1
 
 
 def test_an_empty_or_missing_file_is_reported(staff: Client) -> None:
@@ -259,7 +259,7 @@ def test_failed_films_can_be_retried(staff: Client, make_video: Callable[..., Pa
     assert "missing from the media store" in text(staff.get(LIST))
     aside.rename(source)
     assert "1 film queued." in run_action(staff, "retry", film)
-    assert queue_client().llen("films-soon") == 1
+    assert queue_client().llen("films-probing") == 1
     assert import_here(film).state == Film.State.READY
     # A ready film can be re-imported but not retried; a running import neither.
     assert "Nothing to retry" in run_action(staff, "retry", film)

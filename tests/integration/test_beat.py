@@ -39,7 +39,7 @@ def test_one_beat_queues_tasks_and_the_other_takes_over(beats: list[Process]) ->
     # Both tasks are due at once after a start, and the sweep again after SWEEP_SECONDS.
     wait_for(lambda: count_sent(active) >= 3)
     assert count_sent(waiting) == 0
-    assert queue_client().llen(settings.PRIORITY_QUEUE) >= 3
+    assert queue_client().llen(settings.QUEUES["soon"]) >= 3
     active.kill()
     wait_for(lambda: count_sent(waiting) >= 2)
     assert "beat: active" in waiting.output()

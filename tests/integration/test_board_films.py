@@ -280,7 +280,7 @@ def test_a_killed_worker_continues_with_the_next_scene(worker: Worker, film: Fil
     worker.kill()
     kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.mov")}
     assert 3 <= len(kept) < 30
-    queue_client().delete("films-soon", "unacked", "unacked_index")
+    queue_client().delete("films-exports", "unacked", "unacked_index")
     worker.start()
     seen: dict[str, int] = {}
 

@@ -258,7 +258,7 @@ def test_the_number_of_concurrent_renders_is_limited(target_path: Path, settings
 
 def test_slots_are_shared_by_processes(target_path: Path, settings: Any) -> None:
     settings.CLIPS_AT_ONCE = 1
-    folder = product.MEDIA_ROOT / "turns"
+    folder = product.VAR_DIR / "turns"
     folder.mkdir(exist_ok=True)
     with (folder / "0").open("ab") as taken:
         fcntl.flock(taken, fcntl.LOCK_EX)

@@ -133,7 +133,7 @@ def test_a_film_is_stored_although_the_queue_is_down(
     assert "the queue cannot be reached" in done.stderr
     assert Film.objects.get().state == Film.State.WAITING
     assert time.monotonic() - started_at < 60
-    assert queue_client().llen("films-soon") == 0
+    assert queue_client().llen("films-probing") == 0
 
 
 # --- doctor ---------------------------------------------------------------------------------------

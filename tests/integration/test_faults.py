@@ -15,8 +15,10 @@ from typing import Any
 import psutil
 import pytest
 import redis
+from django.conf import LazySettings
 
 from gallery import tasks
+from gallery.boards.models import Board, Export
 from gallery.clip.encoder import Encoder
 from gallery.core.errors import IndexUnavailable
 from gallery.films import catalogue, rebuilding
@@ -26,8 +28,11 @@ from gallery.importing.library_check import check_library
 from gallery.importing.models import Segment
 from gallery.index import frame_index
 from gallery.index.server import connect
+from gallery.labels.models import Label
 from gallery.search import engine
 from gallery.search.types import Example, Query
+from gallery.transcripts import reading
+from gallery.workers import overview
 from imgsearch.local import redis_server as embedded
 from imgsearch.local.sockets import embedded_redis_url
 from tests.films import make_moving_scenes
@@ -254,3 +259,58 @@ def test_a_segment_that_kills_each_worker_fails_the_film(worker: Worker, tmp_pat
     tasks.queue_import(deadly)
     wait_for(lambda: Film.objects.get(pk=deadly.pk).state == Film.State.READY, 90)
     assert_complete(deadly)
+
+
+KILLED_JOBS = """
+import os, signal
+from celery.signals import worker_process_init
+
+def die(*_arguments, **_options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@worker_process_init.connect
+def prepare(**_):
+    from gallery.boards import export_work
+    from gallery.index import frame_index
+    from gallery.labels import scoring
+    from gallery.ocr.frame_reader import FrameReader
+    FrameReader.read = export_work._Claim._make_scene = scoring.compute_labels = die
+    frame_index.LOCK_SECONDS, frame_index.MAX_LOCK_WAIT = 2.0, 0.1
+"""
+
+
+def test_jobs_that_kill_each_worker_are_given_up(
+    worker: Worker, demo_film: Film, tmp_path: Path, settings: LazySettings
+) -> None:
+    """Text in pictures, an export, and labels: three attempts each, and the failure is told."""
+    worker.stop()
+    settings.READ_TEXT = True
+    Label.objects.create(name="Night", prompts="night")
+    Film.objects.update(labelled_as="")
+    scene = {"film": demo_film.pk, "start": 1.0, "end": 2.0, "note": "", "link": ""}
+    plan = {"language": "en", "name": "Night", "scenes": [scene]}
+    export = Export.objects.create(
+        board=Board.objects.create(name="Night"), plan=plan, total_count=1
+    )
+    (tmp_path / "killer.py").write_text(KILLED_JOBS)
+    ill = Worker(
+        tmp_path, "ill", PYTHONPATH=str(tmp_path), READ_TEXT="1", LEASE_SECONDS="2",
+        SWEEP_SECONDS="1",
+    )  # fmt: skip
+    ill.arguments.append("--include=killer")
+    ill.start()
+    try:
+        wait_for(lambda: reading.JOB.find_given_up().exists(), 90)
+        wait_for(lambda: Export.objects.filter(state=Export.State.FAILED).exists(), 90)
+        wait_for(lambda: "GivenUp" in ill.output(), 90)  # the labels
+        export.refresh_from_db()
+        assert "the worker was killed 3 times" in export.error
+        assert [failure.what for failure in overview.list_failures()] == [
+            str(demo_film),
+            "Export of the board Night",
+        ]
+        deaths = ill.output().count("signal 9 (SIGKILL)")
+        time.sleep(3 * 2)  # longer than leases and locks
+        assert ill.output().count("signal 9 (SIGKILL)") == deaths
+    finally:
+        ill.stop()

@@ -14,8 +14,10 @@ from django.test import Client
 from django.utils import translation
 
 from gallery.films.models import Film
+from gallery.workers import records
 from imgsearch.local.translations import compile_translations
 from tests.integration.test_search import english_model, synthetic_film
+from tests.workers import make_record
 
 __all__ = ["english_model"]  # a fixture
 
@@ -60,6 +62,18 @@ def test_pages_can_be_read_in_chinese_and_in_english(
     assert len(CHINESE.findall(without_dialogue(chinese))) > few + 20
     switch_language(page, "en")
     assert page.get(address).content.decode().count("lang=") == english.count("lang=")
+
+
+def test_the_page_of_workers_in_chinese(staff: Client) -> None:
+    records.write(make_record())
+    try:
+        switch_language(staff, "zh-hans")
+        chinese = staff.get("/admin/gallery/installation/").content.decode()
+    finally:
+        records.remove("films@one")
+    for said in ("等待任务", "短任务、导入画面", "没有失败的任务。"):
+        assert said in chinese
+    assert "Waiting" not in chinese
 
 
 def test_the_default_language_is_that_of_the_browser(page: Client) -> None:

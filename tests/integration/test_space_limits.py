@@ -117,7 +117,7 @@ def test_both_kinds_of_stills_share_the_limit_of_clips(
 @pytest.fixture
 def no_free_slot(settings: Any) -> Iterator[None]:
     """All slots for rendering clips are taken."""
-    folder = settings.MEDIA_ROOT / "turns"
+    folder = settings.VAR_DIR / "turns"
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for number in range(settings.CLIPS_AT_ONCE):

@@ -9,13 +9,14 @@ from django.conf import LazySettings
 from PIL import Image, ImageDraw, ImageFont
 
 from gallery.films.models import Film
+from gallery.index.server import connect, redis_lock
 from gallery.ocr.frame_reader import FrameReader
 from gallery.ocr.reader import get_reader
 from gallery.transcripts import dialogue, reading
 from gallery.transcripts.models import Line, Subtitles, TextReading
 from gallery.transcripts.picture_tracks import read_picture_tracks
 from gallery.transcripts.types import LineKind
-from tests.films import H264, run_ffmpeg
+from tests.films import H264, make_film, run_ffmpeg
 from tests.picture_tracks import add_tracks, write_pgs
 
 FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
@@ -160,6 +161,25 @@ def test_a_part_that_fails_three_times_is_given_up(
     assert reading.JOB.next_film() is None
     monkeypatch.setattr(reading, "JOB", replace(reading.JOB, version="the next one"))
     assert reading.JOB.next_film() == film
+
+
+def test_workers_read_different_films_at_once(
+    film: Film, ready_film: Callable[..., Film], tmp_path: Path, settings: LazySettings
+) -> None:
+    settings.SEGMENT_SECONDS = 4
+    other = ready_film(make_film(tmp_path / "other.mp4", seconds=3), "Other")
+    first, second = sorted((film, other), key=lambda one: one.pk)
+    client = connect(settings.REDIS_URL)
+    keys = [f"{settings.INDEX_PREFIX}:reading:{one.pk}" for one in (first, second)]
+    with redis_lock(client, keys[0], 60) as check:
+        assert check is not None
+        reading.JOB.do_next()
+        assert not TextReading.objects.filter(film=first).exists()
+        assert TextReading.objects.filter(film=second).exists()
+        with redis_lock(client, keys[1], 60):
+            assert reading.JOB.do_next() is False
+    reading.JOB.do_next()
+    assert TextReading.objects.filter(film=first).exists()
 
 
 def test_films_are_read_only_if_wanted(film: Film, settings: LazySettings) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import redis
+from django.conf import settings as product
 from django.core.cache import cache
 from django.test import Client
 
@@ -175,8 +176,8 @@ def test_an_import_survives_the_loss_of_the_queue(worker: Worker, tmp_path: Path
     probe_step.probe_film(planned.pk)
     for segment_id in probe_step.probe_film(embedded.pk):
         import_segment(segment_id)
-    assert queue_client().llen("films-soon") >= 3
-    queue_client().delete("films", "films-soon")
+    assert queue_client().llen("films-probing") >= 3
+    queue_client().delete(*product.QUEUES.values())
     states = [Film.objects.get(pk=film.pk).state for film in (waiting, planned, embedded)]
     assert states == [Film.State.WAITING, Film.State.IMPORTING, Film.State.IMPORTING]
 
@@ -360,7 +361,7 @@ def test_the_doctor_finds_no_problems(worker: Worker, demo_film: Film) -> None:
     lines = dict(re.findall(r"^  ok   (\w[\w ]*?) {2,}(.*)$", done.stdout, re.MULTILINE))
     assert set(lines) == {
         "FFmpeg", "Database", "Media store", "Redis", "Index", "Dialogue", "Text", "Speech",
-        "Model", "Precision", "Shots", "Workers", "Beat", "Films",
+        "Model", "Precision", "Shots", "Machine", "Workers", "Beat", "Films",
     }  # fmt: skip
     assert "append-only file on" in lines["Redis"]
     assert lines["Index"].startswith(f"{demo_film.frame_count} frames")

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 import yaml
-from django.conf import settings
 
+from imgsearch.queues import DEFAULT_KINDS, KINDS
 from tests.containers import compose_file, image_checks
 from tests.containers.compose_file import ComposeError, read_services, start_order
 from tests.containers.images import BASE_IMAGE
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+FILES = ("docker-compose.yml", "docker-compose.machines.yml")
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +25,12 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-def test_it_follows_the_compose_schema() -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_it_follows_the_compose_schema(name: str) -> None:
     result = subprocess.run(
         [
             sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec",
-            str(ROOT / "docker-compose.yml"),
+            str(ROOT / name),
         ],
         capture_output=True,
         text=True,
@@ -37,8 +41,11 @@ def test_it_follows_the_compose_schema() -> None:
 
 def test_every_long_running_service_has_a_health_check(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {"web", "worker", "speech", "beat", "redis", "postgres", "setup"}
-    for name in ("web", "worker", "speech", "beat", "redis", "postgres"):
+    assert set(services) == {
+        *("web", "worker", "speech", "beat", "redis", "postgres", "setup"),
+        *("cpu-worker", "gpu-worker"),
+    }
+    for name in set(services) - {"setup"}:
         assert services[name]["healthcheck"]["test"], name
         assert services[name]["restart"] == "unless-stopped", name
 
@@ -52,16 +59,45 @@ def test_servers_start_after_the_setup_and_healthy_stores(compose: dict[str, Any
 
 
 def test_the_speech_worker_takes_from_the_queue_of_speech(compose: dict[str, Any]) -> None:
-    assert f"--queues={settings.SPEECH_QUEUE}" in compose["services"]["speech"]["command"]
+    assert compose["services"]["speech"]["environment"]["WORKER_QUEUES"] == "speech"
+    assert "speech" in KINDS
+    assert "speech" not in DEFAULT_KINDS
+
+
+def test_workers_on_other_machines_need_no_other_container(compose: dict[str, Any]) -> None:
+    """`docker compose up cpu-worker` starts nothing else."""
+    for name in ("cpu-worker", "gpu-worker"):
+        service = compose["services"][name]
+        assert service["profiles"] == [name]
+        assert "depends_on" not in service
+        assert "shared-media:/media" in service["volumes"]
+        assert service["environment"]["MEDIA_DIR"] == "/media"
+        assert service["command"] == compose["services"]["worker"]["command"]
+    gpu = compose["services"]["gpu-worker"]["deploy"]["resources"]["reservations"]["devices"]
+    assert gpu == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+
+
+def test_stores_are_open_to_other_machines_only_with_passwords() -> None:
+    text = (ROOT / "docker-compose.machines.yml").read_text("utf-8")
+    assert "${CLUSTER_ADDRESS:?" in text
+    assert "${REDIS_PASSWORD:?" in text
+    services = yaml.safe_load(text)["services"]
+    assert set(services) == {"postgres", "redis"}
 
 
 def test_state_lives_in_named_volumes(compose: dict[str, Any]) -> None:
     used = {
-        volume.partition(":")[0]
+        volume.removeprefix("${MEDIA_PATH:-").partition(":")[0].rstrip("}")
         for service in compose["services"].values()
         for volume in service.get("volumes", [])
     }
-    assert used == set(compose["volumes"]) == {"var", "models", "postgres", "redis"}
+    assert (
+        used
+        == set(compose["volumes"])
+        == {
+            *("var", "models", "media", "shared-media", "postgres", "redis"),
+        }
+    )
 
 
 def test_redis_keeps_everything(compose: dict[str, Any]) -> None:
@@ -76,7 +112,7 @@ def test_secrets_and_stores_are_not_exposed(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     assert "${POSTGRES_PASSWORD:?" in text
     assert "POSTGRES_PASSWORD=\n" in (ROOT / ".env.example").read_text("utf-8")
-    for name in ("redis", "postgres", "worker", "speech", "beat", "setup"):
+    for name in set(compose["services"]) - {"web"}:
         assert "ports" not in compose["services"][name], name
     assert compose["services"]["web"]["ports"][0].startswith("${HOST:-127.0.0.1}:")
 

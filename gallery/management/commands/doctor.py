@@ -22,10 +22,9 @@ from gallery.speech import model as speech_model
 from gallery.speech import recognizer
 from gallery.transcripts import dialogue, listening, reading
 from gallery.transcripts.models import Subtitles
+from gallery.workers import records, start_checks
 from imgsearch import beat
-from imgsearch.celery import app
-
-WORKER_TIMEOUT = 2.0  # seconds
+from imgsearch.queues import DEFAULT_KINDS
 
 
 class Command(BaseCommand):
@@ -47,6 +46,7 @@ class Command(BaseCommand):
             ("Model", _model),
             ("Precision", _precision),
             ("Shots", _shots),
+            ("Machine", _machine),
             ("Workers", _workers),
             ("Beat", _beat),
             ("Films", _films),
@@ -174,11 +174,10 @@ def _speech() -> str:
             f"{name} is not downloaded: run manage.py fetch_model with a connection, or set "
             "SPEECH_MODEL to a folder with a model"
         )
-    queues: Any = app.control.inspect(timeout=WORKER_TIMEOUT).active_queues() or {}
-    if not any(queue["name"] == settings.SPEECH_QUEUE for one in queues.values() for queue in one):
+    if records.find_untaken(["speech"]):
         raise GalleryError(
-            f"no worker takes from the queue {settings.SPEECH_QUEUE}: start make run again, or "
-            f"celery -A imgsearch worker --queues={settings.SPEECH_QUEUE}"
+            f"no worker takes from the queue {settings.QUEUES['speech']}: start make run again, or "
+            "WORKER_QUEUES=speech celery -A imgsearch worker -n speech@%h"
         )
     failed = listening.JOB.find_given_up()
     waiting = listening.JOB.find_waiting()
@@ -244,11 +243,22 @@ def _shots() -> str:
     return "; ".join(parts)
 
 
+def _machine() -> str:
+    """Report what would keep a worker on this machine from starting."""
+    problems = start_checks.find_problems(DEFAULT_KINDS)
+    if problems:
+        raise GalleryError(" ".join(problems))
+    differences = [f"{abs(one.seconds):.1f} s" for one in start_checks.clock_differences()]
+    return f"version {settings.VERSION}, clocks differ by {' and '.join(differences)} or less"
+
+
 def _workers() -> str:
-    answers = app.control.ping(timeout=WORKER_TIMEOUT)
-    if not answers:
-        raise GalleryError("no Celery worker responds; imports wait until one does")
-    return ", ".join(sorted(name for answer in answers for name in answer))
+    found = [record.name for record in records.read_all()]
+    if not found:
+        raise GalleryError("no Celery worker runs; imports wait until one does")
+    if untaken := records.find_untaken(DEFAULT_KINDS):
+        raise GalleryError(f"no worker takes {', '.join(untaken)}: these wait (see WORKER_QUEUES)")
+    return ", ".join(found)
 
 
 def _beat() -> str:

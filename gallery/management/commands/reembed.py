@@ -8,6 +8,7 @@ from gallery import tasks
 from gallery.clip import weights
 from gallery.films.models import Film
 from gallery.importing import transitions
+from gallery.workers import installation
 
 
 class Command(BaseCommand):
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Queue the imports."""
         model = weights.current()
+        installation.use_model()
         count = 0
         others = Film.objects.embedded_otherwise(model.fingerprint)
         for film in others:

@@ -1,0 +1,1 @@
+"""The workers of an installation: what they need, what they do, and how fast they are."""

@@ -1,0 +1,90 @@
+"""The installation that this machine belongs to: its media store, model, precision and version."""
+
+import secrets
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+from gallery.clip import weights
+from gallery.workers.models import Installation
+
+ONLY = 1  # the id of the row
+# Vectors of these agree well enough to be compared with each other: see `clip.selfcheck`.
+FLOATING_POINT = {"fp32", "bf16", "fp16"}
+
+
+def store_id_file() -> Path:
+    """Return the path of the file with the id of the media store."""
+    return Path(settings.MEDIA_ROOT) / "store-id"
+
+
+def read_store_id() -> str:
+    """Return the id of the media store; "" when it has none."""
+    try:
+        return store_id_file().read_text("ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def load() -> Installation | None:
+    """Return the row; None before the first setup."""
+    return Installation.objects.filter(pk=ONLY).first()
+
+
+def register() -> Installation:
+    """Record the media store, the model and the version of this machine as the installation's.
+
+    The precision is forgotten, so that the next worker decides it. Raises ModelError and OSError.
+    """
+    model = weights.current()
+    here = {
+        "version": settings.VERSION,
+        "model": model.fingerprint,
+        "model_name": model.name,
+        "precision": "",
+    }
+    row, _is_new = Installation.objects.update_or_create(
+        pk=ONLY, defaults=here, create_defaults={**here, "store_id": _new_store_id()}
+    )
+    if read_store_id() != row.store_id:
+        _write_store_id(row.store_id)
+    return row
+
+
+def _write_store_id(store_id: str) -> None:
+    """Write the file, also when the disk is nearly full: it is tiny."""
+    path = store_id_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(".draft-store-id")
+    draft.write_text(store_id, "ascii")
+    draft.replace(path)
+
+
+def _new_store_id() -> str:
+    return read_store_id() or secrets.token_hex(8)
+
+
+def has_this_model() -> bool:
+    """Return whether this process has the installation's model. Raises ModelError."""
+    row = load()
+    return row is None or row.model == weights.current().fingerprint
+
+
+def use_model() -> None:
+    """Record the model of this machine as the installation's. Raises ModelError."""
+    model = weights.current()
+    Installation.objects.filter(pk=ONLY).update(
+        model=model.fingerprint, model_name=model.name, precision=""
+    )
+
+
+@cache
+def record_precision(precision: str) -> None:
+    """Record the precision of the first worker that embeds frames, once in each process."""
+    Installation.objects.filter(pk=ONLY, precision="").update(precision=precision)
+
+
+def is_same_class(one: str, other: str) -> bool:
+    """Return whether vectors of two precisions are close enough to be searched together."""
+    return one == other or {one, other} <= FLOATING_POINT

@@ -1,0 +1,98 @@
+"""Metrics in Prometheus' format, computed from the database and Redis when they are asked for.
+
+Counters of one process would be wrong: several web processes answer in turn, and workers answer
+not at all. Requests are therefore not counted here; a proxy in front does that.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+from redis.exceptions import RedisError
+
+from gallery import tasks
+from gallery.boards.models import Export
+from gallery.core import disk
+from gallery.core.errors import GalleryError
+from gallery.films import catalogue
+from gallery.films.models import Film
+from gallery.index import frame_index, server
+from gallery.workers import overview, records
+
+PREFIX = "scene_search"
+
+
+def render() -> bytes:
+    """Return all metrics as text. Those of a service that does not answer are left out."""
+    registry = CollectorRegistry()
+    registry.register(_Everything())
+    return bytes(generate_latest(registry))
+
+
+class _Everything(Collector):
+    """Reads the current values."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of each part."""
+        yield from _films()
+        yield from _workers()
+        yield from _failures()
+        yield from _index()
+        free = disk.free_bytes()
+        yield _gauge("media_store_free_bytes", "Free bytes on the disk of the media store.", free)
+
+
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", what, value=value)
+
+
+def _gauges(name: str, what: str, label: str, values: dict[str, Any]) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", what, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _films() -> Iterator[Metric]:
+    counted = Film.objects.order_by().values_list("state").annotate(n=Count("pk"))
+    states = dict.fromkeys(Film.State.values, 0) | dict(counted)
+    yield _gauges("films", "Films by the state of their import.", "state", states)
+    frames = catalogue.searchable().aggregate(all=Sum("frame_count"))["all"] or 0
+    yield _gauge("frames", "Frames of all films that can be searched.", frames)
+
+
+def _workers() -> Iterator[Metric]:
+    waiting = tasks.count_waiting()
+    if waiting:
+        yield _gauges("waiting_tasks", "Tasks that wait for a worker.", "kind", waiting)
+    found = records.read_all()
+    yield _gauge("workers", "Workers that are running.", len(found))
+    running = sum(len(record.tasks) for record in found)
+    yield _gauge("running_tasks", "Tasks that workers are doing.", running)
+    try:
+        total = records.total_frames()
+    except RedisError:
+        return
+    yield CounterMetricFamily(f"{PREFIX}_frames_embedded", "Frames ever embedded.", value=total)
+
+
+def _failures() -> Iterator[Metric]:
+    failed = {name: job.find_given_up().count() for name, job in overview.JOBS}
+    failed["export"] = Export.objects.filter(state=Export.State.FAILED).count()
+    yield _gauges("failed_jobs", "Background jobs that were given up.", "job", failed)
+
+
+def _index() -> Iterator[Metric]:
+    try:
+        used = server.connect(settings.REDIS_URL).info("memory")["used_memory"]
+        indexed = frame_index.current().status()
+    except (RedisError, GalleryError):
+        yield _gauge("index_up", "Whether the index answers.", 0)
+        return
+    yield _gauge("index_up", "Whether the index answers.", 1)
+    yield _gauge("index_frames", "Frames in the index.", indexed.frames)
+    yield _gauge("redis_memory_bytes", "Bytes that Redis uses, the index included.", used)

@@ -1,0 +1,26 @@
+"""What all machines of an installation must agree on."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Installation(models.Model):
+    """The one row with what a machine must have in common with the others.
+
+    The setup of the machine with the web server writes it (`installation.register`), workers
+    compare. `store_id` is also in a file of the media store. `model` is a fingerprint. `precision`
+    is that of the first worker that embedded frames after the setup; "" until then.
+    """
+
+    store_id = models.CharField(max_length=32, editable=False)
+    version = models.CharField(max_length=20, editable=False)
+    model = models.CharField(max_length=12, editable=False)
+    model_name = models.CharField(max_length=200, editable=False)
+    precision = models.CharField(max_length=4, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("workers")
+        verbose_name_plural = _("workers")
+
+    def __str__(self) -> str:
+        return self.store_id

@@ -1,0 +1,32 @@
+"""The queues of tasks: one for each kind of work, so that a machine takes what it is good at."""
+
+from collections.abc import Mapping
+
+from kombu.utils.scheduling import round_robin_cycle
+
+SOON = "soon"  # short tasks that others wait for: workers take them first
+# Each kind of work with its tasks. A worker takes all but speech, unless it is told otherwise.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    SOON: ("finish", "read_tracks", "labels", "heal", "remake", "sweep", "tidy"),
+    "probing": ("probe", "scan_library", "hash_library"),
+    "segments": ("segment",),
+    "labels": ("label_film",),
+    "exports": ("export",),
+    "reading": ("read_text", "find_shots"),
+    "speech": ("hear_speech",),
+}
+# Recognizing speech is slow: a worker of its own does it, so that it delays nothing else.
+DEFAULT_KINDS = tuple(kind for kind in KINDS if kind != "speech")
+
+
+def name_queues(base: str) -> dict[str, str]:
+    """Return the name of the queue of each kind; that of segments is CELERY_QUEUE itself."""
+    return {kind: base if kind == "segments" else f"{base}-{kind}" for kind in KINDS}
+
+
+class SoonFirst(round_robin_cycle):
+    """The order in which a worker looks into its queues: short tasks first, the others in turn."""
+
+    def consume(self, n: int) -> list[str]:
+        """Return the names of the queues in this order."""
+        return sorted(self.items[:n], key=lambda name: not name.endswith(f"-{SOON}"))

@@ -1,0 +1,99 @@
+"""Metrics in Prometheus' format."""
+
+import pytest
+import redis
+from django.conf import LazySettings
+from django.core.cache import cache
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from gallery import tasks
+from gallery.boards.models import Board, Export
+from gallery.films.models import Film
+from gallery.index import frame_index, server
+from gallery.site import checks
+from gallery.workers import records
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TOKEN = "only-for-these-tests"
+Values = dict[tuple[str, str], float]
+
+
+def read(page: Client) -> Values:
+    """The value of each metric, by its name and its label, "" without one."""
+    answer = page.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = list(text_string_to_metric_families(answer.content.decode()))
+    assert all(family.documentation for family in families)
+    return {
+        (sample.name.removeprefix("scene_search_"), "".join(sample.labels.values())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+@pytest.fixture(autouse=True)
+def _no_records(redis_server: redis.Redis) -> None:
+    cache.clear()
+
+
+def test_there_are_none_without_a_token(page: Client, settings: LazySettings) -> None:
+    settings.METRICS_TOKEN = ""
+    for headers in ({}, {"Authorization": "Bearer "}):
+        assert page.get("/metrics", headers=headers).status_code == 404
+
+
+def test_only_the_token_opens_them(page: Client, settings: LazySettings) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    settings.SEARCH_NEEDS_LOGIN = True
+    for given in ("", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}"):
+        answer = page.get("/metrics", headers={"Authorization": given})
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"] == "Bearer"
+    assert read(page)
+    assert page.post("/metrics").status_code == 405
+
+
+def test_a_short_token_is_an_error(settings: LazySettings) -> None:
+    for token, errors in (("", 0), ("short", 1), (TOKEN, 0)):
+        settings.METRICS_TOKEN = token
+        assert len(checks.check_metrics_token()) == errors
+
+
+def test_they_say_what_is_there(page: Client, settings: LazySettings, demo_film: Film) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    before = read(page)
+    assert before["films", "ready"] == 1
+    assert before["films", "failed"] == before["workers", ""] == 0
+    assert before["frames", ""] == before["index_frames", ""] == demo_film.frame_count
+    assert before["redis_memory_bytes", ""] > 1_000_000
+    assert before["media_store_free_bytes", ""] > 0
+    Film.objects.create(title="Broken", sha256="2", size=1, state=Film.State.FAILED)
+    Export.objects.create(board=Board.objects.create(name="a"), state=Export.State.FAILED)
+    tasks.probe.delay(1)
+    records.count_frames(120)
+    after = read(page)
+    changed = {key: after[key] - before[key] for key in after if after[key] != before[key]}
+    for key in (("redis_memory_bytes", ""), ("media_store_free_bytes", "")):
+        changed.pop(key, None)
+    assert changed == {
+        ("films", "failed"): 1,
+        ("failed_jobs", "export"): 1,
+        ("waiting_tasks", "probing"): 1,
+        ("frames_embedded_total", ""): 120,
+    }
+
+
+def test_they_are_served_while_the_index_is_not(
+    page: Client, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    frame_index.current().ensure()
+    assert read(page)["index_up", ""] == 1
+    nowhere = redis.Redis(port=1, socket_connect_timeout=1)
+    monkeypatch.setattr(server, "connect", lambda _url: nowhere)
+    values = read(page)
+    assert values["index_up", ""] == 0
+    assert ("index_frames", "") not in values

@@ -1,0 +1,81 @@
+"""A worker that is told to stop gives back long tasks, which then count as no attempt."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+
+from gallery import tasks
+from gallery.core import shutdown
+from gallery.core.errors import WorkerStops
+from gallery.films.models import Film
+from gallery.importing.models import Segment
+from gallery.transcripts import reading
+from gallery.transcripts.models import TextReading
+from tests.films import make_moving_scenes
+from tests.importing import add_film, assert_complete, wait_until_ready
+from tests.processes import Worker, wait_for
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_segment_is_given_back_at_once(redis_server: redis.Redis, tmp_path: Path) -> None:
+    """One segment of five minutes: it may take much longer than the worker may take to stop."""
+    worker = Worker(tmp_path, SEGMENT_SECONDS="600")
+    worker.start()
+    try:
+        film = add_film(make_moving_scenes(tmp_path / "a.mp4", 20, seconds=15))
+        tasks.queue_import(film)
+        wait_for(lambda: film.segments.filter(frames_done__gt=0).exists(), pause=0.01)
+        worker.stop(timeout=30)
+        assert worker.process is not None
+        assert worker.process.returncode == 0
+        [segment] = film.segments.all()
+        assert (segment.state, segment.attempts) == (Segment.State.WAITING, 0)
+        assert "is given back" in worker.output()
+        worker.start()
+        wait_until_ready(film)
+        assert_complete(film)
+    finally:
+        worker.stop()
+
+
+@pytest.fixture
+def stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is a worker that is being stopped."""
+    monkeypatch.setattr(shutdown, "_requested", bytearray(b"\x01"))
+
+
+def test_a_background_job_is_given_back(
+    demo_film: Film, stopping: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "READ_TEXT", True)
+    assert reading.JOB.do_next() is False
+    job = TextReading.objects.get()
+    assert (job.position, job.attempts) == (0, 0)
+
+
+def test_nothing_stops_unless_it_is_asked() -> None:
+    shutdown.check()
+    assert not shutdown.is_requested()
+
+
+def test_a_request_reaches_processes_forked_before(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                shutdown.check()
+            except WorkerStops:
+                os._exit(0)
+            time.sleep(0.01)
+        os._exit(1)
+    try:
+        shutdown.request()
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        shutdown._requested[0] = 0

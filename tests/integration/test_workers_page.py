@@ -1,0 +1,224 @@
+"""The page of workers in the admin, and the records that it is made from."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import LazySettings
+from django.conf import settings as product
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from gallery import tasks
+from gallery.boards.models import Board, Export
+from gallery.films.models import Film
+from gallery.transcripts import reading
+from gallery.transcripts.models import TextReading
+from gallery.workers import installation, records
+from gallery.workers.records import RunningTask
+from tests.films import make_film, make_moving_scenes
+from tests.importing import upload, wait_for_segments, wait_until_ready
+from tests.processes import Worker, wait_for
+from tests.workers import make_record
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGE = "/admin/gallery/installation/"
+
+
+@pytest.fixture(autouse=True)
+def no_records(redis_server: redis.Redis) -> Iterator[None]:
+    """Without the records of earlier tests."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def read(client: Client, address: str = PAGE) -> str:
+    """The text of the page, without tags."""
+    response = client.get(address)
+    assert response.status_code == 200
+    text = unescape(re.sub(r"<[^>]+>", " ", response.content.decode()))
+    return re.sub(r"\s+", " ", text)
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def test_records_are_read_as_they_were_written() -> None:
+    task = RunningTask("some-id", "segment", 1_700_000_050.0)
+    written = [make_record("films@b", tasks=(task,)), make_record("films@a", is_stopping=True)]
+    for record in written:
+        records.write(record)
+    assert records.read_all() == [written[1], written[0]]
+    records.remove("films@b")
+    assert records.read_all() == [written[1]]
+
+
+def test_a_record_expires_and_a_strange_one_is_left_out() -> None:
+    records.write(make_record())
+    client = records.connect()
+    seconds = client.ttl(records.key("worker", "films@one"))
+    assert 0 < seconds <= records.ALIVE_SECONDS
+    client.set(records.key("worker", "films@one"), '{"name": "of another version"}')
+    assert records.read_all() == []
+    client.delete(records.key("worker", "films@one"))
+    assert records.read_all() == []
+    assert client.smembers(records.key("workers")) == set()
+
+
+def test_kinds_that_no_worker_takes_are_found() -> None:
+    kinds = ("segments", "soon", "speech")
+    assert records.find_untaken(kinds) == list(kinds)
+    records.write(make_record())
+    assert records.find_untaken(kinds) == ["speech"]
+    records.write(make_record(queues=()))
+    assert records.find_untaken(kinds) == list(kinds)
+
+
+def test_speed_is_that_of_the_last_minutes() -> None:
+    now = 10_000 * 60 + 30.0
+    for minute, frames in ((9_990, 999), (9_998, 150), (9_999, 100), (10_000, 50)):
+        records.connect().hset(records.key("frames", minute), "films@one", frames)
+    # From the beginning of minute 9998 on: 150 s.
+    assert records.measure_speeds(now) == {"films@one": pytest.approx(2.0)}
+    assert records.measure_speeds(now + 600) == {}
+
+
+def test_frames_are_counted() -> None:
+    for frames in (120, 7):
+        records.count_frames(frames)
+    assert records.total_frames() == 127
+    assert sum(records.measure_speeds().values()) > 0
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def test_the_page_needs_the_right_to_see_films(page: Client) -> None:
+    assert page.get(PAGE).status_code == 302
+    user = get_user_model().objects.create_user("someone", is_staff=True)
+    page.force_login(user)
+    assert page.get(PAGE).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_film"))
+    records.write(make_record())
+    assert "films@one" in read(page)
+    assert "Pause" not in read(page)
+    for button in ("pause", "resume"):
+        assert page.post(f"{PAGE}{button}/", {"worker": "films@one"}).status_code == 403
+
+
+def test_the_page_says_that_no_worker_is_running(staff: Client) -> None:
+    assert "No worker is running: films wait." in read(staff)
+    assert "Nothing has failed." in read(staff)
+    assert f'href="{PAGE}"' in staff.get("/admin/").content.decode()
+
+
+def test_the_page_shows_workers_queues_and_speed(staff: Client) -> None:
+    film = Film.objects.create(title="Rain & Co", sha256="1", size=1)
+    tasks_of = (RunningTask("some-id", "segment", timezone.now().timestamp() - 125),)
+    records.connect().set(records.key("task", "some-id"), film.pk)
+    records.write(make_record(tasks=tasks_of))
+    records.connect().hset(records.key("precisions"), "films@one", "bf16")
+    records.count_frames(600)
+    tasks.probe.delay(1)
+    text = read(staff)
+    assert "1 worker · " in text
+    assert "frames per second in the last minutes" in text
+    assert "Importing frames : Rain & Co for 2" in text
+    assert "Machine one, 2 tasks at once" in text
+    assert "Takes short tasks, importing frames" in text
+    assert "Model a model, bf16" in text
+    assert re.search(r"checking files 1 none", text)
+    assert re.search(r"short tasks 0 yes", text)
+    assert "speech" not in text  # nothing of that kind waits, and nothing takes it
+    assert read(staff, f"{PAGE}now/") in text
+
+
+def test_the_page_shows_a_worker_that_differs_from_the_installation(staff: Client) -> None:
+    row = installation.register()
+    records.write(make_record(model=row.model))
+    assert "Restart it." not in read(staff)
+    records.write(make_record())
+    assert f"It uses the model a model, the installation {row.model_name}." in read(staff)
+    records.write(make_record(model=row.model, version="0.9"))
+    assert f"It runs version 0.9, the installation has {product.VERSION}." in read(staff)
+
+
+def test_the_page_lists_what_failed(staff: Client, demo_film: Film, settings: LazySettings) -> None:
+    settings.READ_TEXT = True
+    Film.objects.create(
+        title="Broken", sha256="2", size=1, state=Film.State.FAILED, finished=timezone.now(),
+        error="The file is empty.",
+    )  # fmt: skip
+    TextReading.objects.create(
+        film=demo_film, run=demo_film.searchable_run, version=reading.VERSION, attempts=3
+    )
+    board = Board.objects.create(name="Night")
+    Export.objects.create(board=board, state=Export.State.FAILED, error="The disk is full.")
+    text = read(staff)
+    assert re.search(r"Broken 0\s+minutes ago The file is empty\.", text)
+    assert f"{demo_film} Reading the text in the pictures failed three times" in text
+    assert re.search(r"Export of the board Night .* The disk is full\.", text)
+
+
+def test_the_page_is_there_while_redis_is_not(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = redis.Redis(port=1, socket_connect_timeout=1)
+    monkeypatch.setattr(records, "connect", lambda: nowhere)
+    assert "No worker is running" in read(staff)
+
+
+# --- a real worker --------------------------------------------------------------------------------
+
+
+def test_a_worker_reports_itself_and_what_it_does(
+    worker: Worker, staff: Client, tmp_path: Path
+) -> None:
+    [record] = wait_for(records.read_all)
+    assert record.name == "films@tests"
+    assert record.version == product.VERSION
+    assert set(record.queues) == {name for kind, name in product.QUEUES.items() if kind != "speech"}
+    film = upload(make_moving_scenes(tmp_path / "a.mp4", 8, seconds=15), "A long one")
+    wait_for_segments(film, 1)
+    wait_for(lambda: "Importing frames : A long one" in read(staff))
+    wait_until_ready(film)
+    assert records.total_frames() == film.frame_count == 120
+    assert list(records.measure_speeds()) == ["films@tests"]
+    assert list(records.read_precisions()) == ["films@tests"]
+
+
+def test_a_paused_worker_takes_no_work_until_it_resumes(
+    worker: Worker, staff: Client, tmp_path: Path
+) -> None:
+    wait_for(records.read_all)
+    response = staff.post(f"{PAGE}pause/", {"worker": "films@tests"}, follow=True)
+    assert "takes no more work" in response.content.decode()
+    wait_for(lambda: "Paused" in read(staff))
+    film = upload(make_film(tmp_path / "a.mp4", seconds=3))
+    # It reports itself on: a paused worker is alive.
+    reported_at = records.read_all()[0].reported_at
+    wait_for(lambda: records.read_all()[0].reported_at > reported_at)
+    film.refresh_from_db()
+    assert film.state == Film.State.WAITING
+    response = staff.post(f"{PAGE}resume/", {"worker": "films@tests"}, follow=True)
+    assert "takes work again" in response.content.decode()
+    wait_until_ready(film)
+
+
+def test_a_worker_that_is_gone_cannot_be_paused(staff: Client) -> None:
+    response = staff.post(f"{PAGE}pause/", {"worker": "films@nowhere"}, follow=True)
+    assert "This worker is gone." in response.content.decode()
+
+
+def test_a_stopped_worker_leaves_no_record(worker: Worker) -> None:
+    wait_for(records.read_all)
+    worker.stop()
+    assert records.read_all() == []
