@@ -62,9 +62,8 @@ def add_film(number: int) -> None:
         seconds = np.arange(start, start + SEGMENT_SECONDS, dtype=np.int32)
         vectors = rng.normal(size=(SEGMENT_SECONDS, WIDTH)).astype(np.float16)
         looks, digests = np.array([""] * SEGMENT_SECONDS), np.zeros(SEGMENT_SECONDS, np.uint64)
-        data = SegmentData(
-            seconds, seconds.astype(np.float64), vectors, np.zeros(0), looks, digests
-        )
+        times = seconds.astype(np.float64)
+        data = SegmentData(seconds, times, vectors, np.zeros(0), looks, digests)
         run.save_segment(start // SEGMENT_SECONDS, data)
     run.thumbnail(0).parent.mkdir()
     picture = rng.bytes(THUMBNAIL_BYTES)
