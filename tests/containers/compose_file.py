@@ -15,6 +15,7 @@ VARIABLE = re.compile(
     r"\$(?:(?P<dollar>\$)|(?P<plain>\w+)|\{(?P<name>\w+)(?:(?P<sign>:?[-?+])(?P<text>[^{}]*))?\})"
 )
 DURATION = re.compile(r"(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
+VOLUME_NAME = re.compile(r"[a-zA-Z0-9][\w.-]*")
 # The keys that `Service` holds.
 USED = {
     *("command", "depends_on", "environment", "healthcheck", "image", "profiles", "read_only"),
@@ -151,7 +152,7 @@ def _environment(given: Mapping[str, Any] | list[str]) -> dict[str, str]:
 def _volume(volume: Any) -> tuple[str, str]:
     """Return name and target of a named volume; bind mounts and long forms are not read."""
     parts = volume.split(":") if isinstance(volume, str) else []
-    if len(parts) != 2 or not parts[0].isidentifier():
+    if len(parts) != 2 or not VOLUME_NAME.fullmatch(parts[0]):
         raise ComposeError(f"Not a named volume: {volume}")
     return parts[0], parts[1]
 
