@@ -131,11 +131,11 @@ def test_commands_and_health_checks_are_read_with_their_variables(
     services: dict[str, compose_file.Service],
 ) -> None:
     worker = services["worker"]
-    assert "--concurrency=3" in worker.command
+    assert worker.command[:4] == ("celery", "-A", "imgsearch", "worker")
     assert worker.environment["WORKERS"] == "3"
     assert worker.environment["SPEECH_MODEL"] == "off"
     assert worker.environment["DATABASE_URL"].startswith("postgres://imgsearch:secret@postgres:")
-    assert worker.volumes == (("var", "/data"), ("models", "/models"))
+    assert worker.volumes == (("var", "/data"), ("models", "/models"), ("media", "/media"))
     assert worker.health is not None
     assert worker.health.command[:2] == ("/bin/sh", "-c")
     assert "@$HOSTNAME " in worker.health.command[2]
