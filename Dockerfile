@@ -13,7 +13,7 @@ RUN apt-get update \
 
 # Volumes inherit the owner of the folders that they are mounted on.
 RUN useradd --no-create-home --home-dir /tmp --uid 10001 imgsearch \
-    && install -d -o imgsearch -g imgsearch /data /models
+    && install -d -o imgsearch -g imgsearch /data /models /media
 
 WORKDIR /app
 COPY requirements.txt constraints.txt ./
