@@ -145,8 +145,12 @@ def assert_complete(film: Film) -> None:
     assert sorted(set(data.seconds.tolist())) == data.seconds.tolist()
     vector = here.vector(film.pk, int(data.seconds[0]))
     assert vector == pytest.approx(data.vectors[0].astype(np.float32), abs=2e-3)
-    runs = [p.name for p in film.files.folder.iterdir() if p.name.isdigit()]
-    assert runs == [str(film.searchable_run)]
+
+    def list_runs() -> list[str]:
+        return [p.name for p in film.files.folder.iterdir() if p.name.isdigit()]
+
+    # A worker removes those of earlier imports after it has made the film ready.
+    wait_for(lambda: list_runs() == [str(film.searchable_run)])
     assert not film.segments.exists()
     assert [p for p in film.files.folder.rglob("*") if "draft" in p.name] == []
 

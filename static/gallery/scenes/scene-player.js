@@ -23,7 +23,8 @@ export class Player extends EventTarget {
     this.nextTime = null; // where to seek after the current seek
     video.addEventListener("seeked", () => this.seekNext());
     video.addEventListener("play", () => (this.pausedAt = null));
-    video.addEventListener("ended", () => this.restart());
+    // Not if it was paused between its last frame and this event.
+    video.addEventListener("ended", () => this.shouldPlay && this.restart());
     video.addEventListener("timeupdate", () => this.stayInSpan());
     video.addEventListener("error", () => this.fail());
     this.watchFrames();

@@ -82,6 +82,7 @@ player.addEventListener("failed", () => {
   togglePoster(true);
   bigPlay.hidden = false;
   showNote(options.failed, true);
+  if (!player.shouldPlay) goTo(at); // a frame that was asked for while the clip was loading
 });
 video.addEventListener("loadeddata", () => {
   screen.classList.remove("waiting");
