@@ -32,7 +32,7 @@ def count_indexed(client: redis.Redis, name: str, films: Collection[int]) -> dic
         chunk = film_ids[start : start + QUERIES_PER_ROUND_TRIP]
         commands = [
             (
-                *("FT.SEARCH", name, "@film:{$film}", "NOCONTENT", "LIMIT", 0, 0),
+                *("FT.SEARCH", "@film:{$film}", "NOCONTENT", "LIMIT", 0, 0),
                 *("PARAMS", 2, "film", str(film), "DIALECT", 2),
             )
             for film in chunk
