@@ -23,7 +23,7 @@ from benchmarks.library import FILM_SECONDS, frame_records, random_frames, rando
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable
 from gallery.index.frame_index import FrameIndex
-from gallery.index.search_commands import index_info, search_servers
+from gallery.index.search_commands import index_info, index_parts
 from gallery.index.server import connect, primaries
 from gallery.index.types import FrameRecord, Scope
 from gallery.media.types import FrameKind
@@ -137,7 +137,7 @@ def _print_memory(index: FrameIndex) -> None:
     print(f"{frames} frames, {used / 1e9:.2f} GB in Redis")
     print(f"bytes a frame: {used / frames:.0f} (resident: {resident / frames:.0f})")
     print(f"  a hash with its key: {index.client.memory_usage(index.frame_key(1, 100))}")
-    infos = [index_info(server, index.name) or {} for server in search_servers(index.client)]
+    infos = [index_info(*part) or {} for part in index_parts(index.client, index.name)]
     for name in sorted(name for name in infos[0] if name.endswith("_mb")):
         size = sum(float(info[name] or 0) for info in infos)
         print(f"  {name}: {size * 2**20 / frames:.1f}")

@@ -159,7 +159,7 @@ class RedisCluster:
         """Wait until all servers know each other and all slots are served."""
 
         def is_ready() -> bool:
-            states = [self.client(number).cluster_info() for number in range(3)]
+            states = [self.client(number).execute_command("CLUSTER INFO") for number in range(3)]
             return all(
                 (one["cluster_state"], one["cluster_known_nodes"]) == ("ok", "3") for one in states
             )

@@ -156,11 +156,8 @@ def remove_orphan_hashes() -> int:
     frame_index.current().ensure()
     dialogue.current().ensure()
     removed = _delete(set(contents.iter_old_keys()))
-    frames: dict[tuple[str, int], set[tuple[int, str]]] = {}
-    for model, film, second, key in contents.iter_frame_keys():
-        frames.setdefault((model, film), set()).add((second, key))
-    for (model, film_id), stored in frames.items():
-        removed += _remove_frames(model, film_id, stored)
+    for (model, film_id), seconds in contents.find_frames().items():
+        removed += _remove_frames(model, film_id, seconds)
     lines: dict[int, set[str]] = {}
     for film_id, key in contents.iter_line_keys():
         lines.setdefault(film_id, set()).add(key)
@@ -172,19 +169,19 @@ def remove_orphan_hashes() -> int:
     return removed
 
 
-def _remove_frames(model: str, film_id: int, stored: set[tuple[int, str]]) -> int:
+def _remove_frames(model: str, film_id: int, stored: set[int]) -> int:
     """Remove the hashes of a film and model that are not in its list of seconds."""
     here = frame_index.for_model(model)
     film = Film.objects.filter(pk=film_id).first()
     if film is None or (model != film.model and not film.is_unfinished):
         here.drop(film_id)
-        return _delete({key for _second, key in stored})
+        return _delete({here.frame_key(film_id, second) for second in stored})
     if here.count(film_id) == len(stored):
         return 0
     with here.film_lock(film_id) as check:
         listed = here.seconds(film_id)
         check()
-        return _delete({key for second, key in stored if second not in listed})
+        return _delete({here.frame_key(film_id, second) for second in stored - listed})
 
 
 def _delete(keys: set[str]) -> int:

@@ -98,7 +98,8 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
     nothing is running. Raises IndexUnavailable.
     """
     model = weights.current().fingerprint
-    frame_hashes, line_hashes = contents.count_frame_hashes(), contents.count_line_hashes()
+    frame_hashes = {key: len(seconds) for key, seconds in contents.find_frames().items()}
+    line_hashes = contents.count_line_hashes()
     films = list(Film.objects.searchable(model).exclude(state=Film.State.INDEXING).order_by("pk"))
     ids = [film.pk for film in films]
     here, lines_here = frame_index.current(), dialogue.current()

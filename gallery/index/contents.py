@@ -32,7 +32,7 @@ def count_indexed(client: redis.Redis, name: str, films: Collection[int]) -> dic
         chunk = film_ids[start : start + QUERIES_PER_ROUND_TRIP]
         commands = [
             (
-                *("FT.SEARCH", name, "@film:{$film}", "NOCONTENT", "LIMIT", 0, 0),
+                *("FT.SEARCH", "@film:{$film}", "NOCONTENT", "LIMIT", 0, 0),
                 *("PARAMS", 2, "film", str(film), "DIALECT", 2),
             )
             for film in chunk
@@ -46,12 +46,14 @@ def count_indexed(client: redis.Redis, name: str, films: Collection[int]) -> dic
     return counts
 
 
-def iter_frame_keys() -> Iterator[tuple[str, int, int, str]]:
-    """Yield fingerprint, film, second and key of every frame hash, of all models."""
+def find_frames() -> dict[tuple[str, int], set[int]]:
+    """Return the seconds that have a hash: {(fingerprint, film): seconds}, of all models."""
     form = re.compile(rf"{re.escape(settings.INDEX_PREFIX)}:([^:]+):\{{(\d+)\}}:(\d+)")
+    seconds: dict[tuple[str, int], set[int]] = {}
     for key in _scan("*:{*}:*"):
         if found := form.fullmatch(key):
-            yield found[1], int(found[2]), int(found[3]), key
+            seconds.setdefault((found[1], int(found[2])), set()).add(int(found[3]))
+    return seconds
 
 
 def iter_line_keys() -> Iterator[tuple[int, str]]:
@@ -76,13 +78,7 @@ def _scan(pattern: str) -> Iterator[str]:
                 yield to_text(key)
 
 
-def count_frame_hashes() -> dict[tuple[str, int], int]:
-    """Return the number of hashes of each model and film: {(fingerprint, film): frames}."""
-    # A scan may return a key twice.
-    found = {(model, film, second) for model, film, second, _key in iter_frame_keys()}
-    return Counter((model, film) for model, film, _second in found)
-
-
 def count_line_hashes() -> dict[int, int]:
     """Return the number of hashes of lines of each film."""
+    # A scan may return a key twice.
     return Counter(film for film, _key in set(iter_line_keys()))

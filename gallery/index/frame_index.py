@@ -359,7 +359,7 @@ class FrameIndex(SearchIndex):
         parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
         named = [part for pair in parameters.items() for part in pair]
         command = [
-            *("FT.SEARCH", self.name, f"{chosen}=>[KNN $count @embedding $vector AS distance]"),
+            *("FT.SEARCH", f"{chosen}=>[KNN $count @embedding $vector AS distance]"),
             *("RETURN", 2, "shot", "distance", "SORTBY", "distance", "LIMIT", 0, count),
             *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
         ]

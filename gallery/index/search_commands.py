@@ -3,13 +3,16 @@
 In a cluster each server indexes its own keys. From Redis 8 on any of them answers for all, because
 a coordinator in it asks the others. Without one every server is asked here, and the caller joins
 the answers.
+
+Without a coordinator Redis takes the name of an index for a key, and refuses it on servers that do
+not have its slot. Each server then has another name for the index, with a hash tag of its own.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from redis.commands.search.field import Field
@@ -17,6 +20,8 @@ from redis.commands.search.index_definition import IndexDefinition, IndexType
 
 from gallery.core.errors import IndexMissing, IndexWarmingUp
 from gallery.index.server import is_missing_index, primaries, refresh_topology, to_text
+
+MAX_TAGS = 10_000  # tried until there is one for each server of a cluster
 
 # Name and run id of the server, for indexes known to be complete.
 _complete_indexes: set[tuple[str, str]] = set()
@@ -31,12 +36,27 @@ def fail_on_timeout(client: redis.Redis) -> None:
             server.execute_command("FT.CONFIG", "SET", "ON_TIMEOUT", "FAIL")
 
 
-def search_servers(client: redis.Redis) -> list[redis.Redis]:
-    """Return the servers that search commands must be sent to, so that they reach all keys."""
+class Part(NamedTuple):
+    """A server that search commands must be sent to, and the name of the index there."""
+
+    server: redis.Redis
+    name: str
+
+
+def index_parts(client: redis.Redis, name: str) -> list[Part]:
+    """Return the servers that together know all of the index `name`."""
     servers = primaries(client)
-    if len(servers) > 1 and _has_coordinator(servers[0]):
-        return [random.choice(servers)]
-    return servers
+    if not isinstance(client, redis.RedisCluster):
+        return [Part(client, name)]
+    if _has_coordinator(servers[0]):
+        return [Part(random.choice(servers), name)]
+    tags: dict[int, str] = {}  # of each server, by the id of its client
+    for tag in map(str, range(MAX_TAGS)):
+        node = client.get_node_from_key(tag)
+        tags.setdefault(id(client.get_redis_connection(node)), tag)
+        if len(tags) == len(servers):
+            break
+    return [Part(server, f"{name}:{{{tags[id(server)]}}}") for server in servers]
 
 
 @cache
@@ -95,34 +115,36 @@ def parse_fields(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
 def query_complete_index(
     client: redis.Redis, name: str, *commands: Sequence[str | int | bytes]
 ) -> list[list[Any]]:
-    """Send search commands in one round trip. Returns the raw replies to each of them.
+    """Send search commands, given without the name of the index, in one round trip.
 
-    There is one reply to a command for each server that was asked. The servers' run ids are
+    Returns the raw replies to each: one from each server that was asked. The servers' run ids are
     requested along with them, so that replies from an index that is still being built after a
     restart are never used. Raises IndexWarmingUp and IndexMissing.
     """
-    servers = primaries(client)
-    asked = search_servers(client)
+    asked = {id(part.server): part.name for part in index_parts(client, name)}
+    parts = [Part(server, asked.get(id(server), name)) for server in primaries(client)]
 
-    def ask(server: redis.Redis) -> list[Any]:
-        pipe = server.pipeline(transaction=False)
-        for command in (("INFO", "server"), *(commands if server in asked else ())):
-            pipe.execute_command(*command)
+    def ask(part: Part) -> list[Any]:
+        pipe = part.server.pipeline(transaction=False)
+        pipe.execute_command("INFO", "server")
+        if id(part.server) in asked:
+            for verb, *arguments in commands:
+                pipe.execute_command(verb, part.name, *arguments)
         return list(pipe.execute(raise_on_error=False))
 
     try:
-        answers = _map(ask, servers)
+        answers = _map(ask, parts)
     except redis.ConnectionError:
         refresh_topology(client)
         raise
     unsure = [
-        server
-        for server, (info, *_replies) in zip(servers, answers, strict=True)
-        if isinstance(info, Exception) or (name, info["run_id"]) not in _complete_indexes
+        part
+        for part, (info, *_replies) in zip(parts, answers, strict=True)
+        if isinstance(info, Exception) or (part.name, info["run_id"]) not in _complete_indexes
     ]
     if unsure:
-        for server in unsure:
-            require_complete(server, name)
+        for part in unsure:
+            require_complete(part.server, part.name)
         return query_complete_index(client, name, *commands)
     replies = [found for _info, *found in answers if found]
     for reply in (reply for found in replies for reply in found):
@@ -131,12 +153,12 @@ def query_complete_index(
     return [list(row) for row in zip(*replies, strict=True)]
 
 
-def _map(ask: Callable[[redis.Redis], list[Any]], servers: Sequence[redis.Redis]) -> list[Any]:
+def _map(ask: Callable[[Part], list[Any]], parts: Sequence[Part]) -> list[Any]:
     """Ask several servers at the same time."""
-    if len(servers) == 1:
-        return [ask(servers[0])]
-    with ThreadPoolExecutor(len(servers)) as pool:
-        return list(pool.map(ask, servers))
+    if len(parts) == 1:
+        return [ask(parts[0])]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return list(pool.map(ask, parts))
 
 
 def require_complete(server: redis.Redis, name: str) -> None:

@@ -15,8 +15,8 @@ from gallery.index.search_commands import (
     drop_index,
     fail_on_timeout,
     index_info,
+    index_parts,
     parse_fields,
-    search_servers,
 )
 from gallery.index.server import to_text, translate_redis_errors
 
@@ -64,21 +64,21 @@ class SearchIndex:
         """
         with translate_redis_errors():
             fail_on_timeout(self.client)
-            for server in search_servers(self.client):
-                self._ensure_on(server)
+            for server, name in index_parts(self.client, self.name):
+                self._ensure_on(server, name)
 
-    def _ensure_on(self, server: redis.Redis) -> None:
-        info = index_info(server, self.name)
+    def _ensure_on(self, server: redis.Redis, own_name: str) -> None:
+        info = index_info(server, own_name)
         wanted = {**FIELD_TYPES, "embedding": ("VECTOR", self.width)}
         if info is not None and parse_fields(info) == wanted:
             return
         for name in map(to_text, server.execute_command("FT._LIST")):
-            is_old = name.startswith(f"{self.prefix}:") and name != self.name
-            if is_old or (info is not None and name == self.name):
+            is_old = name.startswith(f"{self.prefix}:") and name != own_name
+            if is_old or (info is not None and name == own_name):
                 drop_index(server, name)
-        self._create(server)
+        self._create(server, own_name)
 
-    def _create(self, server: redis.Redis) -> None:
+    def _create(self, server: redis.Redis, name: str) -> None:
         vector = {
             "TYPE": "FLOAT16",
             "DIM": self.width,
@@ -94,12 +94,12 @@ class SearchIndex:
             VectorField("embedding", "FLAT", vector),
         ]
         # Only keys of frames have a film's hash tag next to the prefix.
-        create_index(server, self.name, f"{self.prefix}:{{", fields)
+        create_index(server, name, f"{self.prefix}:{{", fields)
 
     def status(self) -> IndexStatus:
         """Return the state of the index. Raises IndexMissing."""
         with translate_redis_errors():
-            found = [index_info(server, self.name) for server in search_servers(self.client)]
+            found = [index_info(*part) for part in index_parts(self.client, self.name)]
         infos = [info for info in found if info is not None]
         if len(infos) < len(found):
             raise IndexMissing

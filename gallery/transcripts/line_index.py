@@ -32,9 +32,9 @@ from gallery.index.search_commands import (
     drop_index,
     fail_on_timeout,
     index_info,
+    index_parts,
     parse_fields,
     query_complete_index,
-    search_servers,
 )
 from gallery.index.server import (
     NO_FILM,
@@ -148,26 +148,26 @@ class LineIndex:
         """Create the search index if needed, and make timeouts errors."""
         with translate_redis_errors():
             fail_on_timeout(self.client)
-            for server in search_servers(self.client):
-                self._ensure_on(server)
+            for server, name in index_parts(self.client, self.name):
+                self._ensure_on(server, name, self.alias + name.removeprefix(self.name))
 
-    def _ensure_on(self, server: redis.Redis) -> None:
-        info = index_info(server, self.alias)
+    def _ensure_on(self, server: redis.Redis, name: str, alias: str) -> None:
+        info = index_info(server, alias)
         in_use = to_text(info["index_name"]) if info else ""
-        if info is not None and in_use == self.name:
+        if info is not None and in_use == name:
             if parse_fields(info) == FIELD_TYPES:
                 return
             drop_index(server, in_use)
             in_use = ""
-        if index_info(server, self.name) is None:
-            self._create(server)
-            self._wait_for_scan(server)
-        server.ft(self.name).aliasupdate(self.alias)
+        if index_info(server, name) is None:
+            self._create(server, name)
+            self._wait_for_scan(server, name)
+        server.ft(name).aliasupdate(alias)
         if in_use:
             # An earlier version created it, with other keys or fields.
             drop_index(server, in_use)
 
-    def _create(self, server: redis.Redis) -> None:
+    def _create(self, server: redis.Redis, name: str) -> None:
         fields = [
             TagField("film"),
             TagField("group"),
@@ -175,13 +175,13 @@ class LineIndex:
             TextField("words", no_stem=True),
             TextField("stems", no_stem=True),
         ]
-        create_index(server, self.name, f"{self.prefix}:{{", fields, stopwords=[])
+        create_index(server, name, f"{self.prefix}:{{", fields, stopwords=[])
 
-    def _wait_for_scan(self, server: redis.Redis) -> None:
+    def _wait_for_scan(self, server: redis.Redis, name: str) -> None:
         """Wait briefly while a new index scans existing hashes, which is soon done for a few."""
         end = time.monotonic() + MAX_SCAN_WAIT
         while time.monotonic() < end:
-            info = index_info(server, self.name)
+            info = index_info(server, name)
             if info is None or float(info.get("percent_indexed", 1)) >= 1:
                 return
             time.sleep(0.01)
@@ -257,7 +257,7 @@ class LineIndex:
     def lines(self) -> int:
         """Return the number of lines in the index."""
         with translate_redis_errors():
-            found = [index_info(server, self.alias) for server in search_servers(self.client)]
+            found = [index_info(*part) for part in index_parts(self.client, self.alias)]
         infos = [info for info in found if info is not None]
         if len(infos) < len(found):
             raise IndexMissing
@@ -277,9 +277,7 @@ class LineIndex:
         is none.
         """
         with translate_redis_errors():
-            [replies] = query_complete_index(
-                self.client, self.alias, ("FT.TAGVALS", self.alias, "group")
-            )
+            [replies] = query_complete_index(self.client, self.alias, ("FT.TAGVALS", "group"))
         return sorted({to_text(tag) for tags in replies for tag in tags})
 
     def totals(self, questions: Sequence[Question]) -> list[int]:
@@ -292,25 +290,35 @@ class LineIndex:
     def ask(self, questions: Sequence[Question], count: int) -> list[list[ScoredLine]]:
         """Return the `count` best lines for each question, best first, in one round trip."""
         options = ("WITHSCORES", "RETURN", 1, "line", "SCORER", SCORER, "LIMIT", 0, count)
+        return [self._read(replies, count) for replies in self._search(questions, *options)]
+
+    def _read(self, replies: Sequence[list[Any]], count: int) -> list[ScoredLine]:
+        """Return the `count` best lines of the replies of several servers, best first."""
         # A reply holds the total, then the key, the score and the fields of each line.
-        found = [
-            [
-                ScoredLine(_from_json(fields[1]), float(score))
-                for reply in replies
-                for score, fields in zip(reply[2::3], reply[3::3], strict=True)
-                if fields
-            ]
-            for replies in self._search(questions, *options)
+        rows = [
+            (key, float(score), fields[1] if fields else None)
+            for reply in replies
+            for key, score, fields in zip(reply[1::3], reply[2::3], reply[3::3], strict=True)
         ]
-        # Each reply is in order already.
-        return [sorted(lines, key=lambda line: -line.score)[:count] for lines in found]
+        rows = sorted(rows, key=lambda row: -row[1])[:count]  # each reply is in order already
+        # In a cluster without a coordinator RediSearch looks for a hash in the slot of the index.
+        missing = [key for key, _score, line in rows if line is None]
+        read = {}
+        if missing:
+            with translate_redis_errors():
+                pipe = self.client.pipeline(transaction=False)
+                for key in missing:
+                    pipe.hget(key, "line")
+                read = dict(zip(missing, pipe.execute(), strict=True))
+        lines = ((line or read.get(key), score) for key, score, line in rows)
+        return [ScoredLine(_from_json(line), score) for line, score in lines if line]
 
     def _search(self, questions: Sequence[Question], *options: str | int) -> list[list[Any]]:
         """Return the raw replies to questions: one from each server that was asked."""
         commands: list[list[str | int]] = []
         for text, expression in questions:
             named = [part for pair in expression.parameters.items() for part in pair]
-            command = ["FT.SEARCH", self.alias, text, *options, "TIMEOUT", QUERY_TIMEOUT]
+            command = ["FT.SEARCH", text, *options, "TIMEOUT", QUERY_TIMEOUT]
             commands.append([*command, "PARAMS", len(named), *named, "DIALECT", 2])
         with translate_redis_errors():
             return query_complete_index(self.client, self.alias, *commands)

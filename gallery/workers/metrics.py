@@ -7,7 +7,6 @@ not at all. Requests are therefore not counted here; a proxy in front does that.
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
@@ -88,7 +87,8 @@ def _failures() -> Iterator[Metric]:
 
 def _index() -> Iterator[Metric]:
     try:
-        used = server.connect(settings.REDIS_URL).info("memory")["used_memory"]
+        servers = server.primaries(server.connect_index())
+        used = sum(one.info("memory")["used_memory"] for one in servers)
         indexed = frame_index.current().status()
     except (RedisError, GalleryError):
         yield _gauge("index_up", "Whether the index answers.", 0)

@@ -313,7 +313,7 @@ def test_an_unfinished_index_is_reported(tmp_path: Path) -> None:
         here.client.execute_command("FT.DROPINDEX", here.name)
         # As a server does after a start, with the hashes that it has loaded.
         search_commands._complete_indexes.clear()
-        here._create(here.client)
+        here._create(here.client, here.name)
         here.client.execute_command("FT.ALIASADD", here.alias, here.name)
         with pytest.raises(IndexWarmingUp, match="warming up"):
             here.groups()

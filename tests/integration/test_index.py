@@ -323,7 +323,7 @@ def plain_redis() -> Iterator[str]:
 
 def test_a_server_without_redisearch_is_reported(plain_redis: str) -> None:
     index = open_index(plain_redis)
-    with pytest.raises(NoSearchCommands, match=r"no search commands \(FT.SEARCH\). Use Redis 8"):
+    with pytest.raises(NoSearchCommands, match=r"no search commands \(FT.SEARCH\)"):
         index.ensure()
     with pytest.raises(NoSearchCommands):
         index.nearest(random_vectors(1)[0], 3)

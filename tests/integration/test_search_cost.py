@@ -227,6 +227,7 @@ def test_files_are_kept_with_the_films(
 
 
 def test_a_partly_written_film_is_noticed(index: FrameIndex, redis_server: redis.Redis) -> None:
+    index.ensure()
     used = int(redis_server.info("memory")["used_memory"])  # type: ignore[index]
     redis_server.config_set("maxmemory", used + 200_000)
     try:
