@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 BATCH = 200  # rows in one query
 CONTENT_COLUMNS = (
     *("path", "size", "mtime_ns", "state", "settles_since", "away_since"),
-    *("fingerprint", "sha256", "error", "film"),
+    *("fingerprint", "sha256", "error"),
 )
 
 
@@ -162,16 +162,22 @@ def _save(found: Changes, identified: Identified) -> None:
     _update_alike(waiting, "state")
     plain = {row.pk for row in waiting}
     others = [row for row in identified.rows if row.pk not in plain]
-    # Many times faster than bulk_update, which builds an expression for each value.
+    # An import may have given one of these a film since they were read.
+    _update([*found.moved, *found.changed], CONTENT_COLUMNS)
+    _update(others, (*CONTENT_COLUMNS, "film"))
+    for some in _batches(found.forgotten):
+        LibraryFile.objects.filter(pk__in=[row.pk for row in some], film__isnull=True).delete()
+
+
+def _update(rows: Sequence[LibraryFile], columns: Sequence[str]) -> None:
+    """Save columns of many rows, faster than bulk_update, which builds an expression a value."""
     LibraryFile.objects.bulk_create(
-        [*found.moved, *found.changed, *others],
+        rows,
         batch_size=BATCH,
         update_conflicts=True,
         unique_fields=["id"],
-        update_fields=CONTENT_COLUMNS,
+        update_fields=columns,
     )
-    for some in _batches(found.forgotten):
-        LibraryFile.objects.filter(pk__in=[row.pk for row in some]).delete()
 
 
 def _update_alike(rows: Sequence[LibraryFile], column: str) -> None:

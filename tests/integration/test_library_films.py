@@ -151,7 +151,7 @@ def test_a_broken_file_fails_alone_and_is_retried(library: Library, staff: Clien
     out = StringIO()
     call_command("library", "failed", stdout=out)
     assert out.getvalue() == f"broken.mp4: {broken.error}\n"
-    make_film(library.root / "broken.mp4", seconds=1)
+    make_film(library.root / "broken.mp4", seconds=2)
     answer = staff.post(f"{FOLDERS}{library.folder.pk}/retry/", follow=True)
     assert "1 file is tried again." in text(answer)
     library.settle()
@@ -281,7 +281,7 @@ def test_files_that_only_look_the_same_become_two_films(library: Library) -> Non
     finish(one)
     while hashing.hash_next(lambda *_step: None):
         pass
-    assert library.states() == {"a.mkv": "imported", "b.mkv": "waiting"}
+    assert sorted(library.states().values()) == ["imported", "waiting"]
 
 
 # --- subtitles ------------------------------------------------------------------------------------
