@@ -23,7 +23,9 @@ from typing import Any
 import redis
 from celery import current_task
 from django.conf import settings
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,7 @@ def connect() -> redis.Redis:
         protocol=2,
         socket_timeout=TIMEOUT,
         socket_connect_timeout=TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

@@ -6,6 +6,8 @@ from django.conf import LazySettings
 from django.core.cache import cache
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from gallery import tasks
 from gallery.boards.models import Board, Export
@@ -92,7 +94,7 @@ def test_they_are_served_while_the_index_is_not(
     settings.METRICS_TOKEN = TOKEN
     frame_index.current().ensure()
     assert read(page)["index_up", ""] == 1
-    nowhere = redis.Redis(port=1, socket_connect_timeout=1)
+    nowhere = redis.Redis(port=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(server, "connect", lambda _url: nowhere)
     values = read(page)
     assert values["index_up", ""] == 0
