@@ -2,16 +2,19 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
 
 from gallery.clip import conversion, weights
 from gallery.clip.runtimes import DEVICES, PRECISIONS, has_gpu
 from gallery.core import access
 from gallery.core.errors import ModelError
 from gallery.core.rate_limits import parse_rate
+from gallery.importing import model_choice
 from gallery.media import ffmpeg
 from imgsearch.queues import KINDS
 
@@ -164,7 +167,26 @@ def check_metrics_token(**_kwargs: Any) -> list[CheckMessage]:
 def check_model(**_kwargs: Any) -> list[CheckMessage]:
     """Check that CLIP_MODEL names a model that can be read."""
     try:
-        weights.current()
+        weights.configured()
     except (ModelError, OSError, ValueError) as error:
         return [Warning(f"The model: {error}", hint="Set CLIP_MODEL.", id="gallery.W001")]
     return []
+
+
+@register(Tags.database)
+def check_chosen_model(
+    databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Check that CLIP_MODEL is the model that was chosen with `manage.py reembed`, if any was."""
+    if not databases:
+        return []
+    try:
+        row = model_choice.active_row()
+        if row is None or row.fingerprint == weights.configured().fingerprint:
+            return []
+        weights.resolve(row)
+    except DatabaseError:
+        return []  # before the first migration
+    except (ModelError, OSError, ValueError) as error:
+        return [Warning(f"The model: {error}", id="gallery.W004")]
+    return [Warning(model_choice.differing_setting(row), id="gallery.W004")]
