@@ -231,6 +231,17 @@ def kept_rows() -> "list[EmbeddingModel]":
     return sorted(rows, key=lambda row: row.state != states.ACTIVE)
 
 
+def describe_difference() -> str:
+    """Return what it means that CLIP_MODEL is not the active model; "" if it is."""
+    rows = kept_rows()
+    if not rows or rows[0].fingerprint == configured().fingerprint:
+        return ""
+    return _(
+        "CLIP_MODEL is %(setting)s, but searches and imports use %(active)s, which was chosen with "
+        "manage.py reembed. Set CLIP_MODEL to it, or run manage.py reembed to move to CLIP_MODEL."
+    ) % {"setting": settings.CLIP_MODEL, "active": rows[0].name}
+
+
 def kept() -> list[Model]:
     """Return the models whose indexes are kept up to date, the active one first.
 

@@ -48,16 +48,16 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
         return super().changelist_view(request, extra_context)
 
     def _explain(self, request: HttpRequest) -> None:
-        active = model_choice.active_row()
         try:
-            if active is None:
+            difference = weights.describe_difference()
+            if difference:
+                messages.warning(request, difference)
+            elif model_choice.active_row() is None:
                 text = _(
                     "Searches use %(model)s, from CLIP_MODEL. Another model can be filled beside "
                     "it: manage.py reembed MODEL"
                 )
                 messages.info(request, text % {"model": weights.configured().name})
-            elif active.fingerprint != weights.configured().fingerprint:
-                messages.warning(request, model_choice.differing_setting(active))
         except (ModelError, OSError, ValueError) as error:
             messages.error(request, str(error))
 

@@ -199,17 +199,8 @@ def notes() -> list[str]:
     for row in rows[1:]:
         state = row.get_state_display()
         found.append(f"{row.name}: {state}, {progress_of(row)}" + (row.error and f", {row.error}"))
-    if rows and rows[0].fingerprint != weights.configured().fingerprint:
-        found.append(differing_setting(rows[0]))
-    return found
-
-
-def differing_setting(active: EmbeddingModel) -> str:
-    """Return what it means that CLIP_MODEL is not the active model."""
-    return _(
-        "CLIP_MODEL is %(setting)s, but searches and imports use %(active)s, which was chosen with "
-        "manage.py reembed. Set CLIP_MODEL to it, or run manage.py reembed to move to CLIP_MODEL."
-    ) % {"setting": settings.CLIP_MODEL, "active": active.name}
+    difference = weights.describe_difference()
+    return [*found, difference] if difference else found
 
 
 # --- switch ---------------------------------------------------------------------------------------

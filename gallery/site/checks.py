@@ -14,7 +14,6 @@ from gallery.clip.runtimes import DEVICES, PRECISIONS, has_gpu
 from gallery.core import access
 from gallery.core.errors import ModelError
 from gallery.core.rate_limits import parse_rate
-from gallery.importing import model_choice
 from gallery.media import ffmpeg
 from imgsearch.queues import KINDS
 
@@ -181,12 +180,10 @@ def check_chosen_model(
     if not databases:
         return []
     try:
-        row = model_choice.active_row()
-        if row is None or row.fingerprint == weights.configured().fingerprint:
-            return []
-        weights.resolve(row)
+        difference = weights.describe_difference()
+        weights.active()
     except DatabaseError:
         return []  # before the first migration
     except (ModelError, OSError, ValueError) as error:
         return [Warning(f"The model: {error}", id="gallery.W004")]
-    return [Warning(model_choice.differing_setting(row), id="gallery.W004")]
+    return [Warning(difference, id="gallery.W004")] if difference else []
