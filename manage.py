@@ -15,8 +15,12 @@ def main() -> None:
             "Django is not installed in this Python. Type `make run` once, then use "
             "`.venv/bin/python manage.py ...`."
         ) from error
+    from gallery.clip import weights
+
     try:
-        execute_from_command_line(sys.argv)
+        # `prepare_model` and others work without a database: it is asked when a model is needed.
+        with weights.use():
+            execute_from_command_line(sys.argv)
     except Exception as error:
         from gallery.core.disk import is_disk_full
         from gallery.core.errors import DiskFull

@@ -25,6 +25,7 @@ from benchmarks import (  # noqa: E402
     library_folder,
     line_meaning,
     memory,
+    model_switch,
     pictures,
     reading_cost,
     scaling,
@@ -37,6 +38,7 @@ from benchmarks import (  # noqa: E402
     start,
     text,
     throughput,
+    thumbnails,
     tutorial,
     vitals,
 )
@@ -52,6 +54,7 @@ ALL: dict[str, Callable[[], None]] = {
     "memory": memory.main,
     "pictures": pictures.main,
     "start": start.main,
+    "thumbnails": thumbnails.main,
 }
 
 # Each parses its own options.
@@ -61,6 +64,7 @@ WITH_OPTIONS: dict[str, Callable[[Sequence[str]], None]] = {
     "index_size": index_size.main,
     "library_folder": library_folder.main,
     "line_meaning": line_meaning.main,
+    "model_switch": model_switch.main,
     "reading_cost": reading_cost.main,
     "scaling": scaling.main,
     "scenes": scenes.main,

@@ -16,6 +16,7 @@ from gallery.core import api_errors
 from gallery.core.api_errors import ApiError
 from gallery.core.errors import GalleryError
 from gallery.films import api as films
+from gallery.importing import api as importing
 from gallery.labels import api as labels
 from gallery.rest.docs import Page
 from gallery.rest.guard import TOKEN_OPTIONAL, RequestLimit, read_session
@@ -109,6 +110,7 @@ for router in (
     labels.router,
     boards.router,
     storyboards.router,
+    importing.router,
 ):
     api.add_router("", router)
 

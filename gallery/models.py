@@ -2,9 +2,19 @@
 
 from gallery.accounts.models import ApiToken
 from gallery.boards.models import Board, BoardScene, Export
+from gallery.clip.models import EmbeddingModel
 from gallery.core.leases import keep_lease, lease_end
-from gallery.films.models import FIRST_YEAR, LAST_YEAR, Film, FilmQuerySet, Leftover, Shot, new_uid
-from gallery.importing.models import MAX_ATTEMPTS, Segment, ShotDetection
+from gallery.films.models import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    Film,
+    FilmQuerySet,
+    FilmVectors,
+    Leftover,
+    Shot,
+    new_uid,
+)
+from gallery.importing.models import MAX_ATTEMPTS, Reembedding, Segment, ShotDetection
 from gallery.labels.models import Label, LabelCount
 from gallery.library.models import LibraryFile, LibraryFolder, LibrarySubtitles
 from gallery.storyboards.models import Storyboard, StoryboardRow
@@ -18,9 +28,11 @@ __all__ = [
     "ApiToken",
     "Board",
     "BoardScene",
+    "EmbeddingModel",
     "Export",
     "Film",
     "FilmQuerySet",
+    "FilmVectors",
     "Installation",
     "Label",
     "LabelCount",
@@ -29,6 +41,7 @@ __all__ = [
     "LibraryFolder",
     "LibrarySubtitles",
     "Line",
+    "Reembedding",
     "Segment",
     "Shot",
     "ShotDetection",

@@ -15,13 +15,15 @@ from redis.exceptions import RedisError
 
 from gallery.boards import export_work, exports
 from gallery.boards.models import Export
-from gallery.core.errors import GalleryError
+from gallery.clip import encoder, weights
+from gallery.core.errors import GalleryError, LostClaim
 from gallery.films.models import Film
 from gallery.importing import (
     healing,
     housekeeping,
     probe_step,
     publish_step,
+    reembedding,
     segment_step,
     shot_detection,
     transitions,
@@ -42,6 +44,7 @@ log = logging.getLogger(__name__)
 PROBE_LIMIT = working_copy.COPY_TIMEOUT + 1800
 CONTROL_TIMEOUT = 3.0  # seconds for a worker to answer
 MAX_READ = 1000  # messages of a queue, to see which tasks they are for
+REMOVAL_SECONDS = 10.0  # of one task that removes what is left of a discarded model
 
 
 @shared_task(name="gallery.tasks.probe", time_limit=PROBE_LIMIT, soft_time_limit=PROBE_LIMIT - 60)
@@ -175,6 +178,22 @@ def start_library_imports() -> None:
         log.warning("imports from library folders wait: %s", error)
 
 
+@shared_task(name="gallery.tasks.reembed")
+def reembed() -> None:
+    """Embed films with another model in short tasks, so that other tasks are not delayed.
+
+    In the end, free the memory of that model.
+    """
+    try:
+        is_removing = reembedding.remove_discarded(REMOVAL_SECONDS)
+        if reembedding.do_next() or is_removing:
+            reembed.delay()
+        else:
+            encoder.release(*encoder.loaded() - {weights.current().fingerprint})
+    except (GalleryError, LostClaim) as error:
+        log.warning("films are embedded by another model later: %s", error)
+
+
 @shared_task(name="gallery.tasks.remake")
 def reimport(film_id: int) -> None:
     """Import a film again if thumbnails or vectors of it are missing."""
@@ -185,7 +204,7 @@ def reimport(film_id: int) -> None:
 def labels() -> None:
     """Queue the films whose labels have to be computed."""
     try:
-        for film_id in jobs.prepare():
+        for film_id in jobs.prepare_all():
             label_film.delay(film_id)
     except GalleryError:
         log.exception("labels wait; the next sweep tries again")
@@ -196,7 +215,7 @@ def label_film(film_id: int) -> None:
     """Compute the labels of one film."""
     report_film(film_id)
     try:
-        jobs.label_film(film_id)
+        jobs.label_film_for_all(film_id)
     except GalleryError:
         log.exception("film %s: its labels wait; a later sweep tries again", film_id)
 
@@ -247,6 +266,7 @@ STEPS = {
     "hear_speech": hear_speech,
     "scan_library": scan_library,
     "hash_library": hash_library,
+    "reembed": reembed,
 }
 
 

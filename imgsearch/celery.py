@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import (
     celeryd_after_setup,
     heartbeat_sent,
@@ -16,7 +16,21 @@ from celery.signals import (
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
-app = Celery("imgsearch")
+
+class OneModelTask(Task):
+    """A task that uses one model from beginning to end: see `gallery.clip.weights`."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Run the task."""
+        from gallery.clip import weights
+
+        with weights.use():
+            return super().__call__(*args, **options)
+
+
+app = Celery("imgsearch", task_cls=OneModelTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -9,7 +9,7 @@ SOON = "soon"  # short tasks that others wait for: workers take them first
 KINDS: Mapping[str, tuple[str, ...]] = {
     SOON: ("finish", "read_tracks", "labels", "heal", "remake", "sweep", "tidy"),
     "probing": ("probe", "scan_library", "hash_library"),
-    "segments": ("segment",),
+    "segments": ("segment", "reembed"),
     "labels": ("label_film",),
     "exports": ("export",),
     "reading": ("read_text", "find_shots"),

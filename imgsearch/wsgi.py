@@ -14,28 +14,14 @@ application = get_wsgi_application()
 CLIP_GRACE_SECONDS = 2.0  # for clips to finish after SIGTERM; less than gunicorn's grace period
 
 
-def _warm_up() -> None:
-    """Load the model and the library's baseline, which the first search would wait for.
+def _keep_models_loaded() -> None:
+    """Load the models that searches need, now and before another one is switched to."""
+    from gallery.search import warming
 
-    On a failure, the first search reports it. The Chinese dictionary, 70 MB in each process, is
-    loaded by the first search in Chinese.
-    """
-    from contextlib import suppress
-
-    from django.db import DatabaseError, connection
-
-    from gallery.clip import encoder
-    from gallery.core.errors import GalleryError
-    from gallery.films import catalogue
-    from gallery.search import baseline
-
-    with suppress(GalleryError, DatabaseError):
-        encoder.current()
-        baseline.get_baseline(len(catalogue.load_catalogue().searchable)).words_threshold("a film")
-    connection.close()
+    warming.start()
 
 
-threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+_keep_models_loaded()
 
 
 def _cancel_clips_on_sigterm() -> None:

@@ -35,6 +35,7 @@ from tests.asking import ada, anonymous, bob, reset_rate_limits  # noqa: F401 - 
 from tests.browsing import browser, errors, tab  # noqa: F401 - fixtures
 from tests.films import make_film
 from tests.importing import DEMO, add_film, import_here, queue_client
+from tests.models import other_model, restore_demo_film  # noqa: F401 - fixtures
 from tests.processes import Web, Worker
 
 TESTS = Path(__file__).resolve().parent

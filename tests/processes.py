@@ -265,12 +265,13 @@ class Worker(Process):
 class Web(Process):
     """The web server, as `make run` starts it."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, processes: int = 1, **environment: str) -> None:
         self.port = find_free_port()
         super().__init__(
             [
                 *("-m", "gunicorn", "--no-control-socket", f"--bind=127.0.0.1:{self.port}"),
-                *("--worker-class=imgsearch.webserver.Worker", "--workers=1", "--timeout=120"),
+                *("--worker-class=imgsearch.webserver.Worker", f"--workers={processes}"),
+                "--timeout=120",
                 *("--graceful-timeout=5", "--limit-request-line=65536", "imgsearch.wsgi"),
             ],
             folder / f"web-{self.port}.log",

@@ -155,7 +155,8 @@ def _describe_settings(found: Manifest) -> str:
 
 def _describe_model(found: Manifest) -> str:
     try:
-        here = weights.current().fingerprint
+        with weights.use():  # the model may have been restored, too
+            here = weights.current().fingerprint
     except ModelError as error:
         return str(error)
     others = Film.objects.embedded_otherwise(here).count()

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from itertools import islice
 from typing import TypeVar
 
@@ -61,8 +60,8 @@ class Encoder:
         *,
         edges: str | None = None,
     ) -> None:
-        """Use CLIP_EDGES unless `edges` is given. Raises ModelError for an unknown value."""
-        self.edges = edges or settings.CLIP_EDGES
+        """Use the model's edges unless `edges` is given. Raises ModelError for an unknown value."""
+        self.edges = edges or model.edges
         if self.edges not in EDGES:
             raise ModelError(
                 _("CLIP_EDGES is %(given)s; it must be squash, pad or tiles.")
@@ -126,7 +125,7 @@ class Encoder:
         except DamagedModel:
             log.exception("%s of %s is damaged", self.target, self.model.name)
             conversion.remove(self.model, self.target)
-            _load.cache_clear()
+            release(self.model.fingerprint)
             raise
 
     def embed_text(self, text: str) -> Vector:
@@ -177,7 +176,7 @@ def _load_best(model: weights.Model) -> Encoder:
     targets = candidate_targets()
     for _attempt in range(2):
         if not conversion.is_prepared(model, targets):
-            prepare_in_own_process(model.name)
+            prepare_in_own_process(model.name, model)
         for target in conversion.find_passed_targets(model, targets):
             try:
                 return conversion.load(model, target)
@@ -193,17 +192,20 @@ def _load_best(model: weights.Model) -> Encoder:
     return conversion.load_with_torch(model)
 
 
-def prepare_in_own_process(name: str) -> None:
+def prepare_in_own_process(name: str, model: weights.Model | None = None) -> None:
     """Convert and check missing targets in a subprocess, so that this process does not load torch.
 
-    `name` is the model, for the log.
+    `name` is what is converted, for the log; `model` is the model, CLIP_MODEL by default.
     """
     keys = ("CLIP_MODEL", "CLIP_PRECISION", "CLIP_DEVICE", "CLIP_EDGES", "MODEL_CACHE_DIR")
+    environment = {key: str(getattr(settings, key)) for key in keys}
+    if model is not None:
+        environment |= {"CLIP_MODEL": str(model.folder), "CLIP_EDGES": model.edges}
     log.info("%s is converted for this machine, once; this may take minutes", name)
     try:
         done = subprocess.run(
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "prepare_model"],
-            env={**os.environ, **{key: str(getattr(settings, key)) for key in keys}},
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
             timeout=CONVERSION_TIMEOUT,
@@ -217,15 +219,30 @@ def prepare_in_own_process(name: str) -> None:
         log.warning("%s could not be converted: %s", name, reason)
 
 
-_lock = threading.Lock()
-
-
-@cache
-def _load(fingerprint: str) -> Encoder:  # noqa: ARG001 - the key of the cache
-    return _load_best(weights.current())
+# By fingerprint. Loading one model does not delay searches with another.
+_encoders: dict[str, Encoder] = {}
+_locks: dict[str, threading.Lock] = {}
 
 
 def current() -> Encoder:
-    """Return this process's encoder, loaded at the first call. Raises ModelError."""
-    with _lock:
-        return _load(weights.current().fingerprint)
+    """Return the encoder of the model to use, loaded at the first call. Raises ModelError."""
+    model = weights.current()
+    found = _encoders.get(model.fingerprint)
+    if found is not None:
+        return found
+    with _locks.setdefault(model.fingerprint, threading.Lock()):
+        found = _encoders.get(model.fingerprint)
+        if found is None:
+            found = _encoders[model.fingerprint] = _load_best(model)
+        return found
+
+
+def loaded() -> set[str]:
+    """Return the fingerprints of the models that this process has loaded."""
+    return set(_encoders)
+
+
+def release(*fingerprints: str) -> None:
+    """Free the memory of models that are not needed any more, once no call uses them."""
+    for fingerprint in fingerprints:
+        _encoders.pop(fingerprint, None)

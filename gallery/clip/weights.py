@@ -1,16 +1,22 @@
-"""Which model this installation uses, where its files are, and how they are downloaded.
+"""Which model embeds and searches, where its files are, and how they are downloaded.
 
 Knows the hub and the disk, but neither torch nor transformers: views import it for names.
+
+CLIP_MODEL names the model until `manage.py reembed MODEL` has chosen another one: then the rows of
+`EmbeddingModel` say which one is active. A request, a task or a command works within `use`, so that
+it uses one model from beginning to end, even if another becomes active meanwhile.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -19,6 +25,12 @@ from gallery.core import model_hub
 from gallery.core.errors import GalleryError, ModelError
 from gallery.media.store import write_atomically
 
+if TYPE_CHECKING:
+    from gallery.clip.models import EmbeddingModel
+
+log = logging.getLogger(__name__)
+
+DEMO_NAME = "demo"
 MIN_CACHED_DIGEST = 10_000_000  # bytes; smaller files hash in no time
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 # Families that read Chinese; a plain "clip" does when its configuration says so.
@@ -28,7 +40,10 @@ MULTILINGUAL_FAMILIES = ("chinese_clip", "altclip", "siglip2")
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model on this disk. `fingerprint` changes whenever its vectors would."""
+    """A model on this disk. `fingerprint` changes whenever its vectors would.
+
+    `edges`: how pictures that are not square are fitted, see CLIP_EDGES.
+    """
 
     name: str
     folder: Path
@@ -36,6 +51,7 @@ class Model:
     languages: tuple[str, ...]
     is_demo: bool
     width: int
+    edges: str = "squash"
 
     @property
     def reads_chinese(self) -> bool:
@@ -59,7 +75,7 @@ def local_folder(name: str) -> Path | None:
     folder = Path(name).expanduser()
     if not (folder / "config.json").is_file():
         raise ModelError(
-            _("CLIP_MODEL points to %(folder)s, but that folder has no config.json.")
+            _("There is no model in %(folder)s: that folder has no config.json.")
             % {"folder": folder}
         )
     return folder
@@ -112,10 +128,14 @@ def _file_digest(path: Path) -> bytes:
     return found.digest()
 
 
-def describe(name: str, folder: Path) -> Model:
-    """Read the properties of the model in `folder` without loading it."""
+def describe(name: str, folder: Path, edges: str = "") -> Model:
+    """Read the properties of the model in `folder` without loading it.
+
+    `edges`: as in `Model`; CLIP_EDGES by default.
+    """
+    edges = edges or settings.CLIP_EDGES
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    digest = hashlib.sha256(settings.CLIP_EDGES.encode())
+    digest = hashlib.sha256(edges.encode())
     for file_name in ("config.json", "preprocessor_config.json", *WEIGHT_FILES):
         path = folder / file_name
         if path.is_file():
@@ -133,19 +153,150 @@ def describe(name: str, folder: Path) -> Model:
         languages=tuple(config.get("languages", ("en", "zh") if multilingual else ("en",))),
         is_demo=bool(config.get("demo", False)),
         width=_embedding_width(config),
+        edges=edges,
     )
 
 
+# --- CLIP_MODEL -----------------------------------------------------------------------------------
+
+
 @cache
-def current() -> Model:
-    """Return the model of this process: CLIP_MODEL if its files are local, else the demo model.
+def configured() -> Model:
+    """Return the model of the settings: CLIP_MODEL if its files are local, else the demo model.
 
     It never downloads: `manage.py fetch_model` does, which `make run` calls first. Raises
     ModelError when CLIP_MODEL is a folder without a model.
     """
     folder = local_folder(settings.CLIP_MODEL)
     if folder is None:
-        return describe("demo", settings.DEMO_MODEL_DIR)
+        return describe(DEMO_NAME, settings.DEMO_MODEL_DIR)
     name = settings.CLIP_MODEL
     described = describe(name, folder)
-    return described if not described.is_demo else describe("demo", folder)
+    return described if not described.is_demo else describe(DEMO_NAME, folder)
+
+
+# --- the models chosen with `manage.py reembed` ---------------------------------------------------
+
+
+class _Choice:
+    """The model of a request, a task or a command; None until it is needed."""
+
+    def __init__(self, model: Model | None) -> None:
+        self.model = model
+
+
+_choice: ContextVar[_Choice | None] = ContextVar("model", default=None)
+
+
+@contextmanager
+def use(model: Model | None = None) -> Iterator[None]:
+    """Use one model within the context: `model`, or the one that is active when it is needed."""
+    token = _choice.set(_Choice(model))
+    try:
+        yield
+    finally:
+        _choice.reset(token)
+
+
+def current() -> Model:
+    """Return the model to use: that of the enclosing `use`, or the one of the settings.
+
+    Raises ModelError when its files are not on this disk.
+    """
+    choice = _choice.get()
+    if choice is None:
+        return configured()
+    if choice.model is None:
+        choice.model = active()
+    return choice.model
+
+
+def active() -> Model:
+    """Return the model that answers searches now. Raises ModelError as `resolve` does."""
+    from gallery.clip.models import EmbeddingModel
+
+    row = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
+    return configured() if row is None else resolve(row)
+
+
+def kept_rows() -> "list[EmbeddingModel]":
+    """Return the models whose indexes are kept up to date, the active one first.
+
+    Empty while no other model than CLIP_MODEL was ever used.
+    """
+    from gallery.clip.models import EmbeddingModel
+
+    states = EmbeddingModel.State
+    rows = EmbeddingModel.objects.exclude(state=states.DISCARDED).order_by("pk")
+    return sorted(rows, key=lambda row: row.state != states.ACTIVE)
+
+
+def describe_difference() -> str:
+    """Return what it means that CLIP_MODEL is not the active model; "" if it is."""
+    rows = kept_rows()
+    if not rows or rows[0].fingerprint == configured().fingerprint:
+        return ""
+    return _(
+        "CLIP_MODEL is %(setting)s, but searches and imports use %(active)s, which was chosen with "
+        "manage.py reembed. Set CLIP_MODEL to it, or run manage.py reembed to move to CLIP_MODEL."
+    ) % {"setting": settings.CLIP_MODEL, "active": rows[0].name}
+
+
+def kept() -> list[Model]:
+    """Return the models whose indexes are kept up to date, the active one first.
+
+    The other one is left out when its files are not on this disk: `EmbeddingModel.error` says so.
+    Raises ModelError when those of the active one are not.
+    """
+    found = [active()]
+    for row in kept_rows()[1:]:
+        try:
+            found.append(resolve(row))
+        except ModelError as error:
+            log.info("%s", error)
+    return found
+
+
+def kept_fingerprints() -> set[str]:
+    """Return the fingerprints of `kept`, whether their files are on this disk or not."""
+    return {row.fingerprint for row in kept_rows()} or {configured().fingerprint}
+
+
+def resolve(row: "EmbeddingModel") -> Model:
+    """Return the model of a row.
+
+    Raises ModelError when its files are not on this disk, or are those of another model.
+    """
+    return _resolve(row.fingerprint, row.name, row.edges)
+
+
+def download_and_resolve(row: "EmbeddingModel") -> Model:
+    """Return the model of a row like `resolve`, but download it if it is not on this disk."""
+    is_on_hub = row.name != DEMO_NAME and not model_hub.is_folder(row.name)
+    if is_on_hub and local_folder(row.name) is None:
+        download(row.name)
+    return resolve(row)
+
+
+@cache
+def _resolve(fingerprint: str, name: str, edges: str) -> Model:
+    folder = settings.DEMO_MODEL_DIR if name == DEMO_NAME else local_folder(name)
+    if folder is None:
+        raise ModelError(
+            _(
+                "The library uses the model %(name)s, which is not on this machine. Run "
+                "manage.py fetch_model %(name)s here."
+            )
+            % {"name": name}
+        )
+    found = describe(name, folder, edges)
+    if found.fingerprint != fingerprint:
+        raise ModelError(
+            _(
+                "The files of the model %(name)s have changed since films were embedded with it "
+                "(fingerprint %(before)s, now %(now)s). Restore them, or choose the new ones "
+                "with manage.py reembed."
+            )
+            % {"name": name, "before": fingerprint, "now": found.fingerprint}
+        )
+    return found

@@ -1,4 +1,4 @@
-"""The searchable films: those whose frames were embedded by the model in use."""
+"""The searchable films: those whose frames are in the index of the model in use."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ListedFilm(NamedTuple):
     frame_count: int
     rate_numerator: int
     rate_denominator: int
-    model: str
+    is_searchable: bool
     state: str
     original_name: str
     shape: float = 0.0
@@ -57,12 +57,11 @@ class Catalogue:
     @cached_property
     def searchable(self) -> list[ListedFilm]:
         """Films that the model in use can search."""
-        model = weights.current().fingerprint
-        return [film for film in self.films.values() if film.model == model]
+        return [film for film in self.films.values() if film.is_searchable]
 
     @property
     def waiting(self) -> int:
-        """How many films were embedded by another model and wait for `manage.py reembed`."""
+        """How many films are not in the index of the model in use: see `waiting_for_model`."""
         return len(self.films) - len(self.searchable)
 
     def select(self, films: Collection[int], years: YearRange) -> list[ListedFilm]:
@@ -85,7 +84,8 @@ class Catalogue:
 
 def load_catalogue() -> Catalogue:
     """Load the current films in one query."""
-    rows = Film.objects.filter(searchable_run__isnull=False).order_by("title", "pk")
+    films = Film.objects.with_searchability(weights.current().fingerprint)
+    rows = films.filter(searchable_run__isnull=False).order_by("title", "pk")
     return Catalogue({row[0]: ListedFilm(*row) for row in rows.values_list(*ListedFilm._fields)})
 
 
@@ -99,11 +99,17 @@ def has_frame(film: Film, second: int) -> bool:
     return frame_index.current().time(film.pk, second) is not None
 
 
+def is_searchable(film: Film) -> bool:
+    """Return whether the model in use can search a film."""
+    is_own = film.model == weights.current().fingerprint
+    return is_own or searchable().filter(pk=film.pk).exists()
+
+
 def searchable() -> FilmQuerySet:
     """Return the films that the model in use can search."""
     return Film.objects.searchable(weights.current().fingerprint)
 
 
 def waiting_for_model() -> FilmQuerySet:
-    """Return the films that another model embedded and that wait for `manage.py reembed`."""
+    """Return the films that the model in use has still to embed, by `manage.py reembed`."""
     return Film.objects.embedded_otherwise(weights.current().fingerprint)

@@ -86,8 +86,8 @@ class JobKind(Generic[Job]):
 
     `find_films` returns the films on which this version has not done it. `do_part` does the
     part of a film that begins at a position, and `finish` the rest when all parts are done.
-    `needs_file`: films without their file are left out. `name` is that of the locks, `title` is for
-    the log: "its text".
+    `needs_file`: films without their file are left out. `includes_away`: films that are away are
+    not. `name` is that of the locks, `title` is for the log: "its text".
     """
 
     name: str
@@ -98,6 +98,7 @@ class JobKind(Generic[Job]):
     do_part: Callable[[Film, Job, int, Check], None]
     finish: Callable[[Film, Job, Check], None]
     needs_file: bool = False
+    includes_away: bool = False
 
     def find_given_up(self) -> FilmQuerySet:
         """Return films of `find_films` at which this version failed too often."""
@@ -115,14 +116,11 @@ class JobKind(Generic[Job]):
         """Yield the waiting films, while no imports are running. Those that failed come last."""
         if Film.objects.reachable().filter(state__in=Film.UNFINISHED).exists():
             return
-        films = (
-            self.find_waiting()
-            .reachable()
-            .order_by(
-                Coalesce(f"{self._relation}__attempts", 0),
-                F(f"{self._relation}__pk").asc(nulls_last=True),
-                "pk",
-            )
+        waiting = self.find_waiting()
+        films = (waiting if self.includes_away else waiting.reachable()).order_by(
+            Coalesce(f"{self._relation}__attempts", 0),
+            F(f"{self._relation}__pk").asc(nulls_last=True),
+            "pk",
         )
         for pk in list(films.values_list("pk", flat=True)):
             # Another worker may have finished it meanwhile.

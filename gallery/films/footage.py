@@ -8,9 +8,11 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from gallery.clip import weights
 from gallery.films.models import Film
 from gallery.index.types import FrameRecord
 from gallery.media import shots
+from gallery.media.model_vectors import ModelVectors
 from gallery.media.store import FilmFiles, SegmentData
 from gallery.media.types import FrameKind, Shot
 
@@ -48,17 +50,34 @@ class Footage:
         return np.array([record.look is FrameKind.PICTURE for record in self.records], np.bool_)
 
 
-def load_footage(film: Film, run: int) -> Footage:
-    """Load what a run of a film stored.
+def load_footage(film: Film, run: int, other_model: str = "") -> Footage:
+    """Load what a run of a film stored, with the vectors of the model that imported it.
 
-    Raises FileNotFoundError when the run is missing from the media store.
+    `other_model`: the fingerprint of a further model, to load its vectors in place of these; frames
+    without one are left out. Raises FileNotFoundError when all are missing from the media store.
     """
-    return load_run(film.pk, film.uid, run, film.duration)
+    return load_run(film.pk, film.uid, run, film.duration, other_model)
 
 
-def load_run(film_id: int, uid: str, run: int, duration: float) -> Footage:
+def load_run(film_id: int, uid: str, run: int, duration: float, other_model: str = "") -> Footage:
     """Load what a run stored, given the columns of its film: see `load_footage`."""
-    return join_shots(film_id, FilmFiles(uid).run(run).load(), duration)
+    files = FilmFiles(uid).run(run)
+    data = ModelVectors(files, other_model).load() if other_model else files.load()
+    return join_shots(film_id, data, duration)
+
+
+def load_searchable(film: Film) -> Footage:
+    """Load the searchable run of a film with the vectors of the model in use.
+
+    Raises FileNotFoundError as `load_footage` does.
+    """
+    return load_footage(film, film.searchable_run or 0, find_other_model(film))
+
+
+def find_other_model(film: Film) -> str:
+    """Return the fingerprint of the model in use, or "" if it imported the film."""
+    fingerprint = weights.current().fingerprint
+    return "" if film.model == fingerprint else fingerprint
 
 
 def join_shots(film_id: int, data: SegmentData, duration: float) -> Footage:

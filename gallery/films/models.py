@@ -2,12 +2,13 @@
 
 import secrets
 from dataclasses import asdict
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -33,16 +34,62 @@ def thumbnail_shape(shape: float, width: int, height: int) -> float:
     return shape or (width / height if width and height else DEFAULT_SHAPE)
 
 
+def _is_embedded_by(fingerprint: str) -> Q:
+    """Return the condition that the frames of a film's last run were embedded by a model."""
+    others = FilmVectors.objects.filter(
+        film=OuterRef("pk"), model=fingerprint, run=OuterRef("searchable_run")
+    )
+    return Q(model=fingerprint) | Q(Exists(others))
+
+
 class FilmQuerySet(QuerySet["Film"]):
     """Films, by whether the model with a given fingerprint can search them."""
 
     def searchable(self, fingerprint: str) -> "FilmQuerySet":
-        """Return films whose frames were embedded by this model."""
-        return self.filter(searchable_run__isnull=False, model=fingerprint)
+        """Return films whose frames are in the index of this model."""
+        return self.filter(_is_embedded_by(fingerprint), searchable_run__isnull=False)
 
     def embedded_otherwise(self, fingerprint: str) -> "FilmQuerySet":
-        """Return films embedded by another model, which wait for `manage.py reembed`."""
-        return self.filter(searchable_run__isnull=False).exclude(model=fingerprint)
+        """Return films that are only in the indexes of other models."""
+        return self.filter(searchable_run__isnull=False).exclude(_is_embedded_by(fingerprint))
+
+    def with_searchability(self, fingerprint: str) -> Any:
+        """Annotate each searchable film with `is_searchable`: whether by this model."""
+        return self.annotate(
+            is_searchable=Case(
+                When(_is_embedded_by(fingerprint), then=Value(True)), default=Value(False)
+            )
+        )
+
+    def _with_labels(self, fingerprint: str) -> Any:
+        """Annotate films with `label_state` and `label_time`: `labelled_as` and `labelled` in the
+        index of this model.
+        """
+        others = FilmVectors.objects.filter(film=OuterRef("pk"), model=fingerprint)
+        is_own = Q(model=fingerprint)
+
+        def of_model(column: str) -> Case:
+            other = Subquery(others.values(column)[:1])
+            return Case(When(is_own, then=F(column)), default=other)
+
+        return self.annotate(
+            label_state=Coalesce(of_model("labelled_as"), Value("")),
+            label_time=of_model("labelled"),
+        )
+
+    def labelled_otherwise(self, fingerprint: str, state: str) -> "FilmQuerySet":
+        """Return films whose labels in the index of this model are not these."""
+        found: FilmQuerySet = self._with_labels(fingerprint).exclude(label_state=state)
+        return found
+
+    def label_states(self, fingerprint: str) -> dict[int, str]:
+        """Return which labels films have in the index of this model, by the film's id."""
+        return dict(self._with_labels(fingerprint).values_list("pk", "label_state"))
+
+    def label_times(self, fingerprint: str) -> list[tuple[datetime | None, int]]:
+        """Return when films were labelled in the index of this model, in order; their frames."""
+        rows = self._with_labels(fingerprint).order_by("label_time")
+        return list(rows.values_list("label_time", "frame_count"))
 
     def in_first_import(self) -> "FilmQuerySet":
         """Return films that were never searchable and are being imported, or wait for it."""
@@ -83,8 +130,9 @@ class Film(models.Model):
     finished run stay in the index until those of the new one replace them. The import of a film
     that is away waits until its file is back.
 
-    `labelled_as` identifies the labels of its frames in the index, and `labelled` says since when:
-    see `gallery.labels.scoring`.
+    `model` is the fingerprint of the model that imported it; `other_vectors` are those of further
+    models. `labelled_as` identifies the labels of its frames in the index of `model`, and
+    `labelled` says since when: see `gallery.labels.scoring`.
     """
 
     class State(models.TextChoices):
@@ -286,6 +334,28 @@ class Film(models.Model):
         """Return the estimated number of frames of the current run; 0 before probing."""
         total = self.segments.filter(run=self.run).aggregate(all=Sum("frames_expected"))
         return int(total["all"] or 0)
+
+
+class FilmVectors(models.Model):
+    """A run of a film in the index of another model than the one that imported it.
+
+    `labelled_as` and `labelled`: as in `Film`, for this index. The vectors are in the media store:
+    see `gallery.media.model_vectors`.
+    """
+
+    film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="other_vectors")
+    model = models.CharField(max_length=12)
+    run = models.PositiveIntegerField()
+    labelled_as = models.CharField(max_length=16, blank=True)
+    labelled = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["film", "model"], name="one_row_for_film_and_model")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.film_id}/{self.run}: {self.model}"
 
 
 class Leftover(models.Model):

@@ -125,6 +125,7 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
         error = failure
     context = {
         "film": shown,
+        "is_searchable": catalogue.is_searchable(shown),
         "query": query,
         "asked": SearchPage(query, place),
         "place": place,

@@ -8,16 +8,20 @@ emptied server, or one restored from an old backup. Pages read the stamps to sho
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from django.conf import settings
 
+from gallery.clip import weights
 from gallery.core.errors import IndexWarmingUp, LostClaim
 from gallery.films import rebuilding
 from gallery.films.catalogue import searchable
+from gallery.films.footage import find_other_model
 from gallery.films.models import Film, Leftover
 from gallery.importing import publish_step, transitions
 from gallery.index import contents, frame_index, server
+from gallery.labels import scoring
 from gallery.transcripts import dialogue
 from gallery.workers.attempts import GivenUp
 
@@ -42,8 +46,9 @@ def find_films_to_index() -> list[int]:
     here = frame_index.current()
     if here.status().ready < 1:
         raise IndexWarmingUp
-    stamps, listed_films = here.stamps(), set(here.films())
+    model, stamps, listed_films = weights.current().fingerprint, here.stamps(), set(here.films())
     films = {film.pk: film for film in searchable().exclude(state=Film.State.INDEXING)}
+    labels = searchable().label_states(model)
     indexed, listed = contents.count_indexed(here.client, here.name, films), here.counts(films)
     wanted: list[int] = []
     changed: dict[int, str] = {}
@@ -59,20 +64,27 @@ def find_films_to_index() -> list[int]:
         is_present = pk in listed_films and indexed[pk] == listed[pk] == film.frame_count
         if stamp is None and is_present:
             # The film was indexed, but its stamp was lost.
-            changed[pk] = frame_index.build_stamp(run, film.labelled_as)
+            changed[pk] = frame_index.build_stamp(run, labels.get(pk, ""))
         elif not is_present or not frame_index.is_of_run(stamp or "", run):
             changed[pk] = ""
             wanted.append(pk)
-        elif stamp != frame_index.build_stamp(run, film.labelled_as):
+        elif stamp != frame_index.build_stamp(run, labels.get(pk, "")):
             # Only the labels differ, which `labels.jobs` writes without indexing again.
-            Film.objects.filter(pk=pk, labelled_as=film.labelled_as).update(labelled_as="")
+            scoring.record_state(pk, model, "")
     here.set_stamps(changed)
     return wanted
 
 
 def is_healthy() -> bool:
-    """Return whether the index holds the frames and lines of all films. Raises IndexUnavailable."""
-    return not find_films_to_index() and not dialogue.stale()
+    """Return whether the indexes hold the frames and lines of all films.
+
+    Raises IndexUnavailable.
+    """
+    for model in weights.kept():
+        with weights.use(model):
+            if find_films_to_index():
+                return False
+    return not dialogue.stale()
 
 
 def heal(queue: Queue, seconds: float = MAX_TASK_SECONDS) -> bool:
@@ -87,17 +99,29 @@ def heal(queue: Queue, seconds: float = MAX_TASK_SECONDS) -> bool:
         if check is None:
             return False
         # Create the indexes first, so that what they hold can be searched meanwhile.
-        frame_index.current().ensure()
         dialogue.current().ensure()
+        active, *others = weights.kept()
+        if not _heal_frames(active, queue, end, check):
+            return True
+        dialogue.reconcile(max(1.0, end - time.monotonic()))
+        for other in others:
+            if not _heal_frames(other, queue, end, check):
+                return True
+        return time.monotonic() > end and bool(dialogue.stale())
+
+
+def _heal_frames(model: weights.Model, queue: Queue, end: float, check: Callable[[], None]) -> bool:
+    """Index the missing films of a model. Return False if time ended before all were."""
+    with weights.use(model):
+        frame_index.current().ensure()
         wanted = find_films_to_index()
         for number, film_id in enumerate(wanted):
             if number and time.monotonic() > end:
-                return True
+                return False
             check()
             _reindex(film_id, queue)
             log.info("index: film %s is done, %d to go", film_id, len(wanted) - number - 1)
-        dialogue.reconcile(max(1.0, end - time.monotonic()))
-        return time.monotonic() > end and bool(dialogue.stale())
+    return True
 
 
 def _reindex(film_id: int, queue: Queue) -> None:
@@ -116,6 +140,9 @@ def _reindex(film_id: int, queue: Queue) -> None:
         return
     except FileNotFoundError:
         log.warning("film %s: vectors are missing in the media store", film_id)
+        if other := find_other_model(film):
+            publish_step.remove_other_vectors(film, other)  # they are made again: see `reembedding`
+            return
         frame_index.current().set_stamps({film_id: stamp})
         reimport(film, queue)
         return
@@ -173,7 +200,8 @@ def _remove_frames(model: str, film_id: int, stored: set[int]) -> int:
     """Remove the hashes of a film and model that are not in its list of seconds."""
     here = frame_index.for_model(model)
     film = Film.objects.filter(pk=film_id).first()
-    if film is None or (model != film.model and not film.is_unfinished):
+    kept = {row.fingerprint for row in weights.kept_rows()}
+    if film is None or (model not in {film.model, *kept} and not film.is_unfinished):
         here.drop(film_id)
         return _delete({here.frame_key(film_id, second) for second in stored})
     if here.count(film_id) == len(stored):

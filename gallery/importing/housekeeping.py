@@ -11,9 +11,16 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from gallery.boards import export_files, service
+from gallery.clip import weights
 from gallery.core.errors import GalleryError
 from gallery.films.models import Film
-from gallery.importing import healing, shot_detection, transitions
+from gallery.importing import (
+    healing,
+    model_choice,
+    reembedding,
+    shot_detection,
+    transitions,
+)
 from gallery.importing.healing import Queue
 from gallery.importing.models import Segment
 from gallery.index import frame_index
@@ -32,9 +39,9 @@ KEEP_QUERY_PICTURES = 30 * DAY  # pictures that users searched with
 class Sweeper:
     """The Celery queue as housekeeping sees it; `gallery.tasks` maps step names to tasks.
 
-    Steps are probe, segment, finish, read_tracks, label_film, heal, find_shots, read_text and
-    hear_speech. `queue` takes a step and an id. `is_queued` returns whether a message for a step
-    waits in its queue.
+    Steps are probe, segment, finish, read_tracks, label_film, heal, find_shots, read_text,
+    hear_speech and reembed. `queue` takes a step and an id. `is_queued` returns whether a message
+    for a step waits in its queue.
     """
 
     is_queued: Callable[[str], bool]
@@ -103,12 +110,14 @@ def _queue_text_tracks(sweeper: Sweeper) -> None:
 
 def _queue_labels(sweeper: Sweeper) -> None:
     if not sweeper.is_queued("label_film"):
-        for film_id in jobs.prepare():
+        for film_id in jobs.prepare_all():
             sweeper.queue("label_film", film_id)
 
 
 def _ensure_index(_sweeper: Sweeper) -> None:
-    frame_index.current().ensure()
+    for model in weights.kept():
+        with weights.use(model):
+            frame_index.current().ensure()
 
 
 def _queue_healing(sweeper: Sweeper) -> None:
@@ -131,6 +140,15 @@ def _queue_listening(sweeper: Sweeper) -> None:
         sweeper.queue("hear_speech")
 
 
+def _queue_reembedding(sweeper: Sweeper) -> None:
+    if not sweeper.is_queued("reembed") and reembedding.has_work():
+        sweeper.queue("reembed")
+
+
+def _switch_model(_sweeper: Sweeper) -> None:
+    model_choice.switch_when_ready()
+
+
 Duty = Callable[[Sweeper], None]
 
 SWEEP_DUTIES: tuple[Duty, ...] = (
@@ -145,6 +163,8 @@ SWEEP_DUTIES: tuple[Duty, ...] = (
     _queue_shot_detection,
     _queue_text_reading,
     _queue_listening,
+    _queue_reembedding,
+    _switch_model,
 )
 
 

@@ -17,6 +17,7 @@ from gallery.clip import weights
 from gallery.films.models import Film
 from gallery.importing.models import Segment
 from gallery.index import contents, frame_index
+from gallery.media.model_vectors import ModelVectors
 from gallery.transcripts import dialogue
 from gallery.transcripts.models import Subtitles
 
@@ -75,18 +76,51 @@ class FilmCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherCounts:
+    """The frames of a film in the index of a model that is kept beside the one in use."""
+
+    film: int
+    title: str
+    model: str
+    frames: int
+    stored: int
+    hashes: int
+    listed: int
+    indexed: int
+
+    @property
+    def problems(self) -> list[str]:
+        """Describe each difference in a phrase."""
+        return [
+            f"{count} {name} for the model {self.model}, not {self.frames}"
+            for name, count in (
+                ("stored vectors", self.stored),
+                ("frames in Redis", self.hashes),
+                ("frames listed in Redis", self.listed),
+                ("frames in the index", self.indexed),
+            )
+            if count != self.frames
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryCheck:
-    """The counts of searchable films, and descriptions of what belongs to no film."""
+    """The counts of searchable films, and descriptions of what belongs to no film.
+
+    `films` are counted for the model in use, `others` for the model that is kept beside it.
+    """
 
     films: list[FilmCounts]
     orphans: list[str] = field(default_factory=list)
+    others: list[OtherCounts] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
         """Describe each problem in a sentence."""
+        counted: list[FilmCounts | OtherCounts] = [*self.films, *self.others]
         return [
             f"{one.title} (film {one.film}): {problem}."
-            for one in self.films
+            for one in counted
             for problem in one.problems
         ] + self.orphans
 
@@ -119,7 +153,7 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
             title=film.title,
             frames=film.frame_count,
             thumbnails=film.files.run(film.searchable_run or 0).count_thumbnails(),
-            stored=film.files.run(film.searchable_run or 0).count_frames(),
+            stored=_count_stored(film, model),
             hashes=frame_hashes.pop((model, film.pk), 0),
             listed=listed[film.pk],
             indexed=indexed[film.pk],
@@ -131,16 +165,51 @@ def check_library(draft_age: float = DRAFT_AGE) -> LibraryCheck:
         )
         for film in films
     ]
+    others = list(_count_others(frame_hashes))
     orphans = [*_orphan_hashes(frame_hashes, line_hashes), *_orphan_files(draft_age)]
     if stray := Segment.objects.exclude(film__state__in=Film.UNFINISHED).count():
         orphans.append(f"{stray} segments belong to no import.")
-    return LibraryCheck(counted, orphans)
+    return LibraryCheck(counted, orphans, others)
+
+
+def _count_stored(film: Film, model: str) -> int:
+    """Return how many vectors of a film by a model are in the media store."""
+    run = film.files.run(film.searchable_run or 0)
+    return run.count_frames() if film.model == model else ModelVectors(run, model).count_frames()
+
+
+def _count_others(hashes: dict[tuple[str, int], int]) -> Iterator[OtherCounts]:
+    """Count the frames in the indexes of further models, and take them from `hashes`."""
+    in_use = weights.current()
+    for model in weights.kept():
+        if model.fingerprint == in_use.fingerprint:
+            continue
+        found = Film.objects.searchable(model.fingerprint).exclude(state=Film.State.INDEXING)
+        films = list(found.order_by("pk"))
+        with weights.use(model):
+            index = frame_index.current()
+            index.ensure()
+            ids = [film.pk for film in films]
+            listed = index.counts(ids)
+            indexed = contents.count_indexed(index.client, index.name, ids)
+        for film in films:
+            yield OtherCounts(
+                film=film.pk,
+                title=film.title,
+                model=model.fingerprint,
+                frames=film.frame_count,
+                stored=_count_stored(film, model.fingerprint),
+                hashes=hashes.pop((model.fingerprint, film.pk), 0),
+                listed=listed[film.pk],
+                indexed=indexed[film.pk],
+            )
 
 
 def _orphan_hashes(frames: dict[tuple[str, int], int], lines: dict[int, int]) -> Iterator[str]:
     """Describe hashes of films that were deleted or that another model embedded."""
     models = dict(Film.objects.values_list("pk", "model"))
-    busy = set(Film.objects.filter(state=Film.State.INDEXING).values_list("pk", flat=True))
+    indexing = Q(state=Film.State.INDEXING) | Q(reembedding__isnull=False)
+    busy = set(Film.objects.filter(indexing).values_list("pk", flat=True))
     for (model, film), count in sorted(frames.items()):
         if film not in busy and models.get(film) != model:
             yield f"{count} frames in Redis belong to no film (film {film}, model {model})."

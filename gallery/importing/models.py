@@ -1,4 +1,4 @@
-"""The segments of imports, and the progress of detecting shots again."""
+"""The segments of imports, and the progress of detecting shots and of embedding films again."""
 
 import uuid
 from typing import Any
@@ -151,3 +151,9 @@ class ShotDetection(FilmJob):
 
     film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="shot_detection")
     cuts = models.JSONField(default=list)
+
+
+class Reembedding(FilmJob):
+    """The embedding of a film by another model; its `version` is that model: see `reembedding`."""
+
+    film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="reembedding")

@@ -20,8 +20,8 @@ from gallery.core.errors import (
     RetryableError,
 )
 from gallery.core.leases import lease_end
-from gallery.films.footage import Footage, load_footage, middle_frames
-from gallery.films.models import Film, Leftover, Shot
+from gallery.films.footage import Footage, load_footage, load_searchable, middle_frames
+from gallery.films.models import Film, FilmVectors, Leftover, Shot
 from gallery.importing.models import MAX_ATTEMPTS, Segment, ShotDetection
 from gallery.importing.transitions import (
     at_same_step,
@@ -34,6 +34,7 @@ from gallery.index.types import FrameRecord
 from gallery.labels import scoring
 from gallery.labels.scoring import FilmLabels
 from gallery.media import shots
+from gallery.media.model_vectors import ModelVectors
 from gallery.media.store import RunFiles
 from gallery.media.types import FrameKind
 from gallery.transcripts import dialogue
@@ -109,7 +110,7 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
     labels = _put_into_index(film, film.run, footage, check)
     dialogue.put_run(film, film.run, footage.records)
     check()
-    previous, model = film.model, weights.current()
+    model = weights.current()
     with transaction.atomic():
         is_ours = at_same_step(film).update(
             state=Film.State.READY,
@@ -129,10 +130,13 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
             raise LostClaim
         _save_shots(film, footage.records)
         ShotDetection.objects.filter(film=film).delete()
-        scoring.store_labels(film, labels)
+        FilmVectors.objects.filter(film=film).delete()
+        scoring.store_labels(film, labels, model.fingerprint)
+        scoring.remove_other_counts(film, model.fingerprint)
         Segment.objects.filter(film=film).delete()
-    if previous and previous != model.fingerprint:
-        frame_index.for_model(previous).drop(film.pk)
+    # What the indexes of other models have is of an earlier run: `reembedding` writes it again.
+    for fingerprint in ({film.model} | weights.kept_fingerprints()) - {"", model.fingerprint}:
+        frame_index.for_model(fingerprint).drop(film.pk)
     run.remove_drafts()
     film.files.remove_other_runs(keep=film.run)
 
@@ -217,13 +221,14 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
             check()
             run.save_cuts(np.array(detection.cuts, np.float64))
             run.remove_drafts()
+            _forget_stamps_of_other_models(film)
         elif run.has_damaged_cuts():
             Film.objects.filter(pk=film.pk).update(shots_version="")
-        footage = load_footage(film, film.searchable_run)
+        footage = load_searchable(film)
         frame_count = len(footage.records)
         is_complete = frame_count == film.frame_count
         labels = _put_into_index(film, film.searchable_run, footage, check, is_complete=is_complete)
-        scoring.store_labels(film, labels)
+        scoring.store_labels(film, labels, weights.current().fingerprint)
         dialogue.put_run(film, film.searchable_run, footage.records)
         if is_complete:
             with transaction.atomic():
@@ -238,13 +243,55 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
     return frame_count
 
 
+def _forget_stamps_of_other_models(film: Film) -> None:
+    """Have the film's frames in the indexes of other models written again, by healing."""
+    for fingerprint in weights.kept_fingerprints() - {weights.current().fingerprint}:
+        frame_index.for_model(fingerprint).set_stamps({film.pk: ""})
+
+
+def publish_other_vectors(film: Film) -> None:
+    """Put a film's vectors of the model in use, which did not import it, into that model's index.
+
+    It is searchable by that model from then on. Raises FileNotFoundError when vectors are missing,
+    LostClaim when the film was deleted or imported again meanwhile, IndexUnavailable and DiskFull.
+    """
+    fingerprint = weights.current().fingerprint
+    with frame_index.current().film_lock(film.pk) as check:
+        film.refresh_from_db()
+        run = film.searchable_run or 0
+        footage = load_footage(film, run, fingerprint)
+        if len(footage.records) != film.frame_count:
+            missing = film.frame_count - len(footage.records)
+            raise FileNotFoundError(f"{missing} vectors of film {film.pk}")
+        labels = _put_into_index(film, run, footage, check)
+        with transaction.atomic():
+            unchanged = Film.objects.filter(pk=film.pk, searchable_run=run)
+            is_current = unchanged.exclude(model=fingerprint).exists()
+            if is_current:
+                FilmVectors.objects.update_or_create(
+                    film=film, model=fingerprint, defaults={"run": run}
+                )
+                scoring.store_labels(film, labels, fingerprint)
+    if not is_current:
+        frame_index.current().drop(film.pk)
+        raise LostClaim
+
+
+def remove_other_vectors(film: Film, model: str) -> None:
+    """Remove the vectors of a film by a model that did not import it. Raises IndexUnavailable."""
+    FilmVectors.objects.filter(film=film, model=model).delete()
+    scoring.remove_counts(film, model)
+    if film.searchable_run is not None:
+        ModelVectors(film.files.run(film.searchable_run), model).remove()
+    frame_index.for_model(model).drop(film.pk)
+
+
 def purge(film: Film) -> None:
     """Remove what is left of a deleted film: vectors, lines, thumbnails, files."""
     if Film.objects.filter(pk=film.pk).exists():
         return
     film.files.remove()
     Leftover.objects.filter(uid=film.uid).delete()
-    fingerprints = {film.model, weights.current().fingerprint} - {""}
-    for fingerprint in fingerprints:
+    for fingerprint in ({film.model} | weights.kept_fingerprints()) - {""}:
         frame_index.for_model(fingerprint).drop(film.pk)
     dialogue.drop(film.pk)

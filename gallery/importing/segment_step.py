@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from django.conf import settings
 
-from gallery.clip import encoder, shot_network, weights
+from gallery.clip import encoder, shot_network
 from gallery.clip.runtimes import inference_threads
 from gallery.core import disk, shutdown
 from gallery.core.errors import (
@@ -19,11 +19,13 @@ from gallery.core.errors import (
     WorkerStops,
 )
 from gallery.core.leases import keep_lease
+from gallery.films.footage import find_other_model
 from gallery.films.models import Film
 from gallery.importing import ingest
 from gallery.importing.models import MAX_ATTEMPTS, Segment
 from gallery.importing.transitions import fail, restart_if_model_changed
 from gallery.media import frame_stream, probing, shots, store
+from gallery.media.model_vectors import ModelVectors
 from gallery.media.shots import Numbers, SmallPictures
 from gallery.media.store import RunFiles, SegmentData
 from gallery.workers import installation, records
@@ -143,12 +145,14 @@ def _embed_segment(segment: Segment, run: RunFiles, check: Callable[[], None]) -
 
 
 def _vectors_of_last_run(film: Film) -> ingest.KnownVectors:
-    """Return the vectors of the searchable run by frame digest, if the same model made them."""
+    """Return the vectors of the searchable run by frame digest, if the same model made any."""
     run = film.searchable_run
-    if run is None or not settings.SHARE_VECTORS or film.model != weights.current().fingerprint:
+    if run is None or not settings.SHARE_VECTORS:
         return {}
+    files, other = film.files.run(run), find_other_model(film)
     try:
-        return ingest.vectors_by_digest(film.files.run(run).load())
+        data = ModelVectors(files, other).load() if other else files.load()
+        return ingest.vectors_by_digest(data)
     except (OSError, ValueError):
         return {}  # damaged or missing files only cost time: all frames are embedded again
 

@@ -241,7 +241,7 @@ class LabelForm(forms.ModelForm):
                 self.add_error("threshold", found.error or _("Enter a threshold."))
             data["threshold"] = found.threshold
         if found.survey is not None and scoring.levels_of(label) is None:
-            self.instance.scale = scoring.to_scale(found.survey.levels)
+            self.instance.scale = scoring.to_scale(found.survey.levels, self.instance.scale)
         return data
 
 
@@ -274,7 +274,7 @@ class LabelAdmin(admin.ModelAdmin):
         """Annotate labels with the numbers of shots and films that carry them."""
         here = Q(
             counts__film__searchable_run__isnull=False,
-            counts__film__model=weights.current().fingerprint,
+            counts__model=weights.current().fingerprint,
         )
         found: QuerySet[Label] = super().get_queryset(request)
         return found.annotate(

@@ -11,9 +11,9 @@ from gallery.films.models import Film
 class Label(models.Model):
     """A name, the prompts that describe it, and the minimum score of shots that carry it.
 
-    `scale` holds the measured levels of its prompts, see `gallery.labels.scoring`; it is empty
-    until a film exists to measure them with. `model` is the fingerprint of the model the threshold
-    was chosen with.
+    `scale` holds the measured levels of its prompts by the fingerprint of the model, see
+    `gallery.labels.scoring`; it is empty until a film exists to measure them with. `model` is the
+    fingerprint of the model the threshold was chosen with.
 
     `applied` is when the label was last computed for all films with its current values. Until then
     it is None, and the index holds the previous result.
@@ -46,15 +46,16 @@ class Label(models.Model):
 
 
 class LabelCount(models.Model):
-    """How many shots of a film carry a label, for the filters."""
+    """How many shots of a film carry a label in the index of a model, for the filters."""
 
     label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="counts")
     film = models.ForeignKey(Film, on_delete=models.CASCADE, related_name="label_counts")
+    model = models.CharField(max_length=12)
     shots = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["label", "film"], name="one_label_count_each")
+            models.UniqueConstraint(fields=["label", "film", "model"], name="one_count_for_model")
         ]
 
     def __str__(self) -> str:

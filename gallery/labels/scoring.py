@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from gallery.clip import weights
 from gallery.films.catalogue import searchable, waiting_for_model
-from gallery.films.models import Film
+from gallery.films.models import Film, FilmVectors
 from gallery.index.types import FrameRecord
 from gallery.labels.models import Label, LabelCount
 from gallery.media.types import FrameKind
@@ -78,27 +78,35 @@ def measure_levels(prompts: Iterable[str]) -> Levels | None:
 
 def levels_of(label: Label) -> Levels | None:
     """Return the measured levels of a label's prompts for the model in use, or None."""
-    measured = label.scale.get("levels", {})
+    measured = _scale_of(label).get("levels", {})
     prompts = parse_prompts(label.prompts)
-    if label.scale.get("model") != weights.current().fingerprint or not prompts:
-        return None
-    if any(prompt not in measured for prompt in prompts):
+    if not prompts or any(prompt not in measured for prompt in prompts):
         return None
     return {prompt: (measured[prompt][0], measured[prompt][1]) for prompt in prompts}
 
 
-def to_scale(levels: Levels | None) -> dict[str, object]:
-    """Return levels in the form that a label stores.
+def has_preliminary_levels(label: Label) -> bool:
+    """Return whether the levels for the model in use were measured while films were missing."""
+    return bool(_scale_of(label).get("preliminary"))
 
-    Levels measured while films wait for re-embedding are preliminary.
+
+def _scale_of(label: Label) -> dict[str, Any]:
+    """Return what a label stores for the model in use; empty if it was not measured."""
+    found: dict[str, Any] = label.scale.get(weights.current().fingerprint, {})
+    return found
+
+
+def to_scale(levels: Levels, known: Mapping[str, object] | None = None) -> dict[str, object]:
+    """Return a label's `scale` with these levels for the model in use.
+
+    `known` is the scale with the levels for other models. Levels measured while films wait for
+    re-embedding are preliminary.
     """
-    if levels is None:
-        return {}
-    return {
-        "model": weights.current().fingerprint,
+    measured = {
         "levels": {prompt: list(level) for prompt, level in levels.items()},
         "preliminary": waiting_for_model().exists(),
     }
+    return {**(known or {}), weights.current().fingerprint: measured}
 
 
 # --- the labels of one film ---------------------------------------------------------------------
@@ -150,17 +158,34 @@ def compute_labels(
     )
 
 
-def store_labels(film: Film, found: FilmLabels) -> None:
-    """Record in the database which labels of a film were written to the index."""
+def store_labels(film: Film, found: FilmLabels, model: str) -> None:
+    """Record in the database which labels of a film were written to the index of a model."""
     with transaction.atomic():
-        LabelCount.objects.filter(film=film).delete()
+        LabelCount.objects.filter(film=film, model=model).delete()
         existing = set(Label.objects.filter(pk__in=found.shots).values_list("pk", flat=True))
         LabelCount.objects.bulk_create(
-            LabelCount(film=film, label_id=pk, shots=count)
+            LabelCount(film=film, label_id=pk, model=model, shots=count)
             for pk, count in found.shots.items()
             if count and pk in existing
         )
-        Film.objects.filter(pk=film.pk).update(labelled_as=found.state, labelled=timezone.now())
+        record_state(film.pk, model, found.state)
+
+
+def record_state(film_id: int, model: str, state: str) -> None:
+    """Record which labels the film's frames carry in the index of a model."""
+    values = {"labelled_as": state, "labelled": timezone.now()}
+    Film.objects.filter(pk=film_id, model=model).update(**values)
+    FilmVectors.objects.filter(film=film_id, model=model).update(**values)
+
+
+def remove_counts(film: Film, model: str) -> None:
+    """Remove the counts of a film in the index of a model."""
+    LabelCount.objects.filter(film=film, model=model).delete()
+
+
+def remove_other_counts(film: Film, model: str) -> None:
+    """Remove the counts of a film in the indexes of other models than this one."""
+    LabelCount.objects.filter(film=film).exclude(model=model).delete()
 
 
 # --- counts for the filters ---------------------------------------------------------------------
@@ -182,7 +207,7 @@ def count_shots(
     """Return all labels by name, with their shots in these films (none: all) and years."""
     chosen = Q(
         counts__film__searchable_run__isnull=False,
-        counts__film__model=weights.current().fingerprint,
+        counts__model=weights.current().fingerprint,
     )
     if films:
         chosen &= Q(counts__film__in=films)

@@ -26,6 +26,7 @@ from pydantic import AnyHttpUrl
 from starlette.types import ASGIApp
 
 from gallery.accounts import tokens
+from gallery.clip import weights
 from gallery.core import rate_limits
 from gallery.core.errors import GalleryError
 from gallery.mcp.tools import SceneTools
@@ -126,7 +127,7 @@ def _build_server(tools: SceneTools, **options: Any) -> MCPServer[Any]:
         for name in names:
             method = getattr(tools, name)
             description = inspect.getdoc(method)
-            tool = _with_connection(_with_messages(method))
+            tool = _with_connection(_with_one_model(_with_messages(method)))
             server.add_tool(tool, name=name, description=description, annotations=annotations)
     return server
 
@@ -142,6 +143,17 @@ def _with_messages(method: Callable[..., Any]) -> Callable[..., Any]:
             raise ToolError(str(error)) from error
         except Http404 as error:
             raise ToolError("There is nothing with this id or token.") from error
+
+    return call
+
+
+def _with_one_model(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Use the model that is active when a tool is called, not when the server was started."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        with weights.use():
+            return function(*args, **options)
 
     return call
 

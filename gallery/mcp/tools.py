@@ -18,6 +18,7 @@ from gallery.boards.models import Board, VisitorOwned
 from gallery.boards.owners import Visitor
 from gallery.boards.schemas import Name, Note
 from gallery.boards.service import Scene
+from gallery.clip import weights
 from gallery.core import access
 from gallery.core.errors import BoardError, GalleryError
 from gallery.films import catalogue
@@ -136,7 +137,9 @@ class SceneTools:
         first = (page - 1) * FILMS_PER_PAGE
         listed = select_listed_films(found)[first : first + FILMS_PER_PAGE]
         return types.Films(
-            films=[results.film_summary(serializer, film) for film in listed], count=found.count()
+            films=[results.film_summary(serializer, film) for film in listed],
+            count=found.count(),
+            model=weights.current().name,
         )
 
     def read_dialogue(

@@ -107,6 +107,7 @@ class Films(BaseModel):
 
     films: list[FilmSummary]
     count: int = Field(description="Of films on all pages.")
+    model: str = Field(description="The model that compares words and pictures.")
 
 
 class BoardSummary(BaseModel):

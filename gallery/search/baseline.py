@@ -100,17 +100,16 @@ def _word_vectors(language: str, fingerprint: str) -> Vectors:  # noqa: ARG001 -
 
 
 _lock = Lock()
-_cache: dict[tuple[str, int], tuple[float, LibraryBaseline]] = {}
+# By index: the number of films, when it was sampled, and the baseline.
+_cache: dict[str, tuple[int, float, LibraryBaseline]] = {}
 
 
 def get_baseline(film_count: int) -> LibraryBaseline:
     """Return the library's baseline, cached for MAX_AGE or until the number of films changes."""
     index = frame_index.current()
-    key = (index.name, film_count)
     with _lock:
-        sampled_at, found = _cache.get(key, (0.0, None))
-        if found is None or time.monotonic() - sampled_at > MAX_AGE:
+        films, sampled_at, found = _cache.get(index.prefix, (-1, 0.0, None))
+        if found is None or films != film_count or time.monotonic() - sampled_at > MAX_AGE:
             found = LibraryBaseline(index.sample())
-            _cache.clear()
-            _cache[key] = (time.monotonic(), found)
+            _cache[index.prefix] = (film_count, time.monotonic(), found)
         return found

@@ -132,7 +132,8 @@ _recent_lock = Lock()
 def _cache_key(query: Query) -> Hashable:
     frames, lines = frame_index.current(), dialogue.current()
     with translate_redis_errors():
-        return query, version(frames.client, frames.version_key, lines.version_key)
+        state = version(frames.client, frames.version_key, lines.version_key)
+    return query, frames.prefix, state
 
 
 def rank_shots(query: Query, catalogue: Catalogue | None = None) -> SearchRun:

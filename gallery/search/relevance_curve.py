@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.films.footage import Footage, load_run
+from gallery.films.footage import Footage, find_other_model, load_run
 from gallery.films.models import Film
 from gallery.index.types import FrameRecord
 from gallery.search import engine
@@ -60,8 +60,10 @@ def _load_run(
     run: int,
     duration: float,
     shots_version: str,  # noqa: ARG001 - part of the key
+    *,
+    other_model: str,
 ) -> Footage:
-    return load_run(film_id, uid, run, duration)
+    return load_run(film_id, uid, run, duration, other_model)
 
 
 def curve(film: Film, query: Query, hits: int = 12) -> Curve:
@@ -73,7 +75,10 @@ def curve(film: Film, query: Query, hits: int = 12) -> Curve:
     search = engine.rank_shots(replace(query, films=(film.pk,), page=1, page_size=hits))
     results, plan, lines = search.results(), search.plan, search.lines
     run = film.searchable_run or film.run
-    footage = _load_run(film.pk, film.uid, run, film.duration, film.shots_version)
+    other_model = find_other_model(film)
+    footage = _load_run(
+        film.pk, film.uid, run, film.duration, film.shots_version, other_model=other_model
+    )
     if plan.vector is not None and results.matches:
         lines = [line for line in lines if line.complete]  # only these count as matches
     relevance = _picture_relevance(footage, plan)

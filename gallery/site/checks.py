@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
 
 from gallery.clip import conversion, weights
 from gallery.clip.runtimes import DEVICES, PRECISIONS, has_gpu
@@ -164,7 +166,24 @@ def check_metrics_token(**_kwargs: Any) -> list[CheckMessage]:
 def check_model(**_kwargs: Any) -> list[CheckMessage]:
     """Check that CLIP_MODEL names a model that can be read."""
     try:
-        weights.current()
+        weights.configured()
     except (ModelError, OSError, ValueError) as error:
         return [Warning(f"The model: {error}", hint="Set CLIP_MODEL.", id="gallery.W001")]
     return []
+
+
+@register(Tags.database)
+def check_chosen_model(
+    databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Check that CLIP_MODEL is the model that was chosen with `manage.py reembed`, if any was."""
+    if not databases:
+        return []
+    try:
+        difference = weights.describe_difference()
+        weights.active()
+    except DatabaseError:
+        return []  # before the first migration
+    except (ModelError, OSError, ValueError) as error:
+        return [Warning(f"The model: {error}", id="gallery.W004")]
+    return [Warning(difference, id="gallery.W004")] if difference else []

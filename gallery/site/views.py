@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from gallery.clip import weights
 from gallery.core.disk import is_disk_full
 from gallery.core.errors import DiskFull, GalleryError
 from gallery.films import catalogue, rebuilding
@@ -32,6 +33,9 @@ def health(_request: HttpRequest) -> JsonResponse:
         here = frame_index.current()
         here.ensure()
         state["frames"] = here.status().frames
+        state["models"] = {weights.current().name: "active"} | {
+            row.name: row.state for row in weights.kept_rows()[1:]
+        }
         found = rebuilding.state(catalogue.load_catalogue())
         if found is not None:
             state |= {

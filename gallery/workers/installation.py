@@ -68,7 +68,17 @@ def _new_store_id() -> str:
 def has_this_model() -> bool:
     """Return whether this process has the installation's model. Raises ModelError."""
     row = load()
-    return row is None or row.model == weights.current().fingerprint
+    if row is None or is_model_chosen():
+        return True
+    return row.model == weights.current().fingerprint
+
+
+def is_model_chosen() -> bool:
+    """Return whether the model was chosen with `manage.py reembed`.
+
+    Then every task uses it, whatever CLIP_MODEL says: see `gallery.clip.weights`.
+    """
+    return bool(weights.kept_rows())
 
 
 def use_model() -> None:

@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from gallery import tasks
 from gallery.boards.models import Export
+from gallery.clip import weights
 from gallery.films.film_job import JobKind
 from gallery.films.models import Film
-from gallery.importing import shot_detection
+from gallery.importing import reembedding, shot_detection
 from gallery.transcripts import listening, reading
 from gallery.workers import installation, records
 from gallery.workers.models import Installation
@@ -40,6 +41,7 @@ NAMES_OF_TASKS: dict[str, Promise] = {
     "find_shots": gettext_lazy("Detecting shots"),
     "read_text": gettext_lazy("Reading text in pictures"),
     "hear_speech": gettext_lazy("Recognising speech"),
+    "reembed": gettext_lazy("Embedding with another model"),
     "remake": gettext_lazy("Repairing a film"),
     "labels": gettext_lazy("Preparing labels"),
     "label_film": gettext_lazy("Computing labels"),
@@ -122,7 +124,7 @@ def list_workers(found: Iterable[WorkerRecord]) -> list[Worker]:
     speeds, precisions = records.measure_speeds(), records.read_precisions()
     films_of = records.find_films(task for record in found for task in record.tasks)
     films = Film.objects.in_bulk(set(films_of.values()))
-    row = installation.load()
+    row, is_chosen = installation.load(), installation.is_model_chosen()
     return [
         Worker(
             record=record,
@@ -136,7 +138,7 @@ def list_workers(found: Iterable[WorkerRecord]) -> list[Worker]:
             activities=tuple(
                 _describe(task, films.get(films_of.get(task.id, 0))) for task in record.tasks
             ),
-            problem=_find_problem(record, row),
+            problem=_find_problem(record, row, is_chosen),
         )
         for record in found
     ]
@@ -147,14 +149,17 @@ def _describe(task: RunningTask, film: Film | None) -> Activity:
     return Activity(what, film, _moment(task.started_at))
 
 
-def _find_problem(record: WorkerRecord, row: Installation | None) -> str:
-    """Return how a worker differs from what the installation was set up with since, or ""."""
+def _find_problem(record: WorkerRecord, row: Installation | None, is_chosen: bool) -> str:
+    """Return how a worker differs from what the installation was set up with since, or "".
+
+    `is_chosen`: the model was chosen with `manage.py reembed`, so that every worker uses it.
+    """
     if row is None:
         return ""
     if record.version != row.version:
         said = _("It runs version %(version)s, the installation has %(other)s. Restart it.")
         return said % {"version": record.version, "other": row.version}
-    if record.model != row.model:
+    if record.model != row.model and not is_chosen:
         said = _("It uses the model %(model)s, the installation %(other)s. Restart it.")
         return said % {"model": record.model_name, "other": row.model_name}
     return ""
@@ -196,8 +201,11 @@ def _failed_jobs() -> Iterator[Failure]:
         "shots": _("Shot detection failed three times; see the worker log."),
         "reading": _("Reading the text in the pictures failed three times; see the worker log."),
         "speech": _("Recognising the speech failed three times; see the worker log."),
+        "models": _("Embedding it with another model failed three times; see the worker log."),
     }
-    for name, job in JOBS:
+    jobs: list[tuple[str, JobKind]] = [*JOBS]
+    jobs += [("models", reembedding.job_of(row)) for row in weights.kept_rows()]
+    for name, job in jobs:
         for film in job.find_given_up()[:MAX_ERRORS]:
             yield Failure(str(film), _address(film), reasons[name])
 

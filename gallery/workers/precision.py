@@ -39,8 +39,10 @@ def main() -> None:
     django.setup()
     from gallery.clip import conversion, encoder, weights
 
+    with weights.use():
+        model = weights.current()
     target = conversion.prepare(
-        weights.current(), encoder.candidate_targets(), lambda text: print(text, file=sys.stderr)
+        model, encoder.candidate_targets(), lambda text: print(text, file=sys.stderr)
     )
     print(target.precision if target else "fp32")
 

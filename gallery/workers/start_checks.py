@@ -172,6 +172,9 @@ def _different_store(row: Installation) -> Iterator[str]:
 
 
 def _different_model(row: Installation) -> Iterator[str]:
+    if installation.is_model_chosen():
+        weights.active()  # says what is wrong with its files here
+        return
     model = weights.current()
     if model.fingerprint != row.model:
         yield (

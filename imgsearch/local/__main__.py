@@ -92,7 +92,7 @@ def missing_model_commands() -> list[str]:
         if settings.CLIP_DEVICE != "cpu" and runtimes.has_gpu():
             # Only PyTorch knows the GPU, and would stay in this process: 500 MB.
             return ["prepare_model"]
-        model, targets = weights.current(), encoder.candidate_targets()
+        model, targets = weights.configured(), encoder.candidate_targets()
     except (ModelError, OSError, ValueError):
         return ["fetch_model", "prepare_model"]  # the commands report what is wrong
     is_ready = conversion.is_prepared(model, targets) and shot_network.is_prepared()

@@ -33,7 +33,7 @@ RULES: dict[str, dict[str, Any]] = {
 def library(web_server: Web, demo_film: Film) -> Film:
     """The demo film with a label, so that all filters are shown."""
     label = Label.objects.create(name="Night", prompts="night", model=demo_film.model)
-    LabelCount.objects.create(label=label, film=demo_film, shots=7)
+    LabelCount.objects.create(label=label, film=demo_film, model=demo_film.model, shots=7)
     return demo_film
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -267,8 +266,8 @@ def convert_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         encoder,
         "prepare_in_own_process",
-        lambda name: conversion.prepare(
-            weights.describe(name, Path(name)), encoder.candidate_targets(), ignore_progress
+        lambda _name, model: conversion.prepare(
+            model, encoder.candidate_targets(), ignore_progress
         ),
     )
 
@@ -309,7 +308,7 @@ def test_damage_that_is_noticed_late_is_repaired(
     """A file of the same size, for the image tower, which is compiled at the first picture."""
     monkeypatch.setattr(weights, "current", lambda: converted_model)
     # A separate cache, so that the encoder shared by other tests is not affected.
-    monkeypatch.setattr(encoder, "_load", cache(lambda _key: encoder._load_best(converted_model)))
+    monkeypatch.setattr(encoder, "_encoders", {})
     loaded = encoder.current()
     expected = conversion.load(converted_model, FP32).embed_pictures(PICTURES)
     path = conversion.target_folder(converted_model, FP32) / "image.bin"

@@ -344,7 +344,7 @@ def test_new_films_do_not_change_scores(
 
 def test_labels_are_recomputed_for_a_new_model(demo_film: Film) -> None:
     label = make_label("dog")
-    Label.objects.filter(pk=label.pk).update(scale={**label.scale, "model": "another"})
+    Label.objects.filter(pk=label.pk).update(scale={"another": {"levels": {"dog": [0, 1]}}})
     label.refresh_from_db()
     assert scoring.levels_of(label) is None
     assert scoring.measured_labels() == []
@@ -359,11 +359,11 @@ def test_labels_computed_during_a_model_change_are_preliminary(
 ) -> None:
     waiting = Film.objects.create(title="Elsewhere", sha256="0", searchable_run=1, model="another")
     label = make_label("dog")
-    assert label.scale["preliminary"] is True
+    assert scoring.has_preliminary_levels(label)
     waiting.delete()
     compute_labels()
     label.refresh_from_db()
-    assert label.scale["preliminary"] is False
+    assert not scoring.has_preliminary_levels(label)
     assert label.applied is not None
 
 
@@ -439,9 +439,9 @@ def test_counts_respect_films_and_years_in_one_query(db: None) -> None:
     Film.objects.filter(pk=other.pk).update(model="another")
     night = Label.objects.create(name="Night", prompts="night")
     Label.objects.create(name="dog", prompts="dog")
-    LabelCount.objects.create(label=night, film=old, shots=3)
-    LabelCount.objects.create(label=night, film=new, shots=5)
-    LabelCount.objects.create(label=night, film=other, shots=100)
+    LabelCount.objects.create(label=night, film=old, model=old.model, shots=3)
+    LabelCount.objects.create(label=night, film=new, model=new.model, shots=5)
+    LabelCount.objects.create(label=night, film=other, model="another", shots=100)
     with CaptureQueriesContext(
         connection,
     ) as queries:

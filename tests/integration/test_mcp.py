@@ -73,7 +73,9 @@ def test_an_assistant_searches_looks_and_collects(demo_film: Film, ada: Any) -> 
         assert tools["search_scenes"].annotations.read_only_hint
         assert not tools["add_to_board"].annotations.read_only_hint
 
-        [film] = (await call(client, "list_films", title="rocket"))["films"]
+        listed = await call(client, "list_films", title="rocket")
+        assert listed["model"] == "demo"
+        [film] = listed["films"]
         assert (film["film"], film["shots"], film["languages"]) == (demo_film.pk, 32, ["en", "zh"])
 
         found = await call(client, "search_scenes", words="a dog in the snow", count=2)

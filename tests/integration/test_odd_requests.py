@@ -174,9 +174,9 @@ def test_a_lack_of_space_for_a_picture_is_reported(
 def no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """CLIP_MODEL is a folder that was removed."""
     monkeypatch.setattr(settings, "CLIP_MODEL", str(tmp_path / "gone"))
-    weights.current.cache_clear()
+    weights.configured.cache_clear()
     yield
-    weights.current.cache_clear()
+    weights.configured.cache_clear()
 
 
 def test_without_a_model_every_page_says_so_or_works(

@@ -275,10 +275,10 @@ def english_model(tmp_path: Path, settings: Any, redis_server: redis.Redis) -> I
     config = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({k: v for k, v in config.items() if k not in ("languages", "demo")}))
     settings.CLIP_MODEL = str(folder)
-    weights.current.cache_clear()
+    weights.configured.cache_clear()
     yield
-    weights.current.cache_clear()
-    encoder._load.cache_clear()
+    encoder.release(weights.current().fingerprint)
+    weights.configured.cache_clear()
 
 
 def test_a_model_without_chinese_gives_a_notice_for_chinese_words(

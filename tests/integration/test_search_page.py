@@ -333,7 +333,7 @@ def test_filters_are_fields_of_the_search(page: Client, demo_film: Film) -> None
 def test_labels_are_filters_with_counts(page: Client, demo_film: Film) -> None:
     assert "Labels" not in body(page.get("/", {"q": "a dog"}))
     night = Label.objects.create(name="Night", prompts="night", model=demo_film.model)
-    LabelCount.objects.create(label=night, film=demo_film, shots=7)
+    LabelCount.objects.create(label=night, film=demo_film, model=demo_film.model, shots=7)
     Label.objects.create(name="Unused", prompts="x", model=demo_film.model)
     response = page.get("/", {"q": "a dog", "label": night.pk})
     text = body(response)

@@ -23,9 +23,9 @@ HUB_ID = "somebody/tiny-clip"
 @pytest.fixture
 def forget_model() -> Iterator[None]:
     """Reset the model of this process before and after."""
-    weights.current.cache_clear()
+    weights.configured.cache_clear()
     yield
-    weights.current.cache_clear()
+    weights.configured.cache_clear()
 
 
 def fetch(endpoint: str, home: Path, *, name: str = HUB_ID) -> tuple[int, str, float]:

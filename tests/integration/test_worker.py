@@ -309,13 +309,12 @@ def test_reembed_moves_films_to_the_current_model(
 
     done = run_manage("reembed")
     assert done.returncode == 0, done.stderr
-    assert "1 films queued" in done.stdout
-    wait_for(lambda: Film.objects.get(pk=film.pk).run == 2)
-    wait_until_ready(film)
+    assert "1 films are embedded by demo, from their thumbnails." in done.stdout
+    wait_for(lambda: Film.objects.get(pk=film.pk).model == weights.current().fingerprint)
+    wait_for(lambda: old.films() == [])
     assert_complete(film)
-    assert old.films() == []
     assert len(engine.search(Query(words="a dog")).hits) == 2
-    assert "All films already use" in run_manage("reembed").stdout
+    assert "All films use demo" in run_manage("reembed").stdout
 
 
 # --- commands that need a worker ---

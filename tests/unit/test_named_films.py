@@ -9,7 +9,7 @@ from gallery.search.named_films import find_named_films
 def film(pk: int, title: str, year: int | None = None, original_name: str = "") -> ListedFilm:
     return ListedFilm(
         pk=pk, title=title, year=year, uid=str(pk), searchable_run=1, run=1, shot_count=1,
-        frame_count=1, rate_numerator=24, rate_denominator=1, model="", state="ready",
+        frame_count=1, rate_numerator=24, rate_denominator=1, is_searchable=True, state="ready",
         original_name=original_name,
     )  # fmt: skip
 

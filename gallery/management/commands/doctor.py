@@ -14,7 +14,7 @@ from gallery.core import disk
 from gallery.core.errors import GalleryError, IndexMissing
 from gallery.films import catalogue
 from gallery.films.models import Film
-from gallery.importing import shot_detection
+from gallery.importing import model_choice, shot_detection
 from gallery.index import frame_index, server
 from gallery.media import ffmpeg
 from gallery.ocr.reader import get_reader
@@ -204,6 +204,7 @@ def _model() -> str:
         f"{model.name} ({model.width} dimensions, {'/'.join(model.languages)}, edges: "
         f"{loaded.edges}), loaded in {time.monotonic() - started:.1f} s"
         + ("; THE DEMO MODEL" if model.is_demo else "")
+        + "".join(f"; {note}" for note in model_choice.notes())
     )
 
 

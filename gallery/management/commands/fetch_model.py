@@ -1,11 +1,13 @@
 """manage.py fetch_model: download the weights of the models if they are missing."""
 
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from gallery.clip import weights
 from gallery.core import model_hub
@@ -20,25 +22,44 @@ WITHOUT_SPEECH = (
     "Speech is not recognised until the model is there: start again with a connection, or set "
     "SPEECH_MODEL to a folder with a model."
 )
+WITHOUT_CHOSEN_MODEL = "Searches and imports on this machine fail until the model is there."
+
+
+def _chosen_models() -> list[str]:
+    """Return the hub ids of models chosen with `manage.py reembed`; none without a database."""
+    try:
+        names = [row.name for row in weights.kept_rows()]
+    except DatabaseError:
+        return []
+    known = {settings.CLIP_MODEL, weights.DEMO_NAME}
+    return [name for name in names if name not in known and not model_hub.is_folder(name)]
 
 
 class Command(BaseCommand):
-    """Downloads CLIP_MODEL and SPEECH_MODEL at the first start, when the hub can be reached."""
+    """Downloads the models of the settings at the first start, when the hub can be reached."""
 
     # It runs before anything else is ready.
     requires_system_checks = []
     help = "Download the weights of the models if they are missing and the model hub responds."
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
-        """Look for the models on the disk, then on the hub, with a timeout."""
-        name = settings.CLIP_MODEL
-        self._fetch(
-            "Model",
-            name,
-            lambda: weights.local_folder(name),
-            lambda: weights.download(name),
-            WITHOUT_MODEL,
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the model."""
+        parser.add_argument(
+            "model",
+            nargs="?",
+            metavar="MODEL",
+            help="only this model (default: CLIP_MODEL, SPEECH_MODEL and those of manage.py "
+            "reembed)",
         )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Look for the models on the disk, then on the hub, with a timeout."""
+        if options["model"]:
+            self._fetch_embedding_model(options["model"], "")
+            return
+        self._fetch_embedding_model(settings.CLIP_MODEL, WITHOUT_MODEL)
+        for name in _chosen_models():
+            self._fetch_embedding_model(name, WITHOUT_CHOSEN_MODEL)
         if spoken := speech_model.model_name():
             self._fetch(
                 "Speech model",
@@ -47,6 +68,15 @@ class Command(BaseCommand):
                 speech_model.download,
                 WITHOUT_SPEECH,
             )
+
+    def _fetch_embedding_model(self, name: str, otherwise: str) -> None:
+        self._fetch(
+            "Model",
+            name,
+            lambda: weights.local_folder(name),
+            lambda: weights.download(name),
+            otherwise,
+        )
 
     def _fetch(
         self,

@@ -28,7 +28,9 @@ class Command(BaseCommand):
         import uvicorn
 
         from gallery.mcp import server
+        from gallery.search import warming
 
+        warming.start()
         if options["http"] is None:
             server.build_local_server(_find_user(options["user"])).run("stdio")
             return

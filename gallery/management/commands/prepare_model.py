@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 given = getattr(settings, name)
                 raise CommandError(f"{name} is {given!r}; it can be {', '.join(known)}.")
         try:
-            model = weights.current()
+            model = weights.configured()
             target = conversion.prepare(model, encoder.candidate_targets(), say)
         except ModelError as error:
             raise CommandError(str(error)) from error
