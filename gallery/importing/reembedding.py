@@ -34,7 +34,7 @@ from gallery.films.models import Film, FilmQuerySet, FilmVectors
 from gallery.importing import ingest, publish_step
 from gallery.importing.models import Reembedding
 from gallery.index import frame_index, server
-from gallery.index.search_commands import drop_index, search_servers
+from gallery.index.search_commands import drop_index, index_parts
 from gallery.index.server import translate_redis_errors
 from gallery.labels.models import LabelCount
 from gallery.media import frame_stream, store
@@ -348,7 +348,7 @@ def _remove_rest(model: str) -> None:
     LabelCount.objects.filter(model=model).delete()
     index = frame_index.for_model(model)
     with translate_redis_errors():
-        for one in search_servers(index.client):
-            drop_index(one, index.name)
+        for server, name in index_parts(index.client, index.name):
+            drop_index(server, name)
         for name in ("films", "made", "version"):
             index.client.delete(f"{index.prefix}:{name}")
