@@ -108,7 +108,8 @@ def list_urls(patterns: Any = None, before: str = "/") -> Iterator[tuple[str, st
             )
 
 
-PUBLIC = {"login", "logout", "set_language", "health"}
+# /metrics has a token of its own, and does not exist without METRICS_TOKEN.
+PUBLIC = {"login", "logout", "set_language", "health", "metrics"}
 
 
 def test_anonymous_visitors_get_only_the_login_page(page: Client, closed_site: None) -> None:
