@@ -3,7 +3,8 @@
 Keys have the model's fingerprint in their prefix, so that vectors of two models are never mixed.
 Those of a film carry it as their hash tag, so that they lie on one server of a Redis Cluster:
 
-    PREFIX:MODEL:{FILM}:SECOND       hash: film, shot, look, labels, times (`_TIMES`), embedding
+    PREFIX:MODEL:{FILM}:SECOND       hash: film, shot, look, labels, times (`_TIMES`), and the
+                                     vector as `embedding`, of blank frames and credits as `dull`
     PREFIX:MODEL:seconds:{FILM}      bitmap: the seconds of that film that have a hash
     PREFIX:MODEL:lock:{FILM}         held by the process that writes a film's frames
     PREFIX:MODEL:films               set: the films that have such a bitmap
@@ -19,6 +20,7 @@ the vector, what the index needs besides, and what results show of a frame: noth
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 import redis
@@ -29,9 +31,15 @@ from numpy.typing import NDArray
 from gallery.clip import weights
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable, ModelError
-from gallery.index.knn import DULL_KINDS, build_filter, parse_neighbour
+from gallery.index.knn import build_filter, parse_neighbour
 from gallery.index.search_commands import query_complete_index
-from gallery.index.search_index import LABEL_SEPARATOR, SCHEMA, SearchIndex
+from gallery.index.search_index import (
+    DULL_FIELD,
+    LABEL_SEPARATOR,
+    PICTURE_FIELD,
+    SCHEMA,
+    SearchIndex,
+)
 from gallery.index.server import (
     connect_index,
     films_in,
@@ -144,7 +152,7 @@ class FrameIndex(SearchIndex):
             for start in range(0, len(records), PIPELINE_SIZE):
                 check()
                 chunk = slice(start, start + PIPELINE_SIZE)
-                self._write_frames(film, records[chunk], rows[chunk], labels)
+                self._write_frames(film, records[chunk], rows[chunk], labels, before=before)
             check()
             self._delete_frames(film, before - seconds, kept=seconds)
             pipe = self.client.pipeline(transaction=False)
@@ -168,20 +176,25 @@ class FrameIndex(SearchIndex):
         records: Sequence[FrameRecord],
         rows: NDArray[np.float16],
         labels: Mapping[int, Sequence[int]],
+        *,
+        before: Collection[int],
     ) -> None:
         pipe = self.client.pipeline(transaction=False)
         for record, row in zip(records, rows, strict=True):
+            key, is_picture = self.frame_key(film, record.second), record.look is FrameKind.PICTURE
+            if record.second in before:
+                # It may have been of another kind.
+                pipe.hdel(key, DULL_FIELD if is_picture else PICTURE_FIELD)
             pipe.hset(
-                self.frame_key(film, record.second),
+                key,
                 mapping={
                     "film": str(record.film),
                     "shot": record.shot,
-                    # Empty values are not indexed.
-                    "look": "" if record.look is FrameKind.PICTURE else str(record.look),
+                    "look": str(record.look),
                     "labels": _join_labels(labels.get(record.second, ())),
                     "times": _TIMES.pack(record.time, record.start, record.end),
                     # Last: the others are found without passing over it.
-                    "embedding": row.tobytes(),
+                    PICTURE_FIELD if is_picture else DULL_FIELD: row.tobytes(),
                 },
             )
         pipe.execute()
@@ -299,7 +312,8 @@ class FrameIndex(SearchIndex):
     def vector(self, film: int, second: int) -> Vector | None:
         """Return the embedding of one frame, shape (width,), or None when it is not indexed."""
         with translate_redis_errors():
-            raw = self.client.hget(self.frame_key(film, second), "embedding")
+            found = self.client.hmget(self.frame_key(film, second), PICTURE_FIELD, DULL_FIELD)
+        raw = next((one for one in found if one is not None), None)
         return None if raw is None else np.asarray(self._decode_vectors([raw])[0], np.float32)
 
     def embeddings(self, frames: Sequence[FrameKey]) -> tuple[list[FrameKey], Vectors]:
@@ -314,9 +328,9 @@ class FrameIndex(SearchIndex):
                 chunk = frames[start : start + PIPELINE_SIZE]
                 pipe = self.client.pipeline(transaction=False)
                 for film, second in chunk:
-                    pipe.hmget(self.frame_key(film, second), "embedding", "look")
-                for key, (embedding, look) in zip(chunk, pipe.execute(), strict=True):
-                    if embedding is not None and to_text(look or b"") not in DULL_KINDS:
+                    pipe.hget(self.frame_key(film, second), PICTURE_FIELD)
+                for key, embedding in zip(chunk, pipe.execute(), strict=True):
+                    if embedding is not None:
                         found.append(key)
                         raw.append(embedding)
         return found, self._decode_vectors(raw)
@@ -358,16 +372,19 @@ class FrameIndex(SearchIndex):
         chosen, parameters = build_filter(scope)
         parameters |= {"count": count, "vector": vector.astype(np.float16).tobytes()}
         named = [part for pair in parameters.items() for part in pair]
-        command = [
-            *("FT.SEARCH", f"{chosen}=>[KNN $count @embedding $vector AS distance]"),
-            *("RETURN", 2, "shot", "distance", "SORTBY", "distance", "LIMIT", 0, count),
-            *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
+        commands = [
+            [
+                *("FT.SEARCH", f"{chosen}=>[KNN $count @{field} $vector AS distance]"),
+                *("RETURN", 2, "shot", "distance", "SORTBY", "distance", "LIMIT", 0, count),
+                *("TIMEOUT", QUERY_TIMEOUT, "PARAMS", len(named), *named, "DIALECT", 2),
+            ]
+            for field in ((PICTURE_FIELD, DULL_FIELD) if scope.include_dull else (PICTURE_FIELD,))
         ]
         with translate_redis_errors():
-            [replies] = query_complete_index(self.client, self.name, command)
+            replies = query_complete_index(self.client, self.name, *commands)
         found = [
             parse_neighbour(key, fields)
-            for _total, *rows in replies
+            for _total, *rows in chain.from_iterable(replies)
             for key, fields in zip(rows[::2], rows[1::2], strict=True)
         ]
         # Each reply is in order already.
@@ -391,7 +408,7 @@ class FrameIndex(SearchIndex):
             ]
             pipe = self.client.pipeline(transaction=False)
             for key in keys[:SAMPLE_SIZE]:
-                pipe.hget(key, "embedding")
+                pipe.hget(key, PICTURE_FIELD)
             found = [raw for raw in pipe.execute() if raw is not None]
         return self._decode_vectors(found)
 

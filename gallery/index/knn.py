@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from gallery.index.server import NO_FILM
 from gallery.index.types import Neighbour, Scope
-from gallery.media.types import FrameKind
-
-DULL_KINDS = (FrameKind.BLANK, FrameKind.CREDITS)
 
 
 def build_filter(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
-    """Return a scope as a RediSearch filter and its parameters: values never go into the text."""
+    """Return a scope as a RediSearch filter and its parameters: values never go into the text.
+
+    Whether dull frames are searched is a matter of the fields: see `FrameIndex.nearest`.
+    """
     parameters: dict[str, str | int | bytes] = {}
 
     def add_parameter(value: object) -> str:
@@ -30,9 +30,6 @@ def build_filter(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
         number = add_parameter(shot)
         parts.append(f"-(@film:{{{add_parameter(film)}}} @shot:[{number} {number}])")
     parts += [f"@labels:{{{any_of([label])}}}" for label in scope.labels]
-    if not scope.include_dull:
-        # A negation, so that frames without this field match.
-        parts.append(f"-@look:{{{any_of(DULL_KINDS)}}}")
     return (f"({' '.join(parts)})" if parts else "*"), parameters
 
 

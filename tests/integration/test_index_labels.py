@@ -64,6 +64,20 @@ def test_frames_that_are_no_credits_come_with_their_embeddings(index: FrameIndex
     assert (nothing, empty.shape) == ([], (0, WIDTH))
 
 
+def test_a_frame_may_change_its_kind(index: FrameIndex) -> None:
+    """Blank frames and credits are searched only on request, in any case once."""
+    rows, vectors = make_records(3, 5), random_vectors(5)
+    index.put(3, rows, vectors)
+    dull = [replace(row, look=FrameKind.BLANK) if row.second < 2 else row for row in rows]
+    index.put(3, dull, vectors)
+    for scope, seconds in ((Scope(), [2, 3, 4]), (Scope(include_dull=True), [0, 1, 2, 3, 4])):
+        assert sorted(one.second for one in index.nearest(vectors[0], 9, scope)) == seconds
+    assert index.vector(3, 1) == pytest.approx(vectors[1], abs=2e-3)
+    assert index.records([(3, 1), (3, 2)]) == {(3, 1): dull[1], (3, 2): rows[2]}
+    index.put(3, rows, vectors)
+    assert len(index.nearest(vectors[0], 9)) == 5
+
+
 def test_one_worker_writes_a_film_at_a_time(index: FrameIndex) -> None:
     order: list[str] = []
 
