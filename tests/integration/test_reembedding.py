@@ -426,7 +426,9 @@ def test_a_damaged_file_of_vectors_is_made_again_before_a_takeover(
 def test_labels_are_ready_before_the_switch_and_after_it(
     demo_film: Film, other_model: Path
 ) -> None:
-    label = Label.objects.create(name="Dog", prompts="dog", threshold=2.5)
+    found = survey.survey(["dog"])
+    assert found is not None
+    label = Label.objects.create(name="Dog", prompts="dog", threshold=found.suggestion())
     work()
 
     def counts() -> list[int]:
