@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from gallery.core import access
-from gallery.core.errors import GalleryError, http_status
+from gallery.core.errors import GalleryError, ModelError, http_status
 from gallery.core.pages import cache_forever, jpeg_response, limit_searches
 from gallery.films import barcode as barcodes
 from gallery.films import catalogue, import_list
@@ -125,7 +125,7 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
         error = failure
     context = {
         "film": shown,
-        "is_searchable": catalogue.is_searchable(shown),
+        "uses_another_model": _uses_another_model(shown),
         "query": query,
         "asked": SearchPage(query, place),
         "place": place,
@@ -140,6 +140,14 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
     }
     status = http_status(error) if error else HTTPStatus.OK
     return render(request, "gallery/films/film.html", context, status=status)
+
+
+def _uses_another_model(shown: Film) -> bool:
+    """Return whether the model in use cannot search a film; False when there is no model."""
+    try:
+        return not catalogue.is_searchable(shown)
+    except ModelError:
+        return False
 
 
 def _play_url(request: HttpRequest, shown: Film) -> str:
