@@ -23,11 +23,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_segment_is_given_back_at_once(redis_server: redis.Redis, tmp_path: Path) -> None:
-    """One segment of five minutes: it may take much longer than the worker may take to stop."""
+    """One segment of minutes: it may take much longer than the worker may take to stop."""
     worker = Worker(tmp_path, SEGMENT_SECONDS="600")
     worker.start()
     try:
-        film = add_film(make_moving_scenes(tmp_path / "a.mp4", 20, seconds=15))
+        film = add_film(make_moving_scenes(tmp_path / "a.mp4", 10, seconds=15))
         tasks.queue_import(film)
         wait_for(lambda: film.segments.filter(frames_done__gt=0).exists(), pause=0.01)
         worker.stop(timeout=30)

@@ -142,7 +142,8 @@ def test_the_page_shows_workers_queues_and_speed(staff: Client) -> None:
     assert re.search(r"checking files 1 none", text)
     assert re.search(r"short tasks 0 yes", text)
     assert "speech" not in text  # nothing of that kind waits, and nothing takes it
-    assert read(staff, f"{PAGE}now/") in text
+    # The part that is refreshed.
+    assert "Importing frames : Rain & Co for 2" in read(staff, f"{PAGE}now/")
 
 
 def test_the_page_shows_a_worker_that_differs_from_the_installation(staff: Client) -> None:
