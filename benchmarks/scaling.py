@@ -54,6 +54,7 @@ def main(options: Sequence[str] = ()) -> None:
             "DATABASE_URL": database,
             "REDIS_URL": redis_url,
             "SEGMENT_SECONDS": str(SEGMENT_SECONDS),
+            "CLIP_PRECISION": "bf16",  # quantizing would take minutes
             "CLIP_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "WORKERS": "1",
