@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote_plus
 
 from benchmarks.common import make_environment
 from benchmarks.search_load import Answer, Expected, SearchLoad, expect, judge
@@ -90,7 +91,7 @@ def make_questions() -> list[str]:
     from gallery.films.models import Film
     from gallery.search import pictures
 
-    questions = [f"q={words.replace(' ', '+')}&in=seen" for words in WORDS]
+    questions = [f"q={quote_plus(words)}&in=seen" for words in WORDS]
     for film in Film.objects.order_by("pk"):
         seconds = range(5, film.frame_count, max(1, film.frame_count // 4))
         questions += [f"frame={film.pk}-{second}" for second in seconds]

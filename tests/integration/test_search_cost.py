@@ -171,7 +171,7 @@ def test_a_page_reads_each_kind_of_row_once(
     page: Client, demo_film: Film, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     page.get("/", {"q": "a cat"})
-    with django_assert_num_queries(3) as made:  # films, subtitles, labels
+    with django_assert_num_queries(4) as made:  # model, films, subtitles, labels
         shown = page.get("/", {"q": "a dog", "film": demo_film.pk})
     assert shown.context["results"].hits
     assert sum('FROM "gallery_film"' in one["sql"] for one in made.captured_queries) == 1

@@ -300,7 +300,7 @@ def test_reembed_moves_films_to_the_current_model(
 ) -> None:
     film = wait_until_ready(upload(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=4)))
     # As if another model had made these vectors.
-    old = frame_index.for_model("0123456789ab")
+    old = frame_index.for_model("0123456789ab", weights.current().width)
     footage = load_footage(film, 1)
     old.put(film.pk, footage.records, footage.vectors.astype(np.float32))
     frame_index.current().drop(film.pk)
