@@ -44,6 +44,12 @@ from tests.models import fill, switch, work
 State = EmbeddingModel.State
 
 
+@pytest.fixture
+def small_film(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
+    """A film of seven frames in two segments, which takes less time than the demo film."""
+    return ready_film(make_moving_scenes(tmp_path / "small.mp4", 2, seconds=3.5))
+
+
 @pytest.fixture(autouse=True)
 def _forget_earlier_tests(db: None, redis_server: redis.Redis, restore_demo_film: None) -> None:
     baseline._cache.clear()
@@ -98,7 +104,7 @@ def test_searches_go_on_until_the_switch_and_can_go_back(
 
 
 def test_a_filled_model_becomes_active_when_it_is_loaded_everywhere(
-    demo_film: Film, other_model: Path, redis_server: redis.Redis
+    small_film: Film, other_model: Path, redis_server: redis.Redis
 ) -> None:
     with weights.use(weights.configured()):
         web_server = warming.Warmer()
@@ -128,7 +134,7 @@ def test_a_filled_model_becomes_active_when_it_is_loaded_everywhere(
     encoder._encoders[weights.configured().fingerprint] = kept  # that of the other tests
 
 
-def test_work_uses_one_model_from_beginning_to_end(demo_film: Film, other_model: Path) -> None:
+def test_work_uses_one_model_from_beginning_to_end(small_film: Film, other_model: Path) -> None:
     before = hits()
     row = fill(other_model)
     with weights.use():
@@ -142,7 +148,7 @@ def test_work_uses_one_model_from_beginning_to_end(demo_film: Film, other_model:
 
 
 def test_pages_and_tasks_use_the_active_model(
-    demo_film: Film, other_model: Path, page: Client, anonymous: Api
+    small_film: Film, other_model: Path, page: Client, anonymous: Api
 ) -> None:
     fill(other_model)
     row = switch()
@@ -153,15 +159,15 @@ def test_pages_and_tasks_use_the_active_model(
         (row.fingerprint, "active", 1),
         (weights.configured().fingerprint, "previous", 1),
     ]
-    assert demo_film.model != row.fingerprint
-    assert "uses another model" not in page.get(f"/films/{demo_film.pk}/").content.decode()
+    assert small_film.model != row.fingerprint
+    assert "uses another model" not in page.get(f"/films/{small_film.pk}/").content.decode()
 
 
 # --- films that arrive meanwhile ------------------------------------------------------------------
 
 
 def test_films_that_arrive_meanwhile_go_into_both(
-    demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path, other_model: Path
+    small_film: Film, ready_film: Callable[..., Film], tmp_path: Path, other_model: Path
 ) -> None:
     row = model_choice.fill(str(other_model), switches_itself=False)
     reembedding.do_next()
@@ -180,7 +186,7 @@ def test_films_that_arrive_meanwhile_go_into_both(
     for model in weights.kept():
         with weights.use(model):
             found = {hit.film for hit in engine.search(Query(words="a film")).hits}
-        assert found == {demo_film.pk, early.pk, late.pk}
+        assert found == {small_film.pk, early.pk, late.pk}
     assert problems() == []
 
 
@@ -201,7 +207,7 @@ def test_a_film_that_is_imported_again_is_embedded_again(
 
 
 def test_an_import_that_was_running_at_the_switch_begins_again(
-    demo_film: Film, make_video: Callable[..., Path], other_model: Path
+    small_film: Film, make_video: Callable[..., Path], other_model: Path
 ) -> None:
     from gallery.importing import probe_step
     from tests.importing import add_film
@@ -329,44 +335,46 @@ def test_a_film_that_cannot_be_embedded_is_given_up_and_tried_again(
 
 
 def test_films_take_over_the_vectors_of_the_model_that_stays(
-    demo_film: Film, other_model: Path
+    small_film: Film, other_model: Path
 ) -> None:
     own = weights.configured().fingerprint
     fill(other_model)
     row = switch()
     before = hits()
     with weights.use():
-        vectors = ModelVectors(demo_film.files.run(1), row.fingerprint).load().vectors
+        vectors = ModelVectors(small_film.files.run(1), row.fingerprint).load().vectors
     previous = model_choice.other_row()
     assert previous is not None
     model_choice.discard(previous)
     assert hits() == before
     work()
     assert [one.fingerprint for one in EmbeddingModel.objects.all()] == [row.fingerprint]
-    demo_film.refresh_from_db()
-    assert (demo_film.model, demo_film.model_name) == (row.fingerprint, str(other_model))
+    small_film.refresh_from_db()
+    assert (small_film.model, small_film.model_name) == (row.fingerprint, str(other_model))
     assert not FilmVectors.objects.exists()
-    assert list(demo_film.files.folder.rglob("vectors-*")) == []
-    assert np.array_equal(demo_film.files.run(1).load().vectors, vectors)
-    assert keys_of(own, demo_film) == []
+    assert list(small_film.files.folder.rglob("vectors-*")) == []
+    assert np.array_equal(small_film.files.run(1).load().vectors, vectors)
+    assert keys_of(own, small_film) == []
     assert frame_index.for_model(own).client.keys(f"*:{own}:*") == []
     assert hits() == before
     with weights.use():
-        assert_complete(demo_film)
+        assert_complete(small_film)
         assert problems() == []
     # As before there were two models.
     with pytest.raises(GalleryError, match="answers searches"):
         model_choice.discard(row)
 
 
-def test_a_model_that_was_not_used_yet_can_be_discarded(demo_film: Film, other_model: Path) -> None:
+def test_a_model_that_was_not_used_yet_can_be_discarded(
+    small_film: Film, other_model: Path
+) -> None:
     before = hits()
     row = model_choice.fill(str(other_model))
     reembedding.do_next()
     model_choice.discard(row)
     work()
     assert hits() == before
-    assert list(demo_film.files.folder.rglob("vectors-*")) == []
+    assert list(small_film.files.folder.rglob("vectors-*")) == []
     assert not Reembedding.objects.exists()
     assert frame_index.current().client.keys(f"*:{row.fingerprint}:*") == []
     assert EmbeddingModel.objects.get().fingerprint == weights.configured().fingerprint
@@ -404,18 +412,18 @@ def test_an_interrupted_takeover_is_finished(
 
 
 def test_a_damaged_file_of_vectors_is_made_again_before_a_takeover(
-    demo_film: Film, other_model: Path
+    small_film: Film, other_model: Path
 ) -> None:
     fill(other_model)
     row = switch()
     previous = model_choice.other_row()
     assert previous is not None
     model_choice.discard(previous)
-    path = ModelVectors(demo_film.files.run(1), row.fingerprint)._path(1)
+    path = ModelVectors(small_film.files.run(1), row.fingerprint)._path(1)
     path.write_bytes(path.read_bytes()[:-40])
     work()
-    demo_film.refresh_from_db()
-    assert demo_film.model == row.fingerprint
+    small_film.refresh_from_db()
+    assert small_film.model == row.fingerprint
     with weights.use():
         assert problems() == []
 
@@ -426,7 +434,9 @@ def test_a_damaged_file_of_vectors_is_made_again_before_a_takeover(
 def test_labels_are_ready_before_the_switch_and_after_it(
     demo_film: Film, other_model: Path
 ) -> None:
-    label = Label.objects.create(name="Dog", prompts="dog", threshold=2.5)
+    found = survey.survey(["dog"])
+    assert found is not None
+    label = Label.objects.create(name="Dog", prompts="dog", threshold=found.suggestion())
     work()
 
     def counts() -> list[int]:
@@ -468,7 +478,7 @@ def test_labels_are_ready_before_the_switch_and_after_it(
 
 
 def test_both_indexes_are_restored(
-    demo_film: Film, other_model: Path, redis_server: redis.Redis
+    small_film: Film, other_model: Path, redis_server: redis.Redis
 ) -> None:
     row = fill(other_model, switches_itself=False)
     redis_server.flushdb()
@@ -483,16 +493,18 @@ def test_both_indexes_are_restored(
     assert row.fingerprint in weights.kept_fingerprints()
 
 
-def test_lost_vectors_of_the_other_model_are_made_again(demo_film: Film, other_model: Path) -> None:
+def test_lost_vectors_of_the_other_model_are_made_again(
+    small_film: Film, other_model: Path
+) -> None:
     row = fill(other_model, switches_itself=False)
-    path = ModelVectors(demo_film.files.run(1), row.fingerprint)._path(2)
+    path = ModelVectors(small_film.files.run(1), row.fingerprint)._path(1)
     path.write_bytes(path.read_bytes()[:-40])
     assert problems() != []
-    frame_index.for_model(row.fingerprint).drop(demo_film.pk)
+    frame_index.for_model(row.fingerprint).drop(small_film.pk)
     while healing.heal(lambda *_key: None):
         pass
-    demo_film.refresh_from_db()
-    assert demo_film.state == Film.State.READY  # not imported again
+    small_film.refresh_from_db()
+    assert small_film.state == Film.State.READY  # not imported again
     assert not model_choice.is_filled(row)
     work()
     assert model_choice.is_filled(row)
@@ -513,7 +525,7 @@ def test_new_shots_reach_both_indexes(demo_film: Film, other_model: Path) -> Non
         assert frame_index.current().records([key])[key].shot == 2
 
 
-def test_hashes_of_a_model_that_is_kept_are_no_orphans(demo_film: Film, other_model: Path) -> None:
+def test_hashes_of_a_model_that_is_kept_are_no_orphans(small_film: Film, other_model: Path) -> None:
     fill(other_model)
     assert healing.remove_orphan_hashes() == 0
     assert problems() == []
@@ -521,22 +533,22 @@ def test_hashes_of_a_model_that_is_kept_are_no_orphans(demo_film: Film, other_mo
 
 
 def test_the_index_is_rebuilt_for_both(
-    demo_film: Film, other_model: Path, redis_server: redis.Redis, capsys: Any
+    small_film: Film, other_model: Path, redis_server: redis.Redis, capsys: Any
 ) -> None:
     fill(other_model)
     redis_server.flushdb()
     call_command("rebuild_index")
-    frames = f"{demo_film.frame_count} frames of 1 films"
+    frames = f"{small_film.frame_count} frames of 1 films"
     assert frames in capsys.readouterr().out
     assert problems() == []
 
 
 def test_publishing_for_the_same_model_again_changes_nothing(
-    demo_film: Film, other_model: Path
+    small_film: Film, other_model: Path
 ) -> None:
     row = fill(other_model)
     with weights.use(weights.resolve(row)):
-        publish_step.publish_other_vectors(demo_film)
+        publish_step.publish_other_vectors(small_film)
     assert problems() == []
 
 
@@ -544,7 +556,7 @@ def test_publishing_for_the_same_model_again_changes_nothing(
 
 
 def test_only_one_model_can_stand_beside_the_active_one(
-    demo_film: Film, other_model: Path, tmp_path: Path
+    small_film: Film, other_model: Path, tmp_path: Path
 ) -> None:
     fill(other_model)
     third = tmp_path / "third"
@@ -558,13 +570,13 @@ def test_only_one_model_can_stand_beside_the_active_one(
         model_choice.fill("demo")
 
 
-def test_a_folder_without_a_model_is_refused(demo_film: Film, tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(small_film: Film, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no config\.json"):
         model_choice.fill(str(tmp_path))
     assert model_choice.other_row() is None
 
 
-def test_a_model_whose_files_changed_is_not_used(demo_film: Film, tmp_path: Path) -> None:
+def test_a_model_whose_files_changed_is_not_used(small_film: Film, tmp_path: Path) -> None:
     EmbeddingModel.objects.create(
         fingerprint="0123456789ab", name="demo", edges="squash", state=State.ACTIVE
     )
@@ -572,7 +584,7 @@ def test_a_model_whose_files_changed_is_not_used(demo_film: Film, tmp_path: Path
         weights.current()
 
 
-def test_a_model_that_is_not_on_this_machine_is_reported(demo_film: Film) -> None:
+def test_a_model_that_is_not_on_this_machine_is_reported(small_film: Film) -> None:
     EmbeddingModel.objects.create(
         fingerprint="0123456789ab", name="nobody/has-this", edges="squash", state=State.ACTIVE
     )
@@ -580,7 +592,7 @@ def test_a_model_that_is_not_on_this_machine_is_reported(demo_film: Film) -> Non
         weights.current()
 
 
-def test_the_edges_are_part_of_a_model(demo_film: Film, settings: Any) -> None:
+def test_the_edges_are_part_of_a_model(small_film: Film, settings: Any) -> None:
     padded = weights.describe("demo", settings.DEMO_MODEL_DIR, "pad")
     assert padded.fingerprint != weights.configured().fingerprint
     EmbeddingModel.objects.create(
@@ -592,21 +604,23 @@ def test_the_edges_are_part_of_a_model(demo_film: Film, settings: Any) -> None:
 
 
 def test_films_of_an_unknown_model_take_over_the_active_one(
-    demo_film: Film, other_model: Path
+    small_film: Film, other_model: Path
 ) -> None:
     """As after a change of CLIP_MODEL: nobody knows the model that embedded the films."""
     Film.objects.update(model="0123456789ab", labelled_as="")
-    frame_index.current().drop(demo_film.pk)
+    frame_index.current().drop(small_film.pk)
     call_command("reembed")
     work()
-    demo_film.refresh_from_db()
-    assert demo_film.model == weights.configured().fingerprint
+    small_film.refresh_from_db()
+    assert small_film.model == weights.configured().fingerprint
     assert not FilmVectors.objects.exists()
-    assert_complete(demo_film)
+    assert_complete(small_film)
     assert problems() == []
 
 
-def test_a_differing_setting_is_reported(demo_film: Film, other_model: Path, staff: Client) -> None:
+def test_a_differing_setting_is_reported(
+    small_film: Film, other_model: Path, staff: Client
+) -> None:
     def warnings() -> list[str]:
         checks = run_checks(databases=["default"])
         return [str(one.id) for one in checks if one.id == "gallery.W004"]
@@ -627,7 +641,7 @@ def test_a_differing_setting_is_reported(demo_film: Film, other_model: Path, sta
 # --- the command and the admin --------------------------------------------------------------------
 
 
-def test_the_command(demo_film: Film, other_model: Path, capsys: Any) -> None:
+def test_the_command(small_film: Film, other_model: Path, capsys: Any) -> None:
     def run(*arguments: str) -> str:
         call_command("reembed", *arguments)
         return str(capsys.readouterr().out)
@@ -653,7 +667,7 @@ def test_the_command(demo_film: Film, other_model: Path, capsys: Any) -> None:
 
 
 def test_switching_is_possible_before_all_films_are_over(
-    demo_film: Film, other_model: Path
+    small_film: Film, other_model: Path
 ) -> None:
     row = model_choice.fill(str(other_model))
     call_command("reembed", "--switch", "--force")
@@ -665,7 +679,9 @@ def test_switching_is_possible_before_all_films_are_over(
     assert hits() != []
 
 
-def test_the_admin_switches_and_discards(demo_film: Film, other_model: Path, staff: Client) -> None:
+def test_the_admin_switches_and_discards(
+    small_film: Film, other_model: Path, staff: Client
+) -> None:
     row = model_choice.fill(str(other_model), switches_itself=False)
 
     def act(name: str, chosen: EmbeddingModel) -> str:
