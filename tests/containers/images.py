@@ -19,6 +19,12 @@ ln -s /usr/bin/python3 /usr/local/bin/python3
 ln -s /usr/bin/python3 /usr/local/bin/python
 rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
 """
+# As in the official images: apt leaves no packages and no caches behind.
+APT_WITHOUT_CACHE = """
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+"""
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -64,7 +70,8 @@ def _make_debian(
         stdout=subprocess.DEVNULL,
         check=True,
     )
-    clean = "rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/log/*.log"
+    (debian / "etc/apt/apt.conf.d/without-cache").write_text(APT_WITHOUT_CACHE)
+    clean = "apt-get clean; rm -rf /var/lib/apt/lists/* /var/log/*.log"
     subprocess.run(["chroot", debian, "/bin/sh", "-ec", f"{script}\n{clean}"], check=True)
     container = buildah("from", "scratch")
     root = buildah("mount", container)
