@@ -25,7 +25,10 @@ HARMFUL = ("serious", "critical")
 # All rules in one theme, those about colours in the other: a theme is nothing but a color-scheme.
 RULES: dict[str, dict[str, Any]] = {
     "light": {"resultTypes": ["violations"]},
-    "dark": {"resultTypes": ["violations"], "runOnly": ["color-contrast"]},
+    "dark": {
+        "resultTypes": ["violations"],
+        "runOnly": {"type": "rule", "values": ["color-contrast"]},
+    },
 }
 
 
