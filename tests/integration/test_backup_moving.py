@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from PIL import Image
 
+from benchmarks import postgresql
 from gallery.accounts import tokens
 from gallery.backup import manifest, writing
 from gallery.boards import owners, service
@@ -22,7 +23,6 @@ from tests.fetch import fetch
 from tests.films import make_film, noise
 from tests.importing import DEMO, add_film, import_segment
 from tests.integration.test_labels import make_label
-from tests.postgres import postgres_process
 from tests.processes import redis_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -102,7 +102,7 @@ def test_another_database_finds_the_same(library: Library, tmp_path: Path) -> No
     questions = [*library.questions, whole, library.clip]
     expected = fetch(questions)
     assert {answer["status"] for answer in expected} == {200}
-    with postgres_process() as url:
+    with postgresql.running() as url:
         there = Restored(tmp_path / "there", url)
         said = there.manage("restore", str(tmp_path / "backup"))
         assert "without a film file" not in said
