@@ -1,6 +1,7 @@
 """Build the image and run the services of docker-compose.yml from it: see `.ci/containers`."""
 
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -120,6 +121,7 @@ class Stack:
 
 def run(work: Path) -> None:
     """Start the services, use the site, restart all, and use it again."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     stack = Stack(work)
     site = SiteChecks(stack.web, "http://127.0.0.1:8000")
     checks: list[tuple[str, Callable[[], str]]] = [
