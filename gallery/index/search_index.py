@@ -4,6 +4,7 @@ It is exact (FLAT). After a restart of Redis it is there as soon as the hashes h
 a graph (HNSW) would first be built again, which takes a hundred times as long.
 """
 
+import time
 from dataclasses import dataclass
 
 import redis
@@ -35,6 +36,7 @@ LABEL_SEPARATOR = ","
 # The vectors lie in blocks. With the default of 1024 vectors of 1 KB a block is just larger than a
 # size class of the allocator, and a fifth of the next one is lost.
 BLOCK_BYTES = (1 << 20) - 1024
+MAX_BUILD_WAIT = 1.0  # seconds to wait for a new index
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,12 @@ class SearchIndex:
         ]
         # Only keys of frames have a film's hash tag next to the prefix.
         create_index(server, name, f"{self.prefix}:{{", fields)
+        # Without hashes it is complete within milliseconds.
+        end = time.monotonic() + MAX_BUILD_WAIT
+        while (info := index_info(server, name)) and float(info.get("percent_indexed", 1)) < 1:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.01)
 
     def status(self) -> IndexStatus:
         """Return the state of the index. Raises IndexMissing."""

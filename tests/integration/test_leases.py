@@ -56,12 +56,12 @@ def test_a_lost_lock_is_noticed_before_a_write(
     zeroes = np.roll(film.vectors, 7, axis=0).astype(np.float32)
     before = here.vector(demo_film.pk, 3)
     with pytest.raises(LostClaim), here.film_lock(demo_film.pk) as check:
-        redis_server.set(f"{here.prefix}:lock:{demo_film.pk}", "another worker")
+        redis_server.set(f"{here.prefix}:lock:{{{demo_film.pk}}}", "another worker")
         time.sleep(1.2)
         here.put(demo_film.pk, film.records, zeroes, check=check)
     assert np.array_equal(here.vector(demo_film.pk, 3), before)
     # The lease of the other worker is not released.
-    assert redis_server.get(f"{here.prefix}:lock:{demo_film.pk}") == b"another worker"
+    assert redis_server.get(f"{here.prefix}:lock:{{{demo_film.pk}}}") == b"another worker"
 
 
 def test_a_suspended_process_notices_a_lost_lease_at_once() -> None:
