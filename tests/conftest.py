@@ -2,7 +2,7 @@
 
 - `redis_server`: a Redis with RediSearch for the whole session; its index is emptied before a test.
 - `worker`: a real Celery worker, running during the tests of a file that use it.
-- `web_server`: a real gunicorn, also for browsers, running from the first test that uses it.
+- `web_server`: a real gunicorn, also for browsers, running during the tests of a file.
 - `demo_film`: the demo film, imported once and restored for each test.
 - `make_video`: makes small films in a folder of the test.
 """
@@ -142,8 +142,8 @@ def worker(
     Film.objects.all().delete()
 
 
-@pytest.fixture(scope="session")
-def _web_of_session(
+@pytest.fixture(scope="module")
+def _web_of_module(
     _redis_session: str,
     static_files: None,
     django_db_setup: None,
@@ -156,11 +156,9 @@ def _web_of_session(
 
 
 @pytest.fixture
-def web_server(_web_of_session: Web, redis_server: redis.Redis, transactional_db: None) -> Web:
+def web_server(_web_of_module: Web, redis_server: redis.Redis, transactional_db: None) -> Web:
     """A running web server at `web_server.url`; it sees what a test commits."""
-    if not _web_of_session.is_running():
-        _web_of_session.start()
-    return _web_of_session
+    return _web_of_module
 
 
 @pytest.fixture
