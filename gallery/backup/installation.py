@@ -64,7 +64,7 @@ def is_redis_running() -> bool:
 
 def require_redis() -> None:
     """Raise BackupError when the server of the index is another one than ours and silent."""
-    if settings.REDIS_URL_GIVEN:
+    if settings.REDIS_URL_GIVEN or settings.INDEX_URL:
         try:
             server.check_server(server.index_url())
         except GalleryError as error:
@@ -86,7 +86,7 @@ def clear_redis() -> None:
                 for key in batch:
                     pipe.unlink(key)
                 pipe.execute()
-    elif not settings.REDIS_URL_GIVEN:
+    elif not (settings.REDIS_URL_GIVEN or settings.INDEX_URL):
         # The embedded server is stopped: it starts without data.
         shutil.rmtree(settings.VAR_DIR / "redis" / "appendonlydir", ignore_errors=True)
         (settings.VAR_DIR / "redis" / "dump.rdb").unlink(missing_ok=True)
