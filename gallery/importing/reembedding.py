@@ -6,7 +6,7 @@ model in one step, and can be found as soon as searches use that model. All mode
 a model is being filled go into both, and one can switch back without losing them.
 
 Thumbnails are the decoded frames as they were embedded on import, but compressed as JPEG.
-`docs/measurements.md` says what that loses.
+`python -m benchmarks thumbnails` measures what that loses.
 """
 
 import logging
