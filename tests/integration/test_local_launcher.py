@@ -130,7 +130,7 @@ def test_a_redis_without_search_is_refused(tmp_path: Path) -> None:
         result = launch(tmp_path, PORT=str(free_port()), REDIS_URL=url)
     assert result.returncode == 1
     assert "has no search commands" in result.stderr
-    assert "Use Redis 8" in result.stderr
+    assert "Redis 8 or Redis Stack" in result.stderr
 
 
 def list_commands(var_dir: Path) -> list[str]:
