@@ -1,6 +1,7 @@
 """What a worker checks before it takes any work: it waits, or does not start and says why."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,14 +87,27 @@ def test_another_store_is_refused(
     assert problems("exports") == ""
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_store_that_cannot_be_written_is_refused(
-    here: Installation, settings: LazySettings, tmp_path: Path
-) -> None:
-    (tmp_path / "store-id").write_text(here.store_id)
-    settings.MEDIA_ROOT = tmp_path
+@pytest.fixture
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process cannot write to. Root may write to all but read-only disks."""
     tmp_path.chmod(0o555)
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    command = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
+    if subprocess.run(command, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_store_that_cannot_be_written_is_refused(
+    here: Installation, settings: LazySettings, read_only_folder: Path
+) -> None:
+    settings.MEDIA_ROOT = read_only_folder
     assert "is not writable" in problems("exports")
+    settings.MEDIA_ROOT = read_only_folder.parent
+    assert "is not writable" not in problems("exports")
 
 
 def test_another_model_is_refused(here: Installation) -> None:
