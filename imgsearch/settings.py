@@ -294,7 +294,7 @@ NINJA_NUM_PROXIES = env.int("PROXIES", default=1 if PUBLIC_URL else 0)
 # --- embedding ----------------------------------------------------------------------------------
 
 # A model of the CLIP family: a hub id, or a folder.
-CLIP_MODEL = env.str("CLIP_MODEL", default="openai/clip-vit-base-patch16")
+CLIP_MODEL = env.str("CLIP_MODEL", default="") or "openai/clip-vit-base-patch16"
 DEMO_MODEL_DIR = BASE_DIR / "demo" / "model"
 # How pictures that are not square are fitted: squash, pad, or tiles.
 CLIP_EDGES = env.str("CLIP_EDGES", default="squash")
