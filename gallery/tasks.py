@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from celery import Task, shared_task
@@ -106,46 +107,47 @@ def finish(film_id: int) -> None:
         publish_step.finish_film(film_id)
 
 
+@contextmanager
+def _log_later(sentence: str) -> Iterator[None]:
+    """Log errors for people: the sweep queues the task again."""
+    try:
+        yield
+    except GalleryError as error:
+        log.warning("%s: %s", sentence, error)
+
+
 @shared_task(name="gallery.tasks.heal")
 def heal() -> None:
     """Restore the index in short tasks, so that other tasks are not delayed."""
-    try:
+    with _log_later("the index is healed later"):
         if healing.heal(_queue):
             heal.delay()
-    except GalleryError as error:
-        log.warning("the index is healed later: %s", error)
 
 
 @shared_task(name="gallery.tasks.find_shots")
 def find_shots() -> None:
     """Detect outdated shots again in short tasks, so that other tasks are not delayed."""
-    try:
+    with _log_later("shots are found again later"):
         if shot_detection.JOB.do_next():
             find_shots.delay()
-    except GalleryError as error:
-        log.warning("shots are found again later: %s", error)
 
 
 @shared_task(name="gallery.tasks.read_text")
 def read_text() -> None:
     """Read text in the pictures of films in short tasks, so that other tasks are not delayed."""
-    try:
+    with _log_later("text in pictures is read later"):
         if reading.JOB.do_next():
             read_text.delay()
-    except GalleryError as error:
-        log.warning("text in pictures is read later: %s", error)
 
 
 @shared_task(name="gallery.tasks.hear_speech")
 def hear_speech() -> None:
     """Write down what is said in films, in short tasks that a restart can repeat."""
-    try:
+    with _log_later("speech is recognized later"):
         if listening.JOB.do_next():
             hear_speech.delay()
         else:
             recognizer.release()
-    except GalleryError as error:
-        log.warning("speech is recognized later: %s", error)
 
 
 @shared_task(name="gallery.tasks.scan_library")
@@ -158,11 +160,9 @@ def scan_library(folder_id: int) -> None:
 @shared_task(name="gallery.tasks.hash_library")
 def hash_library() -> None:
     """Compute the SHA-256 of files in library folders while nothing is imported."""
-    try:
+    with _log_later("files are read later"):
         if hashing.hash_next(_queue):
             hash_library.delay()
-    except GalleryError as error:
-        log.warning("files are read later: %s", error)
 
 
 def scan_now(folder_id: int) -> scan.ScanResult | None:

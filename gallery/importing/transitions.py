@@ -5,8 +5,9 @@ worker changes nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -22,20 +23,23 @@ from gallery.importing.models import MAX_ATTEMPTS, Segment
 
 log = logging.getLogger(__name__)
 
+# The columns of a film whose import begins from the start.
+NEW_RUN: Mapping[str, Any] = {
+    "state": Film.State.WAITING,
+    "error": "",
+    "run": F("run") + 1,
+    "attempts": 0,
+    "started": None,
+    "finished": None,
+    "lease_until": None,
+}
+
 
 def restart(film: Film) -> bool:
     """Start a new run of a ready or failed film. Return False when an import is under way."""
     changed = Film.objects.filter(
         pk=film.pk, state__in=[Film.State.READY, Film.State.FAILED]
-    ).update(
-        state=Film.State.WAITING,
-        error="",
-        run=F("run") + 1,
-        attempts=0,
-        started=None,
-        finished=None,
-        lease_until=None,
-    )
+    ).update(**NEW_RUN)
     return bool(changed)
 
 
@@ -86,17 +90,7 @@ def restart_with_new_file(film: Film, size: int) -> None:
     It keeps its boards and its subtitles, and stays searchable with the old frames meanwhile.
     """
     with transaction.atomic():
-        Film.objects.filter(pk=film.pk).update(
-            state=Film.State.WAITING,
-            error="",
-            run=F("run") + 1,
-            attempts=0,
-            started=None,
-            finished=None,
-            lease_until=None,
-            size=size,
-            sha256=None,
-        )
+        Film.objects.filter(pk=film.pk).update(**NEW_RUN, size=size, sha256=None)
         Segment.objects.filter(film=film).delete()
 
 

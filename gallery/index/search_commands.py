@@ -103,6 +103,15 @@ def index_info(server: redis.Redis, name: str) -> dict[str, Any] | None:
     return {str(key): value for key, value in raw.items()}
 
 
+def index_infos(client: redis.Redis, name: str) -> list[dict[str, Any]]:
+    """Return what FT.INFO reports on each server of an index or alias. Raises IndexMissing."""
+    found = [index_info(*part) for part in index_parts(client, name)]
+    infos = [info for info in found if info is not None]
+    if len(infos) < len(found):
+        raise IndexMissing
+    return infos
+
+
 def parse_fields(info: dict[str, Any]) -> dict[str, tuple[str, int]]:
     """Return the fields of an index from FT.INFO: the type of each, and the width of a vector."""
     fields = {}

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import redis
 from redis.commands.search.field import Field, NumericField, TagField, VectorField
 
-from gallery.core.errors import IndexMissing
 from gallery.index.search_commands import (
     create_index,
     drop_index,
     fail_on_timeout,
     index_info,
+    index_infos,
     index_parts,
     parse_fields,
 )
@@ -110,10 +110,7 @@ class SearchIndex:
     def status(self) -> IndexStatus:
         """Return the state of the index. Raises IndexMissing."""
         with translate_redis_errors():
-            found = [index_info(*part) for part in index_parts(self.client, self.name)]
-        infos = [info for info in found if info is not None]
-        if len(infos) < len(found):
-            raise IndexMissing
+            infos = index_infos(self.client, self.name)
         return IndexStatus(
             name=self.name,
             frames=sum(int(info["num_docs"]) for info in infos),

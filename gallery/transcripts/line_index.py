@@ -26,12 +26,12 @@ from typing import Any
 import redis
 from redis.commands.search.field import TagField, TextField
 
-from gallery.core.errors import IndexMissing
 from gallery.index.search_commands import (
     create_index,
     drop_index,
     fail_on_timeout,
     index_info,
+    index_infos,
     index_parts,
     parse_fields,
     query_complete_index,
@@ -257,10 +257,7 @@ class LineIndex:
     def lines(self) -> int:
         """Return the number of lines in the index."""
         with translate_redis_errors():
-            found = [index_info(*part) for part in index_parts(self.client, self.alias)]
-        infos = [info for info in found if info is not None]
-        if len(infos) < len(found):
-            raise IndexMissing
+            infos = index_infos(self.client, self.alias)
         return sum(int(info["num_docs"]) for info in infos)
 
     def count(self, film: int) -> int:
