@@ -6,6 +6,7 @@ ones; the texts are typical queries.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import islice, product
@@ -172,7 +173,8 @@ def _library_frames(*, other: bool) -> list[Picture]:
     for folder in folders[:MAX_FRAMES]:
         paths = sorted(folder.glob("*.jpg"))[int(other) :: 2]
         for path in paths[:: max(1, len(paths) // each)][:each]:
-            with Image.open(path) as picture:
+            # A damaged thumbnail, or one that is removed at this moment, is left out.
+            with suppress(OSError), Image.open(path) as picture:
                 found.append(picture.convert("RGB"))
     return found
 

@@ -63,11 +63,14 @@ export class Player extends EventTarget {
 
   // A seek that is cut short by the next one shows no picture: while a key is held, none would come.
   seek(time) {
+    this.nextTime = null;
     if (this.video.seeking) this.nextTime = time;
     else this.video.currentTime = time;
   }
 
+  // The event arrives after the seek has ended: another one may have begun since.
   seekNext() {
+    if (this.video.seeking) return;
     const time = this.nextTime;
     this.nextTime = null;
     if (time !== null) this.video.currentTime = time;
