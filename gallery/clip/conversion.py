@@ -290,7 +290,14 @@ class Converter:
         """Return the image tower with 8-bit weights and activations, calibrated on pictures."""
         runtimes.import_openvino()
         import nncf
+        from nncf.quantization.advanced_parameters import (
+            AdvancedQuantizationParameters,
+            OverflowFix,
+        )
 
+        # Without VNNI, products of 8-bit numbers are added up in 16 bits and overflow: weights of
+        # 7 bits leave room for the sum.
+        overflow_fix = None if runtimes.has_vnni() else OverflowFix.ENABLE
         pixels = to_pixels(self._to_squares(selfcheck.pictures(other=True)))
         self._report_progress(
             f"Quantizing with NNCF on {len(pixels)} pictures; this takes a few minutes"
@@ -300,6 +307,7 @@ class Converter:
             nncf.Dataset([pixels[n : n + 1] for n in range(len(pixels))]),
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(pixels),
+            advanced_parameters=AdvancedQuantizationParameters(overflow_fix=overflow_fix),
         )
 
     # --- the check ----------------------------------------------------------------------------

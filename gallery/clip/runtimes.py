@@ -212,6 +212,14 @@ def computes_bf16() -> bool:
     return "BF16" in _cpu_property("OPTIMIZATION_CAPABILITIES")
 
 
+def has_vnni() -> bool:
+    """Return whether this CPU adds products of 8-bit numbers in 32 bits (VNNI)."""
+    import torch
+
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_vnni") or found.get("avx_vnni"))
+
+
 def cpu_features() -> str:
     """Return the features of this CPU that a compiled model depends on, as text."""
     capabilities = sorted(_cpu_property("OPTIMIZATION_CAPABILITIES"))
