@@ -106,6 +106,21 @@ def import_openvino() -> Any:
     return openvino
 
 
+def compile_for_cpu(path: Path, precision: str, threads: int, streams: int = 1) -> Any:
+    """Return OpenVINO's compiled model of a file. Raises RuntimeError if it is damaged.
+
+    Threads are not pinned: OpenVINO pins those of each process to the first cores, so that two
+    workers with one thread each would share one core.
+    """
+    properties = {
+        "INFERENCE_PRECISION_HINT": openvino_precision(precision),
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": streams,
+        "ENABLE_CPU_PINNING": False,
+    }
+    return import_openvino().Core().compile_model(path, "CPU", properties)
+
+
 class OpenVINORuntime:
     """A converted model in `folder`. Each tower is compiled when it is first used."""
 
@@ -145,18 +160,15 @@ class OpenVINORuntime:
         with self._locks[name]:
             tower = self._towers.get(name)
             if tower is None:
-                properties = {
-                    "INFERENCE_PRECISION_HINT": openvino_precision(self._precision),
-                    "INFERENCE_NUM_THREADS": self._threads,
-                    "NUM_STREAMS": self.streams,
-                }
-                tower = self._towers[name] = self._compile(name, properties)
+                tower = self._towers[name] = self._compile(name)
             return tower
 
-    def _compile(self, name: str, properties: dict[str, Any]) -> "_CompiledTower":
+    def _compile(self, name: str) -> "_CompiledTower":
         """Compile a tower and test it. Raises DamagedModel when its output has changed."""
         try:
-            tower = _CompiledTower(self._folder / name, properties)
+            tower = _CompiledTower(
+                compile_for_cpu(self._folder / name, self._precision, self._threads, self.streams)
+            )
             sample = self._folder / SAMPLES[name]
             if sample.is_file():  # it is written last
                 _compare_with_sample(tower, sample)
@@ -185,8 +197,8 @@ def _compare_with_sample(tower: "_CompiledTower", sample: Path) -> None:
 class _CompiledTower:
     """A tower and its infer requests, each used by one thread at a time."""
 
-    def __init__(self, path: Path, properties: dict[str, Any]) -> None:
-        self._compile = import_openvino().Core().compile_model(path, "CPU", properties)
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     @contextmanager
@@ -194,7 +206,7 @@ class _CompiledTower:
         try:
             request = self._idle.get_nowait()
         except queue.Empty:
-            request = self._compile.create_infer_request()
+            request = self._compiled.create_infer_request()
         try:
             yield request
         finally:

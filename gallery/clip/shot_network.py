@@ -122,12 +122,9 @@ class _OpenVINONetwork:
     def __init__(self, folder: Path) -> None:
         """Load it. Raises RuntimeError, OSError or ValueError if the files are damaged."""
         self.precision = "bf16" if runtimes.computes_bf16() else "fp32"
-        properties = {
-            "INFERENCE_PRECISION_HINT": runtimes.openvino_precision(self.precision),
-            "INFERENCE_NUM_THREADS": runtimes.inference_threads(),
-        }
-        core = runtimes.import_openvino().Core()
-        compiled = core.compile_model(folder / NETWORK, "CPU", properties)
+        compiled = runtimes.compile_for_cpu(
+            folder / NETWORK, self.precision, runtimes.inference_threads()
+        )
         self._request = compiled.create_infer_request()
         self._lock = threading.Lock()
         with np.load(folder / SAMPLE) as sample:
