@@ -34,11 +34,12 @@ def ignore_progress(_text: str) -> None:
 
 
 @pytest.fixture
-def cache_dir(tmp_path: Path, settings: Any) -> Path:
+def cache_dir(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of converted models."""
     settings.MODEL_CACHE_DIR = tmp_path / "converted_model"
-    # No library: the check takes frames of the demo film.
+    # No library, in the process that converts neither: the check takes frames of the demo film.
     settings.MEDIA_ROOT = tmp_path / "media"
+    monkeypatch.setenv("MEDIA_DIR", str(settings.MEDIA_ROOT))
     folder: Path = settings.MODEL_CACHE_DIR
     return folder
 
@@ -110,6 +111,20 @@ def test_the_last_layer_computes_the_class_token_only(make: Any, tmp_path: Path)
 def demo_model() -> weights.Model:
     """The demo model: trained weights, small enough to quantize in a test."""
     return weights.describe("demo_model", project.DEMO_MODEL_DIR)
+
+
+def test_damaged_thumbnails_are_left_out_of_the_check(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    folder = tmp_path / "films" / "0123" / "1" / "thumbs"
+    folder.mkdir(parents=True)
+    for number in range(4):
+        noise(number, (64, 36)).save(folder / f"{number:06d}.jpg")
+    assert selfcheck.pictures()[0].size == (64, 36)
+    (folder / "000000.jpg").write_bytes(b"no picture")
+    (folder / "000002.jpg").write_bytes((folder / "000002.jpg").read_bytes()[:300])
+    found = selfcheck.pictures()
+    assert len(found) == selfcheck.MAX_FRAMES + selfcheck.GENERATED_PICTURES
+    assert found[0].size != (64, 36)
 
 
 @pytest.mark.parametrize("target", [BF16, INT8], ids=["bf16", "int8"])
@@ -367,6 +382,22 @@ def test_the_cache_is_keyed_by_weights_libraries_and_processor(
     assert len(folders) == 7
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux pins threads")
+def test_inference_may_use_every_core() -> None:
+    """Pinned threads of two workers would share the first core."""
+    code = (
+        "import os, django; django.setup(); from pathlib import Path; from PIL import Image;"
+        "from gallery.clip import encoder; e = encoder.current();"
+        "e.embed_text('a dog'); e.embed_pictures([Image.new('RGB', (64, 36))]);"
+        "threads = [int(path.name) for path in Path('/proc/self/task').iterdir()];"
+        "print(e.target, {len(os.sched_getaffinity(thread)) for thread in threads})"
+    )
+    own = {"CLIP_MODEL": project.CLIP_MODEL, "CLIP_PRECISION": "fp32", "CLIP_THREADS": "1"}
+    process = run_python("-c", code, **own)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == f"openvino-cpu-fp32 {{{len(os.sched_getaffinity(0))}}}"
+
+
 def test_a_process_converts_once_and_then_needs_no_torch(tmp_path: Path) -> None:
     """Of two processes that start at once, one converts, in a subprocess."""
     code = (
@@ -379,15 +410,16 @@ def test_a_process_converts_once_and_then_needs_no_torch(tmp_path: Path) -> None
     own = {
         "CLIP_MODEL": project.CLIP_MODEL,
         "CLIP_PRECISION": "fp32",
-        "MODEL_CACHE_DIR": str(tmp_path),
+        "MODEL_CACHE_DIR": str(tmp_path / "models"),
+        "MEDIA_DIR": str(tmp_path / "media"),
     }
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _n: run_python("-c", code, **own), range(2)))
     for process in done:
         assert process.returncode == 0, process.stderr
         assert process.stdout.strip() == "openvino-cpu-fp32 []"
-    assert len(list(tmp_path.glob("*/*/check.json"))) == 1
-    assert not list(tmp_path.glob("*/.draft-*"))
+    assert len(list(tmp_path.glob("models/*/*/check.json"))) == 1
+    assert not list(tmp_path.glob("models/*/.draft-*"))
 
 
 def test_the_digest_of_large_weights_is_cached(
