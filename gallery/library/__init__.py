@@ -1,1 +1,1 @@
-"""Library folders: films that are imported where they lie, and followed when they move."""
+"""Library folders: films are imported in place, and tracked when they move."""

@@ -1,4 +1,4 @@
-"""Library folders in the admin: progress, pause and resume, what failed, retry."""
+"""Library folders in the admin: progress, pause and resume, failures, retry."""
 
 from itertools import islice
 from typing import Any
@@ -42,16 +42,16 @@ class LibraryFolderForm(forms.ModelForm):
         texts = {
             "path": _(
                 "The absolute path of a folder on the server. Films in it and in its sub-folders "
-                "are imported where they lie. They are only read, never changed. Every machine "
-                "with a worker needs the folder at the same path."
+                "are imported in place; they are read but never changed. Every machine with a "
+                "worker needs the folder at the same path."
             ),
             "ignored": _(
-                "Files and folders to leave out, one pattern per line as in .gitignore, such as "
+                "Files and folders to skip, one pattern per line as in .gitignore, such as "
                 "Sample/ or *-trailer.*"
             ),
             "order": _("Which films are imported first."),
             "is_paused": _(
-                "No more imports are begun. Those that are running end, and the folder is still "
+                "No new imports are started. Running imports finish, and the folder is still "
                 "scanned."
             ),
         }
@@ -71,7 +71,7 @@ class LibraryFolderForm(forms.ModelForm):
         return stored
 
     def clean_ignored(self) -> str:
-        """Refuse patterns that cannot be used."""
+        """Refuse invalid patterns."""
         given: str = self.cleaned_data["ignored"]
         try:
             folders.check_patterns(given)
@@ -95,7 +95,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
         js = ("django_htmx/htmx-2.min.js",)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the progress of one folder, and the retry of what failed in it."""
+        """Add the views for the progress of a folder and for retrying its failures."""
         return [
             path(
                 "<int:folder_id>/progress/",
@@ -119,7 +119,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("import"))
     def progress(self, folder: LibraryFolder) -> SafeString:
-        """Return the progress, which polls for updates while something is imported."""
+        """Return the progress, which polls for updates during imports."""
         return SafeString(
             render_to_string(
                 "admin/gallery/libraryfolder/_progress.html", _progress_context(folder)
@@ -128,7 +128,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("last scan"), ordering="scanned_at")
     def last_scan(self, folder: LibraryFolder) -> SafeString:
-        """Return when the folder was scanned last, and how long that took."""
+        """Return the time and the duration of the last scan."""
         return SafeString(
             render_to_string("admin/gallery/libraryfolder/_last_scan.html", {"folder": folder})
         )
@@ -138,7 +138,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the progress of the whole library above the folders, if there are several."""
+        """Show the progress of the whole library above the list if there are several folders."""
         context = extra_context or {}
         if LibraryFolder.objects.count() > 1:
             context |= {"whole_library": measure_progress()}
@@ -155,7 +155,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
         return render(request, "admin/gallery/libraryfolder/_progress.html", context)
 
     def retry_view(self, request: HttpRequest, folder_id: int) -> HttpResponse:
-        """Try all that failed in a folder again, and return to its page."""
+        """Retry all failures of a folder, and return to its page."""
         folder = get_object_or_404(LibraryFolder, pk=folder_id)
         if not self.has_change_permission(request, folder):
             raise PermissionDenied
@@ -165,7 +165,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the progress of a folder, and what failed in it."""
+        """Show the progress and the failures of a folder."""
         folder = kwargs.get("obj")
         if folder is not None:
             listed = list(islice(list_failures(folder), MAX_LISTED_FAILURES + 1))
@@ -181,14 +181,14 @@ class LibraryFolderAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: LibraryFolder, form: Any, change: bool) -> None:
-        """Save a folder and scan it."""
+        """Save a folder and queue its scan."""
         super().save_model(request, obj, form, change)
         tasks.queue_scan(obj.pk)
 
     # --- deletion -----------------------------------------------------------------------------
 
     def has_delete_permission(self, request: HttpRequest, obj: LibraryFolder | None = None) -> bool:
-        """Refuse to remove folders of LIBRARY_DIRS, which would be added again."""
+        """Refuse to remove folders in LIBRARY_DIRS, which would be added again."""
         if obj is not None and folders.is_configured(obj):
             return False
         return super().has_delete_permission(request, obj)
@@ -198,7 +198,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
         objs: Any,
         request: HttpRequest,  # noqa: ARG002
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """List the folders, but not the thousands of rows of their files."""
+        """List the folders, but not the thousands of file rows deleted with them."""
         configured = [str(folder) for folder in objs if folders.is_configured(folder)]
         said = _("%(path)s (its films stay, and no file is deleted)")
         return [said % {"path": folder} for folder in objs], {}, set(), configured
@@ -207,36 +207,34 @@ class LibraryFolderAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Scan now"), permissions=["change"])
     def scan_now(self, request: HttpRequest, queryset: QuerySet[LibraryFolder]) -> None:
-        """Queue the scan of folders."""
+        """Queue scans of folders."""
         for folder in queryset:
             tasks.queue_scan(folder.pk)
-        self.message_user(request, _("Workers scan the folders now."), messages.SUCCESS)
+        self.message_user(request, _("Scans queued."), messages.SUCCESS)
 
     @admin.action(description=gettext_lazy("Pause imports"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[LibraryFolder]) -> None:
-        """Begin no more imports from folders."""
+        """Start no more imports from folders."""
         queryset.update(is_paused=True)
-        self.message_user(
-            request, _("Paused. Imports that are running end first."), messages.SUCCESS
-        )
+        self.message_user(request, _("Paused. Running imports will finish."), messages.SUCCESS)
 
     @admin.action(description=gettext_lazy("Resume imports"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[LibraryFolder]) -> None:
-        """Go on with the imports from folders."""
+        """Start imports from folders again."""
         queryset.update(is_paused=False)
         tasks.start_library_imports()
         self.message_user(request, _("Resumed."), messages.SUCCESS)
 
     @admin.action(description=gettext_lazy("Retry all that failed"), permissions=["change"])
     def retry(self, request: HttpRequest, queryset: QuerySet[LibraryFolder]) -> None:
-        """Try all that failed in folders again."""
+        """Retry all failures of folders."""
         self._retry(request, list(queryset))
 
     def _retry(self, request: HttpRequest, chosen: list[LibraryFolder]) -> None:
         count = sum(retry_failed(folder, tasks.queue_import) for folder in chosen)
         tasks.start_library_imports()
         if count:
-            said = ngettext("%(n)d file is tried again.", "%(n)d files are tried again.", count)
+            said = ngettext("Retrying %(n)d file.", "Retrying %(n)d files.", count)
             self.message_user(request, said % {"n": count}, messages.SUCCESS)
         else:
             self.message_user(request, _("Nothing has failed."), messages.WARNING)

@@ -1,4 +1,4 @@
-"""Compares what is known of a library folder with what is there now."""
+"""Compares the rows of a library folder with its files."""
 
 import os
 from collections import defaultdict
@@ -17,12 +17,12 @@ State = LibraryFile.State
 
 @dataclass(slots=True)
 class Changes:
-    """What a scan found. The rows have their new values already, but are not saved.
+    """The changes that a scan found, as rows that are updated but not saved.
 
-    `moved`: at another path, or with another time. `changed`: with other content. `settled`: they
-    have not changed for long enough. `gone` and `back`: not found any longer, and found again.
-    `forgotten`: gone before anything was made of them. `readable`: they can be opened again.
-    `lost_all`: nothing that is known is there, as when a disk is not connected.
+    `moved`: at another path, or with another modification time. `changed`: with new content.
+    `settled`: unchanged for long enough. `gone` and `back`: no longer found, and found again.
+    `forgotten`: gone before they were imported. `readable`: they can be opened again.
+    `lost_all`: no known file was found, for example because a disk is not connected.
     """
 
     new: list[LibraryFile] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Changes:
 
 @dataclass(slots=True)
 class _Differences:
-    """Paths without a row, rows whose file has another size or time, and rows without a file."""
+    """Paths without a row, rows whose file has a new size or time, and rows without a file."""
 
     fresh: list[str] = field(default_factory=list)
     altered: dict[str, LibraryFile] = field(default_factory=dict)
@@ -55,7 +55,7 @@ def compare(
 ) -> Changes:
     """Compare the rows of a folder with its files. Only files that may have moved are opened."""
     found, differing = Changes(), _Differences()
-    # Those that were there last come first: another one may have had the same path before.
+    # Present files first: the row of a missing file may have the same path.
     ordered = sorted(rows, key=lambda row: row.away_since is not None)
     known: dict[str, LibraryFile] = {}
     differing.lost = [row for row in ordered if known.setdefault(row.path, row) is not row]
@@ -83,7 +83,7 @@ def compare(
 
 
 def _move(moves: dict[str, LibraryFile], listing: Listing, found: Changes) -> None:
-    """Give rows the paths at which their content is now."""
+    """Update the paths of rows whose content has moved."""
     for path, row in moves.items():
         if row.mtime_ns != listing.films[path].mtime_ns:
             row.sha256 = ""  # the samples are the same, but the rest may not be
@@ -99,21 +99,21 @@ def _change(
     now: datetime,
     found: Changes,
 ) -> None:
-    """Let files with other content settle, unless their content, or another's, has moved."""
+    """Wait for files with new content to settle, unless they took part in a move."""
     moved = {row.pk for row in moves.values()}
     for path, row in differing.altered.items():
         if row.pk in moved:
             if path not in moves:
                 differing.fresh.append(path)
         elif path in moves:
-            differing.lost.append(row)  # it was replaced by another file
+            differing.lost.append(row)  # another file has replaced it
         else:
             _alter(row, listing.films[path], now)
             found.changed.append(row)
 
 
 def _keep(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
-    """Note what is new about a file that has not changed."""
+    """Record that an unchanged file is back, has settled, or can be read again."""
     if row.away_since is not None:
         row.away_since = None
         found.back.append(row)
@@ -127,7 +127,7 @@ def _keep(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
 def _find_moves(
     folder: LibraryFolder, listing: Listing, differing: _Differences
 ) -> dict[str, LibraryFile]:
-    """Return the rows whose content is at a new path now, or at its old one with another time."""
+    """Map paths to the rows whose content is there now: moved, or only with a new time."""
     movable: dict[tuple[int, str], list[LibraryFile]] = defaultdict(list)
     for row in (*differing.lost, *differing.altered.values()):
         if row.fingerprint and (row.film_id is not None or row.state == State.IGNORED):
@@ -159,7 +159,7 @@ def _place(row: LibraryFile, path: str, file: FoundFile) -> None:
 
 
 def _alter(row: LibraryFile, file: FoundFile, now: datetime) -> None:
-    """Let a file with other content settle. That of a film keeps its fingerprint until then."""
+    """Wait for a file with new content to settle. If it has a film, it keeps its fingerprint."""
     _place(row, row.path, file)
     row.settles_since, row.sha256, row.error = now, "", ""
     if row.film_id is None:
@@ -169,9 +169,9 @@ def _alter(row: LibraryFile, file: FoundFile, now: datetime) -> None:
 
 
 def _lose(lost: Sequence[LibraryFile], listing: Listing, now: datetime, found: Changes) -> None:
-    """Mark rows whose file is not there as away, or forget those of which nothing was made.
+    """Mark rows of missing files as away, or forget those that were never imported.
 
-    None is forgotten when the disk may not be connected.
+    Nothing is forgotten if the disk may be disconnected.
     """
     for row in lost:
         is_used = row.film_id is not None or row.state == State.IGNORED

@@ -1,4 +1,4 @@
-"""What of a library folder failed and why, and how it is tried again."""
+"""Lists and retries the failures of a library folder."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from gallery.library.progress import films_of
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that was not imported: its path in the folder, why, and its film, if it has one."""
+    """A file that was not imported: its path in the folder, the error, and its film, if any."""
 
     path: str
     error: str
@@ -19,7 +19,7 @@ class Failure:
 
 
 def list_failures(folder: LibraryFolder) -> Iterator[Failure]:
-    """Yield the failed films of a folder, then the files that cannot be opened."""
+    """Yield the failed films of a folder, then its unreadable files."""
     failed = LibraryFile.objects.filter(folder=folder, film__state=Film.State.FAILED)
     for file in failed.select_related("film").order_by("path"):
         yield Failure(str(file), file.film.error if file.film else "", file.film)
@@ -31,10 +31,7 @@ def list_failures(folder: LibraryFolder) -> Iterator[Failure]:
 
 
 def retry_failed(folder: LibraryFolder, queue_import: Callable[[Film], None]) -> int:
-    """Import all failed films of a folder again, and try to open its unreadable files.
-
-    Return how many there are.
-    """
+    """Retry all failed films and unreadable files of a folder. Return how many there are."""
     count = 0
     for film in films_of(folder).failed():
         if transitions.restart(film):
@@ -44,7 +41,7 @@ def retry_failed(folder: LibraryFolder, queue_import: Callable[[Film], None]) ->
     files = LibraryFile.objects.filter(folder=folder).exclude(error="")
     unreadable = files.filter(state=state.UNREADABLE)
     count += unreadable.filter(film__isnull=True).update(state=state.WAITING, error="")
-    # With other content than its film was imported from: scans find out what it is.
+    # Its content differs from what its film was imported from: a scan identifies it.
     count += unreadable.update(state=state.SETTLING, error="")
-    files.update(error="")  # of those that could not be hashed
+    files.update(error="")  # from failed hashing
     return count

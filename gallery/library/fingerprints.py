@@ -1,4 +1,4 @@
-"""What identifies the content of a film file: samples at once, all of it later."""
+"""Identifies the content of a film file: by samples at first, by a full hash later."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ def quick_fingerprint(path: Path) -> str:
 
 
 def whole_sha256(path: Path, check: Callable[[], None]) -> str:
-    """Return the SHA-256 of a file, as of uploads. `check` may raise to stop. Raises OSError."""
+    """Return the SHA-256 of a file, as for uploads. `check` may raise to stop. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(CHUNK_BYTES):

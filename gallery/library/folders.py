@@ -20,33 +20,32 @@ class FolderError(GalleryError):
 
 
 def normalize(path: str) -> str:
-    """Return a path as it is stored: absolute, without `~`, `..` and a slash at the end."""
+    """Return a path as it is stored: absolute, without `~`, `..` or a trailing slash."""
     return paths.to_stored(os.path.normpath(Path(path).expanduser().absolute()))
 
 
 def check_folder(stored: str, itself: LibraryFolder | None = None) -> None:
-    """Raise FolderError if a folder, as stored, cannot be one of the library.
+    """Raise FolderError if a stored path cannot be a library folder.
 
-    `itself`: the folder whose path is to be changed, if it is.
+    `itself`: the existing folder whose path would change, if any.
     """
     real = paths.join(stored)
     if len(stored) > MAX_PATH_LENGTH:
         raise FolderError(_("The path is too long."))
     if not real.is_absolute():
-        raise FolderError(_("Give the absolute path of the folder, which begins with /."))
+        raise FolderError(_("Enter the absolute path of the folder, starting with /."))
     if not real.is_dir():
         raise FolderError(
             _(
-                "There is no folder %(path)s on the server. If it is on a disk or a network share, "
-                "connect that first."
+                "There is no folder %(path)s on the server. If it is on an external disk or a "
+                "network share, connect it first."
             )
             % {"path": paths.readable(stored)}
         )
     if not os.access(real, os.R_OK | os.X_OK):
         raise FolderError(
             _(
-                "The server may not read %(path)s. Give the user that runs it the right to read "
-                "the folder."
+                "The server cannot read %(path)s. Grant read access to the user that runs it."
             )
             % {"path": paths.readable(stored)}
         )
@@ -61,7 +60,7 @@ def check_folder(stored: str, itself: LibraryFolder | None = None) -> None:
             continue
         if other.path == stored:
             raise FolderError(
-                _("%(path)s is a library folder already.") % {"path": paths.readable(stored)}
+                _("%(path)s is already a library folder.") % {"path": paths.readable(stored)}
             )
         if _overlap(real, other.real_path):
             raise FolderError(
@@ -71,7 +70,7 @@ def check_folder(stored: str, itself: LibraryFolder | None = None) -> None:
 
 
 def check_patterns(text: str) -> None:
-    """Raise FolderError if patterns of ignored files cannot be used."""
+    """Raise FolderError if ignore patterns are invalid."""
     try:
         compile_patterns(text)
     except ValueError as error:
@@ -79,7 +78,7 @@ def check_patterns(text: str) -> None:
 
 
 def _overlap(one: Path, other: Path) -> bool:
-    """Return whether one of two folders is, or is in, the other."""
+    """Return whether two folders are the same, or one contains the other."""
     a, b = Path(os.path.realpath(one)), Path(os.path.realpath(other))
     return a.is_relative_to(b) or b.is_relative_to(a)
 
@@ -95,18 +94,18 @@ def add_folder(path: str, ignored: str = "", order: str = "") -> LibraryFolder:
 
 
 def is_configured(folder: LibraryFolder) -> bool:
-    """Return whether LIBRARY_DIRS names a folder."""
+    """Return whether a folder is in LIBRARY_DIRS."""
     return folder.path in map(normalize, settings.LIBRARY_DIRS)
 
 
 def remove_folder(folder: LibraryFolder) -> None:
-    """Forget a folder. Its films stay, with links to their files, but are not followed any longer.
+    """Remove a folder. Its films are kept with links to their files, but no longer tracked.
 
-    Raises FolderError for a folder of LIBRARY_DIRS.
+    Raises FolderError for a folder in LIBRARY_DIRS.
     """
     if is_configured(folder):
         raise FolderError(
-            _("%(path)s is named by the setting LIBRARY_DIRS. Remove it there first.")
+            _("%(path)s is in the setting LIBRARY_DIRS. Remove it there first.")
             % {"path": folder}
         )
     folder.delete()
@@ -116,7 +115,7 @@ _reported: set[str] = set()
 
 
 def add_configured() -> None:
-    """Add the folders of LIBRARY_DIRS. Those that cannot be added are logged, once each."""
+    """Add the folders in LIBRARY_DIRS. Log those that cannot be added, once each."""
     known = set(LibraryFolder.objects.values_list("path", flat=True))
     for path in settings.LIBRARY_DIRS:
         if normalize(path) in known:
@@ -125,5 +124,5 @@ def add_configured() -> None:
             add_folder(path)
         except FolderError as error:
             if str(error) not in _reported:
-                log.warning("LIBRARY_DIRS: %s It is tried again.", error)
+                log.warning("LIBRARY_DIRS: %s It will be retried.", error)
             _reported.add(str(error))

@@ -1,7 +1,7 @@
-"""Computes the SHA-256 of library files while nothing is imported, so that uploads are recognized.
+"""Computes the SHA-256 of library files while no import is running, to recognize uploads of them.
 
-An upload with the SHA-256 of a film is that film. Of a film in a library folder it is not known at
-first: the whole file would have to be read before its import.
+An upload with the SHA-256 of a film is that film. Library films are imported without it, because
+their whole file would have to be read first.
 """
 
 import logging
@@ -21,11 +21,11 @@ from gallery.library.models import LibraryFile
 log = logging.getLogger(__name__)
 
 State = LibraryFile.State
-CHECK_SECONDS = 2.0  # between two looks at whether an import waits
+CHECK_SECONDS = 2.0  # between two checks for waiting imports
 
 
 def next_to_hash() -> LibraryFile | None:
-    """Return the next file to be read; None while films are imported, or wait for that."""
+    """Return the next file to hash; None while imports are running or waiting."""
     if _is_busy():
         return None
     files = LibraryFile.objects.present().filter(
@@ -43,7 +43,7 @@ def _is_busy() -> bool:
 def hash_next(queue: Queue) -> bool:
     """Compute the SHA-256 of a file. Return whether there is more to do now.
 
-    One process does this at a time; it stops when an import begins. Raises IndexUnavailable.
+    One process does this at a time, and stops when an import starts. Raises IndexUnavailable.
     """
     client = server.connect_index()
     key = f"{settings.INDEX_PREFIX}:hashing"
@@ -75,7 +75,7 @@ def hash_next(queue: Queue) -> bool:
 
 
 def _record(file: LibraryFile, digest: str, queue: Queue) -> None:
-    """Record the SHA-256 of a file and of its film, if neither has changed meanwhile."""
+    """Store the SHA-256 of a file and of its film, unless either has changed meanwhile."""
     unchanged = LibraryFile.objects.filter(
         pk=file.pk, film=file.film_id, size=file.size, mtime_ns=file.mtime_ns, state=State.IMPORTED
     )
@@ -91,10 +91,10 @@ def _record(file: LibraryFile, digest: str, queue: Queue) -> None:
         except IntegrityError:
             log.warning("film %s: another film has the same file (%s)", film.pk, file)
     elif film.sha256 != digest and film.library_files.count() > 1:
-        # The samples were the same, but it is another film.
-        log.warning("%s: it is not the same file as the others of film %s", file, film.pk)
+        # The samples are the same, but the files are not.
+        log.warning("%s differs from the other files of film %s", file, film.pk)
         unchanged.update(film=None, state=State.WAITING)
     elif film.sha256 != digest and film.files.is_link:
-        log.warning("film %s: its file has other content, importing it again", film.pk)
+        log.warning("film %s: the content of its file has changed, importing it again", film.pk)
         transitions.restart_with_new_file(film, file.size)
         queue("probe", film.pk)

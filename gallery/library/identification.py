@@ -1,4 +1,4 @@
-"""Finds the films to which files belong by their content."""
+"""Matches files to films by content."""
 
 import logging
 from collections import defaultdict
@@ -17,10 +17,10 @@ MAX_VALUES = 500  # in one query
 
 @dataclass(slots=True)
 class Identified:
-    """What became of settled files; the rows have their new values, but are not saved.
+    """The result for settled files; the rows are updated but not saved.
 
-    `films`: those that got or lost a file. `replaced`: files with other content than their film
-    was imported from, and without another file that still has it.
+    `films`: those that gained or lost a file. `replaced`: files whose content differs from what
+    their film was imported from, where no other file has the old content.
     """
 
     rows: list[LibraryFile] = field(default_factory=list)
@@ -29,9 +29,9 @@ class Identified:
 
 
 def identify(settled: Sequence[LibraryFile]) -> Identified:
-    """Find the film of each file that has settled. Others wait for their import.
+    """Find the film of each settled file. Files without one wait for their import.
 
-    Only files with the size of another film, and those that had a film already, are opened.
+    Only files that have a film, or the size of one, are opened.
     """
     found = Identified()
     known = _KnownContent({row.size for row in settled})
@@ -54,7 +54,7 @@ def _identify(row: LibraryFile, known: "_KnownContent", found: Identified) -> No
     row.fingerprint, row.state = content, State.IMPORTED
     if before is not None and content == was:
         found.films.add(before)
-        return  # only its time had changed
+        return  # only its modification time has changed
     film = known.find_film(row)
     if film is None and before is not None and not _has_other_file(row):
         found.replaced.append(row)
@@ -66,7 +66,7 @@ def _identify(row: LibraryFile, known: "_KnownContent", found: Identified) -> No
 
 
 def _has_other_file(row: LibraryFile) -> bool:
-    """Return whether the film of a file has another one, so that its content is not lost."""
+    """Return whether the film of a file has another file with its content."""
     film = row.film
     if film is None:
         return False
@@ -77,7 +77,7 @@ def _has_other_file(row: LibraryFile) -> bool:
 
 
 class _KnownContent:
-    """The content of all films of some sizes: of library files, and of uploaded films."""
+    """The content of all library files and uploads of certain sizes."""
 
     def __init__(self, sizes: Iterable[int]) -> None:
         self._files: dict[int, list[LibraryFile]] = defaultdict(list)
@@ -96,7 +96,7 @@ class _KnownContent:
         return bool(self._files.get(size) or self._uploads.get(size))
 
     def find_film(self, row: LibraryFile) -> int | None:
-        """Return the film with the content of a row, from another file of it."""
+        """Return the film that has another file with the content of a row."""
         for file in self._files.get(row.size, ()):
             differs = file.sha256 and row.sha256 and file.sha256 != row.sha256
             if file.pk != row.pk and file.fingerprint == row.fingerprint and not differs:
@@ -116,7 +116,7 @@ class _KnownContent:
 
 
 def find_film(row: LibraryFile) -> int | None:
-    """Return the film that has the content of a file with a fingerprint, or None."""
+    """Return the film with the content of a fingerprinted file, or None."""
     return _KnownContent([row.size]).find_film(row)
 
 

@@ -1,4 +1,4 @@
-"""Starts the imports of waiting files, a few at a time and in the order of their folder."""
+"""Starts imports of waiting files, a few at a time and in the order of their folder."""
 
 import logging
 from itertools import chain, zip_longest
@@ -31,7 +31,7 @@ ORDERS = {
 
 
 def start_imports(queue: Queue) -> int:
-    """Start imports until LIBRARY_IMPORTS_AT_ONCE films of library folders are under way.
+    """Start imports until LIBRARY_IMPORTS_AT_ONCE library films are being imported.
 
     Folders that are not paused take turns. Return how many were started. Raises DiskFull.
     """
@@ -59,7 +59,7 @@ def start_imports(queue: Queue) -> int:
 
 
 def _next_files(count: int) -> list[LibraryFile]:
-    """Return the next waiting files, the folders in turn."""
+    """Return the next waiting files, taking one from each folder in turn."""
     folders = LibraryFolder.objects.filter(is_paused=False)
     lists = [list(_waiting_in_order(folder)[:count]) for folder in folders]
     return [file for file in chain.from_iterable(zip_longest(*lists)) if file is not None][:count]
@@ -71,10 +71,10 @@ def _waiting_in_order(folder: LibraryFolder) -> QuerySet[LibraryFile]:
 
 
 def start_import(file: LibraryFile) -> Film | None:
-    """Give a waiting file its film. Return the film if it is new, and has to be imported.
+    """Find or create the film of a waiting file. Return the film if it has to be imported.
 
-    Returns None when the film is known, when the file cannot be read, or when it has changed since
-    the last scan: its row then says so. Raises DiskFull.
+    Returns None, and updates the row, if the film exists, the file cannot be read, or it has
+    changed since the last scan. Raises DiskFull.
     """
     path = file.real_path
     waiting = LibraryFile.objects.waiting().filter(pk=file.pk)
@@ -94,20 +94,20 @@ def start_import(file: LibraryFile) -> Film | None:
         waiting.update(away_since=timezone.now())
         return None
     except OSError as error:
-        why = _("It cannot be opened: %(why)s.") % {"why": error.strerror or error}
+        why = _("Cannot be opened: %(why)s.") % {"why": error.strerror or error}
         waiting.update(state=State.UNREADABLE, error=why)
         return None
     known = find_film(file)
     if known is not None:
         waiting.update(state=State.IMPORTED, fingerprint=file.fingerprint, film=known)
         update_presence([known])
-        log.info("film %s: it also lies in %s", known, file)
+        log.info("film %s has another file: %s", known, file)
         return None
     return _add_film(file, path)
 
 
 def _add_film(file: LibraryFile, path: Path) -> Film | None:
-    """Make a film of a file, with a link to it. Return None if another process just did."""
+    """Create a film with a link to a file. Return None if another process was faster."""
     film = intake.new_film(readable_name(path.name), file.size, None)
     try:
         film.files.mark_unfinished()

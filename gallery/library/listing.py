@@ -1,4 +1,4 @@
-"""Lists the film and subtitle files below a library folder, without opening any."""
+"""Lists the film and subtitle files in a library folder without opening them."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ from gallery.library.paths import to_stored
 from gallery.transcripts import subtitles
 from gallery.transcripts.subtitle_import import has_film_type
 
-# Of network storage and operating systems: thumbnails, previews, deleted files.
+# Thumbnails, previews and deleted files of storage and operating systems.
 SYSTEM_FOLDERS = frozenset(
     ("@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found")
 )
@@ -29,7 +29,7 @@ class FoundFile:
 
 @dataclass(slots=True)
 class Listing:
-    """The files below a folder, by stored relative path.
+    """The files in a folder and its sub-folders, by stored relative path.
 
     `unreadable` maps sub-folders that could not be read to the reason.
     """
@@ -44,17 +44,17 @@ class Listing:
 
 
 def compile_patterns(text: str) -> GitIgnoreSpec:
-    """Compile patterns of files to ignore, one a line, as in .gitignore. Raises ValueError."""
+    """Compile ignore patterns, one per line, as in .gitignore. Raises ValueError."""
     return GitIgnoreSpec.from_lines(text.splitlines())
 
 
 def list_folder(
     root: Path, ignored: GitIgnoreSpec, check: Callable[[], None] = lambda: None
 ) -> Listing:
-    """List the films and subtitles below a folder; `check` is called for each sub-folder.
+    """List the films and subtitles in a folder; `check` is called for each sub-folder.
 
-    Hidden files are left out. Links are followed, but no folder is listed twice: folders that are
-    no links come first. Raises OSError when the folder itself cannot be read.
+    Hidden files are skipped. Links are followed, but no folder is listed twice: real folders come
+    before links to them. Raises OSError if the folder itself cannot be read.
     """
     listing = Listing()
     seen: set[tuple[int, int]] = set()
@@ -84,7 +84,7 @@ def _add_entry(
     ignored: GitIgnoreSpec,
     folders: tuple[deque[str], deque[str]],
 ) -> None:
-    """Add a file to the listing, or a folder to those to be listed: others, and links."""
+    """Add a file to the listing, or a folder to the queues of real and of linked folders."""
     name = entry.name
     if name.startswith(".") or name.casefold() in SYSTEM_FOLDERS:
         return
@@ -105,7 +105,7 @@ def _add_entry(
     try:
         status = entry.stat()
     except OSError:
-        return  # a link that leads nowhere, or a file that was just removed
+        return  # a broken link, or a file that was just removed
     if stat.S_ISREG(status.st_mode):
         found = FoundFile(status.st_size, status.st_mtime_ns)
         (listing.films if is_film else listing.subtitles)[to_stored(path)] = found

@@ -1,4 +1,4 @@
-"""Library folders, the film files in them, and the subtitle files beside these."""
+"""Library folders, the film files in them, and the subtitle files next to these."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ FINGERPRINT_LENGTH = 40  # hexadecimal digits
 
 
 class LibraryFolder(models.Model):
-    """A folder whose films are imported in place. It is only ever read.
+    """A folder whose films are imported in place. Nothing is ever written to it.
 
-    `scan_token` and `scan_until` are the claim and the lease of a scan. `error` says why nothing
-    was found; `unreadable` maps sub-folders that could not be read to the reason.
+    `scan_token` and `scan_until` are the claim and the lease of a scan. `error` is why the last
+    scan failed; `unreadable` maps sub-folders that could not be read to the reason.
     """
 
     class Order(models.TextChoices):
@@ -35,7 +35,7 @@ class LibraryFolder(models.Model):
     scan_until = models.DateTimeField(null=True, editable=False)
     scanned_at = models.DateTimeField(_("last scan"), null=True, editable=False)
     scan_seconds = models.FloatField(default=0, editable=False)
-    # Where it was at the last scan: links lead there.
+    # The path at the last scan, to which links point.
     scanned_path = models.CharField(max_length=MAX_PATH_LENGTH, blank=True, editable=False)
     error = models.TextField(blank=True, editable=False)
     unreadable = models.JSONField(default=dict, editable=False)
@@ -55,18 +55,18 @@ class LibraryFolder(models.Model):
 
 
 class LibraryFileQuerySet(models.QuerySet["LibraryFile"]):
-    """Files, by what is known of them."""
+    """Queries for files by their state."""
 
     def present(self) -> "LibraryFileQuerySet":
         """Return the files that the last scan of their folder found."""
         return self.filter(away_since__isnull=True)
 
     def waiting(self) -> "LibraryFileQuerySet":
-        """Return present files whose import has not begun."""
+        """Return present files whose import has not started."""
         return self.present().filter(state=LibraryFile.State.WAITING)
 
     def with_content(self) -> "LibraryFileQuerySet":
-        """Return files whose content was identified, and that belong to a film or are ignored."""
+        """Return fingerprinted files that belong to a film or are ignored."""
         return self.exclude(fingerprint="").filter(
             Q(film__isnull=False) | Q(state=LibraryFile.State.IGNORED)
         )
@@ -75,16 +75,16 @@ class LibraryFileQuerySet(models.QuerySet["LibraryFile"]):
 class LibraryFile(models.Model):
     """A film file in a library folder, by its path relative to the folder.
 
-        settling   it is new or has changed, and may still be being copied
-        waiting    it no longer changes, and its import has not begun
-        imported   it is the file of `film`, or one of several with the same content
+        settling   new or changed, and perhaps still being copied
+        waiting    no longer changing, but its import has not started
+        imported   the file of `film`, or one of several with the same content
         ignored    its film was deleted by an administrator
-        unreadable it cannot be opened; `error` says why
+        unreadable cannot be opened; `error` says why
 
-    A file with the `size` (bytes) and `mtime_ns` of the row is not read again. `fingerprint`
-    identifies its content (`gallery.library.fingerprints`), `sha256` exactly, once it was computed.
-    `settles_since`: since when it has not changed. `away_since`: since when scans have not found
-    it. A row that has a film, or is ignored, stays until the folder is removed.
+    A file that still has the row's `size` (bytes) and `mtime_ns` is not read again. `fingerprint`
+    identifies its content by samples (`gallery.library.fingerprints`), `sha256`, once computed,
+    exactly. It has not changed since `settles_since`, and scans have not found it since
+    `away_since`. A row that has a film, or is ignored, is kept until the folder is removed.
     """
 
     class State(models.TextChoices):
@@ -129,10 +129,10 @@ class LibraryFile(models.Model):
 
 
 class LibrarySubtitles(models.Model):
-    """A subtitle file beside a film of a library folder, and the subtitles made from it.
+    """A subtitle file next to a film in a library folder, and the subtitles imported from it.
 
-    `subtitles` is None when it could not be read (`error`), or when they were deleted in the admin:
-    the file is then left alone until it changes.
+    `subtitles` is None if the file could not be read (`error`), or if they were deleted in the
+    admin; then the file is ignored until it changes.
     """
 
     file = models.ForeignKey(LibraryFile, on_delete=models.CASCADE, related_name="subtitles")

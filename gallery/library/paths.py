@@ -1,7 +1,7 @@
-"""Paths of a library folder as they are stored in the database.
+"""Converts paths for storage in the database.
 
-File systems allow names that are not UTF-8, which Python holds as lone surrogates and databases
-refuse. Each of their bytes is stored as a character of a private use area.
+File systems allow names that are not UTF-8. Python represents their bytes as lone surrogates, which
+databases reject, so each such byte is stored as a character of a private use area.
 """
 
 from pathlib import Path
@@ -14,20 +14,20 @@ _FROM_STORED = {stored: surrogate for surrogate, stored in _TO_STORED.items()}
 
 
 def to_stored(path: str) -> str:
-    """Return a path so that databases accept it."""
+    """Return a path in a form that databases accept."""
     return path.translate(_TO_STORED)
 
 
 def from_stored(stored: str) -> str:
-    """Return the path of a file, from what `to_stored` returned."""
+    """Return the original path: the inverse of `to_stored`."""
     return stored.translate(_FROM_STORED)
 
 
 def readable(stored: str) -> str:
-    """Return a stored path in a form that people can read."""
+    """Return a stored path in a readable form."""
     return readable_name(from_stored(stored))
 
 
 def join(folder: str, relative: str = "") -> Path:
-    """Return the real path of a file in a folder, both as stored."""
+    """Return the real path of a folder, or of a file in it, from stored paths."""
     return Path(from_stored(folder), from_stored(relative))

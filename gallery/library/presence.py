@@ -1,4 +1,4 @@
-"""Which films of library folders can be reached, and where their links lead."""
+"""Updates the links of library films, and marks films without a reachable file as away."""
 
 import logging
 from collections import defaultdict
@@ -17,9 +17,9 @@ MAX_VALUES = 500  # in one query
 
 
 def update_presence(films: Collection[int]) -> None:
-    """Let the links of films lead to files that are there, and mark films without one as away.
+    """Point the links of films to present files, and mark films without one as away.
 
-    A film with a file of its own needs none. Raises DiskFull.
+    A film with its own file in the media store needs no link. Raises DiskFull.
     """
     wanted = sorted(films)
     for start in range(0, len(wanted), MAX_VALUES):
@@ -44,9 +44,9 @@ def _update_some(films: Collection[int]) -> None:
 
 
 def _link(film: Film, rows: list[LibraryFile]) -> bool | None:
-    """Let a film's link lead to one of its files. Return whether it has one, None if unclear.
+    """Point a film's link to one of its files. Return whether it has one, None if unclear.
 
-    That is while its only file is changing: nothing is begun with it, and nothing is given up.
+    It is unclear while its only file is changing: then the film stays as it is, away or not.
     """
     target = film.files.link_target()
     if target is None and film.files.source_size() is not None:

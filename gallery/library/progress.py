@@ -10,15 +10,15 @@ from gallery.films.models import Film, FilmQuerySet
 from gallery.library.models import LibraryFile, LibraryFolder
 
 State = LibraryFile.State
-SPEED_PERIOD = timedelta(hours=2)  # in which films were finished that count for the speed
+SPEED_PERIOD = timedelta(hours=2)  # only films finished in this period count for the speed
 
 
 @dataclass(frozen=True, slots=True)
 class LibraryProgress:
     """Counts of films and files, hours of film, and estimates (None while unknown).
 
-    `speed`: hours of film imported in one hour. `hours_left` and `seconds_left` assume that the
-    films that are not examined yet have as many bytes an hour as those that are.
+    `speed`: hours of film imported per hour. `hours_left` and `seconds_left` assume that films
+    that have not been examined yet have as many bytes per hour as those that have.
     """
 
     done: int
@@ -40,7 +40,7 @@ class LibraryProgress:
 
     @property
     def part(self) -> float:
-        """Return the fraction of films that is done or failed, 0 to 1."""
+        """Return the fraction of films that are done or failed, 0 to 1."""
         return (self.done + self.failed) / self.films if self.films else 1.0
 
     @property
@@ -57,7 +57,7 @@ class LibraryProgress:
 
 
 def films_of(folder: LibraryFolder | None = None) -> FilmQuerySet:
-    """Return the films of a library folder, or of all, each once."""
+    """Return the distinct films of a library folder, or of all."""
     files = LibraryFile.objects.filter(film__isnull=False)
     if folder is not None:
         files = files.filter(folder=folder)
@@ -65,7 +65,7 @@ def films_of(folder: LibraryFolder | None = None) -> FilmQuerySet:
 
 
 def measure_progress(folder: LibraryFolder | None = None) -> LibraryProgress:
-    """Count what is done in a library folder, or in all, and estimate what is left."""
+    """Count the films of a library folder, or of all, and estimate the time left."""
     films = films_of(folder)
     ready, unfinished = Q(state=Film.State.READY), Q(state__in=Film.UNFINISHED)
     here = Q(away_since__isnull=True)
@@ -102,7 +102,7 @@ def measure_progress(folder: LibraryFolder | None = None) -> LibraryProgress:
 
 
 def _measure_speed(films: QuerySet[Film]) -> float | None:
-    """Return the hours of film imported in an hour lately; None when nothing was."""
+    """Return the hours of film imported per hour recently; None if there were none."""
     lately = films.filter(
         state=Film.State.READY, finished__gte=timezone.now() - SPEED_PERIOD, run=1
     ).aggregate(first=Min("started"), last=Max("finished"), seconds=Sum("duration"))

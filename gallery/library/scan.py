@@ -35,7 +35,7 @@ CONTENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """The files that a scan found, by what is new about them, and how long it took (seconds)."""
+    """How many files a scan found, by kind of change, and its duration in seconds."""
 
     files: int
     new: int
@@ -56,7 +56,7 @@ class ScanResult:
 def scan_folder(folder_id: int, queue: Queue) -> ScanResult | None:
     """Scan a folder, and update its rows, its films and their subtitles.
 
-    Returns None when the folder was removed, or while another process scans it.
+    Returns None if the folder was removed, or another process is scanning it.
     """
     token = uuid.uuid4()
     if not _claim(folder_id, token):
@@ -70,7 +70,7 @@ def scan_folder(folder_id: int, queue: Queue) -> ScanResult | None:
         ) as check:
             return _scan(folder, token, queue, check, began_at)
     except LostClaim:
-        log.info("%s: another process scans it, or it was removed", folder)
+        log.info("%s: another process is scanning it, or it was removed", folder)
         return None
     finally:
         claimed.update(scan_token=None, scan_until=None)
@@ -103,8 +103,8 @@ def _scan(
     identified = identify(found.settled)
     if found.lost_all and not listing.films and not error:
         error = _(
-            "None of the known files is there. If they are on a disk or a network share, connect "
-            "that. Nothing is removed meanwhile."
+            "None of the known files was found. If they are on an external disk or a network "
+            "share, connect it. No film is removed."
         )
     check()
     with transaction.atomic():
@@ -118,7 +118,7 @@ def _scan(
         ):
             raise LostClaim
         _save(found, identified)
-        # Within the transaction: when this process is killed, the next scan finds the same again.
+        # Within the transaction: if this process is killed, the next scan finds the same changes.
         restarted = _follow(folder, found, identified)
     for film_id in restarted:
         queue("probe", film_id)
@@ -138,17 +138,17 @@ def _scan(
 
 
 def _describe_failure(error: OSError | ValueError) -> str:
-    """Return a sentence that can be translated when it is shown; the reason is shown beside it."""
+    """Return a msgid, to be translated when it is shown, next to the reason."""
     if isinstance(error, ValueError):
-        return _("The patterns of ignored files cannot be used.")
+        return _("The ignore patterns are invalid.")
     return _(
-        "The folder cannot be read. If it is on a disk or a network share, connect that. Nothing "
-        "is removed meanwhile."
+        "The folder cannot be read. If it is on an external disk or a network share, connect it. "
+        "No film is removed."
     )
 
 
 def _save(found: Changes, identified: Identified) -> None:
-    """Save the rows of a scan; those that change alike are changed together."""
+    """Save the rows of a scan, with one query for rows that get the same value."""
     LibraryFile.objects.bulk_create(found.new, batch_size=BATCH)
     _update_alike(found.gone, "away_since")
     _update_alike(found.back, "away_since")
@@ -162,7 +162,7 @@ def _save(found: Changes, identified: Identified) -> None:
     _update_alike(waiting, "state")
     plain = {row.pk for row in waiting}
     others = [row for row in identified.rows if row.pk not in plain]
-    # An import may have given one of these a film since they were read.
+    # An import may have assigned a film to one of these since they were read.
     _update([*found.moved, *found.changed], CONTENT_COLUMNS)
     _update(others, (*CONTENT_COLUMNS, "film"))
     for some in _batches(found.forgotten):
@@ -170,7 +170,7 @@ def _save(found: Changes, identified: Identified) -> None:
 
 
 def _update(rows: Sequence[LibraryFile], columns: Sequence[str]) -> None:
-    """Save columns of many rows, faster than bulk_update, which builds an expression a value."""
+    """Save columns of many rows, faster than bulk_update, which builds one expression per value."""
     LibraryFile.objects.bulk_create(
         rows,
         batch_size=BATCH,
@@ -192,25 +192,25 @@ def _batches(rows: Sequence[LibraryFile]) -> list[Sequence[LibraryFile]]:
 
 
 def _follow(folder: LibraryFolder, found: Changes, identified: Identified) -> list[int]:
-    """Let the films follow their files. Return those to import again, for their new content."""
+    """Update the films of changed files. Return those to import again because of new content."""
     rows = (*found.moved, *found.gone, *found.back, *found.changed)
     films = {row.film_id for row in rows if row.film_id is not None} | identified.films
     here = LibraryFile.objects.present().filter(folder=folder, film__isnull=False)
     if not folder.scanned_path or folder.scanned_path == folder.path:
-        # An import may have found out first that a film was away.
+        # An import may have noticed before the scan that a film was away.
         here = here.filter(film__away_since__isnull=False)
     films |= set(here.values_list("film_id", flat=True))
     presence.update_presence(films)
     replaced = {row.film_id: row.size for row in identified.replaced if row.film_id is not None}
     restarted = list(Film.objects.filter(pk__in=replaced))
     for film in restarted:
-        log.info("film %s: its file has other content, importing it again", film.pk)
+        log.info("film %s: the content of its file has changed, importing it again", film.pk)
         transitions.restart_with_new_file(film, replaced[film.pk])
     return [film.pk for film in restarted]
 
 
 def find_due() -> list[int]:
-    """Return the ids of folders to be scanned now: more often while files of them settle."""
+    """Return the ids of folders that are due for a scan: more often while their files settle."""
     interval, now = settings.LIBRARY_SCAN_SECONDS, timezone.now()
     settling = LibraryFile.objects.present().filter(state=LibraryFile.State.SETTLING)
     is_due = (

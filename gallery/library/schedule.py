@@ -1,4 +1,4 @@
-"""What the sweep does for library folders: queue scans that are due, and start imports."""
+"""The part of the sweep for library folders: queue scans that are due, and start imports."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from gallery.library import folders, hashing, imports, scan
 def queue_due(is_queued: Callable[[str], bool], queue: Queue) -> None:
     """Queue scans and hashes that are due, and start imports of waiting files.
 
-    `is_queued` returns whether a message for a step waits in its queue. Raises DiskFull.
+    `is_queued` returns whether a step already has a message in its queue. Raises DiskFull.
     """
     folders.add_configured()
     if not is_queued("scan_library"):

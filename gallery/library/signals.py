@@ -1,4 +1,4 @@
-"""A deleted film is not imported again because its file is still in a library folder."""
+"""Keeps a deleted film from being imported again while its file is still in a library folder."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Follows the subtitle files beside films: film.en.srt, Subs/English.srt."""
+"""Tracks the subtitle files next to films: film.en.srt, Subs/English.srt."""
 
 import logging
 from collections import defaultdict
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 SUBTITLE_FOLDERS = frozenset(("subs", "sub", "subtitles", "subtitle"))
 
 Wanted = dict[tuple[int, str], FoundFile]
-"""The subtitle files by the id of the film's file and their path."""
+"""Subtitle files by the id of the film's file and their own path."""
 
 
 def follow(folder: LibraryFolder, listing: Listing) -> None:
-    """Add the subtitles beside imported films, replace those that changed, remove those gone.
+    """Add the subtitles next to imported films, replace changed ones, and remove missing ones.
 
-    Those of films that are away stay. Files that cannot be read are noted in their row. Raises
-    DiskFull.
+    Subtitles of films that are away are kept. Read errors are stored in the row of the file.
+    Raises DiskFull.
     """
     files = _imported_files(folder)
     beside = find_beside(listing.films, listing.subtitles)
@@ -77,7 +77,7 @@ def _take_renamed(
 
 
 def _read(row: LibrarySubtitles, folder: LibraryFolder, found: FoundFile) -> None:
-    """Make subtitles of a file, in place of those of its earlier content."""
+    """Import subtitles from a file, replacing those from its earlier content."""
     film = row.file.film
     assert film is not None
     path = paths.join(folder.path, row.path)
@@ -92,7 +92,7 @@ def _read(row: LibrarySubtitles, folder: LibraryFolder, found: FoundFile) -> Non
     except DiskFull:
         raise
     except (GalleryError, OSError) as error:
-        # The lines of its earlier content stay.
+        # Keep the lines of its earlier content.
         row.error = readable_name(str(error))
         row.save()
         log.warning("film %s: %s: %s", film.pk, row, row.error)
@@ -107,13 +107,13 @@ def _replace(row: LibrarySubtitles, film: Film, name: str, data: bytes) -> None:
         Subtitles.objects.filter(pk=made.pk).update(is_hidden=before.is_hidden)
         if not before.library_subtitles.exclude(pk=row.pk).exists():
             before.delete()
-    # What somebody uploaded stays when the file is removed.
+    # Uploaded subtitles are kept when the file is removed.
     is_ours = is_new or made.library_subtitles.exists()
     row.subtitles = made if is_ours else None
 
 
 def _remove(row: LibrarySubtitles) -> None:
-    """Remove the subtitles of a file that was removed, unless another file has the same."""
+    """Remove the subtitles of a missing file, unless another file has the same content."""
     made = row.subtitles
     with transaction.atomic():
         row.delete()
@@ -122,15 +122,15 @@ def _remove(row: LibrarySubtitles) -> None:
             log.info("film %s: the subtitles of %s were removed", made.film_id, row)
 
 
-# --- which belong to which film -----------------------------------------------------------------
+# --- matching subtitles to films ----------------------------------------------------------------
 
 
 def find_beside(films: Iterable[str], subtitle_paths: Iterable[str]) -> dict[str, list[str]]:
-    """Map paths of films to those of the subtitles that belong to them.
+    """Map the paths of films to the paths of their subtitles.
 
-    These are in the film's folder, or in a folder Subs of it, and named like the film: of two films
-    the one with the longer name (see `subtitle_import.belongs_to`). In Subs, a folder may be named
-    like the film instead; for the only film of its folder, all files there count.
+    Subtitles are in the film's folder or its folder Subs, and begin with the film's name; if two
+    films match, the longer name wins (see `subtitle_import.belongs_to`). In Subs, a sub-folder may
+    have the film's name instead; if a folder has only one film, all files in Subs belong to it.
     """
     by_folder: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for film in films:
@@ -144,7 +144,7 @@ def find_beside(films: Iterable[str], subtitle_paths: Iterable[str]) -> dict[str
 
 
 def _films_of(path: str, by_folder: dict[str, dict[str, list[str]]]) -> list[str]:
-    """Return the films to which a subtitle file belongs."""
+    """Return the films that a subtitle file belongs to."""
     folder, _, name = path.rpartition("/")
     here = by_folder.get(folder, {})
     if match := _longest_match(name, here):
@@ -160,12 +160,12 @@ def _films_of(path: str, by_folder: dict[str, dict[str, list[str]]]) -> list[str
 
 
 def _longest_match(name: str, films: dict[str, list[str]]) -> list[str]:
-    """Return the films whose name, without its extension, is what a name begins with."""
+    """Return the films with the longest name, without extension, that a name begins with."""
     return next((films[stem] for stem in _beginnings(name.casefold()) if stem in films), [])
 
 
 def _beginnings(name: str) -> Iterator[str]:
-    """Yield what is before each full stop of a name, the longest first."""
+    """Yield the part of a name before each full stop, longest first."""
     while "." in name:
         name = name.rpartition(".")[0]
         yield name
