@@ -1,7 +1,7 @@
-"""Back up and restore a library: the time, the bytes and the memory of each step.
+"""Measures the time, size and memory of backing up and restoring a library.
 
-Its films have the rows and files of films of two hours, with random contents. The restored
-installation has no index: `python -m benchmarks index` measures how long building one takes.
+The library has the rows and files of two-hour films, with random content. The restored installation
+has no index; `python -m benchmarks index_size` measures that.
 """
 
 import argparse
@@ -25,7 +25,7 @@ WIDTH = 512
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure in an installation of its own."""
+    """Measure in a separate installation."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks backup", description=__doc__)
     parser.add_argument("--films", type=int, default=FILMS, help="(default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def add_film(number: int) -> None:
-    """Store a film: its rows, its vectors, its thumbnails."""
+    """Store a film: its rows, vectors and thumbnails."""
     from gallery.films.models import Film, Shot
     from gallery.media.store import SegmentData
     from gallery.transcripts.models import Line, Subtitles
@@ -72,7 +72,7 @@ def add_film(number: int) -> None:
 
 
 def measure(title: str, *arguments: str, **variables: str) -> None:
-    """Run a command of manage.py and print what it took."""
+    """Run a manage.py command, and print its time and memory."""
     began_at = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "manage.py", *arguments],
@@ -99,7 +99,7 @@ def measure_all(folder: Path) -> None:
     for number in range(films):
         add_film(number)
     there = folder / "there"
-    backup = folder.with_name(f"{folder.name}-backup")  # it must not be in VAR_DIR
+    backup = folder.with_name(f"{folder.name}-backup")  # must not be in VAR_DIR
     try:
         print(f"{films} films, {films * FILM_SECONDS} thumbnails, {films * LINES} lines")
         measure("first backup", "backup", str(backup))

@@ -1,10 +1,10 @@
-"""The index of frames at size: memory, speed, a restart, and the time to add a film.
+"""Measures a large frame index: memory, speed, restarts, and the time to add a film.
 
     python -m benchmarks index_size [--frames N] [--keep FOLDER | --url URL] [--seconds N] [--graph]
 
-Films of two hours with made-up vectors, in an embedded Redis of its own, or in the Redis or Redis
-Cluster at a URL. Searches are those of a page of results: 25 hits of 8 frames each. With --keep or
---url an interrupted run goes on where it stopped.
+Synthetic two-hour films, in a separate embedded Redis, or in the Redis or Redis Cluster at a URL.
+Searches are like those of a page of results: 25 hits of 8 frames each. With --keep or --url, an
+interrupted run can be resumed.
 """
 
 import argparse
@@ -32,11 +32,11 @@ from imgsearch.local.redis_server import running
 WIDTH = 512
 FRAMES = 100_000
 USERS = 10
-PAUSE = 1.0  # seconds between two searches of a user who reads the page
+PAUSE = 1.0  # seconds between two searches of a user who reads the page, on average
 FRAMES_PER_PAGE = 200
 DULL_SECONDS = 120  # of credits at the end of a film
 LABELS = 20
-LABELLED = 0.1  # of the frames have a label
+LABELLED = 0.1  # fraction of frames with a label
 QUERIES = 1000
 RECALLED = 10  # nearest frames that a graph should find
 STAMP = "complete"
@@ -47,9 +47,9 @@ def main(options: Sequence[str] = ()) -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks index_size")
     parser.add_argument("--frames", type=int, default=FRAMES)
-    parser.add_argument("--keep", type=Path, help="keep the index in this folder, or reuse it")
+    parser.add_argument("--keep", type=Path, help="keep the index in this folder, and reuse it")
     parser.add_argument("--url", help="measure this Redis, or redis+cluster://HOST:PORT")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=30.0, help="per measurement")
     parser.add_argument("--graph", action="store_true", help="compare with an HNSW graph")
     given = parser.parse_args(options)
     if given.url:
@@ -70,7 +70,7 @@ def main(options: Sequence[str] = ()) -> None:
 
 
 def _measure(url: str, given: argparse.Namespace) -> None:
-    """Fill the index, and print all figures but those of a restart."""
+    """Fill the index, and print all figures except those of a restart."""
     index, queries = _open(url), _queries()
     films = max(1, given.frames // FILM_SECONDS)
     _await_answer(index, queries[0])
@@ -93,7 +93,7 @@ def _queries() -> Vectors:
 
 
 def _await_answer(index: FrameIndex, query: Vector) -> None:
-    """Wait until a search is answered. A new index has none to wait for."""
+    """Wait until a search is answered. A new index has nothing to wait for."""
     index.ensure()
     while True:
         with contextlib.suppress(IndexUnavailable):
@@ -135,7 +135,7 @@ def _print_memory(index: FrameIndex) -> None:
     frames = index.status().frames
     used, resident = (_total_memory(index, name) for name in ("used_memory", "used_memory_rss"))
     print(f"{frames} frames, {used / 1e9:.2f} GB in Redis")
-    print(f"bytes a frame: {used / frames:.0f} (resident: {resident / frames:.0f})")
+    print(f"bytes per frame: {used / frames:.0f} (resident: {resident / frames:.0f})")
     print(f"  a hash with its key: {index.client.memory_usage(index.frame_key(1, 100))}")
     infos = [index_info(*part) or {} for part in index_parts(index.client, index.name)]
     for name in sorted(name for name in infos[0] if name.endswith("_mb")):
@@ -144,7 +144,7 @@ def _print_memory(index: FrameIndex) -> None:
 
 
 def _total_memory(index: FrameIndex, name: str) -> int:
-    """Return a figure of INFO memory: the sum over all servers."""
+    """Return a value of INFO memory, summed over all servers."""
     return sum(int(server.info("memory")[name]) for server in primaries(index.client))
 
 
@@ -160,7 +160,7 @@ def _load(
     pause: float = 0.0,
     scope: Scope = PAGE_SCOPE,
 ) -> list[float]:
-    """Return the seconds that each search takes of users who pause between their searches."""
+    """Return the seconds that each search takes for users who pause between searches."""
     end = time.perf_counter() + seconds
     took: list[float] = []
 
@@ -195,15 +195,15 @@ def _print_speed(index: FrameIndex, queries: Vectors, seconds: float) -> None:
         cpu = _cpu_seconds(index)
         done = _load(index, queries, seconds / 4, scope=scope)
         each = (_cpu_seconds(index) - cpu) / len(done) * 1000
-        _print_latencies(f"one user, {what}, {each:.1f} ms of processor time in Redis", done)
+        _print_latencies(f"one user, {what}, {each:.1f} ms of CPU time in Redis", done)
     for pause in (PAUSE, 0.0):
         done = _load(index, queries, seconds, users=USERS, pause=pause)
-        how = f"pausing {pause:.0f} s" if pause else "without a pause"
-        _print_latencies(f"{USERS} users {how}, {len(done) / seconds:.1f} searches a second", done)
+        how = f"pausing {pause:.0f} s" if pause else "without pauses"
+        _print_latencies(f"{USERS} users {how}, {len(done) / seconds:.1f} searches/s", done)
 
 
 def _cpu_seconds(index: FrameIndex) -> float:
-    """Return the processor time that Redis has used: the sum over all servers."""
+    """Return the CPU time used by Redis, summed over all servers."""
     return sum(
         float(server.info("cpu")[f"used_cpu_{kind}"])
         for server in primaries(index.client)
@@ -223,13 +223,13 @@ def _print_addition(index: FrameIndex, film: int, queries: Vectors) -> None:
 
     add()
     index.drop(film)
-    print(f"a film of {len(records)} frames is added in {took[0]:.1f} s")
+    print(f"adding a film of {len(records)} frames: {took[0]:.1f} s")
     thread = threading.Thread(target=add)
     thread.start()
     latencies = _load_while(thread.is_alive, index, queries)
     thread.join()
     index.drop(film)
-    _print_latencies(f"  and in {took[1]:.1f} s while a user searches, who waits", latencies)
+    _print_latencies(f"  while a user searches: {took[1]:.1f} s; searches", latencies)
 
 
 def _load_while(goes_on: Callable[[], bool], index: FrameIndex, queries: Vectors) -> list[float]:
@@ -245,7 +245,7 @@ def _load_while(goes_on: Callable[[], bool], index: FrameIndex, queries: Vectors
 
 
 def _print_graph(index: FrameIndex, queries: Vectors) -> None:
-    """Build an HNSW graph over the hashes of one server; print its cost, speed and recall."""
+    """Build an HNSW graph of the hashes on one server; print its cost, speed and recall."""
     before = _total_memory(index, "used_memory")
     graph = FrameIndex(index.client, prefix=index.prefix, width=WIDTH)
     graph.name = f"{index.prefix}:graph"
@@ -261,8 +261,8 @@ def _print_graph(index: FrameIndex, queries: Vectors) -> None:
         time.sleep(1.0)
     frames, seconds = status.frames, time.perf_counter() - started_at
     used = (_total_memory(index, "used_memory") - before) / frames
-    print(f"\rgraph: built in {seconds:.0f} s ({seconds / frames * 1000:.2f} ms a frame)", end="")
-    print(f", {used:.0f} more bytes a frame")
+    print(f"\rgraph: built in {seconds:.0f} s ({seconds / frames * 1000:.2f} ms per frame)", end="")
+    print(f", {used:.0f} more bytes per frame")
     _print_latencies("  one user", _load(graph, queries, 5.0))
     found = 0
     for query in queries[:100]:

@@ -1,8 +1,8 @@
-"""A library folder with thousands of small films: scans, moves, losses, and what they take.
+"""Measures scans, moves and losses in a library folder with thousands of small films.
 
-The films are copies of a few that FFmpeg makes, each with other bytes at the end. All are given
-their rows and links; some are really imported by a worker, the others are marked as imported. It
-runs in another process with its own folder.
+The films are copies of a few that FFmpeg makes, with different bytes at the end. All get rows and
+links; a worker imports some, and the others are only marked as imported. Everything runs in a
+separate process and folder.
 
     python -m benchmarks library_folder [--films 2000] [--imported 20] [--files 10000]
 """
@@ -23,7 +23,7 @@ from benchmarks.common import make_environment
 
 BASES = 10  # films that FFmpeg makes
 FILMS_IN_FOLDER = 100
-RENAMED, MOVED, DELETED = "0002", "0003", "0004"  # folders, and a part of one
+RENAMED, MOVED, DELETED = "0002", "0003", "0004"  # folders; only some films of the last are deleted
 FEW = 10  # films that are deleted one by one
 
 
@@ -31,13 +31,15 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
     """Parse the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks library_folder")
     parser.add_argument("--films", type=int, default=2000, help="at least 600")
-    parser.add_argument("--imported", type=int, default=20, help="films that a worker imports")
-    parser.add_argument("--files", type=int, default=10_000, help="in a larger folder, only found")
+    parser.add_argument("--imported", type=int, default=20, help="films imported by a worker")
+    parser.add_argument(
+        "--files", type=int, default=10_000, help="in a larger folder, which is only scanned"
+    )
     return parser.parse_args(options)
 
 
 def main(options: Sequence[str] = ()) -> None:
-    """Measure in a process with the settings of a separate installation."""
+    """Measure in a separate process and installation."""
     from django.conf import settings
 
     parse(options)
@@ -49,7 +51,7 @@ def main(options: Sequence[str] = ()) -> None:
 
 
 def make_library(root: Path, films: int) -> None:
-    """Create the films, 100 in each folder, each with other content."""
+    """Create the films, 100 in each folder, each with its own content."""
     from gallery.media import ffmpeg
 
     bases = []
@@ -63,20 +65,20 @@ def make_library(root: Path, films: int) -> None:
     for number in range(films):
         path = root / f"{number // FILMS_IN_FOLDER:04d}" / f"Film.{number:05d}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A box that players skip; its number is all that is special about this film.
+        # A box that players skip, with a number that makes this film unique.
         path.write_bytes(bases[number % BASES] + struct.pack(">I4sQ", 16, b"free", number))
 
 
 @contextmanager
 def timed(what: str) -> Iterator[list[str]]:
-    """Print a row: what was done, the seconds, and the remarks that the body appends."""
+    """Print a row: the step, its seconds, and the remarks that the block appends."""
     began_at, remarks = time.perf_counter(), list[str]()
     yield remarks
     print(f"| {what} | {time.perf_counter() - began_at:.2f} | {', '.join(remarks)} |", flush=True)
 
 
 class Checks:
-    """The steps of the measurement, each with what has to hold afterwards."""
+    """The steps of the measurement, each with its checks."""
 
     def __init__(self, root: Path, films: int) -> None:
         from gallery.library import folders
@@ -102,48 +104,48 @@ class Checks:
         return Film.objects.filter(away_since__isnull=False).count()
 
     def begin(self) -> None:
-        """Find all films, and give them rows and links."""
+        """Find all films, and create their rows and links."""
         from gallery.library.imports import start_imports
 
         self.scan("first scan", new=self.films)
-        self.scan("second scan: they are complete", settled=self.films)
-        with timed("rows and links for all") as remarks:
+        self.scan("second scan: files are complete", settled=self.films)
+        with timed("rows and links for all films") as remarks:
             started = start_imports(lambda *_step: None)
             remarks.append(f"{started} films")
         assert started == self.films
         self.scan("repeated scan", new=0, changed=0, moved=0, gone=0)
 
     def follow(self) -> None:
-        """Rename, move, delete, and disconnect."""
+        """Rename, move and delete files, and disconnect the disk."""
         from gallery.films.models import Film
 
         ids = set(Film.objects.values_list("pk", flat=True))
         (self.root / RENAMED).rename(self.root / "renamed")
-        self.scan("a folder of 100 films is renamed", moved=FILMS_IN_FOLDER, new=0, gone=0)
+        self.scan("folder of 100 films renamed", moved=FILMS_IN_FOLDER, new=0, gone=0)
         (self.root / "deep" / "down").mkdir(parents=True)
         for path in sorted((self.root / MOVED).iterdir()):
             path.rename(self.root / "deep" / "down" / f"moved {path.name}")
-        self.scan("100 films are moved and renamed", moved=FILMS_IN_FOLDER, new=0, gone=0)
+        self.scan("100 films moved and renamed", moved=FILMS_IN_FOLDER, new=0, gone=0)
         for path in sorted((self.root / DELETED).iterdir())[:FEW]:
             path.unlink()
-        self.scan("10 files are deleted", gone=FEW, new=0)
+        self.scan("10 files deleted", gone=FEW, new=0)
         assert self.count_away() == FEW
         self._check_links(self.films - FEW)
         disk = self.root.with_name("disk")
         self.root.rename(disk)
         self.root.mkdir()
-        self.scan("the disk is unmounted", files=0, gone=self.films - FEW)
+        self.scan("disk unmounted", files=0, gone=self.films - FEW)
         assert self.count_away() == self.films
-        self.scan("and scanned again", gone=0)
+        self.scan("scanned again", gone=0)
         self.root.rmdir()
         disk.rename(self.root)
-        self.scan("the disk is back", back=self.films - FEW)
+        self.scan("disk mounted again", back=self.films - FEW)
         assert self.count_away() == FEW
         assert set(Film.objects.values_list("pk", flat=True)) == ids
         self._check_links(self.films - FEW)
 
     def grow(self) -> None:
-        """Let a file grow while it is scanned, and copy another."""
+        """Scan while a file grows, then copy it."""
         from gallery.films.models import Film
         from gallery.library.imports import start_imports
 
@@ -151,24 +153,24 @@ class Checks:
         growing = self.root / "growing.mp4"
         for part in range(1, 4):
             growing.write_bytes(whole[: len(whole) * part // 4])
-            self.scan(f"a file grows ({part} of 4)", settled=0)
+            self.scan(f"growing file ({part} of 4)", settled=0)
             assert start_imports(lambda *_step: None) == 0
         growing.write_bytes(whole + struct.pack(">I4sQ", 16, b"free", self.films))
-        self.scan("a file is complete", changed=1)
-        self.scan("and no longer changes", settled=1)
+        self.scan("file complete", changed=1)
+        self.scan("file settled", settled=1)
         assert start_imports(lambda *_step: None) == 1
         shutil.copy(growing, self.root / "twice.mp4")
-        self.scan("the same content twice", new=1)
-        self.scan("and no longer changes", settled=1)
+        self.scan("copy of that file", new=1)
+        self.scan("copy settled", settled=1)
         assert start_imports(lambda *_step: None) == 0
         assert Film.objects.get(original_name="growing.mp4").library_files.count() == 2
 
     def _check_links(self, present: int) -> None:
         from gallery.films.models import Film
 
-        with timed("all links are checked") as remarks:
+        with timed("all links checked") as remarks:
             leading = sum(film.has_source for film in Film.objects.all())
-            remarks.append(f"{leading} lead to their file")
+            remarks.append(f"{leading} point to their file")
         assert leading == present
 
 
@@ -182,33 +184,33 @@ def import_some(count: int, warm_up: Path) -> None:
     others = Film.objects.exclude(pk__in=chosen)
     others.update(state=Film.State.READY, searchable_run=None, duration=1, tracks_run=1)
     with running_worker(warm_up) as (children, _seconds):
-        with timed(f"{count} films are imported by one worker") as remarks:
+        with timed(f"{count} films imported by one worker") as remarks:
             for film in Film.objects.filter(pk__in=chosen):
                 tasks.queue_import(film)
             while Film.objects.filter(pk__in=chosen, state__in=Film.UNFINISHED).exists():
                 time.sleep(POLL_SECONDS)
                 children.check()
             ready = Film.objects.filter(pk__in=chosen, state=Film.State.READY).count()
-            remarks.append(f"{ready} are searchable")
+            remarks.append(f"{ready} searchable")
         assert ready == count
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:
-    """Return the modes and times of all files below a folder."""
+    """Return the modes and times of all files in a folder."""
     paths = (Path(parent, name) for parent, _folders, names in os.walk(root) for name in names)
     return {str(path): (path.stat().st_mode, path.stat().st_mtime_ns) for path in paths}
 
 
 def measure(given: argparse.Namespace) -> None:
-    """Print the table. Raises AssertionError when something is not as it should be."""
+    """Print the table. Raises AssertionError if a check fails."""
     from django.conf import settings
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
     root = settings.VAR_DIR.with_name("library")
     root.mkdir()
-    print("| what | seconds | result |\n|---|---|---|", flush=True)
-    with timed("the films are made") as remarks:
+    print("| step | seconds | result |\n|---|---|---|", flush=True)
+    with timed("films created") as remarks:
         make_library(root, given.films)
         remarks.append(f"{given.films} films")
     before = snapshot(root)
@@ -231,7 +233,7 @@ def measure(given: argparse.Namespace) -> None:
     checks.scan("second scan", settled=given.files)
     checks.scan("repeated scan", new=0, changed=0, gone=0)
     (large / "0001").rename(large / "other")
-    checks.scan("100 files that wait for their import are moved", new=FILMS_IN_FOLDER)
+    checks.scan("100 files moved before their import", new=FILMS_IN_FOLDER)
 
 
 if __name__ == "__main__":

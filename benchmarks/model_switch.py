@@ -1,11 +1,11 @@
-"""Switching to another model and back while searches go on: failed and mixed answers, counted.
+"""Counts failed and mixed results of searches during a model switch and rollback.
 
     python -m benchmarks model_switch [--threads N] [--switches N] [--seconds N] [--keep FOLDER]
 
 Starts an installation with the demo model (two web processes, one worker), imports the demo film
-and ten minutes of variations of it, and searches without a pause by words, frames and pictures
-while another model is filled, switched to, and switched back from. Each answer must be wholly that
-of one model: a vector of one model compared with those of the other gives other hits and scores.
+and ten minutes of variations of it, and searches continuously by words, frames and pictures during
+the backfill of another model, the switch and the rollback. Every result must come entirely from one
+model: comparing a vector of one model with those of the other gives different hits and scores.
 """
 
 import argparse
@@ -28,7 +28,7 @@ WORDS = ("a dog", "snow", "a cat in space", "an astronaut at night", "a red car"
 
 
 def main(options: Sequence[str] = ()) -> None:
-    """Run it in the environment of an installation."""
+    """Run the benchmark in the environment of an installation."""
     given = parse(options)
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -42,15 +42,15 @@ def main(options: Sequence[str] = ()) -> None:
 def parse(options: Sequence[str]) -> argparse.Namespace:
     """Parse the options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks model_switch")
-    parser.add_argument("--threads", type=int, default=6, help="that search")
-    parser.add_argument("--switches", type=int, default=6, help="after the model is filled")
+    parser.add_argument("--threads", type=int, default=6, help="concurrent searches")
+    parser.add_argument("--switches", type=int, default=6, help="after the backfill")
     parser.add_argument("--seconds", type=float, default=10.0, help="between two switches")
     parser.add_argument("--keep", type=Path, help="the folder of the installation")
     return parser.parse_args(options)
 
 
 def measure(given: argparse.Namespace) -> int:
-    """Start the installation, switch under load, report. Return the exit code."""
+    """Start the installation, switch under load, and report. Return the exit code."""
     from benchmarks.lengthen import lengthen
     from benchmarks.soak import run_installation, wait_until_up
     from benchmarks.turned_model import turned_clip
@@ -103,7 +103,7 @@ def make_questions() -> list[str]:
 
 
 def expect_of_each_model(questions: Sequence[str]) -> dict[str, Expected]:
-    """Return what each model finds, by its name; computed in this process."""
+    """Return the results of each model by its name, computed in this process."""
     from gallery.clip import weights
 
     found = {}
@@ -114,7 +114,7 @@ def expect_of_each_model(questions: Sequence[str]) -> dict[str, Expected]:
 
 
 def report(answers: Sequence[Answer], expected: dict[str, Expected]) -> int:
-    """Print the figures. Return 0 if no answer failed and none was mixed."""
+    """Print the figures. Return 0 if no result failed or was mixed."""
     verdict = judge(answers, expected)
     took = sorted(answer.took for answer in answers)
     p50, p95 = (took[int(share * (len(took) - 1))] for share in (0.5, 0.95))

@@ -1,10 +1,10 @@
-"""Import of the same four films with one and with two workers, and what each frame costs.
+"""Imports the same four films with one and with two workers, and measures the cost of a frame.
 
     python -m benchmarks scaling [--model demo|b16] [--seconds N] [--rounds N]
 
-On PostgreSQL, one Redis and one store, as on several machines; each worker has one process with one
-thread. Both have loaded the model before. The CPU time of a frame says how much the workers hinder
-each other, also on a machine that is busy with other things.
+Uses PostgreSQL, one Redis and one store, as on several machines. Each worker has one process with
+one thread, and has loaded the model in advance. The CPU time per frame shows how much the workers
+slow each other down, even on a busy machine.
 """
 
 import argparse
@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(options: Sequence[str] = ()) -> None:
-    """Start PostgreSQL and Redis, and measure in another process with their environment."""
+    """Start PostgreSQL and Redis, and measure in a separate process with their environment."""
     given = parse(options)
     statistics = ("-c", "shared_preload_libraries=pg_stat_statements")
     with (
@@ -76,7 +76,7 @@ def parse(options: Sequence[str]) -> argparse.Namespace:
 
 @contextlib.contextmanager
 def _redis(folder: Path) -> Iterator[str]:
-    """Run a Redis that answers at a port, as one on another machine."""
+    """Run a Redis on a TCP port, as on another machine."""
     port = find_free_port()
     command = [*redis_server.command(folder), "--bind", "127.0.0.1", "--port", str(port)]
     url = f"redis://127.0.0.1:{port}/0"
@@ -89,7 +89,7 @@ def _redis(folder: Path) -> Iterator[str]:
 
 
 def make_films(folder: Path, seconds: int) -> list[Path]:
-    """Make four films of different pictures from the demo film, 480 lines high."""
+    """Make four films with different pictures from the demo film, 480 lines high."""
     folder.mkdir()
     made = []
     for number, change in enumerate(FILTERS):
@@ -108,7 +108,7 @@ def make_films(folder: Path, seconds: int) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the machines share, counted: statements, commands, and bytes in the store."""
+    """Counters of the shared services: SQL statements, Redis commands, bytes in the store."""
 
     statements: int
     commands: int
@@ -133,7 +133,7 @@ class Shared:
 
 @contextlib.contextmanager
 def running_workers(count: int) -> Iterator[None]:
-    """Run workers and beat during the block, each with a folder of its own."""
+    """Run workers and beat during the block, each with its own folder."""
     celery = [sys.executable, "-m", "celery", "--quiet", "-A"]
     worker = [*celery, "imgsearch", "worker", "--without-mingle", "--without-gossip"]
     commands = [[*worker, f"--hostname=w{number}@scaling"] for number in range(count)]
@@ -157,11 +157,11 @@ def running_workers(count: int) -> Iterator[None]:
 
 
 def wait_for(what: Callable[[], bool], seconds: float) -> None:
-    """Wait until `what` returns True, asked seldom as its queries count. Raises TimeoutError."""
+    """Wait until `what` is True; poll rarely, because its queries count. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not what():
         if time.monotonic() > end:
-            raise TimeoutError(f"nothing after {seconds:.0f} s")
+            raise TimeoutError(f"timed out after {seconds:.0f} s")
         time.sleep(1.0)
 
 
@@ -183,9 +183,9 @@ def import_films(paths: Sequence[Path]) -> int:
 
 
 def measure(workers: int, paths: Sequence[Path]) -> tuple[Cost, Shared, Shared]:
-    """Import the films with so many workers. Return the cost, and the counters before and after.
+    """Import the films with some workers. Return the cost, and the counters before and after.
 
-    The wall time ends when the last film is ready, not when this is noticed.
+    The wall time ends when the last film is ready, not when the poll notices.
     """
     from gallery.films.models import Film
     from gallery.workers import records
@@ -205,7 +205,7 @@ def measure(workers: int, paths: Sequence[Path]) -> tuple[Cost, Shared, Shared]:
 
 
 def remove_films() -> None:
-    """Delete all films, whose vectors would otherwise be used again."""
+    """Delete all films, whose vectors would otherwise be reused."""
     from gallery.films.models import Film
 
     for row in Film.objects.all():
@@ -213,7 +213,7 @@ def remove_films() -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Import with one and two workers in turns, and print the figures."""
+    """Alternate between one and two workers, and print the figures."""
     from django.core.management import call_command
 
     from gallery.workers import installation
@@ -232,10 +232,10 @@ def run(given: argparse.Namespace) -> None:
             each = 1 / spent.frames
             print(
                 f"{workers} workers: {spent.frames} frames in {spent.wall:.1f} s, "
-                f"{spent.speed:.2f} frames/s, {spent.cpu * each * 1000:.0f} ms of CPU a frame; "
-                f"a frame: {(after.bytes - before.bytes) * each / 1000:.1f} kB stored, "
-                f"{(after.commands - before.commands) * each:.1f} commands of Redis, "
-                f"{(after.statements - before.statements) * each:.1f} statements",
+                f"{spent.speed:.2f} frames/s, {spent.cpu * each * 1000:.0f} ms of CPU per frame; "
+                f"per frame: {(after.bytes - before.bytes) * each / 1000:.1f} kB stored, "
+                f"{(after.commands - before.commands) * each:.1f} Redis commands, "
+                f"{(after.statements - before.statements) * each:.1f} SQL statements",
                 flush=True,
             )
     best = {workers: max(found) for workers, found in speeds.items()}

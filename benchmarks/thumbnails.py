@@ -1,7 +1,8 @@
-"""What embedding the stored thumbnails loses against decoding the film again, and what it saves.
+"""Compares embedding the stored thumbnails with decoding the film again: accuracy and speed.
 
-`manage.py reembed` embeds thumbnails (640 pixels wide, JPEG) unless it is asked to be exact. The
-demo model is compared on its ground truth; a ViT-B/16 of random weights is as fast as the real one.
+`manage.py reembed` embeds thumbnails (640 pixels wide, JPEG) unless --exact is given. Accuracy is
+measured with the demo model and its ground truth; a ViT-B/16 of random weights is as fast as a
+trained one.
 """
 
 import tempfile
@@ -32,7 +33,7 @@ NEAREST = 10
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """The vectors of a film from its thumbnails and decoded again, and what each way costs."""
+    """The vectors of a film from its thumbnails and from decoding it again, with their costs."""
 
     thumbnails: Vectors
     decoded: Vectors
@@ -40,7 +41,7 @@ class Both:
     decoded_cost: Cost
 
     def cosines(self) -> str:
-        """Return how near the two are, in words."""
+        """Describe the cosines between the two."""
         found = (self.thumbnails * self.decoded).sum(axis=1)
         return (
             f"cosine at least {found.min():.4f}, mean {found.mean():.4f}, "
@@ -48,7 +49,7 @@ class Both:
         )
 
     def costs(self) -> str:
-        """Return the speeds, in words."""
+        """Describe the speeds of the two."""
         fast, slow = self.thumbnails_cost, self.decoded_cost
         return (
             f"{fast.speed:.1f} frames/s, {fast.cpu / fast.frames * 1000:.0f} ms of CPU each; "
@@ -58,7 +59,7 @@ class Both:
 
 
 def embed_both(loaded: Encoder, path: Path) -> Both:
-    """Import a film into a temporary folder, then embed it in both ways."""
+    """Import a film into a temporary folder, then embed it both ways."""
     probe = probing.probe(path, film.MAX_PIXELS, 3600)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFiles(Path(folder))
@@ -86,7 +87,7 @@ def embed_both(loaded: Encoder, path: Path) -> Both:
 
 
 def main() -> None:
-    """Print the loss on the demo film and the speed on films of two sizes."""
+    """Print the loss on the demo film, and the speed on films of two sizes."""
     started_at = time.monotonic()
     demo = load_encoder(weights.describe("demo", settings.DEMO_MODEL_DIR))
     both = embed_both(demo, film.FILM)
@@ -112,7 +113,7 @@ def main() -> None:
 
 
 def agreement(texts: Vectors, both: Both) -> float:
-    """Return the share of the frames nearest to each text that both ways have in common."""
+    """Return the fraction of the frames nearest to each text that both ways have in common."""
     nearest = [
         np.argsort(-(texts @ rows.T), axis=1)[:, :NEAREST]
         for rows in (both.thumbnails, both.decoded)

@@ -41,11 +41,11 @@ from imgsearch.queues import SOON
 
 log = logging.getLogger(__name__)
 
-# Seconds for probing. Another worker that gets the message meanwhile finds the film claimed.
+# Seconds for probing. A worker that gets the message again meanwhile finds the film claimed.
 PROBE_LIMIT = working_copy.COPY_TIMEOUT + 1800
 CONTROL_TIMEOUT = 3.0  # seconds for a worker to answer
 MAX_READ = 1000  # messages of a queue, to see which tasks they are for
-REMOVAL_SECONDS = 10.0  # of one task that removes what is left of a discarded model
+REMOVAL_SECONDS = 10.0  # per task that removes the vectors of a discarded model
 
 
 @shared_task(name="gallery.tasks.probe", time_limit=PROBE_LIMIT, soft_time_limit=PROBE_LIMIT - 60)
@@ -78,7 +78,7 @@ def read_tracks(film_id: int) -> None:
 def segment(segment_id: int) -> None:  # noqa: ARG001
     """Embed one segment; the worker that embeds the last one also finishes the film.
 
-    Films take turns, so it may be another segment than the one of the message.
+    Films take turns, so it may not be the segment in the message.
     """
     row = None if _has_outdated_model() else segment_step.claim_next()
     if row is None:
@@ -109,7 +109,7 @@ def finish(film_id: int) -> None:
 
 @contextmanager
 def _log_later(sentence: str) -> Iterator[None]:
-    """Log errors for people: the sweep queues the task again."""
+    """Log errors instead of raising them: the sweep queues the task again."""
     try:
         yield
     except GalleryError as error:
@@ -119,7 +119,7 @@ def _log_later(sentence: str) -> Iterator[None]:
 @shared_task(name="gallery.tasks.heal")
 def heal() -> None:
     """Restore the index in short tasks, so that other tasks are not delayed."""
-    with _log_later("the index is healed later"):
+    with _log_later("the index will be healed later"):
         if healing.heal(_queue):
             heal.delay()
 
@@ -127,7 +127,7 @@ def heal() -> None:
 @shared_task(name="gallery.tasks.find_shots")
 def find_shots() -> None:
     """Detect outdated shots again in short tasks, so that other tasks are not delayed."""
-    with _log_later("shots are found again later"):
+    with _log_later("shots will be detected later"):
         if shot_detection.JOB.do_next():
             find_shots.delay()
 
@@ -135,15 +135,15 @@ def find_shots() -> None:
 @shared_task(name="gallery.tasks.read_text")
 def read_text() -> None:
     """Read text in the pictures of films in short tasks, so that other tasks are not delayed."""
-    with _log_later("text in pictures is read later"):
+    with _log_later("text in pictures will be read later"):
         if reading.JOB.do_next():
             read_text.delay()
 
 
 @shared_task(name="gallery.tasks.hear_speech")
 def hear_speech() -> None:
-    """Write down what is said in films, in short tasks that a restart can repeat."""
-    with _log_later("speech is recognized later"):
+    """Transcribe films in short tasks that can be repeated after a restart."""
+    with _log_later("speech will be recognized later"):
         if listening.JOB.do_next():
             hear_speech.delay()
         else:
@@ -152,15 +152,15 @@ def hear_speech() -> None:
 
 @shared_task(name="gallery.tasks.scan_library")
 def scan_library(folder_id: int) -> None:
-    """Compare a library folder with what is known of it, and import what is new."""
+    """Scan a library folder, and import new files."""
     scan.scan_folder(folder_id, _queue)
     start_library_imports()
 
 
 @shared_task(name="gallery.tasks.hash_library")
 def hash_library() -> None:
-    """Compute the SHA-256 of files in library folders while nothing is imported."""
-    with _log_later("files are read later"):
+    """Compute the SHA-256 of files in library folders while no import is running."""
+    with _log_later("files will be hashed later"):
         if hashing.hash_next(_queue):
             hash_library.delay()
 
@@ -171,18 +171,18 @@ def scan_now(folder_id: int) -> scan.ScanResult | None:
 
 
 def start_library_imports() -> None:
-    """Start imports from library folders in place of those that ended; else the sweep does."""
+    """Start imports from library folders to replace those that ended; else the sweep does."""
     try:
         imports.start_imports(_queue)
     except (GalleryError, OperationalError, OSError) as error:
-        log.warning("imports from library folders wait: %s", error)
+        log.warning("imports from library folders are waiting: %s", error)
 
 
 @shared_task(name="gallery.tasks.reembed")
 def reembed() -> None:
     """Embed films with another model in short tasks, so that other tasks are not delayed.
 
-    In the end, free the memory of that model.
+    Afterwards, free the memory of that model.
     """
     try:
         is_removing = reembedding.remove_discarded(REMOVAL_SECONDS)
@@ -191,7 +191,7 @@ def reembed() -> None:
         else:
             encoder.release(*encoder.loaded() - {weights.current().fingerprint})
     except (GalleryError, LostClaim) as error:
-        log.warning("films are embedded by another model later: %s", error)
+        log.warning("films will be embedded with another model later: %s", error)
 
 
 @shared_task(name="gallery.tasks.remake")
@@ -207,7 +207,7 @@ def labels() -> None:
         for film_id in jobs.prepare_all():
             label_film.delay(film_id)
     except GalleryError:
-        log.exception("labels wait; the next sweep tries again")
+        log.exception("labels failed; the next sweep retries them")
 
 
 @shared_task(name="gallery.tasks.label_film")
@@ -217,7 +217,7 @@ def label_film(film_id: int) -> None:
     try:
         jobs.label_film_for_all(film_id)
     except GalleryError:
-        log.exception("film %s: its labels wait; a later sweep tries again", film_id)
+        log.exception("film %s: its labels failed; a later sweep retries them", film_id)
 
 
 @shared_task(name="gallery.tasks.export")
@@ -247,9 +247,9 @@ def sweep() -> None:
     try:
         schedule.queue_due(lambda step: is_queued(STEPS[step]), _queue)
     except GalleryError as error:
-        log.warning("library folders are scanned later: %s", error)
+        log.warning("library folders will be scanned later: %s", error)
     except Exception:
-        log.exception("library folders are scanned later")
+        log.exception("library folders will be scanned later")
     for lost in exports.find_lost_exports(not is_queued(export)):
         export.delay(lost.pk)
 
@@ -275,9 +275,9 @@ def _queue(step: str, *key: int) -> None:
 
 
 def _has_outdated_model() -> bool:
-    """Return whether the installation's model was changed since this worker started.
+    """Return whether the installation's model has changed since this worker started.
 
-    Otherwise workers with different models would start each film again and again.
+    Workers with different models would restart each film endlessly.
     """
     if installation.has_this_model():
         return False
@@ -293,7 +293,7 @@ def queued_task_names(queue: str) -> set[str]:
 
 
 def count_waiting() -> dict[str, int]:
-    """Return how many tasks of each kind wait; nothing when the broker does not answer."""
+    """Return the number of waiting tasks of each kind; empty if the broker does not respond."""
     try:
         with app.connection_or_acquire() as connection:
             pipe = connection.default_channel.client.pipeline(transaction=False)
@@ -301,12 +301,12 @@ def count_waiting() -> dict[str, int]:
                 pipe.llen(queue)
             return dict(zip(settings.QUEUES, map(int, pipe.execute()), strict=True))
     except (OperationalError, OSError, RedisError) as error:
-        log.warning("the lengths of the queues are unknown: %s", error)
+        log.warning("the queue lengths cannot be read: %s", error)
         return {}
 
 
 def _has_message(queue: str, task: Task) -> bool:
-    """Return whether a message for a task waits in its queue, which others may share."""
+    """Return whether a message for a task is waiting in its queue, which may be shared."""
     return task.name in queued_task_names(queue)
 
 
@@ -324,7 +324,7 @@ def queue_export(row: Export) -> bool:
 
 
 def is_queue_reachable() -> bool:
-    """Return whether the broker answers."""
+    """Return whether the broker responds."""
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0)
@@ -334,12 +334,12 @@ def is_queue_reachable() -> bool:
 
 
 def pause_worker(name: str, queues: Sequence[str]) -> bool:
-    """Have a worker take no more tasks from its queues. Return whether it answered."""
+    """Have a worker stop consuming its queues. Return whether it responded."""
     return _control(name, queues, lambda queue, how: app.control.cancel_consumer(queue, **how))
 
 
 def resume_worker(name: str, queues: Sequence[str]) -> bool:
-    """Have a worker take tasks from its queues again. Return whether it answered."""
+    """Have a worker consume its queues again. Return whether it responded."""
     return _control(
         name,
         queues,
@@ -365,7 +365,7 @@ def queue_reimport(film: Film) -> None:
     try:
         reimport.delay(film.pk)
     except (OperationalError, OSError) as error:
-        log.warning("film %s is repaired later: %s", film.pk, error)
+        log.warning("film %s will be repaired later: %s", film.pk, error)
 
 
 def queue_soon(task: Task) -> None:
@@ -382,7 +382,7 @@ def queue_scan(folder_id: int) -> None:
         scan_library.delay(folder_id)
     except (OperationalError, OSError) as error:
         log.warning(
-            "folder %s is scanned later: the queue cannot be reached (%s)", folder_id, error
+            "folder %s will be scanned later: the queue cannot be reached (%s)", folder_id, error
         )
 
 
@@ -409,8 +409,8 @@ def queue_import(film: Film) -> None:
             probe.delay(film.pk)
         except (OperationalError, OSError) as error:
             log.warning(
-                "film %s waits: the queue cannot be reached (%s). It is imported once Redis and a "
-                "worker are up.",
+                "film %s waits: the queue cannot be reached (%s). It will be imported once Redis "
+                "and a worker are running.",
                 film.pk,
                 error,
             )

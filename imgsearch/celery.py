@@ -18,7 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imgsearch.settings")
 
 
 class OneModelTask(Task):
-    """A task that uses one model from beginning to end: see `gallery.clip.weights`."""
+    """A task that uses the same model throughout: see `gallery.clip.weights`."""
 
     abstract = True
 
@@ -41,14 +41,14 @@ NICENESS = 10  # of workers and their FFmpeg processes: the web server takes pre
 
 @worker_init.connect
 def lower_priority(**_kwargs: Any) -> None:
-    """Lower the priority of this worker, unless it is lowered already."""
+    """Lower the priority of this worker, unless that was done already."""
     if os.nice(0) == 0:
         os.nice(NICENESS)
 
 
 @celeryd_after_setup.connect
 def check_machine(instance: Any, **_kwargs: Any) -> None:
-    """Check the machine of this worker before it takes any work. End it if it does not suit."""
+    """Check the machine before this worker takes any work. Exit if it does not match."""
     from django.conf import settings
 
     from gallery.workers import reports, start_checks
@@ -61,7 +61,7 @@ def check_machine(instance: Any, **_kwargs: Any) -> None:
         for problem in error.problems:
             log.error("this worker does not start: %s", problem)
         sys.exit(os.EX_CONFIG)
-    except Exception:  # Celery would log it and go on
+    except Exception:  # Celery would log it and continue
         log.exception("this worker does not start: its machine could not be checked")
         sys.exit(os.EX_SOFTWARE)
     reports.begin(queues, instance.concurrency)
@@ -77,7 +77,7 @@ def report(sender: Any, **_kwargs: Any) -> None:
 
 @worker_shutting_down.connect
 def give_work_back(**_kwargs: Any) -> None:
-    """Have long tasks give back what they have claimed. It is called in a signal handler."""
+    """Have long tasks return their claims to the queue. This runs in a signal handler."""
     from gallery.core import shutdown
 
     shutdown.request()

@@ -1,1 +1,1 @@
-"""Backups of an installation: its database, and what the media store cannot make again."""
+"""Backups of an installation: the database, and the irreplaceable files of the media store."""

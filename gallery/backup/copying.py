@@ -1,4 +1,4 @@
-"""Copies files into a backup and back, computing their SHA-256 on the way."""
+"""Copies files into a backup and back, computing their SHA-256 in the same pass."""
 
 import hashlib
 import os
@@ -11,11 +11,11 @@ from gallery.backup.types import BackupError
 
 CHUNK = 1 << 20  # bytes
 Advance = Callable[[int], None]
-"""Is told how many more bytes were copied."""
+"""Called with the number of bytes copied since the last call."""
 
 
 class HashingFile:
-    """A file to write to, or to read from, that computes the SHA-256 of what passes."""
+    """Wraps a file and computes the SHA-256 of everything read or written."""
 
     def __init__(self, file: IO[bytes], advance: Advance) -> None:
         self._file = file
@@ -46,24 +46,24 @@ class HashingFile:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what has passed, in hexadecimal."""
+        """The SHA-256 so far, in hexadecimal."""
         return self._digest.hexdigest()
 
 
 def create(path: Path, mode: int = 0o600) -> IO[bytes]:
-    """Open a new file to write to, with its folders."""
+    """Create a file for writing, and its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb")
 
 
 def sign_file(path: Path) -> tuple[int, ...]:
-    """Return what changes with a file: its size, and when it was written."""
+    """Return a signature that changes with a file: its size and modification time."""
     stat = path.stat()
     return (stat.st_size, stat.st_mtime_ns)
 
 
 def sign_folder(folder: Path) -> tuple[int, ...]:
-    """Return what changes with a folder's files: their number and size, and the newest time."""
+    """Return a signature that changes with a folder: number and size of files, newest time."""
     count, size, newest = 0, 0, 0
     with os.scandir(folder) as children:
         for child in children:
@@ -75,7 +75,7 @@ def sign_folder(folder: Path) -> tuple[int, ...]:
 
 
 def is_content(name: str) -> bool:
-    """Return whether a file of the media store is finished: drafts begin with a dot."""
+    """Return whether a file in the media store is finished: drafts begin with a dot."""
     return not name.startswith(".")
 
 
@@ -103,7 +103,7 @@ def pack_folder(source: Path, target: Path, advance: Advance) -> tuple[int, str]
 
 
 def restore_file(stored: Path, target: Path, sha256: str, advance: Advance) -> None:
-    """Copy a file out of a backup. Raises BackupError when it is damaged, OSError."""
+    """Copy a file from a backup. Raises BackupError (damaged) and OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with stored.open("rb") as read, target.open("wb") as file:
         hashing = HashingFile(read, advance)
@@ -113,7 +113,7 @@ def restore_file(stored: Path, target: Path, sha256: str, advance: Advance) -> N
 
 
 def unpack_folder(stored: Path, target: Path, sha256: str, advance: Advance) -> None:
-    """Unpack a tar of a backup into a folder. Raises BackupError when it is damaged, OSError."""
+    """Unpack a tar from a backup into a folder. Raises BackupError (damaged) and OSError."""
     target.mkdir(parents=True, exist_ok=True)
     try:
         with stored.open("rb") as read:
@@ -122,7 +122,7 @@ def unpack_folder(stored: Path, target: Path, sha256: str, advance: Advance) -> 
                 for member in tar:
                     content = tar.extractfile(member)
                     if content is None or Path(member.name).name != member.name:
-                        raise BackupError(f"{stored} is damaged: {member.name!r} in it is no file.")
+                        raise BackupError(f"{stored} is damaged: {member.name!r} is not a file.")
                     (target / member.name).write_bytes(content.read())
             while hashing.read(CHUNK):
                 pass
@@ -132,7 +132,7 @@ def unpack_folder(stored: Path, target: Path, sha256: str, advance: Advance) -> 
 
 
 def check_file(stored: Path, sha256: str, advance: Advance) -> None:
-    """Read a file of a backup. Raises BackupError when it is damaged, OSError."""
+    """Verify a file in a backup. Raises BackupError (damaged) and OSError."""
     with stored.open("rb") as read:
         hashing = HashingFile(read, advance)
         while hashing.read(CHUNK):
@@ -141,8 +141,8 @@ def check_file(stored: Path, sha256: str, advance: Advance) -> None:
 
 
 def require_digest(stored: Path, hashing: HashingFile, sha256: str) -> None:
-    """Raise BackupError unless a file that was read to its end has this SHA-256."""
+    """Raise BackupError unless a file, read to its end, has this SHA-256."""
     if hashing.sha256 != sha256:
         raise BackupError(
-            f"{stored} is damaged: its checksum is not the one in the backup's list of files."
+            f"{stored} is damaged: its checksum differs from the one in the backup's file list."
         )

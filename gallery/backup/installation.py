@@ -1,4 +1,4 @@
-"""What a restore needs to know about the installation here: is it stopped, is it empty?"""
+"""Checks before a restore that this installation is stopped and empty."""
 
 import shutil
 from itertools import islice
@@ -22,21 +22,21 @@ SCAN_COUNT = 1000  # keys per step of a scan
 
 
 def require_stopped() -> None:
-    """Raise BackupError while a worker is alive."""
+    """Raise BackupError if a worker is alive."""
     if records.read_all():
         raise BackupError(
-            "A worker of this installation is running, or was until a moment ago. Stop web server, "
+            "A worker of this installation is running, or was a moment ago. Stop the web server, "
             f"workers and beat, wait {records.ALIVE_SECONDS} seconds, then restore."
         )
 
 
 def require_empty() -> None:
-    """Raise BackupError when the database holds anything that people made."""
+    """Raise BackupError if the database contains anything that people made."""
     models: list[type[Model]] = [Film, Board, Storyboard, Label]
     queries: dict[str, QuerySet[Model]] = {
         str(model._meta.verbose_name_plural): model._base_manager.all() for model in models
     }
-    # The account that the first start creates is nobody's until somebody has logged in.
+    # The account created by the first start does not count until someone has logged in.
     users = get_user_model()._base_manager.filter(last_login__isnull=False)
     queries["users who have logged in"] = users
     tables = set(connection.introspection.table_names())
@@ -48,13 +48,13 @@ def require_empty() -> None:
     if found:
         raise BackupError(
             f"This installation is not empty: it has {', '.join(found)}. Restore into another one "
-            "(VAR_DIR, DATABASE_URL), or give --force to replace all of it by the backup. "
+            "(VAR_DIR, DATABASE_URL), or replace everything in this one with --force. "
             "Nothing was changed."
         )
 
 
 def is_redis_running() -> bool:
-    """Return whether the server of the index answers."""
+    """Return whether the index server responds."""
     try:
         server.check_server(server.index_url())
     except GalleryError:
@@ -63,7 +63,7 @@ def is_redis_running() -> bool:
 
 
 def require_redis() -> None:
-    """Raise BackupError when the server of the index is another one than ours and silent."""
+    """Raise BackupError if the index is on an external server that does not respond."""
     if settings.REDIS_URL_GIVEN or settings.INDEX_URL:
         try:
             server.check_server(server.index_url())
@@ -72,9 +72,9 @@ def require_redis() -> None:
 
 
 def clear_redis() -> None:
-    """Remove this installation's index, which is made from the media store again.
+    """Remove this installation's index, which is rebuilt from the media store.
 
-    Otherwise the frames of a film that had the same number could stay in it.
+    Otherwise it could keep frames of another film with the same id.
     """
     if is_redis_running():
         client = server.connect_index()
@@ -87,7 +87,7 @@ def clear_redis() -> None:
                     pipe.unlink(key)
                 pipe.execute()
     elif not (settings.REDIS_URL_GIVEN or settings.INDEX_URL):
-        # The embedded server is stopped: it starts without data.
+        # The embedded server is stopped: delete its files.
         shutil.rmtree(settings.VAR_DIR / "redis" / "appendonlydir", ignore_errors=True)
         (settings.VAR_DIR / "redis" / "dump.rdb").unlink(missing_ok=True)
 

@@ -1,13 +1,13 @@
-"""The files that make a folder a backup.
+"""The layout of a backup.
 
-    backup.json                 the header of the newest complete backup, replaced atomically
+    backup.json                 the header of the latest complete backup, replaced atomically
     TIME/files.jsonl            its list of entries
     TIME/database/TABLE.jsonl.gz
-    TIME/films/UID/...          what this backup copied; entries may also be in earlier folders
+    TIME/films/UID/...          files copied by this backup; entries may refer to earlier folders
     TIME/journal.jsonl          the entries so far, while a backup is being made
 
-Each backup writes into a folder of its own, named after the time, and the list names files in it
-and in earlier ones. So nothing of the last complete backup is changed before `backup.json` is.
+Each backup writes to a new folder, named after the time, and its list refers to files there and in
+earlier folders. So the last complete backup stays intact until `backup.json` is replaced.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ FOLDER_NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
 
 def list_folders(backup: Path) -> list[Path]:
-    """Return the folders of complete and interrupted backups in a backup, oldest first."""
+    """Return the TIME folders of complete and interrupted backups, oldest first."""
     return sorted(one for one in backup.iterdir() if FOLDER_NAME.fullmatch(one.name))
 
 
 def read_manifest(backup: Path) -> Manifest:
-    """Read the newest complete backup. Raises BackupError if there is none, or it is unreadable."""
+    """Read the latest complete backup. Raises BackupError if it is missing or unreadable."""
     try:
         data = json.loads((backup / NAME).read_text("utf-8"))
         if data["format"] > FORMAT:
@@ -60,7 +60,7 @@ def read_manifest(backup: Path) -> Manifest:
 
 
 def write_manifest(backup: Path, folder: Path, manifest: Manifest) -> None:
-    """Make a backup the newest complete one, once all it names is on the disk."""
+    """Make a backup the latest complete one, after syncing its files to disk."""
     listed = b"".join(map(to_line, manifest.entries.values()))
     _write_synced(folder / LIST_NAME, listed)
     header = {
@@ -71,7 +71,7 @@ def write_manifest(backup: Path, folder: Path, manifest: Manifest) -> None:
     }
     draft = backup / f".{NAME}"
     _write_synced(draft, json.dumps(header, indent=1, ensure_ascii=False).encode())
-    # What was copied is on the disk before the file that says so.
+    # Sync the copied files before the file that refers to them.
     os.sync()
     draft.replace(backup / NAME)
     folder_handle = os.open(backup, os.O_RDONLY)
@@ -89,7 +89,7 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def read_journal(folder: Path) -> Iterator[Entry]:
-    """Yield the entries of an interrupted backup, whose last line may be incomplete."""
+    """Yield the entries of an interrupted backup; its last line may be incomplete."""
     try:
         lines = (folder / JOURNAL_NAME).read_bytes().splitlines()
     except FileNotFoundError:
@@ -107,7 +107,7 @@ def to_line(entry: Entry) -> bytes:
 
 
 def _to_entry(data: dict[str, Any]) -> Entry:
-    """Return the entry of a line. Raises ValueError, KeyError or TypeError for another line."""
+    """Parse an entry. Raises ValueError, KeyError or TypeError if it is malformed."""
     entry = Entry(**{**data, "kind": Kind(data["kind"]), "signature": tuple(data["signature"])})
     for path in (entry.path, entry.stored):
         parts = PurePosixPath(path).parts

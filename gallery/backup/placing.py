@@ -1,8 +1,8 @@
-"""Puts restored files into the media store, so that it can be undone until the database is there.
+"""Moves restored files into the media store, with rollback until the database is restored.
 
-Files are first restored into a folder of their own, on the same disk, then moved. What they
-replace is moved aside, and removed at the end. Film files in the store are never replaced by
-nothing: a film whose file is not in the backup keeps the one that it has.
+Files are first restored into a staging folder on the same disk, then moved. The files that they
+replace are moved aside, and removed at the end. A film whose file is not in the backup keeps the
+one in the store.
 """
 
 import os
@@ -19,12 +19,12 @@ from gallery.backup.reporting import format_bytes
 from gallery.backup.types import BackupError, Entry, Kind, Reporter
 from gallery.core import disk
 
-PREFIX = "restoring-"  # within the folder of uploads, from which `tidy` removes leftovers
+PREFIX = "restoring-"  # in the upload folder, from which `tidy` removes leftovers
 
 
 @contextmanager
 def staging_folder() -> Iterator[Path]:
-    """Yield a new folder on the disk of the media store, removed afterwards."""
+    """Yield a new folder on the disk of the media store, and remove it afterwards."""
     settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=settings.FILE_UPLOAD_TEMP_DIR))
     try:
@@ -34,7 +34,7 @@ def staging_folder() -> Iterator[Path]:
 
 
 def stage(backup: Path, entries: list[Entry], staging: Path, reporter: Reporter) -> None:
-    """Restore entries below `staging`, checking each. Raises BackupError, OSError."""
+    """Restore entries into `staging`, verifying each. Raises BackupError and OSError."""
     reporter.start("Files", sum(entry.size for entry in entries))
     for entry in entries:
         target, stored = staging / entry.path, backup / entry.stored
@@ -50,20 +50,20 @@ def stage(backup: Path, entries: list[Entry], staging: Path, reporter: Reporter)
 
 
 class Placement:
-    """Moves what is staged into the media store."""
+    """Moves staged files into the media store, and can undo that."""
 
     def __init__(self, staging: Path) -> None:
         self._staging = staging
         self._moved: list[tuple[Path, Path]] = []  # from, to
 
     def move_all(self) -> None:
-        """Move everything, and what it replaces aside. Raises OSError."""
+        """Move all files, and those that they replace aside. Raises OSError."""
         staging, aside = self._staging, self._staging / "replaced"
         for source in sorted([*staging.glob("films/*/*"), *staging.glob("probes/*")]):
             path = source.relative_to(staging)
             replaced = _replaced_by(settings.MEDIA_ROOT / path)
             if source.is_symlink() and any(old.is_file() for old in replaced):
-                continue  # a film file is worth more than a link to one
+                continue  # keep a film file rather than a link to one
             for old in replaced:
                 self._move(old, aside / old.relative_to(settings.MEDIA_ROOT))
             self._move(source, settings.MEDIA_ROOT / path)
@@ -81,19 +81,19 @@ class Placement:
 
 
 def _replaced_by(path: Path) -> list[Path]:
-    """Return what is in the media store in place of a file: a film may have another extension."""
+    """Return the files that a file replaces: a film may have another extension."""
     if path.name.startswith("source"):
         return list(path.parent.glob("source*"))
     return [path] if os.path.lexists(path) else []
 
 
 def require_space(entries: list[Entry]) -> None:
-    """Raise BackupError when the disk of the media store has no room for entries."""
+    """Raise BackupError if the disk of the media store has no room for entries."""
     size = sum(entry.size for entry in entries)
     if not disk.has_space(size):
         raise BackupError(
-            f"Restoring needs {format_bytes(size)}, and the disk of {settings.MEDIA_ROOT} has "
-            f"{format_bytes(disk.free_bytes())} free, of which "
-            f"{format_bytes(settings.MIN_FREE_BYTES)} (MIN_FREE_BYTES) stay free. "
+            f"Restoring needs {format_bytes(size)}, but the disk of {settings.MEDIA_ROOT} has "
+            f"only {format_bytes(disk.free_bytes())} free, of which "
+            f"{format_bytes(settings.MIN_FREE_BYTES)} (MIN_FREE_BYTES) are reserved. "
             "Nothing was changed."
         )

@@ -1,4 +1,4 @@
-"""Shows people how far a backup or a restore is."""
+"""Shows the progress of a backup or a restore."""
 
 import time
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 class TerminalReporter:
-    """Writes a progress bar with the time left; without a terminal, a line now and then."""
+    """Shows a progress bar with the time left; without a terminal, a line every few seconds."""
 
     def __init__(self, output: TextIOBase, errors: TextIOBase) -> None:
         self._output = output
@@ -26,7 +26,7 @@ class TerminalReporter:
         self._output.write(f"{sentence}\n")
 
     def start(self, title: str, total: int) -> None:
-        """Begin a step of `total` bytes."""
+        """Start a step of `total` bytes."""
         self._title, self._total, self._done = title, total, 0
         self._began_at = self._printed_at = time.monotonic()
         if self._is_terminal:
@@ -55,7 +55,7 @@ class TerminalReporter:
 
 
 def format_bytes(count: int) -> str:
-    """Return a size for people: 1.2 GB."""
+    """Format a size: 1.2 GB."""
     for factor, unit in UNITS:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
@@ -63,12 +63,12 @@ def format_bytes(count: int) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a time for people: 40 seconds, 3 minutes."""
+    """Format a duration: 40 seconds, 3 minutes."""
     if seconds < 100:
         return f"{max(1, round(seconds))} seconds"
     return f"{round(seconds / 60)} minutes"
 
 
 def format_counts(counts: Mapping[str, int]) -> str:
-    """Return numbers of things for people: 1 film, 3 boards."""
+    """Format counts: 1 film, 3 boards."""
     return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items())

@@ -1,4 +1,4 @@
-"""Restores a backup on this machine: everything, or after an error nothing."""
+"""Restores a backup into this installation, completely or, after an error, not at all."""
 
 import os
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from imgsearch.secret import write_private
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored, and what is left to do, in sentences."""
+    """What was restored, and sentences about what is left to do."""
 
     manifest: Manifest
     todo: list[str]
 
 
 def check(backup: Path, reporter: Reporter) -> Manifest:
-    """Read a whole backup, and compare it with its checksums. Raises BackupError."""
+    """Verify the checksums of a whole backup. Raises BackupError."""
     found = manifest.read_manifest(backup)
     _require_files(backup, found)
     reporter.start("Checking", found.size)
@@ -45,8 +45,8 @@ def check(backup: Path, reporter: Reporter) -> Manifest:
 def restore(backup: Path, reporter: Reporter, *, force: bool = False) -> Restored:
     """Restore a backup into this installation, which must be stopped.
 
-    It must be empty, unless `force`: then what the backup does not hold is lost, except film files.
-    Everything is checked before anything is changed. Raises BackupError.
+    It must be empty, unless `force`; then everything that is not in the backup is lost, except film
+    files. Everything is checked before anything is changed. Raises BackupError.
     """
     found = manifest.read_manifest(backup)
     tables.check_migrations(found.header.migrations, found.header.version)
@@ -61,7 +61,7 @@ def restore(backup: Path, reporter: Reporter, *, force: bool = False) -> Restore
             copying.check_file(backup / entry.stored, entry.sha256, lambda _count: None)
         with placing.staging_folder() as staging:
             placing.stage(backup, found.store, staging, reporter)
-            # Redis holds nothing that cannot be made again.
+            # Everything in Redis can be rebuilt.
             installation.clear_redis()
             _replace_all(backup, found, staging, reporter)
     except OSError as error:
@@ -73,17 +73,17 @@ def restore(backup: Path, reporter: Reporter, *, force: bool = False) -> Restore
 
 
 def _require_files(backup: Path, found: Manifest) -> None:
-    """Raise BackupError when files are missing or truncated."""
+    """Raise BackupError if files are missing or truncated."""
     missing = manifest.missing_files(backup, found.entries.values())
     if missing:
         raise BackupError(
             f"The backup in {backup} is incomplete: {len(missing)} files are missing or have "
-            f"another size, such as {missing[0]}. Nothing was changed."
+            f"the wrong size, such as {missing[0]}. Nothing was changed."
         )
 
 
 def _replace_all(backup: Path, found: Manifest, staging: Path, reporter: Reporter) -> None:
-    """Replace database and files together."""
+    """Replace the database and the files together."""
     reporter.start("Database", sum(entry.size for entry in found.tables))
     placement = placing.Placement(staging)
     try:
@@ -102,12 +102,12 @@ def _replace_all(backup: Path, found: Manifest, staging: Path, reporter: Reporte
 
 
 def _finish(backup: Path, found: Manifest) -> None:
-    """Bring what was restored up to date, and adapt what is not in database and media store."""
+    """Migrate the restored database, and update the secret key, the login file and Redis."""
     try:
         call_command("migrate", interactive=False, verbosity=0)
     except DatabaseError as error:
         raise BackupError(
-            "The backup is restored, but its database could not be brought up to date: "
+            "The backup is restored, but its database could not be migrated: "
             f"{str(error).strip()}. Run `manage.py migrate`."
         ) from error
     for film in Film.objects.filter(searchable_run__isnull=False):
@@ -117,7 +117,7 @@ def _finish(backup: Path, found: Manifest) -> None:
         if not files.working_copy().is_file():
             files.mark_working_copy_lost()
     _restore_secret_key(backup, found)
-    # The restored accounts replace the one whose password is in this file.
+    # This file has the password of an account that was just replaced.
     (settings.VAR_DIR / LOGIN_FILE).unlink(missing_ok=True)
 
 
@@ -128,7 +128,7 @@ def _restore_secret_key(backup: Path, found: Manifest) -> None:
 
 
 def _list_todo(found: Manifest) -> list[str]:
-    """Say what people have to do after a restore."""
+    """List what people have to do after the restore."""
     return [
         sentence
         for sentence in (
@@ -155,7 +155,7 @@ def _describe_settings(found: Manifest) -> str:
 
 def _describe_model(found: Manifest) -> str:
     try:
-        with weights.use():  # the model may have been restored, too
+        with weights.use():  # the active model may be a restored one
             here = weights.current().fingerprint
     except ModelError as error:
         return str(error)
@@ -163,10 +163,10 @@ def _describe_model(found: Manifest) -> str:
     if not others:
         return ""
     return (
-        f"Searches do not find {format_counts({'film': others})}: embedded with another model, or "
-        "other edges, than this installation uses. The backup was made with "
-        f"{found.header.model[1]}: set CLIP_MODEL and CLIP_EDGES "
-        "as there, or run `manage.py reembed`."
+        f"Searches do not find {format_counts({'film': others})}, embedded with another model or "
+        "other edges than this installation uses. The backup was made with "
+        f"{found.header.model[1]}: set CLIP_MODEL and CLIP_EDGES as before, or run "
+        "`manage.py reembed`."
     )
 
 
@@ -176,16 +176,16 @@ def _describe_films() -> str:
         return ""
     return (
         f"{format_counts({'film': missing})} without a film file here. They can be searched; to "
-        "play and to cut them, upload or import the same files again."
+        "play or cut them, upload or import the same files again."
     )
 
 
 def _describe_secret(found: Manifest) -> str:
     if not found.header.has_secrets:
         return (
-            "Everyone has to log in again, and boards of browsers without a login can only be "
-            "viewed: the backup was made without --secrets."
+            "Everyone has to log in again, and boards of browsers without a login are now "
+            "read-only, because the backup was made without --secrets."
         )
     if os.environ.get("SECRET_KEY"):
-        return "SECRET_KEY is set, so that the secret key of the backup is not used."
+        return "SECRET_KEY is set, so the secret key in the backup is not used."
     return ""

@@ -1,4 +1,4 @@
-"""What of an installation is in a backup, besides its database."""
+"""The parts of an installation that are backed up, except the database."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from gallery.backup.types import Kind
 from gallery.films.models import Film
 from gallery.storyboards.models import StoryboardRow
 
-# Smaller thumbnails are made from the others on first use.
+# Smaller thumbnails are created on first use.
 DERIVED_FOLDER = re.compile(r"thumbs-\d+")
 
-# The settings that decide what a search finds, who may do what, and how much. Others are of one
-# machine (folders, threads, addresses of servers) or secret.
+# The settings that affect search results, permissions and limits. Others belong to one machine
+# (folders, threads, server addresses) or are secret.
 SETTINGS = (
     *("CLIP_MODEL", "CLIP_EDGES", "CLIP_PRECISION", "SHARE_VECTORS", "READ_TEXT", "SPEECH_MODEL"),
     *("SEGMENT_SECONDS", "LIBRARY_DIRS"),
@@ -33,9 +33,9 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file, folder or link at `location`, which is at `path` in the media store.
+    """A file, folder or link at `location`, with its `path` in the media store.
 
-    `is_film`: a film file, which is large, and which people often have elsewhere.
+    `is_film`: a film file, which is large, and of which people often have another copy.
     """
 
     path: str
@@ -52,7 +52,7 @@ def searchable_runs(using: str) -> dict[str, int | None]:
 def list_sources() -> Iterator[Source]:
     """Yield what the open snapshot needs from the media store.
 
-    Of films elsewhere that is the link: the folders of these are not part of the installation.
+    For films outside the media store, that is only the link.
     """
     for uid, run in searchable_runs(SNAPSHOT).items():
         folder = settings.MEDIA_ROOT / "films" / uid
@@ -72,7 +72,7 @@ def list_sources() -> Iterator[Source]:
 
 
 def _list_run(run: Path) -> Iterator[Source]:
-    """Yield the files of a run: folders of thumbnails as a whole, all others one by one."""
+    """Yield the files of a run: thumbnail folders as a whole, all other files one by one."""
     for path in _children(run):
         if not path.is_dir():
             yield _source(path)
@@ -85,7 +85,7 @@ def _source(path: Path, kind: Kind = Kind.FILE, *, is_film: bool = False) -> Sou
 
 
 def _children(folder: Path) -> list[Path]:
-    """Return the finished files and folders in a folder; none when it is missing."""
+    """Return the finished files and folders in a folder; none if it is missing."""
     try:
         return sorted(path for path in folder.iterdir() if is_content(path.name))
     except (FileNotFoundError, NotADirectoryError):

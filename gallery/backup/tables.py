@@ -1,7 +1,7 @@
-"""The database in a backup: each table in a file, row by row, for SQLite and PostgreSQL alike.
+"""Dumps and loads the database: a file per table, in the same format for SQLite and PostgreSQL.
 
-A file has the names of the columns in its first line, and the values of a row in each other. Rows
-are streamed: a thousand films have hundreds of thousands of lines and shots.
+The first line of a file has the names of the columns, each other line the values of a row. Rows are
+streamed, because a thousand films have hundreds of thousands of lines and shots.
 """
 
 import gzip
@@ -32,12 +32,12 @@ from gallery.films.film_job import FilmJob
 from gallery.films.models import Film, Leftover
 from gallery.importing.models import Segment
 
-SNAPSHOT = "snapshot"  # the alias of the connection that a backup reads
+SNAPSHOT = "snapshot"  # the alias of the connection that a backup reads from
 BATCH = 2000  # rows
 COMPRESSION = 3
 
-# What an import, an export or a job has done so far is in files that are not in a backup: they
-# begin again. Exports are kept for a day only.
+# Imports, exports and jobs in progress keep their work in files that are not backed up, so they
+# start over. Exports are kept only for a day anyway.
 LEFT_OUT: tuple[type[Model], ...] = (Segment, Export, Leftover)
 
 
@@ -48,7 +48,7 @@ LEFT_OUT: tuple[type[Model], ...] = (Segment, Export, Leftover)
 def open_snapshot() -> Iterator[str]:
     """Yield the alias of a connection that sees the database as it was at its first query.
 
-    Nobody has to wait for it: on SQLite the default connection would lock out writers.
+    It blocks nobody; on SQLite, the default connection would block writers.
     """
     own = connection.copy(SNAPSHOT)
     if own.vendor == "sqlite":
@@ -69,7 +69,7 @@ def open_snapshot() -> Iterator[str]:
 
 
 def list_models(*, with_sessions: bool) -> list[type[Model]]:
-    """Return the models whose tables are in a backup, those of many-to-many relations included."""
+    """Return the models whose tables are backed up, including those of many-to-many relations."""
     return [
         model
         for model in apps.get_models(include_auto_created=True)
@@ -129,7 +129,7 @@ def _encode(value: Any) -> str:
 
 
 def _settle_film(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a film as if its import had not begun; one that was searchable stays as it is."""
+    """Reset an unfinished film to before its import; a searchable one stays as it is."""
     row |= {"lease_until": None, "tracks_lease": None}
     if row["state"] in Film.UNFINISHED:
         row |= {"attempts": 0, "error": ""}
@@ -147,13 +147,13 @@ SETTLE: dict[type[Model], Callable[[dict[str, Any]], dict[str, Any]]] = {Film: _
 
 
 def check_migrations(migrations: dict[str, str], version: str) -> None:
-    """Raise BackupError when a newer version made tables with migrations unknown here."""
+    """Raise BackupError if the backup has migrations that this version does not know."""
     known = MigrationExecutor(connection).loader.disk_migrations
     unknown = [f"{app}.{name}" for app, name in migrations.items() if (app, name) not in known]
     if unknown:
         raise BackupError(
-            f"The backup was made by a newer version ({version}): this one does not know the "
-            f"migrations {', '.join(sorted(unknown))}. Update this installation first."
+            f"The backup was made by a newer version ({version}) with unknown migrations: "
+            f"{', '.join(sorted(unknown))}. Update this installation first."
         )
 
 
@@ -161,8 +161,8 @@ def check_migrations(migrations: dict[str, str], version: str) -> None:
 def replace_database(migrations: dict[str, str]) -> Iterator[Apps]:
     """Drop all tables and create those of a backup; yield their models.
 
-    All of it is one transaction: after an error the database is what it was. Call
-    `manage.py migrate` afterwards.
+    All of this is one transaction, which is rolled back on errors. Call `manage.py migrate`
+    afterwards.
     """
     with connection.constraint_checks_disabled(), transaction.atomic():
         _drop_tables()
@@ -170,7 +170,7 @@ def replace_database(migrations: dict[str, str]) -> Iterator[Apps]:
         models = executor.migrate(list(migrations.items())).apps
         created = [one for one in models.get_models(include_auto_created=True) if one._meta.managed]
         with connection.cursor() as cursor:
-            for model in created:  # what the migrations inserted is in the backup, too
+            for model in created:  # rows inserted by migrations are in the backup, too
                 cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")
         yield models
         connection.check_constraints()
@@ -180,7 +180,7 @@ def replace_database(migrations: dict[str, str]) -> Iterator[Apps]:
 
 
 def _drop_tables() -> None:
-    """Drop the tables of this project, in whatever version."""
+    """Drop the tables of any version of this project."""
     prefixes = tuple(f"{app.label}_" for app in apps.get_app_configs() if app.models_module)
     own = {
         *connection.introspection.django_table_names(),
@@ -202,8 +202,7 @@ def load_table(models: Apps, entry: Entry, stored: Path, advance: Advance) -> No
         raise BackupError(f"{stored} cannot be read: {error}.") from error
     except DatabaseError as error:
         raise BackupError(
-            f"The table {label} of the backup cannot be stored in this database: "
-            f"{str(error).strip()}."
+            f"The backup's table {label} cannot be loaded into this database: {str(error).strip()}."
         ) from error
     if count != entry.rows:
         raise BackupError(f"{stored} has {count} rows, not {entry.rows}.")
@@ -214,7 +213,7 @@ def _insert(model: type[Model], stored: Path, advance: Advance) -> int:
         field.attname: field for field in model._meta.concrete_fields
     }
     for field in known.values():
-        # These models are of this restore only: times are those of the backup.
+        # Keep the times of the backup. These models are used only by this restore.
         field.auto_now = field.auto_now_add = False  # type: ignore[attr-defined]
     count = 0
     with stored.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What a backup consists of."""
+"""The parts of a backup."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,14 +9,14 @@ from gallery.core.errors import GalleryError
 
 
 class BackupError(GalleryError):
-    """The backup cannot be made, or not be restored. Nothing was lost."""
+    """The backup or the restore failed. Nothing was lost."""
 
 
 class Kind(StrEnum):
-    """What an entry of a backup stands for."""
+    """The kind of an entry."""
 
     FILE = "file"
-    FOLDER = "folder"  # of many small files, stored as one tar
+    FOLDER = "folder"  # many small files, stored as one tar
     LINK = "link"  # a symbolic link: `Entry.target` is where it leads
 
 
@@ -26,8 +26,8 @@ class Entry:
 
     `path` is relative to the media store, except for `database/TABLE.jsonl.gz` and `secret_key`.
     `stored` is the file in the backup, relative to its folder, with its `size` in bytes and its
-    `sha256`; a link has none. `signature` tells whether the original has changed since it was
-    copied. `rows` is the number of rows of a table.
+    `sha256`; a link has none. `signature` shows whether the original has changed since then.
+    `rows` is the number of rows of a table.
     """
 
     path: str
@@ -42,13 +42,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a backup says about itself.
+    """The metadata of a backup.
 
-    `version` made it at `made_at` (ISO 8601). `migrations` are the last ones of each app, by which
-    its tables were made. `counts` are numbers of films, boards and so on, for people. `settings`
-    are the environment variables that matter on another machine, `model` the fingerprint and the
-    name of the model in use. `has_secrets`: the secret key and the sessions are in it.
-    `working_copies` are the folders of films that need such a copy.
+    It was made by `version` at `made_at` (ISO 8601). `migrations` are the last ones of each app,
+    which define its tables. `counts` are the numbers of films, boards and so on, for display.
+    `settings` are the environment variables that matter on another machine, `model` the
+    fingerprint and the name of the active model. `has_secrets`: it contains the secret key and the
+    sessions. `working_copies` are the folders of films that need a working copy.
     """
 
     version: str
@@ -63,7 +63,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A complete backup: what it says about itself, and its entries by path."""
+    """A complete backup: its header, and its entries by path."""
 
     header: Header
     entries: dict[str, Entry]
@@ -75,12 +75,12 @@ class Manifest:
 
     @property
     def store(self) -> list[Entry]:
-        """What belongs into the media store."""
+        """The entries of the media store."""
         return [entry for path, entry in self.entries.items() if path.startswith(STORE)]
 
     @property
     def film_files(self) -> int:
-        """How many film files are in it."""
+        """The number of film files."""
         return sum(
             entry.kind is Kind.FILE and PurePosixPath(entry.path).name.startswith("source")
             for entry in self.store
@@ -88,7 +88,7 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """The bytes of all stored files."""
+        """The size of all stored files in bytes."""
         return sum(entry.size for entry in self.entries.values())
 
 
@@ -98,13 +98,13 @@ SECRET_KEY = "secret_key"
 
 
 class Reporter(Protocol):
-    """Shows people what is done."""
+    """Shows progress."""
 
     def say(self, sentence: str) -> None:
         """Show a sentence."""
 
     def start(self, title: str, total: int) -> None:
-        """Begin a step of `total` bytes."""
+        """Start a step of `total` bytes."""
 
     def advance(self, count: int) -> None:
         """Report that `count` more bytes of the step are done."""

@@ -1,8 +1,8 @@
-"""Makes a backup of the running installation.
+"""Backs up the installation while it is running.
 
-First the database, as it is at one moment, then the files that it names. These do not change once
-an import has published them; when one of those films was deleted or imported again meanwhile, its
-files are gone, and the database is written once more.
+The database snapshot comes first, then the files that it refers to. Files do not change once an
+import has published them. If a film was deleted or re-imported meanwhile, some of its files are
+gone, so the database is written again.
 """
 
 import fcntl
@@ -34,16 +34,16 @@ from gallery.clip import weights
 from gallery.core import disk
 from gallery.media.store import FilmFiles
 
-MAX_ROUNDS = 5  # snapshots, while films are deleted or imported again
-COUNTED = ("film", "board", "storyboard", "label", "line")  # models whose numbers are told
+MAX_ROUNDS = 5  # snapshots, while films are deleted or re-imported
+COUNTED = ("film", "board", "storyboard", "label", "line")  # models whose counts are shown
 RESERVE = 50_000_000  # bytes to leave free on the disk of the backup
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A finished backup, the bytes that were copied for it, and the films that the store lacked.
+    """A finished backup and the bytes copied for it.
 
-    `missing` are names of folders.
+    `missing` are the folders of films whose files were missing in the media store.
     """
 
     manifest: Manifest
@@ -54,10 +54,10 @@ class Done:
 def make_backup(
     backup: Path, reporter: Reporter, *, with_films: bool = False, with_secrets: bool = False
 ) -> Done:
-    """Back up the installation into a folder, which may hold earlier backups of it.
+    """Back up the installation to a folder, which may contain an earlier backup of it.
 
-    Only what is new is copied; then what the new backup does not need is removed. An error leaves
-    the earlier backup as it was. Raises BackupError.
+    Only new files are copied; then files that the new backup does not need are removed. After an
+    error, the earlier backup is intact. Raises BackupError.
     """
     _require_own_folder(backup)
     migrations = tables.list_migrations()
@@ -79,20 +79,20 @@ def make_backup(
     except OSError as error:
         if disk.is_disk_full(error):
             raise BackupError(
-                f"The disk of {backup} is full. Free some space and back up again: it continues "
-                "where it stopped. An earlier backup there is unchanged."
+                f"The disk of {backup} is full. Free some space and run the backup again: it "
+                "resumes where it stopped. The previous backup there is intact."
             ) from error
         raise BackupError(f"The backup cannot be written: {error}.") from error
     return Done(done, work.copied, work.missing)
 
 
 def _require_own_folder(backup: Path) -> None:
-    """Raise BackupError for a folder that holds something else."""
+    """Raise BackupError for a folder that contains anything but a backup."""
     for name, folder in (("VAR_DIR", settings.VAR_DIR), ("MEDIA_DIR", settings.MEDIA_ROOT)):
         if backup.resolve().is_relative_to(folder.resolve()):
             raise BackupError(
-                f"{backup} is inside {name} ({folder}), which the backup is to protect. Choose a "
-                "folder on another disk."
+                f"{backup} is inside {name} ({folder}), which is to be backed up. Choose a folder "
+                "on another disk."
             )
     if not backup.exists():
         return
@@ -100,7 +100,7 @@ def _require_own_folder(backup: Path) -> None:
         raise BackupError(f"{backup} is not a folder.")
     is_backup = (backup / manifest.NAME).exists() or manifest.list_folders(backup)
     if not is_backup and any(backup.iterdir()):
-        raise BackupError(f"{backup} holds other files. Choose an empty folder, or a new one.")
+        raise BackupError(f"{backup} contains other files. Choose an empty or a new folder.")
 
 
 @contextmanager
@@ -109,7 +109,7 @@ def _lock(backup: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BackupError(f"Another backup to {backup} is under way.") from error
+            raise BackupError(f"Another backup to {backup} is running.") from error
         yield
 
 
@@ -130,9 +130,9 @@ def _new_folder(backup: Path) -> Path:
 class _Work:
     """A backup being made in `folder`.
 
-    `earlier` are entries of earlier backups by path, `unsure` those of interrupted ones, whose
-    files are read before they are used. `entries` are those of this backup. `films` are the folders
-    of all films, `missing` those that lack the run that can be searched.
+    `earlier` are the entries of earlier backups by path; those of interrupted ones are `unsure`, so
+    their files are verified before they are reused. `entries` are those of this backup. `films` are
+    the folders of all films, `missing` those without their searchable run.
     """
 
     backup: Path
@@ -146,7 +146,7 @@ class _Work:
     copied: int = 0
 
     def find_earlier(self) -> None:
-        """Find what need not be copied again."""
+        """Find the entries that need not be copied again."""
         if (self.backup / manifest.NAME).exists():
             self.earlier = manifest.read_manifest(self.backup).entries
         for folder in manifest.list_folders(self.backup):
@@ -154,18 +154,18 @@ class _Work:
                 self.unsure[entry.path] = entry
 
     def begin_round(self) -> None:
-        """Start over, with what was copied so far."""
+        """Start over, reusing what was copied so far."""
         self.earlier |= self.entries
         self.entries.clear()
 
     def note(self, entry: Entry) -> None:
-        """Add an entry to this backup, and to its journal for the case that it is interrupted."""
+        """Add an entry to this backup, and to its journal in case it is interrupted."""
         self.entries[entry.path] = entry
         with (self.folder / manifest.JOURNAL_NAME).open("ab") as journal:
             journal.write(manifest.to_line(entry))
 
     def reuse(self, path: str, kind: Kind, signature: tuple[int, ...]) -> Entry | None:
-        """Return the entry of an earlier copy that is still good."""
+        """Return the entry of an earlier copy that is still valid."""
         for entries in (self.earlier, self.unsure):
             found = entries.get(path)
             if found is None or (found.kind, found.signature) != (kind, signature):
@@ -191,23 +191,22 @@ class _Work:
 
 
 def _write_consistently(work: _Work, *, with_films: bool, with_secrets: bool) -> None:
-    """Write the database and the files that it names, until none has gone meanwhile."""
+    """Write the database and its files, repeating until no file has disappeared meanwhile."""
     for _round in range(MAX_ROUNDS):
         if _write_round(work, with_films=with_films, with_secrets=with_secrets):
             return
-        work.reporter.say("Films were deleted or imported again meanwhile: once more.")
-    raise BackupError("Films were deleted or imported again all the time. Try again later.")
+        work.reporter.say("Films were deleted or re-imported meanwhile: starting over.")
+    raise BackupError("Films kept being deleted or re-imported. Try again later.")
 
 
 def _write_round(work: _Work, *, with_films: bool, with_secrets: bool) -> bool:
-    """Write the database and the files that it names. Return False when some have gone meanwhile.
+    """Write the database and its files. Return False if some files disappeared meanwhile.
 
-    Only the files of films that can be searched can go: their films were deleted, or have a new
-    run.
+    That happens only to searchable films that were deleted or have a new run.
     """
     work.begin_round()
     with tables.open_snapshot():
-        runs = sources.searchable_runs(SNAPSHOT)  # this query is the moment of the snapshot
+        runs = sources.searchable_runs(SNAPSHOT)  # this first query takes the snapshot
         work.reporter.say("Database ...")
         for model in tables.list_models(with_sessions=with_secrets):
             entry = tables.write_table(model, work.backup, work.folder.name, lambda _count: None)
@@ -233,9 +232,9 @@ def _write_secret(work: _Work) -> None:
 
 
 def _copy_all(work: _Work, found: list[Source], *, with_films: bool) -> None:
-    """Copy the sources of which there is no copy yet. Raises BackupError, OSError.
+    """Copy the sources that have no valid copy yet. Raises BackupError and OSError.
 
-    Film files that were copied once stay in the backup, also when they are not to be copied.
+    Film files that were copied once are kept, even without `with_films`.
     """
     todo: list[tuple[Source, tuple[int, ...]]] = []
     for source in found:
@@ -246,7 +245,7 @@ def _copy_all(work: _Work, found: list[Source], *, with_films: bool) -> None:
                 continue
             signature = _sign(source)
         except FileNotFoundError:
-            continue  # deleted since the snapshot, or imported again
+            continue  # deleted or re-imported since the snapshot
         known = work.reuse(source.path, source.kind, signature)
         if known is not None:
             work.note(known)
@@ -274,7 +273,7 @@ def _sign(source: Source) -> tuple[int, ...]:
 
 
 def _size(source: Source, signature: tuple[int, ...]) -> int:
-    """Return how many bytes a source takes in the backup: in a tar, files fill whole blocks."""
+    """Return the size of a source in the backup: in a tar, files are padded to whole blocks."""
     if source.kind is Kind.FOLDER:
         count, size, _newest = signature
         return size + count * 1024
@@ -285,8 +284,8 @@ def _require_space(backup: Path, size: int) -> None:
     free = shutil.disk_usage(backup).free
     if size + RESERVE > free:
         raise BackupError(
-            f"The backup needs {format_bytes(size)} more, and the disk of {backup} has "
-            f"{format_bytes(free)} free. Nothing was copied. An earlier backup there is "
+            f"The backup needs {format_bytes(size)} more, but the disk of {backup} has only "
+            f"{format_bytes(free)} free. Nothing was copied. The previous backup there is "
             "unchanged."
         )
 
@@ -311,7 +310,7 @@ def _needs_working_copy(files: FilmFiles) -> bool:
 
 
 def _remove_unused(work: _Work) -> None:
-    """Remove what the backup that was just completed does not need."""
+    """Remove files that the new backup does not need."""
     used = {entry.stored for entry in work.entries.values()}
     used.add(f"{work.folder.name}/{manifest.LIST_NAME}")
     for folder in manifest.list_folders(work.backup):

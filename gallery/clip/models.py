@@ -1,4 +1,4 @@
-"""The models that embed films: the one that answers searches, and one beside it."""
+"""The models that embed films: the active one, and at most one other."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -8,17 +8,17 @@ class EmbeddingModel(models.Model):
     """A model of the CLIP family that was chosen with `manage.py reembed`.
 
         filling   -> active      all films are in its index: searches use it
-        active    -> previous    another became active; its index is kept up to date
-        previous  -> active      switched back
+        active    -> previous    another model became active; this index is kept up to date
+        previous  -> active      rolled back
         filling, previous -> discarded   its vectors are being removed, then the row
 
-    There is one active model, and at most one that is filling or previous. Without rows, CLIP_MODEL
-    is the only model: see `gallery.clip.weights`.
+    One model is active, and at most one is filling or previous. Without rows, CLIP_MODEL is the
+    only model: see `gallery.clip.weights`.
 
-    `name` is a hub id, a folder, or "demo". `is_exact`: films are decoded again; otherwise frames
-    are embedded from their thumbnails. `switches_itself`: it becomes active as soon as all films
-    are in its index. `is_next`: it becomes active once all web servers have loaded it. `speed` is
-    in frames per second, None while unknown. `error` says why films cannot be embedded now.
+    `name` is a hub id, a folder, or "demo". `is_exact`: films are decoded again instead of
+    embedding their thumbnails. `switches_itself`: it becomes active as soon as all films are in its
+    index. `is_next`: it becomes active once all web servers have loaded it. `speed` is in frames
+    per second, None while unknown. `error` is why films cannot be embedded now.
     """
 
     class State(models.TextChoices):

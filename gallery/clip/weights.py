@@ -1,10 +1,10 @@
-"""Which model embeds and searches, where its files are, and how they are downloaded.
+"""Finds the model that embeds and searches, and downloads its files.
 
-Knows the hub and the disk, but neither torch nor transformers: views import it for names.
+Does not import torch or transformers, because views import this module.
 
-CLIP_MODEL names the model until `manage.py reembed MODEL` has chosen another one: then the rows of
-`EmbeddingModel` say which one is active. A request, a task or a command works within `use`, so that
-it uses one model from beginning to end, even if another becomes active meanwhile.
+CLIP_MODEL names the model until another one is chosen with `manage.py reembed MODEL`; from then on,
+the rows of `EmbeddingModel` define the active one. Each request, task and command runs in `use`,
+which pins one model throughout, even if another becomes active meanwhile.
 """
 
 import hashlib
@@ -179,7 +179,7 @@ def configured() -> Model:
 
 
 class _Choice:
-    """The model of a request, a task or a command; None until it is needed."""
+    """The model of a request, a task or a command; None until it is first used."""
 
     def __init__(self, model: Model | None) -> None:
         self.model = model
@@ -190,7 +190,7 @@ _choice: ContextVar[_Choice | None] = ContextVar("model", default=None)
 
 @contextmanager
 def use(model: Model | None = None) -> Iterator[None]:
-    """Use one model within the context: `model`, or the one that is active when it is needed."""
+    """Use one model within the context: `model`, or the one that is active at its first use."""
     token = _choice.set(_Choice(model))
     try:
         yield
@@ -199,9 +199,9 @@ def use(model: Model | None = None) -> Iterator[None]:
 
 
 def current() -> Model:
-    """Return the model to use: that of the enclosing `use`, or the one of the settings.
+    """Return the model of the enclosing `use`, or the one in the settings.
 
-    Raises ModelError when its files are not on this disk.
+    Raises ModelError if its files are not on this disk.
     """
     choice = _choice.get()
     if choice is None:
@@ -212,7 +212,7 @@ def current() -> Model:
 
 
 def active() -> Model:
-    """Return the model that answers searches now. Raises ModelError as `resolve` does."""
+    """Return the model that searches use now. Raises ModelError as `resolve` does."""
     from gallery.clip.models import EmbeddingModel
 
     row = EmbeddingModel.objects.filter(state=EmbeddingModel.State.ACTIVE).first()
@@ -222,7 +222,7 @@ def active() -> Model:
 def kept_rows() -> "list[EmbeddingModel]":
     """Return the models whose indexes are kept up to date, the active one first.
 
-    Empty while no other model than CLIP_MODEL was ever used.
+    Empty if only CLIP_MODEL was ever used.
     """
     from gallery.clip.models import EmbeddingModel
 
@@ -232,7 +232,7 @@ def kept_rows() -> "list[EmbeddingModel]":
 
 
 def describe_difference() -> str:
-    """Return what it means that CLIP_MODEL is not the active model; "" if it is."""
+    """Return a warning that CLIP_MODEL is not the active model; "" if it is."""
     rows = kept_rows()
     if not rows or rows[0].fingerprint == configured().fingerprint:
         return ""
@@ -245,8 +245,8 @@ def describe_difference() -> str:
 def kept() -> list[Model]:
     """Return the models whose indexes are kept up to date, the active one first.
 
-    The other one is left out when its files are not on this disk: `EmbeddingModel.error` says so.
-    Raises ModelError when those of the active one are not.
+    The other one is left out if its files are not on this disk (see `EmbeddingModel.error`). Raises
+    ModelError if those of the active one are not.
     """
     found = [active()]
     for row in kept_rows()[1:]:
@@ -258,20 +258,20 @@ def kept() -> list[Model]:
 
 
 def kept_fingerprints() -> set[str]:
-    """Return the fingerprints of `kept`, whether their files are on this disk or not."""
+    """Return the fingerprints of `kept`, even of models without files on this disk."""
     return {row.fingerprint for row in kept_rows()} or {configured().fingerprint}
 
 
 def resolve(row: "EmbeddingModel") -> Model:
     """Return the model of a row.
 
-    Raises ModelError when its files are not on this disk, or are those of another model.
+    Raises ModelError if its files are not on this disk or have changed.
     """
     return _resolve(row.fingerprint, row.name, row.edges)
 
 
 def download_and_resolve(row: "EmbeddingModel") -> Model:
-    """Return the model of a row like `resolve`, but download it if it is not on this disk."""
+    """Return the model of a row like `resolve`, downloading it if it is not on this disk."""
     is_on_hub = row.name != DEMO_NAME and not model_hub.is_folder(row.name)
     if is_on_hub and local_folder(row.name) is None:
         download(row.name)

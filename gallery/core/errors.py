@@ -19,14 +19,14 @@ class FilmError(GalleryError):
 
 
 class FilmAway(FilmError):  # noqa: N818 - the name states the problem
-    """The film lies in a library folder that cannot be reached at the moment."""
+    """The film is in a library folder that cannot be reached at the moment."""
 
     def __init__(self) -> None:
         super().__init__(
             _(
                 "The film's file cannot be reached at the moment: the disk or network share of its "
                 "library folder is not connected, or the file was removed. Its scenes can still be "
-                "found. Ask an administrator to connect the disk; the film then plays again."
+                "found. Ask an administrator to reconnect the disk."
             )
         )
 

@@ -21,10 +21,10 @@ class EmbeddingModel(Schema):
         description="Changes whenever the vectors would.", examples=["0123456789ab"]
     )
     state: Literal["active", "filling", "previous"] = Field(
-        description="Searches use the active one; another may be filling, or kept."
+        description="Searches use the active model; another one may be filling or kept."
     )
-    films: int = Field(description="Films that it can search.")
-    all_films: int = Field(description="Films that any model can search.")
+    films: int = Field(description="Films that it can find.")
+    all_films: int = Field(description="Films that any model can find.")
 
 
 class EmbeddingModels(Schema):
@@ -37,7 +37,7 @@ class EmbeddingModels(Schema):
     "/models", response=EmbeddingModels, summary=gettext_noop("List models"), tags=["Service"]
 )
 def list_models(request: HttpRequest) -> Any:  # noqa: ARG001
-    """The model that searches use, and the one beside it, if there is one."""
+    """The active model, and the other one, if there is one."""
     rows = [(row.name, row.fingerprint, row.state) for row in weights.kept_rows()]
     if not rows:
         model = weights.configured()

@@ -1,4 +1,4 @@
-"""Filters of the list of films in the admin."""
+"""Filters of the film list in the admin."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from gallery.films.models import Film
 
 
 class WhereFilter(SimpleListFilter):
-    """Films by where their file is: uploaded, in a library folder, or away."""
+    """Filters films by the location of their file: uploaded, in a library folder, or away."""
 
     title = gettext_lazy("file")
     parameter_name = "where"
@@ -26,7 +26,7 @@ class WhereFilter(SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Film]) -> QuerySet[Film]:  # noqa: ARG002
-        """Return the films of the chosen place."""
+        """Return the films with the chosen location."""
         match self.value():
             case "uploaded":
                 return queryset.filter(library_files__isnull=True)

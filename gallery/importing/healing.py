@@ -1,4 +1,4 @@
-"""Restore missing data in Redis from the media store, according to the database.
+"""Restore data that is missing in Redis from the media store, according to the database.
 
 Each film in the index has a stamp of the run and labels it was built from
 (`frame_index.build_stamp`). A film is indexed again when its stamp is not that of its last run, or
@@ -27,7 +27,7 @@ from gallery.workers.attempts import GivenUp
 
 log = logging.getLogger(__name__)
 
-MAX_TASK_SECONDS = 10.0  # then the rest is queued again, so that other tasks are not delayed
+MAX_TASK_SECONDS = 10.0  # the rest is queued again, so that other tasks are not delayed
 LOCK_SECONDS = 60.0  # after which a process that holds the lock is considered dead
 
 
@@ -141,7 +141,7 @@ def _reindex(film_id: int, queue: Queue) -> None:
     except FileNotFoundError:
         log.warning("film %s: vectors are missing in the media store", film_id)
         if other := find_other_model(film):
-            publish_step.remove_other_vectors(film, other)  # they are made again: see `reembedding`
+            publish_step.remove_other_vectors(film, other)  # `reembedding` embeds them again
             return
         frame_index.current().set_stamps({film_id: stamp})
         reimport(film, queue)
@@ -150,9 +150,9 @@ def _reindex(film_id: int, queue: Queue) -> None:
 
 
 def reimport(film: Film, queue: Queue) -> bool:
-    """Start a new import of an incomplete film. Return False when that is impossible.
+    """Start a new import of an incomplete film. Return False if that is impossible.
 
-    Remaining vectors are reused, and the film stays searchable meanwhile.
+    The remaining vectors are reused, and the film stays searchable meanwhile.
     """
     if film.state != Film.State.READY or not film.has_source:
         return False
@@ -164,7 +164,7 @@ def reimport(film: Film, queue: Queue) -> bool:
 
 
 def reimport_incomplete(queue: Queue, film_id: int | None = None) -> int:
-    """Import films again whose thumbnails or vectors are incomplete. Return how many."""
+    """Import films with missing thumbnails or vectors again. Return how many."""
     films = searchable().filter(state=Film.State.READY)
     if film_id is not None:
         films = films.filter(pk=film_id)
@@ -175,7 +175,7 @@ def reimport_incomplete(queue: Queue, film_id: int | None = None) -> int:
 
 
 def remove_orphan_hashes() -> int:
-    """Remove frames and lines from Redis that belong to no film, and what earlier versions left.
+    """Remove frames and lines without a film from Redis, and leftovers of earlier versions.
 
     Scans all keys in small steps. Returns how many were removed. Raises IndexUnavailable.
     """

@@ -41,14 +41,14 @@ class Sweeper:
 
     Steps are probe, segment, finish, read_tracks, label_film, heal, find_shots, read_text,
     hear_speech and reembed. `queue` takes a step and an id. `is_queued` returns whether a message
-    for a step waits in its queue.
+    for a step is waiting in its queue.
     """
 
     is_queued: Callable[[str], bool]
     queue: Queue
 
     def queue_films(self, step: str, films: Iterable[Film]) -> None:
-        """Queue a step for each film, unless messages for it wait: theirs are likely among them."""
+        """Queue a step for each film, unless it has waiting messages, likely for these films."""
         if not self.is_queued(step):
             for film in films:
                 self.queue(step, film.pk)
@@ -70,7 +70,7 @@ def _run_all(duties: Iterable["Duty"], sweeper: Sweeper) -> None:
         try:
             duty(sweeper)
         except GalleryError as error:
-            log.info("%s is tried again later: %s", duty.__name__, error)
+            log.info("%s will be retried later: %s", duty.__name__, error)
         except Exception:
             log.exception("%s failed", duty.__name__)
 

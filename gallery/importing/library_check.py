@@ -77,7 +77,7 @@ class FilmCounts:
 
 @dataclass(frozen=True, slots=True)
 class OtherCounts:
-    """The frames of a film in the index of a model that is kept beside the one in use."""
+    """The frames of a film in the index of a model other than the active one."""
 
     film: int
     title: str
@@ -105,9 +105,9 @@ class OtherCounts:
 
 @dataclass(frozen=True, slots=True)
 class LibraryCheck:
-    """The counts of searchable films, and descriptions of what belongs to no film.
+    """The counts of searchable films, and descriptions of orphans.
 
-    `films` are counted for the model in use, `others` for the model that is kept beside it.
+    `films` are counts for the active model, `others` for the other one.
     """
 
     films: list[FilmCounts]
@@ -179,7 +179,7 @@ def _count_stored(film: Film, model: str) -> int:
 
 
 def _count_others(hashes: dict[tuple[str, int], int]) -> Iterator[OtherCounts]:
-    """Count the frames in the indexes of further models, and take them from `hashes`."""
+    """Count the frames in the indexes of other models, and remove them from `hashes`."""
     in_use = weights.current()
     for model in weights.kept():
         if model.fingerprint == in_use.fingerprint:

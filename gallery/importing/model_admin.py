@@ -1,4 +1,4 @@
-"""Models in the admin: which ones there are, how far they are filled, switch and discard."""
+"""Models in the admin: list them with their progress, switch and discard."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ State = EmbeddingModel.State
 
 @admin.register(EmbeddingModel)
 class EmbeddingModelAdmin(admin.ModelAdmin):
-    """The models that were chosen with `manage.py reembed`; only their actions change them."""
+    """The models chosen with `manage.py reembed`. They are read-only except for actions."""
 
     list_display = ("name", "state", "progress", "error", "created_at")
     list_display_links = None
@@ -30,19 +30,19 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
         css = {"all": ("gallery/admin.css",)}
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
-        """Return False: `manage.py reembed MODEL` adds them."""
+        """Return False: models are added with `manage.py reembed MODEL`."""
         return False
 
     def has_delete_permission(
         self, _request: HttpRequest, _obj: EmbeddingModel | None = None
     ) -> bool:
-        """Return False: their vectors would be left."""
+        """Return False: deleting the row would leave the vectors behind."""
         return False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Say which model is in use, and how another one is added."""
+        """Show which model is active, and how to add another one."""
         if request.method == "GET":
             self._explain(request)
         return super().changelist_view(request, extra_context)
@@ -54,8 +54,8 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
                 messages.warning(request, difference)
             elif model_choice.active_row() is None:
                 text = _(
-                    "Searches use %(model)s, from CLIP_MODEL. Another model can be filled beside "
-                    "it: manage.py reembed MODEL"
+                    "Searches use %(model)s, set by CLIP_MODEL. To move to another model without "
+                    "downtime, run manage.py reembed MODEL"
                 )
                 messages.info(request, text % {"model": weights.configured().name})
         except (ModelError, OSError, ValueError) as error:
@@ -63,7 +63,7 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("progress"))
     def progress(self, row: EmbeddingModel) -> str:
-        """Return how far its index is filled."""
+        """Return the progress of its index."""
         if row.state == State.DISCARDED:
             return ""
         try:
@@ -75,7 +75,7 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Use this model for searches"), permissions=["change"])
     def use(self, request: HttpRequest, chosen: QuerySet[EmbeddingModel]) -> None:
-        """Switch to a model, once it is loaded everywhere."""
+        """Switch to a model once all web servers have loaded it."""
         row = self._find_other(request, chosen)
         if row is None:
             return
@@ -86,13 +86,13 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
             return
         if not is_filled:
             text = _(
-                "%(model)s has not embedded all films yet: those that are missing would not be "
-                "found. To switch all the same: manage.py reembed --switch --force"
+                "%(model)s has not embedded all films yet, and the missing ones would not be "
+                "found. To switch anyway, run manage.py reembed --switch --force"
             )
             messages.error(request, text % {"model": row.name})
             return
         model_choice.request_switch(row)
-        text = _("Searches use %(model)s as soon as all web servers have loaded it.")
+        text = _("Searches will use %(model)s as soon as all web servers have loaded it.")
         messages.success(request, text % {"model": row.name})
 
     @admin.action(
@@ -112,20 +112,18 @@ class EmbeddingModelAdmin(admin.ModelAdmin):
         text = _("The vectors of %(model)s are being removed.")
         messages.success(request, text % {"model": row.name})
 
-    @admin.action(
-        description=gettext_lazy("Try again the films that failed"), permissions=["change"]
-    )
+    @admin.action(description=gettext_lazy("Retry failed films"), permissions=["change"])
     def retry(self, request: HttpRequest, _chosen: QuerySet[EmbeddingModel]) -> None:
-        """Try again the films at which it failed too often."""
+        """Retry the films that were given up."""
         count = reembedding.retry()
         tasks.queue_soon(tasks.reembed)
-        text = ngettext("%(n)d film is tried again.", "%(n)d films are tried again.", count)
+        text = ngettext("Retrying %(n)d film.", "Retrying %(n)d films.", count)
         messages.success(request, text % {"n": count})
 
     def _find_other(
         self, request: HttpRequest, chosen: QuerySet[EmbeddingModel]
     ) -> EmbeddingModel | None:
-        """Return the chosen model, if it is one that is not in use."""
+        """Return the chosen model if it is not the active one, else show an error."""
         row = chosen.filter(state__in=[State.FILLING, State.PREVIOUS]).first()
         if row is None:
             messages.error(request, _("Choose a model that is not in use."))

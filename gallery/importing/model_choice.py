@@ -1,6 +1,6 @@
-"""Chooses the model that answers searches: fill another one, switch to it, back, or discard it.
+"""Manages the active model: backfill another one, switch to it, roll back, or discard it.
 
-A switch changes one row, so that it takes effect everywhere with the next request or task. It waits
+A switch updates one row, so it takes effect everywhere with the next request or task. It waits
 until all processes that search have loaded the model: see `gallery.search.warming`.
 """
 
@@ -37,9 +37,9 @@ State = EmbeddingModel.State
 
 
 def find_model(name: str) -> tuple[str, Model]:
-    """Return the model of a hub id or folder, or CLIP_MODEL for "", and the name of its row.
+    """Return the name for its row and the model of a hub id or folder ("": CLIP_MODEL).
 
-    A model on the hub is downloaded. Raises ModelError.
+    Downloads hub models. Raises ModelError.
     """
     if not name:
         model = weights.configured()
@@ -53,15 +53,15 @@ def find_model(name: str) -> tuple[str, Model]:
 
 
 def _full_name(name: str) -> str:
-    """Return a hub id as it is, and a folder as an absolute path."""
+    """Return a hub id unchanged, and a folder as an absolute path."""
     return str(Path(name).expanduser().absolute()) if model_hub.is_folder(name) else name
 
 
 def fill(name: str = "", *, is_exact: bool = False, switches_itself: bool = True) -> EmbeddingModel:
-    """Have workers embed all films with a model beside the active one. Return its row.
+    """Have workers backfill the index of a model. Return its row.
 
-    If it is the active one, films that are not in its index are embedded. Raises GalleryError when
-    the model cannot be used, or another one is in the way.
+    For the active model, they embed the films missing in its index. Raises GalleryError if the
+    model cannot be used, or another one has to be discarded first.
     """
     row_name, model = find_model(name)
     active = _active_row()
@@ -71,14 +71,14 @@ def fill(name: str = "", *, is_exact: bool = False, switches_itself: bool = True
     if other is not None and other.fingerprint != model.fingerprint:
         raise GalleryError(
             _(
-                "There are vectors of %(other)s beside those of %(active)s. Remove them first: "
+                "Besides %(active)s, there are still vectors of %(other)s. Remove them first: "
                 "manage.py reembed --discard"
             )
             % {"other": other.name, "active": active.name}
         )
     if other is not None and other.state == State.PREVIOUS:
         raise GalleryError(
-            _("The vectors of %(model)s were kept. To use it again: manage.py reembed --back")
+            _("The vectors of %(model)s were kept. To use them again: manage.py reembed --back")
             % {"model": other.name}
         )
     if other is not None:
@@ -90,7 +90,7 @@ def fill(name: str = "", *, is_exact: bool = False, switches_itself: bool = True
             % {"model": row_name}
         )
     with weights.use(model):
-        encoder.current().embed_text("a film")  # a model that cannot be loaded is not begun with
+        encoder.current().embed_text("a film")  # fail early if the model cannot be loaded
         frame_index.current().ensure()
     return EmbeddingModel.objects.create(
         fingerprint=model.fingerprint,
@@ -103,7 +103,7 @@ def fill(name: str = "", *, is_exact: bool = False, switches_itself: bool = True
 
 
 def _active_row() -> EmbeddingModel:
-    """Return the row of the active model, created from CLIP_MODEL if there is none."""
+    """Return the row of the active model, creating it from CLIP_MODEL if there is none."""
     found = active_row()
     if found is None:
         name, model = find_model("")
@@ -115,12 +115,12 @@ def _active_row() -> EmbeddingModel:
 
 
 def active_row() -> EmbeddingModel | None:
-    """Return the row of the active model; None while it is CLIP_MODEL without a row."""
+    """Return the row of the active model; None if it is CLIP_MODEL without a row."""
     return EmbeddingModel.objects.filter(state=State.ACTIVE).first()
 
 
 def other_row() -> EmbeddingModel | None:
-    """Return the model beside the active one: being filled, or kept to switch back."""
+    """Return the other model, which is being filled or kept for a rollback, or None."""
     return next(iter(weights.kept_rows()[1:]), None)
 
 
@@ -129,9 +129,9 @@ def other_row() -> EmbeddingModel | None:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many films and frames are in the index of a model; `seconds_left` is None if unknown.
+    """The films and frames in the index of a model; `seconds_left` is None if unknown.
 
-    `failed` films were given up. `is_filled`: all films are in, and their labels are computed.
+    `failed` films were given up. `is_filled`: it has all films, and their labels are computed.
     """
 
     films_done: int
@@ -144,11 +144,11 @@ class Progress:
 
     @property
     def part(self) -> float:
-        """The share that is done, 0 to 1."""
+        """The fraction that is done, 0 to 1."""
         return self.frames_done / self.frames if self.frames else 1.0
 
     def __str__(self) -> str:
-        """A phrase for admins."""
+        """A summary for admins."""
         parts = [_("%(done)d of %(films)d films") % {"done": self.films_done, "films": self.films}]
         if self.frames_done < self.frames:
             parts.append(_("%(percent)d%% of the frames") % {"percent": int(100 * self.part)})
@@ -164,7 +164,7 @@ class Progress:
 
 
 def progress_of(row: EmbeddingModel) -> Progress:
-    """Return how far the index of a model is filled."""
+    """Return the progress of the index of a model."""
     films = Film.objects.filter(searchable_run__isnull=False)
     all_films = films.aggregate(films=Count("pk"), frames=Coalesce(Sum("frame_count"), 0))
     left = Film.objects.embedded_otherwise(row.fingerprint)
@@ -185,7 +185,7 @@ def progress_of(row: EmbeddingModel) -> Progress:
 
 
 def is_filled(row: EmbeddingModel) -> bool:
-    """Return whether all films are in the index of a model, with their labels."""
+    """Return whether the index of a model has all films with their labels."""
     if Film.objects.embedded_otherwise(row.fingerprint).exists():
         return False
     with weights.use(weights.resolve(row)):
@@ -193,7 +193,7 @@ def is_filled(row: EmbeddingModel) -> bool:
 
 
 def notes() -> list[str]:
-    """Return what an administrator should know about the models, as sentences."""
+    """Return remarks about the models for administrators."""
     rows = weights.kept_rows()
     found = []
     for row in rows[1:]:
@@ -207,7 +207,7 @@ def notes() -> list[str]:
 
 
 def request_switch(row: EmbeddingModel) -> None:
-    """Have all processes that search load a model, and switch to it as soon as they have."""
+    """Have all processes that search load a model, then switch to it."""
     EmbeddingModel.objects.filter(pk=row.pk, state__in=[State.FILLING, State.PREVIOUS]).update(
         is_next=True, switches_itself=False
     )
@@ -219,10 +219,10 @@ def cancel_switch(row: EmbeddingModel) -> None:
 
 
 def switch_when_ready(*, is_forced: bool = False) -> list[str]:
-    """Switch to the model that is next, if it is loaded everywhere. Call it regularly.
+    """Switch to the next model, if there is one, once all processes have loaded it. Call regularly.
 
-    A model that switches itself is next as soon as it is filled. `is_forced`: do not wait until it
-    is loaded. Return the processes that have still to load it. Raises IndexUnavailable.
+    A model with `switches_itself` is next as soon as it is filled. `is_forced`: do not wait until
+    it is loaded. Return the processes that have not loaded it yet. Raises IndexUnavailable.
     """
     row = other_row()
     if row is None or not (row.is_next or row.switches_itself):
@@ -233,7 +233,7 @@ def switch_when_ready(*, is_forced: bool = False) -> list[str]:
         EmbeddingModel.objects.filter(pk=row.pk).update(is_next=True)
     unready = warming.find_unready(row.fingerprint)
     if unready and not is_forced:
-        log.info("%s is loaded before it is used: %s", row.name, ", ".join(unready))
+        log.info("waiting for %s to be loaded by %s", row.name, ", ".join(unready))
     else:
         _switch_to(row)
     return unready
@@ -243,7 +243,7 @@ def _switch_to(row: EmbeddingModel) -> None:
     with transaction.atomic():
         rows = EmbeddingModel.objects.select_for_update()
         if not rows.filter(pk=row.pk, is_next=True).exists():
-            return  # it was discarded, or another process has switched
+            return  # it was discarded, or another process switched first
         rows.filter(state=State.ACTIVE).update(state=State.PREVIOUS, switches_itself=False)
         rows.filter(pk=row.pk).update(
             state=State.ACTIVE, is_next=False, switches_itself=False, switched_at=timezone.now()
@@ -254,12 +254,12 @@ def _switch_to(row: EmbeddingModel) -> None:
 def discard(row: EmbeddingModel) -> None:
     """Remove the vectors of a model that is not active, in the background.
 
-    Films that it imported keep those of the active model. Raises GalleryError if it is active.
+    Films that it imported adopt those of the active model. Raises GalleryError if it is active.
     """
     removed = EmbeddingModel.objects.filter(
         pk=row.pk, state__in=[State.FILLING, State.PREVIOUS]
     ).update(state=State.DISCARDED, is_next=False)
     if not removed:
-        raise GalleryError(_("This model answers searches. Switch to another one first."))
-    # A worker that embeds a film by this model notices it: `FilmJob.check_exists`.
+        raise GalleryError(_("This model is in use. Switch to another one first."))
+    # Workers that are embedding films with it notice this in `FilmJob.check_exists`.
     Reembedding.objects.filter(version=row.fingerprint).delete()

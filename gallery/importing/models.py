@@ -1,4 +1,4 @@
-"""The segments of imports, and the progress of detecting shots and of embedding films again."""
+"""The segments of imports, and the progress of shot detection and re-embedding."""
 
 import uuid
 from typing import Any
@@ -12,7 +12,7 @@ from gallery.films.film_job import FilmJob
 from gallery.films.models import Film
 from gallery.media.types import Span
 
-MAX_ATTEMPTS = 3  # at one step of an import; a killed worker counts as one
+MAX_ATTEMPTS = 3  # per step of an import, including those that killed the worker
 
 
 class Segment(models.Model):
@@ -54,14 +54,14 @@ class Segment(models.Model):
 
     @property
     def span(self) -> Span:
-        """Its part of the film, in seconds."""
+        """The part of the film in seconds."""
         return Span(self.start, self.end)
 
     @classmethod
     def unclaimed(cls) -> "models.QuerySet[Segment]":
-        """Return segments of running imports that no worker holds, whatever their attempts.
+        """Return segments of running imports that no worker holds, regardless of attempts.
 
-        Those of films that are away wait until the film's file is back.
+        Segments of films that are away are left out until the film's file is back.
         """
         return cls.objects.filter(
             Q(state=cls.State.WAITING) | Q(state=cls.State.RUNNING, lease_until__lt=timezone.now()),
@@ -72,7 +72,7 @@ class Segment(models.Model):
 
     @classmethod
     def claimable(cls) -> "models.QuerySet[Segment]":
-        """Return unclaimed segments that may be tried again."""
+        """Return unclaimed segments that have attempts left."""
         return cls.unclaimed().filter(attempts__lt=MAX_ATTEMPTS)
 
     @classmethod
@@ -82,7 +82,7 @@ class Segment(models.Model):
 
     @classmethod
     def next_in_turn(cls) -> "Segment | None":
-        """Return the segment to import next. Films take turns: a long one delays no other."""
+        """Return the segment to import next. Films take turns, so a long one delays no other."""
         claimable = cls.claimable()
         films = (
             Film.objects.filter(pk__in=claimable.values("film"))
@@ -154,6 +154,6 @@ class ShotDetection(FilmJob):
 
 
 class Reembedding(FilmJob):
-    """The embedding of a film by another model; its `version` is that model: see `reembedding`."""
+    """The embedding of a film with another model, its `version`: see `reembedding`."""
 
     film = models.OneToOneField(Film, on_delete=models.CASCADE, related_name="reembedding")

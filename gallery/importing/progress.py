@@ -37,7 +37,7 @@ class Progress:
 
     @property
     def is_embedding(self) -> bool:
-        """Whether frames are left, so that the part that is done says how far the import is."""
+        """Whether frames are left to embed, so that `part` shows the progress of the import."""
         return self.done < self.expected
 
     @property
@@ -146,14 +146,14 @@ def _note(film: Film, activities: Sequence[_Activity]) -> str:
         return _(
             "The film file cannot be reached: the disk or network share of its library folder is "
             "not connected, or the file was removed. Its scenes can be found but not played. "
-            "Connect the disk; everything else follows."
+            "Connect the disk; everything else resumes automatically."
         )
     if film.state != Film.State.READY:
         return ""
     if not film.has_source and film.files.is_link:
         return _(
-            "The film file in the library folder has changed. The film is imported again once the "
-            "file no longer changes."
+            "The film file in the library folder has changed. The film will be re-imported once "
+            "the file no longer changes."
         )
     if not film.has_source:
         return _(

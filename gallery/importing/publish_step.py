@@ -134,7 +134,7 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
         scoring.store_labels(film, labels, model.fingerprint)
         scoring.remove_other_counts(film, model.fingerprint)
         Segment.objects.filter(film=film).delete()
-    # What the indexes of other models have is of an earlier run: `reembedding` writes it again.
+    # The indexes of other models have an earlier run: `reembedding` updates them.
     for fingerprint in ({film.model} | weights.kept_fingerprints()) - {"", model.fingerprint}:
         frame_index.for_model(fingerprint).drop(film.pk)
     run.remove_drafts()
@@ -142,14 +142,14 @@ def _publish(film: Film, check: Callable[[], None]) -> None:
 
 
 def _reset_lost_segments(film: Film, run: RunFiles) -> bool:
-    """Queue again the segments whose files are missing or damaged. Return whether there are any."""
+    """Reset segments whose files are missing or damaged. Return whether there are any."""
     lost = [
         one.pk
         for one in film.segments.filter(run=film.run)
         if run.count_frames(one.number) != one.frames_done
     ]
     if lost:
-        log.warning("film %s: the files of %d segments are gone", film.pk, len(lost))
+        log.warning("film %s: the files of %d segments are missing", film.pk, len(lost))
         with transaction.atomic():
             Segment.objects.filter(pk__in=lost).update(
                 state=Segment.State.WAITING, claim_token=None, lease_until=None
@@ -244,16 +244,16 @@ def reindex(film: Film, detection: ShotDetection | None = None) -> int:
 
 
 def _forget_stamps_of_other_models(film: Film) -> None:
-    """Have the film's frames in the indexes of other models written again, by healing."""
+    """Have healing write the film's frames in the indexes of other models again."""
     for fingerprint in weights.kept_fingerprints() - {weights.current().fingerprint}:
         frame_index.for_model(fingerprint).set_stamps({film.pk: ""})
 
 
 def publish_other_vectors(film: Film) -> None:
-    """Put a film's vectors of the model in use, which did not import it, into that model's index.
+    """Put a film's vectors by the current model, which did not import it, into that model's index.
 
-    It is searchable by that model from then on. Raises FileNotFoundError when vectors are missing,
-    LostClaim when the film was deleted or imported again meanwhile, IndexUnavailable and DiskFull.
+    From then on, that model finds the film. Raises FileNotFoundError if vectors are missing,
+    LostClaim if the film was deleted or re-imported meanwhile, IndexUnavailable and DiskFull.
     """
     fingerprint = weights.current().fingerprint
     with frame_index.current().film_lock(film.pk) as check:

@@ -1,12 +1,11 @@
-"""Embeds films with another model, from their thumbnails or from the film itself.
+"""Embeds films with another model, from their thumbnails or by decoding them again.
 
-Each film is embedded segment by segment. When all segments are done, it enters the index of the
-model in one step, and can be found as soon as searches use that model. All models of
-`weights.kept_rows` get all films: the active one first, then the other. So films that arrive while
-a model is being filled go into both, and one can switch back without losing them.
+Each film is embedded segment by segment, and enters the model's index in one step when all segments
+are done. All models in `weights.kept_rows` get all films, the active one first. So films that are
+added during a backfill go into both indexes, and a rollback does not lose them.
 
-Thumbnails are the decoded frames as they were embedded on import, but compressed as JPEG.
-`python -m benchmarks thumbnails` measures what that loses.
+Thumbnails are the frames that were embedded on import, compressed as JPEG. `python -m benchmarks
+thumbnails` measures the loss.
 """
 
 import logging
@@ -44,7 +43,7 @@ from gallery.media.types import Picture, Span
 
 log = logging.getLogger(__name__)
 
-OLD_SPEED_WEIGHT = 0.8  # of the speed measured so far, when another segment was measured
+OLD_SPEED_WEIGHT = 0.8  # of the previous value in the moving average of the speed
 
 State = EmbeddingModel.State
 
@@ -53,16 +52,16 @@ State = EmbeddingModel.State
 
 
 def find_unembedded(row: EmbeddingModel) -> FilmQuerySet:
-    """Return films that are not in the index of a model, without those that are being imported."""
+    """Return films missing in the index of a model, except those being imported."""
     films = Film.objects.embedded_otherwise(row.fingerprint)
     return films.exclude(state__in=Film.UNFINISHED)
 
 
 def job_of(row: EmbeddingModel) -> JobKind[Reembedding]:
-    """Return the job of embedding all films with a model."""
+    """Return the background job that embeds all films with a model."""
     others = [one.fingerprint for one in weights.kept_rows() if one.pk != row.pk]
-    # A film at which the active model failed is not tried with the other one: that would start
-    # over the attempts of the active one.
+    # A film that the active model failed to embed is not tried with the other one, because that
+    # would reset the attempts of the active one.
     is_blocked = Q(
         reembedding__version__in=others if row.state != State.ACTIVE else [],
         reembedding__attempts__gte=MAX_ATTEMPTS,
@@ -80,7 +79,7 @@ def job_of(row: EmbeddingModel) -> JobKind[Reembedding]:
 
 
 def has_work() -> bool:
-    """Return whether there is a film to embed now, or something left of a discarded model."""
+    """Return whether there is a film to embed now, or a discarded model to remove."""
     is_waiting = any(job_of(row).next_film() is not None for row in weights.kept_rows())
     return is_waiting or EmbeddingModel.objects.filter(state=State.DISCARDED).exists()
 
@@ -104,12 +103,12 @@ def do_next() -> bool:
 
 
 def _note_error(row: EmbeddingModel, error: str) -> None:
-    """Store why films cannot be embedded now, or that they can ("")."""
+    """Store why films cannot be embedded now ("": they can)."""
     EmbeddingModel.objects.filter(pk=row.pk).exclude(error=error).update(error=error)
 
 
 def retry() -> int:
-    """Try again the films that were given up. Return how many there are."""
+    """Retry the films that were given up. Return how many there are."""
     given_up = Reembedding.objects.filter(attempts__gte=MAX_ATTEMPTS)
     return given_up.update(attempts=0)
 
@@ -133,7 +132,7 @@ def _embed_segment(
             _note_error(row, str(error))
             raise
         found = _embed(loaded, film, run, data, is_exact=row.is_exact, check=check)
-        job.check_exists()  # or a folder would be left of a film that was deleted meanwhile
+        job.check_exists()  # do not create a folder for a film that was deleted meanwhile
         vectors.save(number, data.seconds, found)
         _note_speed(row, len(found), time.monotonic() - began_at)
         last = int(data.seconds[-1]) + 1 if len(data.seconds) else job.position
@@ -156,7 +155,8 @@ def _embed(
 ) -> NDArray[np.float16]:
     """Embed the frames of a segment: shape (n, width), float16, unit rows.
 
-    Raises FileNotFoundError when thumbnails, and the film's file to make up for them, are missing.
+    If thumbnails are missing, the film is decoded. Raises FileNotFoundError if its file is missing,
+    too.
     """
     if not len(data.seconds):
         return np.zeros((0, loaded.model.width), np.float16)
@@ -175,9 +175,8 @@ def embed_thumbnails(
 ) -> NDArray[np.float16]:
     """Embed the thumbnails of a segment's frames: shape (n, width), float16, unit rows.
 
-    Frames that share a vector of the model that imported them are the same picture, and share one
-    here, too: see `gallery.clip.sharing`. Raises FileNotFoundError when a thumbnail is missing or
-    damaged.
+    Frames that share a vector in the segment are identical pictures and share one here, too: see
+    `gallery.clip.sharing`. Raises FileNotFoundError if a thumbnail is missing or damaged.
     """
     _rows, firsts, owners = np.unique(data.vectors, axis=0, return_index=True, return_inverse=True)
 
@@ -186,7 +185,7 @@ def embed_thumbnails(
         return loaded.embed_squares(squares)
 
     found: list[Vectors] = []
-    # Threads, because pictures are decoded and scaled by one core each.
+    # In threads, because decoding and scaling a picture uses a single core.
     pool = ThreadPoolExecutor(max(loaded.streams, inference_threads()), "reembedding")
     try:
         for rows in pool.map(embed, batched(data.seconds[firsts].tolist(), loaded.batch)):
@@ -204,7 +203,7 @@ def _open_thumbnail(run: RunFiles, second: int) -> Picture:
             return picture.convert("RGB")
     except FileNotFoundError:
         raise
-    except OSError as error:  # Pillow's errors for damaged and for empty files
+    except OSError as error:  # Pillow's errors for damaged and empty files
         raise FileNotFoundError(f"{path} is damaged: {error}") from error
 
 
@@ -213,7 +212,7 @@ def embed_decoded(
 ) -> NDArray[np.float16]:
     """Decode a segment again and embed its frames as an import does: shape (n, width), float16.
 
-    Raises FileNotFoundError when the film's file is missing, and FilmError when frames are.
+    Raises FileNotFoundError if the film's file is missing, and FilmError if frames are missing.
     """
 
     def ignore_picture(_second: int, _picture: Picture) -> None:
@@ -262,10 +261,10 @@ def _publish(row: EmbeddingModel, film: Film, job: Reembedding, check: Check) ->
 
 
 def adopt_vectors(film: Film) -> None:
-    """Replace a film's own vectors by those of the model in use, and drop the former from Redis.
+    """Replace a film's own vectors with those of the active model, and drop the former from Redis.
 
-    It is then as if this model had imported the film. May be repeated after a crash: the vectors
-    that are replaced must not be needed any more. Raises IndexUnavailable and DiskFull.
+    Afterwards, the film looks as if this model had imported it. Idempotent after a crash. The
+    replaced vectors must no longer be needed. Raises IndexUnavailable and DiskFull.
     """
     model = weights.current()
     with frame_index.current().film_lock(film.pk) as check:
@@ -291,14 +290,14 @@ def adopt_vectors(film: Film) -> None:
     frame_index.for_model(before).drop(film.pk)
 
 
-# --- what is left of a discarded model ------------------------------------------------------------
+# --- removing a discarded model -------------------------------------------------------------------
 
 
 def remove_discarded(seconds: float) -> bool:
     """Remove vectors of discarded models for about `seconds`. Return whether there is more to do.
 
-    Films that a discarded model imported take over the vectors of the active one. One process does
-    this at a time. Raises IndexUnavailable, DiskFull and LostClaim.
+    Films that a discarded model imported adopt the vectors of the active one. One process does this
+    at a time. Raises IndexUnavailable, DiskFull and LostClaim.
     """
     end = time.monotonic() + seconds
     for row in EmbeddingModel.objects.filter(state=State.DISCARDED):
@@ -319,7 +318,7 @@ def remove_discarded(seconds: float) -> bool:
 
 
 def _removal_steps(row: EmbeddingModel) -> Iterator[Callable[[], object]]:
-    """Yield the steps that remove the vectors of a discarded model, each for one film."""
+    """Yield steps that each remove the vectors of a discarded model for one film."""
     model = row.fingerprint
     in_use = weights.current().fingerprint
     imported = Film.objects.filter(model=model).searchable(in_use)
@@ -333,7 +332,7 @@ def _removal_steps(row: EmbeddingModel) -> Iterator[Callable[[], object]]:
 
 
 def _adopt_or_forget(film: Film) -> None:
-    """Have a film take over the vectors of the model in use; make them again if some are lost."""
+    """Have a film adopt the active model's vectors, or embed it again if some are lost."""
     try:
         adopt_vectors(film)
     except FileNotFoundError:
@@ -342,7 +341,7 @@ def _adopt_or_forget(film: Film) -> None:
 
 
 def _remove_rest(model: str) -> None:
-    """Remove the empty index of a model, and the vectors of films that were not finished."""
+    """Remove the empty index of a model, and the vectors of unfinished films."""
     for film in Film.objects.filter(searchable_run__isnull=False):
         ModelVectors(film.files.run(film.searchable_run or 0), model).remove()
     LabelCount.objects.filter(model=model).delete()

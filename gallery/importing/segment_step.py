@@ -75,7 +75,7 @@ def import_claimed(segment: Segment) -> int | None:
             raise LostClaim
         records.count_frames(len(data.seconds))
     except WorkerStops:
-        log.info("segment %s is given back: this worker is being stopped", segment)
+        log.info("segment %s is returned to the queue: this worker is stopping", segment)
         segment.release(was_attempt=False)
     except LostClaim:
         log.info("segment %s was claimed by another worker, or its run has ended", segment)

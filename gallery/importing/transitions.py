@@ -23,7 +23,7 @@ from gallery.importing.models import MAX_ATTEMPTS, Segment
 
 log = logging.getLogger(__name__)
 
-# The columns of a film whose import begins from the start.
+# The columns of a film whose import starts over.
 NEW_RUN: Mapping[str, Any] = {
     "state": Film.State.WAITING,
     "error": "",
@@ -85,9 +85,9 @@ def fail_lost_films() -> int:
 
 
 def restart_with_new_file(film: Film, size: int) -> None:
-    """Start a new run of a film in any state, because its file has other content, of `size` bytes.
+    """Start a new run of a film in any state, because its file has new content of `size` bytes.
 
-    It keeps its boards and its subtitles, and stays searchable with the old frames meanwhile.
+    It keeps its boards and subtitles, and stays searchable with the old frames meanwhile.
     """
     with transaction.atomic():
         Film.objects.filter(pk=film.pk).update(**NEW_RUN, size=size, sha256=None)
@@ -95,9 +95,9 @@ def restart_with_new_file(film: Film, size: int) -> None:
 
 
 def suspend_if_away(film: Film) -> bool:
-    """Let the import of a film wait if its file cannot be reached. Return whether it does.
+    """Suspend the import of a film if its file cannot be reached. Return whether it is suspended.
 
-    It continues when a scan of the library folder finds the file again.
+    The import resumes when a scan of the library folder finds the file again.
     """
     if not film.is_away:
         return False
@@ -110,7 +110,7 @@ def suspend_if_away(film: Film) -> bool:
         Segment.objects.filter(film=film, run=film.run).exclude(state=Segment.State.DONE).update(
             state=Segment.State.WAITING, attempts=0, claim_token=None, lease_until=None
         )
-    log.warning("film %s waits: its file cannot be reached", film.pk)
+    log.warning("film %s is waiting: its file cannot be reached", film.pk)
     return True
 
 

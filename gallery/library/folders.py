@@ -44,9 +44,7 @@ def check_folder(stored: str, itself: LibraryFolder | None = None) -> None:
         )
     if not os.access(real, os.R_OK | os.X_OK):
         raise FolderError(
-            _(
-                "The server cannot read %(path)s. Grant read access to the user that runs it."
-            )
+            _("The server cannot read %(path)s. Grant read access to the user that runs it.")
             % {"path": paths.readable(stored)}
         )
     for own in (settings.MEDIA_ROOT, settings.VAR_DIR):
@@ -105,8 +103,7 @@ def remove_folder(folder: LibraryFolder) -> None:
     """
     if is_configured(folder):
         raise FolderError(
-            _("%(path)s is in the setting LIBRARY_DIRS. Remove it there first.")
-            % {"path": folder}
+            _("%(path)s is in the setting LIBRARY_DIRS. Remove it there first.") % {"path": folder}
         )
     folder.delete()
 

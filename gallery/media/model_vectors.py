@@ -1,6 +1,6 @@
-"""The vectors of a run by another model than the one that imported the film.
+"""The vectors of a run by a model other than the one that imported the film.
 
-    films/UID/RUN/vectors-MODEL-00003.npz   those of segment-00003.npz, in the same order
+    films/UID/RUN/vectors-MODEL-00003.npz   for segment-00003.npz, in the same order
 
 The segments keep the vectors of the model that imported the film.
 """
@@ -19,7 +19,7 @@ from gallery.media.store import RunFiles, SegmentData, write_atomically
 
 
 class ModelVectors:
-    """The files of one run for one further model, given by its fingerprint."""
+    """The vector files of one run for one other model, given by its fingerprint."""
 
     def __init__(self, run: RunFiles, model: str) -> None:
         self._run = run
@@ -35,14 +35,14 @@ class ModelVectors:
         )
 
     def next_missing(self) -> int | None:
-        """Return the first segment without a file of vectors; None when all have one."""
+        """Return the first segment without a vector file; None if all have one."""
         numbers = self._run.segments()
         return next((number for number in numbers if not self._path(number).is_file()), None)
 
     def load_segment(self, number: int) -> SegmentData:
         """Load a segment with these vectors in place of its own.
 
-        Raises FileNotFoundError when a file is missing or damaged, or is of other frames.
+        Raises FileNotFoundError if a file is missing, damaged, or for other frames.
         """
         segment = self._run.load_segment(number)
         path = self._path(number)
@@ -52,7 +52,7 @@ class ModelVectors:
         except (ValueError, KeyError, EOFError, BadZipFile) as error:
             raise FileNotFoundError(errno.ENOENT, "damaged", str(path)) from error
         if not np.array_equal(seconds, segment.seconds) or len(vectors) != len(seconds):
-            raise FileNotFoundError(errno.ENOENT, "of other frames", str(path))
+            raise FileNotFoundError(errno.ENOENT, "for other frames", str(path))
         return replace(segment, vectors=vectors)
 
     def load(self) -> SegmentData:
@@ -68,7 +68,7 @@ class ModelVectors:
         return count
 
     def remove_damaged(self) -> bool:
-        """Remove files that cannot be used, so that they are made again. Return whether any was."""
+        """Remove unusable files, so that they are made again. Return whether there were any."""
         removed = False
         for number in self._run.segments():
             try:
@@ -79,7 +79,7 @@ class ModelVectors:
         return removed
 
     def move_into_segments(self, check: Callable[[], None]) -> None:
-        """Replace the segments' own vectors by these, which may be repeated after a crash.
+        """Replace the segments' own vectors with these. Can be repeated after a crash.
 
         `check` is called before each write. Raises FileNotFoundError as `load_segment` does.
         """

@@ -1,10 +1,10 @@
-"""Keeps the models that searches need loaded in each process that searches, so that none waits.
+"""Keeps the models that searches need loaded in each web process, so that no search has to wait.
 
-A model that is about to become active is loaded before (`EmbeddingModel.is_next`); each process
-reports what it has loaded in Redis, and the switch waits until all have. A model that searches no
-longer need is released.
+A model that is about to become active (`EmbeddingModel.is_next`) is loaded in advance: each process
+reports its loaded models in Redis, and the switch waits until all have it. Models that are no
+longer needed are released.
 
-    PREFIX:searching   hash: when each process last reported, and the models that it has loaded
+    PREFIX:searching   hash: the last heartbeat of each process, and the models that it has loaded
 """
 
 import json
@@ -29,9 +29,9 @@ from gallery.search import baseline
 
 log = logging.getLogger(__name__)
 
-ROUND_SECONDS = 2.0  # between two looks at which models are needed
+ROUND_SECONDS = 2.0  # between two checks of which models are needed
 ALIVE_SECONDS = 15.0  # a process without a report for this long has ended
-# After which a model is released: requests that began before a switch may still use it.
+# Delay before a model is released: requests that started before a switch may still use it.
 RELEASE_SECONDS = 60.0
 RETRY_SECONDS = 60.0  # after which a model that could not be loaded is tried again
 
@@ -47,7 +47,7 @@ def _keep_warm() -> None:
         try:
             warmer.look()
         except (GalleryError, DatabaseError, OSError, RedisError) as error:
-            log.debug("models are loaded later: %s", error)
+            log.debug("models will be loaded later: %s", error)
         except Exception:
             log.exception("models could not be loaded")
         finally:
@@ -126,9 +126,9 @@ def _key() -> str:
 
 
 def find_unready(fingerprint: str) -> list[str]:
-    """Return the processes, as HOST:PID, that search but have not loaded a model.
+    """Return the web processes, as HOST:PID, that have not loaded a model.
 
-    Those in which it cannot be loaded are marked with "failed". Raises IndexUnavailable.
+    Those that failed to load it are marked with "failed". Raises IndexUnavailable.
     """
     client = connect(settings.REDIS_URL)
     with translate_redis_errors():

@@ -1,1 +1,1 @@
-"""The workers of an installation: what they need, what they do, and how fast they are."""
+"""The workers of an installation: start checks, heartbeats, status and metrics."""

@@ -1,4 +1,4 @@
-"""The page of workers in the admin: what each does, what waits, and what failed."""
+"""The Workers page in the admin: current tasks, queues and failures."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,10 +18,10 @@ from gallery.workers.models import Installation
 
 @admin.register(Installation)
 class WorkersAdmin(admin.ModelAdmin):
-    """One page instead of a list: workers are not rows."""
+    """A single page instead of a list, because workers are not rows."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Serve the page, the part of it that is refreshed, and the two buttons of a worker."""
+        """Add the page, its live part, and the actions of its buttons."""
         view = self.admin_site.admin_view
         return [
             path("", view(self.page_view), name="gallery_installation_changelist"),
@@ -31,7 +31,7 @@ class WorkersAdmin(admin.ModelAdmin):
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Workers are started on their machines."""
+        """Return False: workers are started on their machines."""
         return False
 
     def has_change_permission(
@@ -39,7 +39,7 @@ class WorkersAdmin(admin.ModelAdmin):
         request: HttpRequest,
         obj: Installation | None = None,  # noqa: ARG002
     ) -> bool:
-        """Return whether a user may pause workers: those who may change films."""
+        """Allow users who may change films to pause workers."""
         return request.user.has_perm("gallery.change_film")
 
     def has_view_permission(
@@ -47,11 +47,11 @@ class WorkersAdmin(admin.ModelAdmin):
         request: HttpRequest,
         obj: Installation | None = None,  # noqa: ARG002
     ) -> bool:
-        """Return whether a user may see the page: those who may see films in the admin."""
+        """Allow users who may view films in the admin to view the page."""
         return request.user.has_perm("gallery.view_film")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Return whether the admin's first page links to it."""
+        """Return whether the admin index links to the page."""
         return self.has_view_permission(request)
 
     # --- views --------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ class WorkersAdmin(admin.ModelAdmin):
         return self._render(request, "admin/gallery/workers/page.html")
 
     def now_view(self, request: HttpRequest) -> HttpResponse:
-        """Render the part of the page that changes."""
+        """Render the live part of the page."""
         return self._render(request, "admin/gallery/workers/_now.html")
 
     def _render(self, request: HttpRequest, template: str) -> HttpResponse:
@@ -82,13 +82,13 @@ class WorkersAdmin(admin.ModelAdmin):
         return TemplateResponse(request, template, context)
 
     def pause_view(self, request: HttpRequest) -> HttpResponse:
-        """Have a worker take no more work; what it does now it finishes."""
-        said = _("%(worker)s finishes what it is doing, and takes no more work.")
+        """Pause a worker: it finishes its current tasks and takes no more."""
+        said = _("%(worker)s will finish its current tasks and take no more.")
         return self._switch(request, tasks.pause_worker, said)
 
     def resume_view(self, request: HttpRequest) -> HttpResponse:
-        """Have a paused worker take work again."""
-        return self._switch(request, tasks.resume_worker, _("%(worker)s takes work again."))
+        """Resume a paused worker."""
+        return self._switch(request, tasks.resume_worker, _("%(worker)s is taking tasks again."))
 
     def _switch(
         self, request: HttpRequest, switch: Callable[[str, Sequence[str]], bool], said: str
@@ -102,5 +102,5 @@ class WorkersAdmin(admin.ModelAdmin):
         elif switch(name, record.own_queues):
             messages.success(request, said % {"worker": name})
         else:
-            messages.error(request, _("The worker does not answer. Please try again."))
+            messages.error(request, _("The worker does not respond. Please try again."))
         return redirect("admin:gallery_installation_changelist")

@@ -1,6 +1,6 @@
-"""Attempts at work that has no row to count them, so that what kills its worker is given up.
+"""Detects poison tasks among those without a row that could count attempts.
 
-PREFIX:attempts:...      how often the work was begun and not ended
+PREFIX:attempts:...      how often the task was started but did not end
 """
 
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from gallery.core.errors import GalleryError
 from gallery.workers.records import connect, key
 
 MAX_ATTEMPTS = 3
-KEPT_SECONDS = 86_400  # after which work that was given up is tried again
+KEPT_SECONDS = 86_400  # after which a task that was given up is retried
 
 
 class GivenUp(GalleryError):  # noqa: N818 - the name states the problem
-    """The work has killed its worker each time."""
+    """The task has killed its worker every time."""
 
     def __init__(self) -> None:
         super().__init__(
             _(
-                "This was given up: the worker was killed %(count)d times while it was at it, "
-                "probably because the machine ran out of memory."
+                "Given up: the worker was killed %(count)d times during this task, probably "
+                "because the machine ran out of memory."
             )
             % {"count": MAX_ATTEMPTS}
         )
@@ -31,10 +31,10 @@ class GivenUp(GalleryError):  # noqa: N818 - the name states the problem
 
 @contextmanager
 def count_attempt(*work: object) -> Iterator[None]:
-    """Count an attempt at this work, until it ends in whatever way but the worker's death.
+    """Count an attempt at a task, and reset the count when the task ends, even with an error.
 
-    Claim the work first: one process at a time may count. Raises GivenUp when MAX_ATTEMPTS did not
-    end. Without Redis nothing is counted.
+    So only attempts during which the worker died add up. Claim the task first, so that only one
+    process counts. Raises GivenUp after MAX_ATTEMPTS. Without Redis, nothing is counted.
     """
     counter = key("attempts", *work)
     with suppress(RedisError, OSError):

@@ -1,4 +1,4 @@
-"""The installation that this machine belongs to: its media store, model, precision and version."""
+"""Reads and writes what all machines must agree on: media store, model, precision and version."""
 
 import secrets
 from functools import cache
@@ -10,17 +10,17 @@ from gallery.clip import weights
 from gallery.workers.models import Installation
 
 ONLY = 1  # the id of the row
-# Vectors of these agree well enough to be compared with each other: see `clip.selfcheck`.
+# Precisions whose vectors may share an index: see `clip.selfcheck`.
 FLOATING_POINT = {"fp32", "bf16", "fp16"}
 
 
 def store_id_file() -> Path:
-    """Return the path of the file with the id of the media store."""
+    """Return the path of the file that contains the id of the media store."""
     return Path(settings.MEDIA_ROOT) / "store-id"
 
 
 def read_store_id() -> str:
-    """Return the id of the media store; "" when it has none."""
+    """Return the id of the media store, or "" if it has none."""
     try:
         return store_id_file().read_text("ascii").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -28,14 +28,14 @@ def read_store_id() -> str:
 
 
 def load() -> Installation | None:
-    """Return the row; None before the first setup."""
+    """Return the row, or None before the first setup."""
     return Installation.objects.filter(pk=ONLY).first()
 
 
 def register() -> Installation:
-    """Record the media store, the model and the version of this machine as the installation's.
+    """Store this machine's media store, model and version as those of the installation.
 
-    The precision is forgotten, so that the next worker decides it. Raises ModelError and OSError.
+    Clears the precision, so that the next worker decides it. Raises ModelError and OSError.
     """
     model = weights.current()
     here = {
@@ -53,7 +53,7 @@ def register() -> Installation:
 
 
 def _write_store_id(store_id: str) -> None:
-    """Write the file, also when the disk is nearly full: it is tiny."""
+    """Write the file, even if the disk is nearly full, because it is tiny."""
     path = store_id_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(".draft-store-id")
@@ -66,7 +66,7 @@ def _new_store_id() -> str:
 
 
 def has_this_model() -> bool:
-    """Return whether this process has the installation's model. Raises ModelError."""
+    """Return whether this process uses the installation's model. Raises ModelError."""
     row = load()
     if row is None or is_model_chosen():
         return True
@@ -76,13 +76,13 @@ def has_this_model() -> bool:
 def is_model_chosen() -> bool:
     """Return whether the model was chosen with `manage.py reembed`.
 
-    Then every task uses it, whatever CLIP_MODEL says: see `gallery.clip.weights`.
+    Every task then uses that model instead of CLIP_MODEL: see `gallery.clip.weights`.
     """
     return bool(weights.kept_rows())
 
 
 def use_model() -> None:
-    """Record the model of this machine as the installation's. Raises ModelError."""
+    """Store this machine's model as that of the installation. Raises ModelError."""
     model = weights.current()
     Installation.objects.filter(pk=ONLY).update(
         model=model.fingerprint, model_name=model.name, precision=""
@@ -91,10 +91,10 @@ def use_model() -> None:
 
 @cache
 def record_precision(precision: str) -> None:
-    """Record the precision of the first worker that embeds frames, once in each process."""
+    """Store the precision of the first worker that embeds frames; once per process."""
     Installation.objects.filter(pk=ONLY, precision="").update(precision=precision)
 
 
 def is_same_class(one: str, other: str) -> bool:
-    """Return whether vectors of two precisions are close enough to be searched together."""
+    """Return whether vectors of two precisions are similar enough to share an index."""
     return one == other or {one, other} <= FLOATING_POINT

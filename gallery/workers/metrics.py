@@ -1,7 +1,7 @@
-"""Metrics in Prometheus' format, computed from the database and Redis when they are asked for.
+"""Metrics in the Prometheus format, computed from the database and Redis on each request.
 
-Counters of one process would be wrong: several web processes answer in turn, and workers answer
-not at all. Requests are therefore not counted here; a proxy in front does that.
+In-process counters would be wrong: several web processes serve the endpoint, and workers do not.
+Requests are therefore not counted here; use the metrics of the reverse proxy.
 """
 
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ PREFIX = "scene_search"
 
 
 def render() -> bytes:
-    """Return all metrics as text. Those of a service that does not answer are left out."""
+    """Return all metrics as text, without those of services that do not respond."""
     registry = CollectorRegistry()
     registry.register(_Everything())
     return bytes(generate_latest(registry))
 
 
 class _Everything(Collector):
-    """Reads the current values."""
+    """Reads the current values of all metrics."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of each part."""
@@ -61,17 +61,17 @@ def _films() -> Iterator[Metric]:
     states = dict.fromkeys(Film.State.values, 0) | dict(counted)
     yield _gauges("films", "Films by the state of their import.", "state", states)
     frames = catalogue.searchable().aggregate(all=Sum("frame_count"))["all"] or 0
-    yield _gauge("frames", "Frames of all films that can be searched.", frames)
+    yield _gauge("frames", "Frames of all searchable films.", frames)
 
 
 def _workers() -> Iterator[Metric]:
     waiting = tasks.count_waiting()
     if waiting:
-        yield _gauges("waiting_tasks", "Tasks that wait for a worker.", "kind", waiting)
+        yield _gauges("waiting_tasks", "Tasks waiting for a worker.", "kind", waiting)
     found = records.read_all()
-    yield _gauge("workers", "Workers that are running.", len(found))
+    yield _gauge("workers", "Running workers.", len(found))
     running = sum(len(record.tasks) for record in found)
-    yield _gauge("running_tasks", "Tasks that workers are doing.", running)
+    yield _gauge("running_tasks", "Tasks being run by workers.", running)
     try:
         total = records.total_frames()
     except RedisError:
@@ -82,7 +82,7 @@ def _workers() -> Iterator[Metric]:
 def _failures() -> Iterator[Metric]:
     failed = {name: job.find_given_up().count() for name, job in overview.JOBS}
     failed["export"] = Export.objects.filter(state=Export.State.FAILED).count()
-    yield _gauges("failed_jobs", "Background jobs that were given up.", "job", failed)
+    yield _gauges("failed_jobs", "Background jobs given up.", "job", failed)
 
 
 def _index() -> Iterator[Metric]:
@@ -91,8 +91,8 @@ def _index() -> Iterator[Metric]:
         used = sum(one.info("memory")["used_memory"] for one in servers)
         indexed = frame_index.current().status()
     except (RedisError, GalleryError):
-        yield _gauge("index_up", "Whether the index answers.", 0)
+        yield _gauge("index_up", "Whether the index is reachable.", 0)
         return
-    yield _gauge("index_up", "Whether the index answers.", 1)
+    yield _gauge("index_up", "Whether the index is reachable.", 1)
     yield _gauge("index_frames", "Frames in the index.", indexed.frames)
-    yield _gauge("redis_memory_bytes", "Bytes that Redis uses, the index included.", used)
+    yield _gauge("redis_memory_bytes", "Bytes used by Redis, including the index.", used)

@@ -5,11 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Installation(models.Model):
-    """The one row with what a machine must have in common with the others.
+    """The single row with what all machines must have in common.
 
-    The setup of the machine with the web server writes it (`installation.register`), workers
-    compare. `store_id` is also in a file of the media store. `model` is a fingerprint. `precision`
-    is that of the first worker that embedded frames after the setup; "" until then.
+    The setup on the machine with the web server writes it (`installation.register`); workers
+    compare themselves with it. `store_id` is also in a file in the media store. `model` is a
+    fingerprint. `precision` is set by the first worker that embeds frames after the setup.
     """
 
     store_id = models.CharField(max_length=32, editable=False)

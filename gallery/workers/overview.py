@@ -1,4 +1,4 @@
-"""What goes on in an installation: its workers, its queues, its speed and its last errors."""
+"""The status of an installation: its workers, queues, speed and last errors."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ NAMES_OF_TASKS: dict[str, Promise] = {
     "tidy": gettext_lazy("Cleaning up"),
     "sweep": gettext_lazy("Looking for lost work"),
 }
-# The background jobs, each with the name of its kind of work.
+# The background jobs by name.
 JOBS: tuple[tuple[str, JobKind], ...] = (
     ("shots", shot_detection.JOB),
     ("reading", reading.JOB),
@@ -59,7 +59,7 @@ JOBS: tuple[tuple[str, JobKind], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A task that a worker does, the film it works on if that is known, and since when."""
+    """A running task, its film if known, and when it started."""
 
     what: str
     film: Film | None
@@ -68,9 +68,9 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker as the page shows it. `kinds` names the work it takes, `problem` is a sentence.
+    """A worker as the page shows it.
 
-    Both may be "".
+    `kinds` names the work that it takes, `problem` is a sentence; both may be "".
     """
 
     record: WorkerRecord
@@ -82,7 +82,7 @@ class Worker:
 
     @property
     def is_paused(self) -> bool:
-        """Whether it takes no work."""
+        """Whether it takes no tasks."""
         return not self.record.queues
 
     @property
@@ -93,7 +93,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A kind of work: how many tasks wait, and whether a worker takes them."""
+    """A kind of work: its waiting tasks, and whether a worker takes them."""
 
     kind: str
     name: str
@@ -103,7 +103,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Work that failed: what it was, the page about it (""; none), why, and when if known."""
+    """Work that failed: what it was, its page ("": none), why, and when, if known."""
 
     what: str
     address: str
@@ -119,7 +119,7 @@ def _moment(seconds: float) -> datetime:
 
 
 def list_workers(found: Iterable[WorkerRecord]) -> list[Worker]:
-    """Return the live workers with what they do, by name."""
+    """Return the live workers with their running tasks, by name."""
     found = list(found)
     speeds, precisions = records.measure_speeds(), records.read_precisions()
     films_of = records.find_films(task for record in found for task in record.tasks)
@@ -150,17 +150,17 @@ def _describe(task: RunningTask, film: Film | None) -> Activity:
 
 
 def _find_problem(record: WorkerRecord, row: Installation | None, is_chosen: bool) -> str:
-    """Return how a worker differs from what the installation was set up with since, or "".
+    """Return how a worker differs from the installation, which may have been set up again, or "".
 
-    `is_chosen`: the model was chosen with `manage.py reembed`, so that every worker uses it.
+    `is_chosen`: the model was chosen with `manage.py reembed`, so every worker uses it.
     """
     if row is None:
         return ""
     if record.version != row.version:
-        said = _("It runs version %(version)s, the installation has %(other)s. Restart it.")
+        said = _("Runs version %(version)s, but the installation has %(other)s. Restart it.")
         return said % {"version": record.version, "other": row.version}
     if record.model != row.model and not is_chosen:
-        said = _("It uses the model %(model)s, the installation %(other)s. Restart it.")
+        said = _("Uses the model %(model)s, but the installation %(other)s. Restart it.")
         return said % {"model": record.model_name, "other": row.model_name}
     return ""
 
@@ -169,7 +169,7 @@ def _find_problem(record: WorkerRecord, row: Installation | None, is_chosen: boo
 
 
 def list_queues(found: Iterable[WorkerRecord]) -> list[Queue]:
-    """Return the kinds of work; lengths are unknown when the broker does not answer."""
+    """Return the kinds of work; the lengths are unknown if the broker does not respond."""
     taken = {queue for record in found if not record.is_stopping for queue in record.queues}
     lengths = tasks.count_waiting()
     return [
@@ -183,7 +183,7 @@ def list_queues(found: Iterable[WorkerRecord]) -> list[Queue]:
 
 
 def list_failures() -> list[Failure]:
-    """Return the last films and exports that failed, and the jobs that were given up."""
+    """Return the last failed films and exports, and the jobs that were given up."""
     return [*_failed_films(), *_failed_jobs(), *_failed_exports()]
 
 
@@ -199,9 +199,9 @@ def _failed_films() -> Iterator[Failure]:
 def _failed_jobs() -> Iterator[Failure]:
     reasons = {
         "shots": _("Shot detection failed three times; see the worker log."),
-        "reading": _("Reading the text in the pictures failed three times; see the worker log."),
-        "speech": _("Recognising the speech failed three times; see the worker log."),
-        "models": _("Embedding it with another model failed three times; see the worker log."),
+        "reading": _("Reading text in pictures failed three times; see the worker log."),
+        "speech": _("Speech recognition failed three times; see the worker log."),
+        "models": _("Embedding with another model failed three times; see the worker log."),
     }
     jobs: list[tuple[str, JobKind]] = [*JOBS]
     jobs += [("models", reembedding.job_of(row)) for row in weights.kept_rows()]

@@ -1,6 +1,7 @@
 """Print the precision in which this machine embeds frames: `python -m gallery.workers.precision`.
 
-In a process of its own, as finding it loads OpenVINO or torch, which a worker must not fork.
+This runs in a separate process, because it loads OpenVINO or torch, and a worker must not fork
+after that.
 """
 
 import subprocess
@@ -14,7 +15,7 @@ TIMEOUT = 3600.0  # seconds; the model may have to be converted first
 
 
 def find_precision() -> str:
-    """Return the precision, after the model was converted if needed. Raises ModelError."""
+    """Return the precision, converting the model first if needed. Raises ModelError."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "gallery.workers.precision"],
@@ -33,7 +34,7 @@ def find_precision() -> str:
 
 
 def main() -> None:
-    """Print the precision; progress goes to the standard error."""
+    """Print the precision; progress goes to stderr."""
     import django
 
     django.setup()

@@ -1,14 +1,14 @@
-"""What each worker says of itself, in Redis, for pages and health checks.
+"""The heartbeats of workers, in Redis, for pages and health checks.
 
-Asking workers through Celery takes a second when one does not answer, too long for a page. So each
-worker writes a record every few seconds, which expires soon after the last one.
+Querying workers through Celery takes a second if one does not respond, which is too long for a
+page. So each worker writes a record every few seconds, which expires if it is not renewed.
 
     PREFIX:workers           set: the names of workers
     PREFIX:worker:NAME       JSON: a `WorkerRecord`
     PREFIX:precisions        hash: the precision in which each worker embeds frames
-    PREFIX:task:ID           the film that a running task works on
+    PREFIX:task:ID           the film of a running task
     PREFIX:frames:MINUTE     hash: the frames that each worker embedded in that minute
-    PREFIX:frames            all frames ever embedded
+    PREFIX:frames            the number of frames ever embedded
 """
 
 import json
@@ -30,15 +30,15 @@ from redis.retry import Retry
 log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 30  # a worker without a record for this long has stopped or hangs
-STOPPING_SECONDS = 600  # that the last record of a worker lasts, while it ends its tasks
-SPEED_MINUTES = 5  # over which speed is measured
+STOPPING_SECONDS = 600  # lifetime of the last record of a worker that is finishing its tasks
+SPEED_MINUTES = 5  # period over which the speed is measured
 MINUTE = 60
 TIMEOUT = 1.0  # seconds; reports must not delay the work
 
 
 @dataclass(frozen=True, slots=True)
 class RunningTask:
-    """A task that a worker does since `started_at` (seconds since 1970)."""
+    """A task that a worker has been running since `started_at` (seconds since 1970)."""
 
     id: str
     name: str
@@ -49,9 +49,8 @@ class RunningTask:
 class WorkerRecord:
     """A worker, at `reported_at` (seconds since 1970, on the clock of its machine).
 
-    `queues` are the names of those that it takes from now, none while it is paused; `own_queues`
-    those that it was started for. `processes` is how many tasks it does at once. `model` is a
-    fingerprint.
+    `queues` are the queues that it consumes now, none while it is paused; `own_queues` those that
+    it was started for. `processes` is how many tasks it runs at once. `model` is a fingerprint.
     """
 
     name: str
@@ -74,7 +73,7 @@ class WorkerRecord:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> "WorkerRecord | None":
-        """Read a record; None for one of another version of the product."""
+        """Read a record; None if another version wrote it in another format."""
         try:
             values: dict[str, Any] = json.loads(text)
             tasks = tuple(RunningTask(**task) for task in values.pop("tasks"))
@@ -87,7 +86,7 @@ class WorkerRecord:
 
 @cache
 def connect() -> redis.Redis:
-    """Return a pool of connections to the Redis of the cache, which does not delay the work."""
+    """Return a client of the cache's Redis, with short timeouts so that tasks are not delayed."""
     return redis.Redis.from_url(
         settings.CACHES["default"]["LOCATION"],
         protocol=2,
@@ -98,7 +97,7 @@ def connect() -> redis.Redis:
 
 
 def key(*parts: object) -> str:
-    """Return the key with these parts."""
+    """Join parts to a key."""
     return ":".join((settings.INDEX_PREFIX, *map(str, parts)))
 
 
@@ -125,7 +124,7 @@ def remove(name: str) -> None:
 
 
 def read_all() -> list[WorkerRecord]:
-    """Return the records of all live workers, by name; none when Redis does not answer."""
+    """Return the records of all live workers, by name; none if Redis does not respond."""
     try:
         client = connect()
         names = sorted(client.smembers(key("workers")))
@@ -136,14 +135,14 @@ def read_all() -> list[WorkerRecord]:
         if gone:
             client.srem(key("workers"), *gone)
     except (RedisError, OSError) as error:
-        log.warning("workers are unknown: %s", error)
+        log.warning("worker records cannot be read: %s", error)
         return []
     found = (WorkerRecord.from_json(text) for text in texts if text is not None)
     return [record for record in found if record is not None]
 
 
 def find_untaken(kinds: Iterable[str]) -> list[str]:
-    """Return those kinds of work whose queues no live worker takes from."""
+    """Return the kinds of work whose queues no live worker consumes."""
     taken = {queue for record in read_all() if not record.is_stopping for queue in record.queues}
     return [kind for kind in kinds if settings.QUEUES[kind] not in taken]
 
@@ -160,7 +159,7 @@ def report_film(film_id: int) -> None:
 
 
 def find_films(tasks: Iterable[RunningTask]) -> dict[str, int]:
-    """Return the ids of the films that tasks work on, by the ids of the tasks, where known."""
+    """Map the ids of tasks to the ids of their films, where known."""
     ids = [task.id for task in tasks]
     if not ids:
         return {}
@@ -173,7 +172,7 @@ def find_films(tasks: Iterable[RunningTask]) -> dict[str, int]:
 
 @cache
 def report_precision(precision: str) -> None:
-    """Say in which precision this worker embeds frames, once in each process."""
+    """Report the precision in which this worker embeds frames; once per process."""
     with suppress(RedisError, OSError):
         connect().hset(key("precisions"), _own_name(), precision)
 
@@ -188,7 +187,7 @@ def read_precisions() -> dict[str, str]:
 
 
 def _own_name() -> str:
-    """Return the name of the worker that runs the current task; "" outside of one."""
+    """Return the name of the worker that runs the current task, or "" outside tasks."""
     return (current_task and current_task.request.hostname) or ""
 
 
@@ -196,7 +195,7 @@ def _own_name() -> str:
 
 
 def count_frames(frames: int) -> None:
-    """Count frames that this worker has embedded. Errors of Redis are ignored."""
+    """Add to the number of frames embedded by this worker. Redis errors are ignored."""
     minute = key("frames", int(time.time() // MINUTE))
     with suppress(RedisError, OSError):
         pipe = connect().pipeline(transaction=False)
@@ -207,12 +206,12 @@ def count_frames(frames: int) -> None:
 
 
 def total_frames() -> int:
-    """Return how many frames were ever embedded. Raises RedisError."""
+    """Return the number of frames ever embedded. Raises RedisError."""
     return int(connect().get(key("frames")) or 0)
 
 
 def measure_speeds(now: float | None = None) -> dict[str, float]:
-    """Return the frames per second of each worker that embedded any in the last minutes.
+    """Return the frames per second of each worker over the last SPEED_MINUTES, if it had any.
 
     `now` is in seconds since 1970. Minutes before the first frame do not count.
     """

@@ -1,4 +1,4 @@
-"""The reports of this worker: its main process writes a record every few seconds."""
+"""The heartbeat of this worker: its main process writes a record every few seconds."""
 
 import platform
 import subprocess
@@ -16,7 +16,7 @@ from gallery.media import ffmpeg
 from gallery.workers import records
 from gallery.workers.records import RunningTask, WorkerRecord
 
-INTERVAL = 1.5  # seconds between two records, at least; Celery's heart beats every 2 s
+INTERVAL = 1.5  # minimum seconds between two records; Celery's heartbeat is every 2 s
 _started_at = time.time()
 _reported_at = float("-inf")
 _own_queues: tuple[str, ...] = ()
@@ -24,13 +24,13 @@ _processes = 1
 
 
 def begin(queues: Iterable[str], processes: int) -> None:
-    """Remember the queues that this worker was started for, and how many tasks it does at once."""
+    """Remember the queues that this worker was started for, and its number of processes."""
     global _own_queues, _processes
     _own_queues, _processes = tuple(sorted(queues)), processes
 
 
 def report(name: str, app: Any) -> None:
-    """Write the record of the worker `name`, at most every INTERVAL seconds."""
+    """Write the record of the worker `name`, at most once per INTERVAL."""
     global _reported_at  # noqa: PLW0603 - one main loop in each process
     is_stopping = shutdown.is_requested() or state.should_stop is not None
     if time.monotonic() - _reported_at < INTERVAL and not is_stopping:

@@ -1,7 +1,7 @@
-"""What a worker needs, checked before it takes any work, in words.
+"""Checks a machine before its worker takes any work.
 
-What may come by itself, such as a database that is just starting, is waited for. With anything
-else the worker would do harm or fail at every film, so it does not start.
+The worker waits for services that may still be starting, such as the database. It does not start if
+there is any other problem, because it would fail at every film or even do harm.
 """
 
 import fcntl
@@ -27,14 +27,14 @@ from gallery.workers.models import Installation
 
 log = logging.getLogger(__name__)
 
-PAUSE = 3.0  # seconds between two looks at what is waited for
-SCRATCH_SECONDS = 86_400.0  # after which a file there was left by a worker that was killed
-# Of a lease: workers compare the ends of leases with their own clocks.
+PAUSE = 3.0  # seconds between two checks while waiting
+SCRATCH_SECONDS = 86_400.0  # older scratch files are from workers that were killed
+# As a fraction of a lease: workers compare the ends of leases with their own clocks.
 MAX_CLOCK_DIFFERENCE = 1 / 6
 
 
 class Unsuitable(GalleryError):  # noqa: N818 - the name states the problem
-    """This machine must not work for this installation. `problems` are sentences."""
+    """This machine does not match the installation. `problems` are sentences."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__(" ".join(problems))
@@ -42,14 +42,14 @@ class Unsuitable(GalleryError):  # noqa: N818 - the name states the problem
 
 
 def prepare_worker(kinds: Collection[str]) -> None:
-    """Wait until a worker for these kinds of work can begin. Raises Unsuitable if it must not.
+    """Wait until a worker for these kinds of work can start. Raises Unsuitable if it must not.
 
-    Where no setup has described the installation, this machine does.
+    If no setup has registered the installation yet, this machine does.
     """
     said = ""
     while missing := find_missing():
         if missing != said:
-            log.warning("this worker waits: %s", missing)
+            log.warning("this worker is waiting: %s", missing)
         said = missing
         time.sleep(PAUSE)
     try:
@@ -63,15 +63,15 @@ def prepare_worker(kinds: Collection[str]) -> None:
     if problems:
         raise Unsuitable(problems)
     store.remove_older(settings.SCRATCH_DIR, SCRATCH_SECONDS)
-    log.info("this machine suits the installation: version %s", settings.VERSION)
+    log.info("this machine matches the installation: version %s", settings.VERSION)
 
 
 def find_missing() -> str:
-    """Return what cannot be reached yet, in a sentence, or ""."""
+    """Return a sentence about what is not available yet, or ""."""
     try:
         server.check_server(server.index_url())
     except NoSearchCommands:
-        pass  # waiting does not help
+        pass  # waiting would not help
     except IndexUnavailable as error:
         return str(error)
     try:
@@ -81,14 +81,14 @@ def find_missing() -> str:
         return f"The database cannot be used: {str(error).strip()}."
     if unapplied:
         return (
-            f"The database lacks {unapplied} migrations of this version. Start the machine with "
+            f"{unapplied} migrations of this version have not been applied. Start the machine with "
             "the web server, or run manage.py migrate."
         )
     return ""
 
 
 def find_problems(kinds: Collection[str]) -> list[str]:
-    """Return why this machine does not suit the installation, in sentences."""
+    """Return how this machine does not match the installation, as sentences."""
     return [
         *_wrong_settings(),
         *_wrong_server(),
@@ -112,7 +112,7 @@ def _wrong_server() -> Iterator[str]:
 
 
 def _migrations() -> tuple[int, int]:
-    """Return how many migrations the database lacks, and how many this version does not know."""
+    """Return how many migrations are unapplied, and how many are unknown to this version."""
     loader = MigrationExecutor(connection).loader
     known, applied = set(loader.disk_migrations), set(loader.applied_migrations)
     ours = {key for key in applied if key[0] == "gallery"}
@@ -122,8 +122,8 @@ def _migrations() -> tuple[int, int]:
 def _newer_database() -> Iterator[str]:
     if _migrations()[1]:
         yield (
-            f"The database belongs to a newer version than this machine's ({settings.VERSION}). "
-            "Install the same version here."
+            f"The database belongs to a newer version than that of this machine "
+            f"({settings.VERSION}). Install the same version here."
         )
 
 
@@ -144,8 +144,8 @@ def _different_installation(kinds: Collection[str]) -> Iterator[str]:
 def _different_version(row: Installation) -> Iterator[str]:
     if row.version != settings.VERSION:
         yield (
-            f"This machine has version {settings.VERSION}, the installation {row.version}. Install "
-            "the same version here, or start the machine with the web server with this one."
+            f"This machine has version {settings.VERSION}, but the installation has {row.version}. "
+            "Install the same version here, or upgrade the machine with the web server."
         )
 
 
@@ -154,7 +154,7 @@ def _different_store(row: Installation) -> Iterator[str]:
     if found != row.store_id:
         state = f"says {found}" if found else "is missing"
         yield (
-            f"{folder} is not the media store of this installation: its file store-id {state}, and "
+            f"{folder} is not the media store of this installation: its file store-id {state}, but "
             f"the database has {row.store_id}. Mount the shared store there, or set MEDIA_DIR."
         )
         return
@@ -173,14 +173,14 @@ def _different_store(row: Installation) -> Iterator[str]:
 
 def _different_model(row: Installation) -> Iterator[str]:
     if installation.is_model_chosen():
-        weights.active()  # says what is wrong with its files here
+        weights.active()  # raises if its files are missing or differ
         return
     model = weights.current()
     if model.fingerprint != row.model:
         yield (
-            f"This machine's model is {model.name} ({model.fingerprint}), that of the installation "
-            f"is {row.model_name} ({row.model}). Set CLIP_MODEL and CLIP_EDGES as on the other "
-            "machines, and run manage.py fetch_model here."
+            f"This machine's model is {model.name} ({model.fingerprint}), but that of the "
+            f"installation is {row.model_name} ({row.model}). Set CLIP_MODEL and CLIP_EDGES as on "
+            "the other machines, and run manage.py fetch_model here."
         )
 
 
@@ -190,7 +190,7 @@ def _different_precision(row: Installation) -> Iterator[str]:
     found = precision.find_precision()
     if not installation.is_same_class(found, row.precision):
         yield (
-            f"This machine embeds frames in {found}, the others in {row.precision}, and their "
+            f"This machine embeds frames in {found}, the others in {row.precision}, so their "
             f"vectors would differ. Set CLIP_PRECISION={row.precision} here."
         )
 
@@ -200,7 +200,7 @@ def _different_precision(row: Installation) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class ClockDifference:
-    """How far this machine's clock is ahead of another's, in seconds, at least."""
+    """The least number of seconds by which this machine's clock is ahead of another."""
 
     other: str
     seconds: float
@@ -216,13 +216,13 @@ def clock_differences() -> list[ClockDifference]:
 
 
 def _difference(before: float, there: float, after: float) -> float:
-    """Return by how much `there` lies outside the time in which the other clock was read."""
+    """Return by how much `there` lies outside the interval in which the other clock was read."""
     return after - there if there > after else max(0.0, before - there)
 
 
 def _redis_time() -> tuple[float, float, float]:
     client = server.connect(settings.REDIS_URL)
-    client.ping()  # the connection is open when the time is asked for
+    client.ping()  # connect first, so that connecting does not count
     before = time.time()
     seconds, micros = client.time()
     return before, seconds + micros / 1e6, time.time()
@@ -230,7 +230,7 @@ def _redis_time() -> tuple[float, float, float]:
 
 def _database_time() -> tuple[float, float, float] | None:
     if connection.vendor != "postgresql":
-        return None  # a file on this machine
+        return None  # a local file has no clock
     with connection.cursor() as cursor:
         before = time.time()
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
@@ -249,5 +249,5 @@ def _wrong_clock() -> Iterator[str]:
             side = "ahead of" if one.seconds > 0 else "behind"
             yield (
                 f"This machine's clock is {abs(one.seconds):.0f} s {side} that of {one.other}. "
-                f"Leases of films need clocks that agree to {most:.0f} s: turn on NTP."
+                f"Leases need clocks that agree within {most:.0f} s: turn on NTP."
             )

@@ -15,13 +15,13 @@ from gallery.workers import metrics as measured
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Return the metrics to those who know METRICS_TOKEN; without that setting there are none."""
+    """Serve the metrics to clients with METRICS_TOKEN; 404 if it is not set."""
     if not settings.METRICS_TOKEN:
         raise Http404
     given = request.headers.get("Authorization", "")
     if not constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}"):
         return HttpResponse(
-            "This needs METRICS_TOKEN as a bearer token.\n",
+            "Send METRICS_TOKEN as a bearer token.\n",
             status=HTTPStatus.UNAUTHORIZED,
             content_type="text/plain; charset=utf-8",
             headers={"WWW-Authenticate": "Bearer"},

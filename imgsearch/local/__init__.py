@@ -1,1 +1,1 @@
-"""The launcher, `make run`: start Redis, the web server and workers of an installation."""
+"""The launcher behind `make run`: starts Redis, the web server and the workers."""

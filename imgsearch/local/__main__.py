@@ -35,10 +35,10 @@ WEB_START_TIMEOUT = 120.0
 
 
 def start_redis(here: Installation, children: Children) -> None:
-    """Start the embedded Redis, or check the one at REDIS_URL; check the one at INDEX_URL."""
+    """Start the embedded Redis or check the one at REDIS_URL, and check the one at INDEX_URL."""
     if here.index_url:
         url = redis_server.without_password(here.index_url)
-        with step(f"Redis of the index at {url}") as current:
+        with step(f"Redis for the index at {url}") as current:
             found = redis_server.check_external_server(here.index_url, current.note, "INDEX_URL")
             current.outcome = f"version {found}"
     if not here.redis_is_embedded:
@@ -72,7 +72,7 @@ def prepare(here: Installation, children: Children) -> None:
             if children.run("model", [sys.executable, "manage.py", name]):
                 raise LauncherError("The model could not be prepared. See the lines above.")
         if has_gpu():
-            # The workers use the GPU and the web server does not, so it needs its own conversion.
+            # The web server does not use the workers' GPU, so it needs a separate conversion.
             children.run("model", [sys.executable, "manage.py", "prepare_model"], WEB_ENVIRONMENT)
     register_installation()
 
@@ -90,11 +90,11 @@ def missing_model_commands() -> list[str]:
         if weights.local_folder(settings.CLIP_MODEL) is None or not has_speech:
             return ["fetch_model", "prepare_model"]
         if settings.CLIP_DEVICE != "cpu" and runtimes.has_gpu():
-            # Only PyTorch knows the GPU, and would stay in this process: 500 MB.
+            # Only PyTorch can tell, and importing it would cost this process 500 MB.
             return ["prepare_model"]
         model, targets = weights.configured(), encoder.candidate_targets()
     except (ModelError, OSError, ValueError):
-        return ["fetch_model", "prepare_model"]  # the commands report what is wrong
+        return ["fetch_model", "prepare_model"]  # these commands report the error
     is_ready = conversion.is_prepared(model, targets) and shot_network.is_prepared()
     return [] if is_ready else ["prepare_model"]
 
@@ -130,7 +130,7 @@ def speech_command(here: Installation) -> list[str]:
 
 
 def _celery_worker(*options: str) -> list[str]:
-    """Return the command of a worker; quiet, as printing its banner fails on a full disk."""
+    """Return the command of a worker; --quiet, because printing a banner fails on a full disk."""
     return [
         sys.executable, "-m", "celery", "--quiet", "-A", "imgsearch", "worker", "--pool=prefork",
         "--loglevel=info", "--without-mingle", "--without-gossip", *options,
@@ -166,20 +166,20 @@ def start_servers(here: Installation, children: Children) -> None:
         children.start("web", web_command(here), extra=WEB_ENVIRONMENT)
         children.start("worker", worker_command(here), extra=OFFLINE)
         if hears:
-            # It waits while films are imported, so all cores are free.
+            # It waits during imports, so it can use all cores.
             children.start("speech", speech_command(here), extra={**OFFLINE, "WORKERS": "1"})
         children.start("beat", beat_command(), extra=OFFLINE)
         if not children.wait_until(is_healthy, WEB_START_TIMEOUT):
             raise LauncherError(
-                f"The web server did not become healthy within {WEB_START_TIMEOUT:.0f} seconds. It "
-                f"said: {last_answer}. Its log is {here.log_dir / 'web.log'}."
+                f"The web server did not become healthy within {WEB_START_TIMEOUT:.0f} seconds. "
+                f"Its last response: {last_answer}. Its log: {here.log_dir / 'web.log'}."
             )
         current.outcome = f"ready at {here.address}"
     children.enable_restarts()
 
 
 def import_demo_film(here: Installation, children: Children) -> None:
-    """Import the demo film if the installation never had a film."""
+    """Import the demo film if the installation has never had a film."""
     from django.db import connection
 
     from gallery.films.models import Film
@@ -219,7 +219,7 @@ def describe_model() -> str:
 
     model = current()
     if model.is_demo:
-        return "the small demo model: it knows what the demo film shows, and little else"
+        return "the small demo model, which recognises little beyond the demo film"
     return model.name
 
 
@@ -233,7 +233,7 @@ def describe_speech_model() -> str:
 
 def print_summary(here: Installation, login: Login | None) -> None:
     """Print addresses, login and folders."""
-    if login and sys.stdout.isatty():  # never into a pipe, which may end in a log
+    if login and sys.stdout.isatty():  # never into a pipe, which may end up in a log
         how = f"{login.username} / {login.password}   shown only once, saved in {login.file}"
     else:
         how = describe_login(here.var_dir)
@@ -265,13 +265,13 @@ def run(here: Installation, children: Children) -> None:
     prepare(here, children)
     start_servers(here, children)
     import_demo_film(here, children)
-    # Last, so that a password that was just created is visible on the screen.
+    # Last, so that a new password stays visible on the screen.
     print_summary(here, ensure_login(here.var_dir))
     children.watch()
 
 
 def main() -> int:
-    """Run until stopped. Return the exit code: 0 when stopped, 1 on an error."""
+    """Run until stopped. Return the exit code: 0 if stopped, 1 after an error."""
     if "MAKELEVEL" in os.environ:
         end_with_parent()
     try:
@@ -286,7 +286,7 @@ def main() -> int:
             except Interrupted:
                 say("\nStopping ...")
                 children.stop()
-                say("Stopped. Nothing is lost; `make run` continues where it left off.")
+                say("Stopped. `make run` continues where it left off.")
     except (LauncherError, ChildDied) as sentence:
         warn(f"\n{sentence}")
         return 1

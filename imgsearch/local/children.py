@@ -1,7 +1,7 @@
-"""Start child processes, restart those that die, and leave none behind.
+"""Starts and restarts child processes, and leaves no orphans behind.
 
-Each child has its own session, so that Ctrl-C at the terminal reaches only the launcher, which then
-stops them in order. On Linux the kernel also stops them when the launcher is killed, and makes the
+Each child has its own session, so Ctrl-C at the terminal reaches only the launcher, which then
+stops them in order. On Linux, the kernel also stops them when the launcher is killed, and makes the
 launcher the parent of orphaned grandchildren, so that it can kill them.
 """
 
@@ -23,7 +23,7 @@ from imgsearch.local.terminal import warn
 
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-MAX_LOG_BYTES = 5_000_000  # of a log; one older log of each child is kept
+MAX_LOG_BYTES = 5_000_000  # per log; one older log per child is kept
 MAX_LOG_LINES = 15
 RESTART_DELAYS = (
     1.0,
@@ -33,9 +33,9 @@ RESTART_DELAYS = (
     16.0,
     32.0,
     60.0,
-)  # seconds between a death and a restart; then the launcher gives up
+)  # seconds before each restart; then the launcher gives up
 MIN_FREE_BYTES_TO_RUN = 1_000_000  # with less, deaths are blamed on the disk and do not count
-HEALTHY_SECONDS = 180.0  # of running, after which earlier deaths do not count
+HEALTHY_SECONDS = 180.0  # uptime after which earlier deaths do not count
 
 
 class Interrupted(BaseException):
@@ -60,8 +60,8 @@ def end_with_parent() -> None:
 class Child:
     """A process started by the launcher.
 
-    With `stop_last` it is stopped after all others, which need it. A child without a log is a
-    command that runs to its end; one with a log is restarted when it dies.
+    With `stop_last`, it is stopped after all others, which depend on it. A child with a log is
+    restarted when it dies; one without is a command that runs once.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Child:
     stop_last: bool = False
     started_at: float = 0.0
     deaths: int = 0  # in a row
-    restart_at: float | None = None  # set while it waits for its restart
+    restart_at: float | None = None  # set while a restart is scheduled
 
 
 def is_disk_full(folder: Path) -> bool:
@@ -82,9 +82,9 @@ def is_disk_full(folder: Path) -> bool:
 
 
 def rotate_log(log: Path) -> None:
-    """Move what a long log holds to `NAME.log.1`, also while a process appends to it.
+    """Move the content of a long log to `NAME.log.1`, even while a process appends to it.
 
-    On a full disk it is dropped. Lines written at the same moment may be lost.
+    On a full disk, the content is dropped. Lines written at the same moment may be lost.
     """
     with contextlib.suppress(OSError):
         if log.stat().st_size <= MAX_LOG_BYTES:
@@ -181,7 +181,7 @@ class Children:
         return self
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        # One Ctrl-C may arrive twice, from the terminal and from make: only a later one forces.
+        # One Ctrl-C may arrive twice, from the terminal and from make. Only a later one kills.
         if self._stopping:
             if number == signal.SIGINT and time.monotonic() - self._stop_asked_at > 1:
                 self._forced = True
@@ -250,7 +250,7 @@ class Children:
     # --- watching -------------------------------------------------------------------------------
 
     def enable_restarts(self) -> None:
-        """Restart children that die from now on; before, a death means that the start failed."""
+        """Restart children that die from now on. Before, a death means that the start failed."""
         self._restarts = True
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The settings of an installation that the launcher needs, read and checked."""
+"""Reads and checks the settings that the launcher needs."""
 
 import os
 from dataclasses import dataclass

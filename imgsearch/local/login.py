@@ -12,7 +12,7 @@ FILE_NAME = "admin-login.txt"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that was just created. The password is stored only in `file`."""
+    """A new login. The password is stored only in `file`."""
 
     username: str
     password: str
@@ -20,9 +20,9 @@ class Login:
 
 
 def ensure_login(var_dir: Path) -> Login | None:
-    """Create an admin if the installation has none. Return None when it has one.
+    """Create an admin if the installation has none. Return None if it has one.
 
-    The file is written first: after an interruption in between, the next start creates both again.
+    The file is written first, so after an interruption, the next start creates both again.
     """
     from django.contrib.auth.models import User
 
@@ -38,7 +38,7 @@ def ensure_login(var_dir: Path) -> Login | None:
 
 
 def describe_login(var_dir: Path) -> str:
-    """Say where the login is stored, for all starts but the first."""
+    """Describe where the login is stored, for all starts but the first."""
     file = var_dir / FILE_NAME
     if file.is_file():
         return f"in {file}"

@@ -74,7 +74,7 @@ def server_url(host: str, port: int) -> str:
 
 
 def reachable_host(host: str) -> str:
-    """Return the host under which this machine reaches a server that listens on `host`."""
+    """Return the host at which this machine can reach a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
@@ -90,7 +90,7 @@ def allowed_hosts(host: str) -> list[str]:
 def http_get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, str]:
     """GET `path` from a server on this machine, without a proxy. Return status and body.
 
-    Raises OSError when it does not answer.
+    Raises OSError if it does not respond.
     """
     connection = http.client.HTTPConnection(reachable_host(host), port, timeout=timeout)
     try:

@@ -59,7 +59,7 @@ def prepare_static_files() -> None:
 
 
 def prepare_all_but_model(locale_dir: Path) -> None:
-    """Run all steps but the model's."""
+    """Run all steps except preparing the model."""
     with step("FFmpeg") as current:
         check_ffmpeg(current)
     with step("Database") as current:
@@ -71,9 +71,9 @@ def prepare_all_but_model(locale_dir: Path) -> None:
 
 
 def register_installation() -> None:
-    """Record the media store, the model and the version that all workers must have.
+    """Store the media store's id, the model and the version, which all workers must share.
 
-    The model was prepared before. Raises LauncherError.
+    Prepare the model first. Raises LauncherError.
     """
     from django.db import connection
 

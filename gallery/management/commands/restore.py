@@ -19,7 +19,7 @@ from imgsearch.local.terminal import LauncherError
 
 
 class Command(BaseCommand):
-    """Replaces an empty installation, which must be stopped, by a backup."""
+    """Restores a backup into an installation that is stopped and empty."""
 
     # The database may have no tables yet.
     requires_system_checks = []
@@ -29,21 +29,21 @@ class Command(BaseCommand):
         """Add the folder, --check, --force and --wait."""
         parser.add_argument("folder", type=Path, metavar="DIR")
         parser.add_argument(
-            "--check", action="store_true", help="only check whether the backup is undamaged"
+            "--check", action="store_true", help="only verify the checksums of the backup"
         )
         parser.add_argument(
             "--force",
             action="store_true",
-            help="replace an installation that is not empty: what the backup does not hold is lost",
+            help="replace an installation that is not empty: what is not in the backup is lost",
         )
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="build the search index, too, instead of leaving it to the workers",
+            help="rebuild the search index, too, instead of leaving it to the workers",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Restore, and say what is left to do."""
+        """Restore, and print what is left to do."""
         folder: Path = options["folder"].expanduser().absolute()
         reporter = TerminalReporter(self.stdout, self.stderr)
         try:
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             "Everything is ready: start the installation."
             if options["wait"]
             else "Start the installation: its workers rebuild the search index, and the film list "
-            "shows how far they are."
+            "shows the progress."
         )
 
 
