@@ -80,7 +80,7 @@ def read_rows(backup: Path, manifest: Manifest) -> dict[str, list[Any]]:
 
 
 class Restored:
-    """Another installation, with a folder and an embedded Redis of its own."""
+    """Another installation, with its own folder and embedded Redis."""
 
     def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
@@ -97,7 +97,7 @@ class Restored:
         return done.stdout
 
     def fetch(self, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Its answers: see `tests.fetch`."""
+        """The responses to requests: see `tests.fetch`."""
         done = run_python("-m", "tests.fetch", json.dumps(questions), **self.environment)
         assert done.returncode == 0, done.stderr
         answers: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""A library folder with small files, scanned and imported step by step in the test's process."""
+"""A library folder with small files, scanned and imported step by step in the test process."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ class Library:
         self.queued: list[tuple[object, ...]] = []
 
     def write(self, name: str, content: str | bytes = "") -> Path:
-        """Write a file; without `content` it is one of its own."""
+        """Write a file, by default with unique content."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         data = content.encode() if isinstance(content, str) else content
@@ -33,7 +33,7 @@ class Library:
         return result
 
     def settle(self) -> ScanResult:
-        """Scan twice, so that files without changes are known to be complete."""
+        """Scan twice, so that unchanged files settle."""
         self.scan()
         return self.scan()
 
@@ -41,12 +41,12 @@ class Library:
         return start_imports(self._queue)
 
     def follow(self) -> None:
-        """Scan twice, and start the imports of what is new."""
+        """Scan twice, and start the imports of new files."""
         self.settle()
         self.start()
 
     def file(self, path: str) -> LibraryFile:
-        """The row of the file that is at a path, or was there last."""
+        """The row of the file that is, or was last, at a path."""
         rows = LibraryFile.objects.filter(folder=self.folder, path=path)
         found = rows.order_by("-away_since").last() if rows.count() > 1 else rows.first()
         assert found is not None, path
@@ -58,14 +58,14 @@ class Library:
         return film
 
     def states(self) -> dict[str, str]:
-        """The states of all files, "away" before those of files that are not there."""
+        """The states of all files, with the prefix "away" for missing ones."""
         return {
             row.path: f"{'away ' if row.away_since else ''}{row.state}"
             for row in LibraryFile.objects.filter(folder=self.folder)
         }
 
     def snapshot(self) -> dict[str, tuple[int, int, bytes]]:
-        """The mode, the times and the content of each file: none of it may ever change."""
+        """The mode, the times and the content of each file, which must never change."""
         found = {}
         for parent, _folders, names in os.walk(self.root):
             for path in (Path(parent, name) for name in names):

@@ -1,4 +1,4 @@
-"""A second model, and the work of embedding films with it, for several test files."""
+"""A second model, and helpers that embed films with it."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from gallery.labels import jobs
 
 @pytest.fixture(scope="session")
 def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a model that is not CLIP_MODEL: see `turned_clip`."""
+    """The folder of a model other than CLIP_MODEL: see `turned_clip`."""
     return turned_clip(Path(settings.CLIP_MODEL), tmp_path_factory.mktemp("models") / "other")
 
 
 def fill(folder: Path, **how: bool) -> EmbeddingModel:
-    """Fill the index of a model beside the active one, in this process."""
+    """Fill the index of another model in this process."""
     row = model_choice.fill(str(folder), **how)
     work()
     row.refresh_from_db()
@@ -28,7 +28,7 @@ def fill(folder: Path, **how: bool) -> EmbeddingModel:
 
 
 def work() -> None:
-    """Do all that workers have to do for models: embed, label, remove."""
+    """Do all work for models: embed, label, remove."""
     while reembedding.has_work():
         reembedding.remove_discarded(60)
         reembedding.do_next()
@@ -37,7 +37,7 @@ def work() -> None:
 
 
 def switch() -> EmbeddingModel:
-    """Switch to the model beside the active one; it is the active one then."""
+    """Switch to the other model."""
     row = model_choice.other_row()
     assert row is not None
     model_choice.request_switch(row)
@@ -49,7 +49,7 @@ def switch() -> EmbeddingModel:
 
 @pytest.fixture
 def restore_demo_film(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Restore the files of the demo film after a test that uses it: vectors in them change."""
+    """Restore the files of the demo film after a test that changes its vectors."""
     yield
     if "demo_film" in request.fixturenames:
         folder = request.getfixturevalue("_imported_demo").film.files.folder

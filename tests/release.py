@@ -1,7 +1,7 @@
-"""Keep what this version stores, for tests of later versions: `python -m tests.release`.
+"""Store a backup of this version for tests of later ones: `python -m tests.release`.
 
-It makes a small installation with one film and something in every table that people fill, and
-backs it up to tests/releases/VERSION. tests/integration/test_upgrades.py restores all of them.
+Creates a small installation with one film and rows in every table that users fill, and backs it up
+to tests/releases/VERSION. tests/integration/test_upgrades.py restores all of these.
 """
 
 import os
@@ -16,7 +16,7 @@ PROMPT, SCRIPT, BOARD_TOKEN = "a red picture", "something green", "upgrade-test-
 
 
 def fill(folder: Path) -> None:
-    """Import a film, and make a board, a storyboard, a label, a user and a token."""
+    """Import a film, and create a board, a storyboard, a label, a user and a token."""
     from django.contrib.auth.models import User
     from django.utils import timezone
 
@@ -41,7 +41,7 @@ def fill(folder: Path) -> None:
 
 
 def keep() -> None:
-    """Make the backup, in place of an earlier one of this version."""
+    """Make the backup, replacing an earlier one of this version."""
     import django
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
@@ -52,7 +52,7 @@ def keep() -> None:
     from gallery.backup import sources
     from imgsearch.local import redis_server
 
-    # The settings of the tests name folders of this machine.
+    # The test settings contain local folders.
     for name in sources.SETTINGS:
         os.environ.pop(name, None)
     target = RELEASES / settings.VERSION

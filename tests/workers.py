@@ -1,4 +1,4 @@
-"""The record of a worker that does not exist."""
+"""The record of a fictitious worker."""
 
 from django.conf import settings as product
 

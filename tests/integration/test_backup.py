@@ -32,12 +32,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Interrupted(Exception):  # noqa: N818 - it states what happens
-    """The power fails."""
+    """A simulated power cut."""
 
 
 @pytest.fixture(autouse=True)
 def _own_films() -> Iterator[None]:
-    """Remove the films of a test from the media store, in which others may have some, too."""
+    """Remove a test's films from the media store, which other tests share."""
     yield
     for film in Film.objects.all():
         film.files.remove()
@@ -45,7 +45,7 @@ def _own_films() -> Iterator[None]:
 
 @pytest.fixture
 def backup(tmp_path: Path) -> Path:
-    """Where to back up to."""
+    """The backup folder."""
     return tmp_path / "backup"
 
 
@@ -58,7 +58,7 @@ def restore(backup: Path, *, force: bool = True) -> restoring.Restored:
 
 
 def once(change: Callable[[], object], after: int = 1) -> Callable[[], None]:
-    """A function that calls `change` when it is called the `after`th time."""
+    """A function that calls `change` on its `after`th call."""
     calls = 0
 
     def call() -> None:
@@ -75,13 +75,13 @@ def fail() -> None:
 
 
 def paths(found: Manifest, film: Film) -> list[str]:
-    """What a backup has of a film."""
+    """The paths of a film in a backup."""
     start = f"films/{film.uid}/"
     return [path.removeprefix(start) for path in found.entries if path.startswith(start)]
 
 
 def stored_names(backup: Path) -> set[str]:
-    """All files in a backup, without those that every backup writes."""
+    """All files in a backup, except those that every backup writes."""
     return {
         path.relative_to(backup).as_posix()
         for path in backup.rglob("*")
@@ -129,12 +129,12 @@ def test_rows_and_files_come_back_as_they_were(backup: Path) -> None:
     assert [line.text for line in Line.objects.all()] == texts
     again = back_up(backup.parent / "again")
     assert read_rows(backup.parent / "again", again) == rows
-    # The next film has a number of its own.
+    # The next film gets a new id.
     assert store_film("Next").pk > film.pk
     later.files.remove()
 
 
-def test_imports_and_jobs_begin_again(backup: Path) -> None:
+def test_imports_and_jobs_start_over(backup: Path) -> None:
     first, again = store_film("First"), store_film("Again")
     Film.objects.filter(pk=first.pk).update(
         state=Film.State.IMPORTING, searchable_run=None, lease_until=timezone.now(), attempts=2
@@ -156,11 +156,11 @@ def test_imports_and_jobs_begin_again(backup: Path) -> None:
     assert (again.state, again.run, again.searchable_run) == (Film.State.READY, 1, 1)
     for model in (Segment, TextReading, Export, Leftover):
         assert not model.objects.exists()
-    # What the interrupted import had stored would be in the way of the next one.
+    # Files of the interrupted import would get in the way of the next one.
     assert not again.files.run(2).folder.exists()
 
 
-def test_sessions_and_the_secret_key_are_only_in_it_on_request(backup: Path) -> None:
+def test_sessions_and_the_secret_key_are_backed_up_only_on_request(backup: Path) -> None:
     Session.objects.create(session_key="k" * 32, session_data="x", expire_date=timezone.now())
     found = back_up(backup)
     assert "secret_key" not in found.entries
@@ -178,7 +178,7 @@ def test_sessions_and_the_secret_key_are_only_in_it_on_request(backup: Path) -> 
     assert (settings.VAR_DIR / "secret_key").read_text() == settings.SECRET_KEY
 
 
-def test_a_film_elsewhere_stays_a_link(backup: Path, tmp_path: Path) -> None:
+def test_a_film_outside_the_store_stays_a_link(backup: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "library.mkv"
     elsewhere.write_bytes(b"a film of somebody else")
     film = store_film("Elsewhere")
@@ -206,7 +206,7 @@ def test_film_files_in_the_store_survive_a_restore_without_them(backup: Path) ->
     assert Film.objects.get().has_source
 
 
-def test_a_working_copy_that_is_not_in_it_is_made_again(backup: Path, tmp_path: Path) -> None:
+def test_a_working_copy_that_was_not_backed_up_is_rebuilt(backup: Path, tmp_path: Path) -> None:
     film = store_film("Old")
     film.files.working_copy().write_bytes(b"Matroska")
     source = tmp_path / "old.avi"
@@ -221,14 +221,14 @@ def test_a_working_copy_that_is_not_in_it_is_made_again(backup: Path, tmp_path: 
     film.refresh_from_db()
     # The import makes the copy.
     assert (film.state, film.run) == (Film.State.WAITING, 2)
-    # A backup before that knows of it, too.
+    # A backup before that records it, too.
     assert back_up(backup).header.working_copies == [film.uid]
 
 
 # --- while it is running --------------------------------------------------------------------------
 
 
-def test_a_film_that_is_deleted_meanwhile_is_not_in_it(backup: Path) -> None:
+def test_a_film_that_is_deleted_meanwhile_is_left_out(backup: Path) -> None:
     kept, deleted = store_film("Kept"), store_film("Deleted")
 
     def delete() -> None:
@@ -241,7 +241,7 @@ def test_a_film_that_is_deleted_meanwhile_is_not_in_it(backup: Path) -> None:
     assert found.header.counts["film"] == 1
 
 
-def test_a_film_that_is_imported_again_meanwhile_is_in_it_with_its_new_run(backup: Path) -> None:
+def test_a_film_that_is_reimported_meanwhile_is_backed_up_with_its_new_run(backup: Path) -> None:
     film = store_film("Film")
 
     def finish() -> None:
@@ -263,7 +263,7 @@ def test_writers_do_not_wait_for_the_snapshot() -> None:
     assert Film.objects.get() == film
 
 
-def test_changes_without_end_are_reported(backup: Path) -> None:
+def test_endless_changes_are_reported(backup: Path) -> None:
     film = store_film("Film")
 
     def import_again() -> None:
@@ -272,7 +272,7 @@ def test_changes_without_end_are_reported(backup: Path) -> None:
         Film.objects.filter(pk=film.pk).update(run=run, searchable_run=run)
         film.files.remove_other_runs(keep=run)
 
-    with pytest.raises(BackupError, match="all the time"):
+    with pytest.raises(BackupError, match="kept being deleted"):
         back_up(backup, import_again)
 
 
@@ -296,14 +296,14 @@ def test_only_what_is_new_is_copied(backup: Path) -> None:
     }
     assert done.copied == sum((backup / name).stat().st_size for name in new)
     assert not any(second.uid in name for name in stored_names(backup))
-    # Film files that were copied once stay, although these were not asked for now.
+    # Film files that were copied once are kept, even without --films.
     assert "source.mp4" in paths(done.manifest, first)
     assert "source.mp4" not in paths(done.manifest, third)
     assert restoring.check(backup, Reporter()) == done.manifest
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_an_interrupted_backup_leaves_the_earlier_one_and_is_continued(
+def test_an_interrupted_backup_keeps_the_earlier_one_and_is_resumed(
     backup: Path, after: int
 ) -> None:
     film = store_film("First")
@@ -325,7 +325,7 @@ def test_an_interrupted_backup_leaves_the_earlier_one_and_is_continued(
     }
 
 
-def test_what_an_interrupted_backup_copied_is_checked_before_it_is_used(backup: Path) -> None:
+def test_files_of_an_interrupted_backup_are_verified_before_reuse(backup: Path) -> None:
     film = store_film("Film")
     with pytest.raises(Interrupted):
         back_up(backup, once(fail, 2))
@@ -347,7 +347,7 @@ def test_what_an_interrupted_backup_copied_is_checked_before_it_is_used(backup: 
 # --- refusals -------------------------------------------------------------------------------------
 
 
-def test_a_backup_is_not_made_into_a_folder_with_other_files(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").touch()
     for folder, message in (
         (tmp_path, "other files"),
@@ -360,7 +360,7 @@ def test_a_backup_is_not_made_into_a_folder_with_other_files(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_a_backup_that_does_not_fit_is_not_begun(
+def test_a_backup_that_does_not_fit_is_not_started(
     backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_film("Film")
@@ -368,27 +368,27 @@ def test_a_backup_that_does_not_fit_is_not_begun(
     store_film("Another")
     usage = shutil.disk_usage(backup)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(BackupError, match=r"needs .* kB more.*has 1\.0 kB free"):
+    with pytest.raises(BackupError, match=r"needs .* kB more.*has only 1\.0 kB free"):
         back_up(backup)
     assert restoring.check(backup, Reporter()) == earlier
     assert len(manifest.list_folders(backup)) == 1
 
 
-def test_a_full_disk_is_reported_in_words(backup: Path) -> None:
+def test_a_full_disk_is_reported(backup: Path) -> None:
     store_film("Film")
 
     def fill() -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(BackupError, match=r"is full.*continues where it stopped"):
+    with pytest.raises(BackupError, match=r"is full.*resumes where it stopped"):
         back_up(backup, fill)
 
 
-def test_two_backups_to_a_folder_take_turns(backup: Path) -> None:
+def test_two_backups_to_a_folder_exclude_each_other(backup: Path) -> None:
     store_film("Film")
 
     def back_up_as_well() -> None:
-        with pytest.raises(BackupError, match="under way"):
+        with pytest.raises(BackupError, match="is running"):
             back_up(backup)
 
     back_up(backup, once(back_up_as_well))
@@ -445,11 +445,11 @@ def test_a_failure_while_the_database_is_replaced_changes_nothing(
     assert stored_files(film) == files
 
 
-def test_rows_that_are_missing_are_noticed(backup: Path) -> None:
+def test_missing_rows_are_detected(backup: Path) -> None:
     store_film("Film")
     found = back_up(backup)
     path = "database/gallery.film.jsonl.gz"
-    # As if the list and the file did not belong together.
+    # As if the list and the file did not match.
     changed = {**found.entries, path: replace(found.entries[path], rows=2)}
     (folder,) = manifest.list_folders(backup)
     manifest.write_manifest(backup, folder, Manifest(found.header, changed))
@@ -491,7 +491,7 @@ def test_a_new_installation_counts_as_empty(backup: Path) -> None:
     User.objects.create_superuser("admin")
     restore(backup, force=False)
     assert not User.objects.exists()
-    # It told the password of an account that is no more.
+    # It contained the password of an account that no longer exists.
     assert not login.exists()
     User.objects.create_superuser("admin", last_login=timezone.now())
     Film.objects.all().delete()

@@ -1,4 +1,4 @@
-"""Backups move a whole installation to another machine, and to another database."""
+"""Moving a whole installation to another machine or database with a backup."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Library:
-    """The demo film with all that people made of it, and a film whose import is under way."""
+    """The demo film with everything that users made, and a film that is being imported."""
 
     def __init__(self, demo: Film, folder: Path) -> None:
         self.demo = demo
@@ -84,12 +84,12 @@ def test_another_machine_finds_the_same(library: Library, tmp_path: Path) -> Non
         *answers, clip = there.fetch([*library.questions, library.clip])
         assert answers == expected
         assert clip["content"] == "The film file is missing from the media store."
-        # The same file heals it.
+        # Uploading the same file restores it.
         said = there.manage("import_film", str(DEMO / "film.mp4"))
         assert f"restored as the file of film {library.demo.pk}" in said
         (clip,) = there.fetch([library.clip])
         assert clip["status"] == 200
-    # Pictures that only a search needed have an end anyway.
+    # Pictures uploaded for a search are temporary anyway.
     kept = {path.stem for path in (there.folder / "media" / "probes").glob("*.jpg")}
     assert library.other_picture not in kept
     assert len(kept) == 1
@@ -110,13 +110,13 @@ def test_another_database_finds_the_same(library: Library, tmp_path: Path) -> No
         with redis_process(there.folder):
             there.manage("rebuild_index")
             answers = there.fetch(questions)
-        # Two runs of the encoder need not give the same bytes.
+        # Two runs of the encoder may differ in bytes.
         assert answers[-1]["status"] == 200
         assert answers[:-1] == expected[:-1]
-        # A new row has a number of its own: the sequences of the tables go on after those rows.
+        # A new row gets a new id: the sequences continue after the restored rows.
         create = "from django.contrib.auth.models import User; print(User.objects.create().pk)"
         assert int(there.manage("shell", "-v0", "-c", create)) > library.board.owner_id
-    # PostgreSQL writes the rows that SQLite wrote, so that the way back is the same.
+    # PostgreSQL dumps the same rows as SQLite, so the way back works the same.
     back = manifest.read_manifest(tmp_path / "back")
     assert read_rows(tmp_path / "back", back) == read_rows(tmp_path / "backup", done.manifest)
     again = Restored(tmp_path / "again")

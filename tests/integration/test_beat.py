@@ -1,4 +1,4 @@
-"""Celery's beat: a separate process, one active at a time, and no files."""
+"""Celery beat: a separate process, one active at a time, without a schedule file."""
 
 import signal
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def test_a_stopped_beat_hands_over_at_once(beats: list[Process]) -> None:
     wait_for(lambda: count_sent(waiting) >= 1)
 
 
-def test_a_resumed_beat_does_not_queue_beside_its_successor(beats: list[Process]) -> None:
+def test_a_resumed_beat_stays_inactive_after_a_takeover(beats: list[Process]) -> None:
     active, waiting = beats
     assert active.process is not None
     active.process.send_signal(signal.SIGSTOP)

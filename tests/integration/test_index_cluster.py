@@ -1,4 +1,4 @@
-"""The index in a Redis Cluster of three servers, each of which searches its own keys."""
+"""The index in a Redis Cluster of three nodes, each of which searches its own keys."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +39,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
 
 @pytest.fixture
 def cluster(servers: RedisCluster, settings: Any) -> RedisCluster:
-    """An empty cluster that INDEX_URL names."""
+    """An empty cluster, configured as INDEX_URL."""
     for number in range(3):
         servers.client(number).flushdb()
     settings.INDEX_URL = servers.url
@@ -188,8 +188,8 @@ def test_the_index_moves_to_a_cluster_and_losses_are_repaired(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_server_is_no_partial_answer(index: FrameIndex, cluster: RedisCluster) -> None:
-    """Each server has some of the films: without one of them, a search must not answer."""
+def test_a_lost_server_gives_no_partial_results(index: FrameIndex, cluster: RedisCluster) -> None:
+    """Each server has some of the films, so a search must fail if one is missing."""
     query = random_vectors(1)[0]
     before = index.nearest(query, 500)
     cluster.kill(1)
@@ -198,7 +198,7 @@ def test_a_lost_server_is_no_partial_answer(index: FrameIndex, cluster: RedisClu
     cluster.restart(1)
 
     def put_again() -> bool:
-        """The client has to find the server again."""
+        """The client has to rediscover the server."""
         try:
             for number, film in enumerate(FILMS):
                 rows = random_vectors(len(FILMS) * FRAMES)[number * FRAMES : (number + 1) * FRAMES]

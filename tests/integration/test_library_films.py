@@ -66,7 +66,7 @@ def text(response: Any) -> str:
 
 
 def disconnect(library: Library) -> Callable[[], None]:
-    """Unmount the disk: an empty folder remains. Returns what connects it again."""
+    """Unmount the disk: an empty folder remains. Returns a function that mounts it again."""
     away = library.root.with_name("disk")
     library.root.rename(away)
     library.root.mkdir()
@@ -108,7 +108,7 @@ def test_a_working_copy_is_made_beside_the_link(library: Library) -> None:
     assert library.snapshot() == before
 
 
-def test_a_deleted_film_takes_only_its_link_with_it(library: Library, film: Film) -> None:
+def test_deleting_a_film_removes_only_its_link(library: Library, film: Film) -> None:
     before = library.snapshot()
     number, folder = film.pk, film.files.folder
     film.delete()
@@ -122,7 +122,7 @@ def test_a_deleted_film_takes_only_its_link_with_it(library: Library, film: Film
 def test_leftovers_of_an_interrupted_import_are_removed_without_their_target(
     library: Library,
 ) -> None:
-    """As when a worker was killed before the film had its row."""
+    """As after a worker was killed before it saved the film's row."""
     path = library.write("a.mkv")
     before = library.snapshot()
     files = Film().files
@@ -153,7 +153,7 @@ def test_a_broken_file_fails_alone_and_is_retried(library: Library, staff: Clien
     assert out.getvalue() == f"broken.mp4: {broken.error}\n"
     make_film(library.root / "broken.mp4", seconds=2)
     answer = staff.post(f"{FOLDERS}{library.folder.pk}/retry/", follow=True)
-    assert "1 file is tried again." in text(answer)
+    assert "Retrying 1 file." in text(answer)
     library.settle()
     assert import_here(library.film("broken.mp4")).state == Film.State.READY
     assert library.film("broken.mp4") == broken
@@ -176,7 +176,7 @@ def test_a_film_with_other_content_keeps_its_id_and_its_subtitles(
 # --- away and back --------------------------------------------------------------------------------
 
 
-def test_a_film_that_is_away_is_found_and_says_that_it_cannot_be_played(
+def test_a_film_that_is_away_is_found_but_cannot_be_played(
     library: Library, film: Film, staff: Client
 ) -> None:
     connect = disconnect(library)
@@ -217,7 +217,7 @@ def test_nothing_is_repaired_or_removed_while_a_film_is_away(library: Library, f
     assert healing.reimport_incomplete(lambda *_step: None) == 1  # now it can be
 
 
-def test_an_import_waits_for_a_disk_that_goes_in_the_middle(library: Library) -> None:
+def test_an_import_waits_for_a_disk_that_is_disconnected_midway(library: Library) -> None:
     make_film(library.root / "a.mp4", seconds=12)
     library.follow()
     film = library.film("a.mp4")
@@ -225,7 +225,7 @@ def test_an_import_waits_for_a_disk_that_goes_in_the_middle(library: Library) ->
     assert len(segments) == 3
     assert import_segment(segments[0]) is None
     connect = disconnect(library)
-    Film.objects.update(away_since=None)  # before a scan has noticed
+    Film.objects.update(away_since=None)  # as before a scan has noticed
     assert import_segment(segments[1]) is None
     film.refresh_from_db()
     assert (film.state, film.error) == (Film.State.IMPORTING, "")
@@ -259,7 +259,9 @@ def test_an_upload_of_a_library_film_is_recognized_once_it_is_hashed(
     assert not copy.exists()
 
 
-def test_the_file_of_an_upload_is_no_second_film(library: Library, tmp_path: Path) -> None:
+def test_the_file_of_an_upload_does_not_become_a_second_film(
+    library: Library, tmp_path: Path
+) -> None:
     path = make_film(tmp_path / "upload.mp4", seconds=1)
     film = import_here(add_film(path))
     shutil.copy(path, library.root / "copy.mp4")
@@ -270,12 +272,12 @@ def test_the_file_of_an_upload_is_no_second_film(library: Library, tmp_path: Pat
     assert not film.files.is_link
 
 
-def test_files_that_only_look_the_same_become_two_films(library: Library) -> None:
+def test_different_files_with_the_same_fingerprint_become_two_films(library: Library) -> None:
     library.write("a.mkv", "one")
     library.write("b.mkv", "two")
     library.follow()
     one, other = library.film("a.mkv"), library.film("b.mkv")
-    # As if their samples were the same: there is no room for that in small files.
+    # As if their samples were the same, which is impossible for small files.
     LibraryFile.objects.update(film=one, fingerprint="the same")
     other.delete()
     finish(one)
@@ -296,7 +298,7 @@ def lines_of(film: Film) -> list[str]:
     return sorted(line.text for row in rows for line in row.lines.all())
 
 
-def test_subtitles_beside_a_film_are_followed(library: Library, film: Film) -> None:
+def test_subtitles_next_to_a_film_are_tracked(library: Library, film: Film) -> None:
     path = library.write("Rain.2019.en.srt", cues("one"))
     library.write("Subs/French.srt", cues("deux"))
     library.scan()
@@ -306,7 +308,7 @@ def test_subtitles_beside_a_film_are_followed(library: Library, film: Film) -> N
     assert lines_of(film) == ["changed", "deux"]
     path.write_text("no subtitles at all")
     library.scan()
-    assert lines_of(film) == ["changed", "deux"]  # the lines of before stay
+    assert lines_of(film) == ["changed", "deux"]  # the old lines are kept
     assert LibrarySubtitles.objects.exclude(error="").count() == 1
     path.unlink()
     library.scan()
@@ -331,7 +333,7 @@ def test_subtitles_keep_their_language_when_they_change_and_move(
     assert [one.pk for one in Subtitles.objects.filter(film=film)] == [row.pk]
 
 
-def test_subtitles_stay_while_their_film_is_away(library: Library, film: Film) -> None:
+def test_subtitles_are_kept_while_their_film_is_away(library: Library, film: Film) -> None:
     library.write("Rain.2019.srt", cues("one"))
     library.scan()
     connect = disconnect(library)
@@ -379,9 +381,9 @@ def test_the_command_adds_scans_pauses_and_removes(
     assert not Film.objects.exists()
     assert "resumed" in run("resume")
     film = Film.objects.get()
-    with pytest.raises(CommandError, match="is no library folder"):
+    with pytest.raises(CommandError, match="is not a library folder"):
         run("scan", str(tmp_path / "other"))
-    with pytest.raises(CommandError, match="is a library folder already"):
+    with pytest.raises(CommandError, match="is already a library folder"):
         run("add", f"{root}/")
     assert "1 films deleted" in run("remove", str(root), "--delete-films")
     assert not LibraryFolder.objects.exists()
@@ -411,7 +413,7 @@ def test_folders_are_added_and_removed_in_the_admin(
     assert film.has_source
 
 
-def test_folders_need_the_right_to_see_them(library: Library, page: Client) -> None:
+def test_folders_need_the_view_permission(library: Library, page: Client) -> None:
     for address in (FOLDERS, f"{FOLDERS}add/", f"{FOLDERS}{library.folder.pk}/progress/"):
         assert page.get(address).status_code == 302
     assert page.post(f"{FOLDERS}{library.folder.pk}/retry/").status_code == 302
@@ -427,8 +429,8 @@ def test_actions_pause_resume_and_retry(library: Library, staff: Client) -> None
     assert Film.objects.count() == 1
     Film.objects.update(state=Film.State.FAILED)
     answer = staff.post(FOLDERS, {**chosen, "action": "retry"}, follow=True)
-    assert "1 file is tried again." in text(answer)
-    assert "Workers scan the folders now." in text(
+    assert "Retrying 1 file." in text(answer)
+    assert "Scans queued." in text(
         staff.post(FOLDERS, {**chosen, "action": "scan_now"}, follow=True)
     )
 

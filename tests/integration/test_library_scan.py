@@ -1,4 +1,4 @@
-"""Scans of library folders: what is new, changed, moved, gone and back, on files without frames."""
+"""Scans of library folders: new, changed, moved, missing and returning files, without frames."""
 
 import errno
 import os
@@ -101,7 +101,7 @@ def test_a_file_that_changes_before_its_import_settles_again(library: Library) -
     assert library.film("a.mkv").size == len(b"other content")
 
 
-def test_files_that_cannot_be_opened_are_reported_and_tried_again(
+def test_unreadable_files_are_reported_and_retried(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.write("a.mkv")
@@ -229,8 +229,8 @@ def test_films_that_swap_their_names_swap_their_files(library: Library) -> None:
     assert other.files.link_target() == library.root / "a.mkv"
 
 
-def test_a_film_whose_name_another_takes_moves_on(library: Library) -> None:
-    """As when a.mkv becomes old/a.mkv, and a new a.mkv takes its place."""
+def test_a_film_is_tracked_when_another_file_takes_its_name(library: Library) -> None:
+    """When a.mkv becomes old/a.mkv, and a new a.mkv takes its place."""
     library.write("a.mkv", "one film")
     library.follow()
     film = library.film("a.mkv")
@@ -244,7 +244,7 @@ def test_a_film_whose_name_another_takes_moves_on(library: Library) -> None:
 
 
 def test_a_film_that_is_copied_and_then_deleted_keeps_its_row(library: Library) -> None:
-    """As when it is moved to another disk: for some time, there are two files."""
+    """As when a film is moved to another disk, and both files exist for a while."""
     library.write("a.mkv", "a film")
     library.follow()
     film = library.film("a.mkv")
@@ -260,7 +260,7 @@ def test_a_film_that_is_copied_and_then_deleted_keeps_its_row(library: Library) 
     assert Film.objects.count() == 1
 
 
-def test_a_film_with_other_content_is_imported_again(library: Library) -> None:
+def test_a_film_with_new_content_is_imported_again(library: Library) -> None:
     path = library.write("a.mkv", "the first version")
     library.follow()
     film = library.film("a.mkv")
@@ -269,7 +269,7 @@ def test_a_film_with_other_content_is_imported_again(library: Library) -> None:
     path.write_bytes(b"a better version")
     library.scan()
     film.refresh_from_db()
-    assert film.state == Film.State.READY  # it may still be being written
+    assert film.state == Film.State.READY  # the file may still be being written
     library.scan()
     film.refresh_from_db()
     assert library.film("a.mkv") == film
@@ -304,7 +304,7 @@ def test_one_of_two_files_that_changes_becomes_a_film_of_its_own(library: Librar
     assert film.files.link_target() == library.root / "a.mkv"
 
 
-# --- disks that are not there ---------------------------------------------------------------------
+# --- disconnected disks ---------------------------------------------------------------------------
 
 
 def disconnect_by_emptying(root: Path) -> Callable[[], object]:
@@ -389,7 +389,7 @@ def test_a_deleted_file_marks_its_film_as_away(library: Library) -> None:
     assert Film.objects.count() == 2
 
 
-def test_a_file_that_goes_before_its_import_is_forgotten(library: Library) -> None:
+def test_a_file_that_disappears_before_its_import_is_forgotten(library: Library) -> None:
     library.write("a.mkv")
     library.write("b.mkv")
     library.settle()
@@ -399,7 +399,7 @@ def test_a_file_that_goes_before_its_import_is_forgotten(library: Library) -> No
 
 
 def test_the_import_of_a_film_that_is_away_waits(library: Library) -> None:
-    """It does not fail, is not tried, and goes on when the file is back."""
+    """It does not fail, is not attempted, and resumes when the file is back."""
     library.write("a.mkv")
     library.write("b.mkv")
     library.follow()
@@ -420,7 +420,9 @@ def test_the_import_of_a_film_that_is_away_waits(library: Library) -> None:
     assert film.away_since is None
 
 
-def test_a_folder_that_is_mounted_elsewhere_is_followed(library: Library, tmp_path: Path) -> None:
+def test_a_folder_that_is_mounted_elsewhere_keeps_its_films(
+    library: Library, tmp_path: Path
+) -> None:
     library.write("a.mkv")
     library.follow()
     film = library.film("a.mkv")
@@ -443,7 +445,7 @@ def test_a_film_that_comes_back_half_copied_waits_until_it_is_complete(library: 
     path.write_bytes(b"the who")
     library.scan()
     film.refresh_from_db()
-    assert film.away_since is not None  # its import is not begun with half a file
+    assert film.away_since is not None  # half a file is not imported
     path.write_bytes(b"the whole film")
     library.settle()
     film.refresh_from_db()
@@ -550,7 +552,7 @@ def test_a_folder_is_scanned_by_one_process_at_a_time(library: Library) -> None:
     assert scan.scan_folder(0, lambda *_step: None) is None
 
 
-def test_scans_are_due_after_a_while_and_sooner_while_files_settle(
+def test_scans_are_due_periodically_and_sooner_while_files_settle(
     library: Library, settings: Any
 ) -> None:
     settings.LIBRARY_SCAN_SECONDS, settings.LIBRARY_SETTLE_SECONDS = 600, 30
@@ -580,7 +582,7 @@ def test_scans_are_due_after_a_while_and_sooner_while_files_settle(
     ("order", "expected"),
     [("newest", ["b", "a", "c"]), ("shortest", ["c", "b", "a"]), ("name", ["a", "b", "c"])],
 )
-def test_imports_begin_in_the_order_of_their_folder(
+def test_imports_start_in_the_order_of_their_folder(
     library: Library, order: str, expected: list[str], settings: Any
 ) -> None:
     LibraryFolder.objects.update(order=order)
@@ -607,7 +609,7 @@ def test_a_paused_folder_starts_nothing_new(library: Library) -> None:
     assert library.start() == 1
 
 
-def test_a_failed_or_absent_film_stops_no_other(library: Library, settings: Any) -> None:
+def test_a_failed_or_absent_film_does_not_block_others(library: Library, settings: Any) -> None:
     settings.LIBRARY_IMPORTS_AT_ONCE = 1
     for name in ("a.mkv", "b.mkv", "c.mkv"):
         library.write(name)
@@ -643,9 +645,7 @@ def test_progress_counts_films_and_hours(library: Library, settings: Any) -> Non
 # --- folders --------------------------------------------------------------------------------------
 
 
-def test_folders_that_cannot_be_one_are_refused(
-    library: Library, tmp_path: Path, settings: Any
-) -> None:
+def test_unsuitable_folders_are_refused(library: Library, tmp_path: Path, settings: Any) -> None:
     (library.root / "inside").mkdir()
     (tmp_path / "link").symlink_to(library.root)
     file = library.write("a.mkv")
@@ -706,8 +706,8 @@ def test_nothing_is_hashed_while_films_are_imported(library: Library) -> None:
     assert hashing.next_to_hash() is None
 
 
-def test_rows_without_a_film_break_nothing(library: Library) -> None:
-    """As when another database, or an older backup of it, is used."""
+def test_rows_without_a_film_are_tolerated(library: Library) -> None:
+    """As with another database, or after restoring an older backup."""
     library.write("a.mkv")
     library.follow()
     film = library.film("a.mkv")

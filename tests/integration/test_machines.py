@@ -1,7 +1,7 @@
-"""Several machines: PostgreSQL, one Redis by its URL, a shared store, a web server, three workers.
+"""Several machines: PostgreSQL, one Redis by URL, a shared store, a web server, three workers.
 
-Each process has its own VAR_DIR, as on its own machine. One worker is killed, one is stopped for
-longer than its lease and then goes on, one is added.
+Each process has its own VAR_DIR, as on a separate machine. One worker is killed, one is suspended
+for longer than its lease and then resumed, and one is added.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ BEAT = ["-m", "celery", "-A", "imgsearch.beat", "beat", "--pidfile=", "--logleve
 
 @dataclass
 class Machines:
-    """What the machines share, and the folder with what is their own."""
+    """The services that the machines share, and their own folders."""
 
     folder: Path
     shared: dict[str, str]
@@ -90,7 +90,7 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 
 
 def stop_two_in_the_middle(machines: Machines, workers: list[Worker]) -> None:
-    """Suspend both workers at a moment when each has a segment."""
+    """Suspend both workers while each has a segment."""
     running = "SELECT count(*) FROM gallery_segment WHERE state = 'running'"
 
     def both_have_one() -> bool:
@@ -106,7 +106,7 @@ def stop_two_in_the_middle(machines: Machines, workers: list[Worker]) -> None:
 
 
 def vectors_of(folder: Path) -> dict[str, bytes]:
-    """What a run stored of its frames, byte by byte."""
+    """The bytes of the vectors that a run stored."""
     data = RunFiles(folder).load()
     return {name: getattr(data, name).tobytes() for name in ("seconds", "times", "vectors", "cuts")}
 
@@ -159,7 +159,7 @@ def test_workers_are_killed_suspended_and_added(
 
 
 def check_everything_once(machines: Machines) -> None:
-    """Frames in the database = thumbnails = vectors = hashes, and each was embedded once."""
+    """Check that database, thumbnails, vectors and hashes match, each frame embedded once."""
     said = machines.manage("check_library", "--draft-age=0")
     assert "4 films, 210 frames" in said
     assert "no problems found" in said
@@ -168,7 +168,7 @@ def check_everything_once(machines: Machines) -> None:
 
 
 def check_undisturbed(machines: Machines, paths: list[Path]) -> None:
-    """One process, with another database and store, makes the same vectors."""
+    """Check that an undisturbed import, with another database and store, gives the same vectors."""
     rows = machines.ask("SELECT uid, searchable_run, original_name FROM gallery_film")
     runs = {str(name): machines.store / "films" / str(uid) / str(run) for uid, run, name in rows}
     for path in paths:

@@ -1,4 +1,4 @@
-"""Metrics in Prometheus' format."""
+"""Metrics in the Prometheus format."""
 
 import pytest
 import redis
@@ -23,7 +23,7 @@ Values = dict[tuple[str, str], float]
 
 
 def read(page: Client) -> Values:
-    """The value of each metric, by its name and its label, "" without one."""
+    """The value of each metric, by name and label ("": none)."""
     answer = page.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200
     assert answer["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -41,13 +41,13 @@ def _no_records(redis_server: redis.Redis) -> None:
     cache.clear()
 
 
-def test_there_are_none_without_a_token(page: Client, settings: LazySettings) -> None:
+def test_metrics_are_off_without_a_token(page: Client, settings: LazySettings) -> None:
     settings.METRICS_TOKEN = ""
     for headers in ({}, {"Authorization": "Bearer "}):
         assert page.get("/metrics", headers=headers).status_code == 404
 
 
-def test_only_the_token_opens_them(page: Client, settings: LazySettings) -> None:
+def test_metrics_need_the_token(page: Client, settings: LazySettings) -> None:
     settings.METRICS_TOKEN = TOKEN
     settings.SEARCH_NEEDS_LOGIN = True
     for given in ("", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}"):
@@ -64,7 +64,9 @@ def test_a_short_token_is_an_error(settings: LazySettings) -> None:
         assert len(checks.check_metrics_token()) == errors
 
 
-def test_they_say_what_is_there(page: Client, settings: LazySettings, demo_film: Film) -> None:
+def test_metrics_match_the_installation(
+    page: Client, settings: LazySettings, demo_film: Film
+) -> None:
     settings.METRICS_TOKEN = TOKEN
     before = read(page)
     assert before["films", "ready"] == 1
@@ -88,7 +90,7 @@ def test_they_say_what_is_there(page: Client, settings: LazySettings, demo_film:
     }
 
 
-def test_they_are_served_while_the_index_is_not(
+def test_metrics_are_served_while_the_index_is_down(
     page: Client, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.METRICS_TOKEN = TOKEN

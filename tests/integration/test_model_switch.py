@@ -1,4 +1,4 @@
-"""Searches while another model is filled, switched to, and switched back from.
+"""Searches during a backfill, a model switch and a rollback.
 
 `python -m benchmarks model_switch` is the long version.
 """
@@ -63,10 +63,10 @@ def test_no_search_fails_or_is_mixed(
     assert model_choice.active_row() == EmbeddingModel.objects.get(name=str(other_model))
 
 
-def test_a_mixed_answer_would_be_noticed(
+def test_mixed_results_are_detected(
     demo_film: Film, other_model: Path, restore_demo_film: None
 ) -> None:
-    """What the words of one model find in the index of the other fits neither."""
+    """A query vector of one model, compared with the index of the other, matches neither."""
     row = fill(other_model)
     own, other = weights.configured(), weights.resolve(row)
     question = "q=a+dog&in=seen"

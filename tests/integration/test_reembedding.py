@@ -1,4 +1,4 @@
-"""Films are embedded by another model beside the one in use; switching, back, and discarding."""
+"""Backfilling a second model, switching to it, rolling back, and discarding it."""
 
 import shutil
 from collections.abc import Callable
@@ -46,7 +46,7 @@ State = EmbeddingModel.State
 
 @pytest.fixture
 def small_film(ready_film: Callable[..., Film], tmp_path: Path) -> Film:
-    """A film of seven frames in two segments, which takes less time than the demo film."""
+    """A film of seven frames in two segments, which is faster than the demo film."""
     return ready_film(make_moving_scenes(tmp_path / "small.mp4", 2, seconds=3.5))
 
 
@@ -58,7 +58,7 @@ def _forget_earlier_tests(db: None, redis_server: redis.Redis, restore_demo_film
 
 
 def hits(words: str = "a dog") -> list[tuple[int, int, float]]:
-    """What a search finds with the active model: film, second and score."""
+    """The results of a search with the active model: film, second and score."""
     with weights.use():
         return [(hit.film, hit.second, hit.score) for hit in engine.search(Query(words=words)).hits]
 
@@ -75,7 +75,7 @@ def problems() -> list[str]:
 # --- filling and switching ------------------------------------------------------------------------
 
 
-def test_searches_go_on_until_the_switch_and_can_go_back(
+def test_searches_use_the_old_model_until_the_switch_and_after_a_rollback(
     demo_film: Film, other_model: Path
 ) -> None:
     before, first = hits(), weights.configured()
@@ -88,7 +88,7 @@ def test_searches_go_on_until_the_switch_and_can_go_back(
     assert switch().fingerprint == row.fingerprint
     after = hits()
     assert {film for film, _second, _score in after} == {demo_film.pk}
-    assert after[0][:2] == before[0][:2]  # it sees nearly the same
+    assert after[0][:2] == before[0][:2]  # its results are nearly the same
     assert [score for *_frame, score in after] != [score for *_frame, score in before]
     with weights.use():
         similar = engine.search(Query(examples=(Example((demo_film.pk, 30)),))).hits
@@ -124,17 +124,17 @@ def test_a_filled_model_becomes_active_when_it_is_loaded_everywhere(
     assert model_choice.switch_when_ready() == []
     row.refresh_from_db()
     assert (row.state, row.is_next) == (State.ACTIVE, False)
-    # The other one is released, once no request that began before can use it.
+    # The other model is released once no earlier request can still use it.
     web_server.look()
     assert weights.configured().fingerprint in encoder.loaded()
     web_server._unneeded_since[weights.configured().fingerprint] -= 2 * warming.RELEASE_SECONDS
     kept = encoder._encoders[weights.configured().fingerprint]
     web_server.look()
     assert weights.configured().fingerprint not in encoder.loaded()
-    encoder._encoders[weights.configured().fingerprint] = kept  # that of the other tests
+    encoder._encoders[weights.configured().fingerprint] = kept  # the one of other tests
 
 
-def test_work_uses_one_model_from_beginning_to_end(small_film: Film, other_model: Path) -> None:
+def test_a_block_of_work_uses_one_model_throughout(small_film: Film, other_model: Path) -> None:
     before = hits()
     row = fill(other_model)
     with weights.use():
@@ -163,10 +163,10 @@ def test_pages_and_tasks_use_the_active_model(
     assert "uses another model" not in page.get(f"/films/{small_film.pk}/").content.decode()
 
 
-# --- films that arrive meanwhile ------------------------------------------------------------------
+# --- films added during a backfill ----------------------------------------------------------------
 
 
-def test_films_that_arrive_meanwhile_go_into_both(
+def test_films_added_during_a_backfill_go_into_both_indexes(
     small_film: Film, ready_film: Callable[..., Film], tmp_path: Path, other_model: Path
 ) -> None:
     row = model_choice.fill(str(other_model), switches_itself=False)
@@ -206,7 +206,7 @@ def test_a_film_that_is_imported_again_is_embedded_again(
     assert problems() == []
 
 
-def test_an_import_that_was_running_at_the_switch_begins_again(
+def test_an_import_that_was_running_at_the_switch_starts_over(
     small_film: Film, make_video: Callable[..., Path], other_model: Path
 ) -> None:
     from gallery.importing import probe_step
@@ -240,7 +240,7 @@ def test_a_deleted_film_leaves_nothing_in_any_index(
     assert not folder.exists()
 
 
-# --- thumbnails or the film -----------------------------------------------------------------------
+# --- from thumbnails or decoded again -------------------------------------------------------------
 
 
 def test_decoding_again_gives_the_vectors_of_an_import(
@@ -259,7 +259,7 @@ def test_decoding_again_gives_the_vectors_of_an_import(
 
 
 def test_thumbnails_give_nearly_the_vectors_of_an_import(demo_film: Film) -> None:
-    """The same model, so that nothing but the thumbnails differs."""
+    """With the same model, so that only the thumbnails make a difference."""
     run = demo_film.files.run(1)
     found = [
         reembedding.embed_thumbnails(encoder.current(), run, run.load_segment(n), lambda: None)
@@ -294,7 +294,7 @@ def test_frames_that_share_a_vector_share_the_new_one(
 
 
 @pytest.mark.parametrize("how", ["gone", "empty", "half"])
-def test_a_lost_thumbnail_is_made_up_for_by_the_film(
+def test_a_lost_thumbnail_is_replaced_by_decoding_the_film(
     how: str, ready_film: Callable[..., Film], tmp_path: Path, other_model: Path
 ) -> None:
     film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
@@ -303,10 +303,10 @@ def test_a_lost_thumbnail_is_made_up_for_by_the_film(
     path.unlink() if how == "gone" else path.write_bytes(data[: len(data) // 2 * (how == "half")])
     row = fill(other_model)
     assert ModelVectors(film.files.run(1), row.fingerprint).count_frames() == film.frame_count
-    assert path.exists() is (how != "gone")  # thumbnails are the business of healing
+    assert path.exists() is (how != "gone")  # restoring thumbnails is left to healing
 
 
-def test_a_film_that_cannot_be_embedded_is_given_up_and_tried_again(
+def test_a_film_that_cannot_be_embedded_is_given_up_and_can_be_retried(
     demo_film: Film, ready_film: Callable[..., Film], tmp_path: Path, other_model: Path
 ) -> None:
     film = ready_film(make_moving_scenes(tmp_path / "a.mp4", 2, seconds=3))
@@ -334,7 +334,7 @@ def test_a_film_that_cannot_be_embedded_is_given_up_and_tried_again(
 # --- discarding -----------------------------------------------------------------------------------
 
 
-def test_films_take_over_the_vectors_of_the_model_that_stays(
+def test_films_adopt_the_vectors_of_the_model_that_is_kept(
     small_film: Film, other_model: Path
 ) -> None:
     own = weights.configured().fingerprint
@@ -360,12 +360,12 @@ def test_films_take_over_the_vectors_of_the_model_that_stays(
     with weights.use():
         assert_complete(small_film)
         assert problems() == []
-    # As before there were two models.
-    with pytest.raises(GalleryError, match="answers searches"):
+    # As before the second model.
+    with pytest.raises(GalleryError, match="is in use"):
         model_choice.discard(row)
 
 
-def test_a_model_that_was_not_used_yet_can_be_discarded(
+def test_a_model_that_was_never_active_can_be_discarded(
     small_film: Film, other_model: Path
 ) -> None:
     before = hits()
@@ -382,7 +382,7 @@ def test_a_model_that_was_not_used_yet_can_be_discarded(
     assert switch().fingerprint == row.fingerprint
 
 
-def test_an_interrupted_takeover_is_finished(
+def test_an_interrupted_adoption_is_finished(
     demo_film: Film, other_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(other_model)
@@ -411,7 +411,7 @@ def test_an_interrupted_takeover_is_finished(
     assert demo_film.model == row.fingerprint
 
 
-def test_a_damaged_file_of_vectors_is_made_again_before_a_takeover(
+def test_a_damaged_vector_file_is_rebuilt_before_an_adoption(
     small_film: Film, other_model: Path
 ) -> None:
     fill(other_model)
@@ -466,7 +466,7 @@ def test_labels_are_ready_before_the_switch_and_after_it(
     assert LabelCount.objects.count() == 2
     switch()
     assert (counts(), labelled()) == (before, shots_before)
-    # A change reaches both.
+    # A change is applied to both.
     Label.objects.filter(pk=label.pk).update(threshold=100)
     work()
     assert counts() == [0]
@@ -493,9 +493,7 @@ def test_both_indexes_are_restored(
     assert row.fingerprint in weights.kept_fingerprints()
 
 
-def test_lost_vectors_of_the_other_model_are_made_again(
-    small_film: Film, other_model: Path
-) -> None:
+def test_lost_vectors_of_the_other_model_are_rebuilt(small_film: Film, other_model: Path) -> None:
     row = fill(other_model, switches_itself=False)
     path = ModelVectors(small_film.files.run(1), row.fingerprint)._path(1)
     path.write_bytes(path.read_bytes()[:-40])
@@ -525,7 +523,7 @@ def test_new_shots_reach_both_indexes(demo_film: Film, other_model: Path) -> Non
         assert frame_index.current().records([key])[key].shot == 2
 
 
-def test_hashes_of_a_model_that_is_kept_are_no_orphans(small_film: Film, other_model: Path) -> None:
+def test_hashes_of_a_kept_model_are_not_orphans(small_film: Film, other_model: Path) -> None:
     fill(other_model)
     assert healing.remove_orphan_hashes() == 0
     assert problems() == []
@@ -555,7 +553,7 @@ def test_publishing_for_the_same_model_again_changes_nothing(
 # --- which model ----------------------------------------------------------------------------------
 
 
-def test_only_one_model_can_stand_beside_the_active_one(
+def test_there_is_at_most_one_model_besides_the_active_one(
     small_film: Film, other_model: Path, tmp_path: Path
 ) -> None:
     fill(other_model)
@@ -603,10 +601,10 @@ def test_the_edges_are_part_of_a_model(small_film: Film, settings: Any) -> None:
         assert conversion.load_with_torch(weights.current()).edges == "pad"
 
 
-def test_films_of_an_unknown_model_take_over_the_active_one(
+def test_films_of_an_unknown_model_adopt_the_active_one(
     small_film: Film, other_model: Path
 ) -> None:
-    """As after a change of CLIP_MODEL: nobody knows the model that embedded the films."""
+    """As after a change of CLIP_MODEL: the model that embedded the films is unknown."""
     Film.objects.update(model="0123456789ab", labelled_as="")
     frame_index.current().drop(small_film.pk)
     call_command("reembed")
@@ -626,7 +624,7 @@ def test_a_differing_setting_is_reported(
         return [str(one.id) for one in checks if one.id == "gallery.W004"]
 
     assert warnings() == []
-    assert "from CLIP_MODEL" in staff.get("/admin/gallery/embeddingmodel/").content.decode()
+    assert "set by CLIP_MODEL" in staff.get("/admin/gallery/embeddingmodel/").content.decode()
     fill(other_model)
     assert warnings() == []
     assert any("kept" in note or "being filled" in note for note in model_choice.notes())
@@ -651,9 +649,9 @@ def test_the_command(small_film: Film, other_model: Path, capsys: Any) -> None:
     for action in ("--switch", "--back", "--discard"):
         with pytest.raises(CommandError):
             run(action)
-    assert "1 films are embedded by" in (said := run(str(other_model), "--hold"))
+    assert "1 films will be embedded with" in (said := run(str(other_model), "--hold"))
     assert "Then run manage.py reembed --switch" in said
-    with pytest.raises(CommandError, match=r"not embedded by .* yet"):
+    with pytest.raises(CommandError, match=r"not embedded with .* yet"):
         run("--switch")
     work()
     assert "being filled; 1 of 1 films" in run("--status")
@@ -666,7 +664,7 @@ def test_the_command(small_film: Film, other_model: Path, capsys: Any) -> None:
     assert EmbeddingModel.objects.count() == 1
 
 
-def test_switching_is_possible_before_all_films_are_over(
+def test_a_switch_can_be_forced_before_all_films_are_embedded(
     small_film: Film, other_model: Path
 ) -> None:
     row = model_choice.fill(str(other_model))
@@ -699,6 +697,6 @@ def test_the_admin_switches_and_discards(
     previous = model_choice.other_row()
     assert previous is not None
     assert "are being removed" in act("discard", previous)
-    assert "films are tried again" in act("retry", row)
+    assert "Retrying 0 films" in act("retry", row)
     work()
     assert EmbeddingModel.objects.count() == 1

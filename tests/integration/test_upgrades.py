@@ -1,4 +1,4 @@
-"""Installations of earlier versions keep all that is in them."""
+"""Upgrades from earlier versions keep all data."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from tests import release
 from tests.backups import Restored
 
-# Each is a backup that its version made: see tests/release.py.
+# Each release has a backup that it made itself: see tests/release.py.
 RELEASES = sorted(path for path in release.RELEASES.iterdir() if path.is_dir())
 # The last migration of the first version, which had no backups.
 FIRST = [("gallery", "0002_scenes"), ("auth", "0012_alter_user_first_name_max_length")]
@@ -96,7 +96,7 @@ def test_rows_of_the_first_version_survive_all_migrations(old_database: Any) -> 
     assert get("gallery.apitoken", "user", "digest") == (ada.pk, "d" * 64)
     assert get("gallery.board", "owner", "name", "token") == (ada.pk, "Wet", "t" * 22)
     assert get("gallery.boardscene", "board", "film", "note") == (board.pk, film.pk, "first")
-    # What is new has the value that old rows should have.
+    # New columns have suitable values in old rows.
     assert get("gallery.film", "shots_version", "text_run", "speech_run") == ("", None, None)
     assert get("gallery.subtitles", "is_hidden") == (False,)
     assert get("gallery.board", "saved_at")[0] is not None

@@ -309,7 +309,7 @@ def test_reembed_moves_films_to_the_current_model(
 
     done = run_manage("reembed")
     assert done.returncode == 0, done.stderr
-    assert "1 films are embedded by demo, from their thumbnails." in done.stdout
+    assert "1 films will be embedded with demo, from their thumbnails." in done.stdout
     wait_for(lambda: Film.objects.get(pk=film.pk).model == weights.current().fingerprint)
     wait_for(lambda: old.films() == [])
     assert_complete(film)

@@ -1,4 +1,4 @@
-"""What a worker checks before it takes any work: it waits, or does not start and says why."""
+"""The start checks of a worker: it waits, or exits with the reason."""
 
 import os
 import subprocess
@@ -31,13 +31,13 @@ WORKER = [
 
 @pytest.fixture
 def here(redis_server: redis.Redis) -> Iterator[Installation]:
-    """This machine's installation."""
+    """The installation of this machine."""
     yield installation.register()
     installation.store_id_file().unlink()
 
 
 def problems(*kinds: str) -> str:
-    """What is wrong with this machine, in one text."""
+    """The problems of this machine as one text."""
     return " ".join(start_checks.find_problems(kinds))
 
 
@@ -52,7 +52,7 @@ def test_the_setup_describes_the_installation(here: Installation) -> None:
     again = installation.register()
     again.refresh_from_db()
     assert (again.pk, again.store_id) == (here.pk, here.store_id)
-    # Another precision may be wanted now: the next worker decides it.
+    # The next worker decides the precision again.
     assert (again.precision, again.version) == ("", here.version)
     assert problems(*DEFAULT_KINDS) == ""
 
@@ -78,7 +78,7 @@ def test_the_first_worker_decides_the_precision(here: Installation) -> None:
 def test_another_store_is_refused(
     here: Installation, settings: LazySettings, tmp_path: Path
 ) -> None:
-    """As where a share is not mounted, or that of another installation."""
+    """As when a share is not mounted, or belongs to another installation."""
     settings.MEDIA_ROOT = tmp_path
     assert "store-id is missing" in problems("exports")
     (tmp_path / "store-id").write_text("another")
@@ -89,7 +89,7 @@ def test_another_store_is_refused(
 
 @pytest.fixture
 def read_only_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder that this process cannot write to. Root may write to all but read-only disks."""
+    """A folder that this process cannot write to; for root, that takes a read-only mount."""
     tmp_path.chmod(0o555)
     if os.geteuid() != 0:
         yield tmp_path
@@ -112,7 +112,7 @@ def test_a_store_that_cannot_be_written_is_refused(
 
 def test_another_model_is_refused(here: Installation) -> None:
     Installation.objects.update(model="0123456789ab", model_name="openai/another")
-    assert "that of the installation is openai/another (0123456789ab)" in problems("exports")
+    assert "the installation is openai/another (0123456789ab)" in problems("exports")
     assert "Set CLIP_MODEL" in problems("exports")
     installation.use_model()
     assert problems("exports") == ""
@@ -121,7 +121,7 @@ def test_another_model_is_refused(here: Installation) -> None:
 def test_a_worker_does_nothing_after_the_model_has_changed(
     here: Installation, make_video: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Or it and the others would start the film again, each with its own model, for ever."""
+    """Otherwise workers with different models would restart the film forever."""
     film = add_film(make_video(seconds=2))
     Installation.objects.update(model="0123456789ab")
     tasks.probe(film.pk)
@@ -152,7 +152,7 @@ def test_another_class_of_precision_is_refused_by_workers_that_embed(here: Insta
 
 def test_another_version_is_refused(here: Installation) -> None:
     Installation.objects.update(version="0.9")
-    assert f"has version {here.version}, the installation 0.9" in problems("exports")
+    assert f"has version {here.version}, but the installation has 0.9" in problems("exports")
 
 
 def test_a_newer_database_is_refused(here: Installation) -> None:
@@ -169,7 +169,7 @@ def test_a_newer_database_is_refused(here: Installation) -> None:
 
 
 def test_a_wrong_clock_is_refused(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock itself cannot be set here."""
+    """Simulated, because tests cannot set the clock."""
     assert [one.other for one in start_checks.clock_differences()] == ["Redis"]
     assert problems("exports") == ""
     genuine = time.time
@@ -178,7 +178,7 @@ def test_a_wrong_clock_is_refused(here: Installation, monkeypatch: pytest.Monkey
         assert f"clock is 30 s {side} that of Redis" in problems("exports")
 
 
-def test_a_slow_answer_is_no_wrong_clock() -> None:
+def test_a_slow_response_does_not_count_as_a_wrong_clock() -> None:
     assert start_checks._difference(100.0, 105.0, 110.0) == 0
     assert start_checks._difference(100.0, 99.0, 110.0) == 1
     assert start_checks._difference(100.0, 112.0, 110.0) == -2
@@ -192,7 +192,7 @@ def test_wrong_settings_are_refused(here: Installation, settings: LazySettings) 
 # --- real workers ---------------------------------------------------------------------------------
 
 
-def test_a_worker_on_an_unsuitable_machine_ends_and_says_why(
+def test_a_worker_on_an_unsuitable_machine_exits_with_the_reason(
     here: Installation, tmp_path: Path
 ) -> None:
     Installation.objects.update(version="0.9", store_id="another")
@@ -208,16 +208,16 @@ def test_a_worker_on_an_unsuitable_machine_ends_and_says_why(
 
 
 def test_a_worker_waits_for_the_database(redis_server: redis.Redis, tmp_path: Path) -> None:
-    """As when it starts before the machine with the web server has brought it up to date."""
+    """As when it starts before the machine with the web server has run the migrations."""
     database = {"DATABASE_URL": f"sqlite:///{tmp_path / 'new.sqlite3'}"}
     worker = Process(WORKER, tmp_path / "worker.log", **database)
     worker.start()
     try:
-        wait_for(lambda: "this worker waits: The database lacks" in worker.output())
+        wait_for(lambda: "migrations of this version have not been applied" in worker.output())
         assert worker.is_running()
         assert run_manage("migrate", **database).returncode == 0
         wait_for(lambda: " ready." in worker.output())
-        assert "this machine suits the installation" in worker.output()
+        assert "this machine matches the installation" in worker.output()
     finally:
         worker.stop()
 

@@ -1,4 +1,4 @@
-"""A worker that is told to stop gives back long tasks, which then count as no attempt."""
+"""A worker that gets SIGTERM returns long tasks to the queue, without counting an attempt."""
 
 import os
 import time
@@ -22,8 +22,10 @@ from tests.processes import Worker, wait_for
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_segment_is_given_back_at_once(redis_server: redis.Redis, tmp_path: Path) -> None:
-    """One segment of minutes: it may take much longer than the worker may take to stop."""
+def test_a_segment_is_returned_to_the_queue_at_once(
+    redis_server: redis.Redis, tmp_path: Path
+) -> None:
+    """A segment of several minutes takes much longer than a worker may take to stop."""
     worker = Worker(tmp_path, SEGMENT_SECONDS="600")
     worker.start()
     try:
@@ -35,7 +37,7 @@ def test_a_segment_is_given_back_at_once(redis_server: redis.Redis, tmp_path: Pa
         assert worker.process.returncode == 0
         [segment] = film.segments.all()
         assert (segment.state, segment.attempts) == (Segment.State.WAITING, 0)
-        assert "is given back" in worker.output()
+        assert "is returned to the queue" in worker.output()
         worker.start()
         wait_until_ready(film)
         assert_complete(film)
@@ -45,11 +47,11 @@ def test_a_segment_is_given_back_at_once(redis_server: redis.Redis, tmp_path: Pa
 
 @pytest.fixture
 def stopping(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process is a worker that is being stopped."""
+    """This process acts as a worker that is stopping."""
     monkeypatch.setattr(shutdown, "_requested", bytearray(b"\x01"))
 
 
-def test_a_background_job_is_given_back(
+def test_a_background_job_is_returned_to_the_queue(
     demo_film: Film, stopping: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "READ_TEXT", True)
@@ -58,7 +60,7 @@ def test_a_background_job_is_given_back(
     assert (job.position, job.attempts) == (0, 0)
 
 
-def test_nothing_stops_unless_it_is_asked() -> None:
+def test_nothing_stops_without_a_request() -> None:
     shutdown.check()
     assert not shutdown.is_requested()
 

@@ -1,4 +1,4 @@
-"""The page of workers in the admin, and the records that it is made from."""
+"""The Workers page in the admin, and the heartbeats behind it."""
 
 import re
 import time
@@ -37,7 +37,7 @@ PAGE = "/admin/gallery/installation/"
 
 @pytest.fixture(autouse=True)
 def no_records(redis_server: redis.Redis) -> Iterator[None]:
-    """Without the records of earlier tests."""
+    """Remove the records of earlier tests."""
     cache.clear()
     yield
     cache.clear()
@@ -54,7 +54,7 @@ def read(client: Client, address: str = PAGE) -> str:
 # --- records --------------------------------------------------------------------------------------
 
 
-def test_records_are_read_as_they_were_written() -> None:
+def test_records_round_trip() -> None:
     task = RunningTask("some-id", "segment", 1_700_000_050.0)
     written = [make_record("films@b", tasks=(task,)), make_record("films@a", is_stopping=True)]
     for record in written:
@@ -64,7 +64,7 @@ def test_records_are_read_as_they_were_written() -> None:
     assert records.read_all() == [written[1]]
 
 
-def test_a_record_expires_and_a_strange_one_is_left_out() -> None:
+def test_a_record_expires_and_an_unknown_format_is_skipped() -> None:
     records.write(make_record())
     client = records.connect()
     seconds = client.ttl(records.key("worker", "films@one"))
@@ -104,7 +104,7 @@ def test_frames_are_counted() -> None:
 # --- the page -------------------------------------------------------------------------------------
 
 
-def test_the_page_needs_the_right_to_see_films(page: Client) -> None:
+def test_the_page_needs_the_permission_to_view_films(page: Client) -> None:
     assert page.get(PAGE).status_code == 302
     user = get_user_model().objects.create_user("someone", is_staff=True)
     page.force_login(user)
@@ -118,7 +118,7 @@ def test_the_page_needs_the_right_to_see_films(page: Client) -> None:
 
 
 def test_the_page_says_that_no_worker_is_running(staff: Client) -> None:
-    assert "No worker is running: films wait." in read(staff)
+    assert "No worker is running, so imports are waiting." in read(staff)
     assert "Nothing has failed." in read(staff)
     assert f'href="{PAGE}"' in staff.get("/admin/").content.decode()
 
@@ -134,7 +134,7 @@ def test_the_page_shows_workers_queues_and_speed(staff: Client) -> None:
     tasks.probe.delay(1)
     text = read(staff)
     assert "1 worker · " in text
-    assert "frames per second in the last minutes" in text
+    assert "frames per second over the last few minutes" in text
     assert "Importing frames : Rain & Co for 2" in text
     assert "Machine one, 2 tasks at once" in text
     assert "Takes short tasks, importing frames" in text
@@ -142,7 +142,7 @@ def test_the_page_shows_workers_queues_and_speed(staff: Client) -> None:
     assert re.search(r"checking files 1 none", text)
     assert re.search(r"short tasks 0 yes", text)
     assert "speech" not in text  # nothing of that kind waits, and nothing takes it
-    # The part that is refreshed.
+    # The live part.
     assert "Importing frames : Rain & Co for 2" in read(staff, f"{PAGE}now/")
 
 
@@ -151,9 +151,9 @@ def test_the_page_shows_a_worker_that_differs_from_the_installation(staff: Clien
     records.write(make_record(model=row.model))
     assert "Restart it." not in read(staff)
     records.write(make_record())
-    assert f"It uses the model a model, the installation {row.model_name}." in read(staff)
+    assert f"Uses the model a model, but the installation {row.model_name}." in read(staff)
     records.write(make_record(model=row.model, version="0.9"))
-    assert f"It runs version 0.9, the installation has {product.VERSION}." in read(staff)
+    assert f"Runs version 0.9, but the installation has {product.VERSION}." in read(staff)
 
 
 def test_the_page_lists_what_failed(staff: Client, demo_film: Film, settings: LazySettings) -> None:
@@ -169,13 +169,11 @@ def test_the_page_lists_what_failed(staff: Client, demo_film: Film, settings: La
     Export.objects.create(board=board, state=Export.State.FAILED, error="The disk is full.")
     text = read(staff)
     assert re.search(r"Broken 0\s+minutes ago The file is empty\.", text)
-    assert f"{demo_film} Reading the text in the pictures failed three times" in text
+    assert f"{demo_film} Reading text in pictures failed three times" in text
     assert re.search(r"Export of the board Night .* The disk is full\.", text)
 
 
-def test_the_page_is_there_while_redis_is_not(
-    staff: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_works_while_redis_is_down(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = redis.Redis(port=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(records, "connect", lambda: nowhere)
     assert "No worker is running" in read(staff)
@@ -184,7 +182,7 @@ def test_the_page_is_there_while_redis_is_not(
 # --- a real worker --------------------------------------------------------------------------------
 
 
-def test_a_worker_reports_itself_and_what_it_does(
+def test_a_worker_reports_itself_and_its_tasks(
     worker: Worker, staff: Client, tmp_path: Path
 ) -> None:
     [record] = wait_for(records.read_all)
@@ -200,21 +198,21 @@ def test_a_worker_reports_itself_and_what_it_does(
     assert list(records.read_precisions()) == ["films@tests"]
 
 
-def test_a_paused_worker_takes_no_work_until_it_resumes(
+def test_a_paused_worker_takes_no_tasks_until_it_resumes(
     worker: Worker, staff: Client, tmp_path: Path
 ) -> None:
     wait_for(records.read_all)
     response = staff.post(f"{PAGE}pause/", {"worker": "films@tests"}, follow=True)
-    assert "takes no more work" in response.content.decode()
+    assert "will finish its current tasks and take no more" in response.content.decode()
     wait_for(lambda: "Paused" in read(staff))
     film = upload(make_film(tmp_path / "a.mp4", seconds=3))
-    # It reports itself on: a paused worker is alive.
+    # It keeps reporting: a paused worker is alive.
     reported_at = records.read_all()[0].reported_at
     wait_for(lambda: records.read_all()[0].reported_at > reported_at)
     film.refresh_from_db()
     assert film.state == Film.State.WAITING
     response = staff.post(f"{PAGE}resume/", {"worker": "films@tests"}, follow=True)
-    assert "takes work again" in response.content.decode()
+    assert "is taking tasks again" in response.content.decode()
     wait_until_ready(film)
 
 

@@ -1,4 +1,4 @@
-"""The parts of backups that need no database."""
+"""The parts of backups that do not need a database."""
 
 import json
 import tarfile
@@ -43,7 +43,7 @@ def change_header(backup: Path, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def test_a_manifest_is_read_as_it_was_written(backup: Path) -> None:
+def test_a_manifest_round_trips(backup: Path) -> None:
     found = read_manifest(backup)
     assert found.header == HEADER
     (entry,) = found.entries.values()
@@ -93,7 +93,7 @@ def test_a_journal_may_end_in_the_middle_of_a_line(tmp_path: Path) -> None:
     assert list(read_journal(tmp_path / "none")) == []
 
 
-def test_a_folder_is_unpacked_as_it_was(tmp_path: Path) -> None:
+def test_a_packed_folder_round_trips(tmp_path: Path) -> None:
     source = tmp_path / "thumbs"
     source.mkdir()
     for number in range(30):
@@ -108,7 +108,7 @@ def test_a_folder_is_unpacked_as_it_was(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == finished
 
 
-def test_damage_is_noticed(tmp_path: Path) -> None:
+def test_damage_is_detected(tmp_path: Path) -> None:
     source = tmp_path / "thumbs"
     source.mkdir()
     (source / "000000.jpg").write_bytes(b"a picture" * 200)
@@ -132,7 +132,7 @@ def test_a_tar_cannot_write_elsewhere(tmp_path: Path) -> None:
         member = tarfile.TarInfo("../outside.jpg")
         member.size = 1
         file.addfile(member, BytesIO(b"x"))
-    with pytest.raises(BackupError, match="is no file"):
+    with pytest.raises(BackupError, match="is not a file"):
         copying.unpack_folder(tar, tmp_path / "out" / "thumbs", "", count_nothing)
     assert not (tmp_path / "out" / "outside.jpg").exists()
 
@@ -141,7 +141,7 @@ def test_settings_in_a_backup_exist() -> None:
     assert [name for name in sources.SETTINGS if f"`{name}`" not in SETTINGS] == []
 
 
-def test_progress_is_written_in_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_printed_as_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     output = StringIO()
@@ -154,7 +154,7 @@ def test_progress_is_written_in_lines_without_a_terminal(monkeypatch: pytest.Mon
     assert output.getvalue() == "Files: 1.0 MB of 4.0 MB, about 60 seconds left\n"
 
 
-def test_numbers_are_for_people() -> None:
+def test_sizes_and_counts_are_readable() -> None:
     assert [format_bytes(n) for n in (0, 999, 1000, 2_500_000, 7 * 10**12)] == [
         "0 bytes", "999 bytes", "1.0 kB", "2.5 MB", "7.0 TB",
     ]  # fmt: skip

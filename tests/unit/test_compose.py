@@ -117,7 +117,7 @@ def test_secrets_and_stores_are_not_exposed(compose: dict[str, Any]) -> None:
     assert compose["services"]["web"]["ports"][0].startswith("${HOST:-127.0.0.1}:")
 
 
-# --- what `.ci/containers` reads, which runs the containers and is no part of `make test` ---------
+# --- what `.ci/containers`, which is not part of `make test`, reads from the file -----------------
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_commands_and_health_checks_are_read_with_their_variables(
     assert worker.health is not None
     assert worker.health.command[:2] == ("/bin/sh", "-c")
     assert "@$HOSTNAME " in worker.health.command[2]
-    assert services["web"].command == ()  # that of the image
+    assert services["web"].command == ()  # the image's
 
 
 def test_services_start_after_those_that_they_need(
@@ -171,7 +171,7 @@ def test_variables_are_replaced_as_in_compose(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["${SET:-${OTHER}}", "${", "a $ b"])
-def test_what_cannot_be_read_is_an_error(text: str) -> None:
+def test_a_malformed_variable_is_an_error(text: str) -> None:
     with pytest.raises(ComposeError):
         compose_file.interpolate(text, {"SET": ""})
 

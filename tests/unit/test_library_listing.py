@@ -1,4 +1,4 @@
-"""Which files of a library folder are found, and which subtitles belong to which film."""
+"""Listing a library folder, and matching subtitles to films."""
 
 import errno
 import os
@@ -32,7 +32,7 @@ def test_films_and_subtitles_of_sub_folders_are_found(tmp_path: Path) -> None:
     assert found.films["a.mkv"].size == len("a.mkv")
 
 
-def test_hidden_files_and_folders_of_systems_are_left_out(tmp_path: Path) -> None:
+def test_hidden_files_and_system_folders_are_skipped(tmp_path: Path) -> None:
     make(tmp_path, ".a.mkv", ".trash/b.mkv", "@eaDir/c.mkv", "$RECYCLE.BIN/d.mkv", "e.mkv")
     assert set(list_films(tmp_path).films) == {"e.mkv"}
 
@@ -42,7 +42,7 @@ def test_patterns_are_those_of_gitignore(tmp_path: Path) -> None:
     assert set(list_films(tmp_path, "Sample/\n*-trailer.*\n/extras\n").films) == {
         *("a/a.mkv", "a/extras/y.mkv")
     }
-    assert "a/Sample/a.mkv" in list_films(tmp_path).films  # only what is configured
+    assert "a/Sample/a.mkv" in list_films(tmp_path).films  # ignored only if configured
 
 
 def test_links_are_followed_without_loops(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_links_are_followed_without_loops(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rights are faked: the tests may run as root, who may read everything."""
+    """The permission is faked, because root can read everything."""
     make(tmp_path, "a/film.mkv", "b/film.mkv")
     scandir = os.scandir
 
@@ -91,7 +91,7 @@ def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
     assert paths.readable(stored) == "Amélie.mkv"
 
 
-def test_a_fingerprint_tells_changes_at_both_ends_and_in_the_middle(tmp_path: Path) -> None:
+def test_a_fingerprint_detects_changes_at_both_ends_and_in_the_middle(tmp_path: Path) -> None:
     data = bytes(10 * SAMPLE_BYTES)
     seen = set()
     for at in (None, 0, len(data) // 2, len(data) - 1):

@@ -1,4 +1,4 @@
-"""The files of a further model's vectors beside the segments of a run."""
+"""The vector files of another model next to the segments of a run."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def fill(vectors: ModelVectors, run: RunFiles) -> None:
         vectors.save(number, seconds, rows(len(seconds), 3))
 
 
-def test_segments_are_filled_in_order_and_loaded_in_place_of_the_own_vectors(
+def test_segments_are_filled_in_order_and_replace_the_own_vectors_when_loaded(
     run: RunFiles,
 ) -> None:
     vectors, own = ModelVectors(run, MODEL), run.load()
@@ -57,7 +57,7 @@ def test_segments_are_filled_in_order_and_loaded_in_place_of_the_own_vectors(
 
 
 @pytest.mark.parametrize("how", ["half", "gone", "other frames"])
-def test_damaged_files_are_left_out_and_removed(how: str, run: RunFiles) -> None:
+def test_damaged_files_are_skipped_and_removed(how: str, run: RunFiles) -> None:
     vectors = ModelVectors(run, MODEL)
     fill(vectors, run)
     path = run.folder / f"vectors-{MODEL}-00001.npz"
@@ -76,7 +76,7 @@ def test_damaged_files_are_left_out_and_removed(how: str, run: RunFiles) -> None
     assert vectors.count_frames() == 5
 
 
-def test_they_replace_the_own_vectors_also_when_that_is_repeated(run: RunFiles) -> None:
+def test_replacing_the_own_vectors_can_be_repeated(run: RunFiles) -> None:
     vectors, own = ModelVectors(run, MODEL), run.load()
     fill(vectors, run)
     expected = vectors.load().vectors

@@ -34,13 +34,13 @@ def test_every_task_has_its_queue() -> None:
 
 
 def test_names_derive_from_one_setting() -> None:
-    """Two of them are those of earlier versions, whose messages are still done."""
+    """Two names are from earlier versions, whose messages are still processed."""
     names = name_queues("second")
     assert (names["segments"], names["soon"]) == ("second", "second-soon")
     assert len(set(names.values())) == len(KINDS)
 
 
-def test_a_worker_takes_all_but_speech_or_what_it_is_told() -> None:
+def test_a_worker_takes_all_but_speech_or_worker_queues() -> None:
     ours = sorted(settings.QUEUES[kind] for kind in DEFAULT_KINDS)
     assert "films-speech" not in ours
     assert queues_of_worker() == ours
@@ -58,7 +58,7 @@ def test_short_tasks_come_first_and_the_others_in_turn() -> None:
     cycle = SoonFirst()
     cycle.update(["films", "films-exports", "films-soon", "films-reading"])
     taken = []
-    for _task in range(4):  # as if tasks waited in all queues but that of short ones
+    for _task in range(4):  # as if tasks waited in all queues except the one of short tasks
         order = cycle.consume(4)
         assert order[0] == "films-soon"
         taken.append(order[1])
