@@ -1,11 +1,11 @@
-# The image of all services of docker-compose.yml but PostgreSQL and Redis. By default it has the
-# Debian and the Python that the tests run on, and PyTorch for CPUs. Others:
+# The image of all services in docker-compose.yml except PostgreSQL and Redis. By default, it has the
+# Debian and Python versions that the tests run on, and PyTorch for CPUs. Alternatives:
 #   docker compose build --build-arg PYTHON_IMAGE=python:3.13-slim
 #   docker compose build --build-arg TORCH_INDEX=          PyPI's PyTorch, with CUDA
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE}
 
-# The fonts draw subtitles and timecodes into films of boards.
+# Fonts for subtitles and timecodes in films of boards.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         fontconfig-config fonts-dejavu-core fonts-wqy-microhei \
@@ -18,7 +18,7 @@ RUN useradd --no-create-home --home-dir /tmp --uid 10001 imgsearch \
 WORKDIR /app
 COPY requirements.txt constraints.txt ./
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-# Headers and tests of PyTorch are for C++.
+# PyTorch's headers and tests are only needed for C++.
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-deps \
         ${TORCH_INDEX:+--index-url="$TORCH_INDEX"} "$(grep -o '^torch==[^ ]*' requirements.txt)" \
     && cd "$(python -c 'from importlib.util import find_spec; print(*find_spec("torch").submodule_search_locations)')" \

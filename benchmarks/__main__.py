@@ -1,8 +1,7 @@
-"""Run one benchmark, or all but the long ones.
+"""Run one benchmark, or all short ones.
 
-The long ones are those of `WITH_OPTIONS`. `vitals` measures a running installation.
-Those are `frame_kinds`, `library_folder`, `line_meaning`, `reading_cost`, `scenes`, `script`,
-`search`, `server`, `soak`, `text` and `tutorial`. `vitals` measures a running installation.
+The long ones are those in `WITH_OPTIONS`, `shots` and `tutorial`. `vitals` measures a running
+installation.
 """
 
 import argparse

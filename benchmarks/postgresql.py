@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own, from Debian's package, for tests and benchmarks of several machines."""
+"""Runs a separate PostgreSQL, from Debian's package, for tests and benchmarks."""
 
 import os
 import pwd
@@ -16,11 +16,11 @@ import psycopg
 from benchmarks.common import find_free_port
 
 START_TIMEOUT = 60.0  # seconds
-USERS = ("postgres", "nobody")  # for root, whom PostgreSQL refuses
+USERS = ("postgres", "nobody")  # to run as, because PostgreSQL refuses to run as root
 
 
 def find_binary(name: str) -> str:
-    """Return the path of a program of PostgreSQL. Raises FileNotFoundError."""
+    """Return the path of a PostgreSQL program. Raises FileNotFoundError."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     path = str(found[-1]) if found else shutil.which(name)
     if path is None:
@@ -29,7 +29,7 @@ def find_binary(name: str) -> str:
 
 
 def _unprivileged_user() -> str | None:
-    """Return the user to run as; None for the current one."""
+    """Return the user to run as; None: the current one."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
@@ -38,9 +38,9 @@ def _unprivileged_user() -> str | None:
 
 @contextmanager
 def running(*options: str) -> Iterator[str]:
-    """Run a server during the block, with more settings such as "-c", "max_connections=50".
+    """Run a server during the block, with options such as "-c", "max_connections=50".
 
-    Yields the URL of an empty database. Nothing of it is kept.
+    Yields the URL of an empty database, which is deleted afterwards.
     """
     user, port = _unprivileged_user(), find_free_port()
     folder = Path(tempfile.mkdtemp(prefix="imgsearch-postgresql-"))

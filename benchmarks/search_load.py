@@ -1,4 +1,4 @@
-"""Searches from several threads, and whether each answer is wholly that of one model."""
+"""Searches from several threads, and checks that no result mixes two models."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from itertools import count
 
 PAGE_SIZE = 10
 TIMEOUT = 60.0  # seconds for one answer
-# Scores of one model in two processes differ by less, those of two models by more.
+# Scores of one model differ less than this between processes; those of two models differ more.
 SCORE_TOLERANCE = 0.004
 
 Found = tuple[int, int, float]
@@ -29,9 +29,9 @@ class Answer:
 
 
 class SearchLoad:
-    """Asks the API of a web server in several threads, without pauses, until it is stopped.
+    """Queries the API of a web server from several threads, without pauses, until stopped.
 
-    `questions` are the parameters of searches, as in an address.
+    `questions` are query strings of searches.
     """
 
     def __init__(self, port: int, questions: Sequence[str], threads: int) -> None:
@@ -45,13 +45,13 @@ class SearchLoad:
         ]
 
     def __enter__(self) -> "SearchLoad":
-        """Start asking."""
+        """Start searching."""
         for thread in self._threads:
             thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Stop, and wait for the last answers."""
+        """Stop, and wait for the last responses."""
         self._stopped.set()
         for thread in self._threads:
             thread.join(2 * TIMEOUT)
@@ -84,14 +84,14 @@ def _ask(connection: http.client.HTTPConnection, question: str) -> Answer:
         return Answer(question, error=repr(error), took=time.monotonic() - began_at)
 
 
-# --- what the answers should be -------------------------------------------------------------------
+# --- expected results -----------------------------------------------------------------------------
 
 Expected = Mapping[str, tuple[Found, ...]]
 """The hits of each question."""
 
 
 def expect(questions: Iterable[str]) -> Expected:
-    """Return what searches in this process find with the model in use."""
+    """Return the results of searches in this process with the active model."""
     from django.http import QueryDict
 
     from gallery.search import engine
@@ -106,7 +106,7 @@ def expect(questions: Iterable[str]) -> Expected:
 
 
 def fits(hits: Sequence[Found], expected: Sequence[Found]) -> bool:
-    """Return whether hits are those expected, up to rounding and the order of equals."""
+    """Return whether hits match, except for rounding and the order of ties."""
     if len(hits) != len(expected):
         return False
     scores = {(film, second): score for film, second, score in expected}
@@ -119,7 +119,7 @@ def fits(hits: Sequence[Found], expected: Sequence[Found]) -> bool:
 
 @dataclass
 class Verdict:
-    """How many answers came from each model, and those that failed or that no model gives."""
+    """How many results came from each model, and those that failed or match no model."""
 
     by_model: Counter[str] = field(default_factory=Counter)
     failed: list[Answer] = field(default_factory=list)
@@ -127,7 +127,7 @@ class Verdict:
 
 
 def judge(answers: Iterable[Answer], expected: Mapping[str, Expected]) -> Verdict:
-    """Compare answers with what is expected of each model, given by its name."""
+    """Compare results with the expected ones of each model, by name."""
     verdict = Verdict()
     for answer in answers:
         if answer.error:

@@ -1,4 +1,4 @@
-"""A second model, made of a CLIP."""
+"""A second model, derived from a CLIP."""
 
 import shutil
 from pathlib import Path
@@ -7,11 +7,11 @@ PROJECTIONS = ("visual_projection.weight", "text_projection.weight")
 
 
 def turned_clip(source: Path, folder: Path, kept: int = 256) -> Path:
-    """Write a copy of a CLIP that sees nearly the same, with vectors in unrelated directions.
+    """Write a copy of a CLIP that gives similar results with incompatible vectors.
 
-    Its vectors are turned at random, and lose all but `kept` of their directions. So the scores of
-    the two models differ, and a picture of one and words of the other have a cosine around 0.
-    Returns `folder`.
+    Its vectors are rotated at random, and projected to `kept` dimensions. So the scores of the two
+    models differ, and a picture of one and words of the other have a cosine around 0. Returns
+    `folder`.
     """
     import torch
     from safetensors.torch import load_file, save_file

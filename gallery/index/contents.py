@@ -1,8 +1,8 @@
-"""What Redis contains of each film, counted in the index and among the keys.
+"""Counts the frames and lines of each film in Redis, in the index and among the keys.
 
 RediSearch counts the frames of a film within a millisecond, fast enough for every sweep. A scan of
-all keys takes a second for a few hundred thousand, but also finds keys that are not listed; it is
-for the hourly cleanup and `manage.py check_library`.
+all keys takes a second per few hundred thousand, but also finds unlisted keys; the hourly cleanup
+and `manage.py check_library` use it.
 """
 
 import re
@@ -17,7 +17,7 @@ from gallery.index.server import connect_index, primaries, to_text, translate_re
 
 SCAN_COUNT = 1000  # keys per step of a scan: Redis serves other clients in between
 QUERIES_PER_ROUND_TRIP = 500
-# Keys of earlier versions, which have no hash tags. Nothing reads them any more.
+# Keys of earlier versions, without hash tags. Nothing reads them any more.
 OLD_KEYS = ("*:frame:[0-9]*:[0-9]*", "*:film:[0-9]*", "dialogue:line:[0-9]*")
 
 
@@ -65,7 +65,7 @@ def iter_line_keys() -> Iterator[tuple[int, str]]:
 
 
 def iter_old_keys() -> Iterator[str]:
-    """Yield the keys that earlier versions left."""
+    """Yield keys left by earlier versions."""
     for pattern in OLD_KEYS:
         yield from _scan(pattern)
 

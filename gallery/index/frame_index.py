@@ -1,20 +1,20 @@
 """The frames in Redis and RediSearch: one hash per frame, and nearest-neighbour search.
 
-Keys have the model's fingerprint in their prefix, so that vectors of two models are never mixed.
-Those of a film carry it as their hash tag, so that they lie on one server of a Redis Cluster:
+Keys have the model's fingerprint in their prefix, so vectors of two models are never mixed. The
+keys of a film have its id as their hash tag, so they are on one node of a Redis Cluster:
 
     PREFIX:MODEL:{FILM}:SECOND       hash: film, shot, look, labels, times (`_TIMES`), and the
                                      vector as `embedding`, of blank frames and credits as `dull`
     PREFIX:MODEL:seconds:{FILM}      bitmap: the seconds of that film that have a hash
     PREFIX:MODEL:lock:{FILM}         held by the process that writes a film's frames
-    PREFIX:MODEL:films               set: the films that have such a bitmap
+    PREFIX:MODEL:films               set: the films with such a bitmap
     PREFIX:MODEL:made                hash: each film's stamp (`build_stamp`); empty while its
                                      frames are being written
     PREFIX:MODEL:version             a new value after each change
     PREFIX:MODEL:SCHEMA:frames       search index over the hashes
 
 No command or transaction uses keys of two films, or of a film and the whole library. A hash holds
-the vector, what the index needs besides, and what results show of a frame: nothing else.
+only the vector and the other fields that the index or the results need.
 """
 
 import struct
@@ -64,7 +64,7 @@ LOST_VECTORS = "lost"  # replaces the labels in the stamp of a film with missing
 
 
 def _skip_check() -> None:
-    """Check nothing: the default where no lease can be lost."""
+    """Do nothing: the default if no lease can be lost."""
 
 
 def current() -> "FrameIndex":
@@ -91,12 +91,12 @@ def build_stamp(run: int, labels: str, *, complete: bool = True) -> str:
 
 
 def is_of_run(stamp: str, run: int) -> bool:
-    """Return whether a film's frames were built from this import, as far as the store has them."""
+    """Return whether a film's frames were built from this import, even if incomplete."""
     return stamp.rpartition(":")[0] == f"{SCHEMA}:{run}"
 
 
 def is_complete(stamp: str, run: int) -> bool:
-    """Return whether a film's frames in the index are all frames of this import."""
+    """Return whether the index has all frames of this import."""
     return is_of_run(stamp, run) and not stamp.endswith(f":{LOST_VECTORS}")
 
 
@@ -183,7 +183,7 @@ class FrameIndex(SearchIndex):
         for record, row in zip(records, rows, strict=True):
             key, is_picture = self.frame_key(film, record.second), record.look is FrameKind.PICTURE
             if record.second in before:
-                # It may have been of another kind.
+                # Its kind may have changed.
                 pipe.hdel(key, DULL_FIELD if is_picture else PICTURE_FIELD)
             pipe.hset(
                 key,
@@ -193,7 +193,7 @@ class FrameIndex(SearchIndex):
                     "look": str(record.look),
                     "labels": _join_labels(labels.get(record.second, ())),
                     "times": _TIMES.pack(record.time, record.start, record.end),
-                    # Last: the others are found without passing over it.
+                    # Last, so that searches for other fields need not skip it.
                     PICTURE_FIELD if is_picture else DULL_FIELD: row.tobytes(),
                 },
             )
@@ -387,7 +387,7 @@ class FrameIndex(SearchIndex):
             for _total, *rows in chain.from_iterable(replies)
             for key, fields in zip(rows[::2], rows[1::2], strict=True)
         ]
-        # Each reply is in order already.
+        # Each reply is already sorted.
         return sorted(found, key=lambda frame: -frame.score)[:count]
 
     def sample(self) -> Vectors:

@@ -9,7 +9,7 @@ from gallery.index.types import Neighbour, Scope
 def build_filter(scope: Scope) -> tuple[str, dict[str, str | int | bytes]]:
     """Return a scope as a RediSearch filter and its parameters: values never go into the text.
 
-    Whether dull frames are searched is a matter of the fields: see `FrameIndex.nearest`.
+    The choice of the field decides whether dull frames are searched: see `FrameIndex.nearest`.
     """
     parameters: dict[str, str | int | bytes] = {}
 

@@ -1,11 +1,11 @@
-"""Search commands of RediSearch, sent so that together they reach the whole index.
+"""Sends RediSearch commands to all nodes that are needed to cover the whole index.
 
-In a cluster each server indexes its own keys. From Redis 8 on any of them answers for all, because
-a coordinator in it asks the others. Without one every server is asked here, and the caller joins
-the answers.
+In a cluster, each node indexes its own keys. From Redis 8 on, every node has a coordinator that
+queries the others. Without a coordinator, this module queries every node, and the caller merges
+the replies.
 
-Without a coordinator Redis takes the name of an index for a key, and refuses it on servers that do
-not have its slot. Each server then has another name for the index, with a hash tag of its own.
+Without a coordinator, Redis treats the name of an index as a key, and rejects it on nodes that do
+not own its slot. So each node then has its own name for the index, with a suitable hash tag.
 """
 
 import random
@@ -28,7 +28,7 @@ _complete_indexes: set[tuple[str, str]] = set()
 
 
 def fail_on_timeout(client: redis.Redis) -> None:
-    """Make time-outs errors: by default RediSearch silently returns a partial answer."""
+    """Make timeouts errors: by default, RediSearch silently returns partial results."""
     for server in primaries(client):
         try:
             server.execute_command("CONFIG", "SET", "search-on-timeout", "fail")
@@ -44,13 +44,13 @@ class Part(NamedTuple):
 
 
 def index_parts(client: redis.Redis, name: str) -> list[Part]:
-    """Return the servers that together know all of the index `name`."""
+    """Return the servers that together cover the index `name`."""
     servers = primaries(client)
     if not isinstance(client, redis.RedisCluster):
         return [Part(client, name)]
     if _has_coordinator(servers[0]):
         return [Part(random.choice(servers), name)]
-    tags: dict[int, str] = {}  # of each server, by the id of its client
+    tags: dict[int, str] = {}  # the tag of each server, by the id of its client
     for tag in map(str, range(MAX_TAGS)):
         node = client.get_node_from_key(tag)
         tags.setdefault(id(client.get_redis_connection(node)), tag)
@@ -61,7 +61,7 @@ def index_parts(client: redis.Redis, name: str) -> list[Part]:
 
 @cache
 def _has_coordinator(server: redis.Redis) -> bool:
-    """Return whether a server of a cluster answers search commands for all servers."""
+    """Return whether a node answers search commands for the whole cluster."""
     try:
         server.execute_command("SEARCH.CLUSTERINFO")
     except redis.ResponseError as error:
@@ -83,7 +83,7 @@ def create_index(
 
 
 def drop_index(server: redis.Redis, name: str) -> None:
-    """Drop a search index of a server; the hashes stay."""
+    """Drop a search index on a server, but not its hashes."""
     try:
         server.ft(name).dropindex()
     except redis.ResponseError as error:
@@ -93,7 +93,7 @@ def drop_index(server: redis.Redis, name: str) -> None:
 
 
 def index_info(server: redis.Redis, name: str) -> dict[str, Any] | None:
-    """Return what FT.INFO of a server reports about an index or alias, None if there is none."""
+    """Return the FT.INFO of an index or alias on a server, or None if it does not exist."""
     try:
         raw = server.ft(name).info()
     except redis.ResponseError as error:
@@ -104,7 +104,7 @@ def index_info(server: redis.Redis, name: str) -> dict[str, Any] | None:
 
 
 def index_infos(client: redis.Redis, name: str) -> list[dict[str, Any]]:
-    """Return what FT.INFO reports on each server of an index or alias. Raises IndexMissing."""
+    """Return the FT.INFO of an index or alias on each server. Raises IndexMissing."""
     found = [index_info(*part) for part in index_parts(client, name)]
     infos = [info for info in found if info is not None]
     if len(infos) < len(found):
@@ -126,9 +126,9 @@ def query_complete_index(
 ) -> list[list[Any]]:
     """Send search commands, given without the name of the index, in one round trip.
 
-    Returns the raw replies to each: one from each server that was asked. The servers' run ids are
-    requested along with them, so that replies from an index that is still being built after a
-    restart are never used. Raises IndexWarmingUp and IndexMissing.
+    Returns the raw replies to each, one per server. The run ids of the servers are requested, too,
+    so that replies from an index that is still being built after a restart are never used. Raises
+    IndexWarmingUp and IndexMissing.
     """
     asked = {id(part.server): part.name for part in index_parts(client, name)}
     parts = [Part(server, asked.get(id(server), name)) for server in primaries(client)]
@@ -163,7 +163,7 @@ def query_complete_index(
 
 
 def _map(ask: Callable[[Part], list[Any]], parts: Sequence[Part]) -> list[Any]:
-    """Ask several servers at the same time."""
+    """Query several servers in parallel."""
     if len(parts) == 1:
         return [ask(parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
@@ -173,8 +173,8 @@ def _map(ask: Callable[[Part], list[Any]], parts: Sequence[Part]) -> list[Any]:
 def require_complete(server: redis.Redis, name: str) -> None:
     """Raise IndexWarmingUp while a server builds an index from its hashes after a start.
 
-    The answer is cached until the next start: asking takes milliseconds on a large index. Raises
-    IndexMissing when there is no index.
+    The result is cached until the next restart, because FT.INFO takes milliseconds on a large
+    index. Raises IndexMissing if there is no index.
     """
     start = (name, server.info("server")["run_id"])
     if start in _complete_indexes:

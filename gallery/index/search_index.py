@@ -1,7 +1,7 @@
-"""The search index over the hashes of one model's frames: created, checked, and described.
+"""Creates and checks the search index over the frame hashes of one model.
 
-It is exact (FLAT). After a restart of Redis it is there as soon as the hashes have been read, while
-a graph (HNSW) would first be built again, which takes a hundred times as long.
+It is exact (FLAT). After a restart of Redis, it is available as soon as the hashes have been read;
+a graph (HNSW) would have to be rebuilt first, which takes a hundred times as long.
 """
 
 import time
@@ -21,20 +21,19 @@ from gallery.index.search_commands import (
 )
 from gallery.index.server import to_text, translate_redis_errors
 
-# Increase it when keys, fields or indexed fields change: all films are then indexed again from the
-# media store.
+# Increment when keys, fields or indexed fields change, to reindex all films from the media store.
 SCHEMA = 4
 FIELD_TYPES = {
     "film": ("TAG", 0),
     "labels": ("TAG", 0),
     "shot": ("NUMERIC", 0),
 }  # indexed fields besides the embedding: type and vector width
-# The vector of a picture is in the first of these fields, that of a blank frame or of credits in
-# the other. Nearly all searches leave these out, and a filter makes a search a fifth slower.
+# The vectors of pictures are in the first field, those of blank frames and credits in the second.
+# Nearly all searches exclude the latter, and a filter would make them a fifth slower.
 PICTURE_FIELD, DULL_FIELD = "embedding", "dull"
 LABEL_SEPARATOR = ","
-# The vectors lie in blocks. With the default of 1024 vectors of 1 KB a block is just larger than a
-# size class of the allocator, and a fifth of the next one is lost.
+# Vectors are stored in blocks. With the default of 1024 vectors of 1 KB, a block is slightly larger
+# than a size class of the allocator, which wastes a fifth of the next one.
 BLOCK_BYTES = (1 << 20) - 1024
 MAX_BUILD_WAIT = 1.0  # seconds to wait for a new index
 
@@ -62,9 +61,9 @@ class SearchIndex:
         self.name = f"{prefix}:{SCHEMA}:frames"
 
     def ensure(self) -> None:
-        """Create the index if it is missing, and make time-outs errors.
+        """Create the index if it is missing, and make timeouts errors.
 
-        An index with other fields, or of another schema, is dropped.
+        An index with other fields or another schema is dropped.
         """
         with translate_redis_errors():
             fail_on_timeout(self.client)
@@ -93,7 +92,7 @@ class SearchIndex:
         fields: list[Field] = [
             TagField("film"),
             TagField("labels", separator=LABEL_SEPARATOR),
-            # Sortable: stored in the index, so that KNN replies do not load the hashes.
+            # SORTABLE stores the field in the index, so KNN replies do not load the hashes.
             NumericField("shot", sortable=True),
             VectorField(PICTURE_FIELD, "FLAT", vector),
             VectorField(DULL_FIELD, "FLAT", vector),

@@ -1,8 +1,8 @@
-"""The Redis server, or the Redis Cluster, that holds the index: connections, errors and locks.
+"""The Redis server or cluster of the index: connections, errors and locks.
 
-A cluster has several servers, each with a part of the keys. All keys of a film have the same hash
-tag, so that they are on one of them. Transactions use keys of one film only; pipelines without a
-transaction may use any.
+Each node of a cluster has a part of the keys. All keys of a film have the same hash tag, so they
+are on the same node. Transactions use keys of one film only; pipelines without a transaction may
+use any.
 """
 
 import time
@@ -36,7 +36,7 @@ from gallery.core.leases import keep_lease
 
 NO_FILM = 0  # no film has this id
 CLUSTER_MARK = "+cluster"  # of the scheme of a URL: redis+cluster://host:port
-SILENT_SECONDS = 1.0  # that commands fail at once after one has timed out
+SILENT_SECONDS = 1.0  # after a timeout, during which commands fail at once
 _timed_out_at = float("-inf")
 
 
@@ -44,10 +44,10 @@ _timed_out_at = float("-inf")
 def translate_redis_errors() -> Iterator[None]:
     """Turn Redis errors into errors whose messages say what to do.
 
-    With REDIS_TIMEOUT, commands fail at once for SILENT_SECONDS after one has timed out: a page
-    that needs several of them waits for a hung Redis only once.
+    With REDIS_TIMEOUT, commands fail at once for SILENT_SECONDS after one has timed out, so that a
+    page with several commands waits for a hung Redis only once.
     """
-    global _timed_out_at  # noqa: PLW0603 - of this process
+    global _timed_out_at  # noqa: PLW0603 - per process
     if settings.REDIS_TIMEOUT and time.monotonic() - _timed_out_at < SILENT_SECONDS:
         raise IndexUnavailable
     try:
@@ -55,7 +55,7 @@ def translate_redis_errors() -> Iterator[None]:
     except redis.BusyLoadingError as error:
         raise IndexWarmingUp from error
     except CrossSlotTransactionError:
-        raise  # a fault of this program
+        raise  # a bug
     except (
         *(redis.ConnectionError, redis.TimeoutError),
         *(ClusterError, RedisClusterException),
@@ -71,7 +71,7 @@ def translate_redis_errors() -> Iterator[None]:
 
 
 def _meaning_of(error: redis.ResponseError) -> GalleryError | None:
-    """Return the error for people, None for one that is a fault of this program."""
+    """Return the error to show, or None if it is a bug."""
     message = str(error).lower()
     if "unknown command" in message:
         return NoSearchCommands()
@@ -93,12 +93,12 @@ def is_missing_index(error: redis.ResponseError) -> bool:
 
 
 def index_url() -> str:
-    """Return the URL of the server or cluster of the index."""
+    """Return the URL of the index's server or cluster."""
     return settings.INDEX_URL or settings.REDIS_URL
 
 
 def connect_index() -> redis.Redis:
-    """Return a pool of connections to the server or cluster of the index. See `connect`."""
+    """Return a pool of connections to the index's server or cluster. See `connect`."""
     return connect(index_url())
 
 
@@ -110,8 +110,8 @@ def connect(url: str) -> redis.Redis:
     on a restart, is opened again, but a command that timed out is not retried. There are no health
     checks: a Redis whose disk is full refuses PING, but still searches.
 
-    For a cluster (redis+cluster://, rediss+cluster://) it is a RedisCluster, which has the same
-    methods. It asks the server in the URL for the others, so that this raises IndexUnavailable.
+    For a cluster (redis+cluster://, rediss+cluster://), it is a RedisCluster, which has the same
+    methods. It discovers the other nodes from the one in the URL, so this raises IndexUnavailable.
     """
     timeout = settings.REDIS_TIMEOUT
     options = {
@@ -133,7 +133,7 @@ def is_cluster(url: str) -> bool:
 
 
 def node_url(url: str) -> str:
-    """Return the URL of the server that a URL names, of a cluster that of one of its servers."""
+    """Return the URL of the server, or of the cluster node, in a URL."""
     scheme, separator, rest = url.partition("://")
     return scheme.removesuffix(CLUSTER_MARK) + separator + rest
 
@@ -146,7 +146,7 @@ def primaries(client: redis.Redis) -> list[redis.Redis]:
 
 
 def refresh_topology(client: redis.Redis) -> None:
-    """Ask a cluster which servers it has, after one of them could not be reached."""
+    """Rediscover the nodes of a cluster, after one of them could not be reached."""
     if isinstance(client, redis.RedisCluster):
         with suppress(redis.RedisError, RedisClusterException):
             client.nodes_manager.initialize()
@@ -156,13 +156,13 @@ def refresh_topology(client: redis.Redis) -> None:
 def redis_lock(
     client: redis.Redis, key: str, seconds: float, max_wait: float = 0.0
 ) -> Iterator[Callable[[], None] | None]:
-    """Hold a lock of `seconds`, renewed while the body runs; yield None when it is already held.
+    """Hold a lock of `seconds`, renewed while the body runs; yield None if it is already held.
 
-    Yields a check to call before each write: it raises LostClaim when the lock was lost, as after a
-    long pause or a restart of the server.
+    Yields a check to call before each write: it raises LostClaim if the lock was lost, for example
+    after a long pause or a restart of the server.
     """
     with translate_redis_errors():
-        # The thread that renews the lock has to know its token, too.
+        # The thread that renews the lock needs its token, too.
         lock = client.lock(key, seconds, thread_local=False)
         is_held = lock.acquire(blocking=max_wait > 0, blocking_timeout=max_wait or None)
     if not is_held:
@@ -185,7 +185,7 @@ def redis_lock(
 
 
 def check_server(url: str) -> None:
-    """Raise an error that says what to do when Redis at `url` cannot be used for the index."""
+    """Raise an error that says what to do if Redis at `url` cannot be used for the index."""
     with translate_redis_errors():
         for server in primaries(connect(url)):
             server.ping()
@@ -198,7 +198,7 @@ def mark_change(client: Any, key: str) -> None:
 
 
 def version(client: redis.Redis, *keys: str) -> tuple[bytes | None, ...]:
-    """Return the values at these keys, which differ after each change of the indexes."""
+    """Return the values at these keys, which change with every change to the indexes."""
     pipe = client.pipeline(transaction=False)
     for key in keys:
         pipe.get(key)
@@ -211,5 +211,5 @@ def films_in(client: redis.Redis, key: str) -> set[int]:
 
 
 def to_text(value: Any) -> str:
-    """Return a reply as text: the server sends bytes."""
+    """Return a reply, which may be bytes, as text."""
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -51,13 +51,13 @@ def health(_request: HttpRequest) -> JsonResponse:
 
 
 def _describe_workers() -> str:
-    """Return "ok", or what waits for want of a worker."""
+    """Return "ok", or which work has no worker."""
     untaken = records.find_untaken(DEFAULT_KINDS)
     if not untaken:
         return "ok"
     if len(untaken) == len(DEFAULT_KINDS):
-        return "no sign of life from a worker; films wait"
-    return f"no worker takes {', '.join(untaken)}: these wait"
+        return "no worker is running; imports are waiting"
+    return f"no worker takes {', '.join(untaken)}, so these tasks are waiting"
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001

@@ -16,19 +16,19 @@ from tests.containers.site_checks import SiteChecks
 
 COMPOSE = images.ROOT / "docker-compose.yml"
 IMAGE = "imgsearch"
-# As in .env: a secret, and the model that is in the image, because no other can be had.
+# As in .env: a secret, and the model in the image, because no other is available.
 VARIABLES = {"POSTGRES_PASSWORD": secrets.token_hex(24), "CLIP_MODEL": "/app/demo/model"}
 LOG_LINES = 25  # of each service, after a failure
 
 
 def say(text: str) -> None:
-    """Print a line at once."""
+    """Print and flush a line."""
     print(text, flush=True)
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Print what is done, and how long it took."""
+    """Print a step and its duration."""
     begin = time.monotonic()
     say(f"--- {title}")
     yield
@@ -58,22 +58,22 @@ class Stack:
         self.web = self.containers["web"]
 
     def create(self) -> None:
-        """Make containers and volumes."""
+        """Create the containers and volumes."""
         for one in self.containers.values():
             one.log.unlink(missing_ok=True)
             one.create()
 
     def start(self) -> None:
-        """Start all services in order: each waits until those are well that it depends on."""
+        """Start all services in order; each waits until its dependencies are healthy."""
         begin = time.monotonic()
         for name, one in self.containers.items():
             for waited, condition in one.service.depends_on.items():
                 self._wait(self.containers[waited], condition)
-            say(f"    {name} starts after {time.monotonic() - begin:.1f} s")
+            say(f"    {name} started after {time.monotonic() - begin:.1f} s")
             one.start()
         for one in self.servers:
             one.wait_healthy()
-        say(f"    all are healthy after {time.monotonic() - begin:.1f} s")
+        say(f"    all healthy after {time.monotonic() - begin:.1f} s")
 
     def _wait(self, one: Container, condition: str) -> None:
         if condition == "service_completed_successfully":
@@ -82,7 +82,7 @@ class Stack:
             one.wait_healthy()
 
     def stop(self) -> None:
-        """Stop all services, those first that depend on others. Raises ServiceError."""
+        """Stop all services, dependents before their dependencies. Raises ServiceError."""
         for name, one in reversed(self.containers.items()):
             say(f"    {name} stopped in {one.stop():.1f} s")
 
@@ -92,14 +92,14 @@ class Stack:
             assert one.is_healthy(), f"{one.name} is not healthy."
 
     def check_secrets(self) -> None:
-        """Raise AssertionError when a log contains the password of the administrator."""
+        """Raise AssertionError if a log contains the password of the administrator."""
         saved = self.web.execute("cat", f"{self.web.environment['VAR_DIR']}/admin-login.txt")
         password = saved.split()[-1]
         for name, one in self.containers.items():
             assert password not in one.log.read_text("utf-8", "replace"), f"{name} logged it."
 
     def check_written(self) -> None:
-        """Raise AssertionError when a read-only container has written outside of its volumes."""
+        """Raise AssertionError if a read-only container has written outside its volumes."""
         for one in self.containers.values():
             if one.service.is_read_only:
                 written = one.written_files()
@@ -115,12 +115,12 @@ class Stack:
 
     @property
     def not_run(self) -> list[str]:
-        """Return the keys of the compose file that have no effect here."""
+        """Return the keys of the compose file that are ignored here."""
         return sorted({key for one in self.containers.values() for key in one.service.not_run})
 
 
 def run(work: Path) -> None:
-    """Start the services, use the site, restart all, and use it again."""
+    """Start the services, use the site, restart everything, and use the site again."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     stack = Stack(work)
     site = SiteChecks(stack.web, "http://127.0.0.1:8000")
@@ -144,7 +144,7 @@ def run(work: Path) -> None:
         for title, check in checks:
             with step(title):
                 say(f"    {check()}")
-        with step("Check health again, and that no log has the password; stop all"):
+        with step("Check health again, and that no log has the password; stop everything"):
             stack.check_health()
             stack.check_secrets()
             stack.stop()
@@ -152,13 +152,13 @@ def run(work: Path) -> None:
             stack.start()
             say(f"    {site.check_health_page()}")
             say(f"    {site.search()}")
-        with step("Stop all; nothing was written outside of volumes"):
+        with step("Stop everything, and check that nothing was written outside volumes"):
             stack.stop()
             stack.check_written()
     except BaseException:
         stack.print_logs()
         raise
-    say(f"All well. Not run here: {', '.join(stack.not_run)}; see docs/containers.md.")
+    say(f"All checks passed. Not tested: {', '.join(stack.not_run)}; see docs/containers.md.")
 
 
 if __name__ == "__main__":

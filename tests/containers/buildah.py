@@ -1,4 +1,4 @@
-"""Images and containers, made with buildah, which needs no container engine."""
+"""Images and containers made with buildah, which needs no container engine."""
 
 import json
 import os
@@ -11,14 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one line of a Dockerfile, if it is known, adds to an image."""
+    """A layer of an image, with the Dockerfile line that made it, if known."""
 
     megabytes: float
     made_by: str
 
 
 class Buildah:
-    """Runs buildah with a storage of its own below `work`."""
+    """Runs buildah with its own storage in `work`."""
 
     def __init__(self, work: Path) -> None:
         self.work = work
@@ -30,12 +30,12 @@ class Buildah:
         os.environ["TMPDIR"] = str(work)  # where buildah drafts layers
 
     def __call__(self, *arguments: str | Path) -> str:
-        """Run a command of buildah and return what it prints. Raises CalledProcessError."""
+        """Run a buildah command and return its output. Raises CalledProcessError."""
         command = [*self.program, *map(str, arguments)]
         return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
     def show(self, *arguments: str | Path) -> None:
-        """Run a command of buildah that prints its progress. Raises CalledProcessError."""
+        """Run a buildah command that prints its progress. Raises CalledProcessError."""
         subprocess.run([*self.program, *map(str, arguments)], check=True)
 
     def has_image(self, image: str) -> bool:
@@ -49,7 +49,7 @@ class Buildah:
         return dict(found["OCIv1"]["config"])
 
     def layers(self, image: str) -> list[Layer]:
-        """Return the layers of an image, the base's first."""
+        """Return the layers of an image, starting with those of its base."""
         inspected = json.loads(self("inspect", "--type", "image", image))
         found = {row["id"]: row for row in self._read("overlay-layers/layers.json")}
         images = self._read("overlay-images/images.json")
@@ -68,7 +68,7 @@ class Buildah:
         return [Layer(size / 1e6, line) for size, line in zip(sizes, lines, strict=True)]
 
     def owner_of(self, container: str, folder: str) -> tuple[int, int]:
-        """Return user and group of a folder in a container; root's for one that is not there."""
+        """Return the user and group of a folder in a container; root's if it does not exist."""
         root = Path(self("mount", container))
         try:
             status = (root / folder.lstrip("/")).stat()
@@ -81,7 +81,7 @@ class Buildah:
     def written_files(self, container: str) -> list[str]:
         """Return the files that a container has written to its root file system.
 
-        Without /etc and /run, where buildah itself puts files.
+        Ignores /etc and /run, where buildah itself puts files.
         """
         changes = Path(self("mount", container)).parent / "diff"
         try:
@@ -98,6 +98,6 @@ class Buildah:
 
 
 def clear_folder(folder: Path) -> None:
-    """Make an empty folder that every user may enter."""
+    """Create or empty a folder that every user may enter."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755, parents=True)

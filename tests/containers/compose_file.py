@@ -1,4 +1,4 @@
-"""docker-compose.yml as a container engine reads it: variables, commands, health checks, order."""
+"""Reads docker-compose.yml as a container engine does: variables, health checks, start order."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ VARIABLE = re.compile(
 )
 DURATION = re.compile(r"(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][\w.-]*")
-# The keys that `Service` holds.
+# The keys that `Service` represents.
 USED = {
     *("command", "depends_on", "environment", "healthcheck", "image", "profiles", "read_only"),
     *("stop_grace_period", "tmpfs", "user", "volumes"),
@@ -25,7 +25,7 @@ STOP_SECONDS = 10.0  # before a container is killed, unless the file says otherw
 
 
 class ComposeError(ValueError):
-    """The file says something that cannot be read or run here."""
+    """The file contains something that cannot be read or run here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class HealthCheck:
 
     @property
     def patience(self) -> float:
-        """Seconds after which an engine calls a container unhealthy that never was healthy."""
+        """Seconds after which an engine considers a container unhealthy that never was healthy."""
         return self.start_period + self.retries * (self.interval + self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service. `command` is empty for that of the image, `user` too.
+    """A service. If `command` or `user` is empty, the image's is used.
 
-    `volumes` are pairs of a volume's name and the folder that it is mounted on; `not_run` names
-    the keys of the file that this class does not hold.
+    `volumes` are pairs of a volume's name and its mount point; `not_run` are the keys in the file
+    that this class does not represent.
     """
 
     name: str
@@ -77,14 +77,14 @@ def read_services(path: Path, variables: Mapping[str, str]) -> dict[str, Service
 
 
 def start_order(services: Iterable[Service]) -> list[Service]:
-    """Return the services without a profile, each after those that it depends on."""
+    """Return the services without a profile, each after its dependencies."""
     started = {service.name: service for service in services if not service.profiles}
     order = TopologicalSorter({name: list(row.depends_on) for name, row in started.items()})
     return [started[name] for name in order.static_order()]
 
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """Replace the variables in `text`. Raises ComposeError for a required one without a value."""
+    """Replace the variables in `text`. Raises ComposeError if a required one has no value."""
 
     def replace(match: re.Match[str]) -> str:
         if match["dollar"]:
@@ -150,7 +150,7 @@ def _environment(given: Mapping[str, Any] | list[str]) -> dict[str, str]:
 
 
 def _volume(volume: Any) -> tuple[str, str]:
-    """Return name and target of a named volume; bind mounts and long forms are not read."""
+    """Return the name and target of a named volume; bind mounts and long forms are unsupported."""
     parts = volume.split(":") if isinstance(volume, str) else []
     if len(parts) != 2 or not VOLUME_NAME.fullmatch(parts[0]):
         raise ComposeError(f"Not a named volume: {volume}")

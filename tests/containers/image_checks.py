@@ -1,4 +1,4 @@
-"""What is in the image: its size, and nothing that it does not need."""
+"""Checks the size of the image, and that it contains nothing unnecessary."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ READ_USER = "import os; print(os.getuid(), os.access('/app', os.W_OK), *os.listd
 
 
 def check_contents(web: Container) -> str:
-    """Check who runs the image, and what of the repository is in it. Return a sentence."""
+    """Check the image's user and which repository files it contains. Return a sentence."""
     user, is_writable, *names = web.execute("python", "-c", READ_USER).split()
     assert user != "0", "The image runs as root."
     assert is_writable == "False", "The image's user can change the program."
@@ -36,7 +36,7 @@ def check_contents(web: Container) -> str:
 def describe_size(buildah: Buildah, web: Container) -> Iterator[str]:
     """Yield lines with the sizes of the layers and of the largest packages, in megabytes.
 
-    Raises AssertionError unless PyTorch is the build for CPUs.
+    Raises AssertionError unless PyTorch is a CPU build.
     """
     layers = buildah.layers(web.service.image)
     yield f"{sum(layer.megabytes for layer in layers):8.1f} MB in {len(layers)} layers"

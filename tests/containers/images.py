@@ -1,4 +1,4 @@
-"""The image of the Dockerfile, and stand-ins for the images that only a registry has."""
+"""Builds the image of the Dockerfile, and substitutes for images from registries."""
 
 import os
 import re
@@ -11,15 +11,15 @@ from tests.containers.buildah import Buildah
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_IMAGE = re.compile(r"^ARG PYTHON_IMAGE=(python:(\d+\.\d+)-slim-(\w+))$", re.MULTILINE)
-# What the official images have besides the minimum of Debian.
+# What the official images have in addition to minimal Debian.
 PYTHON_PACKAGES = ("ca-certificates", "netbase", "tzdata", "python3", "python3-pip")
-# In the official image Python lies in /usr/local, and pip installs for all users.
+# In the official image, Python is in /usr/local, and pip installs for all users.
 PLACE_PYTHON = """
 ln -s /usr/bin/python3 /usr/local/bin/python3
 ln -s /usr/bin/python3 /usr/local/bin/python
 rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
 """
-# As in the official images: apt leaves no packages and no caches behind.
+# As in the official images, apt leaves no packages or caches behind.
 APT_WITHOUT_CACHE = """
 DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };
 Dir::Cache::pkgcache "";
@@ -41,7 +41,7 @@ def build_all(buildah: Buildah, image: str) -> None:
     _build(buildah, image, ROOT / "Dockerfile")
     _make_debian(buildah, "debian:trixie-slim", "trixie", ("ca-certificates",))
     folder = ROOT / "tests" / "containers"
-    # Their contexts are the repository, too, without the rules for the image.
+    # Their context is the repository, too, but without the image's .dockerignore.
     no_rules = buildah.work / "no-rules"
     no_rules.touch()
     options = (f"--ignorefile={no_rules}", f"--build-arg=PYTHON_IMAGE={base}")
@@ -51,7 +51,7 @@ def build_all(buildah: Buildah, image: str) -> None:
 
 
 def _require(python: str) -> str:
-    """Return a line of a script that fails for another version of Python."""
+    """Return a shell command that fails unless Python has this version."""
     return (
         f'python -c "import sys; sys.exit(sys.version_info[:2] != ({python.replace(".", ", ")}))"'
     )
@@ -60,7 +60,7 @@ def _require(python: str) -> str:
 def _make_debian(
     buildah: Buildah, image: str, release: str, packages: tuple[str, ...], script: str = ""
 ) -> None:
-    """Make an image of Debian's minimum with some packages, unless there is one of that name."""
+    """Build an image of minimal Debian with some packages, unless it exists."""
     if buildah.has_image(image):
         return
     debian = buildah.work / release
@@ -84,7 +84,7 @@ def _make_debian(
 
 
 def _build(buildah: Buildah, image: str, dockerfile: Path, *options: str) -> None:
-    """Build a Dockerfile with the repository as context. Unchanged layers are kept."""
+    """Build a Dockerfile with the repository as context. Unchanged layers are reused."""
     more = shlex.split(os.environ.get("BUILD_OPTIONS", ""))
     always = ("--isolation", "chroot", "--layers", "--pull=never", "--tag", image)
     buildah.show("bud", *always, *options, *more, "--file", dockerfile, ROOT)

@@ -1,4 +1,4 @@
-"""Containers of the services of docker-compose.yml."""
+"""Runs the services of docker-compose.yml in containers."""
 
 import contextlib
 import os
@@ -20,9 +20,9 @@ class ServiceError(RuntimeError):
 
 
 class Container:
-    """A container of a service. What its main process prints goes to `log`.
+    """A container of a service. The output of its main process goes to `log`.
 
-    `command` is that of the compose file, or else of the image; `environment` is that of both.
+    `command` is that of the compose file, or else the image's; `environment` merges both.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Container:
     # --- the container ------------------------------------------------------------------------
 
     def create(self) -> None:
-        """Make the container; new volumes get the owner of the folders that they cover."""
+        """Create the container; new volumes get the owner of their mount points."""
         known = [f"--add-host={host}:127.0.0.1" for host in self._hosts]
         self._buildah("from", "--pull=never", "--name", self.name, *known, self.service.image)
         for target, folder in self.volumes.items():
@@ -62,9 +62,9 @@ class Container:
         return self._buildah.written_files(self.name)
 
     def execute(self, *command: str, timeout: float = COMMAND_TIMEOUT) -> str:
-        """Run a command beside the main process and return its output, as `compose exec` does.
+        """Run a command in the container and return its output, as `compose exec` does.
 
-        Raises ServiceError when it fails, TimeoutExpired.
+        Raises ServiceError if it fails, and TimeoutExpired.
         """
         done = subprocess.run(
             self._wrap(command),
@@ -106,9 +106,9 @@ class Container:
             )
 
     def stop(self) -> float:
-        """End the main process as an engine does. Return the seconds that it took.
+        """Stop the main process as an engine does. Return the seconds that it took.
 
-        Raises ServiceError when it has to be killed.
+        Raises ServiceError if it has to be killed.
         """
         if self._process is None or not self._is_running:
             return 0.0
@@ -159,7 +159,7 @@ class Container:
 
 
 def find_main_process(pid: int) -> int:
-    """Return the process of the command that the process `pid` runs: below those of buildah."""
+    """Return the process of the container's command among the descendants of buildah's `pid`."""
     children: dict[int, int] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):

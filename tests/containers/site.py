@@ -1,4 +1,4 @@
-"""The web site as a browser and a program of the API see it."""
+"""The site as seen by a browser and an API client."""
 
 import json
 import re
@@ -22,21 +22,21 @@ class Site:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
 
     def get(self, address: str) -> bytes:
-        """Return what lies at an address. Raises HTTPError."""
+        """Return the response body of an address. Raises HTTPError."""
         return self._open(urllib.request.Request(self._absolute(address)))
 
     def get_json(self, address: str) -> Any:
-        """Return the answer of the API. Raises HTTPError."""
+        """Return the API's response. Raises HTTPError."""
         return json.loads(self.get(address))
 
     def post_json(self, address: str, value: Any) -> Any:
-        """Return the API's answer to a value. Raises HTTPError."""
+        """Post a value and return the API's response. Raises HTTPError."""
         request = urllib.request.Request(self._absolute(address), json.dumps(value).encode())
         request.add_header("Content-Type", "application/json")
         return json.loads(self._open(request))
 
     def send_form(self, address: str, fields: dict[str, str]) -> str:
-        """Fill in the form of a page and return the page that follows. Raises HTTPError."""
+        """Submit the form of a page and return the next page. Raises HTTPError."""
         match = FORM_TOKEN.search(self.get(address).decode())
         assert match, f"{address} has no form."
         data = urllib.parse.urlencode({"csrfmiddlewaretoken": match[1], **fields}).encode()

@@ -1,4 +1,4 @@
-"""What is tried on the running site: import, search, login, clip, subtitles in the picture."""
+"""Checks the running site: import, search, login, clips, burnt-in subtitles."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.containers.running import Container
 from tests.containers.site import API_TOKEN, Site
 
 ROOT = Path(__file__).resolve().parents[2]
-# Words, and where they are looked for: in all texts, those read in pictures are still to come.
+# Words and the scope to search. Text in pictures is left out, because it may not be read yet.
 SEARCHES = (
     ("an astronaut at night", "seen"),
     ("宇航员", "seen"),
@@ -32,7 +32,7 @@ lines = subprocess.run(
 ).stdout.splitlines()
 print(sum(not line.startswith("#") for line in lines))
 """
-# What the product's own reader recognizes in the middle of a film.
+# Prints what the product's own reader recognizes in the middle of a film.
 READ_FRAME = """
 import json, os, subprocess, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "imgsearch.settings"
@@ -55,9 +55,9 @@ print(json.dumps([text for text, score in reader.recognize([row for corners, row
 
 
 class SiteChecks:
-    """Uses the site as people do. Every method returns a sentence about what it saw.
+    """Uses the site as people do. Each check returns a sentence about its result.
 
-    They raise AssertionError, HTTPError and ServiceError.
+    The checks raise AssertionError, HTTPError and ServiceError.
     """
 
     def __init__(self, web: Container, url: str) -> None:
@@ -68,7 +68,7 @@ class SiteChecks:
         self._hits: list[list[int]] = []
 
     def check_health_page(self) -> str:
-        """Wait until /healthz reports database, index and worker as well."""
+        """Wait until /healthz reports that database, index and worker are ok."""
         for _ in range(60):
             state = self.site.get_json("/healthz")
             if {state[name] for name in ("database", "index", "worker")} == {"ok"}:
@@ -77,7 +77,7 @@ class SiteChecks:
         raise AssertionError(f"/healthz: {state}")
 
     def import_demo(self) -> str:
-        """Import the demo film by the command of docs/containers.md."""
+        """Import the demo film with the command from docs/containers.md."""
         begin = time.monotonic()
         self.web.execute("python", "manage.py", "import_film", "demo/film.mp4", "--wait")
         (film,) = self.site.get_json("/api/v1/films")["results"]
@@ -88,7 +88,7 @@ class SiteChecks:
         return f"{self._truth['duration']:.0f} s of film: {counts}, {took:.0f} s"
 
     def search(self) -> str:
-        """Search in pictures and in dialogue. After a restart the same hits are expected."""
+        """Search in pictures and dialogue. After a restart, the hits must be the same."""
         wanted = {
             **{row["text"]: row["shots"] for row in self._truth["queries"]},
             **{row["text"]: [row["shot"]] for row in self._truth["dialogue_queries"]},
@@ -109,7 +109,7 @@ class SiteChecks:
         return f"found {', '.join(best)}"
 
     def log_in(self) -> str:
-        """Log in to the admin with the login that the setup has saved, and make an API token."""
+        """Log in to the admin with the saved login, and create an API token."""
         saved = self.web.execute("cat", f"{self._data}/admin-login.txt")
         login = dict(line.split(": ", 1) for line in saved.splitlines())
         page = self.site.send_form("/admin/login/?next=/admin/gallery/film/", login)
@@ -122,14 +122,14 @@ class SiteChecks:
         return f"{login['username']} is logged in to the admin and has an API token"
 
     def cut_clip(self) -> str:
-        """Cut a scene exactly, and count its frames."""
+        """Download a clip, and check its number of frames."""
         scene = self.site.search("an astronaut at night", "seen")[0]["scene"]
         frames = int(self.web.execute("python", "-c", COUNT_FRAMES, self._download(scene)))
         assert frames == scene["end_frame"] - scene["first_frame"], frames
         return f"{scene['timecode_in']} to {scene['timecode_out']}: {frames} frames"
 
     def burn_in_subtitles(self) -> str:
-        """Let a worker draw subtitles into films, with the image's fonts, and read the pictures."""
+        """Export films with burnt-in subtitles in the image's fonts, and read them by OCR."""
         line = self._truth["dialogue"][0]
         film = self.site.search("a cat on the grass", "seen")[0]["film"]["id"]
         board = self.site.post_json("/api/v1/boards", {"name": "containers"})["url"]
@@ -167,7 +167,7 @@ class SiteChecks:
 
 
 def _contains(seen: str, written: str) -> bool:
-    """Return whether most of a text was read: machines make mistakes."""
+    """Return whether most of a text was read: OCR makes mistakes."""
     one, other = ("".join(filter(str.isalnum, text)).lower() for text in (written, seen))
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks) >= MIN_READ * len(one)

@@ -346,7 +346,7 @@ def test_health_reports_problems(page: Client, demo_film: Film, settings: Any) -
     assert good.status_code == 200
     assert json.loads(good.content) == {
         "database": "ok", "index": "ok", "frames": demo_film.frame_count,
-        "worker": "no sign of life from a worker; films wait", "models": {"demo": "active"},
+        "worker": "no worker is running; imports are waiting", "models": {"demo": "active"},
     }  # fmt: skip
     settings.REDIS_URL = f"redis://127.0.0.1:{find_free_port()}/0"
     ill = page.get("/healthz")

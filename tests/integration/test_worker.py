@@ -84,7 +84,7 @@ def test_health_reports_missing_workers(worker: Worker, page: Client) -> None:
     os.kill(worker.pid, signal.SIGSTOP)
     try:
         cache.clear()  # as if the last heartbeat had expired
-        assert said() == "no sign of life from a worker; films wait"
+        assert said() == "no worker is running; imports are waiting"
     finally:
         os.kill(worker.pid, signal.SIGCONT)
     wait_for(lambda: said() == "ok")
