@@ -24,7 +24,7 @@ from benchmarks.common import make_environment
 BASES = 10  # films that FFmpeg makes
 FILMS_IN_FOLDER = 100
 RENAMED, MOVED, DELETED = "0002", "0003", "0004"  # folders; only some films of the last are deleted
-FEW = 10  # films that are deleted one by one
+DELETED_FILES = 10  # films that are deleted one by one
 
 
 def parse(options: Sequence[str]) -> argparse.Namespace:
@@ -126,23 +126,23 @@ class Checks:
         for path in sorted((self.root / MOVED).iterdir()):
             path.rename(self.root / "deep" / "down" / f"moved {path.name}")
         self.scan("100 films moved and renamed", moved=FILMS_IN_FOLDER, new=0, gone=0)
-        for path in sorted((self.root / DELETED).iterdir())[:FEW]:
+        for path in sorted((self.root / DELETED).iterdir())[:DELETED_FILES]:
             path.unlink()
-        self.scan("10 files deleted", gone=FEW, new=0)
-        assert self.count_away() == FEW
-        self._check_links(self.films - FEW)
+        self.scan("10 files deleted", gone=DELETED_FILES, new=0)
+        assert self.count_away() == DELETED_FILES
+        self._check_links(self.films - DELETED_FILES)
         disk = self.root.with_name("disk")
         self.root.rename(disk)
         self.root.mkdir()
-        self.scan("disk unmounted", files=0, gone=self.films - FEW)
+        self.scan("disk unmounted", files=0, gone=self.films - DELETED_FILES)
         assert self.count_away() == self.films
         self.scan("scanned again", gone=0)
         self.root.rmdir()
         disk.rename(self.root)
-        self.scan("disk mounted again", back=self.films - FEW)
-        assert self.count_away() == FEW
+        self.scan("disk mounted again", back=self.films - DELETED_FILES)
+        assert self.count_away() == DELETED_FILES
         assert set(Film.objects.values_list("pk", flat=True)) == ids
-        self._check_links(self.films - FEW)
+        self._check_links(self.films - DELETED_FILES)
 
     def grow(self) -> None:
         """Scan while a file grows, then copy it."""

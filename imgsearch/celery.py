@@ -57,7 +57,7 @@ def check_machine(instance: Any, **_kwargs: Any) -> None:
     kinds = {kind for kind, name in settings.QUEUES.items() if name in queues}
     try:
         start_checks.prepare_worker(kinds)
-    except start_checks.Unsuitable as error:
+    except start_checks.UnsuitableMachine as error:
         for problem in error.problems:
             log.error("this worker does not start: %s", problem)
         sys.exit(os.EX_CONFIG)
@@ -76,7 +76,7 @@ def report(sender: Any, **_kwargs: Any) -> None:
 
 
 @worker_shutting_down.connect
-def give_work_back(**_kwargs: Any) -> None:
+def request_drain(**_kwargs: Any) -> None:
     """Have long tasks return their claims to the queue. This runs in a signal handler."""
     from gallery.core import shutdown
 

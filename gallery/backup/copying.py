@@ -56,13 +56,13 @@ def create(path: Path, mode: int = 0o600) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb")
 
 
-def sign_file(path: Path) -> tuple[int, ...]:
+def compute_file_signature(path: Path) -> tuple[int, ...]:
     """Return a signature that changes with a file: its size and modification time."""
     stat = path.stat()
     return (stat.st_size, stat.st_mtime_ns)
 
 
-def sign_folder(folder: Path) -> tuple[int, ...]:
+def compute_folder_signature(folder: Path) -> tuple[int, ...]:
     """Return a signature that changes with a folder: number and size of files, newest time."""
     count, size, newest = 0, 0, 0
     with os.scandir(folder) as children:
@@ -109,7 +109,7 @@ def restore_file(stored: Path, target: Path, sha256: str, advance: Advance) -> N
         hashing = HashingFile(read, advance)
         while chunk := hashing.read(CHUNK):
             file.write(chunk)
-    require_digest(stored, hashing, sha256)
+    verify_digest(stored, hashing, sha256)
 
 
 def unpack_folder(stored: Path, target: Path, sha256: str, advance: Advance) -> None:
@@ -128,7 +128,7 @@ def unpack_folder(stored: Path, target: Path, sha256: str, advance: Advance) -> 
                 pass
     except tarfile.TarError as error:
         raise BackupError(f"{stored} is damaged: {error}.") from error
-    require_digest(stored, hashing, sha256)
+    verify_digest(stored, hashing, sha256)
 
 
 def check_file(stored: Path, sha256: str, advance: Advance) -> None:
@@ -137,10 +137,10 @@ def check_file(stored: Path, sha256: str, advance: Advance) -> None:
         hashing = HashingFile(read, advance)
         while hashing.read(CHUNK):
             pass
-    require_digest(stored, hashing, sha256)
+    verify_digest(stored, hashing, sha256)
 
 
-def require_digest(stored: Path, hashing: HashingFile, sha256: str) -> None:
+def verify_digest(stored: Path, hashing: HashingFile, sha256: str) -> None:
     """Raise BackupError unless a file, read to its end, has this SHA-256."""
     if hashing.sha256 != sha256:
         raise BackupError(

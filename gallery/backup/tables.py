@@ -128,7 +128,7 @@ def _encode(value: Any) -> str:
     raise TypeError(f"{type(value)} in a backup")
 
 
-def _settle_film(row: dict[str, Any]) -> dict[str, Any]:
+def _reset_film(row: dict[str, Any]) -> dict[str, Any]:
     """Reset an unfinished film to before its import; a searchable one stays as it is."""
     row |= {"lease_until": None, "tracks_lease": None}
     if row["state"] in Film.UNFINISHED:
@@ -140,7 +140,7 @@ def _settle_film(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-SETTLE: dict[type[Model], Callable[[dict[str, Any]], dict[str, Any]]] = {Film: _settle_film}
+SETTLE: dict[type[Model], Callable[[dict[str, Any]], dict[str, Any]]] = {Film: _reset_film}
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from gallery.core import disk
 from gallery.media.store import FilmFiles
 
 MAX_ROUNDS = 5  # snapshots, while films are deleted or re-imported
-COUNTED = ("film", "board", "storyboard", "label", "line")  # models whose counts are shown
+COUNTED_MODELS = ("film", "board", "storyboard", "label", "line")  # models whose counts are shown
 RESERVE = 50_000_000  # bytes to leave free on the disk of the backup
 
 
@@ -130,16 +130,16 @@ def _new_folder(backup: Path) -> Path:
 class _Work:
     """A backup being made in `folder`.
 
-    `earlier` are the entries of earlier backups by path; those of interrupted ones are `unsure`, so
-    their files are verified before they are reused. `entries` are those of this backup. `films` are
-    the folders of all films, `missing` those without their searchable run.
+    `earlier` are the entries of earlier backups by path, `unverified` those of interrupted ones,
+    whose files are verified before reuse. `entries` are those of this backup. `films` are the
+    folders of all films, `missing` those without their searchable run.
     """
 
     backup: Path
     folder: Path
     reporter: Reporter
     earlier: dict[str, Entry] = field(default_factory=dict)
-    unsure: dict[str, Entry] = field(default_factory=dict)
+    unverified: dict[str, Entry] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     films: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -151,7 +151,7 @@ class _Work:
             self.earlier = manifest.read_manifest(self.backup).entries
         for folder in manifest.list_folders(self.backup):
             for entry in manifest.read_journal(folder):
-                self.unsure[entry.path] = entry
+                self.unverified[entry.path] = entry
 
     def begin_round(self) -> None:
         """Start over, reusing what was copied so far."""
@@ -166,13 +166,13 @@ class _Work:
 
     def reuse(self, path: str, kind: Kind, signature: tuple[int, ...]) -> Entry | None:
         """Return the entry of an earlier copy that is still valid."""
-        for entries in (self.earlier, self.unsure):
+        for entries in (self.earlier, self.unverified):
             found = entries.get(path)
             if found is None or (found.kind, found.signature) != (kind, signature):
                 continue
             if manifest.missing_files(self.backup, [found]):
                 continue
-            if entries is self.unsure and not self._is_undamaged(found):
+            if entries is self.unverified and not self._is_undamaged(found):
                 continue
             return found
         return None
@@ -243,7 +243,7 @@ def _copy_all(work: _Work, found: list[Source], *, with_films: bool) -> None:
                 target = os.fspath(source.location.readlink())
                 work.note(Entry(source.path, Kind.LINK, target=target))
                 continue
-            signature = _sign(source)
+            signature = _compute_signature(source)
         except FileNotFoundError:
             continue  # deleted or re-imported since the snapshot
         known = work.reuse(source.path, source.kind, signature)
@@ -267,9 +267,11 @@ def _copy_all(work: _Work, found: list[Source], *, with_films: bool) -> None:
     work.reporter.end()
 
 
-def _sign(source: Source) -> tuple[int, ...]:
+def _compute_signature(source: Source) -> tuple[int, ...]:
     is_folder = source.kind is Kind.FOLDER
-    return (copying.sign_folder if is_folder else copying.sign_file)(source.location)
+    return (copying.compute_folder_signature if is_folder else copying.compute_file_signature)(
+        source.location
+    )
 
 
 def _size(source: Source, signature: tuple[int, ...]) -> int:
@@ -297,7 +299,7 @@ def _header(migrations: dict[str, str], work: _Work, *, with_secrets: bool) -> H
         version=settings.VERSION,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         migrations=migrations,
-        counts={name: rows[f"database/gallery.{name}.jsonl.gz"] for name in COUNTED},
+        counts={name: rows[f"database/gallery.{name}.jsonl.gz"] for name in COUNTED_MODELS},
         settings={name: os.environ[name] for name in sources.SETTINGS if os.environ.get(name)},
         model=(model.fingerprint, model.name),
         has_secrets=with_secrets,

@@ -93,7 +93,7 @@ def do_next() -> bool:
         try:
             model = weights.download_and_resolve(row)
         except ModelError as error:
-            _note_error(row, str(error))
+            _store_error(row, str(error))
             continue
         with weights.use(model):
             job = job_of(row)
@@ -102,7 +102,7 @@ def do_next() -> bool:
     return False
 
 
-def _note_error(row: EmbeddingModel, error: str) -> None:
+def _store_error(row: EmbeddingModel, error: str) -> None:
     """Store why films cannot be embedded now ("": they can)."""
     EmbeddingModel.objects.filter(pk=row.pk).exclude(error=error).update(error=error)
 
@@ -129,19 +129,19 @@ def _embed_segment(
         try:
             loaded = encoder.current()
         except ModelError as error:
-            _note_error(row, str(error))
+            _store_error(row, str(error))
             raise
         found = _embed(loaded, film, run, data, is_exact=row.is_exact, check=check)
         job.check_exists()  # do not create a folder for a film that was deleted meanwhile
         vectors.save(number, data.seconds, found)
-        _note_speed(row, len(found), time.monotonic() - began_at)
+        _store_speed(row, len(found), time.monotonic() - began_at)
         last = int(data.seconds[-1]) + 1 if len(data.seconds) else job.position
         job.update(position=last, attempts=0)
     if vectors.next_missing() is None:
         job.update(position=None, attempts=0)
 
 
-def _note_speed(row: EmbeddingModel, frames: int, seconds: float) -> None:
+def _store_speed(row: EmbeddingModel, frames: int, seconds: float) -> None:
     if not frames:
         return
     speed, before = frames / max(seconds, 1e-3), row.speed
@@ -312,7 +312,7 @@ def remove_discarded(seconds: float) -> bool:
                     step()
                     if time.monotonic() > end:
                         return True
-            _remove_rest(row.fingerprint)
+            _remove_leftovers(row.fingerprint)
             row.delete()
     return False
 
@@ -340,7 +340,7 @@ def _adopt_or_forget(film: Film) -> None:
         publish_step.remove_other_vectors(film, weights.current().fingerprint)
 
 
-def _remove_rest(model: str) -> None:
+def _remove_leftovers(model: str) -> None:
     """Remove the empty index of a model, and the vectors of unfinished films."""
     for film in Film.objects.filter(searchable_run__isnull=False):
         ModelVectors(film.files.run(film.searchable_run or 0), model).remove()

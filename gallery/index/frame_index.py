@@ -193,7 +193,7 @@ class FrameIndex(SearchIndex):
                     "look": str(record.look),
                     "labels": _join_labels(labels.get(record.second, ())),
                     "times": _TIMES.pack(record.time, record.start, record.end),
-                    # Last, so that searches for other fields need not skip it.
+                    # Last, so that reading other fields does not have to scan past it.
                     PICTURE_FIELD if is_picture else DULL_FIELD: row.tobytes(),
                 },
             )

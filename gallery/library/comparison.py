@@ -66,33 +66,33 @@ def compare(
         elif (row.size, row.mtime_ns) != (file.size, file.mtime_ns):
             differing.altered[path] = row
         else:
-            _keep(row, found, now - settles_after)
+            _update_unchanged(row, found, now - settles_after)
     differing.lost += known.values()
     moves = _find_moves(folder, listing, differing)
     found.lost_all = bool(ordered) and len(differing.lost) == len(ordered) and not moves
-    _move(moves, listing, found)
-    _change(differing, moves, listing, now, found)
+    _apply_moves(moves, listing, found)
+    _apply_changes(differing, moves, listing, now, found)
     for path in differing.fresh:
         if path not in moves:
             new = LibraryFile(folder=folder, settles_since=now)
-            _place(new, path, listing.films[path])
+            _set_location(new, path, listing.films[path])
             found.new.append(new)
     moved = {row.pk for row in moves.values()}
-    _lose([row for row in differing.lost if row.pk not in moved], listing, now, found)
+    _mark_missing([row for row in differing.lost if row.pk not in moved], listing, now, found)
     return found
 
 
-def _move(moves: dict[str, LibraryFile], listing: Listing, found: Changes) -> None:
+def _apply_moves(moves: dict[str, LibraryFile], listing: Listing, found: Changes) -> None:
     """Update the paths of rows whose content has moved."""
     for path, row in moves.items():
         if row.mtime_ns != listing.films[path].mtime_ns:
             row.sha256 = ""  # the samples are the same, but the rest may not be
-        _place(row, path, listing.films[path])
+        _set_location(row, path, listing.films[path])
         row.state = row.state if row.state == State.IGNORED else State.IMPORTED
         found.moved.append(row)
 
 
-def _change(
+def _apply_changes(
     differing: _Differences,
     moves: dict[str, LibraryFile],
     listing: Listing,
@@ -108,11 +108,11 @@ def _change(
         elif path in moves:
             differing.lost.append(row)  # another file has replaced it
         else:
-            _alter(row, listing.films[path], now)
+            _start_settling(row, listing.films[path], now)
             found.changed.append(row)
 
 
-def _keep(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
+def _update_unchanged(row: LibraryFile, found: Changes, settled_before: datetime) -> None:
     """Record that an unchanged file is back, has settled, or can be read again."""
     if row.away_since is not None:
         row.away_since = None
@@ -144,23 +144,23 @@ def _find_moves(
             continue
         same = movable.get((size, content))
         if same:
-            moves[path] = max(same, key=lambda row: _likeness(row, path))
+            moves[path] = max(same, key=lambda row: _similarity(row, path))
             same.remove(moves[path])
     return moves
 
 
-def _likeness(row: LibraryFile, path: str) -> tuple[bool, bool]:
+def _similarity(row: LibraryFile, path: str) -> tuple[bool, bool]:
     """Return whether a row has this path, and whether it has the same file name."""
     return row.path == path, PurePosixPath(row.path).name == PurePosixPath(path).name
 
 
-def _place(row: LibraryFile, path: str, file: FoundFile) -> None:
+def _set_location(row: LibraryFile, path: str, file: FoundFile) -> None:
     row.path, row.size, row.mtime_ns, row.away_since = path, file.size, file.mtime_ns, None
 
 
-def _alter(row: LibraryFile, file: FoundFile, now: datetime) -> None:
+def _start_settling(row: LibraryFile, file: FoundFile, now: datetime) -> None:
     """Wait for a file with new content to settle. If it has a film, it keeps its fingerprint."""
-    _place(row, row.path, file)
+    _set_location(row, row.path, file)
     row.settles_since, row.sha256, row.error = now, "", ""
     if row.film_id is None:
         row.fingerprint = ""
@@ -168,7 +168,9 @@ def _alter(row: LibraryFile, file: FoundFile, now: datetime) -> None:
         row.state = State.SETTLING
 
 
-def _lose(lost: Sequence[LibraryFile], listing: Listing, now: datetime, found: Changes) -> None:
+def _mark_missing(
+    lost: Sequence[LibraryFile], listing: Listing, now: datetime, found: Changes
+) -> None:
     """Mark rows of missing files as away, or forget those that were never imported.
 
     Nothing is forgotten if the disk may be disconnected.

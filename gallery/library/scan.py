@@ -119,10 +119,10 @@ def _scan(
             raise LostClaim
         _save(found, identified)
         # Within the transaction: if this process is killed, the next scan finds the same changes.
-        restarted = _follow(folder, found, identified)
+        restarted = _update_films(folder, found, identified)
     for film_id in restarted:
         queue("probe", film_id)
-    subtitle_files.follow(folder, listing)
+    subtitle_files.sync(folder, listing)
     result = ScanResult(
         files=len(listing.films),
         **{
@@ -150,16 +150,16 @@ def _describe_failure(error: OSError | ValueError) -> str:
 def _save(found: Changes, identified: Identified) -> None:
     """Save the rows of a scan, with one query for rows that get the same value."""
     LibraryFile.objects.bulk_create(found.new, batch_size=BATCH)
-    _update_alike(found.gone, "away_since")
-    _update_alike(found.back, "away_since")
+    _set_column(found.gone, "away_since")
+    _set_column(found.back, "away_since")
     for state in (LibraryFile.State.WAITING, LibraryFile.State.SETTLING):
-        _update_alike([row for row in found.readable if row.state == state], "state")
+        _set_column([row for row in found.readable if row.state == state], "state")
     waiting = [
         row
         for row in identified.rows
         if row.state == LibraryFile.State.WAITING and not row.fingerprint
     ]
-    _update_alike(waiting, "state")
+    _set_column(waiting, "state")
     plain = {row.pk for row in waiting}
     others = [row for row in identified.rows if row.pk not in plain]
     # An import may have assigned a film to one of these since they were read.
@@ -180,7 +180,7 @@ def _update(rows: Sequence[LibraryFile], columns: Sequence[str]) -> None:
     )
 
 
-def _update_alike(rows: Sequence[LibraryFile], column: str) -> None:
+def _set_column(rows: Sequence[LibraryFile], column: str) -> None:
     """Save one column that has the same value in all rows."""
     for some in _batches(rows):
         value = getattr(some[0], column)
@@ -191,7 +191,7 @@ def _batches(rows: Sequence[LibraryFile]) -> list[Sequence[LibraryFile]]:
     return [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
 
 
-def _follow(folder: LibraryFolder, found: Changes, identified: Identified) -> list[int]:
+def _update_films(folder: LibraryFolder, found: Changes, identified: Identified) -> list[int]:
     """Update the films of changed files. Return those to import again because of new content."""
     rows = (*found.moved, *found.gone, *found.back, *found.changed)
     films = {row.film_id for row in rows if row.film_id is not None} | identified.films

@@ -24,14 +24,14 @@ Wanted = dict[tuple[int, str], FoundFile]
 """Subtitle files by the id of the film's file and their own path."""
 
 
-def follow(folder: LibraryFolder, listing: Listing) -> None:
+def sync(folder: LibraryFolder, listing: Listing) -> None:
     """Add the subtitles next to imported films, replace changed ones, and remove missing ones.
 
     Subtitles of films that are away are kept. Read errors are stored in the row of the file.
     Raises DiskFull.
     """
     files = _imported_files(folder)
-    beside = find_beside(listing.films, listing.subtitles)
+    beside = match_subtitles(listing.films, listing.subtitles)
     wanted: Wanted = {
         (file.pk, path): listing.subtitles[path]
         for file in files.values()
@@ -48,7 +48,7 @@ def follow(folder: LibraryFolder, listing: Listing) -> None:
             left.append(row)
     for key, found in wanted.items():
         new = LibrarySubtitles(file=files[key[0]], path=key[1], size=-1, mtime_ns=0)
-        one = known.get(key) or _take_renamed(left, key, found) or new
+        one = known.get(key) or _find_renamed(left, key, found) or new
         if (one.size, one.mtime_ns) != (found.size, found.mtime_ns):
             _read(one, folder, found)
     for gone in left:
@@ -62,7 +62,7 @@ def _imported_files(folder: LibraryFolder) -> dict[int, LibraryFile]:
     return {file.pk: file for file in files.select_related("film")}
 
 
-def _take_renamed(
+def _find_renamed(
     left: list[LibrarySubtitles], key: tuple[int, str], found: FoundFile
 ) -> LibrarySubtitles | None:
     """Return the row of a file that was renamed with its film, at its new path."""
@@ -125,7 +125,7 @@ def _remove(row: LibrarySubtitles) -> None:
 # --- matching subtitles to films ----------------------------------------------------------------
 
 
-def find_beside(films: Iterable[str], subtitle_paths: Iterable[str]) -> dict[str, list[str]]:
+def match_subtitles(films: Iterable[str], subtitle_paths: Iterable[str]) -> dict[str, list[str]]:
     """Map the paths of films to the paths of their subtitles.
 
     Subtitles are in the film's folder or its folder Subs, and begin with the film's name; if two
@@ -161,10 +161,10 @@ def _films_of(path: str, by_folder: dict[str, dict[str, list[str]]]) -> list[str
 
 def _longest_match(name: str, films: dict[str, list[str]]) -> list[str]:
     """Return the films with the longest name, without extension, that a name begins with."""
-    return next((films[stem] for stem in _beginnings(name.casefold()) if stem in films), [])
+    return next((films[stem] for stem in _prefixes(name.casefold()) if stem in films), [])
 
 
-def _beginnings(name: str) -> Iterator[str]:
+def _prefixes(name: str) -> Iterator[str]:
     """Yield the part of a name before each full stop, longest first."""
     while "." in name:
         name = name.rpartition(".")[0]

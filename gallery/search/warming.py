@@ -45,7 +45,7 @@ def _keep_warm() -> None:
     warmer = Warmer()
     while True:
         try:
-            warmer.look()
+            warmer.update()
         except (GalleryError, DatabaseError, OSError, RedisError) as error:
             log.debug("models will be loaded later: %s", error)
         except Exception:
@@ -63,7 +63,7 @@ class Warmer:
         self._unneeded_since: dict[str, float] = {}
         self._failed_at: dict[str, float] = {}
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Load the models that are needed, release others, and report."""
         rows = weights.kept_rows()
         needed = [row for row in rows if row.is_next or row.state == row.State.ACTIVE]

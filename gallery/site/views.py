@@ -52,12 +52,12 @@ def health(_request: HttpRequest) -> JsonResponse:
 
 def _describe_workers() -> str:
     """Return "ok", or which work has no worker."""
-    untaken = records.find_untaken(DEFAULT_KINDS)
-    if not untaken:
+    unserved = records.find_unserved(DEFAULT_KINDS)
+    if not unserved:
         return "ok"
-    if len(untaken) == len(DEFAULT_KINDS):
+    if len(unserved) == len(DEFAULT_KINDS):
         return "no worker is running; imports are waiting"
-    return f"no worker takes {', '.join(untaken)}, so these tasks are waiting"
+    return f"no worker takes {', '.join(unserved)}, so these tasks are waiting"
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001

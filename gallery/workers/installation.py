@@ -9,7 +9,7 @@ from django.conf import settings
 from gallery.clip import weights
 from gallery.workers.models import Installation
 
-ONLY = 1  # the id of the row
+ROW_ID = 1  # the id of the row
 # Precisions whose vectors may share an index: see `clip.selfcheck`.
 FLOATING_POINT = {"fp32", "bf16", "fp16"}
 
@@ -29,7 +29,7 @@ def read_store_id() -> str:
 
 def load() -> Installation | None:
     """Return the row, or None before the first setup."""
-    return Installation.objects.filter(pk=ONLY).first()
+    return Installation.objects.filter(pk=ROW_ID).first()
 
 
 def register() -> Installation:
@@ -45,7 +45,7 @@ def register() -> Installation:
         "precision": "",
     }
     row, _is_new = Installation.objects.update_or_create(
-        pk=ONLY, defaults=here, create_defaults={**here, "store_id": _new_store_id()}
+        pk=ROW_ID, defaults=here, create_defaults={**here, "store_id": _new_store_id()}
     )
     if read_store_id() != row.store_id:
         _write_store_id(row.store_id)
@@ -84,7 +84,7 @@ def is_model_chosen() -> bool:
 def use_model() -> None:
     """Store this machine's model as that of the installation. Raises ModelError."""
     model = weights.current()
-    Installation.objects.filter(pk=ONLY).update(
+    Installation.objects.filter(pk=ROW_ID).update(
         model=model.fingerprint, model_name=model.name, precision=""
     )
 
@@ -92,7 +92,7 @@ def use_model() -> None:
 @cache
 def record_precision(precision: str) -> None:
     """Store the precision of the first worker that embeds frames; once per process."""
-    Installation.objects.filter(pk=ONLY, precision="").update(precision=precision)
+    Installation.objects.filter(pk=ROW_ID, precision="").update(precision=precision)
 
 
 def is_same_class(one: str, other: str) -> bool:

@@ -141,7 +141,7 @@ def read_all() -> list[WorkerRecord]:
     return [record for record in found if record is not None]
 
 
-def find_untaken(kinds: Iterable[str]) -> list[str]:
+def find_unserved(kinds: Iterable[str]) -> list[str]:
     """Return the kinds of work whose queues no live worker consumes."""
     taken = {queue for record in read_all() if not record.is_stopping for queue in record.queues}
     return [kind for kind in kinds if settings.QUEUES[kind] not in taken]

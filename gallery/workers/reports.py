@@ -16,7 +16,7 @@ from gallery.media import ffmpeg
 from gallery.workers import records
 from gallery.workers.records import RunningTask, WorkerRecord
 
-INTERVAL = 1.5  # minimum seconds between two records; Celery's heartbeat is every 2 s
+MIN_INTERVAL = 1.5  # minimum seconds between two records; Celery's heartbeat is every 2 s
 _started_at = time.time()
 _reported_at = float("-inf")
 _own_queues: tuple[str, ...] = ()
@@ -30,10 +30,10 @@ def begin(queues: Iterable[str], processes: int) -> None:
 
 
 def report(name: str, app: Any) -> None:
-    """Write the record of the worker `name`, at most once per INTERVAL."""
+    """Write the record of the worker `name`, at most once per MIN_INTERVAL."""
     global _reported_at  # noqa: PLW0603 - one main loop in each process
     is_stopping = shutdown.is_requested() or state.should_stop is not None
-    if time.monotonic() - _reported_at < INTERVAL and not is_stopping:
+    if time.monotonic() - _reported_at < MIN_INTERVAL and not is_stopping:
         return
     _reported_at = time.monotonic()
     records.write(

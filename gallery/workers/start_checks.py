@@ -33,7 +33,7 @@ SCRATCH_SECONDS = 86_400.0  # older scratch files are from workers that were kil
 MAX_CLOCK_DIFFERENCE = 1 / 6
 
 
-class Unsuitable(GalleryError):  # noqa: N818 - the name states the problem
+class UnsuitableMachine(GalleryError):  # noqa: N818 - the name states the problem
     """This machine does not match the installation. `problems` are sentences."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -42,15 +42,15 @@ class Unsuitable(GalleryError):  # noqa: N818 - the name states the problem
 
 
 def prepare_worker(kinds: Collection[str]) -> None:
-    """Wait until a worker for these kinds of work can start. Raises Unsuitable if it must not.
+    """Wait until a worker for these kinds of work can start.
 
-    If no setup has registered the installation yet, this machine does.
+    If no setup has registered the installation yet, this machine does. Raises UnsuitableMachine.
     """
-    said = ""
-    while missing := find_missing():
-        if missing != said:
+    logged = ""
+    while missing := find_unavailable():
+        if missing != logged:
             log.warning("this worker is waiting: %s", missing)
-        said = missing
+        logged = missing
         time.sleep(PAUSE)
     try:
         if installation.load() is None:
@@ -61,12 +61,12 @@ def prepare_worker(kinds: Collection[str]) -> None:
     finally:
         connections.close_all()  # or the pool's processes would share them
     if problems:
-        raise Unsuitable(problems)
+        raise UnsuitableMachine(problems)
     store.remove_older(settings.SCRATCH_DIR, SCRATCH_SECONDS)
     log.info("this machine matches the installation: version %s", settings.VERSION)
 
 
-def find_missing() -> str:
+def find_unavailable() -> str:
     """Return a sentence about what is not available yet, or ""."""
     try:
         server.check_server(server.index_url())
@@ -90,21 +90,21 @@ def find_missing() -> str:
 def find_problems(kinds: Collection[str]) -> list[str]:
     """Return how this machine does not match the installation, as sentences."""
     return [
-        *_wrong_settings(),
-        *_wrong_server(),
-        *_newer_database(),
-        *_different_installation(kinds),
-        *_wrong_clock(),
+        *_check_settings(),
+        *_check_server(),
+        *_check_database(),
+        *_check_installation(kinds),
+        *_check_clock(),
     ]
 
 
-def _wrong_settings() -> Iterator[str]:
+def _check_settings() -> Iterator[str]:
     found = (*checks.check_ffmpeg(), *checks.check_media_store(), *checks.check_settings())
     for message in found:
         yield f"{message.msg} {message.hint or ''}".strip()
 
 
-def _wrong_server() -> Iterator[str]:
+def _check_server() -> Iterator[str]:
     try:
         server.check_server(server.index_url())
     except GalleryError as error:
@@ -119,7 +119,7 @@ def _migrations() -> tuple[int, int]:
     return len(known - applied), len(ours - known)
 
 
-def _newer_database() -> Iterator[str]:
+def _check_database() -> Iterator[str]:
     if _migrations()[1]:
         yield (
             f"The database belongs to a newer version than that of this machine "
@@ -127,21 +127,21 @@ def _newer_database() -> Iterator[str]:
         )
 
 
-def _different_installation(kinds: Collection[str]) -> Iterator[str]:
+def _check_installation(kinds: Collection[str]) -> Iterator[str]:
     row = installation.load()
     if row is None:
         return
     try:
-        yield from _different_version(row)
-        yield from _different_store(row)
-        yield from _different_model(row)
+        yield from _check_version(row)
+        yield from _check_store(row)
+        yield from _check_model(row)
         if "segments" in kinds:
-            yield from _different_precision(row)
+            yield from _check_precision(row)
     except (ModelError, OSError) as error:
         yield str(error)
 
 
-def _different_version(row: Installation) -> Iterator[str]:
+def _check_version(row: Installation) -> Iterator[str]:
     if row.version != settings.VERSION:
         yield (
             f"This machine has version {settings.VERSION}, but the installation has {row.version}. "
@@ -149,7 +149,7 @@ def _different_version(row: Installation) -> Iterator[str]:
         )
 
 
-def _different_store(row: Installation) -> Iterator[str]:
+def _check_store(row: Installation) -> Iterator[str]:
     folder, found = settings.MEDIA_ROOT, installation.read_store_id()
     if found != row.store_id:
         state = f"says {found}" if found else "is missing"
@@ -171,7 +171,7 @@ def _different_store(row: Installation) -> Iterator[str]:
             )
 
 
-def _different_model(row: Installation) -> Iterator[str]:
+def _check_model(row: Installation) -> Iterator[str]:
     if installation.is_model_chosen():
         weights.active()  # raises if its files are missing or differ
         return
@@ -184,7 +184,7 @@ def _different_model(row: Installation) -> Iterator[str]:
         )
 
 
-def _different_precision(row: Installation) -> Iterator[str]:
+def _check_precision(row: Installation) -> Iterator[str]:
     if not row.precision:
         return
     found = precision.find_precision()
@@ -206,7 +206,7 @@ class ClockDifference:
     seconds: float
 
 
-def clock_differences() -> list[ClockDifference]:
+def measure_clock_differences() -> list[ClockDifference]:
     """Compare this machine's clock with those of Redis and PostgreSQL. Raises RedisError, Error."""
     return [
         ClockDifference(name, _difference(*answer))
@@ -237,10 +237,10 @@ def _database_time() -> tuple[float, float, float] | None:
         return before, float(cursor.fetchone()[0]), time.time()
 
 
-def _wrong_clock() -> Iterator[str]:
+def _check_clock() -> Iterator[str]:
     most = settings.LEASE_SECONDS * MAX_CLOCK_DIFFERENCE
     try:
-        found = clock_differences()
+        found = measure_clock_differences()
     except (RedisError, Error) as error:
         yield f"The clocks cannot be compared: {error}."
         return

@@ -108,7 +108,7 @@ def test_a_filled_model_becomes_active_when_it_is_loaded_everywhere(
 ) -> None:
     with weights.use(weights.configured()):
         web_server = warming.Warmer()
-        web_server.look()
+        web_server.update()
     row = model_choice.fill(str(other_model))
     assert warming.find_unready(row.fingerprint) != []
     assert model_choice.switch_when_ready() == []
@@ -119,17 +119,17 @@ def test_a_filled_model_becomes_active_when_it_is_loaded_everywhere(
     assert len(model_choice.switch_when_ready()) == 1
     row.refresh_from_db()
     assert (row.state, row.is_next) == (State.FILLING, True)
-    web_server.look()
+    web_server.update()
     assert {weights.configured().fingerprint, row.fingerprint} <= encoder.loaded()
     assert model_choice.switch_when_ready() == []
     row.refresh_from_db()
     assert (row.state, row.is_next) == (State.ACTIVE, False)
     # The other model is released once no earlier request can still use it.
-    web_server.look()
+    web_server.update()
     assert weights.configured().fingerprint in encoder.loaded()
     web_server._unneeded_since[weights.configured().fingerprint] -= 2 * warming.RELEASE_SECONDS
     kept = encoder._encoders[weights.configured().fingerprint]
-    web_server.look()
+    web_server.update()
     assert weights.configured().fingerprint not in encoder.loaded()
     encoder._encoders[weights.configured().fingerprint] = kept  # the one of other tests
 

@@ -170,7 +170,7 @@ def test_a_newer_database_is_refused(here: Installation) -> None:
 
 def test_a_wrong_clock_is_refused(here: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated, because tests cannot set the clock."""
-    assert [one.other for one in start_checks.clock_differences()] == ["Redis"]
+    assert [one.other for one in start_checks.measure_clock_differences()] == ["Redis"]
     assert problems("exports") == ""
     genuine = time.time
     for shift, side in ((30, "ahead of"), (-30, "behind")):

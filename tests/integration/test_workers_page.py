@@ -78,11 +78,11 @@ def test_a_record_expires_and_an_unknown_format_is_skipped() -> None:
 
 def test_kinds_that_no_worker_takes_are_found() -> None:
     kinds = ("segments", "soon", "speech")
-    assert records.find_untaken(kinds) == list(kinds)
+    assert records.find_unserved(kinds) == list(kinds)
     records.write(make_record())
-    assert records.find_untaken(kinds) == ["speech"]
+    assert records.find_unserved(kinds) == ["speech"]
     records.write(make_record(queues=()))
-    assert records.find_untaken(kinds) == list(kinds)
+    assert records.find_unserved(kinds) == list(kinds)
 
 
 def test_speed_is_that_of_the_last_minutes() -> None:

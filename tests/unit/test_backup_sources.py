@@ -99,7 +99,7 @@ def test_a_packed_folder_round_trips(tmp_path: Path) -> None:
     for number in range(30):
         (source / f"{number:06d}.jpg").write_bytes(bytes([number]) * (300 * number))
     (source / ".draft-x").write_bytes(b"unfinished")
-    signature = copying.sign_folder(source)
+    signature = copying.compute_folder_signature(source)
     assert signature[:2] == (30, 300 * sum(range(30)))
     size, sha256 = copying.pack_folder(source, tmp_path / "thumbs.tar", count_nothing)
     assert size == (tmp_path / "thumbs.tar").stat().st_size

@@ -10,7 +10,7 @@ import pytest
 from gallery.library import paths
 from gallery.library.fingerprints import SAMPLE_BYTES, quick_fingerprint
 from gallery.library.listing import Listing, compile_patterns, list_folder
-from gallery.library.subtitle_files import find_beside
+from gallery.library.subtitle_files import match_subtitles
 
 
 def list_films(root: Path, ignored: str = "") -> Listing:
@@ -128,4 +128,4 @@ def test_a_fingerprint_detects_changes_at_both_ends_and_in_the_middle(tmp_path: 
 def test_subtitles_belong_to_the_film_they_are_named_after(
     films: list[str], subtitles: str, film: str | None
 ) -> None:
-    assert dict(find_beside(films, [subtitles])) == ({film: [subtitles]} if film else {})
+    assert dict(match_subtitles(films, [subtitles])) == ({film: [subtitles]} if film else {})

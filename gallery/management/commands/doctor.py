@@ -174,7 +174,7 @@ def _speech() -> str:
             f"{name} is not downloaded: run manage.py fetch_model with a connection, or set "
             "SPEECH_MODEL to a folder with a model"
         )
-    if records.find_untaken(["speech"]):
+    if records.find_unserved(["speech"]):
         raise GalleryError(
             f"no worker takes from the queue {settings.QUEUES['speech']}: start make run again, or "
             "WORKER_QUEUES=speech celery -A imgsearch worker -n speech@%h"
@@ -249,7 +249,7 @@ def _machine() -> str:
     problems = start_checks.find_problems(DEFAULT_KINDS)
     if problems:
         raise GalleryError(" ".join(problems))
-    differences = [f"{abs(one.seconds):.1f} s" for one in start_checks.clock_differences()]
+    differences = [f"{abs(one.seconds):.1f} s" for one in start_checks.measure_clock_differences()]
     return f"version {settings.VERSION}, clocks differ by {' and '.join(differences)} or less"
 
 
@@ -257,8 +257,8 @@ def _workers() -> str:
     found = [record.name for record in records.read_all()]
     if not found:
         raise GalleryError("no Celery worker runs; imports wait until one does")
-    if untaken := records.find_untaken(DEFAULT_KINDS):
-        raise GalleryError(f"no worker takes {', '.join(untaken)}: these wait (see WORKER_QUEUES)")
+    if unserved := records.find_unserved(DEFAULT_KINDS):
+        raise GalleryError(f"no worker takes {', '.join(unserved)}: these wait (see WORKER_QUEUES)")
     return ", ".join(found)
 
 
