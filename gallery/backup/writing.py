@@ -268,10 +268,9 @@ def _copy_all(work: _Work, found: list[Source], *, with_films: bool) -> None:
 
 
 def _compute_signature(source: Source) -> tuple[int, ...]:
-    is_folder = source.kind is Kind.FOLDER
-    return (copying.compute_folder_signature if is_folder else copying.compute_file_signature)(
-        source.location
-    )
+    if source.kind is Kind.FOLDER:
+        return copying.compute_folder_signature(source.location)
+    return copying.compute_file_signature(source.location)
 
 
 def _size(source: Source, signature: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""manage.py doctor: check what is installed, reachable and warm."""
+"""manage.py doctor: check what is installed, reachable and ready."""
 
 import time
 from collections.abc import Callable
@@ -28,12 +28,12 @@ from imgsearch.queues import DEFAULT_KINDS
 
 
 class Command(BaseCommand):
-    """Prints a line for each part of the installation."""
+    """Prints a line per part of the installation."""
 
     help = "Check what is installed, reachable and ready. Fails if anything is not."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Run all examinations, even if some fail."""
+        """Run all checks, even if some fail."""
         examinations: list[tuple[str, Callable[[], str]]] = [
             ("FFmpeg", _ffmpeg),
             ("Database", _database),
@@ -145,7 +145,7 @@ def _dialogue() -> str:
 
 
 def _text() -> str:
-    """Report what reads the text in pictures, and the films it has not read yet."""
+    """Report the reader of text in pictures, and the films it has not read yet."""
     if not settings.READ_TEXT:
         return "text in pictures is not read (READ_TEXT=0)"
     get_reader()
@@ -165,7 +165,7 @@ def _text() -> str:
 
 
 def _speech() -> str:
-    """Report what recognizes speech, and the films it has not heard yet."""
+    """Report the speech model, and the films it has not processed yet."""
     name = speech_model.model_name()
     if not name:
         return "speech is not recognised (SPEECH_MODEL is not set)"
@@ -226,7 +226,7 @@ def _precision() -> str:
 
 
 def _shots() -> str:
-    """Report the shot detector, and the films whose shots have to be detected again."""
+    """Report the shot detector, and the films that need new shot detection."""
     parts = [f"clear cuts and fades, and {shot_network.get_network()}"]
     failed = shot_detection.JOB.find_given_up()
     waiting = shot_detection.JOB.find_waiting()
@@ -245,7 +245,7 @@ def _shots() -> str:
 
 
 def _machine() -> str:
-    """Report what would keep a worker on this machine from starting."""
+    """Report problems that would keep a worker on this machine from starting."""
     problems = start_checks.find_problems(DEFAULT_KINDS)
     if problems:
         raise GalleryError(" ".join(problems))
@@ -256,9 +256,10 @@ def _machine() -> str:
 def _workers() -> str:
     found = [record.name for record in records.read_all()]
     if not found:
-        raise GalleryError("no Celery worker runs; imports wait until one does")
+        raise GalleryError("no Celery worker is running; imports are waiting")
     if unserved := records.find_unserved(DEFAULT_KINDS):
-        raise GalleryError(f"no worker takes {', '.join(unserved)}: these wait (see WORKER_QUEUES)")
+        kinds = ", ".join(unserved)
+        raise GalleryError(f"no worker takes {kinds}; these tasks are waiting (see WORKER_QUEUES)")
     return ", ".join(found)
 
 
