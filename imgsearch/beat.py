@@ -1,7 +1,7 @@
-"""Celery's beat: `celery -A imgsearch.beat beat --pidfile=`.
+"""Celery beat: `celery -A imgsearch.beat beat --pidfile=`.
 
-A lock in Redis makes sure that only one is active on all machines. There is no schedule file, which
-a power cut could corrupt.
+A lock in Redis makes sure that only one instance is active across all machines. There is no
+schedule file, which a power cut could corrupt.
 """
 
 import logging
@@ -43,8 +43,8 @@ def is_active() -> bool:
 class SingleScheduler(Scheduler):
     """Keeps the schedule in memory, and queues tasks only while it holds a lock in Redis.
 
-    After a start every task is due at once, so that nothing is lost that an earlier beat has not
-    queued; the tasks are idempotent.
+    After a start, every task is due at once, in case an earlier beat has not queued it; the tasks
+    are idempotent.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,7 +53,7 @@ class SingleScheduler(Scheduler):
         super().__init__(*args, **kwargs)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Queue what is due if this beat has the lock. Return the seconds until the next tick."""
+        """Queue due tasks if this beat has the lock. Return the seconds until the next tick."""
         has_lock = self._hold_lock()
         if has_lock != self._had_lock:
             log.warning("beat: active" if has_lock else "beat: waiting, another beat has the lock")
@@ -69,7 +69,7 @@ class SingleScheduler(Scheduler):
         try:
             self._lock.release()
         except (LockError, RedisError):
-            log.debug("beat: the lock was not released; it expires")
+            log.debug("beat: the lock was not released; it will expire")
 
     def _hold_lock(self) -> bool:
         """Extend or acquire the lock. Return whether this beat has it."""

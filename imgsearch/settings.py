@@ -16,7 +16,7 @@ from imgsearch.queues import DEFAULT_KINDS, KINDS, name_queues
 from imgsearch.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION = imgsearch.VERSION  # that the API and the MCP server name
+VERSION = imgsearch.VERSION  # reported by the API and the MCP server
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
@@ -176,8 +176,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # Empty: the server that `make run` starts, at a socket in VAR_DIR that only its owner can open.
 REDIS_URL_GIVEN = bool(env.str("REDIS_URL", default=""))
 REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis_url(VAR_DIR)
-# Another server for the index, or a cluster (redis+cluster://); empty: that of REDIS_URL. Celery
-# cannot use a cluster.
+# A separate server or cluster (redis+cluster://) for the index; empty: the one at REDIS_URL. Celery
+# does not support clusters.
 INDEX_URL = env.str("INDEX_URL", default="")
 
 
@@ -210,7 +210,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, float | str] = {
     "visibility_timeout": 3600,
     "queue_order_strategy": "imgsearch.queues:SoonFirst",
 }
-# Seconds to wait for an answer of Redis; 0: no limit, for workers and commands. The web server has
+# Seconds to wait for a reply from Redis; 0: no limit, for workers and commands. The web server has
 # a limit, so that pages can report the problem.
 REDIS_TIMEOUT = env.float("REDIS_TIMEOUT", default=0.0)
 if REDIS_TIMEOUT:
@@ -231,7 +231,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# The queue of each kind of work (`imgsearch.queues`), and the kinds that workers here take.
+# The queue of each kind of work (`imgsearch.queues`), and the kinds that local workers take.
 QUEUES = name_queues(env.str("CELERY_QUEUE", default="films"))
 WORKER_QUEUES = env.list("WORKER_QUEUES", default=[]) or list(DEFAULT_KINDS)
 CELERY_TASK_DEFAULT_QUEUE = QUEUES["segments"]
@@ -348,17 +348,17 @@ INDEX_PREFIX = env.str("INDEX_PREFIX", default="imgsearch")
 # --- files --------------------------------------------------------------------------------------
 
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", default="") or VAR_DIR / "media").expanduser().absolute()
-# Folders of films that are imported where they lie, besides those added in the admin.
+# Folders whose films are imported in place, in addition to those added in the admin.
 LIBRARY_DIRS = env.list("LIBRARY_DIRS", default=[])
-# Seconds between two scans of a folder, and for which a file must not change before its import.
+# Seconds between two scans of a folder, and seconds without changes before a file is imported.
 LIBRARY_SCAN_SECONDS = env.int("LIBRARY_SCAN_SECONDS", default=60)
 LIBRARY_SETTLE_SECONDS = env.int("LIBRARY_SETTLE_SECONDS", default=30)
-# Films of library folders that are imported at the same time; the others wait in their order.
+# Films of library folders that are imported at the same time; the others wait in order.
 LIBRARY_IMPORTS_AT_ONCE = env.int("LIBRARY_IMPORTS_AT_ONCE", default=4)
 # On the same disk as the media store, so that an upload is moved, not copied.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
-# Files that tasks need for a moment: on this machine, where the media store may be on the network.
+# Temporary files of tasks: local, whereas the media store may be on the network.
 SCRATCH_DIR = (
     Path(env.str("SCRATCH_DIR", default="") or VAR_DIR / "scratch").expanduser().absolute()
 )
@@ -395,7 +395,7 @@ WHOLE_FILMS_FOR = env.str("WHOLE_FILMS_FOR", default="users")
 # Who may save clips, stills, animations and zips of boards. (CSV, EDL and OTIO hold no film.)
 DOWNLOADS_FOR = env.str("DOWNLOADS_FOR", default="everyone")
 
-# The bearer token for /metrics; empty: there is no such page.
+# The bearer token for /metrics; empty: no metrics.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 LOGIN_URL = "login"

@@ -295,8 +295,8 @@ class Converter:
             OverflowFix,
         )
 
-        # Without VNNI, products of 8-bit numbers are added up in 16 bits and overflow: weights of
-        # 7 bits leave room for the sum.
+        # Without VNNI, sums of 8-bit products overflow their 16-bit accumulators; 7-bit weights
+        # leave headroom.
         overflow_fix = None if runtimes.has_vnni() else OverflowFix.ENABLE
         pixels = to_pixels(self._to_squares(selfcheck.pictures(other=True)))
         self._report_progress(
@@ -327,7 +327,7 @@ class Converter:
     def _reference_vectors(self) -> tuple[Vectors, Vectors]:
         """Return the vectors of the check's pictures and texts in float32, from the CPU.
 
-        Those of a GPU would hide what is wrong on the GPU.
+        A reference from the GPU would hide errors of the GPU.
         """
         if self._reference is None:
             self._report_progress("Computing the reference in fp32 (PyTorch, CPU)")

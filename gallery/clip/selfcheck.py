@@ -173,7 +173,7 @@ def _library_frames(*, other: bool) -> list[Picture]:
     for folder in folders[:MAX_FRAMES]:
         paths = sorted(folder.glob("*.jpg"))[int(other) :: 2]
         for path in paths[:: max(1, len(paths) // each)][:each]:
-            # A damaged thumbnail, or one that is removed at this moment, is left out.
+            # Skip thumbnails that are damaged or are being removed.
             with suppress(OSError), Image.open(path) as picture:
                 found.append(picture.convert("RGB"))
     return found
@@ -193,7 +193,7 @@ def _demo_frames(*, other: bool) -> list[Picture]:
             )
             return list(islice(every_other, MAX_FRAMES))
     except (OSError, GalleryError):
-        return []  # without the demo film, the generated pictures must do
+        return []  # without the demo film, use only generated pictures
 
 
 def _generated_pictures(seed: int) -> list[Picture]:

@@ -1,4 +1,4 @@
-"""The searchable films: those whose frames are in the index of the model in use."""
+"""The searchable films: those whose frames are in the index of the active model."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -111,5 +111,5 @@ def searchable() -> FilmQuerySet:
 
 
 def waiting_for_model() -> FilmQuerySet:
-    """Return the films that the model in use has still to embed, by `manage.py reembed`."""
+    """Return the films that the active model has not embedded yet (`manage.py reembed`)."""
     return Film.objects.embedded_otherwise(weights.current().fingerprint)

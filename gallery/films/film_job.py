@@ -1,6 +1,6 @@
-"""Background jobs that go through ready films part by part, while no import is running.
+"""Background jobs that process ready films part by part, while no import is running.
 
-Each film is done by one process at a time, and different films by different ones. When a worker is
+Each film is processed by one worker at a time, and different films in parallel. If a worker is
 killed, the next one repeats its part.
 """
 
@@ -23,17 +23,17 @@ from gallery.workers.records import report_film
 log = logging.getLogger(__name__)
 
 Check = Callable[[], None]
-"""To be called before each write: it raises LostClaim when another process has taken over."""
+"""Called before each write; raises LostClaim if another process has taken over."""
 
-MAX_ATTEMPTS = 3  # at one part; a killed worker counts as one
+MAX_ATTEMPTS = 3  # per part, including those that killed the worker
 
 
 class FilmJob(models.Model):
-    """A job on a ready film, by a `version` of what does it.
+    """A job on a ready film, done by a `version` of the tool.
 
     The row exists during the job and after too many failures. `run` is the searchable run.
     `position` is the second of the film to continue from, None when the whole film is done.
-    `attempts` counts the attempts at the current part, those of killed workers included.
+    `attempts` counts the attempts at the current part, including those that killed the worker.
     """
 
     film: "models.OneToOneField[Film, Film]"
@@ -82,12 +82,12 @@ Job = TypeVar("Job", bound=FilmJob)
 
 @dataclass(frozen=True, slots=True)
 class JobKind(Generic[Job]):
-    """A kind of job, done by `version` of what does it.
+    """A kind of job, done by a `version` of the tool.
 
-    `find_films` returns the films on which this version has not done it. `do_part` does the
-    part of a film that begins at a position, and `finish` the rest when all parts are done.
+    `find_films` returns the films that this version has not processed. `do_part` processes the part
+    of a film that begins at a position, and `finish` does the rest after all parts.
     `needs_file`: films without their file are left out. `includes_away`: films that are away are
-    not. `name` is that of the locks, `title` is for the log: "its text".
+    not. `name` is used for the locks, `title` for the log: "its text".
     """
 
     name: str
@@ -101,11 +101,11 @@ class JobKind(Generic[Job]):
     includes_away: bool = False
 
     def find_given_up(self) -> FilmQuerySet:
-        """Return films of `find_films` at which this version failed too often."""
+        """Return films of `find_films` that this version has given up."""
         return self.find_films().filter(self._has_given_up)
 
     def find_waiting(self) -> FilmQuerySet:
-        """Return films of `find_films` without those that were given up."""
+        """Return films of `find_films` except those that were given up."""
         return self.find_films().exclude(self._has_given_up)
 
     def next_film(self) -> Film | None:
@@ -113,7 +113,7 @@ class JobKind(Generic[Job]):
         return next(self._films_in_turn(), None)
 
     def _films_in_turn(self) -> Iterator[Film]:
-        """Yield the waiting films, while no imports are running. Those that failed come last."""
+        """Yield the waiting films while no import is running. Those that failed come last."""
         if Film.objects.reachable().filter(state__in=Film.UNFINISHED).exists():
             return
         waiting = self.find_waiting()
@@ -129,7 +129,7 @@ class JobKind(Generic[Job]):
                 yield film
 
     def do_next(self) -> bool:
-        """Do the next part of a film that no other worker has. Return whether more is to be done.
+        """Do the next part of a film that no other worker has. Return whether there is more to do.
 
         Failures are logged and retried later, up to MAX_ATTEMPTS times. Raises IndexUnavailable.
         """
@@ -157,7 +157,7 @@ class JobKind(Generic[Job]):
                 self.do_part(film, job, job.position, check)
         except (IndexUnavailable, ModelError, DiskFull, LostClaim) as error:
             job.update(attempts=job.attempts - 1)
-            log.warning("film %s: %s is done later: %s", film.pk, self.title, error)
+            log.warning("film %s: %s will be done later: %s", film.pk, self.title, error)
             return False
         except Exception:
             log.exception(

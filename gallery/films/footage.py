@@ -1,4 +1,4 @@
-"""The stored frames of a film, joined with the shots they lie in."""
+"""The stored frames of a film, joined with their shots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from gallery.media.model_vectors import ModelVectors
 from gallery.media.store import FilmFiles, SegmentData
 from gallery.media.types import FrameKind, Shot
 
-# A film that consists of credits or of blank frames is worth finding, too: above this share of its
-# frames, frames of the kind count as pictures.
+# A film that consists of credits or blank frames should be found, too: if a kind exceeds this
+# fraction of its frames, these count as pictures.
 MAX_SHARE_OF_FILM = {FrameKind.CREDITS: 0.5, FrameKind.BLANK: 0.9}
 
 
@@ -53,8 +53,8 @@ class Footage:
 def load_footage(film: Film, run: int, other_model: str = "") -> Footage:
     """Load what a run of a film stored, with the vectors of the model that imported it.
 
-    `other_model`: the fingerprint of a further model, to load its vectors in place of these; frames
-    without one are left out. Raises FileNotFoundError when all are missing from the media store.
+    `other_model`: the fingerprint of another model, whose vectors are loaded instead; frames
+    without one are left out. Raises FileNotFoundError if all are missing from the media store.
     """
     return load_run(film.pk, film.uid, run, film.duration, other_model)
 

@@ -43,7 +43,7 @@ def _is_embedded_by(fingerprint: str) -> Q:
 
 
 class FilmQuerySet(QuerySet["Film"]):
-    """Films, by whether the model with a given fingerprint can search them."""
+    """Queries for films, by the fingerprint of the model that can search them."""
 
     def searchable(self, fingerprint: str) -> "FilmQuerySet":
         """Return films whose frames are in the index of this model."""
@@ -92,7 +92,7 @@ class FilmQuerySet(QuerySet["Film"]):
         return list(rows.values_list("label_time", "frame_count"))
 
     def in_first_import(self) -> "FilmQuerySet":
-        """Return films that were never searchable and are being imported, or wait for it."""
+        """Return films in, or waiting for, their first import."""
         return self.filter(searchable_run__isnull=True, state__in=Film.UNFINISHED)
 
     def failed(self) -> "FilmQuerySet":
@@ -100,7 +100,7 @@ class FilmQuerySet(QuerySet["Film"]):
         return self.filter(state=Film.State.FAILED)
 
     def reachable(self) -> "FilmQuerySet":
-        """Return films without those whose file, in a library folder, cannot be reached."""
+        """Return all films except those that are away."""
         return self.filter(away_since__isnull=True)
 
     def with_posters(self) -> "FilmQuerySet":
@@ -130,9 +130,9 @@ class Film(models.Model):
     finished run stay in the index until those of the new one replace them. The import of a film
     that is away waits until its file is back.
 
-    `model` is the fingerprint of the model that imported it; `other_vectors` are those of further
-    models. `labelled_as` identifies the labels of its frames in the index of `model`, and
-    `labelled` says since when: see `gallery.labels.scoring`.
+    `model` is the fingerprint of the model that imported it; `other_vectors` are by other models.
+    `labelled_as` identifies the labels of its frames in the index of `model`, and `labelled` is
+    when they were set: see `gallery.labels.scoring`.
     """
 
     class State(models.TextChoices):
@@ -154,7 +154,7 @@ class Film(models.Model):
         validators=[MinValueValidator(FIRST_YEAR), MaxValueValidator(LAST_YEAR)],
     )
     original_name = models.CharField(_("file name"), max_length=255, editable=False)
-    # Of films in library folders, unknown until a worker has read the whole file.
+    # For films in library folders, unknown until a worker has read the whole file.
     sha256 = models.CharField(max_length=64, unique=True, null=True, editable=False)  # noqa: DJ001
     size = models.BigIntegerField(_("size (bytes)"), default=0, editable=False)
 
@@ -212,7 +212,7 @@ class Film(models.Model):
     spoken_language = models.CharField(_("spoken language"), max_length=20, blank=True)
     # A sentence on pictures or sound that the import left out.
     notice = models.TextField(blank=True, editable=False)
-    # Since when its file, in a library folder, cannot be reached: nothing that needs it is started.
+    # When its file in a library folder became unreachable: no work that needs it is started.
     away_since = models.DateTimeField(null=True, editable=False)
 
     objects = FilmQuerySet.as_manager()
@@ -247,7 +247,7 @@ class Film(models.Model):
 
     @property
     def is_away(self) -> bool:
-        """Whether the film lies in a library folder and cannot be reached now."""
+        """Whether the film's file is in a library folder that cannot be reached now."""
         return self.files.is_away()
 
     @property
@@ -337,7 +337,7 @@ class Film(models.Model):
 
 
 class FilmVectors(models.Model):
-    """A run of a film in the index of another model than the one that imported it.
+    """A run of a film in the index of a model other than the one that imported it.
 
     `labelled_as` and `labelled`: as in `Film`, for this index. The vectors are in the media store:
     see `gallery.media.model_vectors`.
@@ -359,11 +359,11 @@ class FilmVectors(models.Model):
 
 
 class Leftover(models.Model):
-    """A folder in the media store to be removed, unless a film has it.
+    """A folder in the media store to be removed, unless it belongs to a film.
 
-    It is recorded before an upload is filed, and in the transaction that deletes a film, so that a
-    crash leaves no folder behind. Other folders are never removed: their films may be in another
-    database, or in a backup.
+    The row is created before an upload is stored, and in the transaction that deletes a film, so
+    that a crash leaves no folder behind. Other folders are never removed, because their films may
+    be in another database or in a backup.
     """
 
     uid = models.CharField(max_length=32, unique=True)

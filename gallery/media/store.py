@@ -12,7 +12,7 @@
     clips/UID/...                      clips, stills and animations, within a size limit
     drafts/                            the same while they are being rendered
     turns/                             locks: jobs of clips, folders with a size limit
-    store-id                           which installation it belongs to
+    store-id                           the id of the installation that it belongs to
     probes/TOKEN.jpg                   pictures that users search with
     incoming/                          uploads in progress
 
@@ -134,17 +134,17 @@ class FilmFiles(SourceFiles):
         return self.folder / ".lost-working-copy"
 
     def mark_working_copy_lost(self) -> None:
-        """Note that the film needs a working copy and has none, as after a restore."""
+        """Record that the film needs a working copy but has none, as after a restore."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lost_copy.touch()
 
     def mark_working_copy_made(self) -> None:
-        """Note that the film has the working copy that it needs, or needs none."""
+        """Record that the film has the working copy that it needs, or needs none."""
         self._lost_copy.unlink(missing_ok=True)
 
     @property
     def has_lost_working_copy(self) -> bool:
-        """Whether the film needs a working copy and has none."""
+        """Whether the film needs a working copy but has none."""
         return self._lost_copy.exists()
 
     def run(self, run: int) -> "RunFiles":

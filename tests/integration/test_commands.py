@@ -151,7 +151,7 @@ def test_the_doctor_reports_problems(demo_film: Film) -> None:
     frame_index.current().drop(demo_film.pk)
     report, verdict = run_doctor()
     assert re.search(r"BAD  Index .*0 frames, but the films have \d+: .*rebuild_index", report)
-    assert re.search(r"BAD  Workers .*no Celery worker runs", report)
+    assert re.search(r"BAD  Workers .*no Celery worker is running", report)
     assert re.search(r"BAD  Beat .*not running", report)
     assert verdict == "3 of 15 checks failed."
     Film.objects.update(model="000000000000")
