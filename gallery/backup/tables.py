@@ -97,7 +97,7 @@ def write_table(model: type[Model], backup: Path, folder: str, advance: Advance)
     path = f"{DATABASE}{model._meta.label_lower}.jsonl.gz"
     columns = [field.attname for field in model._meta.concrete_fields]
     rows = model._base_manager.using(SNAPSHOT).order_by("pk").values_list(*columns)
-    settle = SETTLE.get(model)
+    reset = RESETS.get(model)
     count = 0
     with create(backup / folder / path) as file:
         hashing = HashingFile(file, advance)
@@ -107,8 +107,8 @@ def write_table(model: type[Model], backup: Path, folder: str, advance: Advance)
             packed.write(_to_line(columns))
             for row in rows.iterator(chunk_size=BATCH):
                 values = list(row)
-                if settle is not None:
-                    values = list(settle(dict(zip(columns, values, strict=True))).values())
+                if reset is not None:
+                    values = list(reset(dict(zip(columns, values, strict=True))).values())
                 packed.write(_to_line(values))
                 count += 1
     stored = f"{folder}/{path}"
@@ -140,7 +140,7 @@ def _reset_film(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-SETTLE: dict[type[Model], Callable[[dict[str, Any]], dict[str, Any]]] = {Film: _reset_film}
+RESETS: dict[type[Model], Callable[[dict[str, Any]], dict[str, Any]]] = {Film: _reset_film}
 
 
 # --- reading --------------------------------------------------------------------------------------

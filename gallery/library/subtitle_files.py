@@ -31,11 +31,11 @@ def sync(folder: LibraryFolder, listing: Listing) -> None:
     Raises DiskFull.
     """
     files = _imported_files(folder)
-    beside = match_subtitles(listing.films, listing.subtitles)
+    matches = match_subtitles(listing.films, listing.subtitles)
     wanted: Wanted = {
         (file.pk, path): listing.subtitles[path]
         for file in files.values()
-        for path in beside.get(file.path, ())
+        for path in matches.get(file.path, ())
     }
     known: dict[tuple[int, str], LibrarySubtitles] = {}
     left: list[LibrarySubtitles] = []
