@@ -17,7 +17,7 @@ from gallery.films.film_job import JobKind
 from gallery.films.models import Film
 from gallery.importing import reembedding, shot_detection
 from gallery.transcripts import listening, reading
-from gallery.workers import installation, records
+from gallery.workers import attempts, installation, records
 from gallery.workers.models import Installation
 from gallery.workers.records import RunningTask, WorkerRecord
 from imgsearch.queues import DEFAULT_KINDS, KINDS
@@ -183,8 +183,8 @@ def list_queues(found: Iterable[WorkerRecord]) -> list[Queue]:
 
 
 def list_failures() -> list[Failure]:
-    """Return the last films and exports that failed, and the jobs that were given up."""
-    return [*_failed_films(), *_failed_jobs(), *_failed_exports()]
+    """Return the last films and exports that failed, and the work that was given up."""
+    return [*_failed_films(), *_failed_jobs(), *_given_up_work(), *_failed_exports()]
 
 
 def _address(film: Film) -> str:
@@ -208,6 +208,20 @@ def _failed_jobs() -> Iterator[Failure]:
     for name, job in jobs:
         for film in job.find_given_up()[:MAX_ERRORS]:
             yield Failure(str(film), _address(film), reasons[name])
+
+
+def _given_up_work() -> Iterator[Failure]:
+    """Yield what has no row of its own, and killed its worker each time."""
+    reasons = {
+        "label_film": _("Computing the labels was given up: the worker was killed three times."),
+        "read_tracks": _("Reading text tracks was given up: the worker was killed three times."),
+        "reindex": _("Restoring the index was given up: the worker was killed three times."),
+    }
+    found = [(*work, at) for work, at in attempts.list_given_up() if work[0] in reasons]
+    films = Film.objects.in_bulk([int(number) for _kind, number, _at in found])
+    known = [(kind, films[int(number)], at) for kind, number, at in found if int(number) in films]
+    for kind, film, at in known[:MAX_ERRORS]:
+        yield Failure(str(film), _address(film), reasons[kind], _moment(at))
 
 
 def _failed_exports() -> Iterator[Failure]:
