@@ -70,10 +70,11 @@ class Activity:
 class Worker:
     """A worker as the page shows it. `kinds` names the work it takes, `problem` is a sentence.
 
-    Both may be "".
+    Both may be "". `model` is the name of the model that it works with.
     """
 
     record: WorkerRecord
+    model: str
     precision: str
     kinds: str
     speed: float
@@ -124,10 +125,11 @@ def list_workers(found: Iterable[WorkerRecord]) -> list[Worker]:
     speeds, precisions = records.measure_speeds(), records.read_precisions()
     films_of = records.find_films(task for record in found for task in record.tasks)
     films = Film.objects.in_bulk(set(films_of.values()))
-    row, is_chosen = installation.load(), installation.is_model_chosen()
+    row, chosen = installation.load(), weights.kept_rows()
     return [
         Worker(
             record=record,
+            model=chosen[0].name if chosen else record.model_name,
             precision=precisions.get(record.name, ""),
             kinds=pgettext("between kinds of work", ", ").join(
                 str(NAMES_OF_KINDS[kind])
@@ -138,7 +140,7 @@ def list_workers(found: Iterable[WorkerRecord]) -> list[Worker]:
             activities=tuple(
                 _describe(task, films.get(films_of.get(task.id, 0))) for task in record.tasks
             ),
-            problem=_find_problem(record, row, is_chosen),
+            problem=_find_problem(record, row, is_chosen=bool(chosen)),
         )
         for record in found
     ]
@@ -149,7 +151,7 @@ def _describe(task: RunningTask, film: Film | None) -> Activity:
     return Activity(what, film, _moment(task.started_at))
 
 
-def _find_problem(record: WorkerRecord, row: Installation | None, is_chosen: bool) -> str:
+def _find_problem(record: WorkerRecord, row: Installation | None, *, is_chosen: bool) -> str:
     """Return how a worker differs from what the installation was set up with since, or "".
 
     `is_chosen`: the model was chosen with `manage.py reembed`, so that every worker uses it.
