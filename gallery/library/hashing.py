@@ -34,15 +34,16 @@ log = logging.getLogger(__name__)
 State = LibraryFile.State
 PART_SECONDS = 30.0  # then the worker queues the rest
 CHECK_SECONDS = 2.0  # between two looks at whether an import waits
+MAX_BEGUN = 100  # files that processes have begun at the same time
 KEPT_SECONDS = 900  # after which another process begins a file again: this one may be dead
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A file of which this process has read a part. `version` is its size and time."""
+    """A file of which this process has read a part. `version`: its id, size and time."""
 
     version: tuple[int, ...]
-    hash: WholeHash = field(default_factory=WholeHash)
+    digest: WholeHash = field(default_factory=WholeHash)
     process: bytes = field(default_factory=lambda: uuid.uuid4().bytes)
 
 
@@ -74,9 +75,10 @@ def hash_next(queue: Queue) -> bool:
     Raises IndexUnavailable.
     """
     client = server.connect_index()
+    key = f"{settings.INDEX_PREFIX}:hashing"
     with (
         server.translate_redis_errors(),
-        server.redis_lock(client, _key(), settings.LEASE_SECONDS) as check_lock,
+        server.redis_lock(client, key, settings.LEASE_SECONDS) as check_lock,
     ):
         file = None if check_lock is None or _is_busy() else _choose(client)
         if file is None or check_lock is None:
@@ -99,7 +101,7 @@ def hash_next(queue: Queue) -> bool:
             status = file.real_path.stat()
             if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
                 return False  # a scan finds out what it is
-            digest = _begin(file, client).hash.read_on(file.real_path, is_enough)
+            digest = _begin(file, client).digest.read_on(file.real_path, is_enough)
         except LostClaim:
             return False
         except OSError as error:
@@ -113,14 +115,15 @@ def hash_next(queue: Queue) -> bool:
         return next_to_hash() is not None
 
 
-def _key(*file: LibraryFile) -> str:
-    return ":".join((settings.INDEX_PREFIX, "hashing", *(str(one.pk) for one in file)))
+def _key(file: LibraryFile) -> str:
+    return f"{settings.INDEX_PREFIX}:hashing:{file.pk}"
 
 
 def _choose(client: redis.Redis) -> LibraryFile | None:
     """Return the next file that no other process has begun."""
     own = _begun and _begun.process
-    return next((file for file in _unhashed() if client.get(_key(file)) in (None, own)), None)
+    files = _unhashed()[:MAX_BEGUN]
+    return next((file for file in files if client.get(_key(file)) in (None, own)), None)
 
 
 def _begin(file: LibraryFile, client: redis.Redis) -> _Begun:
