@@ -29,8 +29,9 @@ def library(
     monkeypatch.setattr(hashing, "PART_SECONDS", -1)
     monkeypatch.setattr(hashing, "_begun", None)
     made = Library(tmp_path / "library")
-    for name in ("a.mkv", "b.mkv"):
-        made.write(name, os.urandom(1000 * CHUNKS if name == "a.mkv" else 500))
+    made.write("a.mkv", os.urandom(1000 * CHUNKS))
+    made.scan()
+    made.write("b.mkv", os.urandom(500))
     made.follow()
     for name in ("a.mkv", "b.mkv"):
         finish(made.film(name))
