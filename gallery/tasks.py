@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from gallery.boards import export_work, exports
 from gallery.boards.models import Export
 from gallery.clip import encoder, weights
-from gallery.core.errors import GalleryError, LostClaim
+from gallery.core.errors import GalleryError, LostClaim, ModelError
 from gallery.films.models import Film
 from gallery.importing import (
     healing,
@@ -52,7 +52,7 @@ REMOVAL_SECONDS = 10.0  # per task that removes the vectors of a discarded model
 def probe(film_id: int) -> None:
     """Examine a film's file, and queue its text tracks and its segments."""
     report_film(film_id)
-    if _has_outdated_model():
+    if _lacks_model():
         return
     segments = probe_step.probe_film(film_id)
     if segments:
@@ -80,7 +80,7 @@ def segment(segment_id: int) -> None:  # noqa: ARG001
 
     Films take turns, so it may not be the segment in the message.
     """
-    row = None if _has_outdated_model() else segment_step.claim_next()
+    row = None if _lacks_model() else segment_step.claim_next()
     if row is None:
         return
     try:
@@ -103,7 +103,7 @@ def segment(segment_id: int) -> None:  # noqa: ARG001
 def finish(film_id: int) -> None:
     """Put an embedded film into the index."""
     report_film(film_id)
-    if not _has_outdated_model():
+    if not _lacks_model():
         publish_step.finish_film(film_id)
 
 
@@ -274,11 +274,17 @@ def _queue(step: str, *key: int) -> None:
     STEPS[step].delay(*key)
 
 
-def _has_outdated_model() -> bool:
-    """Return whether the installation's model has changed since this worker started.
+def _lacks_model() -> bool:
+    """Return whether this worker must not import films because it lacks the installation's model.
 
-    Workers with different models would restart each film endlessly.
+    Its files are not on this machine, or the model has changed since this worker started. Workers
+    with different models would restart each film endlessly.
     """
+    try:
+        weights.current()
+    except ModelError as error:
+        log.error("films are waiting: %s", error)
+        return True
     if installation.has_this_model():
         return False
     log.error("the model of the installation has changed: restart this worker with the new one")

@@ -4,7 +4,8 @@ An import stores thumbnails of 640 pixels; smaller ones are made from these on f
 with the run, so that films that were imported before have them, too.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -32,6 +33,21 @@ def thumbnail_srcset(film: Film | ListedFilm, second: int) -> str:
     return ", ".join([*smaller, f"{whole} {THUMBNAIL_WIDTH}w"])
 
 
+@contextmanager
+def open_thumbnail(path: Path) -> Iterator[Image.Image]:
+    """Open a thumbnail, to be decoded within the context.
+
+    Raises FileNotFoundError if it is missing or damaged.
+    """
+    try:
+        with Image.open(path, formats=("JPEG",)) as picture:
+            yield picture
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # Pillow's errors for damaged and empty files
+        raise FileNotFoundError(f"{path} is damaged: {error}") from error
+
+
 def get_small_thumbnail(run: RunFiles, second: int, width: int) -> Path:
     """Return the path of a smaller thumbnail, made on first use.
 
@@ -53,15 +69,10 @@ def get_small_thumbnail(run: RunFiles, second: int, width: int) -> Path:
 
 def _load_small(path: Path, width: int) -> Image.Image:
     """Load a thumbnail at most `width` pixels wide. Raises FileNotFoundError."""
-    try:
-        with Image.open(path, formats=("JPEG",)) as whole:
-            size = (width, max(1, round(whole.height * width / whole.width)))
-            whole.draft("RGB", (2 * size[0], 2 * size[1]))
-            picture = whole.convert("RGB")
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise FileNotFoundError(path) from error
+    with open_thumbnail(path) as whole:
+        size = (width, max(1, round(whole.height * width / whole.width)))
+        whole.draft("RGB", (2 * size[0], 2 * size[1]))
+        picture = whole.convert("RGB")
     if picture.width <= width:
         return picture
     return picture.resize(size, Image.Resampling.LANCZOS)

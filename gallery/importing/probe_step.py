@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from gallery.clip import weights
 from gallery.core import disk
-from gallery.core.errors import DiskFull, GalleryError, RetryableError
+from gallery.core.errors import DiskFull, GalleryError, RetryableError, WorkerStops
 from gallery.core.leases import lease_end
 from gallery.films.models import Film
 from gallery.importing.models import MAX_ATTEMPTS, Segment
@@ -75,7 +75,10 @@ def _claim(film_id: int) -> Film | None:
 
 
 def _prepare(film: Film) -> Prepared | None:
-    """Probe a film's file. On an error, record it or schedule a retry, and return None."""
+    """Probe a film's file. On an error, record it or schedule a retry, and return None.
+
+    If this worker is stopping, return the film to the queue.
+    """
     try:
         with disk.raise_disk_full(), hold_lease(film):
             return working_copy.prepare(
@@ -83,6 +86,11 @@ def _prepare(film: Film) -> Prepared | None:
                 max_pixels=settings.MAX_FILM_PIXELS,
                 max_seconds=settings.MAX_FILM_HOURS * 3600,
             )
+    except WorkerStops:
+        log.info("film %s is returned to the queue: this worker is stopping", film.pk)
+        at_same_step(film).update(
+            state=Film.State.WAITING, lease_until=None, attempts=F("attempts") - 1
+        )
     except (RetryableError, MemoryError) as error:
         if film.attempts >= MAX_ATTEMPTS:
             fail(film, error)

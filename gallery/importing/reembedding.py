@@ -19,7 +19,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from numpy.typing import NDArray
-from PIL import Image
 
 from gallery.clip import encoder, weights
 from gallery.clip.encoder import Encoder, batched
@@ -30,6 +29,7 @@ from gallery.core import disk
 from gallery.core.errors import FilmError, LostClaim, ModelError
 from gallery.films.film_job import MAX_ATTEMPTS, Check, JobKind
 from gallery.films.models import Film, FilmQuerySet, FilmVectors
+from gallery.films.thumbnails import open_thumbnail
 from gallery.importing import ingest, publish_step
 from gallery.importing.models import Reembedding
 from gallery.index import frame_index, server
@@ -181,7 +181,7 @@ def embed_thumbnails(
     _rows, firsts, owners = np.unique(data.vectors, axis=0, return_index=True, return_inverse=True)
 
     def embed(seconds: list[int]) -> Vectors:
-        squares = [loaded.to_squares(_open_thumbnail(run, second)) for second in seconds]
+        squares = [loaded.to_squares(_load_thumbnail(run, second)) for second in seconds]
         return loaded.embed_squares(squares)
 
     found: list[Vectors] = []
@@ -196,15 +196,9 @@ def embed_thumbnails(
     return np.concatenate(found)[owners.reshape(-1)].astype(np.float16)
 
 
-def _open_thumbnail(run: RunFiles, second: int) -> Picture:
-    path = run.thumbnail(second)
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except FileNotFoundError:
-        raise
-    except OSError as error:  # Pillow's errors for damaged and empty files
-        raise FileNotFoundError(f"{path} is damaged: {error}") from error
+def _load_thumbnail(run: RunFiles, second: int) -> Picture:
+    with open_thumbnail(run.thumbnail(second)) as picture:
+        return picture.convert("RGB")
 
 
 def embed_decoded(

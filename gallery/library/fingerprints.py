@@ -20,11 +20,23 @@ def quick_fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def whole_sha256(path: Path, check: Callable[[], None]) -> str:
-    """Return the SHA-256 of a file, as for uploads. `check` may raise to stop. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-            check()
-    return digest.hexdigest()
+class WholeHash:
+    """The SHA-256 of a file, as for uploads, computed in several steps."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._position = 0
+
+    def read_on(self, path: Path, is_enough: Callable[[], bool]) -> str | None:
+        """Continue reading. Return the SHA-256 at the end of the file, None if stopped before.
+
+        Raises OSError.
+        """
+        with path.open("rb", buffering=0) as file:
+            file.seek(self._position)
+            while chunk := file.read(CHUNK_BYTES):
+                self._digest.update(chunk)
+                self._position += len(chunk)
+                if is_enough():
+                    return None
+        return self._digest.hexdigest()

@@ -3,13 +3,15 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -26,7 +28,10 @@ from gallery.library.models import LibraryFile, LibraryFolder
 
 log = logging.getLogger(__name__)
 
-BATCH = 200  # rows in one query
+Rows = Sequence[LibraryFile]
+T = TypeVar("T")
+
+BATCH = 200  # rows in one transaction
 CONTENT_COLUMNS = (
     *("path", "size", "mtime_ns", "state", "settles_since", "away_since"),
     *("fingerprint", "sha256", "error"),
@@ -68,7 +73,7 @@ def scan_folder(folder_id: int, queue: Queue) -> ScanResult | None:
         with keep_lease(
             lambda: bool(claimed.update(scan_until=lease_end())), settings.LEASE_SECONDS
         ) as check:
-            return _scan(folder, token, queue, check, began_at)
+            return _scan(folder, claimed, queue, check, began_at)
     except LostClaim:
         log.info("%s: another process is scanning it, or it was removed", folder)
         return None
@@ -84,7 +89,7 @@ def _claim(folder_id: int, token: uuid.UUID) -> bool:
 
 def _scan(
     folder: LibraryFolder,
-    token: uuid.UUID,
+    claimed: QuerySet[LibraryFolder],
     queue: Queue,
     check: Callable[[], None],
     began_at: float,
@@ -107,19 +112,15 @@ def _scan(
             "share, connect it. No film is removed."
         )
     check()
-    with transaction.atomic():
-        # Lock the row: a process that took over the scan waits for this transaction.
-        if not LibraryFolder.objects.filter(pk=folder.pk, scan_token=token).update(
-            scanned_at=timezone.now(),
-            scanned_path=folder.path,
-            scan_seconds=time.monotonic() - began_at,
-            error=error,
-            unreadable=listing.unreadable,
-        ):
-            raise LostClaim
-        _save(found, identified)
-        # Within the transaction: if this process is killed, the next scan finds the same changes.
-        restarted = _update_films(folder, found, identified)
+    restarted = _save(folder, claimed, found, identified)
+    if not claimed.update(
+        scanned_at=timezone.now(),
+        scanned_path=folder.path,
+        scan_seconds=time.monotonic() - began_at,
+        error=error,
+        unreadable=listing.unreadable,
+    ):
+        raise LostClaim
     for film_id in restarted:
         queue("probe", film_id)
     subtitle_files.sync(folder, listing)
@@ -147,66 +148,104 @@ def _describe_failure(error: OSError | ValueError) -> str:
     )
 
 
-def _save(found: Changes, identified: Identified) -> None:
-    """Save the rows of a scan, with one query for rows that get the same value."""
-    LibraryFile.objects.bulk_create(found.new, batch_size=BATCH)
-    _set_column(found.gone, "away_since")
-    _set_column(found.back, "away_since")
-    for state in (LibraryFile.State.WAITING, LibraryFile.State.SETTLING):
-        _set_column([row for row in found.readable if row.state == state], "state")
-    waiting = [
-        row
-        for row in identified.rows
-        if row.state == LibraryFile.State.WAITING and not row.fingerprint
-    ]
-    _set_column(waiting, "state")
+def _save(
+    folder: LibraryFolder,
+    claimed: QuerySet[LibraryFolder],
+    found: Changes,
+    identified: Identified,
+) -> list[int]:
+    """Save the changes found by a scan, and update their films. Return the films to import again.
+
+    Each transaction saves a batch of rows with the links of their films, so that other writers do
+    not wait for long. If this process is killed in between, the next scan finds the rest.
+    """
+    rows = (*found.moved, *found.gone, *found.back, *found.changed)
+    followed = {row.film_id for row in rows if row.film_id is not None} | identified.films
+    replaced = {row.pk for row in identified.replaced}
+    restarted: list[int] = []
+    for alike, save in _group(found, identified):
+        for some in _batches(alike):
+            with transaction.atomic():
+                _keep_claim(claimed)
+                stored = LibraryFile.objects.filter(pk__in=[row.pk for row in some])
+                films = set(stored.values_list("film_id", flat=True))
+                save(some)
+                films.update(row.film_id for row in some)
+                presence.update_presence(followed & films)
+                restarted += _restart([row for row in some if row.pk in replaced])
+    for misplaced in _batches(_find_misplaced(folder)):
+        with transaction.atomic():
+            _keep_claim(claimed)
+            presence.update_presence(misplaced)
+    return restarted
+
+
+def _keep_claim(claimed: QuerySet[LibraryFolder]) -> None:
+    """Lock the folder's row, so that a process that takes over waits for the transaction."""
+    if not claimed.update(scan_until=lease_end()):
+        raise LostClaim
+
+
+def _group(
+    found: Changes, identified: Identified
+) -> Iterator[tuple[Rows, Callable[[Rows], object]]]:
+    """Yield groups of rows with the function that saves them, present files before missing ones."""
+    state = LibraryFile.State
+    save_state = partial(_set_column, column="state")
+    save_presence = partial(_set_column, column="away_since")
+    waiting = [row for row in identified.rows if row.state == state.WAITING and not row.fingerprint]
     plain = {row.pk for row in waiting}
-    others = [row for row in identified.rows if row.pk not in plain]
+    yield found.new, LibraryFile.objects.bulk_create
     # An import may have assigned a film to one of these since they were read.
-    _update([*found.moved, *found.changed], CONTENT_COLUMNS)
-    _update(others, (*CONTENT_COLUMNS, "film"))
-    for some in _batches(found.forgotten):
-        LibraryFile.objects.filter(pk__in=[row.pk for row in some], film__isnull=True).delete()
+    yield [*found.moved, *found.changed], partial(_update, columns=CONTENT_COLUMNS)
+    others = [row for row in identified.rows if row.pk not in plain]
+    yield others, partial(_update, columns=(*CONTENT_COLUMNS, "film"))
+    yield waiting, save_state
+    for one in (state.WAITING, state.SETTLING):
+        yield [row for row in found.readable if row.state == one], save_state
+    yield found.back, save_presence
+    yield found.gone, save_presence
+    yield found.forgotten, _forget
 
 
-def _update(rows: Sequence[LibraryFile], columns: Sequence[str]) -> None:
-    """Save columns of many rows, faster than bulk_update, which builds one expression per value."""
+def _update(rows: Rows, columns: Sequence[str]) -> None:
+    """Save columns of rows, faster than bulk_update, which builds one expression per value."""
     LibraryFile.objects.bulk_create(
-        rows,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=columns,
+        rows, update_conflicts=True, unique_fields=["id"], update_fields=columns
     )
 
 
-def _set_column(rows: Sequence[LibraryFile], column: str) -> None:
+def _set_column(rows: Rows, column: str) -> None:
     """Save one column that has the same value in all rows."""
-    for some in _batches(rows):
-        value = getattr(some[0], column)
-        LibraryFile.objects.filter(pk__in=[row.pk for row in some]).update(**{column: value})
+    stored = LibraryFile.objects.filter(pk__in=[row.pk for row in rows])
+    stored.update(**{column: getattr(rows[0], column)})
 
 
-def _batches(rows: Sequence[LibraryFile]) -> list[Sequence[LibraryFile]]:
-    return [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+def _forget(rows: Rows) -> None:
+    LibraryFile.objects.filter(pk__in=[row.pk for row in rows], film__isnull=True).delete()
 
 
-def _update_films(folder: LibraryFolder, found: Changes, identified: Identified) -> list[int]:
-    """Update the films of changed files. Return those to import again because of new content."""
-    rows = (*found.moved, *found.gone, *found.back, *found.changed)
-    films = {row.film_id for row in rows if row.film_id is not None} | identified.films
+def _batches(values: Sequence[T]) -> list[Sequence[T]]:
+    return [values[start : start + BATCH] for start in range(0, len(values), BATCH)]
+
+
+def _find_misplaced(folder: LibraryFolder) -> list[int]:
+    """Return films that are wrongly marked as away, or all films if the folder's path changed."""
     here = LibraryFile.objects.present().filter(folder=folder, film__isnull=False)
     if not folder.scanned_path or folder.scanned_path == folder.path:
         # An import may have noticed before the scan that a film was away.
         here = here.filter(film__away_since__isnull=False)
-    films |= set(here.values_list("film_id", flat=True))
-    presence.update_presence(films)
-    replaced = {row.film_id: row.size for row in identified.replaced if row.film_id is not None}
-    restarted = list(Film.objects.filter(pk__in=replaced))
-    for film in restarted:
+    return sorted(set(here.values_list("film_id", flat=True)))
+
+
+def _restart(replaced: Rows) -> list[int]:
+    """Import films again because of new content. Return their ids."""
+    sizes = {row.film_id: row.size for row in replaced if row.film_id is not None}
+    films = list(Film.objects.filter(pk__in=sizes))
+    for film in films:
         log.info("film %s: the content of its file has changed, importing it again", film.pk)
-        transitions.restart_with_new_file(film, replaced[film.pk])
-    return [film.pk for film in restarted]
+        transitions.restart_with_new_file(film, sizes[film.pk])
+    return [film.pk for film in films]
 
 
 def find_due() -> list[int]:

@@ -5,6 +5,7 @@ hidden here and in `decoding`.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -99,16 +100,16 @@ def read_rate(path: Path, max_pixels: int) -> Fraction:
     return _rate(_decode_first(path, max_pixels))
 
 
-def inspect(path: Path, max_pixels: int) -> Inspection:
+def inspect(path: Path, max_pixels: int, check: Callable[[], None] = lambda: None) -> Inspection:
     """Inspect a film file: decode its first frame and read all its packets.
 
-    Raises FilmError, with a sentence for the admin, when the file is no film, is truncated or has
-    more than `max_pixels` pixels per picture. Raises FFmpegStalled.
+    `check` may raise to stop. Raises FilmError, with a sentence for the admin, when the file is no
+    film, is truncated or has more than `max_pixels` pixels per picture. Raises FFmpegStalled.
     """
     first = _decode_first(path, max_pixels)
     size, rate = _SIZE.search(first.output), _rate(first)
     assert size is not None
-    packets = timeline.read(path, max_pixels, float(1 / rate) if rate else 0.0)
+    packets = timeline.read(path, max_pixels, float(1 / rate) if rate else 0.0, check)
     clock = _DURATION.search(first.log_text)
     start = float(clock[4] or 0) if clock else 0.0
     aspect = _ASPECT.search(first.output)

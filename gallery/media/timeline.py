@@ -7,6 +7,7 @@ wrong when its clock jumps; and half a file still states the whole duration.
 
 import tempfile
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -76,11 +77,13 @@ class _Track:
         self._last = decoded
 
 
-def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
+def read(
+    path: Path, max_pixels: int, frame_length: float, check: Callable[[], None] = lambda: None
+) -> Timeline:
     """Read all packets of a film. `frame_length` (seconds) is for pictures without a length.
 
-    Raises FilmError when there is no picture or the file takes too long, FFmpegStalled,
-    FFmpegDied.
+    `check` is called for each packet, and may raise to stop. Raises FilmError when there is no
+    picture or the file takes too long, FFmpegStalled, FFmpegDied.
     """
     arguments = [
         *("-v", "error"),
@@ -94,6 +97,7 @@ def read(path: Path, max_pixels: int, frame_length: float) -> Timeline:
         assert process.stdout is not None
         with ffmpeg.watched(process, READ_TIMEOUT) as watch:
             for line in process.stdout:
+                check()
                 watch.resume()
                 _add_packet(line, tracks, frame_length)
             process.wait()

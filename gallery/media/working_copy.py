@@ -15,6 +15,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from gallery.core import shutdown
 from gallery.core.disk import require_space
 from gallery.core.errors import DiskFull, FilmError
 from gallery.media import ffmpeg, film_borders, interlacing, probing, timeline
@@ -80,10 +81,10 @@ def _lacks_timestamps(inspection: Inspection) -> bool:
 def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
     """Inspect a film, and make a working copy of it if needed.
 
-    Raises what `probing.inspect` and `reject_long_film` raise, and DiskFull.
+    Raises what `probing.inspect` and `reject_long_film` raise, DiskFull, and WorkerStops.
     """
     source, copy = files.source(), files.working_copy()
-    inspection = probing.inspect(source, max_pixels)
+    inspection = probing.inspect(source, max_pixels, shutdown.check)
     if not is_needed(inspection):
         probing.reject_long_film(inspection.probe, max_seconds)
         copy.unlink(missing_ok=True)
@@ -93,7 +94,7 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
     draft = copy.with_name(f".draft-{copy.name}")
     try:
         _create_copy(source, draft, inspection, max_pixels)
-        copied = probing.inspect(draft, max_pixels)
+        copied = probing.inspect(draft, max_pixels, shutdown.check)
         probing.reject_long_film(copied.probe, max_seconds)
         probe = _examine(draft, copied.probe, max_pixels)
         draft.replace(copy)
@@ -106,7 +107,9 @@ def prepare(files: FilmFiles, max_pixels: int, max_seconds: float) -> Prepared:
 
 def _examine(path: Path, probe: Probe, max_pixels: int) -> Probe:
     """Return the probe with what only decoded pictures show: fields and bars."""
+    shutdown.check()
     probe = interlacing.detect_field_order(path, probe, max_pixels)
+    shutdown.check()
     return film_borders.detect_inner_box(path, probe, max_pixels)
 
 
@@ -182,7 +185,7 @@ def _run_copy(
         *(*streams, "-sn", "-dn", "-map_chapters", "-1"),
         *("-progress", "pipe:1", "-f", "matroska", f"file:{target}"),
     ]
-    result = ffmpeg.run_with_progress(arguments, COPY_TIMEOUT)
+    result = ffmpeg.run_with_progress(arguments, COPY_TIMEOUT, lambda _seconds: shutdown.check())
     if "No space left on device" in result.log_text:
         raise DiskFull
     return result
@@ -258,7 +261,8 @@ def _timestamp_filter(inspection: Inspection) -> tuple[str, ...]:
 def _is_usable(copy: Path, inspection: Inspection, max_pixels: int) -> bool:
     """Return whether each picture has its own time, and the copy is as long as the film."""
     length = float(1 / inspection.probe.rate) if inspection.probe.rate else 0.0
-    packets, source_packets = timeline.read(copy, max_pixels, length), inspection.timeline
+    packets = timeline.read(copy, max_pixels, length, shutdown.check)
+    source_packets = inspection.timeline
     if packets.untimed or packets.held_back > MAX_HELD_BACK:
         return False
     if not _lacks_timestamps(inspection):

@@ -6,11 +6,12 @@ from django.db import migrations, models
 
 def record_models(apps: Any, schema_editor: Any) -> None:
     """The counts are those of the model that imported the film; levels are kept by model."""
-    Film = apps.get_model("gallery", "Film")
-    LabelCount = apps.get_model("gallery", "LabelCount")
-    imported_by = Film.objects.filter(pk=models.OuterRef("film")).values("model")[:1]
-    LabelCount.objects.update(model=models.Subquery(imported_by))
-    for label in apps.get_model("gallery", "Label").objects.exclude(scale={}):
+    alias = schema_editor.connection.alias
+    films = apps.get_model("gallery", "Film").objects.using(alias)
+    imported_by = films.filter(pk=models.OuterRef("film")).values("model")[:1]
+    counts = apps.get_model("gallery", "LabelCount").objects.using(alias)
+    counts.update(model=models.Subquery(imported_by))
+    for label in apps.get_model("gallery", "Label").objects.using(alias).exclude(scale={}):
         scale = dict(label.scale)
         label.scale = {scale.pop("model"): scale} if "model" in scale else {}
         label.save(update_fields=["scale"])
@@ -18,9 +19,10 @@ def record_models(apps: Any, schema_editor: Any) -> None:
 
 def forget_models(apps: Any, schema_editor: Any) -> None:
     """Labels are measured and counted again."""
-    apps.get_model("gallery", "Label").objects.update(scale={}, applied=None)
-    apps.get_model("gallery", "LabelCount").objects.all().delete()
-    apps.get_model("gallery", "Film").objects.update(labelled_as="")
+    alias = schema_editor.connection.alias
+    apps.get_model("gallery", "Label").objects.using(alias).update(scale={}, applied=None)
+    apps.get_model("gallery", "LabelCount").objects.using(alias).delete()
+    apps.get_model("gallery", "Film").objects.using(alias).update(labelled_as="")
 
 
 class Migration(migrations.Migration):

@@ -1,8 +1,8 @@
 """Reads the text in the pictures of films.
 
 What was read in a part is kept in the media store; at the end, it is joined to lines. It is read
-from the thumbnails, so that nothing is decoded, except for films with black bars: thumbnails lack
-the bars, where subtitles may stand.
+from the thumbnails, so that nothing is decoded, except for films with black bars (thumbnails lack
+the bars, where subtitles may stand) and where thumbnails are missing or damaged.
 """
 
 import json
@@ -14,12 +14,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
-from PIL import Image
 
 from gallery.clip.runtimes import inference_threads
 from gallery.films.catalogue import searchable
 from gallery.films.film_job import Check, JobKind
 from gallery.films.models import Film, FilmQuerySet
+from gallery.films.thumbnails import open_thumbnail
 from gallery.media import frame_stream, store
 from gallery.media.film_borders import add_bars
 from gallery.media.store import RunFiles
@@ -73,23 +73,38 @@ def _list_parts(run: RunFiles) -> list[Path]:
 
 
 def _load_pictures(film: Film, run: RunFiles, span: Span) -> Iterator[tuple[float, Picture]]:
-    """Yield the time and the whole picture of each frame of a part."""
+    """Yield the time and the whole picture of each frame of a part.
+
+    If thumbnails are missing or damaged, the film is decoded. Raises FileNotFoundError if its file
+    is missing, too.
+    """
     if film.probe.inner is not None and film.has_source:
-        with frame_stream.stream_frames(
-            film.files.playable(),
-            film.probe,
-            span,
-            width=store.THUMBNAIL_WIDTH,
-            max_pixels=settings.MAX_FILM_PIXELS,
-            limit=settings.CELERY_TASK_SOFT_TIME_LIMIT,
-            threads=inference_threads(),
-        ) as (frames, _decoding):
-            yield from ((frame.time, frame.picture) for frame in frames)
+        yield from _decode_pictures(film, span)
         return
     seconds, times = run.load_times(span)
     for second, time in zip(seconds.tolist(), times.tolist(), strict=True):
-        with Image.open(run.thumbnail(second)) as picture:
-            yield time, add_bars(picture.convert("RGB"), film.probe.inner)
+        try:
+            with open_thumbnail(run.thumbnail(second)) as thumbnail:
+                picture = thumbnail.convert("RGB")
+        except FileNotFoundError:
+            if not film.has_source:
+                raise
+            yield from _decode_pictures(film, Span(second, span.end))
+            return
+        yield time, add_bars(picture, film.probe.inner)
+
+
+def _decode_pictures(film: Film, span: Span) -> Iterator[tuple[float, Picture]]:
+    with frame_stream.stream_frames(
+        film.files.playable(),
+        film.probe,
+        span,
+        width=store.THUMBNAIL_WIDTH,
+        max_pixels=settings.MAX_FILM_PIXELS,
+        limit=settings.CELERY_TASK_SOFT_TIME_LIMIT,
+        threads=inference_threads(),
+    ) as (frames, _decoding):
+        yield from ((frame.time, frame.picture) for frame in frames)
 
 
 def _to_json(frames: Sequence[ReadFrame]) -> bytes:

@@ -1,8 +1,10 @@
 """Detects poison tasks among those without a row that could count attempts.
 
 PREFIX:attempts:...      how often the task was started but did not end
+PREFIX:given-up          sorted set: tasks that were given up, by time
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -36,16 +38,36 @@ def count_attempt(*work: object) -> Iterator[None]:
     So only attempts during which the worker died add up. Claim the task first, so that only one
     process counts. Raises GivenUp after MAX_ATTEMPTS. Without Redis, nothing is counted.
     """
-    counter = key("attempts", *work)
+    counter, name = key("attempts", *work), ":".join(map(str, work))
     with suppress(RedisError, OSError):
         pipe = connect().pipeline()
         pipe.incr(counter)
         pipe.expire(counter, KEPT_SECONDS, nx=True)
         attempts, _is_set = pipe.execute()
         if attempts > MAX_ATTEMPTS:
+            with suppress(RedisError, OSError):
+                connect().zadd(key("given-up"), {name: time.time()}, nx=True)
             raise GivenUp
     try:
         yield
     finally:
         with suppress(RedisError, OSError):
-            connect().delete(counter)
+            pipe = connect().pipeline()
+            pipe.delete(counter)
+            pipe.zrem(key("given-up"), name)
+            pipe.execute()
+
+
+def list_given_up() -> list[tuple[list[str], float]]:
+    """Return the tasks given up in the last KEPT_SECONDS, and when (seconds since 1970).
+
+    The latest comes first; empty if Redis does not respond.
+    """
+    try:
+        pipe = connect().pipeline()
+        pipe.zremrangebyscore(key("given-up"), "-inf", time.time() - KEPT_SECONDS)
+        pipe.zrevrange(key("given-up"), 0, -1, withscores=True)
+        _removed, found = pipe.execute()
+    except (RedisError, OSError):
+        return []
+    return [(name.decode().split(":"), at) for name, at in found]

@@ -17,7 +17,7 @@ from gallery.films.film_job import JobKind
 from gallery.films.models import Film
 from gallery.importing import reembedding, shot_detection
 from gallery.transcripts import listening, reading
-from gallery.workers import installation, records
+from gallery.workers import attempts, installation, records
 from gallery.workers.models import Installation
 from gallery.workers.records import RunningTask, WorkerRecord
 from imgsearch.queues import DEFAULT_KINDS, KINDS
@@ -70,10 +70,12 @@ class Activity:
 class Worker:
     """A worker as the page shows it.
 
-    `kinds` names the work that it takes, `problem` is a sentence; both may be "".
+    `kinds` names the work that it takes, `problem` is a sentence; both may be "". `model` is the
+    name of its model.
     """
 
     record: WorkerRecord
+    model: str
     precision: str
     kinds: str
     speed: float
@@ -124,10 +126,11 @@ def list_workers(found: Iterable[WorkerRecord]) -> list[Worker]:
     speeds, precisions = records.measure_speeds(), records.read_precisions()
     films_of = records.find_films(task for record in found for task in record.tasks)
     films = Film.objects.in_bulk(set(films_of.values()))
-    row, is_chosen = installation.load(), installation.is_model_chosen()
+    row, chosen = installation.load(), weights.kept_rows()
     return [
         Worker(
             record=record,
+            model=chosen[0].name if chosen else record.model_name,
             precision=precisions.get(record.name, ""),
             kinds=pgettext("between kinds of work", ", ").join(
                 str(NAMES_OF_KINDS[kind])
@@ -138,7 +141,7 @@ def list_workers(found: Iterable[WorkerRecord]) -> list[Worker]:
             activities=tuple(
                 _describe(task, films.get(films_of.get(task.id, 0))) for task in record.tasks
             ),
-            problem=_find_problem(record, row, is_chosen),
+            problem=_find_problem(record, row, is_chosen=bool(chosen)),
         )
         for record in found
     ]
@@ -149,7 +152,7 @@ def _describe(task: RunningTask, film: Film | None) -> Activity:
     return Activity(what, film, _moment(task.started_at))
 
 
-def _find_problem(record: WorkerRecord, row: Installation | None, is_chosen: bool) -> str:
+def _find_problem(record: WorkerRecord, row: Installation | None, *, is_chosen: bool) -> str:
     """Return how a worker differs from the installation, which may have been set up again, or "".
 
     `is_chosen`: the model was chosen with `manage.py reembed`, so every worker uses it.
@@ -183,8 +186,8 @@ def list_queues(found: Iterable[WorkerRecord]) -> list[Queue]:
 
 
 def list_failures() -> list[Failure]:
-    """Return the last failed films and exports, and the jobs that were given up."""
-    return [*_failed_films(), *_failed_jobs(), *_failed_exports()]
+    """Return the last failed films and exports, and the work that was given up."""
+    return [*_failed_films(), *_failed_jobs(), *_given_up_work(), *_failed_exports()]
 
 
 def _address(film: Film) -> str:
@@ -208,6 +211,20 @@ def _failed_jobs() -> Iterator[Failure]:
     for name, job in jobs:
         for film in job.find_given_up()[:MAX_ERRORS]:
             yield Failure(str(film), _address(film), reasons[name])
+
+
+def _given_up_work() -> Iterator[Failure]:
+    """Yield poison tasks that have no row of their own."""
+    reasons = {
+        "label_film": _("Computing the labels was given up: the worker was killed three times."),
+        "read_tracks": _("Reading text tracks was given up: the worker was killed three times."),
+        "reindex": _("Restoring the index was given up: the worker was killed three times."),
+    }
+    found = [(*work, at) for work, at in attempts.list_given_up() if work[0] in reasons]
+    films = Film.objects.in_bulk([int(number) for _kind, number, _at in found])
+    known = [(kind, films[int(number)], at) for kind, number, at in found if int(number) in films]
+    for kind, film, at in known[:MAX_ERRORS]:
+        yield Failure(str(film), _address(film), reasons[kind], _moment(at))
 
 
 def _failed_exports() -> Iterator[Failure]:

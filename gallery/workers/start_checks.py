@@ -52,10 +52,12 @@ def prepare_worker(kinds: Collection[str]) -> None:
             log.warning("this worker is waiting: %s", missing)
         logged = missing
         time.sleep(PAUSE)
+    difference = ""
     try:
         if installation.load() is None:
             installation.register()
         problems = find_problems(kinds)
+        difference = weights.describe_difference()
     except (GalleryError, OSError) as error:
         problems = [str(error)]
     finally:
@@ -63,6 +65,8 @@ def prepare_worker(kinds: Collection[str]) -> None:
     if problems:
         raise UnsuitableMachine(problems)
     store.remove_older(settings.SCRATCH_DIR, SCRATCH_SECONDS)
+    if difference:
+        log.warning("%s", difference)
     log.info("this machine matches the installation: version %s", settings.VERSION)
 
 

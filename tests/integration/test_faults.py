@@ -307,6 +307,7 @@ def test_jobs_that_kill_each_worker_are_given_up(
         assert "the worker was killed 3 times" in export.error
         assert [failure.what for failure in overview.list_failures()] == [
             str(demo_film),
+            str(demo_film),
             "Export of the board Night",
         ]
         deaths = ill.output().count("signal 9 (SIGKILL)")

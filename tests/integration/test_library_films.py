@@ -413,6 +413,19 @@ def test_folders_are_added_and_removed_in_the_admin(
     assert film.has_source
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "in less than a second"), (1.4, "in 1 second"), (75, "in 1 minute")],
+)
+def test_the_page_shows_the_duration_of_the_last_scan(
+    library: Library, staff: Client, seconds: float, said: str
+) -> None:
+    library.scan()
+    LibraryFolder.objects.update(scan_seconds=seconds)
+    for page in (FOLDERS, f"{FOLDERS}{library.folder.pk}/change/"):
+        assert f">{said}<" in text(staff.get(page)), page
+
+
 def test_folders_need_the_view_permission(library: Library, page: Client) -> None:
     for address in (FOLDERS, f"{FOLDERS}add/", f"{FOLDERS}{library.folder.pk}/progress/"):
         assert page.get(address).status_code == 302

@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from gallery.films.models import Film
 from gallery.importing import intake, transitions
-from gallery.library import comparison, folders, hashing, identification, imports, scan
+from gallery.library import comparison, folders, hashing, identification, imports, presence, scan
 from gallery.library.folders import FolderError
 from gallery.library.models import LibraryFile, LibraryFolder
 from gallery.library.progress import measure_progress
@@ -213,6 +213,39 @@ def test_a_renamed_and_moved_film_stays_the_same(library: Library) -> None:
     assert [path.name for path in film.files.folder.glob("source*")] == ["source.mp4"]
     assert film.run == 1
     assert film.has_source
+
+
+def test_many_moved_films_are_saved_in_batches(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other writers get their turn. The next scan finds what a killed one has not saved."""
+    names = [f"{number}.mkv" for number in range(6)]
+    for name in names:
+        library.write(name)
+    library.follow()
+    films = [library.film(name) for name in names]
+    (library.root / "moved").mkdir()
+    for name in names:
+        (library.root / name).rename(library.root / "moved" / name)
+    monkeypatch.setattr(scan, "BATCH", 2)
+    genuine, saved = presence.update_presence, []
+
+    def die_at_the_second(some: Collection[int]) -> None:
+        saved.append(len(some))
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        genuine(some)
+
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(presence, "update_presence", die_at_the_second)
+        library.scan()
+    assert saved == [2, 2]
+    assert sum(path.startswith("moved/") for path in library.states()) == 2
+    assert library.scan().moved == 4
+    for name, film in zip(names, films, strict=True):
+        assert library.film(f"moved/{name}") == film
+        assert film.files.link_target() == library.root / "moved" / name
+    assert not Film.objects.exclude(away_since=None).exists()
 
 
 def test_films_that_swap_their_names_swap_their_files(library: Library) -> None:

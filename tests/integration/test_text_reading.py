@@ -154,13 +154,27 @@ def test_a_part_is_repeated_when_its_worker_was_killed(
 def test_a_part_that_fails_three_times_is_given_up(
     film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film.files.run(1).thumbnail(3).unlink()
+    film.files.source().unlink()
+    film.files.run(1).thumbnail(3).write_bytes(b"damaged")
     for attempt in (1, 2, 3):
         assert not reading.JOB.do_next()
         assert TextReading.objects.get().attempts == attempt
     assert reading.JOB.next_film() is None
     monkeypatch.setattr(reading, "JOB", replace(reading.JOB, version="the next one"))
     assert reading.JOB.next_film() == film
+
+
+@pytest.mark.parametrize("content", [None, b"", b"damaged"])
+def test_a_missing_or_damaged_thumbnail_is_decoded_from_the_film(
+    film: Film, content: bytes | None
+) -> None:
+    thumbnail = film.files.run(1).thumbnail(5)
+    thumbnail.unlink()
+    if content is not None:
+        thumbnail.write_bytes(content)
+    read_all()
+    assert texts_of(film, Subtitles.Source.BURNED) == list(SUBTITLES)
+    assert texts_of(film, Subtitles.Source.SCENE) == [SIGN]
 
 
 def test_workers_read_different_films_at_once(

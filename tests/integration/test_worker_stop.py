@@ -13,9 +13,10 @@ from gallery.core import shutdown
 from gallery.core.errors import WorkerStops
 from gallery.films.models import Film
 from gallery.importing.models import Segment
+from gallery.media import ffmpeg
 from gallery.transcripts import reading
 from gallery.transcripts.models import TextReading
-from tests.films import make_moving_scenes
+from tests.films import H264, make_film, make_moving_scenes
 from tests.importing import add_film, assert_complete, wait_until_ready
 from tests.processes import Worker, wait_for
 
@@ -41,6 +42,41 @@ def test_a_segment_is_returned_to_the_queue_at_once(
         worker.start()
         wait_until_ready(film)
         assert_complete(film)
+    finally:
+        worker.stop()
+
+
+@pytest.mark.parametrize(("name", "slow"), [("a.mp4", "-f framecrc"), ("a.flv", "-f matroska")])
+def test_a_film_that_is_being_examined_is_returned_to_the_queue(
+    redis_server: redis.Redis, tmp_path: Path, name: str, slow: str
+) -> None:
+    """While all its packets are read, or a working copy is made, from a slow disk."""
+    begun = tmp_path / "begun"
+    slow_ffmpeg = tmp_path / "ffmpeg"
+    slow_ffmpeg.write_text(
+        f"""#!/bin/sh
+        case "$*" in
+          *"-c copy {slow}"* | *"-c:v copy"*"{slow}"*)
+            touch {begun}; exec {ffmpeg.binary()} -readrate 0.5 "$@";;
+          *) exec {ffmpeg.binary()} "$@";;
+        esac
+        """
+    )
+    slow_ffmpeg.chmod(0o755)
+    worker = Worker(tmp_path, FFMPEG=str(slow_ffmpeg))
+    worker.start()
+    try:
+        codec = H264 if name == "a.mp4" else ("-c:v", "flv1")
+        film = add_film(make_film(tmp_path / name, seconds=60, rate="12", codec=codec))
+        tasks.queue_import(film)
+        wait_for(begun.exists)
+        worker.stop(timeout=30)
+        assert worker.process is not None
+        assert worker.process.returncode == 0
+        film.refresh_from_db()
+        assert (film.state, film.attempts, film.lease_until) == (Film.State.WAITING, 0, None)
+        assert "is returned to the queue" in worker.output()
+        assert not list(film.files.folder.glob(".draft-*"))
     finally:
         worker.stop()
 

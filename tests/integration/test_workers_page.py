@@ -21,9 +21,10 @@ from redis.retry import Retry
 from gallery import tasks
 from gallery.boards.models import Board, Export
 from gallery.films.models import Film
+from gallery.importing import healing
 from gallery.transcripts import reading
 from gallery.transcripts.models import TextReading
-from gallery.workers import installation, records
+from gallery.workers import attempts, installation, records
 from gallery.workers.records import RunningTask
 from tests.films import make_film, make_moving_scenes
 from tests.importing import upload, wait_for_segments, wait_until_ready
@@ -171,6 +172,41 @@ def test_the_page_lists_what_failed(staff: Client, demo_film: Film, settings: La
     assert re.search(r"Broken 0\s+minutes ago The file is empty\.", text)
     assert f"{demo_film} Reading text in pictures failed three times" in text
     assert re.search(r"Export of the board Night .* The disk is full\.", text)
+
+
+def test_the_page_lists_poison_tasks(staff: Client, demo_film: Film) -> None:
+    sentences = {
+        "label_film": "Computing the labels was given up: the worker was killed three times.",
+        "read_tracks": "Reading text tracks was given up: the worker was killed three times.",
+        "reindex": "Restoring the index was given up: the worker was killed three times.",
+    }
+    for kind in sentences:
+        counter = records.key("attempts", kind, demo_film.pk)
+        records.connect().set(counter, attempts.MAX_ATTEMPTS)
+    Film.objects.update(tracks_run=None)
+    tasks.label_film(demo_film.pk)
+    tasks.read_tracks(demo_film.pk)
+    healing._reindex(demo_film.pk, lambda *_step: None)
+    text = read(staff)
+    for sentence in sentences.values():
+        assert f"{demo_film} 0 minutes ago {sentence}" in text
+    # An attempt that succeeds.
+    records.connect().delete(records.key("attempts", "label_film", demo_film.pk))
+    tasks.label_film(demo_film.pk)
+    text = read(staff)
+    assert sentences["label_film"] not in text
+    assert sentences["reindex"] in text
+    demo_film.delete()
+    assert "Nothing has failed." in read(staff)
+
+
+def test_poison_tasks_are_listed_for_a_day(redis_server: redis.Redis) -> None:
+    now = time.time()
+    times = {"reindex:1": now - attempts.KEPT_SECONDS - 1, "label_film:2": now - 60}
+    records.connect().zadd(records.key("given-up"), {**times, "label_film:3": now - 30})
+    found = attempts.list_given_up()
+    assert [work for work, _at in found] == [["label_film", "3"], ["label_film", "2"]]
+    assert found[1][1] == pytest.approx(now - 60, abs=0.01)
 
 
 def test_the_page_works_while_redis_is_down(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
