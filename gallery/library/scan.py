@@ -168,10 +168,10 @@ def _save(
             with transaction.atomic():
                 _keep_claim(claimed)
                 stored = LibraryFile.objects.filter(pk__in=[row.pk for row in some])
-                films = set(stored.values_list("film_id", flat=True))
+                before = set(stored.values_list("film_id", flat=True))
                 save(some)
-                films.update(row.film_id for row in some)
-                presence.update_presence(followed & films)
+                after = {row.film_id for row in some}
+                presence.update_presence(followed & (before | after))
                 restarted += _restart([row for row in some if row.pk in replaced])
     for misplaced in _batches(_find_misplaced(folder)):
         with transaction.atomic():

@@ -58,8 +58,8 @@ def count_attempt(*work: object) -> Iterator[None]:
             pipe.execute()
 
 
-def list_given_up() -> list[tuple[list[str], float]]:
-    """Return the tasks given up in the last KEPT_SECONDS, and when (seconds since 1970).
+def list_given_up() -> list[tuple[str, int, float]]:
+    """Return the work given up in the last KEPT_SECONDS: kind, id, and when (seconds since 1970).
 
     The latest comes first; empty if Redis does not respond.
     """
@@ -70,4 +70,8 @@ def list_given_up() -> list[tuple[list[str], float]]:
         _removed, found = pipe.execute()
     except (RedisError, OSError):
         return []
-    return [(name.decode().split(":"), at) for name, at in found]
+    given_up = []
+    for name, at in found:
+        kind, number = name.decode().split(":")
+        given_up.append((kind, int(number), at))
+    return given_up

@@ -220,9 +220,9 @@ def _given_up_work() -> Iterator[Failure]:
         "read_tracks": _("Reading text tracks was given up: the worker was killed three times."),
         "reindex": _("Restoring the index was given up: the worker was killed three times."),
     }
-    found = [(*work, at) for work, at in attempts.list_given_up() if work[0] in reasons]
-    films = Film.objects.in_bulk([int(number) for _kind, number, _at in found])
-    known = [(kind, films[int(number)], at) for kind, number, at in found if int(number) in films]
+    found = [work for work in attempts.list_given_up() if work[0] in reasons]
+    films = Film.objects.in_bulk([number for _kind, number, _at in found])
+    known = [(kind, films[number], at) for kind, number, at in found if number in films]
     for kind, film, at in known[:MAX_ERRORS]:
         yield Failure(str(film), _address(film), reasons[kind], _moment(at))
 

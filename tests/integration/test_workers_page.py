@@ -205,8 +205,8 @@ def test_poison_tasks_are_listed_for_a_day(redis_server: redis.Redis) -> None:
     times = {"reindex:1": now - attempts.KEPT_SECONDS - 1, "label_film:2": now - 60}
     records.connect().zadd(records.key("given-up"), {**times, "label_film:3": now - 30})
     found = attempts.list_given_up()
-    assert [work for work, _at in found] == [["label_film", "3"], ["label_film", "2"]]
-    assert found[1][1] == pytest.approx(now - 60, abs=0.01)
+    assert [work[:2] for work in found] == [("label_film", 3), ("label_film", 2)]
+    assert found[1][2] == pytest.approx(now - 60, abs=0.01)
 
 
 def test_the_page_works_while_redis_is_down(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
