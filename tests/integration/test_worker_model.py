@@ -60,7 +60,7 @@ def test_a_worker_uses_the_chosen_model_and_logs_the_difference(
         assert f"but searches and imports use {chosen.name}, which was chosen" in worker.output()
         wait_for(records.read_all)
         page = staff.get("/admin/gallery/installation/").content.decode()
-        assert f"<dd>{chosen.name}, bf16</dd>" in page
+        assert f"<dd>{chosen.name}, " in page
         assert "Restart it." not in page
     finally:
         worker.stop()
