@@ -2,9 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
@@ -43,7 +42,6 @@ log = logging.getLogger(__name__)
 
 # Seconds for probing. A worker that gets the message again meanwhile finds the film claimed.
 PROBE_LIMIT = working_copy.COPY_TIMEOUT + 1800
-CONTROL_TIMEOUT = 3.0  # seconds for a worker to answer
 MAX_READ = 1000  # messages of a queue, to see which tasks they are for
 REMOVAL_SECONDS = 10.0  # per task that removes the vectors of a discarded model
 
@@ -327,43 +325,6 @@ def queue_export(row: Export) -> bool:
         log.warning("export %s waits: the queue cannot be reached (%s)", row.pk, error)
         return False
     return True
-
-
-def is_queue_reachable() -> bool:
-    """Return whether the broker responds."""
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0)
-    except (OperationalError, OSError):
-        return False
-    return True
-
-
-def pause_worker(name: str, queues: Sequence[str]) -> bool:
-    """Have a worker stop consuming its queues. Return whether it responded."""
-    return _control(name, queues, lambda queue, how: app.control.cancel_consumer(queue, **how))
-
-
-def resume_worker(name: str, queues: Sequence[str]) -> bool:
-    """Have a worker consume its queues again. Return whether it responded."""
-    return _control(
-        name,
-        queues,
-        lambda queue, how: app.control.add_consumer(
-            queue, exchange=queue, routing_key=queue, **how
-        ),
-    )
-
-
-def _control(
-    name: str, queues: Sequence[str], send: Callable[[str, dict[str, Any]], object]
-) -> bool:
-    how = {"destination": [name], "reply": True, "timeout": CONTROL_TIMEOUT}
-    try:
-        return all(send(queue, how) for queue in queues)
-    except (OperationalError, OSError, RedisError) as error:
-        log.warning("worker %s cannot be reached: %s", name, error)
-        return False
 
 
 def queue_reimport(film: Film) -> None:

@@ -30,6 +30,7 @@ from gallery.core.file_names import file_name
 from gallery.core.file_responses import send_file
 from gallery.films.models import Film
 from gallery.transcripts import languages
+from gallery.workers import control
 
 CSV = "text/csv; charset=utf-8"
 EDL = "text/plain; charset=utf-8"
@@ -192,7 +193,7 @@ class ShownExport:
             size=file.st_size if file else 0,
             made_at=datetime.fromtimestamp(file.st_mtime, UTC) if file else None,
             is_outdated=is_done and exports.is_outdated(export),
-            is_queue_unreachable=is_waiting and not tasks.is_queue_reachable(),
+            is_queue_unreachable=is_waiting and not control.is_queue_reachable(),
         )
 
     @property

@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from gallery.films.catalogue import Catalogue
 from gallery.films.models import Film
 from gallery.index import frame_index
+from gallery.index.film_stamp import is_of_run
 from gallery.index.server import connect_index, translate_redis_errors
 
 MAX_SPEED_AGE = 3600  # seconds for which a measured speed is used
@@ -56,7 +57,7 @@ def state(catalogue: Catalogue) -> Rebuilding | None:
         for film in films
         # While an import is being indexed, its stamp is that of the next run.
         if film.state != Film.State.INDEXING
-        and not frame_index.is_of_run(stamps.get(film.pk, ""), film.searchable_run)
+        and not is_of_run(stamps.get(film.pk, ""), film.searchable_run)
     ]
     if any(film.pk not in stamps for film in missing):
         # Films indexed by an earlier version have no stamps.

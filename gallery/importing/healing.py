@@ -1,7 +1,7 @@
 """Restore data that is missing in Redis from the media store, according to the database.
 
 Each film in the index has a stamp of the run and labels it was built from
-(`frame_index.build_stamp`). A film is indexed again when its stamp is not that of its last run, or
+(`build_stamp`). A film is indexed again when its stamp is not that of its last run, or
 when a search finds another number of frames than the film has: after a lost or evicted key, an
 emptied server, or one restored from an old backup. Pages read the stamps to show the progress.
 """
@@ -21,6 +21,7 @@ from gallery.films.footage import find_other_model
 from gallery.films.models import Film, Leftover
 from gallery.importing import publish_step, transitions
 from gallery.index import contents, frame_index, server
+from gallery.index.film_stamp import build_stamp, is_complete, is_of_run
 from gallery.labels import scoring
 from gallery.transcripts import dialogue
 from gallery.workers.attempts import GivenUp
@@ -55,20 +56,16 @@ def find_films_to_index() -> list[int]:
     for pk, film in films.items():
         run = film.searchable_run or 0
         stamp = stamps.get(pk)
-        if (
-            stamp is not None
-            and frame_index.is_of_run(stamp, run)
-            and not frame_index.is_complete(stamp, run)
-        ):
+        if stamp is not None and is_of_run(stamp, run) and not is_complete(stamp, run):
             continue  # The media store has no more frames of it.
         is_present = pk in listed_films and indexed[pk] == listed[pk] == film.frame_count
         if stamp is None and is_present:
             # The film was indexed, but its stamp was lost.
-            changed[pk] = frame_index.build_stamp(run, labels.get(pk, ""))
-        elif not is_present or not frame_index.is_of_run(stamp or "", run):
+            changed[pk] = build_stamp(run, labels.get(pk, ""))
+        elif not is_present or not is_of_run(stamp or "", run):
             changed[pk] = ""
             wanted.append(pk)
-        elif stamp != frame_index.build_stamp(run, labels.get(pk, "")):
+        elif stamp != build_stamp(run, labels.get(pk, "")):
             # Only the labels differ, which `labels.jobs` writes without indexing again.
             scoring.record_state(pk, model, "")
     here.set_stamps(changed)
@@ -129,7 +126,7 @@ def _reindex(film_id: int, queue: Queue) -> None:
     if film is None:
         return
     began_at = time.monotonic()
-    stamp = frame_index.build_stamp(film.searchable_run or 0, "", complete=False)
+    stamp = build_stamp(film.searchable_run or 0, "", complete=False)
     try:
         frames = publish_step.reindex(film)
     except LostClaim:

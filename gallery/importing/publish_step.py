@@ -30,6 +30,7 @@ from gallery.importing.transitions import (
     restart_if_model_changed,
 )
 from gallery.index import frame_index
+from gallery.index.film_stamp import build_stamp
 from gallery.index.types import FrameRecord
 from gallery.labels import scoring
 from gallery.labels.scoring import FilmLabels
@@ -171,7 +172,7 @@ def _put_into_index(
         footage.records,
         footage.vectors.astype(np.float32),
         labels.by_second,
-        stamp=frame_index.build_stamp(run, labels.state, complete=is_complete),
+        stamp=build_stamp(run, labels.state, complete=is_complete),
         check=check,
     )
     return labels

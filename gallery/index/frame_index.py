@@ -8,7 +8,7 @@ keys of a film have its id as their hash tag, so they are on one node of a Redis
     PREFIX:MODEL:seconds:{FILM}      bitmap: the seconds of that film that have a hash
     PREFIX:MODEL:lock:{FILM}         held by the process that writes a film's frames
     PREFIX:MODEL:films               set: the films with such a bitmap
-    PREFIX:MODEL:made                hash: each film's stamp (`build_stamp`); empty while its
+    PREFIX:MODEL:made                hash: each film's stamp (`film_stamp`); empty while its
                                      frames are being written
     PREFIX:MODEL:version             a new value after each change
     PREFIX:MODEL:SCHEMA:frames       search index over the hashes
@@ -31,13 +31,13 @@ from numpy.typing import NDArray
 from gallery.clip import weights
 from gallery.clip.types import Vector, Vectors
 from gallery.core.errors import IndexUnavailable, ModelError
+from gallery.index.bitmap import pack_seconds, unpack_seconds
 from gallery.index.knn import build_filter, parse_neighbour
 from gallery.index.search_commands import query_complete_index
 from gallery.index.search_index import (
     DULL_FIELD,
     LABEL_SEPARATOR,
     PICTURE_FIELD,
-    SCHEMA,
     SearchIndex,
 )
 from gallery.index.server import (
@@ -60,7 +60,6 @@ SAMPLE_SIZE = 2000  # frames that represent the library
 NO_LABELS: Mapping[int, Sequence[int]] = {}
 
 WHOLE_LIBRARY = Scope(include_dull=True)
-LOST_VECTORS = "lost"  # replaces the labels in the stamp of a film with missing vectors
 
 
 def _skip_check() -> None:
@@ -80,24 +79,6 @@ def for_model(fingerprint: str, width: int = 0) -> "FrameIndex":
     """
     prefix = f"{settings.INDEX_PREFIX}:{fingerprint}"
     return FrameIndex(connect_index(), prefix=prefix, width=width)
-
-
-def build_stamp(run: int, labels: str, *, complete: bool = True) -> str:
-    """Return a stamp of what a film's frames were built from: the import and the labels.
-
-    `complete` is False when some of the film's vectors are missing from the media store.
-    """
-    return f"{SCHEMA}:{run}:{labels if complete else LOST_VECTORS}"
-
-
-def is_of_run(stamp: str, run: int) -> bool:
-    """Return whether a film's frames were built from this import, even if incomplete."""
-    return stamp.rpartition(":")[0] == f"{SCHEMA}:{run}"
-
-
-def is_complete(stamp: str, run: int) -> bool:
-    """Return whether the index has all frames of this import."""
-    return is_of_run(stamp, run) and not stamp.endswith(f":{LOST_VECTORS}")
 
 
 class FrameIndex(SearchIndex):
@@ -411,18 +392,6 @@ class FrameIndex(SearchIndex):
                 pipe.hget(key, PICTURE_FIELD)
             found = [raw for raw in pipe.execute() if raw is not None]
         return self._decode_vectors(found)
-
-
-def pack_seconds(seconds: Collection[int]) -> bytes:
-    """Return a bitmap of seconds as Redis counts its bits: the first is the highest of a byte."""
-    bits = np.zeros(max(seconds, default=-1) + 1, np.uint8)
-    bits[list(seconds)] = 1
-    return np.packbits(bits).tobytes()
-
-
-def unpack_seconds(bitmap: bytes) -> set[int]:
-    """Return the seconds in a bitmap."""
-    return set(np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8))).tolist())
 
 
 def _join_labels(labels: Sequence[int]) -> str:

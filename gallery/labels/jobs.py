@@ -19,6 +19,7 @@ from gallery.films.catalogue import searchable, waiting_for_model
 from gallery.films.footage import load_searchable
 from gallery.films.models import FilmQuerySet
 from gallery.index import frame_index
+from gallery.index.film_stamp import build_stamp, is_complete
 from gallery.labels import scoring
 from gallery.labels.models import Label
 from gallery.labels.scoring import has_preliminary_levels, levels_of, measured_labels
@@ -126,10 +127,8 @@ def label_film(film_id: int) -> bool:
             found = scoring.compute_labels(footage.records, footage.vectors)
             index.set_labels(film.pk, found.by_second, check=check)
             note = index.stamps().get(film.pk, "")
-            if frame_index.is_complete(note, film.searchable_run):
-                index.set_stamps(
-                    {film.pk: frame_index.build_stamp(film.searchable_run, found.state)}
-                )
+            if is_complete(note, film.searchable_run):
+                index.set_stamps({film.pk: build_stamp(film.searchable_run, found.state)})
             scoring.store_labels(film, found, model)
     _mark_applied()
     return True

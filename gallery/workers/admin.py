@@ -11,8 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from gallery import tasks
-from gallery.workers import overview, records
+from gallery.workers import control, overview, records
 from gallery.workers.models import Installation
 
 
@@ -84,11 +83,11 @@ class WorkersAdmin(admin.ModelAdmin):
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """Pause a worker: it finishes its current tasks and takes no more."""
         said = _("%(worker)s will finish its current tasks and take no more.")
-        return self._switch(request, tasks.pause_worker, said)
+        return self._switch(request, control.pause_worker, said)
 
     def resume_view(self, request: HttpRequest) -> HttpResponse:
         """Resume a paused worker."""
-        return self._switch(request, tasks.resume_worker, _("%(worker)s is taking tasks again."))
+        return self._switch(request, control.resume_worker, _("%(worker)s is taking tasks again."))
 
     def _switch(
         self, request: HttpRequest, switch: Callable[[str, Sequence[str]], bool], said: str

@@ -24,6 +24,7 @@ from gallery.importing.library_check import check_library
 from gallery.importing.models import Segment
 from gallery.importing.progress import progress_of
 from gallery.index import frame_index
+from gallery.index.film_stamp import build_stamp
 from gallery.search import engine
 from gallery.search.types import Example, Query
 from gallery.transcripts import dialogue
@@ -150,7 +151,7 @@ def put_back_an_older_import(film: Film, client: redis.Redis) -> None:
     footage = load_footage(film, 1)
     wrong = np.roll(footage.vectors.astype(np.float32), 5, axis=0)
     frame_index.current().put(
-        film.pk, footage.records, wrong, stamp=frame_index.build_stamp(0, film.labelled_as)
+        film.pk, footage.records, wrong, stamp=build_stamp(0, film.labelled_as)
     )
 
 
@@ -195,7 +196,7 @@ def test_each_loss_is_repaired(
 
 def test_labels_of_an_older_backup_are_computed_again(demo_film: Film) -> None:
     here = frame_index.current()
-    here.set_stamps({demo_film.pk: frame_index.build_stamp(1, "of last year")})
+    here.set_stamps({demo_film.pk: build_stamp(1, "of last year")})
     assert healing.find_films_to_index() == []
     demo_film.refresh_from_db()
     assert demo_film.labelled_as == ""
@@ -207,7 +208,7 @@ def test_index_entries_of_an_earlier_version_stay(
     here = frame_index.current()
     redis_server.delete(f"{here.prefix}:made")
     assert healing.find_films_to_index() == []
-    assert here.stamps()[demo_film.pk] == frame_index.build_stamp(1, demo_film.labelled_as)
+    assert here.stamps()[demo_film.pk] == build_stamp(1, demo_film.labelled_as)
 
 
 # --- orphans --------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gallery.index.frame_index import FrameIndex, pack_seconds, unpack_seconds
+from gallery.index.bitmap import pack_seconds, unpack_seconds
+from gallery.index.frame_index import FrameIndex
 from gallery.index.knn import parse_neighbour
 from gallery.index.server import is_cluster, node_url
 
