@@ -20,6 +20,7 @@ from gallery.core.errors import GalleryError
 from gallery.films import catalogue
 from gallery.films.models import Film
 from gallery.index import frame_index, server
+from gallery.library.models import LibraryFile, LibraryFolder
 from gallery.workers import overview, records
 
 PREFIX = "scene_search"
@@ -38,6 +39,7 @@ class _Everything(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of each part."""
         yield from _films()
+        yield from _library()
         yield from _workers()
         yield from _failures()
         yield from _index()
@@ -62,6 +64,22 @@ def _films() -> Iterator[Metric]:
     yield _gauges("films", "Films by the state of their import.", "state", states)
     frames = catalogue.searchable().aggregate(all=Sum("frame_count"))["all"] or 0
     yield _gauge("frames", "Frames of all searchable films.", frames)
+
+
+def _library() -> Iterator[Metric]:
+    """Yield what an administrator of library folders should be alerted to."""
+    folders = LibraryFolder.objects.all()
+    away = LibraryFile.objects.filter(away_since__isnull=False, film__isnull=False)
+    unreadable = LibraryFile.objects.present().filter(state=LibraryFile.State.UNREADABLE)
+    yield _gauge("library_folders", "Library folders.", len(folders))
+    failed = sum(1 for folder in folders if folder.error)
+    yield _gauge("library_folders_failed", "Library folders whose last scan failed.", failed)
+    yield _gauge("library_files_away", "Files of films that the last scan missed.", away.count())
+    yield _gauge("library_files_unreadable", "Files that cannot be opened.", unreadable.count())
+    scans = [folder.scanned_at.timestamp() for folder in folders if folder.scanned_at]
+    if scans:
+        what = "Unix time of the last scan of the folder that has waited longest."
+        yield _gauge("library_oldest_scan_timestamp_seconds", what, min(scans))
 
 
 def _workers() -> Iterator[Metric]:

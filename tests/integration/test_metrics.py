@@ -1,10 +1,13 @@
 """Metrics in the Prometheus format."""
 
+from datetime import timedelta
+
 import pytest
 import redis
 from django.conf import LazySettings
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -13,6 +16,7 @@ from gallery import tasks
 from gallery.boards.models import Board, Export
 from gallery.films.models import Film
 from gallery.index import frame_index, server
+from gallery.library.models import LibraryFile, LibraryFolder
 from gallery.site import checks
 from gallery.workers import records
 
@@ -101,3 +105,36 @@ def test_metrics_are_served_while_the_index_is_down(
     values = read(page)
     assert values["index_up", ""] == 0
     assert ("index_frames", "") not in values
+
+
+def test_library_metrics(page: Client, settings: LazySettings, demo_film: Film) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    assert read(page)["library_folders", ""] == 0
+    now = timezone.now()
+    good = LibraryFolder.objects.create(path="/films", scanned_at=now)
+    scanned_at = now - timedelta(hours=2)
+    LibraryFolder.objects.create(path="/more", scanned_at=scanned_at, error="not mounted")
+    states = LibraryFile.State
+    for path, state, film, away_since in (
+        ("here.mp4", states.IMPORTED, demo_film, None),
+        ("away.mp4", states.IMPORTED, demo_film, now),
+        ("broken.mp4", states.UNREADABLE, None, None),
+        ("once-broken.mp4", states.UNREADABLE, None, now),
+    ):
+        LibraryFile.objects.create(
+            folder=good,
+            path=path,
+            state=state,
+            film=film,
+            away_since=away_since,
+            size=1,
+            mtime_ns=1,
+            settles_since=now,
+        )
+    found = read(page)
+    assert found["library_folders", ""] == 2
+    assert found["library_folders_failed", ""] == 1
+    assert found["library_files_away", ""] == 1
+    assert found["library_files_unreadable", ""] == 1
+    oldest = found["library_oldest_scan_timestamp_seconds", ""]
+    assert oldest == pytest.approx(scanned_at.timestamp())
