@@ -4,20 +4,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import imgsearch
+from imgsearch.environment import Environment
 from imgsearch.local.sockets import embedded_redis_url
 from imgsearch.queues import DEFAULT_KINDS, KINDS, name_queues
 from imgsearch.secret import read_or_create_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = imgsearch.VERSION  # reported by the API and the MCP server
-env = environ.Env()
+env = Environment()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
 

@@ -131,10 +131,16 @@ def _file_digest(path: Path) -> bytes:
 def describe(name: str, folder: Path, edges: str = "") -> Model:
     """Read the properties of the model in `folder` without loading it.
 
-    `edges`: as in `Model`; CLIP_EDGES by default.
+    `edges`: as in `Model`; CLIP_EDGES by default. Raises ModelError if its config.json is damaged.
     """
     edges = edges or settings.CLIP_EDGES
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(
+            _("The config.json of %(folder)s is damaged: copy or download the model again.")
+            % {"folder": folder}
+        ) from error
     digest = hashlib.sha256(edges.encode())
     for file_name in ("config.json", "preprocessor_config.json", *WEIGHT_FILES):
         path = folder / file_name

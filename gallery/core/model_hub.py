@@ -18,10 +18,19 @@ def is_folder(name: str) -> bool:
 
 
 def cached_folder(hub_id: str, files: Sequence[str]) -> Path | None:
-    """Return the local copy of a model, if it has all these files; else None."""
-    from huggingface_hub import try_to_load_from_cache
+    """Return the local copy of a model, if it has all these files; else None.
 
-    found = [try_to_load_from_cache(hub_id, file) for file in files]
+    Raises ModelError if no model can have this id.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = [try_to_load_from_cache(hub_id, file) for file in files]
+    except HFValidationError as error:
+        raise ModelError(
+            _("%(model)s is neither a folder nor the id of a model on the hub.") % {"model": hub_id}
+        ) from error
     paths = [path for path in found if isinstance(path, str)]
     return Path(paths[0]).parent if len(paths) == len(files) else None
 

@@ -64,9 +64,9 @@ def fill(name: str = "", *, is_exact: bool = False, switches_itself: bool = True
     model cannot be used, or another one has to be discarded first.
     """
     row_name, model = find_model(name)
-    active = _active_row()
+    active = weights.active()
     if model.fingerprint == active.fingerprint:
-        return active
+        return _active_row()
     other = other_row()
     if other is not None and other.fingerprint != model.fingerprint:
         raise GalleryError(
@@ -81,6 +81,14 @@ def fill(name: str = "", *, is_exact: bool = False, switches_itself: bool = True
             _("The vectors of %(model)s were kept. To use them again: manage.py reembed --back")
             % {"model": other.name}
         )
+    if other is not None and is_exact and not other.is_exact:
+        raise GalleryError(
+            _(
+                "%(model)s is already being filled from thumbnails. Remove it first: "
+                "manage.py reembed --discard"
+            )
+            % {"model": other.name}
+        )
     if other is not None:
         EmbeddingModel.objects.filter(pk=other.pk).update(switches_itself=switches_itself)
         return other
@@ -92,6 +100,7 @@ def fill(name: str = "", *, is_exact: bool = False, switches_itself: bool = True
     with weights.use(model):
         encoder.current().embed_text("a film")  # fail early if the model cannot be loaded
         frame_index.current().ensure()
+    _active_row()  # only now: after it, CLIP_MODEL no longer decides
     return EmbeddingModel.objects.create(
         fingerprint=model.fingerprint,
         name=row_name,

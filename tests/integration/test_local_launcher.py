@@ -80,6 +80,7 @@ def test_a_busy_port_is_reported(tmp_path: Path, busy_port: int) -> None:
         ({"PORT": "70000"}, "PORT=70000 is not a whole number from 1 to 65535."),
         ({"HOST": "203.0.113.9"}, "HOST=203.0.113.9 is not an address of this machine."),
         ({"DATABASE_URL": "nonsense://x"}, "Invalid settings"),
+        ({"LEASE_SECONDS": "abc"}, "Invalid settings: LEASE_SECONDS: invalid literal"),
     ],
 )
 def test_settings_the_launcher_refuses(

@@ -574,6 +574,35 @@ def test_a_folder_without_a_model_is_refused(small_film: Film, tmp_path: Path) -
     assert model_choice.other_row() is None
 
 
+def test_an_id_that_no_model_can_have_is_refused(small_film: Film) -> None:
+    for name in ("a b", "models/clip/vit", "''"):
+        with pytest.raises(ModelError, match="neither a folder nor the id"):
+            model_choice.fill(name)
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(
+    small_film: Film, other_model: Path, tmp_path: Path
+) -> None:
+    """CLIP_MODEL still decides which model is used."""
+    damaged = shutil.copytree(other_model, tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(GalleryError):
+        model_choice.fill(str(damaged))
+    (damaged / "config.json").write_text('{"x')
+    with pytest.raises(ModelError, match="config.json"):
+        model_choice.fill(str(damaged))
+    assert not EmbeddingModel.objects.exists()
+
+
+def test_a_backfill_from_thumbnails_does_not_become_an_exact_one(
+    small_film: Film, other_model: Path
+) -> None:
+    row = model_choice.fill(str(other_model), switches_itself=False)
+    assert model_choice.fill(str(other_model), switches_itself=False) == row
+    with pytest.raises(GalleryError, match="already being filled from thumbnails"):
+        model_choice.fill(str(other_model), is_exact=True, switches_itself=False)
+
+
 def test_a_model_whose_files_changed_is_not_used(small_film: Film, tmp_path: Path) -> None:
     EmbeddingModel.objects.create(
         fingerprint="0123456789ab", name="demo", edges="squash", state=State.ACTIVE
