@@ -56,7 +56,8 @@ def _describe_workers() -> str:
     if not unserved:
         return "ok"
     if len(unserved) == len(DEFAULT_KINDS):
-        return "no worker is running; imports are waiting"
+        why = "all workers are paused or stopping" if records.read_all() else "no worker is running"
+        return f"{why}; imports are waiting"
     return f"no worker takes {', '.join(unserved)}, so these tasks are waiting"
 
 

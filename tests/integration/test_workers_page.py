@@ -241,6 +241,8 @@ def test_a_paused_worker_takes_no_tasks_until_it_resumes(
     response = staff.post(f"{PAGE}pause/", {"worker": "films@tests"}, follow=True)
     assert "will finish its current tasks and take no more" in response.content.decode()
     wait_for(lambda: "Paused" in read(staff))
+    paused = "all workers are paused or stopping; imports are waiting"
+    assert staff.get("/healthz").json()["worker"] == paused
     film = upload(make_film(tmp_path / "a.mp4", seconds=3))
     # It keeps reporting: a paused worker is alive.
     reported_at = records.read_all()[0].reported_at
