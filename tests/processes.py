@@ -65,14 +65,14 @@ def find_children(pid: int, mark: str = "") -> list[psutil.Process]:
 
 
 def run_manage(
-    *arguments: str, timeout: float = 120.0, **environment: str
+    *arguments: str, timeout: float = 300.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run manage.py; does not raise for a failure."""
     return run_python("manage.py", *arguments, timeout=timeout, **environment)
 
 
 def run_python(
-    *arguments: str, timeout: float = 120.0, **environment: str
+    *arguments: str, timeout: float = 300.0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in the repository, in the environment of the tests plus `environment`."""
     return subprocess.run(
