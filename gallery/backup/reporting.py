@@ -7,6 +7,7 @@ from io import TextIOBase
 from tqdm import tqdm
 
 LINE_SECONDS = 10.0  # between two lines of progress without a terminal
+MIN_ESTIMATED = 0.01  # the part of a step that must be done before the time left is estimated
 UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -49,9 +50,11 @@ class TerminalReporter:
 
     def _line(self) -> str:
         line = f"{self._title}: {format_bytes(self._done)} of {format_bytes(self._total)}"
-        speed = self._done / (time.monotonic() - self._began_at)
-        left = (self._total - self._done) / speed if speed else 0.0
-        return f"{line}, about {format_seconds(left)} left" if left > 0 else line
+        left = self._total - self._done
+        if left <= 0 or self._done < MIN_ESTIMATED * self._total:
+            return line
+        seconds = (time.monotonic() - self._began_at) * left / self._done
+        return f"{line}, about {format_seconds(seconds)} left"
 
 
 def format_bytes(count: int) -> str:

@@ -18,6 +18,8 @@ from gallery.media.store import FilmFiles
 from imgsearch.local.login import FILE_NAME as LOGIN_FILE
 from imgsearch.secret import write_private
 
+MAX_NAMED = 3  # films without a film file that are named
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -171,12 +173,14 @@ def _describe_model(found: Manifest) -> str:
 
 
 def _describe_films() -> str:
-    missing = sum(not film.has_source for film in Film.objects.all())
+    missing = [film for film in Film.objects.order_by("title") if not film.has_source]
     if not missing:
         return ""
+    names = ", ".join(map(str, missing[:MAX_NAMED]))
+    more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
     return (
-        f"{format_counts({'film': missing})} without a film file here. They can be searched; to "
-        "play or cut them, upload or import the same files again."
+        f"{format_counts({'film': len(missing)})} without a film file here: {names}{more}. They "
+        "can be searched; to play or cut them, upload or import the same files again."
     )
 
 

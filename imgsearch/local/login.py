@@ -1,6 +1,7 @@
 """The first admin account, with a random password."""
 
 import secrets
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,12 @@ def ensure_login(var_dir: Path) -> Login | None:
 
 def describe_login(var_dir: Path) -> str:
     """Describe where the login is stored, for all starts but the first."""
+    from django.conf import settings
+
     file = var_dir / FILE_NAME
     if file.is_file():
         return f"in {file}"
-    return "as chosen; forgotten? Type `.venv/bin/python manage.py changepassword admin`"
+    command = ".venv/bin/python manage.py changepassword admin"
+    if var_dir != settings.BASE_DIR / "var":
+        command = f"VAR_DIR={shlex.quote(str(var_dir))} {command}"
+    return f"as chosen; forgotten? Type `{command}`"

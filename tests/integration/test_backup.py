@@ -508,6 +508,16 @@ def test_settings_that_differ_are_listed(backup: Path, monkeypatch: pytest.Monke
     assert any("\n    WHOLE_FILMS_FOR=staff" in sentence for sentence in restore(backup).todo)
 
 
+def test_the_first_films_without_a_film_file_are_named(backup: Path) -> None:
+    for title in ("Rain", "Ash", "Snow", "Dust", "Fog"):
+        store_film(title)
+    back_up(backup)
+    for film in Film.objects.all():
+        film.files.remove()
+    named = "5 films without a film file here: Ash, Dust, Fog and 2 more. They can be searched"
+    assert any(sentence.startswith(named) for sentence in restore(backup).todo)
+
+
 def test_the_commands_say_what_they_did(
     backup: Path, capsys: pytest.CaptureFixture[str], redis_server: redis.Redis
 ) -> None:
@@ -522,7 +532,7 @@ def test_the_commands_say_what_they_did(
     film.files.remove()
     call_command("restore", str(backup), "--force")
     said = capsys.readouterr().out
-    assert "1 film without a film file here" in said
+    assert "1 film without a film file here: Film. They can be searched" in said
     assert "Searches do not find 1 film" in said
     assert "workers rebuild the search index" in said
     with pytest.raises(CommandError, match="no complete backup"):

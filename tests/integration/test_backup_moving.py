@@ -23,7 +23,7 @@ from tests.fetch import fetch
 from tests.films import make_film, noise
 from tests.importing import DEMO, add_film, import_segment
 from tests.integration.test_labels import make_label
-from tests.processes import redis_process
+from tests.processes import redis_process, run_manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +70,13 @@ class Library:
 @pytest.fixture
 def library(demo_film: Film, tmp_path: Path) -> Library:
     return Library(demo_film, tmp_path)
+
+
+def test_a_restore_expects_no_redis(tmp_path: Path) -> None:
+    writing.make_backup(tmp_path / "backup", Reporter())
+    there = Restored(tmp_path / "there")
+    done = run_manage("restore", str(tmp_path / "backup"), **there.environment)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_another_machine_finds_the_same(library: Library, tmp_path: Path) -> None:

@@ -33,6 +33,16 @@ def test_the_admin_login_is_created_once(tmp_path: Path) -> None:
     assert "changepassword admin" in describe_login(tmp_path)
 
 
+def test_a_forgotten_password_is_changed_in_the_folder_in_use(
+    tmp_path: Path, settings: Any
+) -> None:
+    settings.BASE_DIR = tmp_path
+    command = ".venv/bin/python manage.py changepassword admin"
+    assert f"Type `{command}`" in describe_login(tmp_path / "var")
+    other = tmp_path / "all films"
+    assert f"Type `VAR_DIR='{other}' {command}`" in describe_login(other)
+
+
 @pytest.mark.django_db
 def test_an_administrator_with_another_name_is_enough(tmp_path: Path) -> None:
     User.objects.create_superuser("ada", password="a-password-of-hers")

@@ -154,6 +154,24 @@ def test_progress_is_printed_as_lines_without_a_terminal(monkeypatch: pytest.Mon
     assert output.getvalue() == "Files: 1.0 MB of 4.0 MB, about 60 seconds left\n"
 
 
+def test_the_time_left_is_not_estimated_from_the_first_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    output = StringIO()
+    reporter = TerminalReporter(output, StringIO())
+    reporter.start("Database", 20_000)
+    now += 11
+    reporter.advance(2)
+    now += 11
+    reporter.advance(9_998)
+    assert output.getvalue().splitlines() == [
+        "Database: 2 bytes of 20.0 kB",
+        "Database: 10.0 kB of 20.0 kB, about 22 seconds left",
+    ]
+
+
 def test_sizes_and_counts_are_readable() -> None:
     assert [format_bytes(n) for n in (0, 999, 1000, 2_500_000, 7 * 10**12)] == [
         "0 bytes", "999 bytes", "1.0 kB", "2.5 MB", "7.0 TB",
