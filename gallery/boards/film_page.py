@@ -40,9 +40,9 @@ class FilmForm(forms.Form):
         self._set_choices(
             size=[
                 *((side, f"{side}p") for side in film_options.SHORT_SIDES),
-                (SAME_AS_FILMS, _("As the films")),
+                (SAME_AS_FILMS, _("Same as the films")),
             ],
-            shape=[*((shape, shape) for shape in SHAPES), (SAME_AS_FILMS, _("As the films"))],
+            shape=[*((shape, shape) for shape in SHAPES), (SAME_AS_FILMS, _("Same as the films"))],
             fit=[("bars", _("Black bars")), ("crop", _("Crop to the subject"))],
             rate=[
                 (

@@ -114,8 +114,8 @@ class ChangeFilmForm(FilmForm):
         if "hears_speech" in self.fields:
             self.fields["hears_speech"].help_text = (
                 _(
-                    "Writes down what is said, unless there are subtitles in the language of the "
-                    "film. If you switch it off, what was recognised is removed."
+                    "Transcribes speech, unless there are subtitles in the language of the film. "
+                    "If you switch it off, what was recognised is removed."
                 )
                 if speech_model.is_ready()
                 else _("Speech recognition is off for all films (SPEECH_MODEL).")
@@ -131,7 +131,7 @@ class ChangeFilmForm(FilmForm):
         """Return the tag of a language, or ""."""
         given: str = self.cleaned_data["spoken_language"]
         if given and given not in dict(languages.choices()):
-            raise ValidationError(_("Choose a language of the list."))
+            raise ValidationError(_("Choose a language from the list."))
         return given
 
     def clean(self) -> dict[str, Any] | None:

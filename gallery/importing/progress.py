@@ -146,7 +146,7 @@ def _note(film: Film, activities: Sequence[_Activity]) -> str:
         return _(
             "The film file cannot be reached: the disk or network share of its library folder is "
             "not connected, or the file was removed. Its scenes can be found but not played. "
-            "Connect the disk; everything else resumes automatically."
+            "Reconnect the disk; the film then plays again."
         )
     if film.state != Film.State.READY:
         return ""

@@ -51,8 +51,7 @@ class LibraryFolderForm(forms.ModelForm):
             ),
             "order": _("Which films are imported first."),
             "is_paused": _(
-                "No new imports are started. Running imports finish, and the folder is still "
-                "scanned."
+                "No new imports start. Running ones finish, and the folder is still scanned."
             ),
         }
         for name, text in texts.items():

@@ -54,7 +54,8 @@ def describe_refusal(log_text: str) -> str:
     if "moov atom not found" in log_text and "misdetection possible" not in log_text:
         return _(
             "The file is incomplete: its index is missing, perhaps because an upload or "
-            "recording was interrupted. Please upload the complete file."
+            "recording was interrupted. Upload the complete file, or replace it in its library "
+            "folder."
         )
     if "Input #0" in log_text and not _first_codec(log_text, "Video"):
         return _("This file has no video, only audio or data.")
@@ -161,7 +162,8 @@ def _describe_unread_parts(log_text: str, complaints: str) -> str:
         notices.append(
             _(
                 "The end of this file is missing, perhaps because an upload or recording was "
-                "interrupted. If you have the complete file, upload that instead."
+                "interrupted. If you have the complete file, upload it, or replace this one in "
+                "its library folder."
             )
         )
     return " ".join(notices)
@@ -225,6 +227,6 @@ def _reject_incomplete_film(inspection: Inspection, log_text: str) -> None:
 def incomplete_error(promised: float, seen: float) -> str:
     """Return the message about a film that ends too early. Both times are seconds."""
     return _(
-        "The file is incomplete: it should be %(promised)d seconds long, but the video ends "
-        "after %(seen)d. Please upload the complete file."
+        "The file is incomplete: it should be %(promised)d s long, but the video ends after "
+        "%(seen)d s. Upload the complete file, or replace it in its library folder."
     ) % {"promised": round(promised), "seen": round(seen)}

@@ -1,4 +1,4 @@
-"""Writes down what is said, with Whisper (Radford et al., 2022) as run by faster-whisper."""
+"""Transcribes speech with Whisper (Radford et al., 2022) as run by faster-whisper."""
 
 import logging
 from collections.abc import Iterator, Sequence

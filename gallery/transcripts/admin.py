@@ -20,7 +20,13 @@ from gallery import tasks
 from gallery.core.errors import DiskFull, SubtitlesError
 from gallery.films.models import Film
 from gallery.speech import model as speech_model
-from gallery.transcripts import corrections, languages, reading_requests, subtitle_import
+from gallery.transcripts import (
+    corrections,
+    dialogue,
+    languages,
+    reading_requests,
+    subtitle_import,
+)
 from gallery.transcripts.forms import SubtitlesForm, SubtitlesFormSet, SubtitleUpload
 from gallery.transcripts.models import Subtitles
 
@@ -45,14 +51,13 @@ class SubtitlesInline(admin.TabularInline):
     @admin.display(description=gettext_lazy("source"))
     def about(self, subtitles: Subtitles) -> SafeString:
         """The file name, source and number of lines; a warning if it may be another film's."""
-        said = ngettext("%(n)d line", "%(n)d lines", subtitles.line_count)
         late = subtitle_import.late_lines(subtitles)
         return format_html(
             '<p class="subtitles-name">{}</p><p class="film-facts">{}<a href="{}">{}</a></p>{}',
             subtitles.original_name or capfirst(subtitles.get_source_display()),
             _describe_source(subtitles),
             reverse("subtitles", args=[subtitles.film_id, subtitles.pk]),
-            said % {"n": subtitles.line_count},
+            dialogue.format_line_count(subtitles),
             format_html('<p class="film-error">{}</p>', _late_warning(late)) if late else "",
         )
 

@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 from django.utils.text import capfirst
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language, ngettext, npgettext
 
 from gallery.core.errors import IndexMissing
 from gallery.films.footage import load_footage
@@ -279,7 +279,12 @@ def label_subtitles(rows: Iterable[Subtitles]) -> list[tuple[Subtitles, str]]:
     names = [name for _row, name in listed]
     reader = languages.base(get_language() or "en")
     with_labels = [
-        (row, f"{name} · {row.original_name or _count(row)}" if names.count(name) > 1 else name)
+        (
+            row,
+            f"{name} · {row.original_name or format_line_count(row)}"
+            if names.count(name) > 1
+            else name,
+        )
         for row, name in listed
     ]
 
@@ -297,8 +302,12 @@ def label_subtitles(rows: Iterable[Subtitles]) -> list[tuple[Subtitles, str]]:
     return sorted(with_labels, key=order)
 
 
-def _count(row: Subtitles) -> str:
-    said = ngettext("%(n)d line", "%(n)d lines", row.line_count)
+def format_line_count(row: Subtitles) -> str:
+    """Return the number of lines; Chinese has another word for text that nobody says."""
+    if LineKind.SAID in row.kinds:
+        said = ngettext("%(n)d line", "%(n)d lines", row.line_count)
+    else:
+        said = npgettext("text in the picture", "%(n)d line", "%(n)d lines", row.line_count)
     return said % {"n": row.line_count}
 
 

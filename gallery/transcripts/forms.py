@@ -88,8 +88,8 @@ class CorrectedSource(forms.ModelChoiceField):
         super().__init__(
             Subtitles.objects.none(),
             required=False,
-            label=gettext_lazy("The file corrects"),
-            empty_label=gettext_lazy("Nothing: it has new subtitles"),
+            label=gettext_lazy("Replaces"),
+            empty_label=gettext_lazy("Nothing (new subtitles)"),
             help_text=gettext_lazy(
                 "To correct what was read or recognised, download its lines below, correct them in "
                 "a subtitle editor, add the file above, and choose here what it replaces."

@@ -1,4 +1,4 @@
-"""Writes down what is said in films that have no subtitles in the language they speak.
+"""Transcribes the speech in films that have no subtitles in the language they speak.
 
 What was recognized in a part is kept in the media store; at the end, it becomes subtitles. Text in
 pictures is read first: subtitles in the picture make recognition unnecessary.

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
@@ -64,6 +65,11 @@ class Activity:
     what: str
     film: Film | None
     since: datetime
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has been running for less than a minute."""
+        return timezone.now() - self.since < timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -453,7 +453,7 @@ def test_a_truncated_film_is_noticed_before_decoding(name: str, tmp_path: Path) 
     whole = make_film(tmp_path / name, seconds=60, rate="12", options=fast)
     half = tmp_path / f"half{whole.suffix}"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    with pytest.raises(FilmError, match="60 seconds long, but the video ends after 30"):
+    with pytest.raises(FilmError, match="60 s long, but the video ends after 30 s"):
         probe(half)
 
 

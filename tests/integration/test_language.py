@@ -14,6 +14,8 @@ from django.test import Client
 from django.utils import translation
 
 from gallery.films.models import Film
+from gallery.transcripts import dialogue
+from gallery.transcripts.models import Subtitles
 from gallery.workers import records
 from imgsearch.local.translations import compile_translations
 from tests.integration.test_search import english_model, synthetic_film
@@ -74,6 +76,17 @@ def test_the_page_of_workers_in_chinese(staff: Client) -> None:
     for said in ("等待任务", "短任务、导入画面", "没有失败的任务。"):
         assert said in chinese
     assert "Waiting" not in chinese
+
+
+def test_text_that_nobody_says_is_not_counted_as_dialogue() -> None:
+    sign, burned = (
+        Subtitles(source=source, line_count=2)
+        for source in (Subtitles.Source.SCENE, Subtitles.Source.BURNED)
+    )
+    assert dialogue.format_line_count(sign) == dialogue.format_line_count(burned) == "2 lines"
+    with translation.override("zh-hans"):
+        assert dialogue.format_line_count(sign) == "2 行文字"
+        assert dialogue.format_line_count(burned) == "2 句台词"
 
 
 def test_the_default_language_is_that_of_the_browser(page: Client) -> None:

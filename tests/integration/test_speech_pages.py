@@ -121,7 +121,7 @@ def test_another_language_has_the_film_heard_again(staff: Client, spoken: Subtit
     assert film.spoken_language == "fr"
     assert listening.JOB.next_film() == film
     refused = change(staff, film, spoken_language="klingon")
-    assert "Choose a language of the list." in refused.content.decode()
+    assert "Choose a language from the list." in refused.content.decode()
 
 
 def test_speech_can_be_recognized_again(staff: Client, spoken: Subtitles) -> None:

@@ -147,6 +147,12 @@ def test_the_page_shows_workers_queues_and_speed(staff: Client) -> None:
     assert "Importing frames : Rain & Co for 2" in read(staff, f"{PAGE}now/")
 
 
+def test_a_task_has_just_started_for_a_minute(staff: Client) -> None:
+    tasks_of = (RunningTask("some-id", "segment", timezone.now().timestamp()),)
+    records.write(make_record(tasks=tasks_of))
+    assert "Importing frames just started" in read(staff)
+
+
 def test_the_page_shows_a_worker_that_differs_from_the_installation(staff: Client) -> None:
     row = installation.register()
     records.write(make_record(model=row.model))

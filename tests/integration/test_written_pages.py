@@ -292,7 +292,7 @@ def test_a_file_in_any_format_corrects_what_staff_choose(
     shown = text(staff, f"/admin/gallery/film/{film.pk}/change/")
     choices = re.findall(r'<option value="(\d*)"[^>]*>([^<]+ · [^<]+|Nothing[^<]+)</option>', shown)
     assert choices == [
-        ("", "Nothing: it has new subtitles"),
+        ("", "Nothing (new subtitles)"),
         (str(sign.pk), "English · text in the picture"),
         (str(burned.pk), "Chinese (Simplified) · subtitles in the picture"),
     ]

@@ -162,7 +162,7 @@ def _describe(progress: LibraryProgress) -> str:
         "waiting": progress.waiting,
         "still changing": progress.settling,
         "failed": progress.failed,
-        "away": progress.away,
+        "cannot be reached": progress.away,
         "unreadable": progress.unreadable,
         "ignored": progress.ignored,
     }
