@@ -73,7 +73,7 @@ def test_the_page_of_workers_in_chinese(staff: Client) -> None:
         chinese = staff.get("/admin/gallery/installation/").content.decode()
     finally:
         records.remove("films@one")
-    for said in ("等待任务", "短任务、导入画面", "没有失败的任务。"):
+    for said in ("等待任务", "短任务、导入帧", "没有失败的任务。"):
         assert said in chinese
     assert "Waiting" not in chinese
 
