@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from gallery.core.stored_text import translate_stored
 from gallery.films.film_job import MAX_ATTEMPTS, FilmJob, JobKind
 from gallery.films.models import Film
 from gallery.importing import shot_detection
@@ -69,7 +70,7 @@ def progress_of(film: Film) -> Progress:
         done=done,
         expected=expected,
         seconds_left=left,
-        error=film.error,
+        error=translate_stored(film.error),
         note=_note(film, activities),
         activity=_describe(activities),
     )

@@ -174,7 +174,9 @@ class LibraryFolderAdmin(admin.ModelAdmin):
                 "failures": listed[:MAX_LISTED_FAILURES],
                 "has_more_failures": len(listed) > MAX_LISTED_FAILURES,
                 "unreadable": [
-                    (paths.readable(name), why) for name, why in folder.unreadable.items()
+                    (paths.readable(name), why)
+                    for name, why in folder.unreadable.items()
+                    if name != "."  # the folder itself: its progress says so
                 ],
                 "may_retry": self.has_change_permission(request, folder),
             }
