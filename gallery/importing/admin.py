@@ -9,12 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet, Value
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    JsonResponse,
-)
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -34,6 +29,7 @@ from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, poster
 from gallery.importing import intake, transitions
+from gallery.importing.deletion import describe_deletion
 from gallery.importing.film_filters import WhereFilter
 from gallery.importing.film_names import guess_title
 from gallery.importing.forms import AddFilmForm, ChangeFilmForm
@@ -353,6 +349,14 @@ class FilmAdmin(admin.ModelAdmin):
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponseClientRedirect(address)
         return redirect(address)
+
+    def get_deleted_objects(
+        self,
+        objs: Any,
+        request: HttpRequest,  # noqa: ARG002
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """List films and counts, but not the thousands of rows deleted with them."""
+        return *describe_deletion(objs), set(), []
 
     # --- actions ----------------------------------------------------------------------------------
 

@@ -108,10 +108,12 @@ def test_a_working_copy_is_made_beside_the_link(library: Library) -> None:
     assert library.snapshot() == before
 
 
-def test_deleting_a_film_removes_only_its_link(library: Library, film: Film) -> None:
+def test_deleting_a_film_removes_only_its_link(library: Library, film: Film, staff: Client) -> None:
     before = library.snapshot()
     number, folder = film.pk, film.files.folder
-    film.delete()
+    page = f"/admin/gallery/film/{number}/delete/"
+    assert "(its file in the library folder stays, and will be ignored)" in text(staff.get(page))
+    staff.post(page, {"post": "yes"})
     assert_gone(number, folder)
     clean_up()
     assert library.snapshot() == before
