@@ -1,7 +1,6 @@
 """Films in the admin: upload, progress, retry, and the frames of a film."""
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -17,14 +16,12 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import tasks
 from gallery.accounts.forms import AdminLoginForm
-from gallery.core.errors import GalleryError
-from gallery.films import catalogue, rebuilding
 from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, poster
@@ -33,6 +30,7 @@ from gallery.importing.deletion import describe_deletion
 from gallery.importing.film_filters import WhereFilter
 from gallery.importing.film_names import guess_title
 from gallery.importing.forms import AddFilmForm, ChangeFilmForm
+from gallery.importing.notices import list_notices
 from gallery.transcripts import admin as subtitle_admin
 from gallery.transcripts.admin import SubtitlesInline
 from gallery.transcripts.forms import SubtitleUpload
@@ -40,15 +38,6 @@ from gallery.transcripts.subtitle_import import belongs_to
 
 FRAMES_PER_PAGE = 120
 MAX_NAME_LENGTH = 255  # characters of a file's name
-# Sentences of Django's admin whose Chinese has stray spaces; the catalogue has better ones.
-DJANGO_SENTENCES = (
-    gettext_noop("Select %s to change"),
-    gettext_noop("Add %s"),
-    gettext_noop("Change %s"),
-    gettext_noop("View %s"),
-    gettext_noop("Delete selected %(verbose_name_plural)s"),
-    gettext_noop("Add another %(verbose_name)s"),
-)
 
 admin.site.site_header = gettext_lazy("Scene Search admin")
 admin.site.site_title = gettext_lazy("Scene Search")
@@ -157,11 +146,10 @@ class FilmAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the progress of the index while it is being rebuilt."""
-        with suppress(GalleryError):
-            found = rebuilding.state(catalogue.load_catalogue())
-            if found is not None:
-                messages.warning(request, str(found))
+        """Show notices above the list."""
+        if request.method == "GET":
+            for notice in list_notices():
+                messages.warning(request, notice)
         return super().changelist_view(request, extra_context)
 
     def progress_view(self, request: HttpRequest, film_id: int) -> HttpResponse:

@@ -24,7 +24,7 @@ class Progress:
     """State, frames done and expected, and the seconds left (None while unknown).
 
     `note` is a problem of a searchable film, `activity` a background job that works on it; both are
-    sentences for admins.
+    sentences for admins. `is_away`: `note` says that the file cannot be reached.
     """
 
     state: str
@@ -35,6 +35,7 @@ class Progress:
     error: str
     note: str = ""
     activity: str = ""
+    is_away: bool = False
 
     @property
     def is_embedding(self) -> bool:
@@ -73,6 +74,7 @@ def progress_of(film: Film) -> Progress:
         error=translate_stored(film.error),
         note=_note(film, activities),
         activity=_describe(activities),
+        is_away=film.is_away,
     )
 
 

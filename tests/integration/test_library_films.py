@@ -196,7 +196,10 @@ def test_a_film_that_is_away_is_found_but_cannot_be_played(
     assert shown["is_reachable"] is False
     assert AWAY in shown["notice"]
     assert AWAY in progress_of(film).note
-    assert AWAY in text(staff.get("/admin/gallery/film/?where=away"))
+    listed = text(staff.get("/admin/gallery/film/?where=away"))
+    assert listed.count("The file of 1 film cannot be reached") == 1
+    assert listed.count("file cannot be reached") == 1
+    assert "Connect the disk" in text(staff.get(f"/admin/gallery/film/{film.pk}/change/"))
     connect()
     assert AWAY not in text(staff.get(film.get_absolute_url()))
     shown = json.loads(text(staff.get(reverse("api:get_film", args=[film.pk]))))
