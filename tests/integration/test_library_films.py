@@ -186,7 +186,14 @@ def test_a_film_that_is_away_is_found_but_cannot_be_played(
     assert film.away_since is not None
     assert [hit.film for hit in engine.search(Query(words="a test picture")).hits] == [film.pk]
     for page in (film.get_absolute_url(), reverse("frame", args=[film.pk, 2])):
-        assert AWAY in text(staff.get(page)), page
+        assert text(staff.get(page)).count(AWAY) == 1, page
+        assert "Connect the disk" in text(staff.get(page))
+        assert "Ask an administrator" in text(Client().get(page))
+    scene = text(staff.get(reverse("frame", args=[film.pk, 2])))
+    for gone in ("Download clip", "GIF", "Play the whole film", "scene.js", "<video"):
+        assert gone not in scene
+    assert "play-film" not in text(staff.get(film.get_absolute_url()))
+    assert AWAY in text(staff.get("/films/"))
     clip_address = reverse("clip", args=[film.pk, 0, 24])
     clip = staff.get(clip_address)
     assert (clip.status_code, AWAY in text(clip)) == (404, True)
