@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import redis
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from gallery import tasks
 from gallery.films.models import Film
@@ -442,6 +444,22 @@ def test_folders_need_the_view_permission(library: Library, page: Client) -> Non
     for address in (FOLDERS, f"{FOLDERS}add/", f"{FOLDERS}{library.folder.pk}/progress/"):
         assert page.get(address).status_code == 302
     assert page.post(f"{FOLDERS}{library.folder.pk}/retry/").status_code == 302
+
+
+def test_buttons_pause_and_resume(library: Library, film: Film, staff: Client) -> None:
+    page = f"{FOLDERS}{library.folder.pk}/"
+    film.started, film.finished = timezone.now() - timedelta(minutes=1), timezone.now()
+    film.save()
+    make_film(library.root / "more.mp4", seconds=1)
+    library.scan()
+    running = text(staff.get(f"{page}change/"))
+    assert "hours of film per hour" in running
+    assert "Resume imports" not in running
+    paused = text(staff.post(f"{page}pause/", follow=True))
+    assert "Paused. Running imports will finish." in paused
+    assert "hours of film per hour" not in paused
+    assert "Resume imports" in paused
+    assert "Pause imports" in text(staff.post(f"{page}resume/", follow=True))
 
 
 def test_actions_pause_resume_and_retry(library: Library, staff: Client) -> None:
