@@ -210,7 +210,7 @@ class Film(models.Model):
     speech_version = models.CharField(max_length=40, blank=True, editable=False)
     # A BCP 47 tag; empty: it is detected.
     spoken_language = models.CharField(_("spoken language"), max_length=20, blank=True)
-    # A sentence on pictures or sound that the import left out.
+    # Sentences, one a line, on pictures or sound that the import left out.
     notice = models.TextField(blank=True, editable=False)
     # When its file in a library folder became unreachable: no work that needs it is started.
     away_since = models.DateTimeField(null=True, editable=False)

@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from gallery.core import stored_text
 from gallery.films import thumbnails
 from gallery.films.catalogue import ListedFilm
 from gallery.films.models import Film
@@ -59,6 +60,12 @@ def readable_name(path: Path) -> str:
 def percent(part: float) -> str:
     """Format a fraction as a CSS percentage: 12.5%."""
     return f"{part * 100:.1f}%"
+
+
+@register.filter
+def translate_stored(text: str) -> str:
+    """Translate sentences that a worker stored."""
+    return stored_text.translate_stored(text)
 
 
 @register.filter

@@ -125,6 +125,7 @@ def film(request: HttpRequest, film_id: int) -> HttpResponse:
         error = failure
     context = {
         "film": shown,
+        "is_away": shown.is_away,
         "uses_another_model": _uses_another_model(shown),
         "query": query,
         "asked": SearchPage(query, place),
@@ -151,9 +152,9 @@ def _uses_another_model(shown: Film) -> bool:
 
 
 def _play_url(request: HttpRequest, shown: Film) -> str:
-    """Return where the whole film plays: on the page of its first shot. "" without permission."""
+    """Return where the whole film plays: on the page of its first shot. "" if it cannot."""
     first = shown.shots.first()
-    if first is None or not access.may_play_films(request.user):
+    if first is None or shown.is_away or not access.may_play_films(request.user):
         return ""
     return f"{reverse('frame', args=[shown.pk, first.second])}#whole"
 

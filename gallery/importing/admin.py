@@ -1,7 +1,6 @@
 """Films in the admin: upload, progress, retry, and the frames of a film."""
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -9,12 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet, Value
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    JsonResponse,
-)
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -22,21 +16,21 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from gallery import tasks
 from gallery.accounts.forms import AdminLoginForm
-from gallery.core.errors import GalleryError
-from gallery.films import catalogue, rebuilding
 from gallery.films.models import Film
 from gallery.films.shortcuts import thumbnail_url
 from gallery.films.template_tags import clock, poster
 from gallery.importing import intake, transitions
+from gallery.importing.deletion import describe_deletion
 from gallery.importing.film_filters import WhereFilter
 from gallery.importing.film_names import guess_title
 from gallery.importing.forms import AddFilmForm, ChangeFilmForm
+from gallery.importing.notices import list_notices
 from gallery.transcripts import admin as subtitle_admin
 from gallery.transcripts.admin import SubtitlesInline
 from gallery.transcripts.forms import SubtitleUpload
@@ -44,15 +38,6 @@ from gallery.transcripts.subtitle_import import belongs_to
 
 FRAMES_PER_PAGE = 120
 MAX_NAME_LENGTH = 255  # characters of a file's name
-# Sentences of Django's admin whose Chinese has stray spaces; the catalogue has better ones.
-DJANGO_SENTENCES = (
-    gettext_noop("Select %s to change"),
-    gettext_noop("Add %s"),
-    gettext_noop("Change %s"),
-    gettext_noop("View %s"),
-    gettext_noop("Delete selected %(verbose_name_plural)s"),
-    gettext_noop("Add another %(verbose_name)s"),
-)
 
 admin.site.site_header = gettext_lazy("Scene Search admin")
 admin.site.site_title = gettext_lazy("Scene Search")
@@ -161,11 +146,10 @@ class FilmAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the progress of the index while it is being rebuilt."""
-        with suppress(GalleryError):
-            found = rebuilding.state(catalogue.load_catalogue())
-            if found is not None:
-                messages.warning(request, str(found))
+        """Show notices above the list."""
+        if request.method == "GET":
+            for notice in list_notices():
+                messages.warning(request, notice)
         return super().changelist_view(request, extra_context)
 
     def progress_view(self, request: HttpRequest, film_id: int) -> HttpResponse:
@@ -353,6 +337,14 @@ class FilmAdmin(admin.ModelAdmin):
         if request.htmx:  # type: ignore[attr-defined]
             return HttpResponseClientRedirect(address)
         return redirect(address)
+
+    def get_deleted_objects(
+        self,
+        objs: Any,
+        request: HttpRequest,  # noqa: ARG002
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """List films and counts, but not the thousands of rows deleted with them."""
+        return *describe_deletion(objs), set(), []
 
     # --- actions ----------------------------------------------------------------------------------
 

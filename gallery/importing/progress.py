@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from gallery.core.stored_text import translate_stored
 from gallery.films.film_job import MAX_ATTEMPTS, FilmJob, JobKind
 from gallery.films.models import Film
 from gallery.importing import shot_detection
@@ -23,7 +24,7 @@ class Progress:
     """State, frames done and expected, and the seconds left (None while unknown).
 
     `note` is a problem of a searchable film, `activity` a background job that works on it; both are
-    sentences for admins.
+    sentences for admins. `is_away`: `note` says that the file cannot be reached.
     """
 
     state: str
@@ -34,6 +35,7 @@ class Progress:
     error: str
     note: str = ""
     activity: str = ""
+    is_away: bool = False
 
     @property
     def is_embedding(self) -> bool:
@@ -69,9 +71,10 @@ def progress_of(film: Film) -> Progress:
         done=done,
         expected=expected,
         seconds_left=left,
-        error=film.error,
+        error=translate_stored(film.error),
         note=_note(film, activities),
         activity=_describe(activities),
+        is_away=film.is_away,
     )
 
 

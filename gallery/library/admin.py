@@ -94,7 +94,7 @@ class LibraryFolderAdmin(admin.ModelAdmin):
         js = ("django_htmx/htmx-2.min.js",)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the views for the progress of a folder and for retrying its failures."""
+        """Add the views for the progress of a folder, for retrying, pausing and resuming."""
         return [
             path(
                 "<int:folder_id>/progress/",
@@ -105,6 +105,18 @@ class LibraryFolderAdmin(admin.ModelAdmin):
                 "<int:folder_id>/retry/",
                 self.admin_site.admin_view(require_POST(self.retry_view)),
                 name="gallery_libraryfolder_retry",
+            ),
+            path(
+                "<int:folder_id>/pause/",
+                self.admin_site.admin_view(require_POST(self.pause_view)),
+                {"is_paused": True},
+                name="gallery_libraryfolder_pause",
+            ),
+            path(
+                "<int:folder_id>/resume/",
+                self.admin_site.admin_view(require_POST(self.pause_view)),
+                {"is_paused": False},
+                name="gallery_libraryfolder_resume",
             ),
             *super().get_urls(),
         ]
@@ -161,6 +173,15 @@ class LibraryFolderAdmin(admin.ModelAdmin):
         self._retry(request, [folder])
         return redirect(reverse("admin:gallery_libraryfolder_change", args=[folder_id]))
 
+    def pause_view(self, request: HttpRequest, folder_id: int, *, is_paused: bool) -> HttpResponse:
+        """Pause or resume the imports of a folder, and return to its page."""
+        folder = get_object_or_404(LibraryFolder, pk=folder_id)
+        if not self.has_change_permission(request, folder):
+            raise PermissionDenied
+        change = self.pause if is_paused else self.resume
+        change(request, LibraryFolder.objects.filter(pk=folder_id))
+        return redirect(reverse("admin:gallery_libraryfolder_change", args=[folder_id]))
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -173,9 +194,11 @@ class LibraryFolderAdmin(admin.ModelAdmin):
                 "failures": listed[:MAX_LISTED_FAILURES],
                 "has_more_failures": len(listed) > MAX_LISTED_FAILURES,
                 "unreadable": [
-                    (paths.readable(name), why) for name, why in folder.unreadable.items()
+                    (paths.readable(name), why)
+                    for name, why in folder.unreadable.items()
+                    if name != "."  # the folder itself: its progress says so
                 ],
-                "may_retry": self.has_change_permission(request, folder),
+                "may_change": self.has_change_permission(request, folder),
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

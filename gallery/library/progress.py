@@ -65,7 +65,12 @@ def films_of(folder: LibraryFolder | None = None) -> FilmQuerySet:
 
 
 def measure_progress(folder: LibraryFolder | None = None) -> LibraryProgress:
-    """Count the films of a library folder, or of all, and estimate the time left."""
+    """Count the films of a library folder, or of all, and estimate the time left.
+
+    There is no estimate while imports are paused.
+    """
+    folders = list(LibraryFolder.objects.all()) if folder is None else [folder]
+    is_paused = bool(folders) and all(one.is_paused for one in folders)
     films = films_of(folder)
     ready, unfinished = Q(state=Film.State.READY), Q(state__in=Film.UNFINISHED)
     here = Q(away_since__isnull=True)
@@ -96,7 +101,7 @@ def measure_progress(folder: LibraryFolder | None = None) -> LibraryProgress:
         **found,
         hours_done=(counts.pop("seconds_done") or 0.0) / 3600,
         hours_left=0.0 if not bytes_left else seconds_left and seconds_left / 3600,
-        speed=_measure_speed(films),
+        speed=None if is_paused else _measure_speed(films),
         **counts,
     )
 

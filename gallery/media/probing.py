@@ -70,8 +70,8 @@ def describe_refusal(log_text: str) -> str:
 class Inspection:
     """A film file: its metadata, when its packets are shown, and FFmpeg's name of its format.
 
-    `container` is the name of a demuxer, such as "matroska,webm" or "mpegts". `notice` is a
-    sentence about parts of the file that cannot be read, or "".
+    `container` is the name of a demuxer, such as "matroska,webm" or "mpegts". `notice` has
+    sentences about parts of the file that cannot be read, one a line, or "".
     """
 
     probe: Probe
@@ -149,7 +149,7 @@ def inspect(path: Path, max_pixels: int, check: Callable[[], None] = lambda: Non
 
 
 def _describe_unread_parts(log_text: str, complaints: str) -> str:
-    """Describe what FFmpeg skips without an error, in a sentence or two; "" when nothing."""
+    """Describe what FFmpeg skips without an error, in sentences, one a line; "" when nothing."""
     notices = []
     if "Found duplicated MOOV" in log_text:
         notices.append(
@@ -166,7 +166,7 @@ def _describe_unread_parts(log_text: str, complaints: str) -> str:
                 "its library folder."
             )
         )
-    return " ".join(notices)
+    return "\n".join(notices)
 
 
 def _decode_first(path: Path, max_pixels: int) -> Run:

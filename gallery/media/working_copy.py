@@ -46,7 +46,7 @@ _ENCODE = (
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A film that can be imported; `notice` is a sentence about what was lost, or ""."""
+    """A film that can be imported; `notice` has sentences about what was lost, one a line."""
 
     probe: Probe
     notice: str = ""
@@ -143,7 +143,7 @@ def _describe_losses(source: Path, inspection: Inspection, copied: Inspection) -
             lost_tracks,
         )
         notices.append(message % {"n": lost_tracks})
-    return " ".join(notices)
+    return "\n".join(notices)
 
 
 def _max_lost_pictures(pictures: int) -> float:

@@ -295,7 +295,10 @@ def test_deleting_in_the_admin_removes_everything(
     films = [ready_film(make_video(f"{n}.mp4", seconds=n)) for n in (1, 2, 3)]
     folders = [film.files.folder for film in films]
     one = f"{LIST}{films[0].pk}/delete/"
-    assert staff.get(one).status_code == 200
+    shown = staff.get(one).content.decode()
+    assert "1 (its uploaded file is deleted)" in shown
+    assert "Shots: 1<" in shown
+    assert "Shot: " not in shown
     assert staff.post(one, {"post": "yes"}).status_code == 302
     chosen = {"action": "delete_selected", "_selected_action": [f.pk for f in films[1:]]}
     staff.post(LIST, {**chosen, "post": "yes"})

@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po
 from django.test import Client
 from django.utils import translation
 
+from gallery.core.stored_text import translate_stored
 from gallery.films.models import Film
 from gallery.transcripts import dialogue
 from gallery.transcripts.models import Subtitles
@@ -200,3 +201,25 @@ def test_headings_of_the_api_are_in_chinese(page: Client) -> None:
     assert "列出影片" in shown
     assert "List films" not in shown
     assert "List films" in page.get("/api/v1/openapi.json").content.decode()
+
+
+STORED = {
+    "This file is damaged or not a video.": "文件已损坏，或不是视频。",
+    "The film is 30.5 hours long. The limit is 24.0 hours.": "影片长 30.5 小时，上限为 24.0 小时。",
+    "2 audio tracks of this film cannot be read and were left out.\n"
+    "The audio of this film cannot be read and was left out.": (
+        "无法读取这部影片的 2 条音轨，已略去。\n无法读取这部影片的声音，已略去。"
+    ),
+    "Cannot be opened: Permission denied.": "无法打开：没有访问权限。",
+    "Text track 3 (de): This file is damaged or not a video.": (
+        "第 3 条字幕轨（de）：文件已损坏，或不是视频。"
+    ),
+    "A sentence of an earlier version.": "A sentence of an earlier version.",
+}
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_sentences_stored_by_workers_are_translated_when_shown(stored: str) -> None:
+    assert translate_stored(stored) == stored
+    with translation.override("zh-hans"):
+        assert translate_stored(stored) == STORED[stored]

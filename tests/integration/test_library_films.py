@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import redis
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from gallery import tasks
 from gallery.films.models import Film
@@ -108,10 +110,12 @@ def test_a_working_copy_is_made_beside_the_link(library: Library) -> None:
     assert library.snapshot() == before
 
 
-def test_deleting_a_film_removes_only_its_link(library: Library, film: Film) -> None:
+def test_deleting_a_film_removes_only_its_link(library: Library, film: Film, staff: Client) -> None:
     before = library.snapshot()
     number, folder = film.pk, film.files.folder
-    film.delete()
+    page = f"/admin/gallery/film/{number}/delete/"
+    assert "(its file in the library folder stays, and will be ignored)" in text(staff.get(page))
+    staff.post(page, {"post": "yes"})
     assert_gone(number, folder)
     clean_up()
     assert library.snapshot() == before
@@ -184,7 +188,14 @@ def test_a_film_that_is_away_is_found_but_cannot_be_played(
     assert film.away_since is not None
     assert [hit.film for hit in engine.search(Query(words="a test picture")).hits] == [film.pk]
     for page in (film.get_absolute_url(), reverse("frame", args=[film.pk, 2])):
-        assert AWAY in text(staff.get(page)), page
+        assert text(staff.get(page)).count(AWAY) == 1, page
+        assert "Connect the disk" in text(staff.get(page))
+        assert "Ask an administrator" in text(Client().get(page))
+    scene = text(staff.get(reverse("frame", args=[film.pk, 2])))
+    for gone in ("Download clip", "GIF", "Play the whole film", "scene.js", "<video"):
+        assert gone not in scene
+    assert "play-film" not in text(staff.get(film.get_absolute_url()))
+    assert AWAY in text(staff.get("/films/"))
     clip_address = reverse("clip", args=[film.pk, 0, 24])
     clip = staff.get(clip_address)
     assert (clip.status_code, AWAY in text(clip)) == (404, True)
@@ -194,7 +205,10 @@ def test_a_film_that_is_away_is_found_but_cannot_be_played(
     assert shown["is_reachable"] is False
     assert AWAY in shown["notice"]
     assert AWAY in progress_of(film).note
-    assert AWAY in text(staff.get("/admin/gallery/film/?where=away"))
+    listed = text(staff.get("/admin/gallery/film/?where=away"))
+    assert listed.count("The file of 1 film cannot be reached") == 1
+    assert listed.count("file cannot be reached") == 1
+    assert "Connect the disk" in text(staff.get(f"/admin/gallery/film/{film.pk}/change/"))
     connect()
     assert AWAY not in text(staff.get(film.get_absolute_url()))
     shown = json.loads(text(staff.get(reverse("api:get_film", args=[film.pk]))))
@@ -430,6 +444,22 @@ def test_folders_need_the_view_permission(library: Library, page: Client) -> Non
     for address in (FOLDERS, f"{FOLDERS}add/", f"{FOLDERS}{library.folder.pk}/progress/"):
         assert page.get(address).status_code == 302
     assert page.post(f"{FOLDERS}{library.folder.pk}/retry/").status_code == 302
+
+
+def test_buttons_pause_and_resume(library: Library, film: Film, staff: Client) -> None:
+    page = f"{FOLDERS}{library.folder.pk}/"
+    film.started, film.finished = timezone.now() - timedelta(minutes=1), timezone.now()
+    film.save()
+    make_film(library.root / "more.mp4", seconds=1)
+    library.scan()
+    running = text(staff.get(f"{page}change/"))
+    assert "hours of film per hour" in running
+    assert "Resume imports" not in running
+    paused = text(staff.post(f"{page}pause/", follow=True))
+    assert "Paused. Running imports will finish." in paused
+    assert "hours of film per hour" not in paused
+    assert "Resume imports" in paused
+    assert "Pause imports" in text(staff.post(f"{page}resume/", follow=True))
 
 
 def test_actions_pause_resume_and_retry(library: Library, staff: Client) -> None:

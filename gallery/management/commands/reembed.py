@@ -79,7 +79,7 @@ class Command(BaseCommand):
             else:
                 self._fill(options["model"], is_exact=options["exact"], holds=options["hold"])
             if options["wait"]:
-                self._follow()
+                self._wait()
         except GalleryError as error:
             raise CommandError(str(error)) from error
 
@@ -152,6 +152,15 @@ class Command(BaseCommand):
         count = reembedding.retry()
         tasks.queue_soon(tasks.reembed)
         self.stdout.write(f"Retrying {count} films.")
+
+    def _wait(self) -> None:
+        try:
+            self._follow()
+        except KeyboardInterrupt:
+            self.stdout.write(
+                "\nNo longer waiting; the work goes on in the background. "
+                "“manage.py reembed --status” shows the progress."
+            )
 
     def _follow(self) -> None:
         """Show the progress until all films are embedded and, without --hold, searches switched."""
