@@ -366,10 +366,13 @@ def test_a_backup_that_does_not_fit_is_not_started(
     store_film("Film")
     earlier = back_up(backup)
     store_film("Another")
-    usage = shutil.disk_usage(backup)._replace(free=1000)
+    usage = shutil.disk_usage(backup)._replace(free=40_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(BackupError, match=r"needs .* kB more.*has only 1\.0 kB free"):
+    said = r"needs .* kB more.*has only 40\.0 MB free, of which 50\.0 MB are reserved\."
+    with pytest.raises(BackupError, match=f"{said} .* The previous backup there is unchanged"):
         back_up(backup)
+    with pytest.raises(BackupError, match=rf"{said} Nothing was copied\.$"):
+        back_up(backup.parent / "new")
     assert restoring.check(backup, Reporter()) == earlier
     assert len(manifest.list_folders(backup)) == 1
 
