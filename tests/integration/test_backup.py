@@ -423,7 +423,7 @@ def test_a_damaged_backup_changes_nothing(
         restore(backup)
     assert set(Film.objects.all()) == {film, later}
     assert stored_files(film) == files
-    assert list(settings.FILE_UPLOAD_TEMP_DIR.glob(f"{placing.PREFIX}*")) == []
+    assert list(settings.MEDIA_ROOT.glob(f"{placing.FOLDER}/*")) == []
 
 
 def test_a_failure_while_the_database_is_replaced_changes_nothing(
@@ -434,14 +434,16 @@ def test_a_failure_while_the_database_is_replaced_changes_nothing(
     Film.objects.filter(pk=film.pk).update(title="Changed")
     film.files.run(1).save_cuts(np.array([1.5]))
     files = stored_files(film)
-    moves = placing.Placement._move
+    move, moved = placing._move, 0
 
-    def fail_at_second(self: placing.Placement, source: Path, target: Path) -> None:
-        if len(self._moved) == 1:
+    def fail_at_second(source: Path, target: Path) -> None:
+        nonlocal moved
+        moved += 1
+        if moved == 2:
             raise OSError(5, "Input/output error")
-        moves(self, source, target)
+        move(source, target)
 
-    monkeypatch.setattr(placing.Placement, "_move", fail_at_second)
+    monkeypatch.setattr(placing, "_move", fail_at_second)
     with pytest.raises(BackupError, match=r"Input/output error.*Nothing was changed"):
         restore(backup)
     assert Film.objects.get().title == "Changed"
