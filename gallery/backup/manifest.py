@@ -54,7 +54,9 @@ def read_manifest(backup: Path) -> Manifest:
         raise BackupError(
             f"There is no complete backup in {backup}: {Path(error.filename).name} is missing."
         ) from error
-    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
+    except (json.JSONDecodeError, UnicodeError, KeyError, TypeError, IndexError) as error:
+        raise BackupError(f"The backup in {backup} cannot be read: {NAME} is damaged.") from error
+    except (ValueError, OSError) as error:
         raise BackupError(f"The backup in {backup} cannot be read: {error}.") from error
     return Manifest(header, {entry.path: entry for entry in entries})
 

@@ -1,10 +1,14 @@
 """Moves restored files into the media store, with rollback until the database is restored.
 
-Files are first restored into a staging folder on the same disk, then moved. The files that they
-replace are moved aside, and removed at the end. A film whose file is not in the backup keeps the
-one in the store.
+    restoring/NAME/films, probes    the restored files, before they are moved
+    restoring/NAME/replaced/        the files of the media store that they replaced
+    restoring/NAME/moving           the list of restored files, while files are being moved
+
+A film whose file is not in the backup keeps the one in the store. The transaction that restores the
+database records NAME, so a restore that was killed can be undone if it was not committed.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -13,24 +17,67 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from gallery.backup import copying
+from gallery.backup import copying, tables
 from gallery.backup.reporting import format_bytes
 from gallery.backup.types import BackupError, Entry, Kind, Reporter
 from gallery.core import disk
+from gallery.media.store import file_lock
 
-PREFIX = "restoring-"  # in the upload folder, from which `tidy` removes leftovers
+FOLDER = "restoring"  # in the media store
 
 
 @contextmanager
 def staging_folder() -> Iterator[Path]:
-    """Yield a new folder on the disk of the media store, and remove it afterwards."""
-    settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=settings.FILE_UPLOAD_TEMP_DIR))
+    """Yield a new folder on the disk of the media store, and remove it afterwards.
+
+    Unless the database was restored, the files that were moved are moved back. Raises BackupError.
+    """
+    with file_lock(FOLDER):
+        parent = settings.MEDIA_ROOT / FOLDER
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=parent))
+        try:
+            yield folder
+        finally:
+            _close(folder)
+
+
+def close_interrupted() -> bool:
+    """Undo restores that were killed before they were committed. Return whether there were any.
+
+    Raises BackupError.
+    """
+    parent = settings.MEDIA_ROOT / FOLDER
+    if not parent.is_dir() or not any(parent.iterdir()):
+        return False
+    with file_lock(FOLDER):  # a restore may be running
+        undone = [_close(folder) for folder in list(parent.iterdir())]
+    return any(undone)
+
+
+def _close(staging: Path) -> bool:
+    """Undo a restore unless it was committed, and remove its folder. Return whether it was undone.
+
+    Raises BackupError, and keeps the folder, if that is not possible.
+    """
+    is_moving = (staging / "moving").exists()
     try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        is_undone = is_moving and not tables.is_restore_recorded(staging.name)
+        if is_undone:
+            _move_back(staging)
+        if is_moving:
+            # First, as without this list the restore is neither undone nor completed again.
+            (staging / "moving").unlink()
+            tables.forget_restore(staging.name)
+    except (OSError, DatabaseError) as error:
+        raise BackupError(
+            f"A restore was interrupted, and the files that it replaced cannot be moved back: "
+            f"{str(error).strip()}. They are in {staging}. Start again when the cause is removed."
+        ) from error
+    shutil.rmtree(staging, ignore_errors=True)
+    return is_undone
 
 
 def stage(backup: Path, entries: list[Entry], staging: Path, reporter: Reporter) -> None:
@@ -49,35 +96,49 @@ def stage(backup: Path, entries: list[Entry], staging: Path, reporter: Reporter)
     reporter.end()
 
 
-class Placement:
-    """Moves staged files into the media store, and can undo that."""
+def move_all(staging: Path) -> None:
+    """Move staged files into the media store, and those that they replace aside. Raises OSError."""
+    paths = [path.relative_to(staging) for path in _list_files(staging)]
+    (staging / "moving").write_text(json.dumps(list(map(os.fspath, paths))))
+    # After a power cut, the list must not be missing while files are in their new places, nor these
+    # while the database refers to them.
+    os.sync()
+    for path in paths:
+        source, target = staging / path, settings.MEDIA_ROOT / path
+        replaced = _replaced_by(target)
+        if source.is_symlink() and any(old.is_file() for old in replaced):
+            continue  # keep a film file rather than a link to one
+        for old in replaced:
+            _move(old, staging / "replaced" / old.relative_to(settings.MEDIA_ROOT))
+        _move(source, target)
+    os.sync()
 
-    def __init__(self, staging: Path) -> None:
-        self._staging = staging
-        self._moved: list[tuple[Path, Path]] = []  # from, to
 
-    def move_all(self) -> None:
-        """Move all files, and those that they replace aside. Raises OSError."""
-        staging, aside = self._staging, self._staging / "replaced"
-        for source in sorted([*staging.glob("films/*/*"), *staging.glob("probes/*")]):
-            path = source.relative_to(staging)
-            replaced = _replaced_by(settings.MEDIA_ROOT / path)
-            if source.is_symlink() and any(old.is_file() for old in replaced):
-                continue  # keep a film file rather than a link to one
-            for old in replaced:
-                self._move(old, aside / old.relative_to(settings.MEDIA_ROOT))
-            self._move(source, settings.MEDIA_ROOT / path)
+def _move_back(staging: Path) -> None:
+    """Undo `move_all`, wherever it stopped. Raises OSError."""
+    try:
+        placed = json.loads((staging / "moving").read_text())
+    except ValueError:
+        return  # a power cut while the list was being written: nothing was moved
+    for path in placed:
+        target = settings.MEDIA_ROOT / path
+        if not os.path.lexists(staging / path) and os.path.lexists(target):
+            _move(target, staging / path)
+    aside = staging / "replaced"
+    for old in _list_files(aside):
+        target = settings.MEDIA_ROOT / old.relative_to(aside)
+        if not os.path.lexists(target):
+            _move(old, target)
 
-    def _move(self, source: Path, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
-        self._moved.append((source, target))
 
-    def undo(self) -> None:
-        """Move everything back."""
-        while self._moved:
-            source, target = self._moved.pop()
-            target.rename(source)
+def _list_files(folder: Path) -> list[Path]:
+    """Return the files and folders that are moved as a whole."""
+    return sorted([*folder.glob("films/*/*"), *folder.glob("probes/*")])
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(target)
 
 
 def _replaced_by(path: Path) -> list[Path]:

@@ -54,6 +54,7 @@ def restore(backup: Path, reporter: Reporter, *, force: bool = False) -> Restore
     tables.check_migrations(found.header.migrations, found.header.version)
     _require_files(backup, found)
     installation.require_stopped()
+    placing.close_interrupted()
     if not force:
         installation.require_empty()
     installation.require_redis()
@@ -87,19 +88,16 @@ def _require_files(backup: Path, found: Manifest) -> None:
 def _replace_all(backup: Path, found: Manifest, staging: Path, reporter: Reporter) -> None:
     """Replace the database and the files together."""
     reporter.start("Database", sum(entry.size for entry in found.tables))
-    placement = placing.Placement(staging)
     try:
         with tables.replace_database(found.header.migrations) as models:
             for entry in found.tables:
                 tables.load_table(models, entry, backup / entry.stored, reporter.advance)
-            placement.move_all()
-    except BaseException as error:
-        placement.undo()
-        if isinstance(error, DatabaseError):
-            raise BackupError(
-                f"The database cannot be restored: {str(error).strip()}. Nothing was changed."
-            ) from error
-        raise
+            tables.record_restore(staging.name)
+            placing.move_all(staging)
+    except DatabaseError as error:
+        raise BackupError(
+            f"The database cannot be restored: {str(error).strip()}. Nothing was changed."
+        ) from error
     reporter.end()
 
 

@@ -35,6 +35,7 @@ from gallery.importing.models import Segment
 SNAPSHOT = "snapshot"  # the alias of the connection that a backup reads from
 BATCH = 2000  # rows
 COMPRESSION = 3
+RESTORE = "restore"  # in the table of migrations, in place of an app
 
 # Imports, exports and jobs in progress keep their work in files that are not backed up, so they
 # start over. Exports are kept only for a day anyway.
@@ -177,6 +178,21 @@ def replace_database(migrations: dict[str, str]) -> Iterator[Apps]:
         with connection.cursor() as cursor:
             for statement in connection.ops.sequence_reset_sql(no_style(), created):
                 cursor.execute(statement)
+
+
+def record_restore(name: str) -> None:
+    """Record in the transaction of a restore that it took place."""
+    MigrationRecorder(connection).record_applied(RESTORE, name)
+
+
+def is_restore_recorded(name: str) -> bool:
+    """Return whether the transaction of a restore was committed."""
+    return (RESTORE, name) in MigrationRecorder(connection).applied_migrations()
+
+
+def forget_restore(name: str) -> None:
+    """Remove the record of a restore, if there is one."""
+    MigrationRecorder(connection).record_unapplied(RESTORE, name)
 
 
 def _drop_tables() -> None:

@@ -80,7 +80,7 @@ def make_backup(
         if disk.is_disk_full(error):
             raise BackupError(
                 f"The disk of {backup} is full. Free some space and run the backup again: it "
-                "resumes where it stopped. The previous backup there is intact."
+                f"resumes where it stopped.{_describe_previous(backup)}"
             ) from error
         raise BackupError(f"The backup cannot be written: {error}.") from error
     return Done(done, work.copied, work.missing)
@@ -286,9 +286,14 @@ def _require_space(backup: Path, size: int) -> None:
     if size + RESERVE > free:
         raise BackupError(
             f"The backup needs {format_bytes(size)} more, but the disk of {backup} has only "
-            f"{format_bytes(free)} free. Nothing was copied. The previous backup there is "
-            "unchanged."
+            f"{format_bytes(free)} free, of which {format_bytes(RESERVE)} are reserved. "
+            f"Nothing was copied.{_describe_previous(backup)}"
         )
+
+
+def _describe_previous(backup: Path) -> str:
+    is_there = (backup / manifest.NAME).exists()
+    return " The previous backup there is unchanged." if is_there else ""
 
 
 def _header(migrations: dict[str, str], work: _Work, *, with_secrets: bool) -> Header:

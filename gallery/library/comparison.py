@@ -99,7 +99,10 @@ def _apply_changes(
     now: datetime,
     found: Changes,
 ) -> None:
-    """Wait for files with new content to settle, unless they took part in a move."""
+    """Wait for files with new content to settle, unless they took part in a move.
+
+    In place of an ignored file, they get a row of their own: its content stays ignored.
+    """
     moved = {row.pk for row in moves.values()}
     for path, row in differing.altered.items():
         if row.pk in moved:
@@ -107,6 +110,9 @@ def _apply_changes(
                 differing.fresh.append(path)
         elif path in moves:
             differing.lost.append(row)  # another file has replaced it
+        elif row.state == State.IGNORED:
+            differing.lost.append(row)
+            differing.fresh.append(path)
         else:
             _start_settling(row, listing.films[path], now)
             found.changed.append(row)
@@ -161,11 +167,9 @@ def _set_location(row: LibraryFile, path: str, file: FoundFile) -> None:
 def _start_settling(row: LibraryFile, file: FoundFile, now: datetime) -> None:
     """Wait for a file with new content to settle. If it has a film, it keeps its fingerprint."""
     _set_location(row, row.path, file)
-    row.settles_since, row.sha256, row.error = now, "", ""
+    row.settles_since, row.sha256, row.error, row.state = now, "", "", State.SETTLING
     if row.film_id is None:
         row.fingerprint = ""
-    if row.state != State.IGNORED:
-        row.state = State.SETTLING
 
 
 def _mark_missing(

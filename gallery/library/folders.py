@@ -72,7 +72,8 @@ def check_patterns(text: str) -> None:
     try:
         compile_patterns(text)
     except ValueError as error:
-        raise FolderError(str(error)) from error
+        said = _("This ignore pattern is invalid: %(pattern)s")
+        raise FolderError(said % {"pattern": error}) from error
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -31,10 +31,11 @@ class Identified:
 def identify(settled: Sequence[LibraryFile]) -> Identified:
     """Find the film of each settled file. Files without one wait for their import.
 
-    Only files that have a film, or the size of one, are opened.
+    Those with the content of a deleted film are ignored. Only files that have a film, or the size
+    of a known one, are opened.
     """
     found = Identified()
-    known = _KnownContent({row.size for row in settled})
+    known = KnownContent({row.size for row in settled})
     for row in settled:
         if row.film_id is None and not known.has_size(row.size):
             row.state = State.WAITING
@@ -44,7 +45,7 @@ def identify(settled: Sequence[LibraryFile]) -> Identified:
     return found
 
 
-def _identify(row: LibraryFile, known: "_KnownContent", found: Identified) -> None:
+def _identify(row: LibraryFile, known: "KnownContent", found: Identified) -> None:
     try:
         content = quick_fingerprint(row.real_path)
     except OSError as error:
@@ -59,7 +60,8 @@ def _identify(row: LibraryFile, known: "_KnownContent", found: Identified) -> No
     if film is None and before is not None and not _has_other_file(row):
         found.replaced.append(row)
     elif film is None:
-        row.film_id, row.state = None, State.WAITING
+        is_ignored = before is None and known.is_ignored(row)
+        row.film_id, row.state = None, State.IGNORED if is_ignored else State.WAITING
     else:
         row.film_id = film
     found.films.update(one for one in (before, row.film_id) if one is not None)
@@ -76,35 +78,40 @@ def _has_other_file(row: LibraryFile) -> bool:
     return film.files.source_size() is not None and not film.files.is_link
 
 
-class _KnownContent:
+class KnownContent:
     """The content of all library files and uploads of certain sizes."""
 
     def __init__(self, sizes: Iterable[int]) -> None:
         self._files: dict[int, list[LibraryFile]] = defaultdict(list)
         self._uploads: dict[int, list[Film]] = defaultdict(list)
+        self._ignored: dict[int, list[LibraryFile]] = defaultdict(list)
         self._cache: dict[int, str] = {}
         for some in _batches(sorted(sizes)):
             for row in LibraryFile.objects.with_content().filter(
-                size__in=some, film__isnull=False, state=State.IMPORTED
+                size__in=some, state__in=(State.IMPORTED, State.IGNORED)
             ):
-                self._files[row.size].append(row)
+                files = self._ignored if row.state == State.IGNORED else self._files
+                files[row.size].append(row)
             for film in Film.objects.filter(size__in=some, library_files__isnull=True):
                 self._uploads[film.size].append(film)
 
     def has_size(self, size: int) -> bool:
-        """Return whether a film has this size."""
-        return bool(self._files.get(size) or self._uploads.get(size))
+        """Return whether a film, or a deleted one, has this size."""
+        return any(size in one for one in (self._files, self._uploads, self._ignored))
 
     def find_film(self, row: LibraryFile) -> int | None:
         """Return the film that has another file with the content of a row."""
         for file in self._files.get(row.size, ()):
-            differs = file.sha256 and row.sha256 and file.sha256 != row.sha256
-            if file.pk != row.pk and file.fingerprint == row.fingerprint and not differs:
+            if file.pk != row.pk and _is_same(file, row):
                 return file.film_id
         for film in self._uploads.get(row.size, ()):
             if self._of_upload(film) == row.fingerprint:
                 return film.pk
         return None
+
+    def is_ignored(self, row: LibraryFile) -> bool:
+        """Return whether a row has the content of a film that an administrator deleted."""
+        return any(_is_same(file, row) for file in self._ignored.get(row.size, ()))
 
     def _of_upload(self, film: Film) -> str:
         if film.pk not in self._cache:
@@ -115,9 +122,10 @@ class _KnownContent:
         return self._cache[film.pk]
 
 
-def find_film(row: LibraryFile) -> int | None:
-    """Return the film with the content of a fingerprinted file, or None."""
-    return _KnownContent([row.size]).find_film(row)
+def _is_same(one: LibraryFile, other: LibraryFile) -> bool:
+    """Return whether two fingerprinted files of the same size have the same content."""
+    differs = one.sha256 and other.sha256 and one.sha256 != other.sha256
+    return one.fingerprint == other.fingerprint and not differs
 
 
 def _batches(values: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -15,7 +15,7 @@ from gallery.films.models import Film
 from gallery.importing import intake
 from gallery.importing.healing import Queue
 from gallery.library.fingerprints import quick_fingerprint
-from gallery.library.identification import find_film
+from gallery.library.identification import KnownContent
 from gallery.library.models import LibraryFile, LibraryFolder
 from gallery.library.presence import update_presence
 from gallery.media.source_names import readable_name
@@ -73,8 +73,8 @@ def _waiting_in_order(folder: LibraryFolder) -> QuerySet[LibraryFile]:
 def start_import(file: LibraryFile) -> Film | None:
     """Find or create the film of a waiting file. Return the film if it has to be imported.
 
-    Returns None, and updates the row, if the film exists, the file cannot be read, or it has
-    changed since the last scan. Raises DiskFull.
+    Returns None, and updates the row, if the film exists or was deleted, the file cannot be read,
+    or it has changed since the last scan. Raises DiskFull.
     """
     path = file.real_path
     waiting = LibraryFile.objects.waiting().filter(pk=file.pk)
@@ -97,11 +97,15 @@ def start_import(file: LibraryFile) -> Film | None:
         why = _("Cannot be opened: %(why)s.") % {"why": error.strerror or error}
         waiting.update(state=State.UNREADABLE, error=why)
         return None
-    known = find_film(file)
-    if known is not None:
-        waiting.update(state=State.IMPORTED, fingerprint=file.fingerprint, film=known)
-        update_presence([known])
-        log.info("film %s has another file: %s", known, file)
+    known = KnownContent([file.size])
+    film = known.find_film(file)
+    if film is not None:
+        waiting.update(state=State.IMPORTED, fingerprint=file.fingerprint, film=film)
+        update_presence([film])
+        log.info("film %s has another file: %s", film, file)
+        return None
+    if known.is_ignored(file):  # the film was deleted after the last scan
+        waiting.update(state=State.IGNORED, fingerprint=file.fingerprint)
         return None
     return _add_film(file, path)
 

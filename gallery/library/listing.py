@@ -1,6 +1,7 @@
 """Lists the film and subtitle files in a library folder without opening them."""
 
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Callable
@@ -44,7 +45,12 @@ class Listing:
 
 
 def compile_patterns(text: str) -> GitIgnoreSpec:
-    """Compile ignore patterns, one per line, as in .gitignore. Raises ValueError."""
+    """Compile ignore patterns, one per line, as in .gitignore. Raises ValueError: the bad line."""
+    for line in text.splitlines():
+        try:
+            GitIgnoreSpec.from_lines([line])
+        except (ValueError, re.error) as error:
+            raise ValueError(line) from error
     return GitIgnoreSpec.from_lines(text.splitlines())
 
 

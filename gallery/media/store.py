@@ -12,6 +12,7 @@
     clips/UID/...                      clips, stills and animations, within a size limit
     drafts/                            the same while they are being rendered
     turns/                             locks: jobs of clips, folders with a size limit
+    restoring/                         files that a restore is replacing
     store-id                           the id of the installation that it belongs to
     probes/TOKEN.jpg                   pictures that users search with
     incoming/                          uploads in progress

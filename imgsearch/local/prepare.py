@@ -24,17 +24,24 @@ def prepare_translations(current: Step, locale_dir: Path) -> None:
 
 
 def prepare_database(current: Step) -> None:
-    """Run the migrations. Raises LauncherError when the database cannot be used."""
+    """Undo an interrupted restore, and run the migrations. Raises LauncherError."""
     from django.core.management import call_command
     from django.db import Error, connection
     from django.db.migrations.executor import MigrationExecutor
 
+    from gallery.backup import placing
+    from gallery.backup.types import BackupError
+
     try:
+        if placing.close_interrupted():
+            current.note("A restore was interrupted. It is undone: run it again.")
         executor = MigrationExecutor(connection)
         todo = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if todo:
             call_command("migrate", interactive=False, verbosity=0)
         current.outcome = f"{len(todo)} migrations" if todo else "up to date"
+    except BackupError as error:
+        raise LauncherError(str(error)) from error
     except Error as error:
         raise LauncherError(f"The database cannot be used: {str(error).strip()}.") from error
     finally:

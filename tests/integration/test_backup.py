@@ -366,10 +366,13 @@ def test_a_backup_that_does_not_fit_is_not_started(
     store_film("Film")
     earlier = back_up(backup)
     store_film("Another")
-    usage = shutil.disk_usage(backup)._replace(free=1000)
+    usage = shutil.disk_usage(backup)._replace(free=40_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(BackupError, match=r"needs .* kB more.*has only 1\.0 kB free"):
+    said = r"needs .* kB more.*has only 40\.0 MB free, of which 50\.0 MB are reserved\."
+    with pytest.raises(BackupError, match=f"{said} .* The previous backup there is unchanged"):
         back_up(backup)
+    with pytest.raises(BackupError, match=rf"{said} Nothing was copied\.$"):
+        back_up(backup.parent / "new")
     assert restoring.check(backup, Reporter()) == earlier
     assert len(manifest.list_folders(backup)) == 1
 
@@ -420,7 +423,7 @@ def test_a_damaged_backup_changes_nothing(
         restore(backup)
     assert set(Film.objects.all()) == {film, later}
     assert stored_files(film) == files
-    assert list(settings.FILE_UPLOAD_TEMP_DIR.glob(f"{placing.PREFIX}*")) == []
+    assert list(settings.MEDIA_ROOT.glob(f"{placing.FOLDER}/*")) == []
 
 
 def test_a_failure_while_the_database_is_replaced_changes_nothing(
@@ -431,14 +434,16 @@ def test_a_failure_while_the_database_is_replaced_changes_nothing(
     Film.objects.filter(pk=film.pk).update(title="Changed")
     film.files.run(1).save_cuts(np.array([1.5]))
     files = stored_files(film)
-    moves = placing.Placement._move
+    move, moved = placing._move, 0
 
-    def fail_at_second(self: placing.Placement, source: Path, target: Path) -> None:
-        if len(self._moved) == 1:
+    def fail_at_second(source: Path, target: Path) -> None:
+        nonlocal moved
+        moved += 1
+        if moved == 2:
             raise OSError(5, "Input/output error")
-        moves(self, source, target)
+        move(source, target)
 
-    monkeypatch.setattr(placing.Placement, "_move", fail_at_second)
+    monkeypatch.setattr(placing, "_move", fail_at_second)
     with pytest.raises(BackupError, match=r"Input/output error.*Nothing was changed"):
         restore(backup)
     assert Film.objects.get().title == "Changed"

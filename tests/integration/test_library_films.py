@@ -399,6 +399,9 @@ def test_the_command_adds_scans_pauses_and_removes(
         run("scan", str(tmp_path / "other"))
     with pytest.raises(CommandError, match="is already a library folder"):
         run("add", f"{root}/")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(CommandError, match="ignore pattern is invalid"):
+        run("add", str(tmp_path / "other"), "--ignore", "[z-a]")
     assert "1 films deleted" in run("remove", str(root), "--delete-films")
     assert not LibraryFolder.objects.exists()
     assert not film.files.folder.exists()
@@ -415,6 +418,8 @@ def test_folders_are_added_and_removed_in_the_admin(
     assert LibraryFolder.objects.get(ignored="Sample/").path == str(tmp_path / "more")
     refused = text(staff.post(f"{FOLDERS}add/", {**given, "path": "/no such folder"}))
     assert "There is no folder /no such folder on the server." in refused
+    refused = text(staff.post(f"{FOLDERS}add/", {**given, "ignored": "Sample/\n[z-a]"}))
+    assert "This ignore pattern is invalid: [z-a]" in refused
     shown = text(staff.get(FOLDERS))
     assert "1 of 1 film" in shown
     assert "The whole library" in shown

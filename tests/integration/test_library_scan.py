@@ -536,6 +536,66 @@ def test_a_deleted_film_stays_deleted_and_its_file_untouched(library: Library) -
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def test_copies_of_a_deleted_film_are_ignored(library: Library, tmp_path: Path) -> None:
+    library.write("a.mkv", "a film")
+    library.follow()
+    library.film("a.mkv").delete()
+    library.write("copy.mkv", "a film")
+    library.write("b.mkv", "a book")  # of the same size
+    library.follow()
+    assert library.states() == {"a.mkv": "ignored", "copy.mkv": "ignored", "b.mkv": "imported"}
+    other = Library(tmp_path / "other")
+    (library.root / "a.mkv").rename(other.root / "a.mkv")
+    other.follow()
+    library.follow()
+    assert other.states() == {"a.mkv": "ignored"}
+    assert library.states()["a.mkv"] == "away ignored"
+    # Uploading it means to have it again.
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"a film")
+    film, _is_new = intake.add_film(upload, "hash", name="a.mkv")
+    other.write("again.mkv", "a film")
+    other.follow()
+    assert other.film("again.mkv") == film
+
+
+def test_another_film_in_place_of_a_deleted_one_is_imported(library: Library) -> None:
+    path = library.write("a.mkv", "one film")
+    library.follow()
+    library.film("a.mkv").delete()
+    os.utime(path, ns=(1, 1))
+    library.follow()
+    assert library.states() == {"a.mkv": "ignored"}
+    path.write_bytes(b"another film")
+    library.follow()
+    [film] = Film.objects.all()
+    assert library.file("a.mkv").film == film
+    assert film.files.source().read_bytes() == b"another film"
+    assert library.scan().new == 0
+    # The content of the first one stays ignored, here and under other names.
+    library.write("b.mkv", "one film")
+    library.follow()
+    assert library.states()["b.mkv"] == "ignored"
+    path.write_bytes(b"one film")
+    (library.root / "b.mkv").unlink()
+    library.follow()
+    assert not LibraryFile.objects.present().exclude(state=LibraryFile.State.IGNORED).exists()
+    assert library.start() == 0
+    film.refresh_from_db()
+    assert film.away_since is not None
+
+
+def test_a_copy_that_was_found_before_its_film_was_deleted_is_ignored(library: Library) -> None:
+    library.write("a.mkv", "a film")
+    library.follow()
+    library.write("copy.mkv", "a film")
+    library.scan()
+    LibraryFile.objects.filter(path="copy.mkv").update(state=LibraryFile.State.WAITING)
+    library.film("a.mkv").delete()
+    assert library.start() == 0
+    assert library.states() == {"a.mkv": "ignored", "copy.mkv": "ignored"}
+
+
 def test_an_upload_in_place_of_a_link_leaves_the_file_alone(
     library: Library, tmp_path: Path
 ) -> None:

@@ -56,9 +56,10 @@ def test_a_missing_or_truncated_manifest_is_refused(backup: Path, tmp_path: Path
     with pytest.raises(BackupError, match="no complete backup"):
         read_manifest(tmp_path)
     text = (backup / manifest.NAME).read_text()
-    (backup / manifest.NAME).write_text(text[:100])
-    with pytest.raises(BackupError, match="cannot be read"):
-        read_manifest(backup)
+    for damaged in (text[:100], "", "[]", "{}", "\0" * 100):
+        (backup / manifest.NAME).write_text(damaged)
+        with pytest.raises(BackupError, match=r"cannot be read: backup\.json is damaged\.$"):
+            read_manifest(backup)
     (backup / manifest.NAME).write_text(text)
     listed = next(backup.rglob(manifest.LIST_NAME))
     listed.write_bytes(listed.read_bytes()[:-10])

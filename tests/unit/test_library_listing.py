@@ -9,6 +9,7 @@ import pytest
 
 from gallery.library import paths
 from gallery.library.fingerprints import SAMPLE_BYTES, quick_fingerprint
+from gallery.library.folders import FolderError, check_patterns
 from gallery.library.listing import Listing, compile_patterns, list_folder
 from gallery.library.subtitle_files import match_subtitles
 
@@ -43,6 +44,13 @@ def test_patterns_are_those_of_gitignore(tmp_path: Path) -> None:
         *("a/a.mkv", "a/extras/y.mkv")
     }
     assert "a/Sample/a.mkv" in list_films(tmp_path).films  # ignored only if configured
+
+
+@pytest.mark.parametrize("pattern", ["[z-a]", "[a-\\]", "!", "\\"])
+def test_invalid_patterns_are_refused_in_words(pattern: str) -> None:
+    with pytest.raises(FolderError) as refused:
+        check_patterns(f"Sample/\n{pattern}\n*-trailer.*")
+    assert str(refused.value) == f"This ignore pattern is invalid: {pattern}"
 
 
 def test_links_are_followed_without_loops(tmp_path: Path) -> None:
