@@ -1,6 +1,7 @@
 """The life of a label in a real browser: preview, save, compute, filter."""
 
 from axe_playwright_python.sync_playwright import Axe
+from django.template.defaultfilters import floatformat
 from playwright.sync_api import Page, expect
 
 from gallery.films.models import Film
@@ -52,9 +53,8 @@ def test_staff_create_a_label_from_examples_and_find_its_scenes(
     expect(tab.locator(".label-examples.outside li")).to_have_count(12)
     tab.locator(".label-examples:not(.outside) button").nth(1).click()
     expect(tab.locator(".label-said")).to_contain_text("1 shot matches")
-    expect(tab.locator(".label-line")).to_contain_text(
-        f"{float(tab.input_value('#id_threshold')):.2f}"
-    )
+    shown = floatformat(tab.input_value("#id_threshold"), 2)
+    expect(tab.locator(".label-line")).to_contain_text(shown)
 
     # The slider works by keyboard, and updates the examples.
     slider = tab.get_by_role("slider", name="Threshold")

@@ -266,7 +266,7 @@ def test_a_truncated_film_is_refused(name: str, tmp_path: Path) -> None:
     assert probing.probe(whole, PIXELS, 3600).duration == pytest.approx(40, abs=0.2)
     half = tmp_path / f"half{whole.suffix}"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    with pytest.raises(FilmError, match=r"it should be \d+ seconds long, but the video"):
+    with pytest.raises(FilmError, match=r"it should be \d+ s long, but the video"):
         probing.probe(half, PIXELS, 3600)
 
 
