@@ -296,13 +296,14 @@ def test_unreadable_subtitles_say_why(text: str, sentence: str) -> None:
         "\n1" * 1_000_000 + "\n00:00:01,000 --> 00:00:02,000\nx",
     ],
 )
-def test_a_malicious_file_is_rejected_quickly(text: str) -> None:
+def test_a_malicious_file_does_not_occupy_a_worker(text: str) -> None:
+    """A parser that is quadratic in the length of these files takes hours, on any machine."""
     started_at = time.process_time()
     try:
         found = parse_cues(text, Fraction(25))
     except SubtitlesError:
         found = []
-    assert time.process_time() - started_at < 4
+    assert time.process_time() - started_at < 60
     assert all(len(cue.text) <= subtitles.MAX_TEXT_LENGTH for cue in found)
 
 
