@@ -21,10 +21,10 @@ def list_notices() -> Iterator[str]:
         text = ngettext(
             "The file of %(n)d film cannot be reached: the disk or network share of its "
             "library folder is not connected, or the file was removed. Its scenes can be found "
-            "but not played. Connect the disk; everything else resumes automatically.",
+            "but not played. Reconnect the disk; the film then plays again.",
             "The files of %(n)d films cannot be reached: the disk or network share of their "
             "library folder is not connected, or the files were removed. Their scenes can be "
-            "found but not played. Connect the disk; everything else resumes automatically.",
+            "found but not played. Reconnect the disk; the films then play again.",
             away,
         )
         yield text % {"n": away}

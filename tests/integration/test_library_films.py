@@ -189,7 +189,7 @@ def test_a_film_that_is_away_is_found_but_cannot_be_played(
     assert [hit.film for hit in engine.search(Query(words="a test picture")).hits] == [film.pk]
     for page in (film.get_absolute_url(), reverse("frame", args=[film.pk, 2])):
         assert text(staff.get(page)).count(AWAY) == 1, page
-        assert "Connect the disk" in text(staff.get(page))
+        assert "Reconnect the disk" in text(staff.get(page))
         assert "Ask an administrator" in text(Client().get(page))
     scene = text(staff.get(reverse("frame", args=[film.pk, 2])))
     for gone in ("Download clip", "GIF", "Play the whole film", "scene.js", "<video"):
@@ -208,7 +208,7 @@ def test_a_film_that_is_away_is_found_but_cannot_be_played(
     listed = text(staff.get("/admin/gallery/film/?where=away"))
     assert listed.count("The file of 1 film cannot be reached") == 1
     assert listed.count("file cannot be reached") == 1
-    assert "Connect the disk" in text(staff.get(f"/admin/gallery/film/{film.pk}/change/"))
+    assert "Reconnect the disk" in text(staff.get(f"/admin/gallery/film/{film.pk}/change/"))
     connect()
     assert AWAY not in text(staff.get(film.get_absolute_url()))
     shown = json.loads(text(staff.get(reverse("api:get_film", args=[film.pk]))))
