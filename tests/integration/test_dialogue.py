@@ -283,7 +283,7 @@ def test_query_syntax_is_escaped(redis_server: redis.Redis) -> None:
     for words in HOSTILE:
         started_at = time.monotonic()
         answers = find_lines(words)
-        assert time.monotonic() - started_at < 60, words[:40]
+        assert time.monotonic() - started_at < 3, words[:40]
         assert redis_server.dbsize() == before, words[:40]
         assert {line.text for line in answers} <= lines, words[:40]
         assert all(find_highlights(line) for line in answers), words[:40]
@@ -297,7 +297,7 @@ def test_a_long_query_works_in_a_library_of_many_languages() -> None:
     words = " ".join(f"word{n} 月亮{n}" for n in range(50))[:500]
     started_at = time.monotonic()
     find_lines(words)
-    assert time.monotonic() - started_at < 60
+    assert time.monotonic() - started_at < 3
     assert len(dialogue.find("moon", None, 50)) == 1
 
 

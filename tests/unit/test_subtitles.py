@@ -293,7 +293,7 @@ def test_a_malicious_file_is_rejected_quickly(text: str) -> None:
         cues = read(text.encode())
     except SubtitlesError:
         cues = []
-    assert time.monotonic() - started_at < 60
+    assert time.monotonic() - started_at < 3
     assert all(len(cue.text) <= subtitles.MAX_TEXT_LENGTH for cue in cues)
 
 
